@@ -1,0 +1,119 @@
+//! What can go wrong, by what a caller can do about it.
+
+use crate::containers::lifecycle::Refused;
+use std::time::Duration;
+
+/// The error of every operation of this crate. `Display` is safe to show to the person who called;
+/// the cause, where there is one, is in [`std::error::Error::source`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing of this kind has this id, or the actor may not know that it exists.
+    #[error("This {what} does not exist or is not yours to see.")]
+    NotFound {
+        /// The noun, in lower case: `container`, `user`.
+        what: &'static str,
+    },
+    /// The state of things does not allow it now.
+    #[error("{message}")]
+    Conflict {
+        /// Stable machine-readable reason, in snake_case.
+        code: &'static str,
+        /// What is in the way and what to do about it.
+        message: String,
+    },
+    /// The container's state machine refused a power action.
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    /// One field of the input is wrong.
+    #[error("{why}")]
+    Invalid {
+        /// Path of the field in the input: `name`, `limits.memory_mib`, `variables.SERVER_NAME`.
+        field: String,
+        /// What is wrong with it and what is allowed.
+        why: String,
+    },
+    /// The actor may see the thing and may not do this to it.
+    #[error("You need the permission `{permission}` to do this.")]
+    Forbidden {
+        /// The permission that is missing.
+        permission: String,
+    },
+    /// Nobody is signed in, or the session has ended.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// Too many attempts.
+    #[error("Too many attempts. Try again in {} s.", retry_after.as_secs().max(1))]
+    Throttled {
+        /// When the next attempt is allowed.
+        retry_after: Duration,
+    },
+    /// A bound was reached.
+    #[error("{message}")]
+    LimitReached {
+        /// Stable machine-readable name of the limit.
+        code: &'static str,
+        /// Which limit, how much is left and what to do.
+        message: String,
+    },
+    /// Something that this operation needs cannot be reached now; trying again later may help.
+    #[error("{message}")]
+    Unavailable {
+        /// Stable machine-readable reason.
+        code: &'static str,
+        /// What is away and what to do.
+        message: String,
+    },
+    /// A fault of ours. The cause is for the log, not for the caller.
+    #[error("Something went wrong on our side. The server's log has the details.")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An input error at `field`.
+    pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), why: why.into() }
+    }
+
+    /// A conflict with a stable `code`.
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Conflict { code, message: message.into() }
+    }
+
+    /// A fault of ours, with its cause.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// The stable code of this error in the HTTP contract.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not_found",
+            Self::Conflict { code, .. }
+            | Self::LimitReached { code, .. }
+            | Self::Unavailable { code, .. } => code,
+            Self::Refused(refused) => refused.code(),
+            Self::Invalid { .. } => "invalid",
+            Self::Forbidden { .. } => "forbidden",
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Throttled { .. } => "throttled",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+#[cfg(feature = "store")]
+impl From<sqlx::Error> for Error {
+    fn from(cause: sqlx::Error) -> Self {
+        match cause {
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => Self::Unavailable {
+                code: "database_unavailable",
+                message: "The database does not answer. Try again in a moment.".into(),
+            },
+            cause => Self::Internal(Box::new(cause)),
+        }
+    }
+}

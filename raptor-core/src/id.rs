@@ -1,0 +1,111 @@
+//! Typed identifiers: UUIDv7, so that they sort by the time they were made.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        #[cfg_attr(feature = "store", derive(sqlx::Type), sqlx(transparent))]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = uuid::Uuid))]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new id, later than every id that this process made before.
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
+            }
+
+            /// The id as a plain UUID.
+            #[must_use]
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    )* };
+}
+
+ids! {
+    /// A user account.
+    UserId,
+    /// A role.
+    RoleId,
+    /// One signed-in session of a user.
+    SessionId,
+    /// A daemon's record.
+    DaemonId,
+    /// One ip:port of a daemon.
+    AllocationId,
+    /// A template.
+    TemplateId,
+    /// A container.
+    ContainerId,
+    /// One row of the audit trail.
+    ActivityId,
+    /// A piece of work that must happen on a host.
+    JobId,
+}
+
+impl ContainerId {
+    /// The first eight hexadecimal digits of the id's random part, as people type it (`sftp user.1a2b3c4d@…`).
+    /// The leading digits of a UUIDv7 are a time and would be alike for containers made together.
+    #[must_use]
+    pub fn short(self) -> String {
+        let text = self.0.simple().to_string();
+        text.chars().skip(24).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_time_and_read_back() {
+        let (a, b) = (UserId::generate(), UserId::generate());
+        assert!(a < b);
+        assert_eq!(a.to_string().parse::<UserId>().unwrap(), a);
+        assert_eq!(serde_json::to_string(&a).unwrap(), format!("\"{a}\""));
+    }
+
+    #[test]
+    fn short_ids_are_eight_digits_of_the_random_part() {
+        let id: ContainerId = "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0123".parse().unwrap();
+        assert_eq!(id.short(), "ffff0123");
+    }
+}

@@ -1,10 +1,24 @@
 //! Raptor's domain.
 
+pub mod activity;
+#[cfg(feature = "store")]
+pub mod auth;
+pub mod authz;
 pub mod clock;
 pub mod containers;
 pub mod error;
 pub mod id;
 pub mod node;
+#[cfg(feature = "store")]
+pub mod paging;
+#[cfg(feature = "store")]
+mod raptor;
+pub mod roles;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod templates;
+pub mod users;
 
 pub use error::{Error, Result};
+#[cfg(feature = "store")]
+pub use raptor::{Builder, Raptor};

@@ -2,6 +2,7 @@
 
 pub mod lifecycle;
 
+use crate::authz::{ContainerPermission, ContainerSet};
 use serde::{Deserialize, Serialize};
 
 /// Resource limits of a container. 0 means no limit, except where noted.
@@ -35,6 +36,58 @@ impl Default for Limits {
             pids: 512,
             io_weight: 500,
             cpuset: None,
+        }
+    }
+}
+
+/// Somebody's standing in one container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Whose it is: everything.
+    Owner,
+    /// Everything but deleting it.
+    Admin,
+    /// Console, power and looking.
+    User,
+    /// A set of its own.
+    Custom,
+}
+
+impl Level {
+    /// What the level holds; nothing for [`Level::Custom`], whose set is kept with the access.
+    #[must_use]
+    pub fn permissions(self) -> ContainerSet {
+        use ContainerPermission as P;
+        match self {
+            Self::Owner => ContainerSet::ALL,
+            Self::Admin => ContainerSet::ALL.without(P::Delete),
+            Self::User => [
+                P::ConsoleRead,
+                P::ConsoleCommand,
+                P::StatsRead,
+                P::PowerStart,
+                P::PowerStop,
+                P::PowerRestart,
+                P::PowerKill,
+                P::StartupRead,
+                P::NetworkRead,
+            ]
+            .into_iter()
+            .collect(),
+            Self::Custom => ContainerSet::NONE,
+        }
+    }
+
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::User => "user",
+            Self::Custom => "custom",
         }
     }
 }

@@ -1,0 +1,38 @@
+//! Reading the audit trail. Writing is done by the operations themselves, in their transactions.
+
+use super::{Activity, ActivityFilter};
+use crate::{
+    Raptor, Result,
+    authz::{Actor, Permit, actions::ReadActivity},
+    paging::{Page, PageRequest},
+    store,
+};
+
+/// The operations.
+pub struct ActivityService<'r>(pub(crate) &'r Raptor);
+
+impl ActivityService<'_> {
+    /// What everybody did, the newest first.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] for a cursor of another list.
+    pub async fn list(
+        &self,
+        permit: Permit<ReadActivity>,
+        filter: &ActivityFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Activity>> {
+        let _ = permit.consume();
+        store::activity::list(&mut self.0.store.read().await?.conn(), filter, page).await
+    }
+
+    /// What the actor did, the newest first.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] for a cursor of another list.
+    pub async fn own(&self, actor: &Actor, page: &PageRequest) -> Result<Page<Activity>> {
+        let filter =
+            ActivityFilter { actor_id: actor.user_id().map(Into::into), ..ActivityFilter::default() };
+        store::activity::list(&mut self.0.store.read().await?.conn(), &filter, page).await
+    }
+}

@@ -1,0 +1,324 @@
+//! Signing in and out, and turning a token into an actor.
+
+use super::{Origin, Session, session_cache::Entry};
+use crate::{
+    Error, Raptor, Result,
+    activity::Activity,
+    authz::{Actor, UserActor},
+    id::SessionId,
+    store::{self, Change, Subject, Verb},
+    users::{User, check_email, check_name, check_password, check_username, service::end_sessions},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+/// How exactly the last use of a session is known, in seconds.
+const TOUCH_EVERY_S: i64 = 60;
+
+/// A session that was just begun.
+pub struct SignedIn {
+    /// What the caller shows from now on. Not kept by us.
+    pub token: String,
+    /// The session.
+    pub session: Session,
+    /// Who signed in.
+    pub actor: Actor,
+    /// Their account.
+    pub user: User,
+}
+
+/// What a user changes about their own account.
+#[derive(Clone, Debug)]
+pub struct AccountChange {
+    /// As in [`crate::users::NewUser`].
+    pub username: String,
+    /// As in [`crate::users::NewUser`].
+    pub email: String,
+    /// As in [`crate::users::NewUser`].
+    pub name: Option<String>,
+}
+
+/// The operations.
+pub struct AuthService<'r>(pub(crate) &'r Raptor);
+
+impl AuthService<'_> {
+    /// Begins a session. An unknown user, a wrong password and a suspended account get the same answer after the same time.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`], [`Error::Throttled`].
+    pub async fn sign_in(&self, login: &str, password: String, origin: Origin) -> Result<SignedIn> {
+        let raptor = self.0;
+        raptor.throttle.attempt(login, origin.ip)?;
+        let (user, hash) = {
+            let mut reader = raptor.store.read().await?;
+            let user = store::users::find_by_login(&mut reader.conn(), login).await?;
+            let hash = match &user {
+                Some(user) => store::users::password_hash(&mut reader.conn(), user.id).await?,
+                None => None,
+            };
+            (user, hash)
+        };
+        let outdated = hash.as_deref().is_some_and(|hash| raptor.passwords.outdated(hash));
+        let right = raptor.passwords.verify(password.clone(), hash).await?;
+        let Some(user) = user.filter(|user| right && !user.suspended) else {
+            return Err(Error::Unauthenticated("The user name or the password is wrong."));
+        };
+        let new_hash = if outdated { Some(raptor.passwords.hash(password).await?) } else { None };
+
+        let now = raptor.clock.now();
+        let session = Session {
+            id: SessionId::generate(),
+            user_id: user.id,
+            ip: origin.ip,
+            user_agent: origin.user_agent.map(|agent| agent.chars().take(300).collect()),
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now + raptor.session_lifetime,
+        };
+        let mut tx = raptor.store.begin().await?;
+        let role = store::roles::find(&mut tx.conn(), user.role_id)
+            .await?
+            .ok_or(Error::NotFound { what: "role" })?;
+        store::sessions::insert(&mut tx.conn(), &session).await?;
+        store::users::touch(&mut tx.conn(), user.id, now).await?;
+        if let Some(hash) = new_hash {
+            store::users::set_password_hash(&mut tx.conn(), user.id, &hash, now).await?;
+        }
+        let actor = Actor::User(Arc::new(UserActor {
+            user_id: user.id,
+            username: user.username.clone(),
+            role_id: role.id,
+            grants: role.permissions,
+            session_id: Some(session.id),
+            ip: origin.ip,
+        }));
+        let activity =
+            Activity::new(&raptor.clock, &actor, "account.signed_in").on("user", user.id, &user.username);
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::Session, Verb::Created, session.id));
+        tx.commit().await?;
+        let token = raptor.tokens.sign(user.id, session.id, now, session.expires_at)?;
+        Ok(SignedIn { token, session, actor, user })
+    }
+
+    /// Who shows this token, if its session is alive.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`].
+    pub async fn authenticate(&self, token: &str, origin: &Origin) -> Result<Actor> {
+        let raptor = self.0;
+        let now = raptor.clock.now();
+        let ended = || Error::Unauthenticated("This session has ended. Sign in again.");
+        let id = raptor.tokens.read(token, now).ok_or_else(ended)?;
+        let entry = match raptor.sessions.get(id) {
+            Some(entry) => entry,
+            None => self.load(id).await?.ok_or_else(ended)?,
+        };
+        if entry.expires_at <= now {
+            return Err(ended());
+        }
+        self.touch(id, &entry);
+        Ok(Actor::User(Arc::new(UserActor { ip: origin.ip, ..entry.actor.clone() })))
+    }
+
+    /// Whether the session that the actor came with is still alive. An actor without a session is always.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_alive(&self, actor: &Actor) -> Result<bool> {
+        let Actor::User(user) = actor else { return Ok(true) };
+        let Some(id) = user.session_id else { return Ok(true) };
+        let entry = match self.0.sessions.get(id) {
+            Some(entry) => Some(entry),
+            None => self.load(id).await?,
+        };
+        Ok(entry.is_some_and(|entry| entry.expires_at > self.0.clock.now()))
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Arc<Entry>>> {
+        let raptor = self.0;
+        let generation = raptor.sessions.generation();
+        let live = store::sessions::live(&mut raptor.store.read().await?.conn(), id).await?;
+        let Some(live) = live.filter(|live| !live.suspended) else { return Ok(None) };
+        let entry = Arc::new(Entry {
+            actor: UserActor {
+                user_id: live.user_id,
+                username: live.username,
+                role_id: live.role_id,
+                grants: live.grants,
+                session_id: Some(id),
+                ip: None,
+            },
+            expires_at: live.expires_at,
+            noted: AtomicI64::new(live.last_seen_at.timestamp()),
+        });
+        raptor.sessions.keep(id, entry.clone(), generation);
+        Ok(Some(entry))
+    }
+
+    /// Writes the last use down now and then, beside the request.
+    fn touch(&self, id: SessionId, entry: &Arc<Entry>) {
+        let now = self.0.clock.now();
+        let noted = entry.noted.load(Ordering::Relaxed);
+        let due = now.timestamp() - noted >= TOUCH_EVERY_S;
+        if !due
+            || entry
+                .noted
+                .compare_exchange(noted, now.timestamp(), Ordering::Relaxed, Ordering::Relaxed)
+                .is_err()
+        {
+            return;
+        }
+        let (store, user) = (self.0.store.clone(), entry.actor.user_id);
+        self.0.tasks.spawn(async move {
+            let noted = async {
+                let mut tx = store.begin().await?;
+                store::sessions::touch(&mut tx.conn(), id, now).await?;
+                store::users::touch(&mut tx.conn(), user, now).await?;
+                tx.commit().await
+            };
+            if let Err(error) = noted.await {
+                tracing::debug!(%error, "the last use of a session was not written down");
+            }
+        });
+    }
+
+    /// Ends the actor's session.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sign_out(&self, actor: &Actor) -> Result<()> {
+        let Actor::User(user) = actor else { return Ok(()) };
+        let Some(session) = user.session_id else { return Ok(()) };
+        self.end_session(actor, session).await
+    }
+
+    /// The actor's sessions, the newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sessions(&self, actor: &Actor) -> Result<Vec<Session>> {
+        let user = signed_in(actor)?;
+        store::sessions::of_user(&mut self.0.store.read().await?.conn(), user.user_id, self.0.clock.now())
+            .await
+    }
+
+    /// Ends one of the actor's sessions.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for one that is not theirs.
+    pub async fn end_session(&self, actor: &Actor, session: SessionId) -> Result<()> {
+        let user = signed_in(actor)?;
+        let mut tx = self.0.store.begin().await?;
+        if !store::sessions::delete(&mut tx.conn(), user.user_id, session).await? {
+            return Err(Error::NotFound { what: "session" });
+        }
+        let activity = Activity::new(&self.0.clock, actor, "account.session_ended").on(
+            "session",
+            session,
+            &user.username,
+        );
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::Session, Verb::Deleted, session));
+        tx.commit().await
+    }
+
+    /// Ends all of the actor's sessions but the one that they call with.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn end_other_sessions(&self, actor: &Actor) -> Result<()> {
+        let user = signed_in(actor)?;
+        let mut tx = self.0.store.begin().await?;
+        end_sessions(&mut tx, user.user_id, user.session_id).await?;
+        let activity = Activity::new(&self.0.clock, actor, "account.sessions_ended").on(
+            "user",
+            user.user_id,
+            &user.username,
+        );
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.commit().await
+    }
+
+    /// The actor's account.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for an actor that is no user.
+    pub async fn account(&self, actor: &Actor) -> Result<User> {
+        let user = signed_in(actor)?;
+        let found = store::users::find(&mut self.0.store.read().await?.conn(), user.user_id).await?;
+        found.ok_or(Error::Unauthenticated("This account is gone."))
+    }
+
+    /// Changes the actor's account. Another user name or address needs the password.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field, [`Error::Conflict`] `name_taken`.
+    pub async fn update_account(
+        &self,
+        actor: &Actor,
+        change: AccountChange,
+        current_password: Option<String>,
+    ) -> Result<User> {
+        let mut user = self.account(actor).await?;
+        let username = check_username(&change.username)?;
+        let email = check_email(&change.email)?;
+        let name = check_name(change.name)?;
+        if user.username != username || user.email != email {
+            self.prove(actor, current_password.unwrap_or_default()).await?;
+        }
+        let mut tx = self.0.store.begin().await?;
+        user.username = username;
+        user.email = email;
+        user.name = name;
+        user.updated_at = self.0.clock.now();
+        store::users::update_profile(&mut tx.conn(), &user).await?;
+        let activity =
+            Activity::new(&self.0.clock, actor, "account.updated").on("user", user.id, &user.username);
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::User, Verb::Updated, user.id));
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    /// Changes the actor's password and ends their other sessions.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `current_password` or `new_password`, [`Error::Throttled`].
+    pub async fn change_password(&self, actor: &Actor, current: String, new: String) -> Result<()> {
+        let user = signed_in(actor)?;
+        check_password("new_password", &new)?;
+        self.prove(actor, current).await?;
+        let hash = self.0.passwords.hash(new).await?;
+        let mut tx = self.0.store.begin().await?;
+        store::users::set_password_hash(&mut tx.conn(), user.user_id, &hash, self.0.clock.now()).await?;
+        end_sessions(&mut tx, user.user_id, user.session_id).await?;
+        let activity = Activity::new(&self.0.clock, actor, "account.password_changed").on(
+            "user",
+            user.user_id,
+            &user.username,
+        );
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.commit().await
+    }
+
+    /// Checks that the actor knows their password.
+    async fn prove(&self, actor: &Actor, password: String) -> Result<()> {
+        let user = signed_in(actor)?;
+        self.0.throttle.attempt(&user.username, user.ip)?;
+        let hash = store::users::password_hash(&mut self.0.store.read().await?.conn(), user.user_id).await?;
+        if self.0.passwords.verify(password, hash).await? {
+            return Ok(());
+        }
+        Err(Error::invalid("current_password", "This is not your present password."))
+    }
+}
+
+fn signed_in(actor: &Actor) -> Result<&UserActor> {
+    match actor {
+        Actor::User(user) => Ok(user),
+        Actor::System => Err(Error::Unauthenticated("Only a user has an account.")),
+    }
+}

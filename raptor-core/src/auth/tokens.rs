@@ -1,0 +1,152 @@
+//! Session tokens: JWTs (HS256) that name a session and nothing that the session could outlive.
+
+use super::seal::derive;
+use crate::{
+    Error, Result,
+    id::{SessionId, UserId},
+};
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation,
+    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
+};
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+use signature::{Signer, Verifier};
+
+/// What a token is for. A token of one purpose is refused everywhere else.
+const AUDIENCE: &str = "raptor:session";
+
+/// HS256 on ring, so that one crypto library does for everything.
+struct Hs256(hmac::Key);
+
+impl Signer<Vec<u8>> for Hs256 {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        Ok(hmac::sign(&self.0, message).as_ref().to_vec())
+    }
+}
+
+impl Verifier<Vec<u8>> for Hs256 {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        hmac::verify(&self.0, message, signature).map_err(|_| signature::Error::new())
+    }
+}
+
+impl JwtSigner for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+impl JwtVerifier for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+fn key_for(algorithm: &Algorithm, secret: &[u8]) -> Result<Hs256, jsonwebtoken::errors::Error> {
+    match algorithm {
+        Algorithm::HS256 => Ok(Hs256(hmac::Key::new(hmac::HMAC_SHA256, secret))),
+        _ => Err(jsonwebtoken::errors::ErrorKind::InvalidAlgorithm.into()),
+    }
+}
+
+static PROVIDER: CryptoProvider = CryptoProvider {
+    signer_factory: |algorithm, key| Ok(Box::new(key_for(algorithm, key.as_bytes())?)),
+    verifier_factory: |algorithm, key| Ok(Box::new(key_for(algorithm, key.try_get_as_bytes()?)?)),
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    aud: String,
+    sub: UserId,
+    sid: SessionId,
+    iat: i64,
+    exp: i64,
+}
+
+/// Signs and reads tokens.
+pub(crate) struct Tokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+}
+
+impl Tokens {
+    pub(crate) fn new(secret: &str) -> Result<Self> {
+        // Fails when it is installed already, which is as good.
+        let _ = PROVIDER.install_default();
+        let key = derive(secret, "raptor session tokens v1")?;
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "aud", "sub"]);
+        // The session's own end is checked against the injected clock.
+        validation.validate_exp = false;
+        Ok(Self {
+            encoding: EncodingKey::from_secret(&key),
+            decoding: DecodingKey::from_secret(&key),
+            validation,
+        })
+    }
+
+    pub(crate) fn sign(
+        &self,
+        user: UserId,
+        session: SessionId,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<String> {
+        let claims = Claims {
+            aud: AUDIENCE.into(),
+            sub: user,
+            sid: session,
+            iat: from.timestamp(),
+            exp: until.timestamp(),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(Error::internal)
+    }
+
+    /// The session that a genuine token of ours names, if it has not expired at `now`.
+    pub(crate) fn read(&self, token: &str, now: DateTime<Utc>) -> Option<SessionId> {
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
+        (claims.exp > now.timestamp()).then_some(claims.sid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    fn time() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_good_until_it_expires_and_under_its_key_only() {
+        let tokens = Tokens::new("one").unwrap();
+        let session = SessionId::generate();
+        let token = tokens.sign(UserId::generate(), session, time(), time() + TimeDelta::hours(1)).unwrap();
+        assert_eq!(tokens.read(&token, time()), Some(session));
+        assert_eq!(tokens.read(&token, time() + TimeDelta::hours(2)), None);
+        assert_eq!(Tokens::new("two").unwrap().read(&token, time()), None);
+    }
+
+    #[test]
+    fn a_token_without_signature_or_of_another_purpose_is_refused() {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+        let tokens = Tokens::new("one").unwrap();
+        let token = tokens
+            .sign(UserId::generate(), SessionId::generate(), time(), time() + TimeDelta::hours(1))
+            .unwrap();
+        let claims = token.split('.').nth(1).unwrap();
+        let unsigned = format!("{}.{claims}.", B64.encode(r#"{"alg":"none","typ":"JWT"}"#));
+        assert_eq!(tokens.read(&unsigned, time()), None);
+
+        let other = serde_json::json!({ "aud": "raptor:download", "sub": UserId::generate(), "sid": SessionId::generate(),
+                                        "iat": 0, "exp": time().timestamp() + 60 });
+        let signed = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &other, &tokens.encoding).unwrap();
+        assert_eq!(tokens.read(&signed, time()), None);
+    }
+}

@@ -1,0 +1,294 @@
+//! The names of everything that can be allowed, and sets of them.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{fmt, marker::PhantomData, str::FromStr};
+
+/// One closed list of permissions.
+pub trait Permission: Copy + Eq + 'static {
+    /// All of them, in the order in which people read them.
+    const ALL: &'static [Self];
+    /// The stable name: `users.read`.
+    fn name(self) -> &'static str;
+    /// What it lets somebody do, in a few words.
+    fn description(self) -> &'static str;
+    /// Its place in [`Permission::ALL`]; below 64.
+    fn index(self) -> u32;
+    /// The part of the name before the dot.
+    fn group(self) -> &'static str {
+        self.name().split('.').next().unwrap_or_default()
+    }
+}
+
+macro_rules! permissions {
+    ($(#[$doc:meta])* $list:ident { $($variant:ident = $name:literal: $description:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $list { $(#[doc = $description] $variant),* }
+
+        impl Permission for $list {
+            const ALL: &'static [Self] = &[$(Self::$variant),*];
+            fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+            fn description(self) -> &'static str {
+                match self { $(Self::$variant => $description),* }
+            }
+            fn index(self) -> u32 {
+                self as u32
+            }
+        }
+
+        impl FromStr for $list {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($name => Ok(Self::$variant),)*
+                    _ => Err(format!("There is no permission `{text}`. GET /api/v1/permissions lists them.")),
+                }
+            }
+        }
+    };
+}
+
+permissions! {
+    /// What a role may hold: rights over the whole system.
+    SystemPermission {
+        UsersRead = "users.read": "See all users",
+        UsersCreate = "users.create": "Create users",
+        UsersUpdate = "users.update": "Change users, end their sessions, set their passwords",
+        UsersDelete = "users.delete": "Delete users",
+        RolesRead = "roles.read": "See roles",
+        RolesCreate = "roles.create": "Create roles",
+        RolesUpdate = "roles.update": "Change roles",
+        RolesDelete = "roles.delete": "Delete roles",
+        DaemonsRead = "daemons.read": "See daemons and their load",
+        DaemonsCreate = "daemons.create": "Add daemons",
+        DaemonsUpdate = "daemons.update": "Change daemons and renew their keys",
+        DaemonsDelete = "daemons.delete": "Remove daemons",
+        AllocationsRead = "allocations.read": "See allocations",
+        AllocationsCreate = "allocations.create": "Add allocations",
+        AllocationsUpdate = "allocations.update": "Change aliases and notes of allocations",
+        AllocationsDelete = "allocations.delete": "Delete allocations",
+        TemplatesRead = "templates.read": "See and export templates",
+        TemplatesCreate = "templates.create": "Import templates",
+        TemplatesUpdate = "templates.update": "Change templates",
+        TemplatesDelete = "templates.delete": "Delete templates",
+        ContainersRead = "containers.read": "See all containers",
+        ContainersCreate = "containers.create": "Create containers",
+        ContainersUpdate = "containers.update": "Change any container, its limits and its owner, and suspend it",
+        ContainersDelete = "containers.delete": "Delete any container",
+        ContainersControl = "containers.control": "Start and stop any container and send commands to it",
+        ContainersAccess = "containers.access": "Decide who has access to any container",
+        ActivityRead = "activity.read": "See what everybody did",
+    }
+}
+
+permissions! {
+    /// What access to one container may hold.
+    ContainerPermission {
+        ConsoleRead = "console.read": "Read the console",
+        ConsoleCommand = "console.command": "Send commands",
+        StatsRead = "stats.read": "See CPU, memory and network use",
+        PowerStart = "power.start": "Start",
+        PowerStop = "power.stop": "Stop",
+        PowerRestart = "power.restart": "Restart",
+        PowerKill = "power.kill": "Kill",
+        StartupRead = "startup.read": "See the startup command and variables",
+        StartupUpdate = "startup.update": "Change startup variables and the image",
+        NetworkRead = "network.read": "See allocations",
+        NetworkUpdate = "network.update": "Add, remove and choose allocations",
+        AccessRead = "access.read": "See who has access",
+        AccessCreate = "access.create": "Give somebody access",
+        AccessUpdate = "access.update": "Change somebody's access",
+        AccessDelete = "access.delete": "Take somebody's access away",
+        SettingsRead = "settings.read": "See settings",
+        SettingsUpdate = "settings.update": "Change name and description",
+        ActivityRead = "activity.read": "See what was done to the container",
+        Delete = "container.delete": "Delete the container",
+    }
+}
+
+impl ContainerPermission {
+    /// The right over the whole system that includes this right over every single container.
+    #[must_use]
+    pub const fn implied_by(self) -> SystemPermission {
+        match self {
+            Self::ConsoleRead
+            | Self::StatsRead
+            | Self::StartupRead
+            | Self::NetworkRead
+            | Self::AccessRead
+            | Self::SettingsRead
+            | Self::ActivityRead => SystemPermission::ContainersRead,
+            Self::ConsoleCommand
+            | Self::PowerStart
+            | Self::PowerStop
+            | Self::PowerRestart
+            | Self::PowerKill => SystemPermission::ContainersControl,
+            Self::StartupUpdate | Self::NetworkUpdate | Self::SettingsUpdate => {
+                SystemPermission::ContainersUpdate
+            }
+            Self::AccessCreate | Self::AccessUpdate | Self::AccessDelete => {
+                SystemPermission::ContainersAccess
+            }
+            Self::Delete => SystemPermission::ContainersDelete,
+        }
+    }
+}
+
+/// A set of permissions of one list. `*` holds all, those that later versions add included.
+pub struct Set<P> {
+    bits: u64,
+    list: PhantomData<P>,
+}
+
+const EVERYTHING: u64 = u64::MAX;
+
+impl<P: Permission> Set<P> {
+    /// Holds nothing.
+    pub const NONE: Self = Self { bits: 0, list: PhantomData };
+    /// Holds everything: `*`.
+    pub const ALL: Self = Self { bits: EVERYTHING, list: PhantomData };
+
+    /// Whether it is `*`.
+    #[must_use]
+    pub const fn is_all(self) -> bool {
+        self.bits == EVERYTHING
+    }
+
+    /// Whether it holds `permission`.
+    #[must_use]
+    pub fn contains(self, permission: P) -> bool {
+        self.bits & (1 << permission.index()) != 0
+    }
+
+    /// Whether all of `other` is in it.
+    #[must_use]
+    pub const fn includes(self, other: Self) -> bool {
+        other.bits & !self.bits == 0
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.bits == 0
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self { bits: self.bits | other.bits, list: PhantomData }
+    }
+
+    /// It with `permission`.
+    #[must_use]
+    pub fn with(self, permission: P) -> Self {
+        Self { bits: self.bits | (1 << permission.index()), list: PhantomData }
+    }
+
+    /// It without `permission`. `*` becomes the list of all others.
+    #[must_use]
+    pub fn without(self, permission: P) -> Self {
+        let known =
+            if self.is_all() { P::ALL.iter().fold(0, |bits, p| bits | (1 << p.index())) } else { self.bits };
+        Self { bits: known & !(1 << permission.index()), list: PhantomData }
+    }
+
+    /// Its members, written out; `*` gives all that this version knows.
+    pub fn members(self) -> impl Iterator<Item = P> {
+        P::ALL.iter().copied().filter(move |p| self.contains(*p))
+    }
+
+    /// The names, with `*` as it is.
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        if self.is_all() { vec!["*"] } else { self.members().map(P::name).collect() }
+    }
+}
+
+impl<P: Permission + FromStr<Err = String>> Set<P> {
+    /// Reads names; `*` is everything.
+    ///
+    /// # Errors
+    /// Names the first one that does not exist.
+    pub fn parse<S: AsRef<str>>(names: &[S]) -> Result<Self, String> {
+        let mut set = Self::NONE;
+        for name in names {
+            match name.as_ref() {
+                "*" => set = Self::ALL,
+                name => set = set.union(Self::NONE.with(name.parse()?)),
+            }
+        }
+        Ok(set)
+    }
+}
+
+impl<P> Clone for Set<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<P> Copy for Set<P> {}
+impl<P> PartialEq for Set<P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits == other.bits
+    }
+}
+impl<P> Eq for Set<P> {}
+impl<P: Permission> FromIterator<P> for Set<P> {
+    fn from_iter<I: IntoIterator<Item = P>>(permissions: I) -> Self {
+        permissions.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+impl<P: Permission> fmt::Debug for Set<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+impl<P: Permission> Serialize for Set<P> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.names())
+    }
+}
+impl<'de, P: Permission + FromStr<Err = String>> Deserialize<'de> for Set<P> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&Vec::<String>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A role's rights.
+pub type SystemSet = Set<SystemPermission>;
+/// An access's rights.
+pub type ContainerSet = Set<ContainerPermission>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_read_back_what_they_write() {
+        let set: SystemSet =
+            [SystemPermission::UsersRead, SystemPermission::ActivityRead].into_iter().collect();
+        let text = serde_json::to_string(&set).unwrap();
+        assert_eq!(text, r#"["users.read","activity.read"]"#);
+        assert_eq!(serde_json::from_str::<SystemSet>(&text).unwrap(), set);
+        assert_eq!(serde_json::from_str::<SystemSet>(r#"["*"]"#).unwrap(), SystemSet::ALL);
+        assert!(serde_json::from_str::<SystemSet>(r#"["users.fly"]"#).is_err());
+    }
+
+    #[test]
+    fn everything_includes_all_and_is_included_in_nothing_less() {
+        let listed: SystemSet = SystemPermission::ALL.iter().copied().collect();
+        assert!(SystemSet::ALL.includes(listed));
+        assert!(!listed.includes(SystemSet::ALL), "`*` also holds what later versions add");
+        assert!(!SystemSet::ALL.without(SystemPermission::UsersRead).contains(SystemPermission::UsersRead));
+    }
+
+    #[test]
+    fn every_list_fits_its_bits() {
+        assert!(SystemPermission::ALL.len() < 63 && ContainerPermission::ALL.len() < 63);
+        for (place, permission) in SystemPermission::ALL.iter().enumerate() {
+            assert_eq!(permission.index() as usize, place);
+        }
+    }
+}

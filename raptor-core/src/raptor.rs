@@ -1,0 +1,205 @@
+//! The handle: everything that Raptor can do, in one value.
+
+use crate::{
+    Result,
+    activity::service::ActivityService,
+    auth::{Passwords, SessionCache, Throttle, Tokens, seal::Sealer, service::AuthService},
+    authz::Authz,
+    clock::Clock,
+    roles::service::RoleService,
+    store::{self, Store},
+    users::service::UserService,
+};
+use chrono::TimeDelta;
+use std::{ops::Deref, sync::Arc, time::Duration};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How often what has expired is thrown away.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// Everything that Raptor can do. Cheap to clone; [`Raptor::shutdown`] ends its work in the background.
+#[derive(Clone)]
+pub struct Raptor(Arc<Inner>);
+
+/// What the services share.
+pub struct Inner {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) passwords: Passwords,
+    pub(crate) tokens: Tokens,
+    pub(crate) sealer: Sealer,
+    pub(crate) sessions: Arc<SessionCache>,
+    pub(crate) throttle: Throttle,
+    pub(crate) session_lifetime: TimeDelta,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Deref for Raptor {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// Collects what a [`Raptor`] needs. All but the key has a default.
+pub struct Builder {
+    app_key: String,
+    database_url: String,
+    jwt_secret: Option<String>,
+    jwt_expiry: TimeDelta,
+    bcrypt_cost: u32,
+    sign_in_burst: Option<u32>,
+    clock: Clock,
+}
+
+impl Builder {
+    /// `sqlite://path`, `sqlite::memory:` (the default) or `postgres://…`.
+    #[must_use]
+    pub fn database_url(mut self, url: impl Into<String>) -> Self {
+        self.database_url = url.into();
+        self
+    }
+
+    /// What session tokens are signed with; the application's key unless given.
+    #[must_use]
+    pub fn jwt_secret(mut self, secret: impl Into<String>) -> Self {
+        self.jwt_secret = Some(secret.into());
+        self
+    }
+
+    /// How long a session lasts; 7 days unless given.
+    #[must_use]
+    pub fn session_lifetime(mut self, lifetime: TimeDelta) -> Self {
+        self.jwt_expiry = lifetime;
+        self
+    }
+
+    /// bcrypt's cost, 4 to 31; 12 unless given. Each step doubles the time.
+    #[must_use]
+    pub fn bcrypt_cost(mut self, cost: u32) -> Self {
+        self.bcrypt_cost = cost;
+        self
+    }
+
+    /// Attempts to sign in to one account from one address per minute; 10 unless given, 0 = no limit.
+    #[must_use]
+    pub fn sign_in_attempts(mut self, attempts: u32) -> Self {
+        self.sign_in_burst = Some(attempts);
+        self
+    }
+
+    /// Where the time comes from; the machine's clock unless given.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Opens the store, migrates it and starts the work in the background.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn build(self) -> Result<Raptor> {
+        let store = Store::open(&self.database_url).await?;
+        let raptor = Raptor(Arc::new(Inner {
+            sessions: SessionCache::new(store.feed().clone()),
+            store,
+            clock: self.clock,
+            passwords: Passwords::new(self.bcrypt_cost).await?,
+            tokens: Tokens::new(self.jwt_secret.as_deref().unwrap_or(&self.app_key))?,
+            sealer: Sealer::new(&self.app_key)?,
+            throttle: Throttle::new(self.sign_in_burst),
+            session_lifetime: self.jwt_expiry,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }));
+        raptor.roles().ensure_builtin().await?;
+        raptor.tasks.spawn(sweep(raptor.clone()));
+        Ok(raptor)
+    }
+}
+
+impl Raptor {
+    /// Begins to build one. `app_key` is the secret that everything secret in the store is encrypted under.
+    pub fn builder(app_key: impl Into<String>) -> Builder {
+        Builder {
+            app_key: app_key.into(),
+            database_url: "sqlite::memory:".into(),
+            jwt_secret: None,
+            jwt_expiry: TimeDelta::days(7),
+            bcrypt_cost: 12,
+            sign_in_burst: None,
+            clock: Clock::System,
+        }
+    }
+
+    /// Mints permits.
+    #[must_use]
+    pub fn authz(&self) -> Authz {
+        Authz::new(self.store.clone())
+    }
+
+    /// Signing in and the own account.
+    #[must_use]
+    pub fn auth(&self) -> AuthService<'_> {
+        AuthService(self)
+    }
+
+    /// Users.
+    #[must_use]
+    pub fn users(&self) -> UserService<'_> {
+        UserService(self)
+    }
+
+    /// Roles.
+    #[must_use]
+    pub fn roles(&self) -> RoleService<'_> {
+        RoleService(self)
+    }
+
+    /// The audit trail.
+    #[must_use]
+    pub fn activity(&self) -> ActivityService<'_> {
+        ActivityService(self)
+    }
+
+    /// The store, for the change feed.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Ends the work in the background, waits for it, and closes the store.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.store.close().await;
+    }
+}
+
+async fn sweep(raptor: Raptor) {
+    let mut turn = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            () = raptor.stop.cancelled() => return,
+            _ = turn.tick() => {}
+        }
+        raptor.throttle.sweep();
+        let swept = async {
+            let mut tx = raptor.store.begin().await?;
+            let ended = store::sessions::delete_expired(&mut tx.conn(), raptor.clock.now()).await?;
+            tx.commit().await.map(|()| ended)
+        };
+        if let Err(error) = swept.await {
+            tracing::warn!(%error, "expired sessions were not removed");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What can be done with roles.
+
+use super::{Builtin, Role, RoleDraft};
+use crate::{
+    Error, Raptor, Result,
+    activity::Activity,
+    authz::{
+        Actor, ContainerSet, Permission, Permit, SystemSet, Target,
+        actions::{CreateRole, DeleteRole, ListRoles, ReadRole, UpdateRole},
+    },
+    id::RoleId,
+    store::{self, Change, Conn, Subject, Tx, Verb},
+};
+
+impl Target for Role {
+    type Key = RoleId;
+    const WHAT: &'static str = "role";
+    async fn load(
+        conn: &mut Conn<'_>,
+        _: &Actor,
+        key: RoleId,
+    ) -> Result<Option<(Self, Option<ContainerSet>)>> {
+        Ok(store::roles::find(conn, key).await?.map(|role| (role, None)))
+    }
+}
+
+/// The operations.
+pub struct RoleService<'r>(pub(crate) &'r Raptor);
+
+impl RoleService<'_> {
+    /// All roles, each with its number of users.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self, permit: Permit<ListRoles>) -> Result<Vec<(Role, i64)>> {
+        let _ = permit.consume();
+        store::roles::list(&mut self.0.store.read().await?.conn()).await
+    }
+
+    /// One role with its number of users.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn get(&self, permit: Permit<ReadRole>) -> Result<(Role, i64)> {
+        let (_, role) = permit.consume();
+        let count = store::roles::user_count(&mut self.0.store.read().await?.conn(), role.id).await?;
+        Ok((role, count))
+    }
+
+    /// One of Raptor's own roles.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn builtin(&self, role: Builtin) -> Result<Role> {
+        store::roles::builtin(&mut self.0.store.read().await?.conn(), role)
+            .await?
+            .ok_or_else(|| Error::internal("the built-in roles are missing"))
+    }
+
+    /// Creates a role.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Conflict`] `name_taken`, [`Error::Forbidden`] for permissions that the actor lacks.
+    pub async fn create(&self, permit: Permit<CreateRole>, draft: RoleDraft) -> Result<Role> {
+        let (actor, ()) = permit.consume();
+        let draft = draft.checked()?;
+        held(&actor, draft.permissions)?;
+        let now = self.0.clock.now();
+        let mut role = Role {
+            id: RoleId::generate(),
+            number: 0,
+            name: draft.name,
+            description: draft.description,
+            permissions: draft.permissions,
+            builtin: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let mut tx = self.0.store.begin().await?;
+        role.number = store::roles::insert(&mut tx.conn(), &role).await?;
+        self.record(&mut tx, &actor, "role.created", &role).await?;
+        tx.emit(Change::new(Subject::Role, Verb::Created, role.id));
+        tx.commit().await?;
+        Ok(role)
+    }
+
+    /// Changes a role; whoever has it is affected at once.
+    ///
+    /// # Errors
+    /// As [`Self::create`], and [`Error::Conflict`] `builtin`.
+    pub async fn update(&self, permit: Permit<UpdateRole>, draft: RoleDraft) -> Result<(Role, i64)> {
+        let (actor, target) = permit.consume();
+        let draft = draft.checked()?;
+        changeable(&target)?;
+        held(&actor, draft.permissions)?;
+        let mut tx = self.0.store.begin().await?;
+        let mut role =
+            store::roles::find(&mut tx.conn(), target.id).await?.ok_or(Error::NotFound { what: "role" })?;
+        held(&actor, role.permissions)?;
+        role.name = draft.name;
+        role.description = draft.description;
+        role.permissions = draft.permissions;
+        role.updated_at = self.0.clock.now();
+        store::roles::update(&mut tx.conn(), &role).await?;
+        let count = store::roles::user_count(&mut tx.conn(), role.id).await?;
+        self.record(&mut tx, &actor, "role.updated", &role).await?;
+        tx.emit(Change::new(Subject::Role, Verb::Updated, role.id));
+        tx.commit().await?;
+        Ok((role, count))
+    }
+
+    /// Deletes a role that nobody has.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `builtin` or `in_use`, [`Error::Forbidden`] for permissions that the actor lacks.
+    pub async fn delete(&self, permit: Permit<DeleteRole>) -> Result<()> {
+        let (actor, role) = permit.consume();
+        changeable(&role)?;
+        held(&actor, role.permissions)?;
+        let mut tx = self.0.store.begin().await?;
+        if !store::roles::delete(&mut tx.conn(), role.id).await? {
+            return Err(Error::NotFound { what: "role" });
+        }
+        self.record(&mut tx, &actor, "role.deleted", &role).await?;
+        tx.emit(Change::new(Subject::Role, Verb::Deleted, role.id));
+        tx.commit().await
+    }
+
+    /// Makes sure that Raptor's own roles are there.
+    pub(crate) async fn ensure_builtin(&self) -> Result<()> {
+        let now = self.0.clock.now();
+        for builtin in Builtin::ALL {
+            if store::roles::builtin(&mut self.0.store.read().await?.conn(), builtin).await?.is_some() {
+                continue;
+            }
+            let role = Role {
+                id: RoleId::generate(),
+                number: 0,
+                name: builtin.name().to_owned(),
+                description: builtin.description().to_owned(),
+                permissions: builtin.permissions(),
+                builtin: Some(builtin),
+                created_at: now,
+                updated_at: now,
+            };
+            let mut tx = self.0.store.begin().await?;
+            match store::roles::insert(&mut tx.conn(), &role).await {
+                Ok(_) => tx.commit().await?,
+                // Another replica was quicker.
+                Err(Error::Conflict { code: "name_taken", .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn record(&self, tx: &mut Tx, actor: &Actor, action: &str, role: &Role) -> Result<()> {
+        let activity = Activity::new(&self.0.clock, actor, action)
+            .on("role", role.id, &role.name)
+            .with(serde_json::json!({ "permissions": role.permissions }));
+        store::activity::insert(&mut tx.conn(), &activity).await
+    }
+}
+
+fn changeable(role: &Role) -> Result<()> {
+    match role.builtin {
+        None => Ok(()),
+        Some(_) => Err(Error::conflict(
+            "builtin",
+            "This role comes with Raptor and stays as it is. Make one of your own.",
+        )),
+    }
+}
+
+fn held(actor: &Actor, permissions: SystemSet) -> Result<()> {
+    if actor.grants().includes(permissions) {
+        return Ok(());
+    }
+    let missing = permissions.members().find(|permission| !actor.grants().contains(*permission));
+    Err(Error::Forbidden { permission: missing.map_or("*", Permission::name).to_owned() })
+}

@@ -1,0 +1,209 @@
+//! The only SQL of the project: one closed pair of engines behind one set of statements.
+//!
+//! A query's text exists once wherever SQLite and PostgreSQL agree (`$1`, `RETURNING`, `ON CONFLICT`, UUIDs, UTC microseconds,
+//! JSON). Reads take a [`Reader`], writes a [`Tx`]; both lend a [`Conn`] to the statements in the files beside this one.
+
+pub(crate) mod activity;
+pub(crate) mod roles;
+pub(crate) mod sessions;
+pub(crate) mod users;
+
+mod feed;
+mod open;
+
+pub use feed::{Change, Feed, Heard, Subject, Verb};
+
+use crate::Result;
+use sqlx::{
+    PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection,
+};
+use std::sync::Arc;
+
+/// Runs one expression on whichever engine `$conn` is of, with `$c` as that engine's connection.
+macro_rules! on {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::store::Conn::Sqlite(connection) => {
+                let $c = &mut **connection;
+                $body
+            }
+            $crate::store::Conn::Postgres(connection) => {
+                let $c = &mut **connection;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on;
+
+#[derive(Clone)]
+enum Db {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// An open store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+    feed: Feed,
+    // Held for as long as the store is open: SQLite belongs to one process.
+    _lock: Option<Arc<std::fs::File>>,
+}
+
+/// A connection for reading.
+pub enum Reader {
+    #[doc(hidden)]
+    Sqlite(PoolConnection<Sqlite>),
+    #[doc(hidden)]
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// A transaction: everything in it happens or nothing does. Dropping it undoes it.
+pub struct Tx {
+    inner: TxInner,
+    changes: Vec<Change>,
+    feed: Feed,
+}
+
+enum TxInner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// A borrowed connection of either engine.
+pub enum Conn<'c> {
+    #[doc(hidden)]
+    Sqlite(&'c mut SqliteConnection),
+    #[doc(hidden)]
+    Postgres(&'c mut PgConnection),
+}
+
+impl Store {
+    /// A connection for reading.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`] when the database does not answer.
+    pub async fn read(&self) -> Result<Reader> {
+        Ok(match &self.db {
+            Db::Sqlite(pool) => Reader::Sqlite(pool.acquire().await?),
+            Db::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
+        })
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`] when the database does not answer.
+    pub async fn begin(&self) -> Result<Tx> {
+        let inner = match &self.db {
+            // SQLite has one writer: taking its lock at once avoids the failure to upgrade a read lock later.
+            Db::Sqlite(pool) => TxInner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Db::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { inner, changes: Vec::new(), feed: self.feed.clone() })
+    }
+
+    /// What was committed, here or by another replica, as it happens.
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Whether it is PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.db, Db::Postgres(_))
+    }
+
+    /// Waits for the connections in use and closes all.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Sqlite(pool) => pool.close().await,
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Reader {
+    /// Lends the connection.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(connection) => Conn::Sqlite(connection),
+            Self::Postgres(connection) => Conn::Postgres(connection),
+        }
+    }
+}
+
+impl Tx {
+    /// Lends the connection.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match &mut self.inner {
+            TxInner::Sqlite(tx) => Conn::Sqlite(tx),
+            TxInner::Postgres(tx) => Conn::Postgres(tx),
+        }
+    }
+
+    /// Tells everybody about `change` once the transaction is committed.
+    pub fn emit(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Makes it so, and tells the feed.
+    ///
+    /// # Errors
+    /// Nothing has happened when this fails.
+    pub async fn commit(mut self) -> Result<()> {
+        match self.inner {
+            TxInner::Sqlite(tx) => tx.commit().await?,
+            TxInner::Postgres(mut tx) => {
+                for payload in self.feed.payloads(&self.changes) {
+                    sqlx::query("SELECT pg_notify($1, $2)")
+                        .bind(feed::CHANNEL)
+                        .bind(payload)
+                        .execute(&mut *tx)
+                        .await?;
+                }
+                tx.commit().await?;
+            }
+        }
+        self.feed.publish(self.changes.drain(..));
+        Ok(())
+    }
+}
+
+/// The key under which names are compared without regard to case.
+#[must_use]
+pub(crate) fn name_key(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+/// Escapes `text` for a `LIKE` pattern with `ESCAPE '\'`, lower-cased, to match it anywhere.
+#[must_use]
+pub(crate) fn like_pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in text.trim().to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Turns the violation of a unique rule into `conflict`; leaves every other error as it is.
+pub(crate) fn unique(error: sqlx::Error, conflict: impl FnOnce() -> crate::Error) -> crate::Error {
+    match &error {
+        sqlx::Error::Database(database) if database.is_unique_violation() => conflict(),
+        _ => error.into(),
+    }
+}
+
+/// Turns the violation of a reference into `conflict`; leaves every other error as it is.
+pub(crate) fn referenced(error: sqlx::Error, conflict: impl FnOnce() -> crate::Error) -> crate::Error {
+    match &error {
+        sqlx::Error::Database(database) if database.is_foreign_key_violation() => conflict(),
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,121 @@
+//! Opening a store: connect, lock, migrate.
+
+use super::{Db, Feed, Store};
+use crate::{Error, Result};
+use sqlx::{
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{fs::File, path::Path, str::FromStr, sync::Arc, time::Duration};
+
+static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a caller waits for a connection, and a SQLite writer for the one before it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Store {
+    /// Opens `url` (`sqlite://path`, `sqlite::memory:` or `postgres://…`), creates the SQLite file where it is missing, and
+    /// migrates under a lock.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a URL of another kind, [`Error::Unavailable`] with what is in the way otherwise.
+    pub async fn open(url: &str) -> Result<Self> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self::open_postgres(url).await
+        } else if url.starts_with("sqlite:") {
+            Self::open_sqlite(url).await
+        } else {
+            Err(Error::invalid(
+                "DATABASE_URL",
+                "Use sqlite://path/to/file.db or postgres://user:password@host/database.",
+            ))
+        }
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self> {
+        let options = PgConnectOptions::from_str(url).map_err(|_| {
+            Error::invalid(
+                "DATABASE_URL",
+                "This is not a PostgreSQL URL. Use postgres://user:password@host:5432/database.",
+            )
+        })?;
+        let pool = PgPoolOptions::new()
+            .max_connections(20)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options)
+            .await
+            .map_err(|error| {
+                unavailable(format!("PostgreSQL at DATABASE_URL does not let us in: {error}"))
+            })?;
+        POSTGRES
+            .run(&pool)
+            .await
+            .map_err(|error| unavailable(format!("The migration of the database failed: {error}")))?;
+        let feed = Feed::shared(pool.clone());
+        Ok(Self { db: Db::Postgres(pool), feed, _lock: None })
+    }
+
+    async fn open_sqlite(url: &str) -> Result<Self> {
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(|error| Error::invalid("DATABASE_URL", format!("This is not a SQLite URL: {error}")))?
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(PATIENCE);
+        let in_memory = url.contains(":memory:");
+        let lock = if in_memory { None } else { Some(Arc::new(lock(options.get_filename())?)) };
+        // Each connection to a database in memory would be a database of its own.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(if in_memory { 1 } else { 8 })
+            .min_connections(u32::from(in_memory))
+            .idle_timeout(if in_memory { None } else { Some(Duration::from_secs(300)) })
+            .max_lifetime(None)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options.clone())
+            .await
+            .map_err(|error| {
+                unavailable(format!(
+                    "The SQLite file {} can't be opened: {error}. Check DATABASE_URL and the rights on its folder.",
+                    options.get_filename().display()
+                ))
+            })?;
+        SQLITE
+            .run(&pool)
+            .await
+            .map_err(|error| unavailable(format!("The migration of the database failed: {error}")))?;
+        Ok(Self { db: Db::Sqlite(pool), feed: Feed::local(), _lock: lock })
+    }
+}
+
+fn unavailable(message: String) -> Error {
+    Error::Unavailable { code: "database_unavailable", message }
+}
+
+/// SQLite's changes are told inside one process only, so a second process on the same file would answer from stale caches.
+fn lock(database: &Path) -> Result<File> {
+    if let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            unavailable(format!(
+                "The folder {} can't be made ({error}). Check DATABASE_URL.",
+                folder.display()
+            ))
+        })?;
+    }
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| {
+        unavailable(format!(
+            "{} can't be written ({error}). Check DATABASE_URL and the rights on its folder.",
+            Path::new(&path).display()
+        ))
+    })?;
+    file.try_lock().map_err(|_| {
+        unavailable(format!(
+            "Another Raptor uses {}. Stop it, or set DATABASE_URL to another file (or to PostgreSQL, which many may share).",
+            database.display()
+        ))
+    })?;
+    Ok(file)
+}

@@ -1,0 +1,265 @@
+//! What can be done with users.
+
+use super::{NewUser, User, UserChange, check_email, check_name, check_password, check_username};
+use crate::{
+    Error, Raptor, Result,
+    activity::Activity,
+    authz::{
+        Actor, ContainerSet, Permit, Target,
+        actions::{CreateUser, DeleteUser, ListUsers, ReadUser, UpdateUser},
+    },
+    id::UserId,
+    paging::{Page, PageRequest},
+    roles::{Builtin, Role},
+    store::{self, Change, Conn, Subject, Tx, Verb},
+};
+
+pub use crate::store::users::UserFilter;
+
+impl Target for User {
+    type Key = UserId;
+    const WHAT: &'static str = "user";
+    async fn load(
+        conn: &mut Conn<'_>,
+        _: &Actor,
+        key: UserId,
+    ) -> Result<Option<(Self, Option<ContainerSet>)>> {
+        Ok(store::users::find(conn, key).await?.map(|user| (user, None)))
+    }
+}
+
+/// The operations.
+pub struct UserService<'r>(pub(crate) &'r Raptor);
+
+impl UserService<'_> {
+    /// Users by name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a cursor of another list.
+    pub async fn list(
+        &self,
+        permit: Permit<ListUsers>,
+        filter: &UserFilter,
+        page: &PageRequest,
+    ) -> Result<Page<User>> {
+        let _ = permit.consume();
+        store::users::list(&mut self.0.store.read().await?.conn(), filter, page).await
+    }
+
+    /// One user.
+    #[must_use]
+    pub fn get(&self, permit: Permit<ReadUser>) -> User {
+        permit.consume().1
+    }
+
+    /// Creates a user.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field, [`Error::Conflict`] `name_taken`, [`Error::Forbidden`] for a role that holds more
+    /// than the actor's.
+    pub async fn create(&self, permit: Permit<CreateUser>, new: NewUser) -> Result<User> {
+        let (actor, ()) = permit.consume();
+        let username = check_username(&new.username)?;
+        let email = check_email(&new.email)?;
+        let name = check_name(new.name)?;
+        check_password("password", &new.password)?;
+        let hash = self.0.passwords.hash(new.password).await?;
+        let now = self.0.clock.now();
+
+        let mut tx = self.0.store.begin().await?;
+        let role = grantable(&mut tx, &actor, new.role_id).await?;
+        let mut user = User {
+            id: UserId::generate(),
+            number: 0,
+            username,
+            email,
+            name,
+            role_id: role.id,
+            role_name: role.name,
+            suspended: false,
+            created_at: now,
+            updated_at: now,
+            last_seen_at: None,
+            container_count: 0,
+        };
+        user.number = store::users::insert(&mut tx.conn(), &user, &hash).await?;
+        self.record(&mut tx, &actor, "user.created", &user, serde_json::json!({ "role": user.role_name }))
+            .await?;
+        tx.emit(Change::new(Subject::User, Verb::Created, user.id));
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    /// Changes a user. Suspending one ends their sessions.
+    ///
+    /// # Errors
+    /// As [`Self::create`], and [`Error::Conflict`] `last_admin` where nobody could administer any more.
+    pub async fn update(&self, permit: Permit<UpdateUser>, change: UserChange) -> Result<User> {
+        let (actor, target) = permit.consume();
+        let mut tx = self.0.store.begin().await?;
+        let admins = count_admins(&mut tx).await?;
+        let mut user = self.outranked(&mut tx, &actor, target.id).await?;
+        if user.role_id != change.role_id {
+            user.role_name = grantable(&mut tx, &actor, change.role_id).await?.name;
+            user.role_id = change.role_id;
+        }
+        user.username = check_username(&change.username)?;
+        user.email = check_email(&change.email)?;
+        user.name = check_name(change.name)?;
+        user.suspended = change.suspended;
+        user.updated_at = self.0.clock.now();
+        if !store::users::update(&mut tx.conn(), &user).await? {
+            return Err(Error::NotFound { what: "user" });
+        }
+        keep_an_admin(&mut tx, admins).await?;
+        if user.suspended {
+            end_sessions(&mut tx, user.id, None).await?;
+        }
+        let detail = serde_json::json!({ "role": user.role_name, "suspended": user.suspended });
+        self.record(&mut tx, &actor, "user.updated", &user, detail).await?;
+        tx.emit(Change::new(Subject::User, Verb::Updated, user.id));
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    /// Sets a user's password and ends their sessions.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `password`, [`Error::Forbidden`] for a user who holds more than the actor.
+    pub async fn set_password(&self, permit: Permit<UpdateUser>, password: String) -> Result<()> {
+        let (actor, target) = permit.consume();
+        check_password("password", &password)?;
+        let hash = self.0.passwords.hash(password).await?;
+        let mut tx = self.0.store.begin().await?;
+        let user = self.outranked(&mut tx, &actor, target.id).await?;
+        store::users::set_password_hash(&mut tx.conn(), user.id, &hash, self.0.clock.now()).await?;
+        end_sessions(&mut tx, user.id, None).await?;
+        self.record(&mut tx, &actor, "user.password_set", &user, serde_json::json!({})).await?;
+        tx.commit().await
+    }
+
+    /// Ends all of a user's sessions.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for a user who holds more than the actor.
+    pub async fn end_sessions(&self, permit: Permit<UpdateUser>) -> Result<()> {
+        let (actor, target) = permit.consume();
+        let mut tx = self.0.store.begin().await?;
+        let user = self.outranked(&mut tx, &actor, target.id).await?;
+        end_sessions(&mut tx, user.id, None).await?;
+        self.record(&mut tx, &actor, "user.sessions_ended", &user, serde_json::json!({})).await?;
+        tx.commit().await
+    }
+
+    /// Deletes a user.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `has_containers` or `last_admin` or `own_account`, [`Error::Forbidden`] for a user who holds more
+    /// than the actor.
+    pub async fn delete(&self, permit: Permit<DeleteUser>) -> Result<()> {
+        let (actor, target) = permit.consume();
+        if actor.user_id() == Some(target.id) {
+            return Err(Error::conflict(
+                "own_account",
+                "You can't delete your own account. Ask another administrator.",
+            ));
+        }
+        let mut tx = self.0.store.begin().await?;
+        let admins = count_admins(&mut tx).await?;
+        let user = self.outranked(&mut tx, &actor, target.id).await?;
+        end_sessions(&mut tx, user.id, None).await?;
+        if !store::users::delete(&mut tx.conn(), user.id).await? {
+            return Err(Error::NotFound { what: "user" });
+        }
+        keep_an_admin(&mut tx, admins).await?;
+        self.record(&mut tx, &actor, "user.deleted", &user, serde_json::json!({})).await?;
+        tx.emit(Change::new(Subject::User, Verb::Deleted, user.id));
+        tx.commit().await
+    }
+
+    /// Creates the first administrator where nobody with that name or address is there yet. Tells whether it did.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field.
+    pub async fn ensure_admin(&self, username: &str, email: &str, password: String) -> Result<bool> {
+        let username = check_username(username)?;
+        let email = check_email(email)?;
+        let mut reader = self.0.store.read().await?;
+        let role = store::roles::builtin(&mut reader.conn(), Builtin::Admin).await?;
+        let role = role.ok_or_else(|| Error::internal("the built-in roles are missing"))?;
+        for login in [&username, &email] {
+            if store::users::find_by_login(&mut reader.conn(), login).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        drop(reader);
+        let new = NewUser { username, email, name: None, password, role_id: role.id };
+        let permit = self.0.authz().allow::<CreateUser>(&Actor::System)?;
+        match self.create(permit, new).await {
+            Ok(_) => Ok(true),
+            // Another replica was quicker.
+            Err(Error::Conflict { code: "name_taken", .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The user as they are now, if the actor holds all that they hold.
+    async fn outranked(&self, tx: &mut Tx, actor: &Actor, id: UserId) -> Result<User> {
+        let user = store::users::find(&mut tx.conn(), id).await?.ok_or(Error::NotFound { what: "user" })?;
+        grantable(tx, actor, user.role_id).await?;
+        Ok(user)
+    }
+
+    async fn record(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        action: &str,
+        user: &User,
+        detail: serde_json::Value,
+    ) -> Result<()> {
+        let activity =
+            Activity::new(&self.0.clock, actor, action).on("user", user.id, &user.username).with(detail);
+        store::activity::insert(&mut tx.conn(), &activity).await
+    }
+}
+
+/// The role, if the actor holds all that it holds: nobody gives away or takes away more than they have.
+async fn grantable(tx: &mut Tx, actor: &Actor, role: crate::id::RoleId) -> Result<Role> {
+    let role = store::roles::find(&mut tx.conn(), role)
+        .await?
+        .ok_or_else(|| Error::invalid("role_id", "There is no such role."))?;
+    if actor.grants().includes(role.permissions) {
+        return Ok(role);
+    }
+    Err(Error::Forbidden { permission: format!("everything that the role {} holds", role.name) })
+}
+
+/// How many administrators there are; whoever else asks waits for this transaction.
+async fn count_admins(tx: &mut Tx) -> Result<i64> {
+    store::roles::lock_admin(&mut tx.conn()).await?;
+    store::users::admin_count(&mut tx.conn()).await
+}
+
+/// Refuses what would leave none where there were some `before`.
+async fn keep_an_admin(tx: &mut Tx, before: i64) -> Result<()> {
+    if before == 0 || store::users::admin_count(&mut tx.conn()).await? > 0 {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        "last_admin",
+        "This is the last administrator who can sign in. Make another one first.",
+    ))
+}
+
+/// Ends the user's sessions but `keep`, everywhere and at once.
+pub(crate) async fn end_sessions(
+    tx: &mut Tx,
+    user: UserId,
+    keep: Option<crate::id::SessionId>,
+) -> Result<()> {
+    for session in store::sessions::delete_of_user(&mut tx.conn(), user, keep).await? {
+        tx.emit(Change::new(Subject::Session, Verb::Deleted, session));
+    }
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! One suite of promises, kept on both databases: SQLite always, PostgreSQL where `RAPTOR_TEST_PG` names a server
+//! (`postgres://user:password@host/postgres`, a user who may create databases).
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod accounts;
+mod schema;
+mod world;

@@ -1,1 +1,69 @@
-fn main() {}
+//! `raptor-api`: configuration, logs, serve, drain.
+
+use anyhow::Context;
+use clap::CommandFactory;
+use raptor_api::{
+    App,
+    config::{self, Cli, Command, Config},
+    openapi, router, serve,
+};
+use raptor_core::{Raptor, auth::seal::generate_secret};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("raptor-api: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    // Fails when it is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let Cli { command, config } = config::read()?;
+    match command.unwrap_or(Command::Serve) {
+        Command::Openapi => println!("{}", serde_json::to_string_pretty(&openapi())?),
+        Command::Key => println!("{}", generate_secret("")?),
+        Command::Serve => serve_api(config).await?,
+        Command::Up(_) => Cli::command().error(clap::error::ErrorKind::InvalidSubcommand, "not yet").exit(),
+    }
+    Ok(())
+}
+
+fn log(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.rust_log).with_context(|| {
+        format!("RUST_LOG is {:?}; use error, warn, info, debug or trace", config.rust_log)
+    })?;
+    tracing_subscriber::fmt().with_env_filter(filter).init();
+    Ok(())
+}
+
+async fn serve_api(config: Config) -> anyhow::Result<()> {
+    log(&config)?;
+    let app_key = config.app_key.clone().context("APP_KEY is not set. `raptor-api key` makes one; keep it safe: stored secrets can't be read without it.")?;
+    let listener = serve::listen(config.api_addr).await?;
+    let mut builder = Raptor::builder(app_key.expose())
+        .database_url(config.database_url.expose())
+        .session_lifetime(chrono::TimeDelta::days(config.jwt_expiry_days))
+        .bcrypt_cost(config.bcrypt_cost)
+        .sign_in_attempts(config.sign_in_attempts);
+    if let Some(secret) = &config.jwt_secret {
+        builder = builder.jwt_secret(secret.expose());
+    }
+    let raptor = builder.build().await?;
+    if let Some(password) = &config.admin_password {
+        let password = password.expose().to_owned();
+        if raptor.users().ensure_admin(&config.admin_username, &config.admin_email, password).await? {
+            tracing::info!(username = config.admin_username, "created the administrator");
+        }
+    }
+    tracing::info!(addr = %config.api_addr, version = env!("CARGO_PKG_VERSION"), "serving");
+    let served = serve::run(listener, router(App::new(raptor.clone(), &config))).await;
+    raptor.shutdown().await;
+    served
+}

@@ -1,0 +1,155 @@
+//! Reading requests: every refusal is a [`Problem`].
+
+use crate::{App, Problem};
+use axum::{
+    extract::{ConnectInfo, FromRequest, FromRequestParts},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use axum_extra::extract::CookieJar;
+use raptor_core::{
+    auth::Origin,
+    authz::Actor,
+    paging::{MAX_LIMIT, PageRequest},
+};
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+use utoipa::IntoParams;
+
+/// The cookie of the panel's session.
+pub const SESSION_COOKIE: &str = "raptor_session";
+/// What a page of another origin can't send without being asked: its presence proves that our panel made the request.
+pub const CSRF_HEADER: &str = "x-raptor-csrf";
+
+/// A JSON body.
+#[derive(FromRequest)]
+#[from_request(via(axum::Json), rejection(Problem))]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// The query.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub struct Query<T>(pub T);
+
+/// Ids in the path.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+pub struct Path<T>(pub T);
+
+/// Which page of a list is wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// Items on one page, 1 to 100; 50 unless given.
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+    /// Whether `total` is wanted.
+    pub with_total: Option<bool>,
+}
+
+impl Paging {
+    /// As the services take it.
+    ///
+    /// # Errors
+    /// For a limit out of range.
+    pub fn request(self) -> Result<PageRequest, Problem> {
+        let limit = self.limit.unwrap_or(50);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(raptor_core::Error::invalid("limit", "Use 1 to 100.").into());
+        }
+        Ok(PageRequest { limit, cursor: self.cursor, with_total: self.with_total.unwrap_or(false) })
+    }
+}
+
+/// Where the request comes from.
+pub struct From(pub Origin);
+
+impl FromRequestParts<App> for From {
+    type Rejection = std::convert::Infallible;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+        let user_agent =
+            parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
+        Ok(Self(Origin { ip: peer.map(|peer| client(peer, &parts.headers, app)), user_agent }))
+    }
+}
+
+/// The last address in X-Forwarded-For that no trusted proxy has; the peer itself where the peer is no such proxy.
+fn client(peer: IpAddr, headers: &HeaderMap, app: &App) -> IpAddr {
+    let trusted = |ip: &IpAddr| app.trusted_proxies.iter().any(|network| network.contains(ip));
+    if !trusted(&peer) {
+        return peer;
+    }
+    let forwarded: Vec<IpAddr> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|ip| ip.trim().parse::<IpAddr>().ok())
+        .map(|ip| ip.to_canonical())
+        .collect();
+    forwarded.iter().rev().find(|ip| !trusted(ip)).or(forwarded.first()).copied().unwrap_or(peer)
+}
+
+/// The signed-in caller: by bearer token, or by the panel's cookie with proof that the panel made the request.
+pub struct Caller(pub Actor);
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Ok(From(origin)) = From::from_request_parts(parts, app).await;
+        let bearer = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "));
+        let token = match bearer {
+            Some(token) => token.trim().to_owned(),
+            None => {
+                let cookie =
+                    CookieJar::from_headers(&parts.headers).get(SESSION_COOKIE).map(|c| c.value().to_owned());
+                let token = cookie.ok_or_else(|| {
+                    Problem::from(raptor_core::Error::Unauthenticated(
+                        "Sign in, or send a token as `Authorization: Bearer`.",
+                    ))
+                })?;
+                same_origin(parts, app)?;
+                token
+            }
+        };
+        Ok(Self(app.raptor.auth().authenticate(&token, &origin).await?))
+    }
+}
+
+/// Refuses what another site may have made a browser send with our cookie.
+fn same_origin(parts: &Parts, app: &App) -> Result<(), Problem> {
+    let refuse = |why: &str| Err(Problem::new(StatusCode::FORBIDDEN, "csrf", why));
+    let is_socket = parts.headers.contains_key(header::SEC_WEBSOCKET_KEY);
+    let reading = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) && !is_socket;
+    if reading {
+        return Ok(());
+    }
+    if let Some(origin) = parts.headers.get(header::ORIGIN) {
+        let origin = origin.to_str().unwrap_or_default();
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let own = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
+        if !own && origin != app.panel_origin {
+            return refuse("This request came from another site.");
+        }
+    } else if is_socket {
+        return refuse("A browser names its origin when it opens a socket. Programs send a bearer token.");
+    }
+    // A browser can't add headers to a socket; there the origin is the proof.
+    if !is_socket && !parts.headers.contains_key(CSRF_HEADER) {
+        return refuse("Send the header `X-Raptor-CSRF: 1` with the cookie, or use a bearer token.");
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! The panel, inside the binary.
+
+use axum::{
+    http::{StatusCode, Uri, header},
+    response::{Html, IntoResponse, Response},
+};
+use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "../panel/build"]
+#[allow_missing = true]
+struct Files;
+
+/// A file of the panel, or its start page for the addresses that the panel itself understands.
+pub async fn serve(uri: Uri) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    if path.starts_with("api/") {
+        let detail = "There is nothing at this address. GET /api/v1/openapi.json lists what there is.";
+        return crate::Problem::new(StatusCode::NOT_FOUND, "not_found", detail).into_response();
+    }
+    if let Some(file) = Files::get(path) {
+        // Files below _app/immutable carry a hash of their content in their names.
+        let lasting =
+            if path.contains("/immutable/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let kind = file.metadata.mimetype().to_owned();
+        return ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, lasting.into())], file.data)
+            .into_response();
+    }
+    match Files::get("index.html") {
+        Some(_) if path.starts_with("_app/") => StatusCode::NOT_FOUND.into_response(),
+        Some(page) => {
+            let headers =
+                [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+            (headers, page.data).into_response()
+        }
+        None => {
+            let page = "<!doctype html><title>Raptor</title><p>This build of raptor-api has no panel inside. \
+                        Build it with <code>cargo xtask up</code>, or run the panel's development server.";
+            (StatusCode::NOT_FOUND, Html(page)).into_response()
+        }
+    }
+}

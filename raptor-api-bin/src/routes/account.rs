@@ -1,0 +1,93 @@
+//! The caller's own account.
+
+use crate::{
+    App,
+    extract::{Caller, Json, Paging, Path, Query},
+    problem::Answer,
+    views::{
+        account::{Account, AccountUpdate, PasswordChange, SessionList},
+        activity::ActivityPage,
+    },
+};
+use axum::{extract::State, http::StatusCode};
+use raptor_core::{auth::service::AccountChange, id::SessionId};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(get_account, update_account))
+        .routes(routes!(change_password))
+        .routes(routes!(list_sessions, end_other_sessions))
+        .routes(routes!(end_session))
+        .routes(routes!(list_account_activity))
+}
+
+/// The caller's account.
+#[utoipa::path(get, path = "/account", operation_id = "get_account", tag = "account",
+    responses((status = 200, body = Account)))]
+async fn get_account(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<Account>> {
+    Ok(Json(Account::new(app.raptor.auth().account(&actor).await?, &actor)))
+}
+
+/// Change the caller's account.
+#[utoipa::path(put, path = "/account", operation_id = "update_account", tag = "account",
+    request_body = AccountUpdate, responses((status = 200, body = Account)))]
+async fn update_account(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Json(body): Json<AccountUpdate>,
+) -> Answer<Json<Account>> {
+    let change = AccountChange { username: body.username, email: body.email, name: body.name };
+    let user = app.raptor.auth().update_account(&actor, change, body.current_password).await?;
+    Ok(Json(Account::new(user, &actor)))
+}
+
+/// Change the caller's password and end their other sessions.
+#[utoipa::path(put, path = "/account/password", operation_id = "change_password", tag = "account",
+    request_body = PasswordChange, responses((status = 204)))]
+async fn change_password(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Json(body): Json<PasswordChange>,
+) -> Answer<StatusCode> {
+    app.raptor.auth().change_password(&actor, body.current_password, body.new_password).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The caller's sessions.
+#[utoipa::path(get, path = "/account/sessions", operation_id = "list_sessions", tag = "account",
+    responses((status = 200, body = SessionList)))]
+async fn list_sessions(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<SessionList>> {
+    Ok(Json(SessionList::new(app.raptor.auth().sessions(&actor).await?, &actor)))
+}
+
+/// End all of the caller's sessions but this one.
+#[utoipa::path(delete, path = "/account/sessions", operation_id = "end_other_sessions", tag = "account",
+    responses((status = 204)))]
+async fn end_other_sessions(State(app): State<App>, Caller(actor): Caller) -> Answer<StatusCode> {
+    app.raptor.auth().end_other_sessions(&actor).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// End one of the caller's sessions.
+#[utoipa::path(delete, path = "/account/sessions/{id}", operation_id = "end_session", tag = "account",
+    params(("id" = SessionId, Path)), responses((status = 204)))]
+async fn end_session(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<SessionId>,
+) -> Answer<StatusCode> {
+    app.raptor.auth().end_session(&actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the caller did, the newest first.
+#[utoipa::path(get, path = "/account/activity", operation_id = "list_account_activity", tag = "account",
+    params(Paging), responses((status = 200, body = ActivityPage)))]
+async fn list_account_activity(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(paging): Query<Paging>,
+) -> Answer<Json<ActivityPage>> {
+    Ok(Json(app.raptor.activity().own(&actor, &paging.request()?).await?.into()))
+}

@@ -1,0 +1,56 @@
+//! Signing in and out.
+
+use crate::{
+    App,
+    extract::{Caller, From, Json, SESSION_COOKIE},
+    problem::Answer,
+    views::account::{Account, SessionToken, SignIn},
+};
+use axum::{extract::State, http::StatusCode};
+use axum_extra::extract::{
+    CookieJar,
+    cookie::{Cookie, SameSite},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(sign_in)).routes(routes!(sign_out))
+}
+
+fn cookie(app: &App, token: String) -> Cookie<'static> {
+    Cookie::build((SESSION_COOKIE, token))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(app.secure_cookie)
+        .build()
+}
+
+/// Begin a session. Sets the panel's cookie and answers with the same token for programs.
+#[utoipa::path(post, path = "/auth/sign-in", operation_id = "sign_in", tag = "auth", security(()),
+    request_body = SignIn, responses((status = 200, body = SessionToken)))]
+async fn sign_in(
+    State(app): State<App>,
+    From(origin): From,
+    jar: CookieJar,
+    Json(body): Json<SignIn>,
+) -> Answer<(CookieJar, Json<SessionToken>)> {
+    let signed_in = app.raptor.auth().sign_in(&body.login, body.password, origin).await?;
+    let mut cookie = cookie(&app, signed_in.token.clone());
+    let seconds = (signed_in.session.expires_at - signed_in.session.created_at).num_seconds();
+    cookie.set_max_age(time::Duration::seconds(seconds));
+    let account = Account::new(signed_in.user, &signed_in.actor);
+    let body = SessionToken { token: signed_in.token, expires_at: signed_in.session.expires_at, account };
+    Ok((jar.add(cookie), Json(body)))
+}
+
+/// End the caller's session, at once and everywhere.
+#[utoipa::path(post, path = "/auth/sign-out", operation_id = "sign_out", tag = "auth", responses((status = 204)))]
+async fn sign_out(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    jar: CookieJar,
+) -> Answer<(CookieJar, StatusCode)> {
+    app.raptor.auth().sign_out(&actor).await?;
+    Ok((jar.remove(cookie(&app, String::new())), StatusCode::NO_CONTENT))
+}

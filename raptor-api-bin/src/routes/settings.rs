@@ -1,0 +1,26 @@
+//! What anybody may know.
+
+use crate::{
+    App,
+    extract::Json,
+    views::{account::PublicSettings, roles::PermissionList},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(get_settings)).routes(routes!(list_permissions))
+}
+
+/// What anybody may know of this Raptor.
+#[utoipa::path(get, path = "/settings", operation_id = "get_settings", tag = "settings", security(()),
+    responses((status = 200, body = PublicSettings)))]
+async fn get_settings() -> Json<PublicSettings> {
+    Json(PublicSettings::new())
+}
+
+/// All permissions that there are, with what they let somebody do.
+#[utoipa::path(get, path = "/permissions", operation_id = "list_permissions", tag = "roles", security(()),
+    responses((status = 200, body = PermissionList)))]
+async fn list_permissions() -> Json<PermissionList> {
+    Json(PermissionList::new())
+}

@@ -1,0 +1,126 @@
+//! Users.
+
+use crate::{
+    App,
+    extract::{Caller, Json, Paging, Path, Query},
+    problem::Answer,
+    views::users::{NewPassword, NewUser, User, UserPage, UserUpdate},
+};
+use axum::{extract::State, http::StatusCode};
+use raptor_core::{
+    authz::actions::{CreateUser, DeleteUser, ListUsers, ReadUser, UpdateUser},
+    id::{RoleId, UserId},
+    users::service::UserFilter,
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_users, create_user))
+        .routes(routes!(get_user, update_user, delete_user))
+        .routes(routes!(set_user_password))
+        .routes(routes!(end_user_sessions))
+}
+
+/// Which users are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct UserQuery {
+    /// Part of user name, e-mail address or name.
+    search: Option<String>,
+    /// With this role.
+    role_id: Option<RoleId>,
+}
+
+/// Users by user name.
+#[utoipa::path(get, path = "/users", operation_id = "list_users", tag = "users",
+    params(UserQuery, Paging), responses((status = 200, body = UserPage)))]
+async fn list_users(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(query): Query<UserQuery>,
+    Query(paging): Query<Paging>,
+) -> Answer<Json<UserPage>> {
+    let permit = app.raptor.authz().allow::<ListUsers>(&actor)?;
+    let filter = UserFilter { search: query.search, role_id: query.role_id };
+    Ok(Json(app.raptor.users().list(permit, &filter, &paging.request()?).await?.into()))
+}
+
+/// Create a user.
+#[utoipa::path(post, path = "/users", operation_id = "create_user", tag = "users",
+    request_body = NewUser, responses((status = 201, body = User)))]
+async fn create_user(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Json(body): Json<NewUser>,
+) -> Answer<(StatusCode, Json<User>)> {
+    let permit = app.raptor.authz().allow::<CreateUser>(&actor)?;
+    Ok((StatusCode::CREATED, Json(app.raptor.users().create(permit, body.into()).await?.into())))
+}
+
+/// One user.
+#[utoipa::path(get, path = "/users/{id}", operation_id = "get_user", tag = "users",
+    params(("id" = UserId, Path)), responses((status = 200, body = User)))]
+async fn get_user(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<UserId>,
+) -> Answer<Json<User>> {
+    let permit = app.raptor.authz().permit::<ReadUser>(&actor, id).await?;
+    Ok(Json(app.raptor.users().get(permit).into()))
+}
+
+/// Change a user. Suspending one ends their sessions.
+#[utoipa::path(put, path = "/users/{id}", operation_id = "update_user", tag = "users",
+    params(("id" = UserId, Path)), request_body = UserUpdate, responses((status = 200, body = User)))]
+async fn update_user(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<UserId>,
+    Json(body): Json<UserUpdate>,
+) -> Answer<Json<User>> {
+    let permit = app.raptor.authz().permit::<UpdateUser>(&actor, id).await?;
+    Ok(Json(app.raptor.users().update(permit, body.into()).await?.into()))
+}
+
+/// Delete a user who owns no containers.
+#[utoipa::path(delete, path = "/users/{id}", operation_id = "delete_user", tag = "users",
+    params(("id" = UserId, Path)), responses((status = 204)))]
+async fn delete_user(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<UserId>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<DeleteUser>(&actor, id).await?;
+    app.raptor.users().delete(permit).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Set a user's password and end their sessions.
+#[utoipa::path(put, path = "/users/{id}/password", operation_id = "set_user_password", tag = "users",
+    params(("id" = UserId, Path)), request_body = NewPassword, responses((status = 204)))]
+async fn set_user_password(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<UserId>,
+    Json(body): Json<NewPassword>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<UpdateUser>(&actor, id).await?;
+    app.raptor.users().set_password(permit, body.password).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// End all of a user's sessions.
+#[utoipa::path(delete, path = "/users/{id}/sessions", operation_id = "end_user_sessions", tag = "users",
+    params(("id" = UserId, Path)), responses((status = 204)))]
+async fn end_user_sessions(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<UserId>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<UpdateUser>(&actor, id).await?;
+    app.raptor.users().end_sessions(permit).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,162 @@
+//! Signing in and the own account on the wire.
+
+use super::{roles::names, users::RoleRef};
+use chrono::{DateTime, Utc};
+use raptor_core::{
+    auth,
+    authz::Actor,
+    id::{SessionId, UserId},
+    users::User,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What anybody may know of this Raptor.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PublicSettings {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The version of the API in its paths.
+    pub api_version: &'static str,
+}
+
+impl PublicSettings {
+    /// Of this build.
+    pub const fn new() -> Self {
+        Self { name: "Raptor", version: env!("CARGO_PKG_VERSION"), api_version: "v1" }
+    }
+}
+
+/// Who wants to sign in.
+#[derive(Deserialize, ToSchema)]
+pub struct SignIn {
+    /// User name or e-mail address.
+    pub login: String,
+    /// The password.
+    pub password: String,
+}
+
+/// A session that was just begun.
+#[derive(Serialize, ToSchema)]
+pub struct SessionToken {
+    /// To be sent as `Authorization: Bearer`. The panel has it in a cookie that scripts can't read.
+    pub token: String,
+    /// When it ends by itself.
+    pub expires_at: DateTime<Utc>,
+    /// Who signed in.
+    pub account: Account,
+}
+
+/// The caller's own account.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Account {
+    /// Its id.
+    pub id: UserId,
+    /// Its small stable number.
+    pub number: i64,
+    /// Name for signing in.
+    pub username: String,
+    /// E-mail address.
+    pub email: String,
+    /// Name for people.
+    pub name: Option<String>,
+    /// Its role.
+    pub role: RoleRef,
+    /// The names of the role's permissions, or `*`.
+    pub permissions: Vec<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// The session that the caller came with.
+    pub session_id: Option<SessionId>,
+}
+
+impl Account {
+    /// `user` as `actor` sees themselves.
+    pub fn new(user: User, actor: &Actor) -> Self {
+        let session_id = match actor {
+            Actor::User(user) => user.session_id,
+            Actor::System => None,
+        };
+        Self {
+            id: user.id,
+            number: user.number,
+            username: user.username,
+            email: user.email,
+            name: user.name,
+            role: RoleRef { id: user.role_id, name: user.role_name },
+            permissions: names(actor.grants()),
+            created_at: user.created_at,
+            session_id,
+        }
+    }
+}
+
+/// What users change about themselves.
+#[derive(Deserialize, ToSchema)]
+pub struct AccountUpdate {
+    /// 1 to 32 letters, digits, dots, dashes or underscores.
+    pub username: String,
+    /// E-mail address.
+    pub email: String,
+    /// Name for people.
+    pub name: Option<String>,
+    /// Needed to change user name or e-mail address.
+    pub current_password: Option<String>,
+}
+
+/// A change of password.
+#[derive(Deserialize, ToSchema)]
+pub struct PasswordChange {
+    /// The present one.
+    pub current_password: String,
+    /// 8 to 1,024 characters.
+    pub new_password: String,
+}
+
+/// A signed-in session.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Where it was begun.
+    pub ip: Option<String>,
+    /// With which program.
+    pub user_agent: Option<String>,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+    /// When it was last used, to the minute.
+    pub last_seen_at: DateTime<Utc>,
+    /// When it ends by itself.
+    pub expires_at: DateTime<Utc>,
+    /// Whether it is the caller's own.
+    pub current: bool,
+}
+
+/// The caller's sessions.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionList {
+    /// The newest first.
+    pub items: Vec<Session>,
+}
+
+impl SessionList {
+    /// As `actor` sees them.
+    pub fn new(sessions: Vec<auth::Session>, actor: &Actor) -> Self {
+        let current = match actor {
+            Actor::User(user) => user.session_id,
+            Actor::System => None,
+        };
+        let view = |session: auth::Session| Session {
+            current: Some(session.id) == current,
+            id: session.id,
+            ip: session.ip.map(|ip| ip.to_string()),
+            user_agent: session.user_agent,
+            created_at: session.created_at,
+            last_seen_at: session.last_seen_at,
+            expires_at: session.expires_at,
+        };
+        Self { items: sessions.into_iter().map(view).collect() }
+    }
+}

@@ -1,0 +1,112 @@
+//! Roles and permissions on the wire.
+
+use chrono::{DateTime, Utc};
+use raptor_core::{
+    Error,
+    authz::{ContainerPermission, Permission, SystemPermission, SystemSet},
+    id::RoleId,
+    roles,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A role.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Role {
+    /// Its id.
+    pub id: RoleId,
+    /// Its small stable number.
+    pub number: i64,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Whether it comes with Raptor and stays as it is.
+    pub builtin: bool,
+    /// The names of its permissions, or `*`.
+    pub permissions: Vec<String>,
+    /// How many users have it.
+    pub user_count: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<(roles::Role, i64)> for Role {
+    fn from((role, user_count): (roles::Role, i64)) -> Self {
+        Self {
+            id: role.id,
+            number: role.number,
+            name: role.name,
+            description: role.description,
+            builtin: role.builtin.is_some(),
+            permissions: names(role.permissions),
+            user_count,
+            created_at: role.created_at,
+        }
+    }
+}
+
+/// The names in a set, as the wire has them.
+pub fn names(set: SystemSet) -> Vec<String> {
+    set.names().into_iter().map(str::to_owned).collect()
+}
+
+/// All roles.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RoleList {
+    /// In the order in which they were made.
+    pub items: Vec<Role>,
+}
+
+/// A role to be made or changed.
+#[derive(Deserialize, ToSchema)]
+pub struct RoleDraft {
+    /// 1 to 64 characters.
+    pub name: String,
+    /// At most 500 characters.
+    #[serde(default)]
+    pub description: String,
+    /// Names of permissions; none that the caller lacks.
+    pub permissions: Vec<String>,
+}
+
+impl TryFrom<RoleDraft> for roles::RoleDraft {
+    type Error = Error;
+    fn try_from(draft: RoleDraft) -> Result<Self, Error> {
+        let permissions =
+            SystemSet::parse(&draft.permissions).map_err(|why| Error::invalid("permissions", why))?;
+        Ok(Self { name: draft.name, description: draft.description, permissions })
+    }
+}
+
+/// One permission.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PermissionInfo {
+    /// Its stable name.
+    pub name: &'static str,
+    /// What it is about: the part of the name before the dot.
+    pub group: &'static str,
+    /// What it lets somebody do.
+    pub description: &'static str,
+}
+
+/// All permissions that there are.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PermissionList {
+    /// What a role may hold.
+    pub system: Vec<PermissionInfo>,
+    /// What access to a container may hold.
+    pub container: Vec<PermissionInfo>,
+}
+
+impl PermissionList {
+    /// What this version knows.
+    pub fn new() -> Self {
+        fn list<P: Permission>() -> Vec<PermissionInfo> {
+            let info =
+                |p: &P| PermissionInfo { name: p.name(), group: p.group(), description: p.description() };
+            P::ALL.iter().map(info).collect()
+        }
+        Self { system: list::<SystemPermission>(), container: list::<ContainerPermission>() }
+    }
+}

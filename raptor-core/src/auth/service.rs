@@ -112,10 +112,7 @@ impl AuthService<'_> {
         let now = raptor.clock.now();
         let ended = || Error::Unauthenticated("This session has ended. Sign in again.");
         let id = raptor.tokens.read(token, now).ok_or_else(ended)?;
-        let entry = match raptor.sessions.get(id) {
-            Some(entry) => entry,
-            None => self.load(id).await?.ok_or_else(ended)?,
-        };
+        let entry = self.entry(id).await?.ok_or_else(ended)?;
         if entry.expires_at <= now {
             return Err(ended());
         }
@@ -130,18 +127,24 @@ impl AuthService<'_> {
     pub async fn is_alive(&self, actor: &Actor) -> Result<bool> {
         let Actor::User(user) = actor else { return Ok(true) };
         let Some(id) = user.session_id else { return Ok(true) };
-        let entry = match self.0.sessions.get(id) {
-            Some(entry) => Some(entry),
-            None => self.load(id).await?,
-        };
+        let entry = self.entry(id).await?;
         Ok(entry.is_some_and(|entry| entry.expires_at > self.0.clock.now()))
+    }
+
+    async fn entry(&self, id: SessionId) -> Result<Option<Arc<Entry>>> {
+        match self.0.sessions.get(id) {
+            Some(entry) => Ok(Some(entry)),
+            None => self.load(id).await,
+        }
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Arc<Entry>>> {
         let raptor = self.0;
         let generation = raptor.sessions.generation();
-        let live = store::sessions::live(&mut raptor.store.read().await?.conn(), id).await?;
+        let mut reader = raptor.store.read().await?;
+        let live = store::sessions::live(&mut reader.conn(), id).await?;
         let Some(live) = live.filter(|live| !live.suspended) else { return Ok(None) };
+        let Some(user) = store::users::find(&mut reader.conn(), live.user_id).await? else { return Ok(None) };
         let entry = Arc::new(Entry {
             actor: UserActor {
                 user_id: live.user_id,
@@ -151,6 +154,7 @@ impl AuthService<'_> {
                 session_id: Some(id),
                 ip: None,
             },
+            user,
             expires_at: live.expires_at,
             noted: AtomicI64::new(live.last_seen_at.timestamp()),
         });
@@ -242,12 +246,17 @@ impl AuthService<'_> {
         tx.commit().await
     }
 
-    /// The actor's account.
+    /// The actor's account; `last_seen_at` and `container_count` may be older.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] for an actor that is no user.
     pub async fn account(&self, actor: &Actor) -> Result<User> {
         let user = signed_in(actor)?;
+        if let Some(session) = user.session_id
+            && let Some(entry) = self.0.sessions.get(session)
+        {
+            return Ok(entry.user.clone());
+        }
         let found = store::users::find(&mut self.0.store.read().await?.conn(), user.user_id).await?;
         found.ok_or(Error::Unauthenticated("This account is gone."))
     }

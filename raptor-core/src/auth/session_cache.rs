@@ -4,6 +4,7 @@ use crate::{
     authz::UserActor,
     id::SessionId,
     store::{Change, Feed, Heard, Subject, Verb},
+    users::User,
 };
 use chrono::{DateTime, Utc};
 use std::sync::{
@@ -17,6 +18,8 @@ const CAPACITY: u64 = 100_000;
 /// What is known of a live session.
 pub(crate) struct Entry {
     pub(crate) actor: UserActor,
+    /// The account, but for what changes without being told (`last_seen_at`, `container_count`).
+    pub(crate) user: User,
     pub(crate) expires_at: DateTime<Utc>,
     /// Unix time in seconds of the last use that was written down.
     pub(crate) noted: AtomicI64,

@@ -1,0 +1,121 @@
+//! Every operation of the OpenAPI document, called by everybody.
+
+use crate::world::{Person, World};
+use raptor_core::roles::Builtin;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// What anybody may call. This list only shrinks.
+const PUBLIC: &[&str] = &["get_settings", "list_permissions", "sign_in"];
+/// What every signed-in user may call, since it concerns nothing but themselves. This list only shrinks.
+const OWN: &[&str] = &[
+    "get_settings",
+    "list_permissions",
+    "sign_in",
+    "sign_out",
+    "get_account",
+    "update_account",
+    "change_password",
+    "list_sessions",
+    "end_other_sessions",
+    "list_account_activity",
+    "list_containers",
+    "stream_events",
+];
+
+/// The whole matrix is written down beside this file, so that a change of who may call what is seen in review.
+#[tokio::test]
+async fn nobody_gets_further_than_the_matrix_says() {
+    let world = World::new().await;
+    for role in Builtin::ALL {
+        world.person(role).await;
+    }
+    let document = serde_json::to_value(raptor_api::openapi()).unwrap();
+    let mut matrix = String::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            write!(matrix, "{id:28}").unwrap();
+            for who in ["anonymous", "user", "manager", "admin"] {
+                let person = if who == "anonymous" { world.anonymous() } else { world.sign_in(who).await };
+                let status = call(&person, method, path, operation, &document).await;
+                if who == "anonymous" && !PUBLIC.contains(&id) {
+                    assert_eq!(status, 401, "{id} answered {status} to nobody");
+                }
+                if who == "user" && !OWN.contains(&id) {
+                    assert!([403, 404].contains(&status), "{id} answered {status} to a stranger");
+                }
+                assert!(status < 500, "{id} answered {status} to {who}");
+                write!(matrix, " {who}={status}").unwrap();
+            }
+            matrix.push('\n');
+        }
+    }
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/authorisation.txt");
+    if std::env::var_os("RAPTOR_UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(file, &matrix).unwrap();
+    }
+    assert_eq!(
+        matrix,
+        std::fs::read_to_string(file).unwrap(),
+        "run with RAPTOR_UPDATE_SNAPSHOTS=1 and review the diff"
+    );
+}
+
+/// Calls the operation on things that don't exist, with the smallest body that its schema allows.
+async fn call(person: &Person<'_>, method: &str, path: &str, operation: &Value, document: &Value) -> u16 {
+    let path: String = path
+        .trim_start_matches("/api/v1")
+        .split('/')
+        .map(|part| if part.starts_with('{') { "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0123" } else { part })
+        .collect::<Vec<_>>()
+        .join("/");
+    let method: Method = method.to_uppercase().parse().unwrap();
+    let mut request = person.request(method, &path);
+    let content = &operation["requestBody"]["content"];
+    if content["application/json"].is_object() {
+        request = request.json(&smallest(&content["application/json"]["schema"], document));
+    } else if content.is_object() {
+        request = request.header("content-type", "application/octet-stream").body("x");
+    }
+    if operation["responses"]["101"].is_object() {
+        request = request
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+/// The smallest value of a schema.
+fn smallest(schema: &Value, document: &Value) -> Value {
+    if let Some(name) = schema["$ref"].as_str() {
+        return smallest(document.pointer(name.trim_start_matches('#')).unwrap(), document);
+    }
+    for composed in ["oneOf", "anyOf", "allOf"] {
+        if let Some(first) = schema[composed].as_array().and_then(|all| all.first()) {
+            return smallest(first, document);
+        }
+    }
+    if let Some(value) = schema["enum"].as_array().and_then(|values| values.first()) {
+        return value.clone();
+    }
+    let kind =
+        schema["type"].as_str().or_else(|| schema["type"].as_array().and_then(|kinds| kinds[0].as_str()));
+    match kind {
+        Some("object") => {
+            let required = schema["required"].as_array().cloned().unwrap_or_default();
+            let fields = required.iter().filter_map(Value::as_str);
+            Value::Object(
+                fields.map(|name| (name.into(), smallest(&schema["properties"][name], document))).collect(),
+            )
+        }
+        Some("array") => json!([]),
+        Some("boolean") => json!(false),
+        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or(json!(1)),
+        Some("string") if schema["format"] == "uuid" => json!("0199aaaa-bbbb-7ccc-8ddd-eeeeffff0123"),
+        _ => json!("x"),
+    }
+}

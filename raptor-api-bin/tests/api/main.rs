@@ -1,0 +1,6 @@
+//! The API through its real router over HTTP, on SQLite in memory.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod authorisation;
+mod sessions;
+mod world;

@@ -1,0 +1,94 @@
+//! A served API and people who call it.
+
+use clap::Parser;
+use raptor_api::{App, config::Cli, router};
+use raptor_core::{
+    Raptor,
+    authz::{Actor, actions::CreateUser},
+    roles::Builtin,
+    users::NewUser,
+};
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+/// Everybody's password.
+pub const PASSWORD: &str = "correct horse";
+
+/// A served API.
+pub struct World {
+    pub raptor: Raptor,
+    pub http: Client,
+    pub base: String,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let raptor = Raptor::builder("an application key of some length").bcrypt_cost(4).sign_in_attempts(0);
+        let raptor = raptor.build().await.unwrap();
+        let config = Cli::parse_from(["raptor-api"]).config;
+        let router = router(App::new(raptor.clone(), &config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
+        });
+        Self { raptor, http: Client::new(), base }
+    }
+
+    /// Makes a user with this role, named like it, and signs them in.
+    pub async fn person(&self, role: Builtin) -> Person<'_> {
+        self.named(role.name(), role).await
+    }
+
+    pub async fn named(&self, username: &str, role: Builtin) -> Person<'_> {
+        let role_id = self.raptor.roles().builtin(role).await.unwrap().id;
+        let permit = self.raptor.authz().allow::<CreateUser>(&Actor::System).unwrap();
+        let new = NewUser {
+            username: username.into(),
+            email: format!("{username}@example.com"),
+            name: None,
+            password: PASSWORD.into(),
+            role_id,
+        };
+        self.raptor.users().create(permit, new).await.unwrap();
+        self.sign_in(username).await
+    }
+
+    pub async fn sign_in(&self, username: &str) -> Person<'_> {
+        let answer =
+            self.anonymous().post("/auth/sign-in", json!({ "login": username, "password": PASSWORD })).await;
+        assert_eq!(answer.status(), 200);
+        let body: Value = answer.json().await.unwrap();
+        Person { world: self, token: body["token"].as_str().map(str::to_owned) }
+    }
+
+    pub fn anonymous(&self) -> Person<'_> {
+        Person { world: self, token: None }
+    }
+}
+
+/// Somebody who calls.
+pub struct Person<'w> {
+    world: &'w World,
+    pub token: Option<String>,
+}
+
+impl Person<'_> {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.world.http.request(method, format!("{}/api/v1{path}", self.world.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.unwrap()
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Response {
+        self.request(Method::POST, path).json(&body).send().await.unwrap()
+    }
+}

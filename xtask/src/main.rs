@@ -1,1 +1,48 @@
-fn main() {}
+//! `cargo xtask`: what a person or CI does with this repository, as commands.
+
+mod deps;
+mod generate;
+mod images;
+mod run;
+mod services;
+mod suite;
+mod up;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  up [flags]           build everything and run it on this machine; flags go to `raptor-api up`
+  test [step …]        install what the tests need, start it, run them all (or only the steps named)
+  openapi [--check]    write the OpenAPI documents from the code
+  client [--check]     generate the Rust and TypeScript clients from the OpenAPI documents
+  images               make the container images that the tests run (needs Docker)
+  deps                 check which crate may depend on what
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let rest = args.get(1..).unwrap_or_default();
+    let check = rest.iter().any(|arg| arg == "--check");
+    let done = match args.first().map(String::as_str) {
+        Some("up") => up::up(rest),
+        Some("test") => suite::test(rest),
+        Some("openapi") => generate::openapi(check),
+        Some("client") => generate::client(check),
+        Some("images") => images::make(),
+        Some("deps") => deps::check(),
+        Some("help" | "--help" | "-h") | None => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => Err(format!("there is no command `{other}`\n\n{HELP}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Which crate may depend on what, proven from cargo's own tree.
+
+use crate::run::{Outcome, command, output};
+
+/// Crate, flags for its tree, what must not be in it.
+const RULES: &[(&str, &[&str], &[&str])] = &[
+    (
+        "raptor-core",
+        &["--no-default-features"],
+        &["sqlx", "axum", "bollard", "russh", "raptor-client", "reqwest"],
+    ),
+    ("raptor-core", &["--all-features"], &["axum", "bollard", "russh", "raptor-node-lib"]),
+    ("raptor-node-lib", &[], &["sqlx", "axum", "raptor-client"]),
+    ("raptor-daemon-bin", &[], &["sqlx", "raptor-client"]),
+    ("raptor-client", &[], &["raptor-core", "raptor-node-lib", "axum", "sqlx", "bollard"]),
+    ("raptor-api-bin", &[], &["openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "cmake", "bindgen"]),
+    ("raptor-daemon-bin", &[], &["openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "cmake", "bindgen"]),
+];
+
+/// Fails with every forbidden dependency that there is.
+pub fn check() -> Outcome {
+    let mut found = Vec::new();
+    for (package, flags, forbidden) in RULES {
+        let mut args =
+            vec!["tree", "--quiet", "--edges", "normal,build", "--prefix", "none", "--package", package];
+        args.extend(*flags);
+        let tree = output(&mut command("cargo", &args))?;
+        let names: Vec<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        for name in forbidden.iter().filter(|name| names.contains(name)) {
+            found.push(format!("{package} {} must not depend on {name}", flags.join(" ")));
+        }
+    }
+    if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
+}

@@ -1,0 +1,26 @@
+//! The container images of the tests, made from Debian packages: nothing is pulled from anywhere.
+
+use crate::run::{Outcome, command, output, root, run, succeeds};
+
+/// Image, the folder of its recipe.
+const IMAGES: &[(&str, &str)] = &[("raptor-test/busybox:1", "busybox"), ("raptor-test/openttd:1", "openttd")];
+
+/// Makes the images that are missing or older than their recipes.
+pub fn make() -> Outcome {
+    for (image, recipe) in IMAGES {
+        let script = root().join("e2e/images").join(recipe).join("make.sh");
+        let wanted = output(command("sha256sum", &[]).arg(&script))?;
+        let wanted = wanted.split_whitespace().next().unwrap_or_default().to_owned();
+        let label = r#"{{ index .Config.Labels "raptor.recipe" }}"#;
+        let present = output(&mut command("docker", &["image", "inspect", "--format", label, image]));
+        if present.is_ok_and(|present| present.trim() == wanted) {
+            continue;
+        }
+        println!("making {image}");
+        run(command("bash", &[]).arg(&script).args([*image, &wanted]))?;
+    }
+    if succeeds(&mut command("docker", &["image", "inspect", IMAGES[0].0])) {
+        return Ok(());
+    }
+    Err("the images are not there".into())
+}

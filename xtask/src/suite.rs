@@ -1,0 +1,126 @@
+//! `cargo xtask test`: everything, in the order in which it fails soonest.
+
+use crate::{
+    deps, generate, images,
+    run::{Outcome, command, in_ci, root, run},
+    services::{self, Postgres},
+};
+use std::time::{Duration, Instant};
+
+/// How a step ended.
+enum End {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+struct Suite {
+    only: Vec<String>,
+    ended: Vec<(&'static str, End, Duration)>,
+    docker: Outcome,
+    postgres: Outcome<Postgres>,
+}
+
+/// Runs all steps, or those named.
+pub fn test(args: &[String]) -> Outcome {
+    let packages = services::packages();
+    if let Err(why) = &packages {
+        println!("not installed: {why}");
+    }
+    let docker = services::docker().and_then(|()| images::make());
+    let postgres = Postgres::start();
+    for (what, problem) in [("Docker", docker.as_ref().err()), ("PostgreSQL", postgres.as_ref().err())] {
+        if let Some(problem) = problem {
+            println!("{what} is away: {problem}");
+        }
+    }
+    let mut suite = Suite { only: args.to_vec(), ended: Vec::new(), docker, postgres };
+    suite.steps();
+    suite.report()
+}
+
+impl Suite {
+    fn steps(&mut self) {
+        self.step("fmt", || run(&mut command("cargo", &["fmt", "--all", "--check"])));
+        self.step("deps", deps::check);
+        self.panel();
+        self.step("clippy", || {
+            run(&mut command(
+                "cargo",
+                &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
+            ))
+        });
+        let postgres = self.postgres.as_ref().ok().map(|postgres| postgres.url.clone());
+        let docker = self.docker.is_ok();
+        self.step("rust", || {
+            let mut cargo = command("cargo", &["test", "--workspace", "--quiet"]);
+            if let Some(url) = &postgres {
+                cargo.env("RAPTOR_TEST_PG", url);
+            }
+            if docker {
+                cargo.env("RAPTOR_TEST_DOCKER", "1");
+            }
+            run(&mut cargo)
+        });
+        self.step("openapi", || generate::openapi(true));
+        self.step("client", || generate::client(true));
+        self.missing();
+    }
+
+    fn panel(&mut self) {
+        if !root().join("panel/package.json").exists() {
+            return;
+        }
+        self.step("panel", || {
+            let npm = |args: &[&str]| run(command("npm", args).current_dir(root().join("panel")));
+            npm(&["ci", "--no-audit", "--no-fund"])?;
+            npm(&["run", "check"])?;
+            npm(&["test"])?;
+            npm(&["run", "build"])
+        });
+    }
+
+    /// What could not be tried here is said, and counts as a failure in CI.
+    fn missing(&mut self) {
+        let docker = self.docker.as_ref().err().cloned();
+        let postgres = self.postgres.as_ref().err().cloned();
+        for (name, problem) in [("tests on Docker", docker), ("tests on PostgreSQL", postgres)] {
+            if let Some(problem) = problem {
+                self.ended.push((name, End::Skipped(problem), Duration::ZERO));
+            }
+        }
+    }
+
+    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Outcome) {
+        if !self.only.is_empty() && !self.only.iter().any(|only| only == name) {
+            return;
+        }
+        println!("── {name}");
+        let begun = Instant::now();
+        let end = work().map_or_else(End::Failed, |()| End::Passed);
+        if let End::Failed(why) = &end {
+            println!("{name} failed: {why}");
+        }
+        self.ended.push((name, end, begun.elapsed()));
+    }
+
+    fn report(self) -> Outcome {
+        let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+        println!("\n── summary");
+        for (name, end, took) in &self.ended {
+            let (word, why) = match end {
+                End::Passed => ("passed", ""),
+                End::Failed(why) => ("FAILED", why.as_str()),
+                End::Skipped(why) => ("skipped", why.as_str()),
+            };
+            match end {
+                End::Passed => passed += 1,
+                End::Skipped(_) if !in_ci() => skipped += 1,
+                End::Failed(_) | End::Skipped(_) => failed += 1,
+            }
+            println!("{word:8} {name:20} {:>6.1} s  {why}", took.as_secs_f64());
+        }
+        println!("{passed} passed, {failed} failed, {skipped} skipped");
+        if failed == 0 { Ok(()) } else { Err("not everything passed".into()) }
+    }
+}

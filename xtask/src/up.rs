@@ -1,0 +1,52 @@
+//! `cargo xtask up`: from a clean clone to a running Raptor.
+
+use crate::run::{Outcome, command, output, root, run};
+use std::{fs, os::unix::process::CommandExt, path::Path, time::SystemTime};
+
+/// Builds what changed and becomes `raptor-api up`.
+pub fn up(flags: &[String]) -> Outcome {
+    panel()?;
+    println!("building raptor-api (the first build takes some minutes)");
+    run(&mut command("cargo", &["build", "--profile", "up", "--package", "raptor-api-bin"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let error = command(&target.join("up/raptor-api").to_string_lossy(), &["up"]).args(flags).exec();
+    Err(format!("raptor-api can't be started: {error}"))
+}
+
+/// Builds the panel where its sources are newer than what was built.
+fn panel() -> Outcome {
+    let panel = root().join("panel");
+    let built = modified(&panel.join("build/index.html"));
+    let sources = ["src", "static", "package-lock.json", "svelte.config.js", "vite.config.ts"];
+    let newest = sources.iter().filter_map(|name| newest(&panel.join(name))).max();
+    if built.is_some() && built >= newest {
+        return Ok(());
+    }
+    let version = output(&mut command("node", &["--version"])).map_err(|_| {
+        "Node.js is missing. Install Node.js 20 or newer (Debian: apt-get install nodejs npm).".to_owned()
+    })?;
+    let major = version
+        .trim()
+        .trim_start_matches('v')
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok())
+        .unwrap_or(0);
+    if major < 20 {
+        return Err(format!("Node.js {} is too old. Install Node.js 20 or newer.", version.trim()));
+    }
+    println!("building the panel");
+    let npm = |args: &[&str]| run(command("npm", args).current_dir(&panel));
+    npm(&["ci", "--no-audit", "--no-fund"])?;
+    npm(&["run", "build"])
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).ok()?.modified().ok()
+}
+
+fn newest(path: &Path) -> Option<SystemTime> {
+    let own = modified(path);
+    let Ok(entries) = fs::read_dir(path) else { return own };
+    entries.filter_map(Result::ok).filter_map(|entry| newest(&entry.path())).chain(own).max()
+}

@@ -5,6 +5,7 @@ pub mod activity;
 pub mod auth;
 pub mod authz;
 pub mod clock;
+pub mod configfiles;
 pub mod containers;
 pub mod error;
 pub mod id;

@@ -1,1 +1,14 @@
+//! The host side of Raptor: everything that happens on a machine that runs containers.
+//!
+//! [`Host`] implements [`raptor_core::node::Node`], the seam between the two halves: a daemon serves it over HTTP, an
+//! all-in-one process calls it directly.
 
+pub mod console;
+mod desired;
+pub mod files;
+mod host;
+mod lifecycle;
+pub mod runtime;
+mod system;
+
+pub use host::{Builder, Host};

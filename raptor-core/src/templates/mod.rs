@@ -1,5 +1,9 @@
 //! Templates: how one kind of software is installed, started, configured and stopped.
 
+mod done;
+
+pub use done::DoneRules;
+
 use serde::{Deserialize, Serialize};
 
 /// How to ask a process to stop.

@@ -1,0 +1,75 @@
+//! How output tells that a process is ready.
+
+use regex::Regex;
+use std::sync::{Arc, LazyLock};
+
+/// Escape sequences of terminals: CSI, OSC, and the short ones (ECMA-48).
+static ANSI: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])").ok());
+
+/// The lines of which one means that the container is running.
+#[derive(Clone, Debug)]
+pub struct DoneRules {
+    rules: Arc<[Rule]>,
+    strip_ansi: bool,
+}
+
+#[derive(Debug)]
+enum Rule {
+    Contains(String),
+    Matches(Regex),
+}
+
+impl DoneRules {
+    /// Plain text is looked for anywhere in a line; after `regex:` stands a pattern. A pattern that is none is looked for as
+    /// it is written.
+    #[must_use]
+    pub fn new(rules: &[String], strip_ansi: bool) -> Self {
+        let rule = |text: &String| match text.strip_prefix("regex:").map(Regex::new) {
+            Some(Ok(pattern)) => Rule::Matches(pattern),
+            _ => Rule::Contains(text.clone()),
+        };
+        Self { rules: rules.iter().map(rule).collect(), strip_ansi }
+    }
+
+    /// Whether this line says so.
+    #[must_use]
+    pub fn matches(&self, line: &str) -> bool {
+        let stripped = ANSI.as_ref().filter(|_| self.strip_ansi).map(|ansi| ansi.replace_all(line, ""));
+        let line = stripped.as_deref().unwrap_or(line);
+        self.rules.iter().any(|rule| match rule {
+            Rule::Contains(text) => line.contains(text.as_str()),
+            Rule::Matches(pattern) => pattern.is_match(line),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(texts: &[&str], strip: bool) -> DoneRules {
+        DoneRules::new(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), strip)
+    }
+
+    #[test]
+    fn any_of_the_rules_is_enough() {
+        let done = rules(&["starting game", r"regex:^\d+ players$"], false);
+        assert!(done.matches("dbg: [net] Map generated, starting game"));
+        assert!(done.matches("3 players"));
+        assert!(!done.matches("starting"));
+        assert!(!rules(&[], false).matches("anything"));
+    }
+
+    #[test]
+    fn colours_do_not_hide_the_line_where_they_are_to_be_ignored() {
+        let line = "\x1b[32mDone\x1b[0m (3.1s)";
+        assert!(rules(&["Done (3"], true).matches(line));
+        assert!(!rules(&["Done (3"], false).matches(line));
+    }
+
+    #[test]
+    fn a_broken_pattern_is_taken_literally() {
+        assert!(rules(&["regex:("], false).matches("see regex:( here"));
+    }
+}

@@ -1,0 +1,115 @@
+//! From a terminal's bytes to lines.
+
+/// Longer lines are cut, in bytes.
+const MAX_LINE: usize = 32 * 1024;
+
+/// Turns chunks of bytes into lines, whatever the chunks' borders are.
+#[derive(Default)]
+pub struct Decoder {
+    rest: Vec<u8>,
+    consumed: u64,
+}
+
+impl Decoder {
+    /// A decoder whose first byte is number `consumed` of the run's output.
+    #[must_use]
+    pub fn at(consumed: u64) -> Self {
+        Self { rest: Vec::new(), consumed }
+    }
+
+    /// The lines that `chunk` completes, each with the count of the run's bytes up to its end.
+    pub fn feed(&mut self, chunk: &[u8]) -> Vec<(String, u64)> {
+        let mut lines = Vec::new();
+        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
+            self.rest.extend_from_slice(piece);
+            self.consumed += piece.len() as u64;
+            let complete = piece.ends_with(b"\n");
+            while self.rest.len() > MAX_LINE + 2 {
+                let cut = border(&self.rest, MAX_LINE);
+                let after = self.rest.split_off(cut);
+                let text = String::from_utf8_lossy(&self.rest).into_owned();
+                self.rest = after;
+                lines.push((text, self.consumed - self.rest.len() as u64));
+            }
+            if complete {
+                lines.push((text(&self.rest), self.consumed));
+                self.rest.clear();
+            }
+        }
+        lines
+    }
+
+    /// What came after the last line end.
+    #[must_use]
+    pub fn partial(&self) -> String {
+        text(&self.rest)
+    }
+
+    /// Whether something came after the last line end.
+    #[must_use]
+    pub fn has_partial(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// The last, unfinished line when the output has ended.
+    pub fn finish(&mut self) -> Option<(String, u64)> {
+        let rest = std::mem::take(&mut self.rest);
+        if rest.is_empty() { None } else { Some((text(&rest), self.consumed)) }
+    }
+}
+
+/// Without its line end. A terminal ends lines with `\r\n`, some programs with more.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+}
+
+/// The last place at or before `at` that is not inside a UTF-8 character.
+fn border(bytes: &[u8], at: usize) -> usize {
+    (at.saturating_sub(3)..=at)
+        .rev()
+        .find(|at| bytes.get(*at).is_some_and(|byte| byte & 0xC0 != 0x80))
+        .unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(chunks: &[&[u8]]) -> Vec<String> {
+        let mut decoder = Decoder::default();
+        let mut lines: Vec<_> = chunks.iter().flat_map(|chunk| decoder.feed(chunk)).collect();
+        lines.extend(decoder.finish());
+        lines.into_iter().map(|(text, _)| text).collect()
+    }
+
+    #[test]
+    fn lines_do_not_depend_on_where_the_chunks_are_cut() {
+        let whole = "Grüße\r\n\r\n10%\r20%\r\nlast".as_bytes();
+        let expected = texts(&[whole]);
+        assert_eq!(expected, ["Grüße", "", "10%\r20%", "last"]);
+        for cut in 0..whole.len() {
+            assert_eq!(texts(&[&whole[..cut], &whole[cut..]]), expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_utf8_is_shown_as_such_and_never_lost() {
+        assert_eq!(texts(&[b"a\xffb\n"]), ["a\u{fffd}b"]);
+    }
+
+    #[test]
+    fn an_endless_line_is_cut_between_characters() {
+        let long = "ü".repeat(MAX_LINE);
+        let lines = texts(&[long.as_bytes(), b"\n"]);
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= MAX_LINE + 2));
+        assert_eq!(lines.concat(), long);
+    }
+
+    #[test]
+    fn the_count_of_bytes_is_exact() {
+        let mut decoder = Decoder::at(10);
+        assert_eq!(decoder.feed(b"ab\r\nc"), [("ab".to_owned(), 14)]);
+        assert_eq!(decoder.feed(b"d\n"), [("cd".to_owned(), 17)]);
+    }
+}

@@ -1,0 +1,401 @@
+//! The host: every container on it, behind the seam that the control side knows.
+
+use crate::{
+    desired::StateFolder,
+    files::Root,
+    lifecycle::{Ask, Ground, Handle, Supervisor},
+    runtime::{Docker, Sample},
+    system::Meter,
+};
+use async_trait::async_trait;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use raptor_core::{
+    clock::Clock,
+    id::ContainerId,
+    node::{
+        ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
+        NodeEvent, PowerAction, Since, Stats, SystemInfo,
+    },
+};
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+use tokio::sync::{broadcast, oneshot};
+use tokio_stream::wrappers::WatchStream;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+const SYSTEM_EVERY: Duration = Duration::from_secs(5);
+const DISK_EVERY: Duration = Duration::from_secs(60);
+/// Containers measured at the same time.
+const SAMPLES_AT_ONCE: usize = 8;
+
+/// Collects what a [`Host`] needs.
+pub struct Builder {
+    base: PathBuf,
+    socket: PathBuf,
+    uid: u32,
+    gid: u32,
+    ips: Vec<IpAddr>,
+    timezone: String,
+    clock: Clock,
+}
+
+impl Builder {
+    /// The Docker Engine's socket; `/var/run/docker.sock` unless given.
+    #[must_use]
+    pub fn docker_socket(mut self, socket: impl Into<PathBuf>) -> Self {
+        self.socket = socket.into();
+        self
+    }
+
+    /// Whom the containers' processes and files belong to; 988:988 unless given.
+    #[must_use]
+    pub fn user(mut self, uid: u32, gid: u32) -> Self {
+        (self.uid, self.gid) = (uid, gid);
+        self
+    }
+
+    /// Addresses that allocations may use; `0.0.0.0` unless given.
+    #[must_use]
+    pub fn ips(mut self, ips: Vec<IpAddr>) -> Self {
+        self.ips = ips;
+        self
+    }
+
+    /// The containers' time zone, as `TZ` takes it; `UTC` unless given.
+    #[must_use]
+    pub fn timezone(mut self, timezone: impl Into<String>) -> Self {
+        self.timezone = timezone.into();
+        self
+    }
+
+    /// Takes over what is on this host. Docker may be away.
+    ///
+    /// # Errors
+    /// When the base folder can't be used.
+    pub async fn build(self) -> io::Result<Host> {
+        let base = self.base.clone();
+        let ids = StateFolder::all(&base).map_err(|error| {
+            io::Error::new(error.kind(), format!("the folder {} can't be used: {error}", base.display()))
+        })?;
+        let base = base.canonicalize()?;
+        let meter = Meter::new(&base, self.ips, self.clock.clone()).map_err(io::Error::other)?;
+        let ground = Arc::new(Ground {
+            docker: Docker::new(&self.socket),
+            base,
+            uid: self.uid,
+            gid: self.gid,
+            timezone: self.timezone,
+            clock: self.clock,
+            events: broadcast::channel(1_024).0,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
+        let host = Host(Arc::new(Inner {
+            ground,
+            containers: RwLock::default(),
+            meter: Arc::new(meter),
+            system: Mutex::default(),
+        }));
+        for id in ids {
+            if let Some(spec) = host.0.ground.place(id).state.spec() {
+                host.supervise(spec).map_err(|error| io::Error::other(error.to_string()))?;
+            }
+        }
+        host.measure().await;
+        host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
+        host.0.ground.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));
+        host.0.ground.tasks.spawn(host.clone().every(DISK_EVERY, Turn::Disk));
+        Ok(host)
+    }
+}
+
+/// This host's containers. Cheap to clone.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    ground: Arc<Ground>,
+    containers: RwLock<HashMap<ContainerId, Handle>>,
+    meter: Arc<Meter>,
+    system: Mutex<Option<SystemInfo>>,
+}
+
+/// What is done again and again.
+enum Turn {
+    Samples(HashMap<ContainerId, Sample>),
+    System,
+    Disk,
+}
+
+impl Host {
+    /// Begins to build a host that keeps its containers' files and state below `base`.
+    pub fn builder(base: &Path) -> Builder {
+        Builder {
+            base: base.to_owned(),
+            socket: "/var/run/docker.sock".into(),
+            uid: 988,
+            gid: 988,
+            ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
+            timezone: "UTC".into(),
+            clock: Clock::System,
+        }
+    }
+
+    /// Ends the daemon's own work. Containers run on.
+    pub async fn shutdown(&self) {
+        self.0.ground.stop.cancel();
+        self.0.ground.tasks.close();
+        // Whoever waits for a process would wait for its end.
+        let _ = tokio::time::timeout(Duration::from_millis(200), self.0.ground.tasks.wait()).await;
+    }
+
+    fn supervise(&self, spec: ContainerSpec) -> Result<Handle, NodeError> {
+        let id = spec.id;
+        let mut containers = self.0.containers.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = containers.get(&id) {
+            return Ok(handle.clone());
+        }
+        let handle = Supervisor::start(self.0.ground.clone(), spec)
+            .map_err(|error| NodeError::Internal(error.to_string()))?;
+        containers.insert(id, handle.clone());
+        Ok(handle)
+    }
+
+    fn handle(&self, id: ContainerId) -> Result<Handle, NodeError> {
+        let containers = self.0.containers.read().unwrap_or_else(PoisonError::into_inner);
+        containers.get(&id).cloned().ok_or(NodeError::NotFound)
+    }
+
+    fn handles(&self) -> Vec<(ContainerId, Handle)> {
+        let containers = self.0.containers.read().unwrap_or_else(PoisonError::into_inner);
+        containers.iter().map(|(id, handle)| (*id, handle.clone())).collect()
+    }
+
+    async fn ask<T>(
+        &self,
+        id: ContainerId,
+        ask: impl FnOnce(oneshot::Sender<Result<T, NodeError>>) -> Ask,
+    ) -> Result<T, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        self.handle(id)?.asks.send(ask(reply)).await.map_err(|_| NodeError::NotFound)?;
+        answer.await.map_err(|_| NodeError::NotFound)?
+    }
+
+    async fn every(self, period: Duration, mut turn: Turn) {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.0.ground.stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            match &mut turn {
+                Turn::Samples(before) => self.sample_all(before).await,
+                Turn::System => {
+                    let system = self.measure().await;
+                    let _ = self.0.ground.events.send(Arc::new(NodeEvent::System { system }));
+                }
+                Turn::Disk => self.scan().await,
+            }
+        }
+    }
+
+    /// Measures the host and asks Docker how it is.
+    async fn measure(&self) -> SystemInfo {
+        let meter = self.0.meter.clone();
+        let measured = tokio::task::spawn_blocking(move || meter.measure()).await;
+        let mut system = measured.unwrap_or_else(|_| self.0.meter.measure());
+        match self.0.ground.docker.version().await {
+            Ok(version) => system.docker_version = Some(version),
+            Err(error) => system.docker_problem = Some(error.to_string()),
+        }
+        *self.0.system.lock().unwrap_or_else(PoisonError::into_inner) = Some(system.clone());
+        system
+    }
+
+    async fn sample_all(&self, before: &mut HashMap<ContainerId, Sample>) {
+        let running: Vec<_> = self
+            .handles()
+            .into_iter()
+            .filter(|(_, handle)| handle.status.borrow().started_at.is_some())
+            .collect();
+        before.retain(|id, _| running.iter().any(|(running, _)| running == id));
+        let earlier = std::mem::take(before);
+        let now = self.0.ground.clock.now();
+        let samples: Vec<_> = stream::iter(running)
+            .map(|(id, handle)| {
+                let (ground, earlier) = (&self.0.ground, earlier.get(&id));
+                async move { (id, handle, ground.docker.sample(id, earlier).await) }
+            })
+            .buffer_unordered(SAMPLES_AT_ONCE)
+            .collect()
+            .await;
+        let mut stats = Vec::new();
+        for (id, handle, sample) in samples {
+            let Ok(mut sample) = sample else { continue };
+            let started_at = handle.status.borrow().started_at;
+            sample.stats.uptime_ms =
+                started_at.map_or(0, |at| (now - at).num_milliseconds().max(0).cast_unsigned());
+            sample.stats.disk_bytes = *handle.disk.lock().unwrap_or_else(PoisonError::into_inner);
+            sample.stats.memory_limit_bytes = self.memory_limit(id);
+            handle.stats.send_replace(Some(sample.stats));
+            stats.push(ContainerStats { id, stats: sample.stats });
+            before.insert(id, sample);
+        }
+        if !stats.is_empty() {
+            let _ = self.0.ground.events.send(Arc::new(NodeEvent::Stats { stats }));
+        }
+    }
+
+    fn memory_limit(&self, id: ContainerId) -> u64 {
+        self.0.ground.place(id).state.spec().map_or(0, |spec| spec.limits.memory_mib * 1024 * 1024)
+    }
+
+    /// Measures the data folders, one after another.
+    async fn scan(&self) {
+        for (id, handle) in self.handles() {
+            let (place, uid, gid) = (self.0.ground.place(id), self.0.ground.uid, self.0.ground.gid);
+            let size = tokio::task::spawn_blocking(move || {
+                if place.data.exists() {
+                    Root::open(&place.data, uid, gid).map_or(0, |root| root.size())
+                } else {
+                    0
+                }
+            });
+            if let Ok(size) = size.await {
+                *handle.disk.lock().unwrap_or_else(PoisonError::into_inner) = size;
+            }
+        }
+    }
+
+    async fn snapshot(&self) -> NodeEvent {
+        let system = self.0.system.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let system = match system {
+            // The time has to be that of the answer: it is how clocks that are apart are found.
+            Some(system) => SystemInfo { time: self.0.ground.clock.now(), ..system },
+            None => self.measure().await,
+        };
+        NodeEvent::Snapshot { system, containers: self.statuses() }
+    }
+
+    fn statuses(&self) -> Vec<ContainerStatus> {
+        self.handles().into_iter().map(|(_, handle)| handle.status.borrow().clone()).collect()
+    }
+}
+
+#[async_trait]
+impl Node for Host {
+    async fn system(&self) -> Result<SystemInfo, NodeError> {
+        Ok(self.measure().await)
+    }
+
+    async fn containers(&self) -> Result<Vec<ContainerStatus>, NodeError> {
+        Ok(self.statuses())
+    }
+
+    async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
+        if let Ok(handle) = self.handle(spec.id)
+            && !handle.asks.is_closed()
+        {
+            return self.ask(spec.id, |reply| Ask::Declare(Box::new(spec), reply)).await;
+        }
+        let state = self.0.ground.place(spec.id).state;
+        state
+            .keep_spec(&spec)
+            .map_err(|error| NodeError::Internal(format!("The declaration can't be kept: {error}")))?;
+        let handle = self.supervise(spec)?;
+        let status = handle.status.borrow().clone();
+        let _ = self.0.ground.events.send(Arc::new(NodeEvent::Status { status: status.clone() }));
+        Ok(status)
+    }
+
+    async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
+        match self.ask(id, Ask::Remove).await {
+            Err(NodeError::NotFound) => {}
+            other => other?,
+        }
+        self.0.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let _ = self.0.ground.events.send(Arc::new(NodeEvent::Removed { id }));
+        Ok(())
+    }
+
+    async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
+        self.ask(id, |reply| Ask::Power(action, reply)).await
+    }
+
+    async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
+        self.ask(id, |reply| Ask::Command { line: line.to_owned(), by: by.to_owned(), reply }).await
+    }
+
+    async fn console(
+        &self,
+        id: ContainerId,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<ConsoleLine>, NodeError> {
+        let console = self.handle(id)?.console;
+        let read = tokio::task::spawn_blocking(move || console.page(after, limit as usize));
+        read.await.map_err(|error| NodeError::Internal(error.to_string()))
+    }
+
+    async fn live(
+        &self,
+        id: ContainerId,
+        since: Since,
+        parts: LiveParts,
+    ) -> Result<BoxStream<'static, LiveFrame>, NodeError> {
+        let handle = self.handle(id)?;
+        let status = WatchStream::new(handle.status.clone()).map(|status| LiveFrame::Status { status });
+        let stats = WatchStream::new(handle.stats.subscribe()).filter_map(|stats: Option<Stats>| {
+            std::future::ready(stats.map(|stats| LiveFrame::Stats { stats }))
+        });
+        let console = handle.console.follow(since);
+        let console = stream::unfold((console, false), |(mut console, mut caught_up)| async move {
+            if !caught_up {
+                return Some(match console.ready() {
+                    Some(frame) => (frame, (console, false)),
+                    None => {
+                        caught_up = true;
+                        (LiveFrame::CaughtUp, (console, caught_up))
+                    }
+                });
+            }
+            let frame = console.next().await?;
+            Some((frame, (console, caught_up)))
+        });
+        let mut live = status.boxed();
+        if parts.stats {
+            live = stream::select(live, stats).boxed();
+        }
+        if parts.console {
+            live = stream::select(live, console).boxed();
+        }
+        Ok(live)
+    }
+
+    async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
+        // Listening begins before the snapshot is taken: what happens between the two is told twice rather than not at all.
+        let events = self.0.ground.events.subscribe();
+        let first = self.snapshot().await;
+        let host = self.clone();
+        let follow = stream::unfold((events, host), |(mut events, host)| async move {
+            let event = match events.recv().await {
+                Ok(event) => (*event).clone(),
+                Err(broadcast::error::RecvError::Lagged(_)) => host.snapshot().await,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            };
+            Some((event, (events, host)))
+        });
+        Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
+    }
+}

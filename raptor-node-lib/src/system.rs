@@ -1,0 +1,66 @@
+//! What the host is and how it does.
+
+use raptor_core::{
+    clock::Clock,
+    node::{PROTOCOL, SystemInfo},
+};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+use sysinfo::{Disks, System};
+
+/// Measures the host. Blocking, for some milliseconds.
+pub struct Meter {
+    system: Mutex<System>,
+    base: PathBuf,
+    ips: Vec<IpAddr>,
+    clock: Clock,
+}
+
+impl Meter {
+    /// Measures the file system of `base` too.
+    ///
+    /// # Errors
+    /// Where this kind of machine can't be measured.
+    pub fn new(base: &Path, ips: Vec<IpAddr>, clock: Clock) -> Result<Self, String> {
+        let system = System::new().map_err(|error| error.to_string())?;
+        Ok(Self { system: Mutex::new(system), base: base.to_owned(), ips, clock })
+    }
+
+    /// The host now; CPU use is since the call before. What Docker says of itself is added by the caller.
+    pub fn measure(&self) -> SystemInfo {
+        let mut system = self.system.lock().unwrap_or_else(PoisonError::into_inner);
+        system.refresh_cpu_usage();
+        system.refresh_memory();
+        let disks = Disks::new_with_refreshed_list().ok();
+        let base = self.base.canonicalize().unwrap_or_else(|_| self.base.clone());
+        let disk = disks
+            .iter()
+            .flat_map(|disks| disks.iter())
+            .filter(|disk| base.starts_with(disk.mount_point()))
+            .max_by_key(|disk| disk.mount_point().as_os_str().len());
+        let (disk_total, disk_free) =
+            disk.map_or((0, 0), |disk| (disk.total_space(), disk.available_space()));
+        SystemInfo {
+            protocol: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").into(),
+            time: self.clock.now(),
+            hostname: System::host_name().unwrap_or_default(),
+            os: System::long_os_version().unwrap_or_default(),
+            kernel: System::kernel_version().unwrap_or_default(),
+            architecture: std::env::consts::ARCH.into(),
+            cpu_count: u32::try_from(system.cpus().len()).unwrap_or(u32::MAX),
+            cpu_percent: system.cpus().iter().map(|cpu| f64::from(cpu.usage())).sum(),
+            memory_total_bytes: system.total_memory(),
+            memory_used_bytes: system.used_memory(),
+            disk_total_bytes: disk_total,
+            disk_used_bytes: disk_total.saturating_sub(disk_free),
+            uptime_seconds: System::uptime().unwrap_or(0),
+            docker_version: None,
+            docker_problem: None,
+            ips: self.ips.clone(),
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The host on a real Docker Engine. Needs the image that `cargo xtask images` makes; `cargo xtask test` does all that.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use futures_util::StreamExt;
+use raptor_core::{
+    containers::{Limits, lifecycle::Phase},
+    id::ContainerId,
+    node::{
+        ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, PortBinding, PowerAction,
+        Since,
+    },
+    templates::{ConfigEdit, ConfigFile, ConfigParser, StopRule},
+};
+use raptor_node_lib::Host;
+use std::{collections::BTreeMap, path::PathBuf, process::Command, time::Duration};
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Whether Docker is to be used; a skip is said, and is a failure in CI.
+fn docker() -> bool {
+    if std::env::var_os("RAPTOR_TEST_DOCKER").is_some() {
+        return true;
+    }
+    assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "RAPTOR_TEST_DOCKER is needed in CI");
+    println!("SKIP: Docker, run `cargo xtask test`");
+    false
+}
+
+struct World {
+    host: Host,
+    base: PathBuf,
+    id: ContainerId,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("containers");
+        std::fs::create_dir(&base).unwrap();
+        // The containers' user has to come as far as its own folder.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), open).unwrap();
+        let host = Host::builder(&base).build().await.unwrap();
+        let mut spec = spec(startup);
+        change(&mut spec);
+        let id = spec.id;
+        host.declare(spec).await.unwrap();
+        Self { host, base, id, _folder: folder }
+    }
+
+    async fn until(&self, what: &str, met: impl Fn(&ContainerStatus) -> bool) -> ContainerStatus {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let status = self
+                .host
+                .containers()
+                .await
+                .unwrap()
+                .into_iter()
+                .find(|status| status.id == self.id)
+                .unwrap();
+            if met(&status) {
+                return status;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "not {what}: {status:?}\n{}",
+                self.transcript().await
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn phase(&self, phase: Phase) -> ContainerStatus {
+        self.until(&format!("{phase:?}"), |status| status.phase == phase).await
+    }
+
+    async fn line(&self, text: &str) -> ConsoleLine {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let lines = self.host.console(self.id, None, 1_000).await.unwrap();
+            if let Some(line) = lines.into_iter().find(|line| line.text.contains(text)) {
+                return line;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "no line {text:?} in\n{}",
+                self.transcript().await
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn transcript(&self) -> String {
+        let lines = self.host.console(self.id, None, 1_000).await.unwrap();
+        lines.into_iter().map(|line| format!("{} {:?} {}\n", line.seq, line.kind, line.text)).collect()
+    }
+
+    /// The daemon dies and another one takes its place.
+    async fn restart_daemon(&mut self) {
+        self.host.shutdown().await;
+        self.host = Host::builder(&self.base).build().await.unwrap();
+    }
+
+    fn inspect(&self, format: &str) -> String {
+        docker_output(&["inspect", "--format", format, &format!("raptor-{}", self.id)])
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = Command::new("docker").args(["rm", "-f", &format!("raptor-{}", self.id)]).output();
+    }
+}
+
+fn docker_output(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().unwrap();
+    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn spec(startup: &str) -> ContainerSpec {
+    ContainerSpec {
+        id: ContainerId::generate(),
+        revision: 1,
+        name: "test".into(),
+        image: "~raptor-test/busybox:1".into(),
+        startup: startup.into(),
+        environment: BTreeMap::from([("GREETING".into(), "hello".into())]),
+        limits: Limits { memory_mib: 64, pids: 64, ..Limits::default() },
+        ports: Vec::new(),
+        done: vec!["ready".into()],
+        strip_ansi: false,
+        stop: StopRule::Command { command: "stop".into() },
+        stop_timeout_ms: 3_000,
+        config_files: Vec::new(),
+        suspended: false,
+    }
+}
+
+/// Says that it is ready, then repeats what it reads, until it reads `stop`.
+const ECHO: &str = "sh -c 'echo {{GREETING}} ready; while read line; do [ \"$line\" = stop ] && exit 0; echo \"got $line\"; done'";
+
+#[tokio::test]
+async fn a_container_starts_answers_and_stops() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |_| {}).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    world.line("hello ready").await;
+    world.host.command(world.id, "ping", "steve").await.unwrap();
+    world.line("got ping").await;
+    world.line("steve> ping").await;
+    assert_eq!(
+        world.host.power(world.id, PowerAction::Start).await.unwrap_err().to_string(),
+        "The container is already running."
+    );
+    world.host.power(world.id, PowerAction::Stop).await.unwrap();
+    let status = world.phase(Phase::Offline).await;
+    let exit = status.last_exit.unwrap();
+    assert_eq!((exit.code, exit.crash), (0, false));
+}
+
+#[tokio::test]
+async fn a_container_is_as_locked_up_as_it_can_be() {
+    if !docker() {
+        return;
+    }
+    let port = PortBinding { ip: [127, 0, 0, 1].into(), port: 38_417, primary: true };
+    let world = World::new(ECHO, |spec| spec.ports = vec![port]).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    let config = world.inspect("{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Privileged}}");
+    assert_eq!(config, "988:988 true [no-new-privileges] false");
+    assert!(world.inspect("{{.HostConfig.CapDrop}}").contains("NET_RAW"));
+    assert_eq!(
+        world.inspect("{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}"),
+        format!("{} 64", 64 * 1024 * 1024 / 100 * 115)
+    );
+    let ports = world.inspect("{{json .HostConfig.PortBindings}}");
+    assert!(
+        ports.contains("38417/tcp") && ports.contains("38417/udp") && ports.contains("127.0.0.1"),
+        "{ports}"
+    );
+    assert!(!world.inspect("{{json .HostConfig.Binds}}").contains("docker.sock"));
+}
+
+#[tokio::test]
+async fn what_ignores_its_stop_is_killed_when_its_time_is_over() {
+    if !docker() {
+        return;
+    }
+    let stubborn = "sh -c 'trap \"\" TERM INT; echo ready; while true; do sleep 1; done'";
+    let world = World::new(stubborn, |spec| {
+        spec.stop = StopRule::Signal { signal: "SIGTERM".into() };
+        spec.stop_timeout_ms = 1_000;
+    })
+    .await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    world.host.power(world.id, PowerAction::Stop).await.unwrap();
+    world.phase(Phase::Stopping).await;
+    let status = world.phase(Phase::Offline).await;
+    assert_eq!(status.last_exit.unwrap().code, 137);
+}
+
+#[tokio::test]
+async fn an_end_from_outside_is_noticed_and_answered_by_one_start() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |_| {}).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    let name = format!("raptor-{}", world.id);
+    docker_output(&["kill", &name]);
+    let status = world
+        .until("started again", |status| status.phase == Phase::Running && status.last_exit.is_some())
+        .await;
+    assert!(status.last_exit.unwrap().crash);
+    docker_output(&["kill", &name]);
+    world.phase(Phase::Offline).await;
+    world.line("it stays offline").await;
+}
+
+#[tokio::test]
+async fn a_new_daemon_goes_on_where_the_old_one_was_without_losing_a_line() {
+    if !docker() {
+        return;
+    }
+    let counting = "sh -c 'echo ready; i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo tick $i; sleep 0.1; done; read line'";
+    let mut world = World::new(counting, |_| {}).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.line("tick 10").await;
+    for _ in 0..3 {
+        world.restart_daemon().await;
+        assert_eq!(world.until("there", |_| true).await.phase, Phase::Running);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    world.line("tick 60").await;
+    let ticks: Vec<String> = world
+        .host
+        .console(world.id, None, 1_000)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|line| line.text)
+        .filter(|text| text.starts_with("tick"))
+        .collect();
+    assert_eq!(ticks, (1..=60).map(|n| format!("tick {n}")).collect::<Vec<_>>());
+
+    world.host.command(world.id, "end", "").await.unwrap();
+    assert_eq!(world.phase(Phase::Offline).await.last_exit.unwrap().code, 0);
+}
+
+#[tokio::test]
+async fn what_ended_while_the_daemon_was_away_is_noticed_when_it_is_back() {
+    if !docker() {
+        return;
+    }
+    let mut world = World::new("sh -c 'echo ready; read line; echo last words; exit 3'", |_| {}).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    world.host.power(world.id, PowerAction::Stop).await.unwrap();
+    world.host.shutdown().await;
+    world.restart_daemon().await;
+    let status = world.phase(Phase::Offline).await;
+    assert_eq!(status.last_exit.unwrap().code, 3);
+    world.line("last words").await;
+}
+
+#[tokio::test]
+async fn a_flood_reaches_a_slow_reader_complete_and_in_order() {
+    if !docker() {
+        return;
+    }
+    const LINES: usize = 100_000;
+    let flood = format!("sh -c 'echo ready; read line; seq 1 {LINES}; read line'");
+    let world = World::new(&flood, |_| {}).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    let parts = LiveParts { console: true, stats: false };
+    let mut live = world.host.live(world.id, Since::Tail(0), parts).await.unwrap();
+    world.host.command(world.id, "go", "").await.unwrap();
+    let mut numbers = Vec::new();
+    let mut last_seq = None;
+    while numbers.len() < LINES {
+        let frame = tokio::time::timeout(PATIENCE, live.next()).await.expect("the stream stalled").unwrap();
+        let LiveFrame::Lines { lines } = frame else {
+            assert!(!matches!(frame, LiveFrame::Gap { .. }));
+            continue;
+        };
+        for line in lines {
+            assert!(
+                last_seq.is_none_or(|last| line.seq == last + 1),
+                "line {} follows {last_seq:?}",
+                line.seq
+            );
+            last_seq = Some(line.seq);
+            numbers.extend(line.text.parse::<usize>());
+        }
+    }
+    assert_eq!(numbers, (1..=LINES).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn configuration_files_are_edited_before_the_start_and_a_prompt_is_shown() {
+    if !docker() {
+        return;
+    }
+    let edit = ConfigEdit { key: "network.port".into(), if_value: None, value: serde_json::json!("4711") };
+    let file = ConfigFile { path: "conf/game.ini".into(), parser: ConfigParser::Ini, edits: vec![edit] };
+    let world = World::new("sh -c 'cat conf/game.ini; echo ready; printf \"> \"; read line'", |spec| {
+        spec.config_files = vec![file]
+    })
+    .await;
+    let parts = LiveParts { console: true, stats: true };
+    let mut live = world.host.live(world.id, Since::After(0), parts).await.unwrap();
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.line("port = 4711").await;
+    let (mut prompt, mut measured) = (false, false);
+    while !(prompt && measured) {
+        match tokio::time::timeout(PATIENCE, live.next()).await.expect("no prompt or no measurement").unwrap()
+        {
+            LiveFrame::Partial { text } => prompt |= text == "> ",
+            LiveFrame::Stats { stats } => measured |= stats.memory_bytes > 0 && stats.pids > 0,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_there_is_said_and_a_kill_ends_a_start_under_way() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |spec| spec.image = "~raptor-test/nothing:1".into()).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    let status = world.until("failed", |status| status.problem.is_some()).await;
+    assert_eq!(status.phase, Phase::Offline);
+    assert!(status.problem.unwrap().contains("raptor-test/nothing:1"));
+}
+
+#[tokio::test]
+async fn removing_leaves_nothing_behind() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |_| {}).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    assert!(world.base.join(world.id.to_string()).exists());
+    world.host.remove(world.id).await.unwrap();
+    assert!(!world.base.join(world.id.to_string()).exists());
+    assert!(!world.base.join(".raptor").join(world.id.to_string()).exists());
+    assert_eq!(
+        docker_output(&["ps", "-aq", "--filter", &format!("label=raptor.container={}", world.id)]),
+        ""
+    );
+    world.host.remove(world.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_docker_the_host_works_and_says_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let host =
+        Host::builder(folder.path()).docker_socket(folder.path().join("none.sock")).build().await.unwrap();
+    let system = host.system().await.unwrap();
+    assert!(system.docker_problem.unwrap().contains("Start it"));
+    let spec = spec(ECHO);
+    let id = spec.id;
+    host.declare(spec).await.unwrap();
+    host.power(id, PowerAction::Start).await.unwrap();
+    let mut live = host.live(id, Since::Tail(0), LiveParts { console: false, stats: false }).await.unwrap();
+    loop {
+        let frame = tokio::time::timeout(PATIENCE, live.next()).await.expect("nothing happened").unwrap();
+        if let LiveFrame::Status { status } = frame
+            && status.problem.is_some()
+        {
+            break;
+        }
+    }
+}

@@ -39,6 +39,9 @@ pub struct UpConfig {
     /// Addresses that allocations of this host may use, separated by commas
     #[arg(long, env = "AVAILABLE_IPS", default_value = "0.0.0.0", value_delimiter = ',')]
     pub available_ips: Vec<std::net::IpAddr>,
+    /// The Docker Engine's socket
+    #[arg(long, env = "DOCKER_SOCKET", default_value = "/var/run/docker.sock")]
+    pub docker_socket: PathBuf,
 }
 
 /// Configuration of the API server.
@@ -83,6 +86,21 @@ pub struct Config {
     /// What is logged: error, warn, info, debug, trace, or by module (raptor_core=debug)
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
+}
+
+impl Config {
+    /// What the library is built with, under `app_key`.
+    #[must_use]
+    pub fn builder(&self, app_key: &str) -> raptor_core::Builder {
+        let builder = raptor_core::Raptor::builder(app_key)
+            .session_lifetime(chrono::TimeDelta::days(self.jwt_expiry_days))
+            .bcrypt_cost(self.bcrypt_cost)
+            .sign_in_attempts(self.sign_in_attempts);
+        match &self.jwt_secret {
+            Some(secret) => builder.jwt_secret(secret.expose()),
+            None => builder,
+        }
+    }
 }
 
 /// A value that no log shows.

@@ -1,13 +1,12 @@
 //! `raptor-api`: configuration, logs, serve, drain.
 
 use anyhow::Context;
-use clap::CommandFactory;
 use raptor_api::{
     App,
     config::{self, Cli, Command, Config},
     openapi, router, serve,
 };
-use raptor_core::{Raptor, auth::seal::generate_secret};
+use raptor_core::auth::seal::generate_secret;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -30,7 +29,10 @@ async fn run() -> anyhow::Result<()> {
         Command::Openapi => println!("{}", serde_json::to_string_pretty(&openapi())?),
         Command::Key => println!("{}", generate_secret("")?),
         Command::Serve => serve_api(config).await?,
-        Command::Up(_) => Cli::command().error(clap::error::ErrorKind::InvalidSubcommand, "not yet").exit(),
+        Command::Up(up) => {
+            log(&config)?;
+            raptor_api::up::run(config, up).await?;
+        }
     }
     Ok(())
 }
@@ -47,15 +49,7 @@ async fn serve_api(config: Config) -> anyhow::Result<()> {
     log(&config)?;
     let app_key = config.app_key.clone().context("APP_KEY is not set. `raptor-api key` makes one; keep it safe: stored secrets can't be read without it.")?;
     let listener = serve::listen(config.api_addr).await?;
-    let mut builder = Raptor::builder(app_key.expose())
-        .database_url(config.database_url.expose())
-        .session_lifetime(chrono::TimeDelta::days(config.jwt_expiry_days))
-        .bcrypt_cost(config.bcrypt_cost)
-        .sign_in_attempts(config.sign_in_attempts);
-    if let Some(secret) = &config.jwt_secret {
-        builder = builder.jwt_secret(secret.expose());
-    }
-    let raptor = builder.build().await?;
+    let raptor = config.builder(app_key.expose()).database_url(config.database_url.expose()).build().await?;
     if let Some(password) = &config.admin_password {
         let password = password.expose().to_owned();
         if raptor.users().ensure_admin(&config.admin_username, &config.admin_email, password).await? {

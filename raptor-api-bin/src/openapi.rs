@@ -1,6 +1,7 @@
 //! The OpenAPI document.
 
 use crate::{problem::Problem, routes};
+use raptor_core::node::LiveFrame;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -17,7 +18,7 @@ use utoipa::{
         description = "Runs game servers and any other containers on many hosts. Errors are RFC 9457 problem documents.",
         license(name = "MIT", identifier = "MIT")
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, LiveFrame, routes::ContainerSort)),
     modifiers(&Bearer)
 )]
 pub(crate) struct Base;
@@ -54,6 +55,18 @@ fn add_problems(item: &mut PathItem) {
             let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
             response.content.insert("application/problem+json".into(), RefOr::T(Content::new(Some(schema))));
             operation.responses.responses.entry(status.into()).or_insert(RefOr::T(response));
+        }
+        describe(operation);
+    }
+}
+
+/// OpenAPI wants words for every answer.
+fn describe(operation: &mut utoipa::openapi::path::Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = "Done".into();
         }
     }
 }

@@ -17,11 +17,11 @@ pub struct Problem {
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// The status in words.
-    pub title: String,
+    pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// Stable machine-readable reason.
-    pub code: String,
+    pub code: &'static str,
     /// A sentence for people, with what to do.
     pub detail: String,
     /// The field of the input that is wrong, as a dotted path.
@@ -34,12 +34,12 @@ pub struct Problem {
 
 impl Problem {
     /// A problem with `status`.
-    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
-            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
-            code: code.to_owned(),
+            code,
             detail: detail.into(),
             field: None,
             retry_after_seconds: None,

@@ -1,1 +1,68 @@
+//! Clients of Raptor's API and of its daemon, generated from their OpenAPI documents.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = raptor_client::api_client("https://panel.example.com", "token from signing in")?;
+//! for container in &client.list_containers().limit(10).send().await?.items {
+//!     println!("{}", container.name);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
+#[rustfmt::skip]
+pub mod api;
+#[rustfmt::skip]
+pub mod daemon;
+mod socket;
+
+pub use socket::{SocketError, connect};
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use std::time::Duration;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a client was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The token holds characters that no header may.
+    #[error("the token holds characters that can't be sent")]
+    Token,
+    /// The HTTP client can't be set up.
+    #[error("the HTTP client can't be set up: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// A client of the API at `base` (`https://panel.example.com`), with a token from `sign_in`; an empty one is not sent.
+///
+/// # Errors
+/// [`ClientError`].
+pub fn api_client(base: &str, token: &str) -> Result<api::Client, ClientError> {
+    Ok(api::Client::new_with_client(base.trim_end_matches('/'), http(token)?))
+}
+
+/// A client of the daemon at `base` (`http://host:8080`), with its API key.
+///
+/// # Errors
+/// [`ClientError`].
+pub fn daemon_client(base: &str, key: &str) -> Result<daemon::Client, ClientError> {
+    Ok(daemon::Client::new_with_client(base.trim_end_matches('/'), http(key)?))
+}
+
+fn http(token: &str) -> Result<reqwest::Client, ClientError> {
+    // Fails when it is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut headers = HeaderMap::new();
+    if !token.is_empty() {
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ClientError::Token)?;
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
+    }
+    Ok(reqwest::Client::builder()
+        .default_headers(headers)
+        .connect_timeout(Duration::from_secs(5))
+        .timeout(PATIENCE)
+        .build()?)
+}

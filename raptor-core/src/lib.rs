@@ -1,14 +1,20 @@
 //! Raptor's domain.
 
 pub mod activity;
+pub mod allocations;
 #[cfg(feature = "store")]
 pub mod auth;
 pub mod authz;
 pub mod clock;
 pub mod configfiles;
 pub mod containers;
+pub mod daemons;
 pub mod error;
 pub mod id;
+#[cfg(feature = "store")]
+mod jobs;
+#[cfg(feature = "store")]
+pub mod live;
 pub mod node;
 #[cfg(feature = "store")]
 pub mod paging;

@@ -3,11 +3,18 @@
 use crate::{
     Result,
     activity::service::ActivityService,
+    allocations::service::AllocationService,
     auth::{Passwords, SessionCache, Throttle, Tokens, seal::Sealer, service::AuthService},
     authz::Authz,
     clock::Clock,
+    containers::service::ContainerService,
+    daemons::service::DaemonService,
+    jobs::worker,
+    live::Fleet,
+    node::Node,
     roles::service::RoleService,
-    store::{self, Store},
+    store::{self, Change, Store, Subject},
+    templates::service::TemplateService,
     users::service::UserService,
 };
 use chrono::TimeDelta;
@@ -33,6 +40,7 @@ pub struct Inner {
     pub(crate) session_lifetime: TimeDelta,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
+    pub(crate) fleet: Fleet,
 }
 
 impl Deref for Raptor {
@@ -51,6 +59,7 @@ pub struct Builder {
     bcrypt_cost: u32,
     sign_in_burst: Option<u32>,
     clock: Clock,
+    local: Option<(Arc<dyn Node>, String)>,
 }
 
 impl Builder {
@@ -89,6 +98,14 @@ impl Builder {
         self
     }
 
+    /// Runs containers on this very host, through `node`. When it is new, its record gets the allocations `ports` (`25565,
+    /// 25570-25580`) on all addresses.
+    #[must_use]
+    pub fn local_node(mut self, node: Arc<dyn Node>, ports: impl Into<String>) -> Self {
+        self.local = Some((node, ports.into()));
+        self
+    }
+
     /// Where the time comes from; the machine's clock unless given.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -102,6 +119,7 @@ impl Builder {
     /// As [`Store::open`].
     pub async fn build(self) -> Result<Raptor> {
         let store = Store::open(&self.database_url).await?;
+        let (local, ports) = self.local.unzip();
         let raptor = Raptor(Arc::new(Inner {
             sessions: SessionCache::new(store.feed().clone()),
             store,
@@ -113,8 +131,15 @@ impl Builder {
             session_lifetime: self.jwt_expiry,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            fleet: Fleet::new(local),
         }));
         raptor.roles().ensure_builtin().await?;
+        if let Some(ports) = ports {
+            raptor.daemons().ensure_local(&ports).await?;
+        }
+        raptor.fleet.refresh(&raptor).await?;
+        raptor.tasks.spawn(follow_daemons(raptor.clone()));
+        raptor.tasks.spawn(worker::work(raptor.clone()));
         raptor.tasks.spawn(sweep(raptor.clone()));
         Ok(raptor)
     }
@@ -131,6 +156,7 @@ impl Raptor {
             bcrypt_cost: 12,
             sign_in_burst: None,
             clock: Clock::System,
+            local: None,
         }
     }
 
@@ -158,6 +184,30 @@ impl Raptor {
         RoleService(self)
     }
 
+    /// Daemons.
+    #[must_use]
+    pub fn daemons(&self) -> DaemonService<'_> {
+        DaemonService(self)
+    }
+
+    /// Allocations.
+    #[must_use]
+    pub fn allocations(&self) -> AllocationService<'_> {
+        AllocationService(self)
+    }
+
+    /// Templates.
+    #[must_use]
+    pub fn templates(&self) -> TemplateService<'_> {
+        TemplateService(self)
+    }
+
+    /// Containers.
+    #[must_use]
+    pub fn containers(&self) -> ContainerService<'_> {
+        ContainerService(self)
+    }
+
     /// The audit trail.
     #[must_use]
     pub fn activity(&self) -> ActivityService<'_> {
@@ -182,6 +232,26 @@ impl Raptor {
         self.tasks.close();
         self.tasks.wait().await;
         self.store.close().await;
+    }
+}
+
+/// Keeps the links as the store has the daemons, also when another replica changes them.
+async fn follow_daemons(raptor: Raptor) {
+    let mut changes = raptor.store.feed().subscribe();
+    loop {
+        let change = tokio::select! {
+            () = raptor.stop.cancelled() => return,
+            change = changes.recv() => change,
+        };
+        use tokio::sync::broadcast::error::RecvError;
+        match change {
+            Ok(Change { subject: Subject::Daemon, .. }) | Err(RecvError::Lagged(_)) => {}
+            Ok(_) => continue,
+            Err(RecvError::Closed) => return,
+        }
+        if let Err(error) = raptor.fleet.refresh(&raptor).await {
+            tracing::warn!(%error, "the links to the daemons were not brought up to date");
+        }
     }
 }
 

@@ -1,1 +1,8 @@
+//! Raptor's daemon: a thin server over [`raptor_node_lib`].
 
+pub mod config;
+mod problem;
+mod routes;
+
+pub use problem::Problem;
+pub use routes::{openapi, router};

@@ -1,1 +1,93 @@
-fn main() {}
+//! `raptor-daemon`: configuration, logs, serve, and leave containers running at the end.
+
+use anyhow::{Context, bail};
+use raptor_daemon::{
+    config::{self, Cli, Command, Config},
+    openapi, router,
+};
+use raptor_node_lib::Host;
+use std::{io::ErrorKind, process::ExitCode, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("raptor-daemon: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    let Cli { command, config } = config::read()?;
+    match command.unwrap_or(Command::Serve) {
+        Command::Openapi => println!("{}", serde_json::to_string_pretty(&openapi())?),
+        Command::Serve => serve(config).await?,
+    }
+    Ok(())
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.rust_log).with_context(|| {
+        format!("RUST_LOG is {:?}; use error, warn, info, debug or trace", config.rust_log)
+    })?;
+    tracing_subscriber::fmt().with_env_filter(filter).init();
+    let key = config.daemon_api_key.clone().context(
+        "DAEMON_API_KEY is not set. Add this host in the panel (Daemons, Add daemon) and copy the key that it shows.",
+    )?;
+    let listener = listen(&config).await?;
+    let host = Host::builder(&config.sftp_base_path)
+        .docker_socket(&config.docker_socket)
+        .user(config.container_uid, config.container_gid)
+        .ips(config.available_ips.clone())
+        .timezone(&config.container_timezone)
+        .build()
+        .await
+        .context("SFTP_BASE_PATH must be a folder that this user may write to")?;
+    if let Some(problem) = raptor_core::node::Node::system(&host).await?.docker_problem {
+        tracing::warn!("{problem}");
+    }
+    tracing::info!(addr = %config.daemon_addr, version = env!("CARGO_PKG_VERSION"), "serving");
+    let router = router(Arc::new(host.clone()), key.expose().to_owned());
+    tokio::select! {
+        served = axum::serve(listener, router).into_future() => served.context("serving failed")?,
+        () = asked_to_end() => tracing::info!("ending; containers run on"),
+    }
+    let _ = tokio::time::timeout(Duration::from_secs(5), host.shutdown()).await;
+    Ok(())
+}
+
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let addr = config.daemon_addr;
+    match TcpListener::bind(addr).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            bail!(
+                "Port {} is taken by another program. Stop that one, or set DAEMON_ADDR to another address.",
+                addr.port()
+            )
+        }
+        Err(error) => bail!(
+            "DAEMON_ADDR {addr} can't be used: {error}. Set it to an address of this machine, or to 0.0.0.0:8080."
+        ),
+    }
+}
+
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}

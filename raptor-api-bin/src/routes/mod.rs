@@ -1,11 +1,20 @@
 //! The routes, a file for each part of the address.
 
+mod access;
 mod account;
 mod activity;
+mod allocations;
 mod auth;
+mod containers;
+mod daemons;
+mod live;
+mod network;
 mod roles;
 mod settings;
+mod templates;
 mod users;
+
+pub(crate) use containers::ContainerSort;
 
 use crate::{App, openapi::Base};
 use utoipa::OpenApi;
@@ -19,6 +28,13 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(account::routes())
         .merge(users::routes())
         .merge(roles::routes())
+        .merge(daemons::routes())
+        .merge(allocations::routes())
+        .merge(templates::routes())
+        .merge(containers::routes())
+        .merge(network::routes())
+        .merge(access::routes())
+        .merge(live::routes())
         .merge(activity::routes());
     OpenApiRouter::with_openapi(Base::openapi()).nest("/api/v1", v1)
 }

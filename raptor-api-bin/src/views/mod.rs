@@ -2,7 +2,10 @@
 
 pub mod account;
 pub mod activity;
+pub mod containers;
+pub mod daemons;
 pub mod roles;
+pub mod templates;
 pub mod users;
 
 /// A named page type: one schema for each list, so that generated clients name it.

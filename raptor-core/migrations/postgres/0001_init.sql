@@ -132,7 +132,7 @@ CREATE INDEX container_access_user ON container_access (user_id, container_id);
 
 CREATE TABLE jobs (
     id           UUID PRIMARY KEY,
-    kind         TEXT NOT NULL CHECK (kind IN ('declare', 'remove')),
+    kind         TEXT NOT NULL CHECK (kind IN ('declare', 'start', 'remove')),
     daemon_id    UUID NOT NULL REFERENCES daemons (id) ON DELETE CASCADE,
     container_id UUID NOT NULL,
     attempts     BIGINT NOT NULL,

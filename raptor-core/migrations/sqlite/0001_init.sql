@@ -133,7 +133,7 @@ CREATE INDEX container_access_user ON container_access (user_id, container_id);
 
 CREATE TABLE jobs (
     id           BLOB NOT NULL UNIQUE,
-    kind         TEXT NOT NULL CHECK (kind IN ('declare', 'remove')),
+    kind         TEXT NOT NULL CHECK (kind IN ('declare', 'start', 'remove')),
     daemon_id    BLOB NOT NULL REFERENCES daemons (id) ON DELETE CASCADE,
     container_id BLOB NOT NULL,
     attempts     INTEGER NOT NULL,

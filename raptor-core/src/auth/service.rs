@@ -120,15 +120,16 @@ impl AuthService<'_> {
         Ok(Actor::User(Arc::new(UserActor { ip: origin.ip, ..entry.actor.clone() })))
     }
 
-    /// Whether the session that the actor came with is still alive. An actor without a session is always.
+    /// The actor as they are now, with the role that they have now; none when their session has ended.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn is_alive(&self, actor: &Actor) -> Result<bool> {
-        let Actor::User(user) = actor else { return Ok(true) };
-        let Some(id) = user.session_id else { return Ok(true) };
-        let entry = self.entry(id).await?;
-        Ok(entry.is_some_and(|entry| entry.expires_at > self.0.clock.now()))
+    pub async fn renewed(&self, actor: &Actor) -> Result<Option<Actor>> {
+        let Actor::User(user) = actor else { return Ok(Some(actor.clone())) };
+        let Some(id) = user.session_id else { return Ok(Some(actor.clone())) };
+        let now = self.0.clock.now();
+        let entry = self.entry(id).await?.filter(|entry| entry.expires_at > now);
+        Ok(entry.map(|entry| Actor::User(Arc::new(UserActor { ip: user.ip, ..entry.actor.clone() }))))
     }
 
     async fn entry(&self, id: SessionId) -> Result<Option<Arc<Entry>>> {

@@ -1,7 +1,14 @@
 //! Every action that needs a permit. What is not in this list can't be done to the store.
 
-use super::{permission::SystemPermission as S, permit::Act, policy::Action};
-use crate::{roles::Role, users::User};
+use super::{
+    permission::{ContainerPermission as C, SystemPermission as S},
+    permit::Act,
+    policy::Action,
+};
+use crate::{
+    allocations::Allocation, containers::service::Visible, daemons::Daemon, roles::Role,
+    templates::service::StoredTemplate, users::User,
+};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident on $on:ty = $action:expr;)*) => { $(
@@ -36,6 +43,76 @@ actions! {
     UpdateRole on Role = Action::System(S::RolesUpdate);
     /// Delete a role.
     DeleteRole on Role = Action::System(S::RolesDelete);
+
+    /// List daemons.
+    ListDaemons on () = Action::System(S::DaemonsRead);
+    /// Add a daemon.
+    CreateDaemon on () = Action::System(S::DaemonsCreate);
+    /// Read a daemon.
+    ReadDaemon on Daemon = Action::System(S::DaemonsRead);
+    /// Change a daemon or its key.
+    UpdateDaemon on Daemon = Action::System(S::DaemonsUpdate);
+    /// Remove a daemon.
+    DeleteDaemon on Daemon = Action::System(S::DaemonsDelete);
+
+    /// List a daemon's allocations.
+    ListAllocations on Daemon = Action::System(S::AllocationsRead);
+    /// Add allocations to a daemon.
+    CreateAllocations on Daemon = Action::System(S::AllocationsCreate);
+    /// Change an allocation.
+    UpdateAllocation on Allocation = Action::System(S::AllocationsUpdate);
+    /// Delete an allocation.
+    DeleteAllocation on Allocation = Action::System(S::AllocationsDelete);
+
+    /// List templates.
+    ListTemplates on () = Action::System(S::TemplatesRead);
+    /// Import a template.
+    ImportTemplate on () = Action::System(S::TemplatesCreate);
+    /// Read or export a template.
+    ReadTemplate on StoredTemplate = Action::System(S::TemplatesRead);
+    /// Delete a template.
+    DeleteTemplate on StoredTemplate = Action::System(S::TemplatesDelete);
+
+    /// Create a container.
+    CreateContainer on () = Action::System(S::ContainersCreate);
+    /// Change a container's limits.
+    LimitContainer on Visible = Action::System(S::ContainersUpdate);
+    /// Give a container to somebody else.
+    ChangeOwner on Visible = Action::System(S::ContainersUpdate);
+    /// Suspend a container, or lift that.
+    SuspendContainer on Visible = Action::System(S::ContainersUpdate);
+    /// Change name and description.
+    UpdateContainer on Visible = Action::Container(C::SettingsUpdate);
+    /// Change image, startup command and variables.
+    UpdateStartup on Visible = Action::Container(C::StartupUpdate);
+    /// Delete a container.
+    DeleteContainer on Visible = Action::Container(C::Delete);
+    /// Start a container.
+    StartContainer on Visible = Action::Container(C::PowerStart);
+    /// Stop a container.
+    StopContainer on Visible = Action::Container(C::PowerStop);
+    /// Restart a container.
+    RestartContainer on Visible = Action::Container(C::PowerRestart);
+    /// Kill a container.
+    KillContainer on Visible = Action::Container(C::PowerKill);
+    /// Send a command to a container.
+    SendCommand on Visible = Action::Container(C::ConsoleCommand);
+    /// Read a container's console.
+    ReadConsole on Visible = Action::Container(C::ConsoleRead);
+    /// Give a container an allocation or choose the primary one.
+    AddAllocation on Visible = Action::Container(C::NetworkUpdate);
+    /// Take an allocation from a container.
+    RemoveAllocation on Visible = Action::Container(C::NetworkUpdate);
+    /// See who has access.
+    ReadAccess on Visible = Action::Container(C::AccessRead);
+    /// Give access.
+    GrantAccess on Visible = Action::Container(C::AccessCreate);
+    /// Change access.
+    UpdateAccess on Visible = Action::Container(C::AccessUpdate);
+    /// Take access away.
+    RevokeAccess on Visible = Action::Container(C::AccessDelete);
+    /// See what was done to a container.
+    ReadContainerActivity on Visible = Action::Container(C::ActivityRead);
 
     /// Read the audit trail of everybody.
     ReadActivity on () = Action::System(S::ActivityRead);

@@ -17,6 +17,27 @@ pub enum Phase {
     Stopping,
 }
 
+impl Phase {
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+        }
+    }
+
+    /// The one with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Offline, Self::Starting, Self::Running, Self::Stopping]
+            .into_iter()
+            .find(|phase| phase.name() == name)
+    }
+}
+
 /// Why a power action was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -2,8 +2,19 @@
 
 pub mod lifecycle;
 
-use crate::authz::{ContainerPermission, ContainerSet};
+#[cfg(feature = "store")]
+pub mod service;
+#[cfg(feature = "store")]
+mod spec;
+
+use crate::{
+    Error, Result,
+    authz::{ContainerPermission, ContainerSet},
+    id::{ContainerId, DaemonId, TemplateId, UserId},
+};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Resource limits of a container. 0 means no limit, except where noted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,4 +101,131 @@ impl Level {
             Self::Custom => "custom",
         }
     }
+}
+
+/// A container's record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Container {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its small stable number.
+    pub number: i64,
+    /// Name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Whose it is.
+    pub owner_id: UserId,
+    /// The owner's user name.
+    pub owner_name: String,
+    /// Where it runs.
+    pub daemon_id: DaemonId,
+    /// The daemon's name.
+    pub daemon_name: String,
+    /// What it is made from.
+    pub template_id: TemplateId,
+    /// The template's name.
+    pub template_name: String,
+    /// Image reference.
+    pub image: String,
+    /// Startup command, with placeholders.
+    pub startup: String,
+    /// Values of variables that were set.
+    pub variables: BTreeMap<String, String>,
+    /// Resource limits.
+    pub limits: Limits,
+    /// Milliseconds between asking it to stop and killing it.
+    pub stop_timeout_ms: i64,
+    /// Whether starting is refused.
+    pub suspended: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Grows with each change that its host must know.
+    pub revision: i64,
+    /// The newest revision that its host has.
+    pub synced_revision: i64,
+    /// Where it was in its life when that was last heard.
+    pub phase: lifecycle::Phase,
+    /// Since when.
+    pub phase_since: DateTime<Utc>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Limits {
+    /// Checks them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field.
+    pub fn check(&self) -> Result<()> {
+        const MAX_MIB: u64 = 1 << 30;
+        let refuse = |field: &str, why: &str| Err(Error::invalid(format!("limits.{field}"), why));
+        if self.memory_mib > MAX_MIB || (self.memory_mib > 0 && self.memory_mib < 6) {
+            return refuse(
+                "memory_mib",
+                "Use 6 MiB or more (the engine needs that much), or 0 for no limit.",
+            );
+        }
+        if self.swap_mib < -1 || self.swap_mib.unsigned_abs() > MAX_MIB {
+            return refuse("swap_mib", "Use 0 for none, -1 for no limit, or a size in MiB.");
+        }
+        if self.disk_mib > MAX_MIB {
+            return refuse("disk_mib", "Use a size in MiB, or 0 for no limit.");
+        }
+        if self.cpu_percent > 100_000 {
+            return refuse("cpu_percent", "Use percent of one CPU, such as 150, or 0 for no limit.");
+        }
+        if !(1..=100_000).contains(&self.pids) {
+            return refuse("pids", "Use 1 to 100,000 processes.");
+        }
+        if !(10..=1_000).contains(&self.io_weight) {
+            return refuse("io_weight", "Use a weight of 10 to 1000.");
+        }
+        let is_list = |list: &String| {
+            let number = |text: &str| text.parse::<u16>().is_ok();
+            list.split(',')
+                .all(|part| part.split_once('-').map_or(number(part), |(a, b)| number(a) && number(b)))
+        };
+        if self.cpuset.as_ref().is_some_and(|list| !is_list(list)) {
+            return refuse("cpuset", "Use CPU numbers and ranges, such as 0-1,3.");
+        }
+        Ok(())
+    }
+}
+
+/// Checks a container's name and trims it.
+///
+/// # Errors
+/// [`Error::Invalid`] at `name`.
+pub fn check_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err(Error::invalid("name", "Give the container a name of 1 to 100 characters."));
+    }
+    Ok(name.to_owned())
+}
+
+/// Checks an image reference. A leading `~` says that the image is on the host already.
+///
+/// # Errors
+/// [`Error::Invalid`] at `image`.
+pub fn check_image(image: &str) -> Result<String> {
+    let image = image.trim();
+    let body = image.trim_start_matches('~');
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@');
+    let begins = body.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    if begins
+        && body.len() <= 255
+        && body.chars().all(allowed)
+        && !body.contains("..")
+        && !body.contains("//")
+    {
+        return Ok(image.to_owned());
+    }
+    Err(Error::invalid(
+        "image",
+        "Use an image reference such as ghcr.io/owner/name:tag, with ~ before it for one that is on the host already.",
+    ))
 }

@@ -4,8 +4,13 @@
 //! JSON). Reads take a [`Reader`], writes a [`Tx`]; both lend a [`Conn`] to the statements in the files beside this one.
 
 pub(crate) mod activity;
+pub(crate) mod allocations;
+pub(crate) mod containers;
+pub(crate) mod daemons;
+pub(crate) mod jobs;
 pub(crate) mod roles;
 pub(crate) mod sessions;
+pub(crate) mod templates;
 pub(crate) mod users;
 
 mod feed;

@@ -1,7 +1,15 @@
 //! Templates: how one kind of software is installed, started, configured and stopped.
 
+mod document;
 mod done;
+pub mod export;
+pub mod import;
+pub mod placeholders;
+#[cfg(feature = "store")]
+pub mod service;
+pub mod variables;
 
+pub use document::{Install, Template, TemplateImage, Variable};
 pub use done::DoneRules;
 
 use serde::{Deserialize, Serialize};

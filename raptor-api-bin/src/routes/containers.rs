@@ -1,0 +1,305 @@
+//! Containers.
+
+use crate::{
+    App,
+    extract::{Caller, Json, Paging, Path, Query},
+    problem::{Answer, Problem},
+    views::containers::{
+        CommandRequest, ConsolePage, Container, ContainerPage, ContainerSummary, ContainerUpdate,
+        LimitsUpdate, NewContainer, OwnerUpdate, PowerRequest, StartupUpdate,
+    },
+};
+use axum::{extract::State, http::StatusCode};
+use raptor_core::{
+    authz::{Actor, SystemPermission, actions as act},
+    containers::{
+        lifecycle::Phase,
+        service::{ContainerFilter, Sort, StartupChange},
+    },
+    id::{ContainerId, DaemonId, TemplateId, UserId},
+    node::PowerAction,
+};
+use serde::Deserialize;
+use std::collections::HashMap;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_containers, create_container))
+        .routes(routes!(get_container, update_container, delete_container))
+        .routes(routes!(update_container_limits))
+        .routes(routes!(update_container_startup))
+        .routes(routes!(change_container_owner))
+        .routes(routes!(suspend_container))
+        .routes(routes!(unsuspend_container))
+        .routes(routes!(power_container))
+        .routes(routes!(send_command))
+        .routes(routes!(get_console))
+}
+
+/// The order of containers.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ContainerSort {
+    /// By name.
+    Name,
+    /// The oldest first.
+    Oldest,
+    /// The newest first.
+    Newest,
+}
+
+/// Which containers are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ContainerQuery {
+    /// Part of name, short id or owner.
+    search: Option<String>,
+    /// In this phase.
+    phase: Option<Phase>,
+    /// On this daemon.
+    daemon_id: Option<DaemonId>,
+    /// Of this user.
+    owner_id: Option<UserId>,
+    /// From this template.
+    template_id: Option<TemplateId>,
+    /// Only those that the caller owns or has access to.
+    mine: Option<bool>,
+    /// The order; by name unless given.
+    sort: Option<ContainerSort>,
+}
+
+impl From<ContainerQuery> for ContainerFilter {
+    fn from(query: ContainerQuery) -> Self {
+        let ContainerQuery { search, phase, daemon_id, owner_id, template_id, mine, sort } = query;
+        let sort = match sort {
+            None | Some(ContainerSort::Name) => Sort::Name,
+            Some(ContainerSort::Oldest) => Sort::Oldest,
+            Some(ContainerSort::Newest) => Sort::Newest,
+        };
+        Self { search, phase, daemon_id, owner_id, template_id, mine: mine.unwrap_or(false), sort }
+    }
+}
+
+/// The containers that the caller may see.
+#[utoipa::path(get, path = "/containers", operation_id = "list_containers", tag = "containers",
+    params(ContainerQuery, Paging), responses((status = 200, body = ContainerPage)))]
+async fn list_containers(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(query): Query<ContainerQuery>,
+    Query(paging): Query<Paging>,
+) -> Answer<Json<ContainerPage>> {
+    let (page, allocations) = app.raptor.containers().list(&actor, &query.into(), &paging.request()?).await?;
+    let mut live = app.raptor.live(page.items.iter().map(|visible| &visible.container.id));
+    let mut of_each: HashMap<ContainerId, Vec<_>> = HashMap::new();
+    for allocation in allocations {
+        if let Some((id, _)) = &allocation.container {
+            of_each.entry(*id).or_default().push(allocation);
+        }
+    }
+    let page = page.map(|visible| {
+        let id = visible.container.id;
+        ContainerSummary::new(visible, of_each.remove(&id).unwrap_or_default(), live.remove(&id))
+    });
+    Ok(Json(ContainerPage { items: page.items, next: page.next, total: page.total }))
+}
+
+/// One container as the caller sees it.
+async fn view(app: &App, actor: &Actor, id: ContainerId) -> Result<Container, Problem> {
+    let (visible, allocations, template) = app.raptor.containers().get(actor, id).await?;
+    let live = app.raptor.live(std::iter::once(&id)).remove(&id);
+    let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
+    Ok(Container::new(visible, allocations, live, template, manages))
+}
+
+/// Create a container.
+#[utoipa::path(post, path = "/containers", operation_id = "create_container", tag = "containers",
+    request_body = NewContainer, responses((status = 201, body = Container)))]
+async fn create_container(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Json(body): Json<NewContainer>,
+) -> Answer<(StatusCode, Json<Container>)> {
+    let permit = app.raptor.authz().allow::<act::CreateContainer>(&actor)?;
+    let id = app.raptor.containers().create(permit, body.try_into()?).await?;
+    Ok((StatusCode::CREATED, Json(view(&app, &actor, id).await?)))
+}
+
+/// One container.
+#[utoipa::path(get, path = "/containers/{id}", operation_id = "get_container", tag = "containers",
+    params(("id" = ContainerId, Path)), responses((status = 200, body = Container)))]
+async fn get_container(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+) -> Answer<Json<Container>> {
+    Ok(Json(view(&app, &actor, id).await?))
+}
+
+/// Change name and description.
+#[utoipa::path(put, path = "/containers/{id}", operation_id = "update_container", tag = "containers",
+    params(("id" = ContainerId, Path)), request_body = ContainerUpdate, responses((status = 200, body = Container)))]
+async fn update_container(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Json(body): Json<ContainerUpdate>,
+) -> Answer<Json<Container>> {
+    let permit = app.raptor.authz().permit::<act::UpdateContainer>(&actor, id).await?;
+    app.raptor.containers().update(permit, &body.name, body.description).await?;
+    Ok(Json(view(&app, &actor, id).await?))
+}
+
+/// Change the limits. They hold from the next start on.
+#[utoipa::path(put, path = "/containers/{id}/limits", operation_id = "update_container_limits", tag = "containers",
+    params(("id" = ContainerId, Path)), request_body = LimitsUpdate, responses((status = 200, body = Container)))]
+async fn update_container_limits(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Json(body): Json<LimitsUpdate>,
+) -> Answer<Json<Container>> {
+    let permit = app.raptor.authz().permit::<act::LimitContainer>(&actor, id).await?;
+    app.raptor.containers().set_limits(permit, body.limits, body.stop_timeout_ms).await?;
+    Ok(Json(view(&app, &actor, id).await?))
+}
+
+/// Change image, startup command and variables. They hold from the next start on.
+#[utoipa::path(put, path = "/containers/{id}/startup", operation_id = "update_container_startup", tag = "containers",
+    params(("id" = ContainerId, Path)), request_body = StartupUpdate, responses((status = 200, body = Container)))]
+async fn update_container_startup(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Json(body): Json<StartupUpdate>,
+) -> Answer<Json<Container>> {
+    let permit = app.raptor.authz().permit::<act::UpdateStartup>(&actor, id).await?;
+    let StartupUpdate { image, startup_command: startup, variables } = body;
+    app.raptor.containers().set_startup(permit, StartupChange { image, startup, variables }).await?;
+    Ok(Json(view(&app, &actor, id).await?))
+}
+
+/// Give the container to somebody else.
+#[utoipa::path(put, path = "/containers/{id}/owner", operation_id = "change_container_owner", tag = "containers",
+    params(("id" = ContainerId, Path)), request_body = OwnerUpdate, responses((status = 204)))]
+async fn change_container_owner(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Json(body): Json<OwnerUpdate>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<act::ChangeOwner>(&actor, id).await?;
+    app.raptor.containers().set_owner(permit, body.owner_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Stop the container and refuse to start it.
+#[utoipa::path(post, path = "/containers/{id}/suspend", operation_id = "suspend_container", tag = "containers",
+    params(("id" = ContainerId, Path)), responses((status = 204)))]
+async fn suspend_container(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<act::SuspendContainer>(&actor, id).await?;
+    app.raptor.containers().set_suspended(permit, true).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Allow the container to be started again.
+#[utoipa::path(post, path = "/containers/{id}/unsuspend", operation_id = "unsuspend_container", tag = "containers",
+    params(("id" = ContainerId, Path)), responses((status = 204)))]
+async fn unsuspend_container(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<act::SuspendContainer>(&actor, id).await?;
+    app.raptor.containers().set_suspended(permit, false).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How a container is deleted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct DeleteQuery {
+    /// Whether the record goes without waiting for the host.
+    force: Option<bool>,
+}
+
+/// Delete the container with its files. Done when its daemon has removed it.
+#[utoipa::path(delete, path = "/containers/{id}", operation_id = "delete_container", tag = "containers",
+    params(("id" = ContainerId, Path), DeleteQuery), responses((status = 202)))]
+async fn delete_container(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Query(query): Query<DeleteQuery>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<act::DeleteContainer>(&actor, id).await?;
+    app.raptor.containers().delete(permit, query.force.unwrap_or(false)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Start, stop, restart or kill. Answered when it is accepted; what follows is seen in the container's state.
+#[utoipa::path(post, path = "/containers/{id}/power", operation_id = "power_container", tag = "containers",
+    params(("id" = ContainerId, Path)), request_body = PowerRequest, responses((status = 202)))]
+async fn power_container(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Json(body): Json<PowerRequest>,
+) -> Answer<StatusCode> {
+    let (authz, containers) = (app.raptor.authz(), app.raptor.containers());
+    match body.action {
+        PowerAction::Start => {
+            containers.start(authz.permit::<act::StartContainer>(&actor, id).await?).await?
+        }
+        PowerAction::Stop => containers.stop(authz.permit::<act::StopContainer>(&actor, id).await?).await?,
+        PowerAction::Restart => {
+            containers.restart(authz.permit::<act::RestartContainer>(&actor, id).await?).await?
+        }
+        PowerAction::Kill => containers.kill(authz.permit::<act::KillContainer>(&actor, id).await?).await?,
+    }
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Write a line to the container's standard input.
+#[utoipa::path(post, path = "/containers/{id}/commands", operation_id = "send_command", tag = "containers",
+    params(("id" = ContainerId, Path)), request_body = CommandRequest, responses((status = 204)))]
+async fn send_command(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Json(body): Json<CommandRequest>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<act::SendCommand>(&actor, id).await?;
+    app.raptor.containers().command(permit, &body.command).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which console lines are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ConsoleQuery {
+    /// After the line with this number; the newest lines unless given.
+    after: Option<u64>,
+    /// Lines at most, 1 to 1,000; 100 unless given.
+    limit: Option<u32>,
+}
+
+/// Console lines, also of a container that is offline.
+#[utoipa::path(get, path = "/containers/{id}/console", operation_id = "get_console", tag = "containers",
+    params(("id" = ContainerId, Path), ConsoleQuery), responses((status = 200, body = ConsolePage)))]
+async fn get_console(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Query(query): Query<ConsoleQuery>,
+) -> Answer<Json<ConsolePage>> {
+    let permit = app.raptor.authz().permit::<act::ReadConsole>(&actor, id).await?;
+    let limit = query.limit.unwrap_or(100).clamp(1, 1_000);
+    Ok(Json(ConsolePage { lines: app.raptor.containers().console(permit, query.after, limit).await? }))
+}

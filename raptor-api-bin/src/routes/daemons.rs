@@ -1,0 +1,100 @@
+//! Daemons.
+
+use crate::{
+    App,
+    extract::{Caller, Json, Path},
+    problem::Answer,
+    views::daemons::{CreatedDaemon, Daemon, DaemonDraft, DaemonKey, DaemonList},
+};
+use axum::{extract::State, http::StatusCode};
+use raptor_core::{
+    authz::actions::{CreateDaemon, DeleteDaemon, ListDaemons, ReadDaemon, UpdateDaemon},
+    daemons,
+    id::DaemonId,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_daemons, create_daemon))
+        .routes(routes!(get_daemon, update_daemon, delete_daemon))
+        .routes(routes!(renew_daemon_key))
+}
+
+fn view(app: &App, daemon: daemons::Daemon) -> Daemon {
+    let connection = app.raptor.connection(daemon.id);
+    Daemon::new(daemon, connection)
+}
+
+/// All daemons, with how they are now.
+#[utoipa::path(get, path = "/daemons", operation_id = "list_daemons", tag = "daemons",
+    responses((status = 200, body = DaemonList)))]
+async fn list_daemons(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<DaemonList>> {
+    let permit = app.raptor.authz().allow::<ListDaemons>(&actor)?;
+    let daemons = app.raptor.daemons().list(permit).await?;
+    Ok(Json(DaemonList { items: daemons.into_iter().map(|daemon| view(&app, daemon)).collect() }))
+}
+
+/// Add a daemon. The answer holds its key, which can't be read again.
+#[utoipa::path(post, path = "/daemons", operation_id = "create_daemon", tag = "daemons",
+    request_body = DaemonDraft, responses((status = 201, body = CreatedDaemon)))]
+async fn create_daemon(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Json(body): Json<DaemonDraft>,
+) -> Answer<(StatusCode, Json<CreatedDaemon>)> {
+    let permit = app.raptor.authz().allow::<CreateDaemon>(&actor)?;
+    let (daemon, api_key) = app.raptor.daemons().create(permit, body.into()).await?;
+    Ok((StatusCode::CREATED, Json(CreatedDaemon { daemon: view(&app, daemon), api_key })))
+}
+
+/// One daemon.
+#[utoipa::path(get, path = "/daemons/{id}", operation_id = "get_daemon", tag = "daemons",
+    params(("id" = DaemonId, Path)), responses((status = 200, body = Daemon)))]
+async fn get_daemon(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<DaemonId>,
+) -> Answer<Json<Daemon>> {
+    let permit = app.raptor.authz().permit::<ReadDaemon>(&actor, id).await?;
+    Ok(Json(view(&app, app.raptor.daemons().get(permit))))
+}
+
+/// Change a daemon.
+#[utoipa::path(put, path = "/daemons/{id}", operation_id = "update_daemon", tag = "daemons",
+    params(("id" = DaemonId, Path)), request_body = DaemonDraft, responses((status = 200, body = Daemon)))]
+async fn update_daemon(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<DaemonId>,
+    Json(body): Json<DaemonDraft>,
+) -> Answer<Json<Daemon>> {
+    let permit = app.raptor.authz().permit::<UpdateDaemon>(&actor, id).await?;
+    let daemon = app.raptor.daemons().update(permit, body.into()).await?;
+    Ok(Json(view(&app, daemon)))
+}
+
+/// Remove a daemon that has no containers.
+#[utoipa::path(delete, path = "/daemons/{id}", operation_id = "delete_daemon", tag = "daemons",
+    params(("id" = DaemonId, Path)), responses((status = 204)))]
+async fn delete_daemon(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<DaemonId>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<DeleteDaemon>(&actor, id).await?;
+    app.raptor.daemons().delete(permit).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Give a daemon a new key. The old one is refused from now on.
+#[utoipa::path(post, path = "/daemons/{id}/key", operation_id = "renew_daemon_key", tag = "daemons",
+    params(("id" = DaemonId, Path)), responses((status = 200, body = DaemonKey)))]
+async fn renew_daemon_key(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<DaemonId>,
+) -> Answer<Json<DaemonKey>> {
+    let permit = app.raptor.authz().permit::<UpdateDaemon>(&actor, id).await?;
+    Ok(Json(DaemonKey { api_key: app.raptor.daemons().renew_key(permit).await? }))
+}

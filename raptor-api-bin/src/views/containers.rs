@@ -1,0 +1,432 @@
+//! Containers on the wire.
+
+use super::daemons::Allocation;
+use chrono::{DateTime, Utc};
+use raptor_core::{
+    Error, allocations,
+    authz::{ContainerPermission, ContainerSet, Permission},
+    containers::{self, Level, Limits, lifecycle::Phase, service::Visible},
+    id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
+    live,
+    node::{ConsoleLine, Exit, PowerAction, Progress, Stats},
+    templates::{self, TemplateImage, variables::VariableInput},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A user by name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UserRef {
+    /// Its id.
+    pub id: UserId,
+    /// Its user name.
+    pub username: String,
+}
+
+/// A daemon by name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DaemonRef {
+    /// Its id.
+    pub id: DaemonId,
+    /// Its name.
+    pub name: String,
+}
+
+/// A template by name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TemplateRef {
+    /// Its id.
+    pub id: TemplateId,
+    /// Its name.
+    pub name: String,
+}
+
+/// What is known of a container now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LiveState {
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Whether its daemon is connected: else this is what was last heard.
+    pub known: bool,
+    /// The newest measurement while it runs.
+    pub stats: Option<Stats>,
+    /// Why its last start failed.
+    pub problem: Option<String>,
+    /// What its start is busy with.
+    pub progress: Option<Progress>,
+    /// How its last process ended.
+    pub last_exit: Option<Exit>,
+}
+
+impl From<live::Live> for LiveState {
+    fn from(live: live::Live) -> Self {
+        let live::Live { phase, since, known, stats, problem, progress, last_exit, .. } = live;
+        Self { phase, since, known, stats, problem, progress, last_exit }
+    }
+}
+
+/// A container in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContainerSummary {
+    /// Its id.
+    pub id: ContainerId,
+    /// Eight digits of it, for people.
+    pub short_id: String,
+    /// Its small stable number.
+    pub number: i64,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Whose it is.
+    pub owner: UserRef,
+    /// Where it runs.
+    pub daemon: DaemonRef,
+    /// What it is made from.
+    pub template: TemplateRef,
+    /// Its image.
+    pub image: String,
+    /// Its addresses, the primary one first.
+    pub allocations: Vec<Allocation>,
+    /// Its limits.
+    pub limits: Limits,
+    /// Whether starting is refused.
+    pub suspended: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// What is known of it now.
+    pub live: LiveState,
+    /// What the caller may do with it.
+    pub permissions: Vec<&'static str>,
+}
+
+/// What the caller may do, by name and never as `*`.
+fn names(permissions: ContainerSet) -> Vec<&'static str> {
+    permissions.members().map(Permission::name).collect()
+}
+
+impl ContainerSummary {
+    /// `visible` with its addresses and what is known of it now.
+    pub fn new(
+        visible: Visible,
+        allocations: Vec<allocations::Allocation>,
+        live: Option<live::Live>,
+    ) -> Self {
+        let container = visible.container;
+        let shows_stats = visible.permissions.contains(ContainerPermission::StatsRead);
+        let mut live = live.map_or_else(
+            || LiveState {
+                phase: container.phase,
+                since: container.phase_since,
+                known: false,
+                stats: None,
+                problem: None,
+                progress: None,
+                last_exit: None,
+            },
+            LiveState::from,
+        );
+        live.stats = live.stats.filter(|_| shows_stats);
+        Self {
+            id: container.id,
+            short_id: container.id.short(),
+            number: container.number,
+            name: container.name,
+            description: container.description,
+            owner: UserRef { id: container.owner_id, username: container.owner_name },
+            daemon: DaemonRef { id: container.daemon_id, name: container.daemon_name },
+            template: TemplateRef { id: container.template_id, name: container.template_name },
+            image: container.image,
+            allocations: allocations.into_iter().map(Into::into).collect(),
+            limits: container.limits,
+            suspended: container.suspended,
+            deleting: container.deleting,
+            created_at: container.created_at,
+            live,
+            permissions: names(visible.permissions),
+        }
+    }
+}
+
+/// One page of containers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContainerPage {
+    /// What is on this page.
+    pub items: Vec<ContainerSummary>,
+    /// The next page's `cursor`; null on the last page.
+    pub next: Option<String>,
+    /// How many there are on all pages, where `with_total` asked for it.
+    pub total: Option<i64>,
+}
+
+/// A variable of a container.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContainerVariable {
+    /// What people see.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// Its name in the environment.
+    pub env: String,
+    /// Its value.
+    pub value: String,
+    /// Whether the caller may change it.
+    pub editable: bool,
+    /// Whether a value is needed.
+    pub required: bool,
+    /// The input that fits.
+    pub input: VariableInput,
+}
+
+/// A container with all that the caller may see of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Container {
+    /// What lists show.
+    #[serde(flatten)]
+    pub summary: ContainerSummary,
+    /// The startup command, where the caller may see it.
+    pub startup_command: Option<String>,
+    /// The variables that the caller may see.
+    pub variables: Vec<ContainerVariable>,
+    /// Images to choose from.
+    pub images: Vec<TemplateImage>,
+    /// Milliseconds between asking it to stop and killing it.
+    pub stop_timeout_ms: i64,
+    /// Whether its daemon knows its newest declaration.
+    pub synced: bool,
+}
+
+impl Container {
+    /// `visible` with all around it. `manages` is whether the caller manages all containers.
+    pub fn new(
+        visible: Visible,
+        allocations: Vec<allocations::Allocation>,
+        live: Option<live::Live>,
+        template: templates::Template,
+        manages: bool,
+    ) -> Self {
+        let reads = visible.permissions.contains(ContainerPermission::StartupRead);
+        let writes = visible.permissions.contains(ContainerPermission::StartupUpdate);
+        let values = visible.container.variables.clone();
+        let variable = |variable: templates::Variable| {
+            let rules = variable.rules();
+            ContainerVariable {
+                value: values.get(&variable.env).cloned().unwrap_or(variable.default_value),
+                editable: writes && (variable.user_editable || manages),
+                required: rules.is_required(),
+                input: rules.input(),
+                name: variable.name,
+                description: variable.description,
+                env: variable.env,
+            }
+        };
+        let shown =
+            template.variables.into_iter().filter(|variable| reads && (variable.user_viewable || manages));
+        Self {
+            startup_command: reads.then(|| visible.container.startup.clone()),
+            variables: shown.map(variable).collect(),
+            images: if reads { template.images } else { Vec::new() },
+            stop_timeout_ms: visible.container.stop_timeout_ms,
+            synced: visible.container.synced_revision >= visible.container.revision,
+            summary: ContainerSummary::new(visible, allocations, live),
+        }
+    }
+}
+
+/// A container to be made.
+#[derive(Deserialize, ToSchema)]
+pub struct NewContainer {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Whose it will be; the caller's unless given.
+    pub owner_id: Option<UserId>,
+    /// Where it will run; where there is most room unless given.
+    pub daemon_id: Option<DaemonId>,
+    /// What it is made from.
+    pub template_id: TemplateId,
+    /// Image; the template's first unless given.
+    pub image: Option<String>,
+    /// Startup command; the template's unless given.
+    pub startup_command: Option<String>,
+    /// Values of variables by name; the template's defaults for the rest.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// Resource limits.
+    pub limits: Limits,
+    /// These allocations, the first one being the primary; free ones unless given.
+    #[serde(default)]
+    pub allocation_ids: Vec<AllocationId>,
+    /// How many free ones, where none are given by id; 1 unless given.
+    pub allocation_count: Option<u32>,
+    /// Milliseconds between asking it to stop and killing it; 30,000 unless given.
+    pub stop_timeout_ms: Option<i64>,
+    /// Whether to start it at once.
+    #[serde(default)]
+    pub start: bool,
+}
+
+impl TryFrom<NewContainer> for containers::service::NewContainer {
+    type Error = Error;
+    fn try_from(new: NewContainer) -> Result<Self, Error> {
+        let allocation_count = new.allocation_count.unwrap_or(1);
+        if allocation_count > 100 {
+            return Err(Error::invalid("allocation_count", "Use at most 100."));
+        }
+        Ok(Self {
+            name: new.name,
+            description: new.description,
+            owner_id: new.owner_id,
+            daemon_id: new.daemon_id,
+            template_id: new.template_id,
+            image: new.image,
+            startup: new.startup_command,
+            variables: new.variables,
+            limits: new.limits,
+            allocation_ids: new.allocation_ids,
+            allocation_count,
+            stop_timeout_ms: new.stop_timeout_ms.unwrap_or(30_000),
+            start: new.start,
+        })
+    }
+}
+
+/// Name and description.
+#[derive(Deserialize, ToSchema)]
+pub struct ContainerUpdate {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+}
+
+/// Limits to be changed.
+#[derive(Deserialize, ToSchema)]
+pub struct LimitsUpdate {
+    /// Resource limits.
+    pub limits: Limits,
+    /// Milliseconds between asking it to stop and killing it.
+    pub stop_timeout_ms: i64,
+}
+
+/// How it is started.
+#[derive(Deserialize, ToSchema)]
+pub struct StartupUpdate {
+    /// Image; as it is unless given.
+    pub image: Option<String>,
+    /// Startup command; as it is unless given.
+    pub startup_command: Option<String>,
+    /// Values of the variables to be changed, by name.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+}
+
+/// Another owner.
+#[derive(Deserialize, ToSchema)]
+pub struct OwnerUpdate {
+    /// Who.
+    pub owner_id: UserId,
+}
+
+/// What is asked of its process.
+#[derive(Deserialize, ToSchema)]
+pub struct PowerRequest {
+    /// What.
+    pub action: PowerAction,
+}
+
+/// A line for its standard input.
+#[derive(Deserialize, ToSchema)]
+pub struct CommandRequest {
+    /// One line of at most 4,096 bytes.
+    pub command: String,
+}
+
+/// A page of console lines.
+#[derive(Serialize, ToSchema)]
+pub struct ConsolePage {
+    /// In order.
+    pub lines: Vec<ConsoleLine>,
+}
+
+/// An allocation to be added.
+#[derive(Deserialize, ToSchema)]
+pub struct AllocationChoice {
+    /// Which; the next free one unless given.
+    pub allocation_id: Option<AllocationId>,
+}
+
+/// Somebody with access.
+#[derive(Serialize, ToSchema)]
+pub struct AccessEntry {
+    /// Who.
+    pub user: UserRef,
+    /// Their e-mail address; the owner's is not shown.
+    pub email: Option<String>,
+    /// Their standing.
+    pub level: Level,
+    /// What it holds.
+    pub permissions: Vec<&'static str>,
+}
+
+/// Everybody with access.
+#[derive(Serialize, ToSchema)]
+pub struct AccessList {
+    /// The owner first, then by name.
+    pub items: Vec<AccessEntry>,
+}
+
+impl AccessList {
+    /// The owner and everybody else.
+    pub fn new(container: containers::Container, access: Vec<containers::service::Access>) -> Self {
+        let owner = AccessEntry {
+            user: UserRef { id: container.owner_id, username: container.owner_name },
+            email: None,
+            level: Level::Owner,
+            permissions: names(Level::Owner.permissions()),
+        };
+        let others = access.into_iter().map(|access| AccessEntry {
+            user: UserRef { id: access.user_id, username: access.username },
+            email: Some(access.email),
+            level: access.level,
+            permissions: names(access.permissions),
+        });
+        Self { items: std::iter::once(owner).chain(others).collect() }
+    }
+}
+
+/// Access to be given.
+#[derive(Deserialize, ToSchema)]
+pub struct AccessGrant {
+    /// User name or e-mail address.
+    pub user: String,
+    /// `admin`, `user` or `custom`.
+    pub level: Level,
+    /// What `custom` holds.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+}
+
+/// Access to be changed.
+#[derive(Deserialize, ToSchema)]
+pub struct AccessUpdate {
+    /// `admin`, `user` or `custom`.
+    pub level: Level,
+    /// What `custom` holds.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+}
+
+/// Reads the names of container permissions.
+///
+/// # Errors
+/// Names the first one that does not exist.
+pub fn permissions(names: &[String]) -> Result<ContainerSet, Error> {
+    ContainerSet::parse(names).map_err(|why| Error::invalid("permissions", why))
+}

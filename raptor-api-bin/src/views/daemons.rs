@@ -1,0 +1,253 @@
+//! Daemons and allocations on the wire.
+
+use chrono::{DateTime, Utc};
+use raptor_core::{
+    allocations, daemons,
+    id::{AllocationId, ContainerId, DaemonId},
+    live,
+    node::SystemInfo,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How the link to a daemon is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DaemonConnection {
+    /// `connecting`, `online`, `unreachable`, `wrong_key`, `protocol_mismatch` or `not_running`.
+    pub state: &'static str,
+    /// What is wrong, with what to do.
+    pub message: Option<String>,
+    /// Since when it is so.
+    pub since: Option<DateTime<Utc>>,
+    /// How many seconds the host's clock is ahead.
+    pub clock_skew_seconds: Option<i64>,
+}
+
+/// What the containers of a daemon have together.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DaemonUsage {
+    /// Their memory limits in MiB.
+    pub memory_mib: i64,
+    /// Their disk limits in MiB.
+    pub disk_mib: i64,
+    /// Their CPU limits in percent of one CPU.
+    pub cpu_percent: i64,
+}
+
+/// A host that runs containers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Daemon {
+    /// Its id.
+    pub id: DaemonId,
+    /// Its small stable number.
+    pub number: i64,
+    /// Its name.
+    pub name: String,
+    /// Whether it runs inside the API.
+    pub local: bool,
+    /// Host name or address.
+    pub host: String,
+    /// Port of its API.
+    pub port: u16,
+    /// Whether it is reached by https.
+    pub tls: bool,
+    /// Memory in MiB that containers may have together.
+    pub memory_limit_mib: Option<i64>,
+    /// Disk in MiB that containers may have together.
+    pub disk_limit_mib: Option<i64>,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// Its containers.
+    pub container_count: i64,
+    /// Its allocations.
+    pub allocation_count: i64,
+    /// Those that no container has.
+    pub allocation_free_count: i64,
+    /// What its containers have together.
+    pub allocated: DaemonUsage,
+    /// How the link is.
+    pub connection: DaemonConnection,
+    /// What the host last said of itself.
+    pub system: Option<SystemInfo>,
+}
+
+impl Daemon {
+    /// `daemon` with what is known of it now.
+    pub fn new(daemon: daemons::Daemon, connection: Option<live::Connection>) -> Self {
+        let (link, system) = match connection {
+            Some(connection) => (
+                DaemonConnection {
+                    state: connection.state.name(),
+                    message: connection.message,
+                    since: Some(connection.since),
+                    clock_skew_seconds: connection.clock_skew_seconds,
+                },
+                connection.system,
+            ),
+            None => (
+                DaemonConnection {
+                    state: "connecting",
+                    message: None,
+                    since: None,
+                    clock_skew_seconds: None,
+                },
+                None,
+            ),
+        };
+        let usage = daemon.usage;
+        Self {
+            id: daemon.id,
+            number: daemon.number,
+            name: daemon.name,
+            local: daemon.local,
+            host: daemon.host,
+            port: daemon.port,
+            tls: daemon.tls,
+            memory_limit_mib: daemon.memory_limit_mib,
+            disk_limit_mib: daemon.disk_limit_mib,
+            created_at: daemon.created_at,
+            container_count: usage.container_count,
+            allocation_count: usage.allocation_count,
+            allocation_free_count: usage.allocation_free_count,
+            allocated: DaemonUsage {
+                memory_mib: usage.memory_mib,
+                disk_mib: usage.disk_mib,
+                cpu_percent: usage.cpu_percent,
+            },
+            connection: link,
+            system,
+        }
+    }
+}
+
+/// All daemons.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DaemonList {
+    /// By name.
+    pub items: Vec<Daemon>,
+}
+
+/// A daemon to be added or changed.
+#[derive(Deserialize, ToSchema)]
+pub struct DaemonDraft {
+    /// 1 to 64 characters.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// Port of its API.
+    pub port: u16,
+    /// Whether it is reached by https.
+    #[serde(default)]
+    pub tls: bool,
+    /// Memory in MiB that containers may have together; what the host has unless given.
+    pub memory_limit_mib: Option<i64>,
+    /// Disk in MiB that containers may have together; what the host has unless given.
+    pub disk_limit_mib: Option<i64>,
+}
+
+impl From<DaemonDraft> for daemons::DaemonDraft {
+    fn from(draft: DaemonDraft) -> Self {
+        let DaemonDraft { name, host, port, tls, memory_limit_mib, disk_limit_mib } = draft;
+        Self { name, host, port, tls, memory_limit_mib, disk_limit_mib }
+    }
+}
+
+/// A daemon's key. It can't be read again.
+#[derive(Serialize, ToSchema)]
+pub struct DaemonKey {
+    /// What `DAEMON_API_KEY` has to be on the host.
+    pub api_key: String,
+}
+
+/// A daemon that was just added.
+#[derive(Serialize, ToSchema)]
+pub struct CreatedDaemon {
+    /// The daemon.
+    pub daemon: Daemon,
+    /// What `DAEMON_API_KEY` has to be on the host. It can't be read again.
+    pub api_key: String,
+}
+
+/// A container by name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContainerRef {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its name.
+    pub name: String,
+}
+
+/// One ip:port of a daemon.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Allocation {
+    /// Its id.
+    pub id: AllocationId,
+    /// Its small stable number.
+    pub number: i64,
+    /// Whose host it is on.
+    pub daemon_id: DaemonId,
+    /// The address.
+    pub ip: String,
+    /// The port.
+    pub port: u16,
+    /// What people see in place of the address.
+    pub alias: Option<String>,
+    /// For those who manage it.
+    pub note: Option<String>,
+    /// The container that has it.
+    pub container: Option<ContainerRef>,
+    /// Whether it is that container's first address.
+    pub primary: bool,
+}
+
+impl From<allocations::Allocation> for Allocation {
+    fn from(allocation: allocations::Allocation) -> Self {
+        Self {
+            id: allocation.id,
+            number: allocation.number,
+            daemon_id: allocation.daemon_id,
+            ip: allocation.ip,
+            port: allocation.port,
+            alias: allocation.alias,
+            note: allocation.note,
+            container: allocation.container.map(|(id, name)| ContainerRef { id, name }),
+            primary: allocation.primary,
+        }
+    }
+}
+
+super::page! {
+    /// One page of allocations, by address and port.
+    AllocationPage of Allocation
+}
+
+/// Allocations to be added.
+#[derive(Deserialize, ToSchema)]
+pub struct AllocationDraft {
+    /// An address, or a network in CIDR notation.
+    pub ip: String,
+    /// Ports and ranges: `25565, 25570-25580`.
+    pub ports: String,
+    /// What people see in place of the address.
+    pub alias: Option<String>,
+    /// For those who manage it.
+    pub note: Option<String>,
+}
+
+/// What came of it.
+#[derive(Serialize, ToSchema)]
+pub struct CreatedAllocations {
+    /// New ones.
+    pub created: u32,
+    /// Those that were there already.
+    pub existing: u32,
+}
+
+/// What can be changed about an allocation.
+#[derive(Deserialize, ToSchema)]
+pub struct AllocationUpdate {
+    /// What people see in place of the address.
+    pub alias: Option<String>,
+    /// For those who manage it.
+    pub note: Option<String>,
+}

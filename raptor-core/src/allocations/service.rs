@@ -1,0 +1,161 @@
+//! What can be done with allocations.
+
+use super::{Allocation, MAX_AT_ONCE, check_text, parse_ips, parse_ports};
+use crate::{
+    Error, Raptor, Result,
+    activity::Activity,
+    authz::{
+        Actor, ContainerSet, Permit, Target,
+        actions::{CreateAllocations, DeleteAllocation, ListAllocations, UpdateAllocation},
+    },
+    id::AllocationId,
+    paging::{Page, PageRequest},
+    store::{self, Change, Conn, Subject, Verb},
+};
+
+pub use crate::store::allocations::AllocationFilter;
+
+impl Target for Allocation {
+    type Key = AllocationId;
+    const WHAT: &'static str = "allocation";
+    async fn load(
+        conn: &mut Conn<'_>,
+        _: &Actor,
+        key: AllocationId,
+    ) -> Result<Option<(Self, Option<ContainerSet>)>> {
+        Ok(store::allocations::find(conn, key).await?.map(|allocation| (allocation, None)))
+    }
+}
+
+/// What somebody gives to make allocations.
+#[derive(Clone, Debug)]
+pub struct AllocationDraft {
+    /// An address, or a network in CIDR notation.
+    pub ip: String,
+    /// Ports and ranges.
+    pub ports: String,
+    /// What people see in place of the address.
+    pub alias: Option<String>,
+    /// For those who manage it.
+    pub note: Option<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreatedAllocations {
+    /// New ones.
+    pub created: u32,
+    /// Those that were there already.
+    pub existing: u32,
+}
+
+/// The operations.
+pub struct AllocationService<'r>(pub(crate) &'r Raptor);
+
+impl AllocationService<'_> {
+    /// A daemon's allocations by address and port.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a cursor of another list.
+    pub async fn list(
+        &self,
+        permit: Permit<ListAllocations>,
+        filter: &AllocationFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Allocation>> {
+        let (_, daemon) = permit.consume();
+        store::allocations::list(&mut self.0.store.read().await?.conn(), daemon.id, filter, page).await
+    }
+
+    /// Makes allocations of a daemon. Those that are there already stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field, [`Error::LimitReached`] for more than [`MAX_AT_ONCE`].
+    pub async fn create(
+        &self,
+        permit: Permit<CreateAllocations>,
+        draft: AllocationDraft,
+    ) -> Result<CreatedAllocations> {
+        let (actor, daemon) = permit.consume();
+        let ips: Vec<String> = parse_ips(&draft.ip)?.into_iter().map(|ip| ip.to_string()).collect();
+        let ports = parse_ports(&draft.ports)?;
+        let alias = check_text("alias", draft.alias)?;
+        let note = check_text("note", draft.note)?;
+        if ips.len() * ports.len() > MAX_AT_ONCE {
+            return Err(Error::LimitReached {
+                code: "too_many",
+                message: format!(
+                    "These are {} allocations. Make at most {MAX_AT_ONCE} at once.",
+                    ips.len() * ports.len()
+                ),
+            });
+        }
+        let now = self.0.clock.now();
+        let mut counts = CreatedAllocations { created: 0, existing: 0 };
+        let mut tx = self.0.store.begin().await?;
+        for ip in &ips {
+            for port in &ports {
+                let texts = (alias.as_deref(), note.as_deref());
+                if store::allocations::insert(&mut tx.conn(), daemon.id, (ip, *port), texts, now).await? {
+                    counts.created += 1;
+                } else {
+                    counts.existing += 1;
+                }
+            }
+        }
+        let activity = Activity::new(&self.0.clock, &actor, "allocations.created")
+            .on("daemon", daemon.id, &daemon.name)
+            .with(serde_json::json!({ "ip": draft.ip, "ports": draft.ports, "created": counts.created }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::Allocation, Verb::Created, daemon.id));
+        tx.commit().await?;
+        Ok(counts)
+    }
+
+    /// Changes alias and note.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field.
+    pub async fn update(
+        &self,
+        permit: Permit<UpdateAllocation>,
+        alias: Option<String>,
+        note: Option<String>,
+    ) -> Result<Allocation> {
+        let (actor, mut allocation) = permit.consume();
+        allocation.alias = check_text("alias", alias)?;
+        allocation.note = check_text("note", note)?;
+        let mut tx = self.0.store.begin().await?;
+        let (alias, note) = (allocation.alias.as_deref(), allocation.note.as_deref());
+        store::allocations::update(&mut tx.conn(), allocation.id, alias, note).await?;
+        store::activity::insert(&mut tx.conn(), &self.activity(&actor, "allocation.updated", &allocation))
+            .await?;
+        tx.emit(Change::new(Subject::Allocation, Verb::Updated, allocation.daemon_id));
+        tx.commit().await?;
+        Ok(allocation)
+    }
+
+    /// Deletes a free allocation.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `in_use`.
+    pub async fn delete(&self, permit: Permit<DeleteAllocation>) -> Result<()> {
+        let (actor, allocation) = permit.consume();
+        let mut tx = self.0.store.begin().await?;
+        if !store::allocations::delete_free(&mut tx.conn(), allocation.id).await? {
+            return Err(Error::conflict(
+                "in_use",
+                "A container has this allocation. Take it away from the container first.",
+            ));
+        }
+        store::activity::insert(&mut tx.conn(), &self.activity(&actor, "allocation.deleted", &allocation))
+            .await?;
+        tx.emit(Change::new(Subject::Allocation, Verb::Deleted, allocation.daemon_id));
+        tx.commit().await
+    }
+
+    fn activity(&self, actor: &Actor, action: &str, allocation: &Allocation) -> Activity {
+        let name = format!("{}:{}", allocation.ip, allocation.port);
+        Activity::new(&self.0.clock, actor, action).on("allocation", allocation.id, &name)
+    }
+}

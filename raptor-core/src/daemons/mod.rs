@@ -1,0 +1,104 @@
+//! Daemons: the hosts that run containers.
+
+#[cfg(feature = "remote")]
+pub mod remote;
+#[cfg(feature = "store")]
+pub mod service;
+
+use crate::{Error, Result, id::DaemonId};
+use chrono::{DateTime, Utc};
+
+/// A daemon's record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Daemon {
+    /// Its id.
+    pub id: DaemonId,
+    /// Its small stable number.
+    pub number: i64,
+    /// Unique without regard to case.
+    pub name: String,
+    /// Whether it is this very process's host.
+    pub local: bool,
+    /// Host name or address.
+    pub host: String,
+    /// Port of its API.
+    pub port: u16,
+    /// Whether it is reached by https.
+    pub tls: bool,
+    /// Memory in MiB that containers may have together; the host's own where not given.
+    pub memory_limit_mib: Option<i64>,
+    /// Disk in MiB that containers may have together; the host's own where not given.
+    pub disk_limit_mib: Option<i64>,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// What its containers have together.
+    pub usage: Usage,
+}
+
+/// What the containers of a daemon have together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Containers.
+    pub container_count: i64,
+    /// Allocations.
+    pub allocation_count: i64,
+    /// Allocations that no container has.
+    pub allocation_free_count: i64,
+    /// Their memory limits in MiB.
+    pub memory_mib: i64,
+    /// Their disk limits in MiB.
+    pub disk_mib: i64,
+    /// Their CPU limits in percent of one CPU.
+    pub cpu_percent: i64,
+}
+
+/// What somebody gives to add or change a daemon.
+#[derive(Clone, Debug)]
+pub struct DaemonDraft {
+    /// 1 to 64 characters.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// Port of its API.
+    pub port: u16,
+    /// Whether it is reached by https.
+    pub tls: bool,
+    /// As in [`Daemon`].
+    pub memory_limit_mib: Option<i64>,
+    /// As in [`Daemon`].
+    pub disk_limit_mib: Option<i64>,
+}
+
+impl DaemonDraft {
+    /// Checks it and trims what people leave at the ends.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field.
+    pub fn checked(mut self) -> Result<Self> {
+        self.name = self.name.trim().to_owned();
+        self.host = self.host.trim().to_owned();
+        if self.name.is_empty() || self.name.chars().count() > 64 || self.name.chars().any(char::is_control) {
+            return Err(Error::invalid("name", "Give the daemon a name of 1 to 64 characters."));
+        }
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        if bare.parse::<std::net::IpAddr>().is_err() && url::Host::parse(&self.host).is_err() {
+            return Err(Error::invalid(
+                "host",
+                "Use a host name or an address, without http:// and without a port.",
+            ));
+        }
+        if self.port == 0 {
+            return Err(Error::invalid("port", "Use a port of 1 to 65535."));
+        }
+        for (field, limit) in
+            [("memory_limit_mib", self.memory_limit_mib), ("disk_limit_mib", self.disk_limit_mib)]
+        {
+            if limit.is_some_and(|limit| limit < 0) {
+                return Err(Error::invalid(field, "Use 0 or more, or leave it away for what the host has."));
+            }
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,191 @@
+//! Daemons on other machines, over HTTP and WebSocket.
+
+use crate::{
+    containers::lifecycle::Refused,
+    id::ContainerId,
+    node::{
+        ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
+        PowerAction, Since, SystemInfo,
+    },
+};
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream::BoxStream};
+use raptor_client::{
+    SocketError,
+    daemon::{Client, Error, types},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A daemon behind an address.
+pub struct RemoteNode {
+    client: Client,
+    sockets: String,
+    key: String,
+    address: String,
+}
+
+impl RemoteNode {
+    /// The daemon at `host`:`port`, for the holder of `key`.
+    ///
+    /// # Errors
+    /// [`NodeError::Invalid`] when the key can't be sent.
+    pub fn new(host: &str, port: u16, tls: bool, key: String) -> Result<Self, NodeError> {
+        let host = match host.parse::<std::net::Ipv6Addr>() {
+            Ok(ip) => format!("[{ip}]"),
+            Err(_) => host.to_owned(),
+        };
+        let address = format!("{host}:{port}");
+        let scheme = if tls { "s" } else { "" };
+        let client = raptor_client::daemon_client(&format!("http{scheme}://{address}"), &key)
+            .map_err(|error| NodeError::Invalid(error.to_string()))?;
+        Ok(Self { client, sockets: format!("ws{scheme}://{address}/api/v1"), key, address })
+    }
+
+    fn unreachable(&self, why: &str) -> NodeError {
+        let address = &self.address;
+        NodeError::Unreachable(format!(
+            "The daemon at {address} can't be reached ({why}). Check that raptor-daemon runs there and that a firewall lets us in."
+        ))
+    }
+
+    fn error(&self, error: Error<types::Problem>) -> NodeError {
+        match error {
+            Error::ErrorResponse(response) => self.problem(response.into_inner()),
+            Error::CommunicationError(error)
+            | Error::InvalidUpgrade(error)
+            | Error::ResponseBodyError(error) => self.unreachable(&reason(&error)),
+            Error::InvalidRequest(why) => NodeError::Invalid(why),
+            other => NodeError::Internal(other.to_string()),
+        }
+    }
+
+    fn problem(&self, problem: types::Problem) -> NodeError {
+        match problem.code.as_str() {
+            "already_running" => Refused::AlreadyRunning.into(),
+            "still_stopping" => Refused::StillStopping.into(),
+            "offline" => Refused::Offline.into(),
+            "suspended" => Refused::Suspended.into(),
+            "not_found" => NodeError::NotFound,
+            "invalid" => NodeError::Invalid(problem.detail),
+            "wrong_key" => NodeError::WrongKey,
+            "docker_unavailable" => NodeError::Docker(problem.detail),
+            _ => NodeError::Internal(problem.detail),
+        }
+    }
+
+    async fn stream<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+    ) -> Result<BoxStream<'static, T>, NodeError> {
+        let frames = raptor_client::connect(&format!("{}{path}", self.sockets), &self.key).await;
+        let frames = frames.map_err(|error| match error {
+            SocketError::Status { body, status } => match serde_json::from_str::<types::Problem>(&body) {
+                Ok(problem) => self.problem(problem),
+                Err(_) => self.unreachable(&format!("something that is no raptor-daemon answered {status}")),
+            },
+            SocketError::Unreachable(why) => self.unreachable(&why),
+        })?;
+        Ok(frames
+            .filter_map(|frame| {
+                let read = serde_json::from_str(&frame);
+                std::future::ready(
+                    read.inspect_err(
+                        |error| tracing::warn!(%error, "a frame that this version does not understand"),
+                    )
+                    .ok(),
+                )
+            })
+            .boxed())
+    }
+}
+
+/// The innermost cause: "connection refused" rather than "error sending request".
+fn reason(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), reason)
+}
+
+/// Between our types and the generated ones, which say the same.
+fn same<T: DeserializeOwned>(value: impl Serialize) -> Result<T, NodeError> {
+    serde_json::to_value(value)
+        .and_then(serde_json::from_value)
+        .map_err(|error| NodeError::Internal(format!("the daemon's answer is not understood: {error}")))
+}
+
+#[async_trait]
+impl Node for RemoteNode {
+    async fn system(&self) -> Result<SystemInfo, NodeError> {
+        let answer = self.client.get_system().send().await.map_err(|error| self.error(error))?;
+        same(answer.into_inner())
+    }
+
+    async fn containers(&self) -> Result<Vec<ContainerStatus>, NodeError> {
+        let answer = self.client.list_containers().send().await.map_err(|error| self.error(error))?;
+        same(answer.into_inner().items)
+    }
+
+    async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
+        let request =
+            self.client.declare_container().id(spec.id.as_uuid()).body(same::<types::ContainerSpec>(&spec)?);
+        same(request.send().await.map_err(|error| self.error(error))?.into_inner())
+    }
+
+    async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
+        self.client.remove_container().id(id.as_uuid()).send().await.map_err(|error| self.error(error))?;
+        Ok(())
+    }
+
+    async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
+        let body = types::PowerRequest { action: same(action)? };
+        self.client
+            .power_container()
+            .id(id.as_uuid())
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| self.error(error))?;
+        Ok(())
+    }
+
+    async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
+        let body = types::CommandRequest { command: line.to_owned(), by: by.to_owned() };
+        self.client
+            .send_command()
+            .id(id.as_uuid())
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| self.error(error))?;
+        Ok(())
+    }
+
+    async fn console(
+        &self,
+        id: ContainerId,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<ConsoleLine>, NodeError> {
+        let mut request = self.client.get_console().id(id.as_uuid()).limit(limit);
+        if let Some(after) = after {
+            request = request.after(after);
+        }
+        same(request.send().await.map_err(|error| self.error(error))?.into_inner().lines)
+    }
+
+    async fn live(
+        &self,
+        id: ContainerId,
+        since: Since,
+        parts: LiveParts,
+    ) -> Result<BoxStream<'static, LiveFrame>, NodeError> {
+        let since = match since {
+            Since::After(seq) => format!("after={seq}"),
+            Since::Tail(lines) => format!("tail={lines}"),
+        };
+        let LiveParts { console, stats } = parts;
+        self.stream(&format!("/containers/{id}/live?{since}&console={console}&stats={stats}")).await
+    }
+
+    async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
+        self.stream("/link").await
+    }
+}

@@ -1,0 +1,180 @@
+//! What can be done with daemons.
+
+use super::{Daemon, DaemonDraft, Usage};
+use crate::{
+    Error, Raptor, Result,
+    activity::Activity,
+    allocations::service::AllocationDraft,
+    auth::seal::generate_secret,
+    authz::{
+        Actor, ContainerSet, Permit, Target,
+        actions::{CreateAllocations, CreateDaemon, DeleteDaemon, ListDaemons, ReadDaemon, UpdateDaemon},
+    },
+    id::DaemonId,
+    store::{self, Change, Conn, Subject, Tx, Verb},
+};
+
+impl Target for Daemon {
+    type Key = DaemonId;
+    const WHAT: &'static str = "daemon";
+    async fn load(
+        conn: &mut Conn<'_>,
+        _: &Actor,
+        key: DaemonId,
+    ) -> Result<Option<(Self, Option<ContainerSet>)>> {
+        Ok(store::daemons::find(conn, key).await?.map(|daemon| (daemon, None)))
+    }
+}
+
+/// The operations.
+pub struct DaemonService<'r>(pub(crate) &'r Raptor);
+
+impl DaemonService<'_> {
+    /// All daemons by name.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self, permit: Permit<ListDaemons>) -> Result<Vec<Daemon>> {
+        let _ = permit.consume();
+        store::daemons::list(&mut self.0.store.read().await?.conn()).await
+    }
+
+    /// One daemon.
+    #[must_use]
+    pub fn get(&self, permit: Permit<ReadDaemon>) -> Daemon {
+        permit.consume().1
+    }
+
+    /// Adds a daemon and gives the key that it has to be configured with. The key can't be read again.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field, [`Error::Conflict`] `name_taken`.
+    pub async fn create(&self, permit: Permit<CreateDaemon>, draft: DaemonDraft) -> Result<(Daemon, String)> {
+        let (actor, ()) = permit.consume();
+        self.insert(&actor, draft.checked()?, false).await
+    }
+
+    async fn insert(&self, actor: &Actor, draft: DaemonDraft, local: bool) -> Result<(Daemon, String)> {
+        let now = self.0.clock.now();
+        let mut daemon = Daemon {
+            id: DaemonId::generate(),
+            number: 0,
+            name: draft.name,
+            local,
+            host: draft.host,
+            port: draft.port,
+            tls: draft.tls,
+            memory_limit_mib: draft.memory_limit_mib,
+            disk_limit_mib: draft.disk_limit_mib,
+            created_at: now,
+            updated_at: now,
+            usage: Usage::default(),
+        };
+        let key = generate_secret("rd_")?;
+        let sealed = self.0.sealer.seal(daemon.id.as_uuid().as_bytes(), &key)?;
+        let mut tx = self.0.store.begin().await?;
+        daemon.number = store::daemons::insert(&mut tx.conn(), &daemon, &sealed).await?;
+        self.record(&mut tx, actor, "daemon.created", &daemon, Verb::Created).await?;
+        tx.commit().await?;
+        self.0.fleet.refresh(self.0).await?;
+        Ok((daemon, key))
+    }
+
+    /// Changes a daemon.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn update(&self, permit: Permit<UpdateDaemon>, draft: DaemonDraft) -> Result<Daemon> {
+        let (actor, mut daemon) = permit.consume();
+        let draft = draft.checked()?;
+        daemon.name = draft.name;
+        daemon.memory_limit_mib = draft.memory_limit_mib;
+        daemon.disk_limit_mib = draft.disk_limit_mib;
+        if !daemon.local {
+            (daemon.host, daemon.port, daemon.tls) = (draft.host, draft.port, draft.tls);
+        }
+        daemon.updated_at = self.0.clock.now();
+        let mut tx = self.0.store.begin().await?;
+        if !store::daemons::update(&mut tx.conn(), &daemon).await? {
+            return Err(Error::NotFound { what: "daemon" });
+        }
+        self.record(&mut tx, &actor, "daemon.updated", &daemon, Verb::Updated).await?;
+        tx.commit().await?;
+        self.0.fleet.refresh(self.0).await?;
+        Ok(daemon)
+    }
+
+    /// Gives the daemon a new key. The old one is refused from now on.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `local` for this process's own host, which needs none.
+    pub async fn renew_key(&self, permit: Permit<UpdateDaemon>) -> Result<String> {
+        let (actor, daemon) = permit.consume();
+        if daemon.local {
+            return Err(Error::conflict("local", "This daemon runs inside the API and needs no key."));
+        }
+        let key = generate_secret("rd_")?;
+        let sealed = self.0.sealer.seal(daemon.id.as_uuid().as_bytes(), &key)?;
+        let mut tx = self.0.store.begin().await?;
+        store::daemons::set_key(&mut tx.conn(), daemon.id, &sealed, self.0.clock.now()).await?;
+        self.record(&mut tx, &actor, "daemon.key_renewed", &daemon, Verb::Updated).await?;
+        tx.commit().await?;
+        self.0.fleet.refresh(self.0).await?;
+        Ok(key)
+    }
+
+    /// Removes a daemon without containers, and its allocations.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `has_containers` or `local`.
+    pub async fn delete(&self, permit: Permit<DeleteDaemon>) -> Result<()> {
+        let (actor, daemon) = permit.consume();
+        if daemon.local {
+            return Err(Error::conflict("local", "This daemon runs inside the API and can't be removed."));
+        }
+        let mut tx = self.0.store.begin().await?;
+        if !store::daemons::delete(&mut tx.conn(), daemon.id).await? {
+            return Err(Error::NotFound { what: "daemon" });
+        }
+        self.record(&mut tx, &actor, "daemon.deleted", &daemon, Verb::Deleted).await?;
+        tx.commit().await?;
+        self.0.fleet.refresh(self.0).await
+    }
+
+    /// Makes sure that there is a record of this process's own host, with some allocations when it is new.
+    pub(crate) async fn ensure_local(&self, ports: &str) -> Result<()> {
+        let daemons = store::daemons::list(&mut self.0.store.read().await?.conn()).await?;
+        if daemons.iter().any(|daemon| daemon.local) {
+            return Ok(());
+        }
+        let draft = DaemonDraft {
+            name: "This host".into(),
+            host: "localhost".into(),
+            port: 0,
+            tls: false,
+            memory_limit_mib: None,
+            disk_limit_mib: None,
+        };
+        let (daemon, _) = self.insert(&Actor::System, draft, true).await?;
+        let permit = self.0.authz().permit::<CreateAllocations>(&Actor::System, daemon.id).await?;
+        let draft = AllocationDraft { ip: "0.0.0.0".into(), ports: ports.into(), alias: None, note: None };
+        self.0.allocations().create(permit, draft).await?;
+        Ok(())
+    }
+
+    async fn record(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        action: &str,
+        daemon: &Daemon,
+        verb: Verb,
+    ) -> Result<()> {
+        let activity = Activity::new(&self.0.clock, actor, action)
+            .on("daemon", daemon.id, &daemon.name)
+            .with(serde_json::json!({ "host": daemon.host, "port": daemon.port }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::Daemon, verb, daemon.id));
+        Ok(())
+    }
+}

@@ -1,0 +1,169 @@
+//! Keeping the link to one daemon.
+
+use super::{Connection, LinkState, LiveEvent};
+use crate::{
+    Raptor, Result,
+    id::{ContainerId, DaemonId},
+    jobs::Kind,
+    node::{ContainerStatus, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL, SystemInfo},
+    store::{self, Change, Subject, Verb},
+};
+use futures_util::StreamExt;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+/// A link on which nothing comes for so long is down. A daemon speaks every five seconds.
+const SILENCE: Duration = Duration::from_secs(30);
+
+pub(super) struct Task {
+    pub(super) raptor: Raptor,
+    pub(super) daemon: DaemonId,
+    pub(super) node: Arc<dyn Node>,
+    pub(super) connection: Arc<watch::Sender<Connection>>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Task {
+    pub(super) async fn run(self) {
+        let stop = self.stop.clone();
+        stop.run_until_cancelled(self.keep()).await;
+    }
+
+    async fn keep(self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.node.events().await {
+                Ok(mut events) => {
+                    let mut error = None;
+                    while let Ok(Some(event)) = tokio::time::timeout(SILENCE, events.next()).await {
+                        if let Err(refused) = self.heed(event).await {
+                            error = Some(refused);
+                            break;
+                        }
+                        pause = FIRST_PAUSE;
+                    }
+                    error.unwrap_or_else(|| {
+                        NodeError::Unreachable("The connection to the daemon was lost.".into())
+                    })
+                }
+                Err(error) => error,
+            };
+            self.down(&error);
+            // Many links that went down together should not come back together.
+            let spread =
+                f64::from(u8::try_from(self.raptor.clock.now().timestamp_subsec_micros() % 100).unwrap_or(0))
+                    / 100.0;
+            tokio::time::sleep(pause.mul_f64(0.5 + spread)).await;
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    fn down(&self, error: &NodeError) {
+        let state = match error {
+            NodeError::WrongKey => LinkState::WrongKey,
+            NodeError::Protocol { .. } => LinkState::ProtocolMismatch,
+            _ => LinkState::Unreachable,
+        };
+        let now = self.raptor.clock.now();
+        self.connection.send_modify(|connection| {
+            if connection.state != state {
+                connection.since = now;
+            }
+            (connection.state, connection.message) = (state, Some(error.to_string()));
+        });
+        let affected = self.raptor.fleet.set_unknown(self.daemon);
+        self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
+        if !affected.is_empty() {
+            self.raptor.fleet.tell(LiveEvent::Containers(affected.into()));
+        }
+    }
+
+    async fn heed(&self, event: NodeEvent) -> Result<(), NodeError> {
+        let fleet = &self.raptor.fleet;
+        match event {
+            NodeEvent::Snapshot { system, containers } => self.up(system, containers).await?,
+            NodeEvent::Status { status } => self.status(status).await,
+            NodeEvent::Stats { stats } => {
+                let ids: Vec<ContainerId> = stats.iter().map(|stats| stats.id).collect();
+                for stats in stats {
+                    fleet.set_stats(stats.id, stats.stats);
+                }
+                fleet.tell(LiveEvent::Containers(ids.into()));
+            }
+            NodeEvent::System { system } => {
+                self.connection.send_modify(|connection| self.take(connection, system));
+                fleet.tell(LiveEvent::Daemon(self.daemon));
+            }
+            NodeEvent::Removed { id } => fleet.forget(id),
+        }
+        Ok(())
+    }
+
+    fn take(&self, connection: &mut Connection, system: SystemInfo) {
+        let skew = (system.time - self.raptor.clock.now()).num_seconds();
+        connection.clock_skew_seconds = Some(skew);
+        connection.message = (skew.abs() > MAX_CLOCK_SKEW_S).then(|| {
+            let direction = if skew > 0 { "ahead of" } else { "behind" };
+            format!("The host's clock is {} s {direction} ours. Let both follow a time server (timedatectl set-ntp true).", skew.abs())
+        });
+        connection.system = Some(system);
+    }
+
+    async fn up(&self, system: SystemInfo, containers: Vec<ContainerStatus>) -> Result<(), NodeError> {
+        if system.protocol != PROTOCOL {
+            return Err(NodeError::Protocol { theirs: system.protocol });
+        }
+        let now = self.raptor.clock.now();
+        self.connection.send_modify(|connection| {
+            if connection.state != LinkState::Online {
+                (connection.state, connection.since) = (LinkState::Online, now);
+            }
+            self.take(connection, system);
+        });
+        self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
+        let there: HashMap<ContainerId, u64> =
+            containers.iter().map(|status| (status.id, status.revision)).collect();
+        for status in containers {
+            self.status(status).await;
+        }
+        if let Err(error) = self.reconcile(&there).await {
+            tracing::warn!(%error, daemon = %self.daemon, "what the daemon lacks was not determined");
+        }
+        Ok(())
+    }
+
+    async fn status(&self, status: ContainerStatus) {
+        let (id, phase, since) = (status.id, status.phase, status.since);
+        if self.raptor.fleet.set_status(self.daemon, status) {
+            let kept = async {
+                let mut tx = self.raptor.store.begin().await?;
+                store::containers::set_phase(&mut tx.conn(), id, phase, since).await?;
+                tx.commit().await
+            };
+            if let Err(error) = kept.await {
+                tracing::warn!(%error, container = %id, "the container's phase was not written down");
+            }
+        }
+        self.raptor.fleet.tell(LiveEvent::Containers([id].into()));
+    }
+
+    /// Has the host told what it does not know, and lets what waited for it go on.
+    async fn reconcile(&self, there: &HashMap<ContainerId, u64>) -> Result<()> {
+        let wanted =
+            store::containers::of_daemon(&mut self.raptor.store.read().await?.conn(), self.daemon).await?;
+        let now = self.raptor.clock.now();
+        let mut tx = self.raptor.store.begin().await?;
+        for (id, revision) in wanted {
+            if there.get(&id).is_none_or(|has| *has < revision.max(0).cast_unsigned()) {
+                store::containers::set_unsynced(&mut tx.conn(), id).await?;
+                store::jobs::insert(&mut tx.conn(), Kind::Declare, self.daemon, id, now).await?;
+            }
+        }
+        store::jobs::hurry(&mut tx.conn(), self.daemon, now).await?;
+        tx.emit(Change::new(Subject::Job, Verb::Updated, self.daemon));
+        tx.commit().await
+    }
+}

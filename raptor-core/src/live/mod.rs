@@ -1,0 +1,317 @@
+//! What is known of the hosts now: one link to each daemon, and what its containers do.
+
+mod link;
+
+use crate::{
+    Error, Raptor, Result,
+    auth::seal::Sealer,
+    containers::lifecycle::Phase,
+    daemons::Daemon,
+    id::{ContainerId, DaemonId},
+    node::{ContainerStatus, Exit, Node, Progress, Stats, SystemInfo},
+    store,
+};
+use chrono::{DateTime, Utc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+/// How the link to a daemon is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Being tried for the first time.
+    Connecting,
+    /// Up.
+    Online,
+    /// The daemon can't be reached.
+    Unreachable,
+    /// The daemon refuses the key.
+    WrongKey,
+    /// The two sides speak different versions.
+    ProtocolMismatch,
+    /// It is this process's own host, and this process does not run one.
+    NotRunning,
+}
+
+impl LinkState {
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Online => "online",
+            Self::Unreachable => "unreachable",
+            Self::WrongKey => "wrong_key",
+            Self::ProtocolMismatch => "protocol_mismatch",
+            Self::NotRunning => "not_running",
+        }
+    }
+}
+
+/// What is known of a daemon now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    /// How the link is.
+    pub state: LinkState,
+    /// What is wrong, with what to do.
+    pub message: Option<String>,
+    /// Since when it is so.
+    pub since: DateTime<Utc>,
+    /// How many seconds the host's clock is ahead of ours.
+    pub clock_skew_seconds: Option<i64>,
+    /// What the host last said of itself.
+    pub system: Option<SystemInfo>,
+}
+
+/// What is known of a container now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// Whose host it is on.
+    pub daemon_id: DaemonId,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Whether the link is up: else it is what was last heard.
+    pub known: bool,
+    /// The newest measurement while it runs.
+    pub stats: Option<Stats>,
+    /// Why its last start failed.
+    pub problem: Option<String>,
+    /// What its start is busy with.
+    pub progress: Option<Progress>,
+    /// How its last process ended.
+    pub last_exit: Option<Exit>,
+}
+
+/// Something that changed without the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LiveEvent {
+    /// These containers' states or measurements.
+    Containers(Arc<[ContainerId]>),
+    /// This daemon's link or load.
+    Daemon(DaemonId),
+}
+
+/// All links.
+pub(crate) struct Fleet {
+    links: RwLock<HashMap<DaemonId, Link>>,
+    containers: RwLock<HashMap<ContainerId, Live>>,
+    local: Option<Arc<dyn Node>>,
+    events: broadcast::Sender<LiveEvent>,
+}
+
+/// The link to one daemon.
+struct Link {
+    /// What it was made from: another address or key needs another link.
+    recipe: (String, u16, bool, Vec<u8>),
+    node: Option<Arc<dyn Node>>,
+    connection: Arc<watch::Sender<Connection>>,
+    stop: CancellationToken,
+}
+
+impl Fleet {
+    pub(crate) fn new(local: Option<Arc<dyn Node>>) -> Self {
+        Self {
+            links: RwLock::default(),
+            containers: RwLock::default(),
+            local,
+            events: broadcast::channel(1_024).0,
+        }
+    }
+
+    /// Makes the links as the store has the daemons.
+    pub(crate) async fn refresh(&self, raptor: &Raptor) -> Result<()> {
+        let mut reader = raptor.store.read().await?;
+        let daemons = store::daemons::list(&mut reader.conn()).await?;
+        let mut wanted = HashMap::new();
+        for daemon in daemons {
+            let sealed = store::daemons::key(&mut reader.conn(), daemon.id).await?.unwrap_or_default();
+            wanted.insert(daemon.id, (daemon, sealed));
+        }
+        drop(reader);
+        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|id, link| {
+            let stays = wanted.get(id).is_some_and(|(daemon, sealed)| recipe(daemon, sealed) == link.recipe);
+            if !stays {
+                link.stop.cancel();
+            }
+            stays
+        });
+        for (id, (daemon, sealed)) in wanted {
+            links.entry(id).or_insert_with(|| self.link(raptor, &daemon, &sealed));
+        }
+        Ok(())
+    }
+
+    fn link(&self, raptor: &Raptor, daemon: &Daemon, sealed: &[u8]) -> Link {
+        let connection = Connection {
+            state: LinkState::Connecting,
+            message: None,
+            since: raptor.clock.now(),
+            clock_skew_seconds: None,
+            system: None,
+        };
+        let connection = Arc::new(watch::Sender::new(connection));
+        let stop = raptor.stop.child_token();
+        let node = match self.node_of(&raptor.sealer, daemon, sealed) {
+            Ok(node) => Some(node),
+            Err((state, message)) => {
+                connection.send_modify(|connection| {
+                    (connection.state, connection.message) = (state, Some(message))
+                });
+                None
+            }
+        };
+        if let Some(node) = &node {
+            let link = link::Task {
+                raptor: raptor.clone(),
+                daemon: daemon.id,
+                node: node.clone(),
+                connection: connection.clone(),
+                stop: stop.clone(),
+            };
+            raptor.tasks.spawn(link.run());
+        }
+        Link { recipe: recipe(daemon, sealed), node, connection, stop }
+    }
+
+    fn node_of(
+        &self,
+        sealer: &Sealer,
+        daemon: &Daemon,
+        sealed: &[u8],
+    ) -> Result<Arc<dyn Node>, (LinkState, String)> {
+        if daemon.local {
+            return self.local.clone().ok_or_else(|| {
+                (
+                    LinkState::NotRunning,
+                    "This host's daemon runs only with `raptor-api up` (cargo xtask up).".into(),
+                )
+            });
+        }
+        let key = sealer
+            .open(daemon.id.as_uuid().as_bytes(), sealed)
+            .map_err(|error| (LinkState::WrongKey, error.to_string()))?;
+        remote(daemon, key)
+    }
+
+    /// The daemon, where there is a link that may work.
+    pub(crate) fn node(&self, id: DaemonId) -> Result<Arc<dyn Node>> {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        let link = links.get(&id);
+        link.and_then(|link| link.node.clone()).ok_or_else(|| Error::Unavailable {
+            code: "daemon_unreachable",
+            message: link
+                .and_then(|link| link.connection.borrow().message.clone())
+                .unwrap_or_else(|| "The daemon is not connected.".into()),
+        })
+    }
+
+    /// What is known of a daemon.
+    pub(crate) fn connection(&self, id: DaemonId) -> Option<Connection> {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        links.get(&id).map(|link| link.connection.borrow().clone())
+    }
+
+    pub(crate) fn is_online(&self, id: DaemonId) -> bool {
+        self.connection(id).is_some_and(|connection| connection.state == LinkState::Online)
+    }
+
+    /// What is known of these containers.
+    pub(crate) fn containers<'i>(
+        &self,
+        ids: impl Iterator<Item = &'i ContainerId>,
+    ) -> HashMap<ContainerId, Live> {
+        let containers = self.containers.read().unwrap_or_else(PoisonError::into_inner);
+        ids.filter_map(|id| Some((*id, containers.get(id)?.clone()))).collect()
+    }
+
+    pub(crate) fn forget(&self, id: ContainerId) {
+        self.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// Takes over a status. Tells whether the phase is another than before.
+    fn set_status(&self, daemon_id: DaemonId, status: ContainerStatus) -> bool {
+        let mut containers = self.containers.write().unwrap_or_else(PoisonError::into_inner);
+        let before = containers.get(&status.id);
+        let moved = before.is_none_or(|before| before.phase != status.phase || before.since != status.since);
+        let stats = before.and_then(|before| before.stats).filter(|_| status.started_at.is_some());
+        let live = Live {
+            daemon_id,
+            phase: status.phase,
+            since: status.since,
+            known: true,
+            stats,
+            problem: status.problem,
+            progress: status.progress,
+            last_exit: status.last_exit,
+        };
+        containers.insert(status.id, live);
+        moved
+    }
+
+    fn set_stats(&self, id: ContainerId, stats: Stats) {
+        let mut containers = self.containers.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = containers.get_mut(&id).filter(|live| live.phase != Phase::Offline) {
+            live.stats = Some(stats);
+        }
+    }
+
+    /// The link to the daemon is down: what is known of its containers may be out of date.
+    fn set_unknown(&self, daemon_id: DaemonId) -> Vec<ContainerId> {
+        let mut containers = self.containers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut affected = Vec::new();
+        for (id, live) in containers.iter_mut().filter(|(_, live)| live.daemon_id == daemon_id && live.known)
+        {
+            live.known = false;
+            live.stats = None;
+            affected.push(*id);
+        }
+        affected
+    }
+
+    fn tell(&self, event: LiveEvent) {
+        // An error says that nobody listens.
+        let _ = self.events.send(event);
+    }
+}
+
+fn recipe(daemon: &Daemon, sealed: &[u8]) -> (String, u16, bool, Vec<u8>) {
+    (daemon.host.clone(), daemon.port, daemon.tls, sealed.to_vec())
+}
+
+#[cfg(feature = "remote")]
+fn remote(daemon: &Daemon, key: String) -> Result<Arc<dyn Node>, (LinkState, String)> {
+    match crate::daemons::remote::RemoteNode::new(&daemon.host, daemon.port, daemon.tls, key) {
+        Ok(node) => Ok(Arc::new(node)),
+        Err(error) => Err((LinkState::Unreachable, error.to_string())),
+    }
+}
+
+#[cfg(not(feature = "remote"))]
+fn remote(_: &Daemon, _: String) -> Result<Arc<dyn Node>, (LinkState, String)> {
+    Err((LinkState::NotRunning, "This program was built without remote daemons.".into()))
+}
+
+impl Raptor {
+    /// What is known of a daemon now.
+    #[must_use]
+    pub fn connection(&self, id: DaemonId) -> Option<Connection> {
+        self.fleet.connection(id)
+    }
+
+    /// What is known of these containers now; nothing of those whose daemon was never reached.
+    pub fn live<'i>(&self, ids: impl Iterator<Item = &'i ContainerId>) -> HashMap<ContainerId, Live> {
+        self.fleet.containers(ids)
+    }
+
+    /// What changes without the store, as it happens.
+    #[must_use]
+    pub fn live_events(&self) -> broadcast::Receiver<LiveEvent> {
+        self.fleet.events.subscribe()
+    }
+}

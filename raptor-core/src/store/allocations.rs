@@ -1,0 +1,274 @@
+//! Allocations in the store.
+
+use super::{Conn, like_pattern, on};
+use crate::{
+    Result,
+    allocations::Allocation,
+    id::{AllocationId, ContainerId, DaemonId},
+    paging::{Page, PageRequest},
+};
+use chrono::{DateTime, Utc};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: AllocationId,
+    number: i64,
+    daemon_id: DaemonId,
+    ip: String,
+    port: i64,
+    alias: Option<String>,
+    note: Option<String>,
+    container_id: Option<ContainerId>,
+    container_name: Option<String>,
+    is_primary: bool,
+}
+
+impl From<Row> for Allocation {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            number: row.number,
+            daemon_id: row.daemon_id,
+            ip: row.ip,
+            port: u16::try_from(row.port).unwrap_or(0),
+            alias: row.alias,
+            note: row.note,
+            container: row.container_id.zip(row.container_name),
+            primary: row.is_primary,
+        }
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.id, a.number, a.daemon_id, a.ip, a.port, a.alias, a.note, a.container_id, c.name AS container_name,
+                    a.is_primary
+             FROM allocations a LEFT JOIN containers c ON c.id = a.container_id ",
+            $rest
+        )
+    };
+}
+
+/// Adds one unless it is there. Tells whether it is new.
+pub(crate) async fn insert(
+    c: &mut Conn<'_>,
+    daemon: DaemonId,
+    (ip, port): (&str, u16),
+    (alias, note): (Option<&str>, Option<&str>),
+    at: DateTime<Utc>,
+) -> Result<bool> {
+    let done: Option<i64> = on!(c, |c| {
+        sqlx::query_scalar(
+        "INSERT INTO allocations (id, daemon_id, ip, port, alias, note, is_primary, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7) ON CONFLICT (daemon_id, ip, port) DO NOTHING RETURNING number",
+    )
+    .bind(AllocationId::generate())
+    .bind(daemon)
+    .bind(ip)
+    .bind(i64::from(port))
+    .bind(alias)
+    .bind(note)
+    .bind(at)
+    .fetch_optional(c)
+    .await
+    })?;
+    Ok(done.is_some())
+}
+
+pub(crate) async fn find(c: &mut Conn<'_>, id: AllocationId) -> Result<Option<Allocation>> {
+    let row: Option<Row> =
+        on!(c, |c| sqlx::query_as(select!("WHERE a.id = $1")).bind(id).fetch_optional(c).await)?;
+    Ok(row.map(Allocation::from))
+}
+
+/// Those of a container, the primary one first.
+pub(crate) async fn of_container(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Allocation>> {
+    let rows: Vec<Row> = on!(c, |c| sqlx::query_as(select!(
+        "WHERE a.container_id = $1 ORDER BY a.is_primary DESC, a.ip, a.port"
+    ))
+    .bind(id)
+    .fetch_all(c)
+    .await)?;
+    Ok(rows.into_iter().map(Allocation::from).collect())
+}
+
+/// Those of several containers, the primary ones first.
+pub(crate) async fn of_containers(c: &mut Conn<'_>, ids: &[ContainerId]) -> Result<Vec<Allocation>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<String> = (1..=ids.len()).map(|place| format!("${place}")).collect();
+    let sql = format!(
+        "{} WHERE a.container_id IN ({}) ORDER BY a.is_primary DESC, a.ip, a.port",
+        select!(""),
+        places.join(", ")
+    );
+    let rows: Vec<Row> = on!(c, |c| {
+        let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
+        for id in ids {
+            query = query.bind(*id);
+        }
+        query.fetch_all(c).await
+    })?;
+    Ok(rows.into_iter().map(Allocation::from).collect())
+}
+
+/// Which allocations a list is about.
+#[derive(Clone, Debug, Default)]
+pub struct AllocationFilter {
+    /// Part of address, port, alias, note or container.
+    pub search: Option<String>,
+    /// Only free ones, or only those that containers have.
+    pub free: Option<bool>,
+}
+
+pub(crate) async fn list(
+    c: &mut Conn<'_>,
+    daemon: DaemonId,
+    filter: &AllocationFilter,
+    page: &PageRequest,
+) -> Result<Page<Allocation>> {
+    let after = page.after::<(String, i64)>()?;
+    let rows: Vec<Row> = on!(c, |c| {
+        sqlx::query_as(select!(
+        "WHERE a.daemon_id = $1
+           AND ($2 IS NULL OR (a.container_id IS NULL) = $2)
+           AND ($3 IS NULL OR a.ip LIKE $3 ESCAPE '\\' OR CAST(a.port AS TEXT) LIKE $3 ESCAPE '\\'
+                OR LOWER(a.alias) LIKE $3 ESCAPE '\\' OR LOWER(a.note) LIKE $3 ESCAPE '\\' OR c.name_key LIKE $3 ESCAPE '\\')
+           AND ($4 IS NULL OR (a.ip, a.port) > ($4, $5))
+         ORDER BY a.ip, a.port LIMIT $6"
+    ))
+    .bind(daemon)
+    .bind(filter.free)
+    .bind(filter.search.as_deref().map(like_pattern))
+    .bind(after.as_ref().map(|(ip, _)| ip.clone()))
+    .bind(after.as_ref().map(|(_, port)| *port))
+    .bind(page.fetch())
+    .fetch_all(c)
+    .await
+    })?;
+    let total = if page.with_total {
+        let count = on!(c, |c| sqlx::query_scalar("SELECT COUNT(*) FROM allocations WHERE daemon_id = $1")
+            .bind(daemon)
+            .fetch_one(c)
+            .await)?;
+        Some(count)
+    } else {
+        None
+    };
+    let items = rows.into_iter().map(Allocation::from).collect();
+    Ok(page.cut(items, total, |allocation: &Allocation| (allocation.ip.clone(), i64::from(allocation.port))))
+}
+
+pub(crate) async fn update(
+    c: &mut Conn<'_>,
+    id: AllocationId,
+    alias: Option<&str>,
+    note: Option<&str>,
+) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE allocations SET alias = $2, note = $3 WHERE id = $1")
+        .bind(id)
+        .bind(alias)
+        .bind(note)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Deletes it where no container has it.
+pub(crate) async fn delete_free(c: &mut Conn<'_>, id: AllocationId) -> Result<bool> {
+    let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
+        "DELETE FROM allocations WHERE id = $1 AND container_id IS NULL RETURNING number"
+    )
+    .bind(id)
+    .fetch_optional(c)
+    .await)?;
+    Ok(done.is_some())
+}
+
+/// Gives this one to the container, where it is free and of the container's daemon.
+pub(crate) async fn claim(
+    c: &mut Conn<'_>,
+    id: AllocationId,
+    daemon: DaemonId,
+    container: ContainerId,
+    primary: bool,
+) -> Result<bool> {
+    let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
+        "UPDATE allocations SET container_id = $3, is_primary = $4
+         WHERE id = $1 AND daemon_id = $2 AND container_id IS NULL RETURNING number",
+    )
+    .bind(id)
+    .bind(daemon)
+    .bind(container)
+    .bind(primary)
+    .fetch_optional(c)
+    .await)?;
+    Ok(done.is_some())
+}
+
+/// Gives the lowest free one of the daemon to the container. Whoever claims holds the daemon's lock, so that there is no other
+/// claim under way whose end one would have to wait for; the outer condition guards against those who take one by its id.
+pub(crate) async fn claim_free(
+    c: &mut Conn<'_>,
+    daemon: DaemonId,
+    container: ContainerId,
+    primary: bool,
+) -> Result<bool> {
+    let done: Option<i64> = on!(c, |c| {
+        sqlx::query_scalar(
+        "UPDATE allocations SET container_id = $2, is_primary = $3
+         WHERE id = (SELECT id FROM allocations WHERE daemon_id = $1 AND container_id IS NULL ORDER BY ip, port LIMIT 1)
+           AND container_id IS NULL RETURNING number",
+    )
+    .bind(daemon)
+    .bind(container)
+    .bind(primary)
+    .fetch_optional(c)
+    .await
+    })?;
+    Ok(done.is_some())
+}
+
+/// Takes it from the container, unless it is the primary one.
+pub(crate) async fn release(c: &mut Conn<'_>, id: AllocationId, container: ContainerId) -> Result<bool> {
+    let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
+        "UPDATE allocations SET container_id = NULL
+         WHERE id = $1 AND container_id = $2 AND NOT is_primary RETURNING number",
+    )
+    .bind(id)
+    .bind(container)
+    .fetch_optional(c)
+    .await)?;
+    Ok(done.is_some())
+}
+
+pub(crate) async fn release_all(c: &mut Conn<'_>, container: ContainerId) -> Result<()> {
+    on!(c, |c| sqlx::query(
+        "UPDATE allocations SET container_id = NULL, is_primary = FALSE WHERE container_id = $1"
+    )
+    .bind(container)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// Makes this one of the container's allocations its primary one.
+pub(crate) async fn set_primary(c: &mut Conn<'_>, id: AllocationId, container: ContainerId) -> Result<bool> {
+    on!(c, |c| sqlx::query("UPDATE allocations SET is_primary = FALSE WHERE container_id = $1")
+        .bind(container)
+        .execute(c)
+        .await
+        .map(drop))?;
+    let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
+        "UPDATE allocations SET is_primary = TRUE WHERE id = $1 AND container_id = $2 RETURNING number"
+    )
+    .bind(id)
+    .bind(container)
+    .fetch_optional(c)
+    .await)?;
+    Ok(done.is_some())
+}

@@ -1,0 +1,398 @@
+//! Containers and access to them in the store.
+
+use super::{Conn, like_pattern, name_key, on};
+use crate::{
+    Result,
+    authz::ContainerSet,
+    containers::{
+        Container, Level, Limits,
+        lifecycle::Phase,
+        service::{ContainerFilter, Sort},
+    },
+    id::{ContainerId, DaemonId, TemplateId, UserId},
+    paging::{Page, PageRequest},
+};
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use std::collections::BTreeMap;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: ContainerId,
+    number: i64,
+    name: String,
+    description: Option<String>,
+    owner_id: UserId,
+    owner_name: String,
+    daemon_id: DaemonId,
+    daemon_name: String,
+    template_id: TemplateId,
+    template_name: String,
+    image: String,
+    startup: String,
+    variables: Json<BTreeMap<String, String>>,
+    limits: Json<Limits>,
+    stop_timeout_ms: i64,
+    suspended: bool,
+    deleting: bool,
+    revision: i64,
+    synced_revision: i64,
+    phase: String,
+    phase_since: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    level: Option<String>,
+    permissions: Option<Json<ContainerSet>>,
+}
+
+impl Row {
+    /// The record, and what the user that the statement was about may do with it.
+    fn split(self, user: Option<UserId>) -> (Container, Option<ContainerSet>) {
+        let access = if user == Some(self.owner_id) {
+            Some(Level::Owner.permissions())
+        } else {
+            self.level.map(|level| match level.as_str() {
+                "admin" => Level::Admin.permissions(),
+                "user" => Level::User.permissions(),
+                _ => self.permissions.map_or(ContainerSet::NONE, |permissions| permissions.0),
+            })
+        };
+        let container = Container {
+            id: self.id,
+            number: self.number,
+            name: self.name,
+            description: self.description,
+            owner_id: self.owner_id,
+            owner_name: self.owner_name,
+            daemon_id: self.daemon_id,
+            daemon_name: self.daemon_name,
+            template_id: self.template_id,
+            template_name: self.template_name,
+            image: self.image,
+            startup: self.startup,
+            variables: self.variables.0,
+            limits: self.limits.0,
+            stop_timeout_ms: self.stop_timeout_ms,
+            suspended: self.suspended,
+            deleting: self.deleting,
+            revision: self.revision,
+            synced_revision: self.synced_revision,
+            phase: Phase::named(&self.phase).unwrap_or(Phase::Offline),
+            phase_since: self.phase_since,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        };
+        (container, access)
+    }
+}
+
+/// `$1` is the user whose access is looked up.
+macro_rules! select {
+    ($($rest:literal),+) => {
+        concat!(
+            "SELECT c.id, c.number, c.name, c.description, c.owner_id, u.username AS owner_name, c.daemon_id, d.name AS daemon_name,
+                    c.template_id, t.name AS template_name, c.image, c.startup, c.variables, c.limits, c.stop_timeout_ms,
+                    c.suspended, c.deleting, c.revision, c.synced_revision, c.phase, c.phase_since, c.created_at, c.updated_at,
+                    a.level, a.permissions
+             FROM containers c
+             JOIN users u ON u.id = c.owner_id JOIN daemons d ON d.id = c.daemon_id JOIN templates t ON t.id = c.template_id
+             LEFT JOIN container_access a ON a.container_id = c.id AND a.user_id = $1 ",
+            $($rest),+
+        )
+    };
+}
+
+/// `$1` user, `$2` whether to see only what the user may, `$3` search, `$4` phase, `$5` daemon, `$6` owner, `$7` template.
+macro_rules! filtered {
+    ($rest:literal) => {
+        select!(
+            "WHERE (NOT $2 OR c.owner_id = $1 OR a.user_id IS NOT NULL)
+               AND ($3 IS NULL OR c.name_key LIKE $3 ESCAPE '\\' OR c.short_id LIKE $3 ESCAPE '\\' OR u.username_key LIKE $3 ESCAPE '\\')
+               AND ($4 IS NULL OR c.phase = $4) AND ($5 IS NULL OR c.daemon_id = $5) AND ($6 IS NULL OR c.owner_id = $6)
+               AND ($7 IS NULL OR c.template_id = $7) ",
+            $rest
+        )
+    };
+}
+
+const COUNT: &str = "SELECT COUNT(*) FROM containers c JOIN users u ON u.id = c.owner_id
+             LEFT JOIN container_access a ON a.container_id = c.id AND a.user_id = $1
+             WHERE (NOT $2 OR c.owner_id = $1 OR a.user_id IS NOT NULL)
+               AND ($3 IS NULL OR c.name_key LIKE $3 ESCAPE '\\' OR c.short_id LIKE $3 ESCAPE '\\' OR u.username_key LIKE $3 ESCAPE '\\')
+               AND ($4 IS NULL OR c.phase = $4) AND ($5 IS NULL OR c.daemon_id = $5) AND ($6 IS NULL OR c.owner_id = $6)
+               AND ($7 IS NULL OR c.template_id = $7) ";
+
+pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i64> {
+    let limits = &container.limits;
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    Ok(on!(c, |c| {
+        sqlx::query_scalar(
+        "INSERT INTO containers (id, short_id, name, name_key, description, owner_id, daemon_id, template_id, image, startup,
+                                 variables, limits, memory_mib, disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting,
+                                 revision, synced_revision, phase, phase_since, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE, FALSE, $17, 0, 'offline', $18,
+                 $18, $18)
+         RETURNING number",
+    )
+    .bind(container.id)
+    .bind(container.id.short())
+    .bind(&container.name)
+    .bind(name_key(&container.name))
+    .bind(&container.description)
+    .bind(container.owner_id)
+    .bind(container.daemon_id)
+    .bind(container.template_id)
+    .bind(&container.image)
+    .bind(&container.startup)
+    .bind(Json(&container.variables))
+    .bind(Json(limits))
+    .bind(signed(limits.memory_mib))
+    .bind(signed(limits.disk_mib))
+    .bind(signed(limits.cpu_percent))
+    .bind(container.stop_timeout_ms)
+    .bind(container.revision)
+    .bind(container.created_at)
+    .fetch_one(c)
+    .await
+    })?)
+}
+
+/// The container and what access `user` has to it.
+pub(crate) async fn find(
+    c: &mut Conn<'_>,
+    id: ContainerId,
+    user: Option<UserId>,
+) -> Result<Option<(Container, Option<ContainerSet>)>> {
+    let row: Option<Row> =
+        on!(c, |c| sqlx::query_as(select!("WHERE c.id = $2")).bind(user).bind(id).fetch_optional(c).await)?;
+    Ok(row.map(|row| row.split(user)))
+}
+
+/// Writes all that can be changed, under the next revision.
+pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bool> {
+    let limits = &container.limits;
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let done: Option<i64> = on!(c, |c| {
+        sqlx::query_scalar(
+        "UPDATE containers SET name = $2, name_key = $3, description = $4, owner_id = $5, image = $6, startup = $7,
+                variables = $8, limits = $9, memory_mib = $10, disk_mib = $11, cpu_percent = $12, stop_timeout_ms = $13,
+                suspended = $14, deleting = $15, revision = revision + 1, updated_at = $16
+         WHERE id = $1 RETURNING revision",
+    )
+    .bind(container.id)
+    .bind(&container.name)
+    .bind(name_key(&container.name))
+    .bind(&container.description)
+    .bind(container.owner_id)
+    .bind(&container.image)
+    .bind(&container.startup)
+    .bind(Json(&container.variables))
+    .bind(Json(limits))
+    .bind(signed(limits.memory_mib))
+    .bind(signed(limits.disk_mib))
+    .bind(signed(limits.cpu_percent))
+    .bind(container.stop_timeout_ms)
+    .bind(container.suspended)
+    .bind(container.deleting)
+    .bind(container.updated_at)
+    .fetch_optional(c)
+    .await
+    })?;
+    Ok(done.is_some())
+}
+
+pub(crate) async fn set_synced(c: &mut Conn<'_>, id: ContainerId, revision: i64) -> Result<()> {
+    on!(c, |c| sqlx::query(
+        "UPDATE containers SET synced_revision = $2 WHERE id = $1 AND synced_revision < $2"
+    )
+    .bind(id)
+    .bind(revision)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// The host lost it: it has to be told everything again.
+pub(crate) async fn set_unsynced(c: &mut Conn<'_>, id: ContainerId) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE containers SET synced_revision = 0 WHERE id = $1")
+        .bind(id)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+pub(crate) async fn set_phase(
+    c: &mut Conn<'_>,
+    id: ContainerId,
+    phase: Phase,
+    since: DateTime<Utc>,
+) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE containers SET phase = $2, phase_since = $3 WHERE id = $1")
+        .bind(id)
+        .bind(phase.name())
+        .bind(since)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+pub(crate) async fn delete(c: &mut Conn<'_>, id: ContainerId) -> Result<()> {
+    on!(c, |c| sqlx::query("DELETE FROM containers WHERE id = $1").bind(id).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// The ids and revisions that a daemon should have.
+pub(crate) async fn of_daemon(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<(ContainerId, i64)>> {
+    Ok(on!(c, |c| sqlx::query_as(
+        "SELECT id, revision FROM containers WHERE daemon_id = $1 AND NOT deleting"
+    )
+    .bind(daemon)
+    .fetch_all(c)
+    .await)?)
+}
+
+/// A page of containers with the access that `user` has to each; only those that they have access to where `only_theirs`.
+pub(crate) async fn list(
+    c: &mut Conn<'_>,
+    user: Option<UserId>,
+    only_theirs: bool,
+    filter: &ContainerFilter,
+    page: &PageRequest,
+) -> Result<Page<(Container, Option<ContainerSet>)>> {
+    let by_name = page_key::<String>(page, filter.sort == Sort::Name)?;
+    let by_time = page_key::<DateTime<Utc>>(page, filter.sort != Sort::Name)?;
+    let after = by_name.as_ref().map(|(_, id)| *id).or(by_time.as_ref().map(|(_, id)| *id));
+    let sql = match filter.sort {
+        Sort::Name => filtered!(
+            "AND ($8 IS NULL OR (c.name_key, c.id) > ($8, $10)) AND $9 IS NULL ORDER BY c.name_key, c.id LIMIT $11"
+        ),
+        Sort::Oldest => {
+            filtered!(
+                "AND $8 IS NULL AND ($9 IS NULL OR (c.created_at, c.id) > ($9, $10)) ORDER BY c.created_at, c.id LIMIT $11"
+            )
+        }
+        Sort::Newest => filtered!(
+            "AND $8 IS NULL AND ($9 IS NULL OR (c.created_at, c.id) < ($9, $10)) ORDER BY c.created_at DESC, c.id DESC LIMIT $11"
+        ),
+    };
+    let rows: Vec<Row> = on!(c, |c| sqlx::query_as(sql)
+        .bind(user)
+        .bind(only_theirs)
+        .bind(filter.search.as_deref().map(like_pattern))
+        .bind(filter.phase.map(Phase::name))
+        .bind(filter.daemon_id)
+        .bind(filter.owner_id)
+        .bind(filter.template_id)
+        .bind(by_name.map(|(name, _)| name))
+        .bind(by_time.map(|(time, _)| time))
+        .bind(after)
+        .bind(page.fetch())
+        .fetch_all(c)
+        .await)?;
+    let total = if page.with_total {
+        Some(on!(c, |c| sqlx::query_scalar(COUNT)
+            .bind(user)
+            .bind(only_theirs)
+            .bind(filter.search.as_deref().map(like_pattern))
+            .bind(filter.phase.map(Phase::name))
+            .bind(filter.daemon_id)
+            .bind(filter.owner_id)
+            .bind(filter.template_id)
+            .fetch_one(c)
+            .await)?)
+    } else {
+        None
+    };
+    let items = rows.into_iter().map(|row| row.split(user)).collect();
+    let sort = filter.sort;
+    Ok(page.cut(items, total, |(container, _): &(Container, Option<ContainerSet>)| match sort {
+        Sort::Name => (serde_json::json!(name_key(&container.name)), container.id),
+        Sort::Oldest | Sort::Newest => (serde_json::json!(container.created_at), container.id),
+    }))
+}
+
+fn page_key<K: serde::de::DeserializeOwned>(
+    page: &PageRequest,
+    applies: bool,
+) -> Result<Option<(K, ContainerId)>> {
+    if applies { page.after() } else { Ok(None) }
+}
+
+/// One user's access to a container.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Whose.
+    pub user_id: UserId,
+    /// Their user name.
+    pub username: String,
+    /// Their e-mail address.
+    pub email: String,
+    /// Their standing.
+    pub level: Level,
+    /// What it holds.
+    pub permissions: ContainerSet,
+}
+
+/// Everybody with access but the owner, by name.
+pub(crate) async fn access(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Access>> {
+    let rows: Vec<(UserId, String, String, String, Json<ContainerSet>)> = on!(c, |c| {
+        sqlx::query_as(
+        "SELECT u.id, u.username, u.email, a.level, a.permissions FROM container_access a JOIN users u ON u.id = a.user_id
+         WHERE a.container_id = $1 ORDER BY u.username_key",
+    )
+    .bind(id)
+    .fetch_all(c)
+    .await
+    })?;
+    Ok(rows
+        .into_iter()
+        .map(|(user_id, username, email, level, permissions)| {
+            let level = match level.as_str() {
+                "admin" => Level::Admin,
+                "user" => Level::User,
+                _ => Level::Custom,
+            };
+            let permissions = if level == Level::Custom { permissions.0 } else { level.permissions() };
+            Access { user_id, username, email, level, permissions }
+        })
+        .collect())
+}
+
+/// Gives or changes access.
+pub(crate) async fn set_access(
+    c: &mut Conn<'_>,
+    id: ContainerId,
+    user: UserId,
+    (level, permissions): (Level, ContainerSet),
+    at: DateTime<Utc>,
+) -> Result<()> {
+    on!(c, |c| {
+        sqlx::query(
+        "INSERT INTO container_access (container_id, user_id, level, permissions, created_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (container_id, user_id) DO UPDATE SET level = excluded.level, permissions = excluded.permissions",
+    )
+    .bind(id)
+    .bind(user)
+    .bind(level.name())
+    .bind(Json(permissions))
+    .bind(at)
+    .execute(c)
+    .await
+    .map(drop)
+    })?;
+    Ok(())
+}
+
+pub(crate) async fn remove_access(c: &mut Conn<'_>, id: ContainerId, user: UserId) -> Result<bool> {
+    let done: Option<UserId> = on!(c, |c| sqlx::query_scalar(
+        "DELETE FROM container_access WHERE container_id = $1 AND user_id = $2 RETURNING user_id"
+    )
+    .bind(id)
+    .bind(user)
+    .fetch_optional(c)
+    .await)?;
+    Ok(done.is_some())
+}

@@ -1,0 +1,179 @@
+//! Daemons in the store.
+
+use super::{Conn, name_key, on, referenced, unique};
+use crate::{
+    Error, Result,
+    daemons::{Daemon, Usage},
+    id::DaemonId,
+};
+use chrono::{DateTime, Utc};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: DaemonId,
+    number: i64,
+    name: String,
+    local: bool,
+    host: String,
+    port: i64,
+    tls: bool,
+    memory_limit_mib: Option<i64>,
+    disk_limit_mib: Option<i64>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    container_count: i64,
+    allocation_count: i64,
+    allocation_free_count: i64,
+    memory_mib: i64,
+    disk_mib: i64,
+    cpu_percent: i64,
+}
+
+impl From<Row> for Daemon {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            number: row.number,
+            name: row.name,
+            local: row.local,
+            host: row.host,
+            port: u16::try_from(row.port).unwrap_or(0),
+            tls: row.tls,
+            memory_limit_mib: row.memory_limit_mib,
+            disk_limit_mib: row.disk_limit_mib,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            usage: Usage {
+                container_count: row.container_count,
+                allocation_count: row.allocation_count,
+                allocation_free_count: row.allocation_free_count,
+                memory_mib: row.memory_mib,
+                disk_mib: row.disk_mib,
+                cpu_percent: row.cpu_percent,
+            },
+        }
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT d.id, d.number, d.name, d.local, d.host, d.port, d.tls, d.memory_limit_mib, d.disk_limit_mib, d.created_at,
+                    d.updated_at,
+                    (SELECT COUNT(*) FROM containers c WHERE c.daemon_id = d.id) AS container_count,
+                    (SELECT COUNT(*) FROM allocations a WHERE a.daemon_id = d.id) AS allocation_count,
+                    (SELECT COUNT(*) FROM allocations a WHERE a.daemon_id = d.id AND a.container_id IS NULL) AS allocation_free_count,
+                    CAST((SELECT COALESCE(SUM(c.memory_mib), 0) FROM containers c WHERE c.daemon_id = d.id) AS BIGINT) AS memory_mib,
+                    CAST((SELECT COALESCE(SUM(c.disk_mib), 0) FROM containers c WHERE c.daemon_id = d.id) AS BIGINT) AS disk_mib,
+                    CAST((SELECT COALESCE(SUM(c.cpu_percent), 0) FROM containers c WHERE c.daemon_id = d.id) AS BIGINT) AS cpu_percent
+             FROM daemons d ",
+            $rest
+        )
+    };
+}
+
+pub(crate) async fn insert(c: &mut Conn<'_>, daemon: &Daemon, key_sealed: &[u8]) -> Result<i64> {
+    on!(c, |c| sqlx::query_scalar(
+        "INSERT INTO daemons (id, name, name_key, local, host, port, tls, key_sealed, memory_limit_mib, disk_limit_mib, created_at,
+                              updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING number",
+    )
+    .bind(daemon.id)
+    .bind(&daemon.name)
+    .bind(name_key(&daemon.name))
+    .bind(daemon.local)
+    .bind(&daemon.host)
+    .bind(i64::from(daemon.port))
+    .bind(daemon.tls)
+    .bind(key_sealed)
+    .bind(daemon.memory_limit_mib)
+    .bind(daemon.disk_limit_mib)
+    .bind(daemon.created_at)
+    .fetch_one(c)
+    .await)
+    .map_err(|error| unique(error, || taken(&daemon.name)))
+}
+
+pub(crate) async fn find(c: &mut Conn<'_>, id: DaemonId) -> Result<Option<Daemon>> {
+    let row: Option<Row> =
+        on!(c, |c| sqlx::query_as(select!("WHERE d.id = $1")).bind(id).fetch_optional(c).await)?;
+    Ok(row.map(Daemon::from))
+}
+
+/// All daemons by name. A company has hundreds at most.
+pub(crate) async fn list(c: &mut Conn<'_>) -> Result<Vec<Daemon>> {
+    let rows: Vec<Row> = on!(c, |c| sqlx::query_as(select!("ORDER BY d.name_key")).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(Daemon::from).collect())
+}
+
+pub(crate) async fn key(c: &mut Conn<'_>, id: DaemonId) -> Result<Option<Vec<u8>>> {
+    Ok(on!(c, |c| sqlx::query_scalar("SELECT key_sealed FROM daemons WHERE id = $1")
+        .bind(id)
+        .fetch_optional(c)
+        .await)?)
+}
+
+pub(crate) async fn set_key(
+    c: &mut Conn<'_>,
+    id: DaemonId,
+    key_sealed: &[u8],
+    at: DateTime<Utc>,
+) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE daemons SET key_sealed = $2, updated_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(key_sealed)
+        .bind(at)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+pub(crate) async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
+    let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
+        "UPDATE daemons SET name = $2, name_key = $3, host = $4, port = $5, tls = $6, memory_limit_mib = $7, disk_limit_mib = $8,
+                            updated_at = $9
+         WHERE id = $1 RETURNING number",
+    )
+    .bind(daemon.id)
+    .bind(&daemon.name)
+    .bind(name_key(&daemon.name))
+    .bind(&daemon.host)
+    .bind(i64::from(daemon.port))
+    .bind(daemon.tls)
+    .bind(daemon.memory_limit_mib)
+    .bind(daemon.disk_limit_mib)
+    .bind(daemon.updated_at)
+    .fetch_optional(c)
+    .await)
+    .map_err(|error| unique(error, || taken(&daemon.name)))?;
+    Ok(done.is_some())
+}
+
+/// Makes whoever else places containers on this daemon wait for this transaction.
+pub(crate) async fn lock(c: &mut Conn<'_>, id: DaemonId) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE daemons SET updated_at = updated_at WHERE id = $1")
+        .bind(id)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+pub(crate) async fn delete(c: &mut Conn<'_>, id: DaemonId) -> Result<bool> {
+    let done: Option<i64> =
+        on!(c, |c| sqlx::query_scalar("DELETE FROM daemons WHERE id = $1 RETURNING number")
+            .bind(id)
+            .fetch_optional(c)
+            .await)
+        .map_err(|error| {
+            referenced(error, || {
+                Error::conflict("has_containers", "This daemon has containers. Delete them first.")
+            })
+        })?;
+    Ok(done.is_some())
+}
+
+fn taken(name: &str) -> Error {
+    Error::conflict("name_taken", format!("There is already a daemon named {name}."))
+}

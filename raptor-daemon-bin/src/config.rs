@@ -1,0 +1,126 @@
+//! Configuration from flags, environment and `.env`, checked before anything starts.
+
+use clap::{Args, Parser, Subcommand};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+/// Raptor's daemon: runs containers on this host.
+#[derive(Parser)]
+#[command(name = "raptor-daemon", version, about = "Raptor's daemon: runs containers on this host", long_about = None)]
+pub struct Cli {
+    /// What to do; serving is what it does without.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What `raptor-daemon` can do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve (the default)
+    Serve,
+    /// Print the OpenAPI document and exit
+    Openapi,
+}
+
+/// Configuration of the daemon.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// Address and port to listen on
+    #[arg(long, env = "DAEMON_ADDR", default_value = "0.0.0.0:8080", global = true)]
+    pub daemon_addr: SocketAddr,
+    /// The key that the panel showed when this daemon was added [required]
+    #[arg(long, env = "DAEMON_API_KEY", hide_env_values = true, value_parser = api_key, global = true)]
+    pub daemon_api_key: Option<Secret>,
+    /// Folder of the containers' files and of the daemon's own state
+    #[arg(long, env = "SFTP_BASE_PATH", default_value = "/data/raptor/containers", global = true)]
+    pub sftp_base_path: PathBuf,
+    /// Address of the SFTP server; checked now, served by a later version
+    #[arg(long, env = "SFTP_HOST", default_value = "0.0.0.0", global = true)]
+    pub sftp_host: IpAddr,
+    /// Port of the SFTP server; checked now, served by a later version
+    #[arg(long, env = "SFTP_PORT", default_value_t = 2222, value_parser = clap::value_parser!(u16).range(1..), global = true)]
+    pub sftp_port: u16,
+    /// Addresses that allocations may use, separated by commas
+    #[arg(long, env = "AVAILABLE_IPS", default_value = "0.0.0.0", value_delimiter = ',', global = true)]
+    pub available_ips: Vec<IpAddr>,
+    /// The Docker Engine's socket
+    #[arg(long, env = "DOCKER_SOCKET", default_value = "/var/run/docker.sock", global = true)]
+    pub docker_socket: PathBuf,
+    /// User id of the containers' processes and files
+    #[arg(long, env = "CONTAINER_UID", default_value_t = 988, value_parser = clap::value_parser!(u32).range(1..), global = true)]
+    pub container_uid: u32,
+    /// Group id of the containers' processes and files
+    #[arg(long, env = "CONTAINER_GID", default_value_t = 988, value_parser = clap::value_parser!(u32).range(1..), global = true)]
+    pub container_gid: u32,
+    /// The containers' time zone
+    #[arg(long, env = "CONTAINER_TIMEZONE", default_value = "UTC", global = true)]
+    pub container_timezone: String,
+    /// What is logged: error, warn, info, debug, trace, or by module
+    #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
+    pub rust_log: String,
+}
+
+/// A value that no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value, at the place that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+fn api_key(text: &str) -> Result<Secret, String> {
+    match text.len() {
+        0..16 => Err("copy the whole key that the panel showed when this daemon was added".into()),
+        _ => Ok(Secret(text.into())),
+    }
+}
+
+/// Reads `.env` of the working folder, then flags and environment. Ends the process with one sentence where they are wrong.
+///
+/// # Errors
+/// When `.env` is there and can't be read.
+pub fn read() -> anyhow::Result<Cli> {
+    match dotenvy::dotenv() {
+        Ok(_) => {}
+        Err(error) if error.not_found() => {}
+        Err(error) => anyhow::bail!("The file .env can't be read: {error}. Each line must be NAME=value."),
+    }
+    Ok(Cli::parse())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_value_is_refused_with_its_name_and_the_key_is_never_shown() {
+        for (args, name) in [
+            (["--daemon-addr", "nowhere"], "DAEMON_ADDR"),
+            (["--sftp-port", "0"], "SFTP_PORT"),
+            (["--available-ips", "1.2.3"], "AVAILABLE_IPS"),
+            (["--daemon-api-key", "short"], "DAEMON_API_KEY"),
+        ] {
+            let message =
+                Cli::try_parse_from([&["raptor-daemon"], &args[..]].concat()).err().unwrap().to_string();
+            assert!(message.contains(name), "{message}");
+        }
+        let cli = Cli::try_parse_from(["raptor-daemon", "--daemon-api-key", "rd_a-long-enough-key"]).unwrap();
+        assert!(!format!("{:?}", cli.config).contains("a-long-enough-key"));
+    }
+}

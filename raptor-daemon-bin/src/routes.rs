@@ -1,0 +1,335 @@
+//! The routes.
+
+use crate::problem::{Answer, Problem};
+use axum::{
+    extract::{
+        FromRequest, FromRequestParts, Request, State,
+        ws::{
+            CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code,
+            rejection::WebSocketUpgradeRejection,
+        },
+    },
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use futures_util::{SinkExt, StreamExt, stream::BoxStream};
+use raptor_core::{
+    id::ContainerId,
+    node::{
+        ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
+        PowerAction, Since, SystemInfo,
+    },
+};
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+use utoipa::{
+    IntoParams, Modify, OpenApi, ToSchema,
+    openapi::{
+        Content, Ref, RefOr, Response as DocumentedResponse,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::SwaggerUi;
+
+/// An API that takes no frame for so long is let go; it comes back by itself.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+const PING_EVERY: Duration = Duration::from_secs(10);
+
+type Shared = Arc<dyn Node>;
+
+#[derive(FromRequest)]
+#[from_request(via(axum::Json), rejection(Problem))]
+struct Json<T>(T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+struct Query<T>(T);
+
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+struct Path<T>(T);
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Raptor daemon", description = "What the API asks of a host.", license(name = "MIT", identifier = "MIT")),
+    components(schemas(Problem, LiveFrame, NodeEvent)),
+    modifiers(&Bearer)
+)]
+struct Base;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
+    }
+}
+
+fn api() -> OpenApiRouter<Shared> {
+    let v1 = OpenApiRouter::new()
+        .routes(routes!(get_system))
+        .routes(routes!(list_containers))
+        .routes(routes!(declare_container, remove_container))
+        .routes(routes!(power_container))
+        .routes(routes!(send_command))
+        .routes(routes!(get_console))
+        .routes(routes!(live_container))
+        .routes(routes!(link));
+    OpenApiRouter::with_openapi(Base::openapi()).nest("/api/v1", v1)
+}
+
+/// The document, as published.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let (_, mut document) = api().split_for_parts();
+    for item in document.paths.paths.values_mut() {
+        let operations =
+            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten();
+        for operation in operations {
+            for (status, description) in [("4XX", "Refused"), ("5XX", "Failed")] {
+                let mut response = DocumentedResponse::new(description);
+                let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
+                response
+                    .content
+                    .insert("application/problem+json".into(), RefOr::T(Content::new(Some(schema))));
+                operation.responses.responses.entry(status.into()).or_insert(RefOr::T(response));
+            }
+            describe(operation);
+        }
+    }
+    document
+}
+
+/// All routes over `node`, for whoever has `key`. Swagger UI needs none.
+pub fn router(node: Arc<dyn Node>, key: String) -> axum::Router {
+    let key: Arc<str> = key.into();
+    let guard = middleware::from_fn(move |request: Request, next: Next| guard(key.clone(), request, next));
+    api()
+        .split_for_parts()
+        .0
+        .layer(guard)
+        .merge(SwaggerUi::new("/swagger-ui").url("/openapi.json", openapi()))
+        .with_state(node)
+}
+
+async fn guard(key: Arc<str>, request: Request, next: Next) -> Response {
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    if same(shown.as_bytes(), key.as_bytes()) {
+        return next.run(request).await;
+    }
+    let detail = "This is not the key of this daemon. It is DAEMON_API_KEY in the daemon's environment.";
+    Problem::new(StatusCode::UNAUTHORIZED, "wrong_key", detail).into_response()
+}
+
+/// Takes as long whatever the difference is.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+}
+
+/// What the host is and how it does.
+#[utoipa::path(get, path = "/system", operation_id = "get_system", responses((status = 200, body = SystemInfo)))]
+async fn get_system(State(node): State<Shared>) -> Answer<Json<SystemInfo>> {
+    Ok(Json(node.system().await?))
+}
+
+/// All containers of a host.
+#[derive(Serialize, ToSchema)]
+struct ContainerList {
+    /// In no order.
+    items: Vec<ContainerStatus>,
+}
+
+/// All containers of the host.
+#[utoipa::path(get, path = "/containers", operation_id = "list_containers", responses((status = 200, body = ContainerList)))]
+async fn list_containers(State(node): State<Shared>) -> Answer<Json<ContainerList>> {
+    Ok(Json(ContainerList { items: node.containers().await? }))
+}
+
+/// Declare what a container should be. An older declaration than the present one changes nothing.
+#[utoipa::path(put, path = "/containers/{id}", operation_id = "declare_container", params(("id" = ContainerId, Path)),
+    request_body = ContainerSpec, responses((status = 200, body = ContainerStatus)))]
+async fn declare_container(
+    State(node): State<Shared>,
+    Path(id): Path<ContainerId>,
+    Json(spec): Json<ContainerSpec>,
+) -> Answer<Json<ContainerStatus>> {
+    if spec.id != id {
+        return Err(NodeError::Invalid(
+            "The id in the address and the one in the declaration differ.".into(),
+        )
+        .into());
+    }
+    Ok(Json(node.declare(spec).await?))
+}
+
+/// End a container at once and remove it with its files. One that isn't there is no error.
+#[utoipa::path(delete, path = "/containers/{id}", operation_id = "remove_container", params(("id" = ContainerId, Path)),
+    responses((status = 204)))]
+async fn remove_container(State(node): State<Shared>, Path(id): Path<ContainerId>) -> Answer<StatusCode> {
+    node.remove(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is asked of a process.
+#[derive(Deserialize, ToSchema)]
+struct PowerRequest {
+    /// What.
+    action: PowerAction,
+}
+
+/// Start, stop, restart or kill. Answered when it is accepted.
+#[utoipa::path(post, path = "/containers/{id}/power", operation_id = "power_container", params(("id" = ContainerId, Path)),
+    request_body = PowerRequest, responses((status = 202)))]
+async fn power_container(
+    State(node): State<Shared>,
+    Path(id): Path<ContainerId>,
+    Json(body): Json<PowerRequest>,
+) -> Answer<StatusCode> {
+    node.power(id, body.action).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// A line for a process's standard input.
+#[derive(Deserialize, ToSchema)]
+struct CommandRequest {
+    /// The line.
+    command: String,
+    /// The name shown beside it in the console.
+    by: String,
+}
+
+/// Write a line to a container's standard input.
+#[utoipa::path(post, path = "/containers/{id}/commands", operation_id = "send_command", params(("id" = ContainerId, Path)),
+    request_body = CommandRequest, responses((status = 204)))]
+async fn send_command(
+    State(node): State<Shared>,
+    Path(id): Path<ContainerId>,
+    Json(body): Json<CommandRequest>,
+) -> Answer<StatusCode> {
+    node.command(id, &body.command, &body.by).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which console lines are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ConsoleQuery {
+    /// After the line with this number; the newest lines unless given.
+    after: Option<u64>,
+    /// Lines at most; 100 unless given.
+    limit: Option<u32>,
+}
+
+/// Some console lines.
+#[derive(Serialize, ToSchema)]
+struct ConsolePage {
+    /// In order.
+    lines: Vec<ConsoleLine>,
+}
+
+/// Console lines of a container.
+#[utoipa::path(get, path = "/containers/{id}/console", operation_id = "get_console",
+    params(("id" = ContainerId, Path), ConsoleQuery), responses((status = 200, body = ConsolePage)))]
+async fn get_console(
+    State(node): State<Shared>,
+    Path(id): Path<ContainerId>,
+    Query(query): Query<ConsoleQuery>,
+) -> Answer<Json<ConsolePage>> {
+    let limit = query.limit.unwrap_or(100).clamp(1, 1_000);
+    Ok(Json(ConsolePage { lines: node.console(id, query.after, limit).await? }))
+}
+
+/// Where a stream begins and which parts of it are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct LiveQuery {
+    /// After the console line with this number.
+    after: Option<u64>,
+    /// With so many console lines of the past, unless `after` is given.
+    tail: Option<u32>,
+    /// Whether console lines are wanted.
+    console: bool,
+    /// Whether measurements are wanted.
+    stats: bool,
+}
+
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+fn upgraded(upgrade: Upgrade) -> Answer<WebSocketUpgrade> {
+    upgrade.map_err(|_| {
+        Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "Open this address as a WebSocket.")
+    })
+}
+
+/// A container's stream over WebSocket: text frames of `LiveFrame`.
+#[utoipa::path(get, path = "/containers/{id}/live", operation_id = "live_container",
+    params(("id" = ContainerId, Path), LiveQuery), responses((status = 101, description = "WebSocket of LiveFrame")))]
+async fn live_container(
+    State(node): State<Shared>,
+    Path(id): Path<ContainerId>,
+    Query(query): Query<LiveQuery>,
+    upgrade: Upgrade,
+) -> Answer<Response> {
+    let since = query.after.map_or(Since::Tail(query.tail.unwrap_or(0)), Since::After);
+    let parts = LiveParts { console: query.console, stats: query.stats };
+    let live = node.live(id, since, parts).await?;
+    Ok(upgraded(upgrade)?.on_upgrade(move |socket| send_all(socket, live)))
+}
+
+/// What happens on the host over WebSocket: text frames of `NodeEvent`, a snapshot first.
+#[utoipa::path(get, path = "/link", operation_id = "link", responses((status = 101, description = "WebSocket of NodeEvent")))]
+async fn link(State(node): State<Shared>, upgrade: Upgrade) -> Answer<Response> {
+    let events = node.events().await?;
+    Ok(upgraded(upgrade)?.on_upgrade(move |socket| send_all(socket, events)))
+}
+
+/// Sends everything until either side ends. The stream waits while the peer is slow; nothing piles up here.
+async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static, T>) {
+    let (mut sink, mut source) = socket.split();
+    let mut ping = tokio::time::interval(PING_EVERY);
+    let code = loop {
+        let message = tokio::select! {
+            item = items.next() => match item.map(|item| serde_json::to_string(&item)) {
+                Some(Ok(text)) => Message::text(text),
+                _ => break close_code::RESTART,
+            },
+            _ = ping.tick() => Message::Ping(axum::body::Bytes::new()),
+            heard = source.next() => match heard {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => continue,
+            },
+        };
+        match tokio::time::timeout(WRITE_PATIENCE, sink.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => break close_code::AGAIN,
+        }
+    };
+    let close = Message::Close(Some(CloseFrame { code, reason: "".into() }));
+    let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(close)).await;
+}
+
+/// OpenAPI wants words for every answer.
+fn describe(operation: &mut utoipa::openapi::path::Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = "Done".into();
+        }
+    }
+}

@@ -29,7 +29,7 @@ pub mod types {
         ///Dotted key as the egg writes it (`network.server_port`, `[Host Settings].ServerName`, `servers.*.address`).
         pub key: ::std::string::String,
         ///The new value: text (with placeholders in a template), number or boolean.
-        pub value: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+        pub value: ::serde_json::Value,
     }
     impl ConfigEdit {
         pub fn builder() -> builder::ConfigEdit {
@@ -815,10 +815,7 @@ Empty: running as soon as the process has started.*/
                 ::std::string::String,
             >,
             key: ::std::result::Result<::std::string::String, ::std::string::String>,
-            value: ::std::result::Result<
-                ::serde_json::Map<::std::string::String, ::serde_json::Value>,
-                ::std::string::String,
-            >,
+            value: ::std::result::Result<::serde_json::Value, ::std::string::String>,
         }
         impl ::std::default::Default for ConfigEdit {
             fn default() -> Self {
@@ -856,9 +853,7 @@ Empty: running as soon as the process has started.*/
             }
             pub fn value<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<
-                    ::serde_json::Map<::std::string::String, ::serde_json::Value>,
-                >,
+                T: ::std::convert::TryInto<::serde_json::Value>,
                 T::Error: ::std::fmt::Display,
             {
                 self.value = value

@@ -105,6 +105,7 @@ impl Builder {
             containers: RwLock::default(),
             meter: Arc::new(meter),
             system: Mutex::default(),
+            declaring: tokio::sync::Mutex::default(),
         }));
         for id in ids {
             if let Some(spec) = host.0.ground.place(id).state.spec() {
@@ -128,6 +129,7 @@ struct Inner {
     containers: RwLock<HashMap<ContainerId, Handle>>,
     meter: Arc<Meter>,
     system: Mutex<Option<SystemInfo>>,
+    declaring: tokio::sync::Mutex<()>,
 }
 
 /// What is done again and again.
@@ -304,9 +306,9 @@ impl Node for Host {
     }
 
     async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
-        if let Ok(handle) = self.handle(spec.id)
-            && !handle.asks.is_closed()
-        {
+        // Two declarations of a container that is new must not both make it.
+        let _turn = self.0.declaring.lock().await;
+        if self.handle(spec.id).is_ok() {
             return self.ask(spec.id, |reply| Ask::Declare(Box::new(spec), reply)).await;
         }
         let state = self.0.ground.place(spec.id).state;

@@ -53,6 +53,8 @@ impl Suite {
         let postgres = self.postgres.as_ref().ok().map(|postgres| postgres.url.clone());
         let docker = self.docker.is_ok();
         self.step("rust", || {
+            // The tests run the programs of other crates, which cargo does not build for them.
+            run(&mut command("cargo", &["build", "--workspace", "--quiet"]))?;
             let mut cargo = command("cargo", &["test", "--workspace", "--quiet"]);
             if let Some(url) = &postgres {
                 cargo.env("RAPTOR_TEST_PG", url);

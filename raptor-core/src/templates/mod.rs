@@ -75,6 +75,5 @@ pub struct ConfigEdit {
     /// Only where the present value is this (literally, or by a pattern after `regex:`).
     pub if_value: Option<String>,
     /// The new value: text (with placeholders in a template), number or boolean.
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub value: serde_json::Value,
 }

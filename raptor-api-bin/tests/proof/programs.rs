@@ -1,0 +1,222 @@
+//! The real programs, as processes.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+const PASSWORD: &str = "correct horse";
+
+/// Whether Docker is to be used; a skip is said, and is a failure in CI.
+pub fn docker() -> bool {
+    needed("RAPTOR_TEST_DOCKER").is_some()
+}
+
+/// A fresh database where there is a PostgreSQL.
+pub fn postgres() -> Option<String> {
+    let server = needed("RAPTOR_TEST_PG")?;
+    let name = format!("raptor_proof_{}", uuid::Uuid::now_v7().simple());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let admin = sqlx::PgPool::connect(&server).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
+    });
+    Some(format!("{}/{name}", server.rsplit_once('/').unwrap().0))
+}
+
+fn needed(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok();
+    if value.is_none() {
+        assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{name} is needed in CI");
+        println!("SKIP: {name} is not set, run `cargo xtask test`");
+    }
+    value
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn program(name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_raptor-api")).with_file_name(name);
+    assert!(program.exists(), "{} is not built; run `cargo build --workspace`", program.display());
+    program
+}
+
+/// A folder into which the containers' user can look.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open).unwrap();
+    folder
+}
+
+/// Starts `raptor-api up`, which is expected to refuse, and gives what it says.
+pub fn refusal(env: &[(&str, &str)]) -> String {
+    let folder = folder();
+    let mut command = Command::new(program("raptor-api"));
+    command.arg("up").current_dir(folder.path()).env_clear().envs(env.iter().copied());
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A running API.
+pub struct Api {
+    process: Child,
+    folder: tempfile::TempDir,
+    args: Vec<&'static str>,
+    env: Vec<(&'static str, String)>,
+    base: String,
+    token: String,
+    http: reqwest::blocking::Client,
+    pub containers: Vec<String>,
+}
+
+impl Api {
+    /// In the form of one process, on SQLite.
+    pub fn up() -> Self {
+        Self::start(vec!["up"], Vec::new())
+    }
+
+    /// On its own, on PostgreSQL.
+    pub fn serve(database: &str) -> Self {
+        let env = vec![
+            ("DATABASE_URL", database.to_owned()),
+            ("APP_KEY", "an application key of some length".into()),
+        ];
+        Self::start(vec!["serve"], env)
+    }
+
+    fn start(args: Vec<&'static str>, mut env: Vec<(&'static str, String)>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let addr = format!("127.0.0.1:{}", free_port());
+        env.extend([
+            ("API_ADDR", addr.clone()),
+            ("ADMIN_PASSWORD", PASSWORD.into()),
+            ("BCRYPT_COST", "4".into()),
+        ]);
+        let folder = folder();
+        let process = Self::spawn(&args, &env, folder.path());
+        let http = reqwest::blocking::Client::new();
+        let base = format!("http://{addr}/api/v1");
+        let api =
+            Self { process, folder, args, env, base, token: String::new(), http, containers: Vec::new() };
+        api.wait();
+        api
+    }
+
+    fn spawn(args: &[&str], env: &[(&str, String)], folder: &Path) -> Child {
+        let mut command = Command::new(program("raptor-api"));
+        command.args(args).current_dir(folder).envs(env.iter().map(|(name, value)| (name, value)));
+        let log = || std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
+        command.stdout(log()).stderr(log()).spawn().unwrap()
+    }
+
+    fn wait(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.http.get(format!("{}/settings", self.base)).send().is_err() {
+            assert!(Instant::now() < deadline, "the API does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn restart(&mut self) {
+        end(&mut self.process);
+        self.process = Self::spawn(&self.args, &self.env, self.folder.path());
+        self.wait();
+    }
+
+    pub fn sign_in(&mut self) {
+        let session = self.post("/auth/sign-in", json!({ "login": "admin", "password": PASSWORD }), 200);
+        self.token = session["token"].as_str().unwrap().to_owned();
+    }
+
+    fn send(&self, method: Method, path: &str, body: Option<(&str, String)>, expected: u16) -> Value {
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        if let Some((kind, body)) = body {
+            request = request.header("content-type", kind).body(body);
+        }
+        let answer = request.send().unwrap();
+        let status = answer.status();
+        let text = answer.text().unwrap();
+        if status != expected {
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            panic!("{path} answered {status} instead of {expected}: {text}\n{log}");
+        }
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        self.send(Method::GET, path, None, 200)
+    }
+
+    pub fn post(&self, path: &str, body: Value, expected: u16) -> Value {
+        self.send(Method::POST, path, Some(("application/json", body.to_string())), expected)
+    }
+
+    pub fn post_bytes(&self, path: &str, body: &str, expected: u16) -> Value {
+        self.send(Method::POST, path, Some(("application/octet-stream", body.to_owned())), expected)
+    }
+
+    pub fn delete(&self, path: &str) {
+        self.send(Method::DELETE, path, None, 202);
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        end(&mut self.process);
+        for id in &self.containers {
+            let _ = Command::new("docker").args(["rm", "-f", &format!("raptor-{id}")]).output();
+        }
+    }
+}
+
+/// A daemon that runs or will run.
+pub struct Daemon {
+    pub port: u16,
+    folder: tempfile::TempDir,
+    process: Option<Child>,
+}
+
+impl Daemon {
+    pub fn new() -> Self {
+        Self { port: free_port(), folder: folder(), process: None }
+    }
+
+    pub fn start(&mut self, key: &str) {
+        let process = Command::new(program("raptor-daemon"))
+            .current_dir(self.folder.path())
+            .env("DAEMON_ADDR", format!("127.0.0.1:{}", self.port))
+            .env("DAEMON_API_KEY", key)
+            .env("SFTP_BASE_PATH", self.folder.path().join("containers"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+    }
+
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            end(&mut process);
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// As a person or systemd ends it.
+fn end(process: &mut Child) {
+    let _ = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
+    let _ = process.wait();
+}

@@ -1,5 +1,5 @@
 //! The API through its real router over HTTP, on SQLite in memory.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod authorisation;
 mod sessions;

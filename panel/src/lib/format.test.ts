@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { ago, bytes, duration, mib, percent } from './format';
+
+describe('sizes', () => {
+  it('have a unit that fits', () => {
+    expect([0, 1023, 1536, 5 * 1024 ** 3].map(bytes)).toEqual(['0 B', '1023 B', '1.5 KiB', '5.0 GiB']);
+  });
+  it('of 0 are no limit', () => {
+    expect(mib(0)).toBe('No limit');
+    expect(mib(512)).toBe('512 MiB');
+  });
+});
+
+describe('times', () => {
+  it('show their two largest parts', () => {
+    expect([0, 59_000, 61_000, 90_061_000].map(duration)).toEqual(['0 s', '59 s', '1 min 1 s', '1 d 1 h']);
+  });
+  it('that are past are relative', () => {
+    const now = Date.parse('2026-01-01T12:00:00Z');
+    expect(ago('2026-01-01T11:59:50Z', now)).toBe('just now');
+    expect(ago('2026-01-01T09:30:00Z', now)).toBe('2 h ago');
+  });
+});
+
+it('small percentages keep a digit', () => {
+  expect([0.31, 42.4].map(percent)).toEqual(['0.3 %', '42 %']);
+});

@@ -1,0 +1,98 @@
+// How numbers, sizes and times are written, everywhere.
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** 1536 → "1.5 KiB". */
+export function bytes(value: number): string {
+  let unit = 0;
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 100 ? 0 : 1;
+  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+}
+
+/** MiB; 0 is no limit. */
+export const mib = (value: number): string => (value === 0 ? 'No limit' : bytes(value * 1024 * 1024));
+
+/** 12.34 → "12 %". */
+export const percent = (value: number): string => `${value >= 10 ? Math.round(value) : value.toFixed(1)} %`;
+
+/** Milliseconds → "2 d 3 h". */
+export function duration(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const parts: [number, string][] = [
+    [Math.floor(seconds / 86400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'min'],
+    [seconds % 60, 's']
+  ];
+  const first = parts.findIndex(([value]) => value > 0);
+  if (first < 0) return '0 s';
+  return parts
+    .slice(first, first + 2)
+    .filter(([value]) => value > 0)
+    .map(([value, unit]) => `${value} ${unit}`)
+    .join(' ');
+}
+
+/** "3 min ago". */
+export function ago(time: string, now = Date.now()): string {
+  const ms = now - new Date(time).getTime();
+  if (ms < 45_000) return 'just now';
+  const first = duration(ms).split(' ').slice(0, 2).join(' ');
+  return `${first} ago`;
+}
+
+/** The exact time, for whoever hovers. */
+export const exact = (time: string): string => new Date(time).toLocaleString();
+
+/** "container.power.start" → "Started the container". */
+export function deed(action: string): string {
+  return DEEDS[action] ?? action.replaceAll('.', ' ').replaceAll('_', ' ');
+}
+
+const DEEDS: Record<string, string> = {
+  'account.signed_in': 'Signed in',
+  'account.updated': 'Changed their account',
+  'account.password_changed': 'Changed their password',
+  'account.session_ended': 'Ended a session',
+  'account.sessions_ended': 'Ended their other sessions',
+  'allocations.created': 'Added allocations to',
+  'allocation.updated': 'Changed allocation',
+  'allocation.deleted': 'Deleted allocation',
+  'container.created': 'Created container',
+  'container.updated': 'Renamed or described',
+  'container.deleted': 'Deleted container',
+  'container.limits_changed': 'Changed the limits of',
+  'container.startup_changed': 'Changed the startup of',
+  'container.owner_changed': 'Changed the owner of',
+  'container.suspended': 'Suspended',
+  'container.unsuspended': 'Lifted the suspension of',
+  'container.power.start': 'Started',
+  'container.power.stop': 'Stopped',
+  'container.power.restart': 'Restarted',
+  'container.power.kill': 'Killed',
+  'container.command': 'Sent a command to',
+  'container.allocation_added': 'Added an allocation to',
+  'container.allocation_removed': 'Removed an allocation from',
+  'container.primary_allocation_changed': 'Changed the primary allocation of',
+  'container.access_granted': 'Gave access to',
+  'container.access_changed': 'Changed access to',
+  'container.access_revoked': 'Took access to',
+  'daemon.created': 'Added daemon',
+  'daemon.updated': 'Changed daemon',
+  'daemon.deleted': 'Removed daemon',
+  'daemon.key_renewed': 'Renewed the key of daemon',
+  'role.created': 'Created role',
+  'role.updated': 'Changed role',
+  'role.deleted': 'Deleted role',
+  'template.imported': 'Imported template',
+  'template.deleted': 'Deleted template',
+  'user.created': 'Created user',
+  'user.updated': 'Changed user',
+  'user.deleted': 'Deleted user',
+  'user.password_set': 'Set the password of',
+  'user.sessions_ended': 'Ended the sessions of'
+};

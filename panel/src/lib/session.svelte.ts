@@ -1,0 +1,32 @@
+// Who is signed in, and what they may do. Visibility comes from permissions, never from the name of a role.
+import { goto } from '$app/navigation';
+import { ask, getAccount, Refusal, signOut, type Account } from './api';
+
+class Session {
+  account = $state<Account | null>(null);
+
+  /** Reads the account; null when nobody is signed in. */
+  async load(): Promise<Account | null> {
+    try {
+      this.account = await ask(getAccount());
+    } catch (error) {
+      if (!(error instanceof Refusal && error.status === 401)) throw error;
+      this.account = null;
+    }
+    return this.account;
+  }
+
+  /** Whether the role holds this permission. */
+  can(permission: string): boolean {
+    const held = this.account?.permissions ?? [];
+    return held.includes('*') || held.includes(permission);
+  }
+
+  async end() {
+    await ask(signOut()).catch(() => {});
+    this.account = null;
+    await goto('/sign-in');
+  }
+}
+
+export const session = new Session();

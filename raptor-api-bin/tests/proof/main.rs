@@ -1,5 +1,5 @@
 //! The proof: the real programs run a real game server from its published egg, on a real Docker Engine.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod programs;
 

@@ -982,6 +982,9 @@ pub mod types {
     ///A daemon by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct DaemonRef {
+        ///Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub host: ::std::option::Option<::std::string::String>,
         ///Its id.
         pub id: DaemonId,
         ///Its name.
@@ -5978,18 +5981,35 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct DaemonRef {
+            host: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             id: ::std::result::Result<super::DaemonId, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
         }
         impl ::std::default::Default for DaemonRef {
             fn default() -> Self {
                 Self {
+                    host: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     name: Err("no value supplied for name".to_string()),
                 }
             }
         }
         impl DaemonRef {
+            pub fn host<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.host = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for host: {e}")
+                    });
+                self
+            }
             pub fn id<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::DaemonId>,
@@ -6019,6 +6039,7 @@ pub mod types {
                 value: DaemonRef,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    host: value.host?,
                     id: value.id?,
                     name: value.name?,
                 })
@@ -6027,6 +6048,7 @@ pub mod types {
         impl ::std::convert::From<super::DaemonRef> for DaemonRef {
             fn from(value: super::DaemonRef) -> Self {
                 Self {
+                    host: Ok(value.host),
                     id: Ok(value.id),
                     name: Ok(value.name),
                 }

@@ -1,17 +1,36 @@
 // What changes, as the API tells it. One connection for the whole panel.
-type Listener = (kind: string, data: { subject?: string; id?: string; ids?: string[] }) => void;
+export interface News {
+  subject?: string;
+  id?: string;
+  ids?: string[];
+}
+type Listener = (kind: string, news: News) => void;
 
 const listeners = new Set<Listener>();
 let source: EventSource | null = null;
+let retry: ReturnType<typeof setTimeout> | null = null;
+let ever = false;
 
 function connect() {
   source = new EventSource('/api/v1/events');
   for (const kind of ['change', 'live', 'daemon', 'resync']) {
-    source.addEventListener(kind, (event) => {
-      const data = JSON.parse((event as MessageEvent<string>).data);
-      for (const listener of listeners) listener(kind, data);
-    });
+    source.addEventListener(kind, (event) => tell(kind, JSON.parse((event as MessageEvent<string>).data)));
   }
+  source.onopen = () => {
+    // What happened while the connection was away was not told.
+    if (ever) tell('resync', {});
+    ever = true;
+  };
+  source.onerror = () => {
+    if (source?.readyState !== EventSource.CLOSED) return;
+    // The browser gives up after an answer such as 401 or 502: ask what is so, then try again.
+    tell('resync', {});
+    retry = setTimeout(() => listeners.size > 0 && connect(), 3_000);
+  };
+}
+
+function tell(kind: string, news: News) {
+  for (const listener of listeners) listener(kind, news);
 }
 
 /** Listens until the returned function is called. */
@@ -20,10 +39,11 @@ export function listen(listener: Listener): () => void {
   if (!source) connect();
   return () => {
     listeners.delete(listener);
-    if (listeners.size === 0) {
-      source?.close();
-      source = null;
-    }
+    if (listeners.size > 0) return;
+    if (retry) clearTimeout(retry);
+    source?.close();
+    source = null;
+    ever = false;
   };
 }
 

@@ -1,9 +1,18 @@
 // Who is signed in, and what they may do. Visibility comes from permissions, never from the name of a role.
 import { goto } from '$app/navigation';
-import { ask, getAccount, Refusal, signOut, type Account } from './api';
+import { page } from '$app/state';
+import { ask, getAccount, onSignedOut, Refusal, signOut, type Account } from './api';
 
 class Session {
   account = $state<Account | null>(null);
+
+  constructor() {
+    onSignedOut(() => {
+      if (!this.account) return;
+      this.account = null;
+      void this.toSignIn();
+    });
+  }
 
   /** Reads the account; null when nobody is signed in. */
   async load(): Promise<Account | null> {
@@ -14,6 +23,12 @@ class Session {
       this.account = null;
     }
     return this.account;
+  }
+
+  /** To the sign-in page, and back here afterwards. */
+  toSignIn() {
+    const here = page.url.pathname + page.url.search;
+    return goto(here === '/' ? '/sign-in' : `/sign-in?next=${encodeURIComponent(here)}`);
   }
 
   /** Whether the role holds this permission. */

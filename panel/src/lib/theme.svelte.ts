@@ -1,12 +1,13 @@
 // Light or dark: what the person chose, else what the system says.
-type Choice = 'system' | 'light' | 'dark';
+export type Choice = 'system' | 'light' | 'dark';
 
 class Theme {
   choice = $state<Choice>('system');
+  dark = $state(false);
 
-  apply() {
-    const dark = this.choice === 'dark' || (this.choice === 'system' && matchMedia('(prefers-color-scheme: dark)').matches);
-    document.documentElement.dataset.theme = dark ? 'dark' : 'light';
+  private apply() {
+    this.dark = this.choice === 'dark' || (this.choice === 'system' && matchMedia('(prefers-color-scheme: dark)').matches);
+    document.documentElement.dataset.theme = this.dark ? 'dark' : 'light';
   }
 
   start() {

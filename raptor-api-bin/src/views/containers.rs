@@ -31,6 +31,8 @@ pub struct DaemonRef {
     pub id: DaemonId,
     /// Its name.
     pub name: String,
+    /// Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API.
+    pub host: Option<String>,
 }
 
 /// A template by name.
@@ -139,7 +141,11 @@ impl ContainerSummary {
             name: container.name,
             description: container.description,
             owner: UserRef { id: container.owner_id, username: container.owner_name },
-            daemon: DaemonRef { id: container.daemon_id, name: container.daemon_name },
+            daemon: DaemonRef {
+                id: container.daemon_id,
+                name: container.daemon_name,
+                host: container.daemon_host,
+            },
             template: TemplateRef { id: container.template_id, name: container.template_name },
             image: container.image,
             allocations: allocations.into_iter().map(Into::into).collect(),

@@ -122,6 +122,8 @@ pub struct Container {
     pub daemon_id: DaemonId,
     /// The daemon's name.
     pub daemon_name: String,
+    /// Where the daemon is reached; none for one in this process.
+    pub daemon_host: Option<String>,
     /// What it is made from.
     pub template_id: TemplateId,
     /// The template's name.

@@ -203,6 +203,7 @@ impl ContainerService<'_> {
             owner_name: owner.username,
             daemon_id: DaemonId::generate(),
             daemon_name: String::new(),
+            daemon_host: None,
             template_id: new.template_id,
             template_name: template.name.clone(),
             image,
@@ -268,6 +269,7 @@ impl ContainerService<'_> {
                 continue;
             }
             (container.daemon_id, container.daemon_name) = (daemon.id, daemon.name);
+            container.daemon_host = (!daemon.local).then_some(daemon.host);
             container.number = store::containers::insert(&mut tx.conn(), container).await?;
             return claim(tx, container, allocation_ids, count).await;
         }

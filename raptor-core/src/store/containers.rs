@@ -26,6 +26,7 @@ struct Row {
     owner_name: String,
     daemon_id: DaemonId,
     daemon_name: String,
+    daemon_host: Option<String>,
     template_id: TemplateId,
     template_name: String,
     image: String,
@@ -66,6 +67,7 @@ impl Row {
             owner_name: self.owner_name,
             daemon_id: self.daemon_id,
             daemon_name: self.daemon_name,
+            daemon_host: self.daemon_host,
             template_id: self.template_id,
             template_name: self.template_name,
             image: self.image,
@@ -91,6 +93,7 @@ macro_rules! select {
     ($($rest:literal),+) => {
         concat!(
             "SELECT c.id, c.number, c.name, c.description, c.owner_id, u.username AS owner_name, c.daemon_id, d.name AS daemon_name,
+                    CASE WHEN d.local THEN NULL ELSE d.host END AS daemon_host,
                     c.template_id, t.name AS template_name, c.image, c.startup, c.variables, c.limits, c.stop_timeout_ms,
                     c.suspended, c.deleting, c.revision, c.synced_revision, c.phase, c.phase_since, c.created_at, c.updated_at,
                     a.level, a.permissions

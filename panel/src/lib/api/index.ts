@@ -22,13 +22,20 @@ export class Refusal extends Error {
 
 type Answer<T> = Promise<{ data?: T; error?: unknown; response?: Response }>;
 
+/** Called when the session has ended elsewhere. */
+let signedOut = () => {};
+export const onSignedOut = (run: () => void) => (signedOut = run);
+
 /** What the API answers, or a Refusal. */
 export async function ask<T>(answer: Answer<T>): Promise<T> {
-  const { data, error, response } = await answer.catch(() => {
-    throw new Refusal({ status: 0, code: 'unreachable', detail: 'Raptor does not answer. Check your connection.' });
-  });
+  const { data, error, response } = await answer.catch(() => ({ data: undefined, error: undefined, response: undefined }));
   if (response?.ok) return data as T;
-  throw new Refusal({ ...(typeof error === 'object' ? error : {}), status: response?.status ?? 0 });
+  if (!response) {
+    throw new Refusal({ status: 0, code: 'unreachable', detail: 'Raptor does not answer. Check your connection.' });
+  }
+  const refusal = new Refusal({ ...(typeof error === 'object' ? error : {}), status: response.status });
+  if (refusal.code === 'unauthenticated') signedOut();
+  throw refusal;
 }
 
 /** A failure as a sentence. */
@@ -38,3 +45,10 @@ export const words = (error: unknown): string =>
 /** The sentence for a form's field, if the failure is about it. */
 export const about = (error: unknown, field: string): string | null =>
   error instanceof Refusal && error.field === field ? error.message : null;
+
+/** The sentence for a form as a whole: what none of these fields, or parts of them, shows. */
+export function overall(error: unknown, ...fields: string[]): string | null {
+  const field = error instanceof Refusal ? error.field : null;
+  const shown = field !== null && fields.some((name) => field === name || field.startsWith(`${name}.`));
+  return error && !shown ? words(error) : null;
+}

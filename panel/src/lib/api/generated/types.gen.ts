@@ -815,6 +815,10 @@ export type DaemonRef = {
      * Its name.
      */
     name: string;
+    /**
+     * Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API.
+     */
+    host?: string | null;
 };
 
 /**

@@ -1,0 +1,14 @@
+// Chromium as the tests use it: Debian's own, never downloaded.
+import { chromium } from 'playwright-core';
+
+export const launch = () =>
+  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+
+/** Signs in by the form, as a person does. */
+export async function signIn(page, base, username, password) {
+  await page.goto(`${base}/sign-in`);
+  await page.getByLabel('User name or email').fill(username);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Containers', level: 1 }).waitFor();
+}

@@ -1,0 +1,60 @@
+// The container whose page is open: what the store says of it, and its live stream.
+import { getContext, setContext } from 'svelte';
+import { ask, getContainer, Refusal, words, type Container, type ContainerSummary } from '../api';
+import { calmly, listen } from '../feed';
+import { LiveContainer } from './container.svelte';
+
+const KEY = Symbol('opened container');
+
+export class Opened {
+  container = $state<Container | null>(null);
+  failed = $state<string | null>(null);
+  gone = $state(false);
+  live: LiveContainer;
+
+  constructor(public id: string) {
+    this.live = new LiveContainer(id);
+  }
+
+  /** What this person may do with it. */
+  can = (permission: string): boolean => this.container?.permissions.includes(permission) ?? false;
+
+  /** The container with the state that the stream has told since. */
+  now = $derived.by<ContainerSummary | null>(() => {
+    const { container } = this;
+    const status = this.live.connected ? this.live.status : null;
+    if (!container || !status) return container;
+    const { phase, since, problem, progress, last_exit } = status;
+    return { ...container, live: { ...container.live, phase, since, problem, progress, last_exit, known: true, stats: this.live.stats } };
+  });
+
+  async load() {
+    try {
+      this.container = await ask(getContainer({ path: { id: this.id } }));
+      this.failed = null;
+    } catch (error) {
+      this.gone = error instanceof Refusal && error.status === 404;
+      this.failed = words(error);
+    }
+  }
+
+  /** Follows it until the returned function is called. */
+  follow(): () => void {
+    void this.load();
+    this.live.open();
+    const reload = calmly(() => this.load(), 500);
+    const deaf = listen((kind, news) => {
+      const mine = news.id === this.id || ['allocation', 'access', 'daemon'].includes(news.subject ?? '');
+      // Without the stream, the feed's own word of a new state is all there is.
+      const live = kind === 'live' && !this.live.connected && (news.ids ?? []).includes(this.id);
+      if (kind === 'resync' || live || (kind !== 'live' && mine)) reload();
+    });
+    return () => {
+      deaf();
+      this.live.close();
+    };
+  }
+}
+
+export const setOpened = (opened: () => Opened) => setContext(KEY, opened);
+export const getOpened = () => getContext<() => Opened>(KEY)();

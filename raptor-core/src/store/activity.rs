@@ -101,6 +101,24 @@ pub(crate) async fn list(
     .bind(page.fetch())
     .fetch_all(c)
     .await)?;
+    let total = if page.with_total {
+        Some(on!(c, |c| sqlx::query_scalar(
+            "SELECT COUNT(*) FROM activity
+             WHERE ($1 IS NULL OR actor_id = $1)
+               AND ($2 IS NULL OR container_id = $2)
+               AND ($3 IS NULL OR action = $3)
+               AND ($4 IS NULL OR LOWER(actor_name) LIKE $4 ESCAPE '\\' OR LOWER(subject_name) LIKE $4 ESCAPE '\\'
+                    OR action LIKE $4 ESCAPE '\\')",
+        )
+        .bind(filter.actor_id)
+        .bind(filter.container_id)
+        .bind(&filter.action)
+        .bind(filter.search.as_deref().map(like_pattern))
+        .fetch_one(c)
+        .await)?)
+    } else {
+        None
+    };
     let items = rows.into_iter().map(Activity::from).collect();
-    Ok(page.cut(items, None, |activity: &Activity| activity.id))
+    Ok(page.cut(items, total, |activity: &Activity| activity.id))
 }

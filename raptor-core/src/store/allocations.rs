@@ -149,10 +149,18 @@ pub(crate) async fn list(
     .await
     })?;
     let total = if page.with_total {
-        let count = on!(c, |c| sqlx::query_scalar("SELECT COUNT(*) FROM allocations WHERE daemon_id = $1")
-            .bind(daemon)
-            .fetch_one(c)
-            .await)?;
+        let count = on!(c, |c| sqlx::query_scalar(
+            "SELECT COUNT(*) FROM allocations a LEFT JOIN containers c ON c.id = a.container_id
+             WHERE a.daemon_id = $1
+               AND ($2 IS NULL OR (a.container_id IS NULL) = $2)
+               AND ($3 IS NULL OR a.ip LIKE $3 ESCAPE '\\' OR CAST(a.port AS TEXT) LIKE $3 ESCAPE '\\'
+                    OR LOWER(a.alias) LIKE $3 ESCAPE '\\' OR LOWER(a.note) LIKE $3 ESCAPE '\\' OR c.name_key LIKE $3 ESCAPE '\\')"
+        )
+        .bind(daemon)
+        .bind(filter.free)
+        .bind(filter.search.as_deref().map(like_pattern))
+        .fetch_one(c)
+        .await)?;
         Some(count)
     } else {
         None

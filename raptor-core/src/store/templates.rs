@@ -93,8 +93,19 @@ pub(crate) async fn list(
     .bind(page.fetch())
     .fetch_all(c)
     .await)?;
+    let total = if page.with_total {
+        Some(on!(c, |c| sqlx::query_scalar(
+            "SELECT COUNT(*) FROM templates t
+             WHERE ($1 IS NULL OR t.name_key LIKE $1 ESCAPE '\\' OR LOWER(t.description) LIKE $1 ESCAPE '\\')"
+        )
+        .bind(search.map(like_pattern))
+        .fetch_one(c)
+        .await)?)
+    } else {
+        None
+    };
     let items = rows.into_iter().map(StoredTemplate::from).collect();
-    Ok(page.cut(items, None, |template: &StoredTemplate| (name_key(&template.document.name), template.id)))
+    Ok(page.cut(items, total, |template: &StoredTemplate| (name_key(&template.document.name), template.id)))
 }
 
 pub(crate) async fn delete(c: &mut Conn<'_>, id: TemplateId) -> Result<bool> {

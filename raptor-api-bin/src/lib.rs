@@ -16,6 +16,7 @@ pub use problem::Problem;
 use ipnet::IpNet;
 use raptor_core::Raptor;
 use std::{ops::Deref, sync::Arc};
+use tokio_util::sync::CancellationToken;
 
 /// What the routes share. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub struct AppParts {
     pub panel_origin: String,
     /// Whether the session cookie is for https only.
     pub secure_cookie: bool,
+    /// Cancelled when the server is asked to end: streams, which would never end by themselves, end then.
+    pub ending: CancellationToken,
 }
 
 impl Deref for App {
@@ -49,6 +52,7 @@ impl App {
             trusted_proxies: config.trusted_proxies.clone(),
             panel_origin: config.app_url.origin().ascii_serialization(),
             secure_cookie: config.app_url.scheme() == "https",
+            ending: CancellationToken::new(),
         }))
     }
 }

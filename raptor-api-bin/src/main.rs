@@ -4,7 +4,7 @@ use anyhow::Context;
 use raptor_api::{
     App,
     config::{self, Cli, Command, Config},
-    openapi, router, serve,
+    openapi, serve,
 };
 use raptor_core::auth::seal::generate_secret;
 use std::process::ExitCode;
@@ -57,7 +57,7 @@ async fn serve_api(config: Config) -> anyhow::Result<()> {
         }
     }
     tracing::info!(addr = %config.api_addr, version = env!("CARGO_PKG_VERSION"), "serving");
-    let served = serve::run(listener, router(App::new(raptor.clone(), &config))).await;
+    let served = serve::run(listener, App::new(raptor.clone(), &config)).await;
     raptor.shutdown().await;
     served
 }

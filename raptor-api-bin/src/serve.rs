@@ -85,15 +85,18 @@ pub async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
     }
 }
 
-/// Serves until Ctrl-C or SIGTERM, then lets requests that are under way finish.
+/// Serves until Ctrl-C or SIGTERM, then ends the streams and lets requests that are under way finish.
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn run(listener: TcpListener, router: Router) -> anyhow::Result<()> {
+pub async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
+    let ending = app.ending.clone();
+    let router = crate::router(app);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let (begin, begun) = tokio::sync::oneshot::channel();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async {
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         asked_to_end().await;
+        ending.cancel();
         let _ = begin.send(());
     });
     tokio::select! {

@@ -3,7 +3,7 @@
 use crate::{
     App,
     config::{Config, Secret, UpConfig},
-    router, serve,
+    serve,
 };
 use anyhow::{Context, bail};
 use raptor_core::{Raptor, auth::seal::generate_secret};
@@ -43,7 +43,7 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
     let raptor = builder.build().await?;
     let made = first_administrator(&raptor, &config).await?;
     greet(&config, &host, made.as_ref().map(Secret::expose)).await;
-    let served = serve::run(listener, router(App::new(raptor.clone(), &config))).await;
+    let served = serve::run(listener, App::new(raptor.clone(), &config)).await;
     println!("Raptor has stopped. Containers that were running go on.");
     raptor.shutdown().await;
     host.shutdown().await;

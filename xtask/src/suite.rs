@@ -64,6 +64,7 @@ impl Suite {
             }
             run(&mut cargo)
         });
+        self.browser(docker);
         self.step("openapi", || generate::openapi(true));
         self.step("client", || generate::client(true));
         self.missing();
@@ -80,6 +81,17 @@ impl Suite {
             npm(&["test"])?;
             npm(&["run", "build"])
         });
+    }
+
+    /// The panel in Chromium against the programs that the step before built.
+    fn browser(&mut self, docker: bool) {
+        let chromium = std::path::Path::new("/usr/bin/chromium").exists();
+        if !docker || !chromium {
+            let why = if docker { "there is no /usr/bin/chromium" } else { "Docker is away" };
+            self.ended.push(("browser", End::Skipped(why.into()), Duration::ZERO));
+            return;
+        }
+        self.step("browser", || run(command("npm", &["run", "e2e"]).current_dir(root().join("panel"))));
     }
 
     /// What could not be tried here is said, and counts as a failure in CI.

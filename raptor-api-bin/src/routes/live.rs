@@ -133,6 +133,7 @@ impl Talk {
                         _ => continue,
                     }
                 }
+                () = self.app.ending.cancelled() => break (close_code::RESTART, "Raptor is being restarted"),
                 _ = ping.tick() => Message::Ping(axum::body::Bytes::new()),
                 change = changes.recv() => match self.still_allowed(&change).await {
                     true => continue,
@@ -195,7 +196,8 @@ fn problem(code: &str, message: &str) -> LiveFrame {
 #[utoipa::path(get, path = "/events", operation_id = "stream_events", tag = "events",
     responses((status = 200, body = String, content_type = "text/event-stream")))]
 async fn stream_events(State(app): State<App>, Caller(actor): Caller) -> Answer<impl IntoResponse> {
-    Ok(Sse::new(events(app, actor)).keep_alive(KeepAlive::default()))
+    let ending = app.ending.clone();
+    Ok(Sse::new(events(app, actor).take_until(ending.cancelled_owned())).keep_alive(KeepAlive::default()))
 }
 
 fn events(app: App, actor: Actor) -> impl Stream<Item = Result<Event, Infallible>> {

@@ -102,7 +102,8 @@ pub(crate) async fn list(
     .fetch_all(c)
     .await)?;
     let total = if page.with_total {
-        Some(on!(c, |c| sqlx::query_scalar(
+        Some(on!(c, |c| {
+            sqlx::query_scalar(
             "SELECT COUNT(*) FROM activity
              WHERE ($1 IS NULL OR actor_id = $1)
                AND ($2 IS NULL OR container_id = $2)
@@ -115,7 +116,8 @@ pub(crate) async fn list(
         .bind(&filter.action)
         .bind(filter.search.as_deref().map(like_pattern))
         .fetch_one(c)
-        .await)?)
+        .await
+        })?)
     } else {
         None
     };

@@ -149,7 +149,8 @@ pub(crate) async fn list(
     .await
     })?;
     let total = if page.with_total {
-        let count = on!(c, |c| sqlx::query_scalar(
+        let count = on!(c, |c| {
+            sqlx::query_scalar(
             "SELECT COUNT(*) FROM allocations a LEFT JOIN containers c ON c.id = a.container_id
              WHERE a.daemon_id = $1
                AND ($2 IS NULL OR (a.container_id IS NULL) = $2)
@@ -160,7 +161,8 @@ pub(crate) async fn list(
         .bind(filter.free)
         .bind(filter.search.as_deref().map(like_pattern))
         .fetch_one(c)
-        .await)?;
+        .await
+        })?;
         Some(count)
     } else {
         None

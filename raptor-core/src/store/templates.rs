@@ -94,13 +94,15 @@ pub(crate) async fn list(
     .fetch_all(c)
     .await)?;
     let total = if page.with_total {
-        Some(on!(c, |c| sqlx::query_scalar(
+        Some(on!(c, |c| {
+            sqlx::query_scalar(
             "SELECT COUNT(*) FROM templates t
              WHERE ($1 IS NULL OR t.name_key LIKE $1 ESCAPE '\\' OR LOWER(t.description) LIKE $1 ESCAPE '\\')"
         )
         .bind(search.map(like_pattern))
         .fetch_one(c)
-        .await)?)
+        .await
+        })?)
     } else {
         None
     };

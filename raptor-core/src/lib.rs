@@ -1,4 +1,55 @@
-//! Raptor's domain.
+//! Everything that Raptor does on the control side: users and what they may do, hosts and their allocations, templates,
+//! and containers with their lives. The API server is a thin layer over this crate, and so may another program be.
+//!
+//! [`Raptor`] is the handle. It keeps its state in SQLite or PostgreSQL and reaches hosts through the [`node::Node`] seam:
+//! over HTTP ([`daemons::remote`]), in process (`raptor-node-lib`), or simulated ([`daemons::simulated`]).
+//! An operation takes the [`authz::Permit`] to do just that, and only the policy can make one:
+//!
+//! ```
+//! use raptor_core::{
+//!     Raptor,
+//!     authz::{Actor, actions::{CreateContainer, ImportTemplate, ReadConsole}},
+//!     containers::service::NewContainer,
+//!     daemons::simulated::SimulatedHost,
+//! };
+//! use std::sync::Arc;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let egg = include_bytes!("../tests/fixtures/eggs/openttd.json");
+//! let raptor = Raptor::builder("a secret of 32 characters or more")
+//!     .database_url("sqlite::memory:")
+//!     .local_node(Arc::new(SimulatedHost::default()), "25565-25570")
+//!     .build()
+//!     .await?;
+//!
+//! # let role_id = raptor.roles().builtin(raptor_core::roles::Builtin::User).await?.id;
+//! # let steve = raptor_core::users::NewUser {
+//! #     username: "steve".into(), email: "steve@example.com".into(), name: None, password: "correct horse".into(), role_id,
+//! # };
+//! # let permit = raptor.authz().allow::<raptor_core::authz::actions::CreateUser>(&Actor::System)?;
+//! # let owner = raptor.users().create(permit, steve).await?;
+//! // A program that embeds Raptor acts as the system, or vouches for one of the users.
+//! let permit = raptor.authz().allow::<ImportTemplate>(&Actor::System)?;
+//! let (template, _warnings) = raptor.templates().import(permit, egg).await?;
+//!
+//! let permit = raptor.authz().allow::<CreateContainer>(&Actor::System)?;
+//! let new = NewContainer { owner_id: Some(owner.id), ..NewContainer::new("Trains", template.id) };
+//! let id = raptor.containers().create(permit, new).await?;
+//!
+//! let owner = raptor.auth().vouch(owner.id, &Default::default()).await?;
+//! assert!(raptor.authz().permit::<ReadConsole>(&owner, id).await.is_ok());
+//! assert!(raptor.authz().allow::<CreateContainer>(&owner).is_err());
+//! raptor.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/embed.rs` goes on from here: it starts the container, follows its state, and talks to its console.
+//!
+//! # Features
+//! Without any, the crate is the vocabulary and the rules, with no input or output. `store` adds the services over a
+//! database, `remote` daemons over the network, `openapi` the schemas of the vocabulary. `store` and `remote` are on by default.
 
 pub mod activity;
 pub mod allocations;

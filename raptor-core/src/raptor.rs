@@ -10,7 +10,7 @@ use crate::{
     containers::service::ContainerService,
     daemons::service::DaemonService,
     jobs::worker,
-    live::Fleet,
+    live::{Connector, Fleet},
     node::Node,
     roles::service::RoleService,
     store::{self, Change, Store, Subject},
@@ -60,6 +60,7 @@ pub struct Builder {
     sign_in_burst: Option<u32>,
     clock: Clock,
     local: Option<(Arc<dyn Node>, String)>,
+    connect: Option<Connector>,
 }
 
 impl Builder {
@@ -106,6 +107,13 @@ impl Builder {
         self
     }
 
+    /// How daemons are reached; over HTTP and WebSocket unless given.
+    #[must_use]
+    pub fn connector(mut self, connect: Connector) -> Self {
+        self.connect = Some(connect);
+        self
+    }
+
     /// Where the time comes from; the machine's clock unless given.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -131,7 +139,7 @@ impl Builder {
             session_lifetime: self.jwt_expiry,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
-            fleet: Fleet::new(local),
+            fleet: Fleet::new(local, self.connect),
         }));
         raptor.roles().ensure_builtin().await?;
         if let Some(ports) = ports {
@@ -157,6 +165,7 @@ impl Raptor {
             sign_in_burst: None,
             clock: Clock::System,
             local: None,
+            connect: None,
         }
     }
 

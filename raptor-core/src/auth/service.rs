@@ -5,7 +5,7 @@ use crate::{
     Error, Raptor, Result,
     activity::Activity,
     authz::{Actor, UserActor},
-    id::SessionId,
+    id::{SessionId, UserId},
     store::{self, Change, Subject, Verb},
     users::{User, check_email, check_name, check_password, check_username, service::end_sessions},
 };
@@ -101,6 +101,27 @@ impl AuthService<'_> {
         tx.commit().await?;
         let token = raptor.tokens.sign(user.id, session.id, now, session.expires_at)?;
         Ok(SignedIn { token, session, actor, user })
+    }
+
+    /// The user as an actor, for a program that embeds Raptor and has made sure by its own means who is calling. The role is
+    /// the one that the user has now: ask again for each request.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for a suspended user.
+    pub async fn vouch(&self, id: UserId, origin: &Origin) -> Result<Actor> {
+        let mut reader = self.0.store.read().await?;
+        let user = store::users::find(&mut reader.conn(), id).await?.filter(|user| !user.suspended);
+        let user = user.ok_or(Error::NotFound { what: "user" })?;
+        let role = store::roles::find(&mut reader.conn(), user.role_id).await?;
+        let role = role.ok_or(Error::NotFound { what: "role" })?;
+        Ok(Actor::User(Arc::new(UserActor {
+            user_id: user.id,
+            username: user.username,
+            role_id: role.id,
+            grants: role.permissions,
+            session_id: None,
+            ip: origin.ip,
+        })))
     }
 
     /// Who shows this token, if its session is alive.

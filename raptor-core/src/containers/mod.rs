@@ -228,6 +228,6 @@ pub fn check_image(image: &str) -> Result<String> {
     }
     Err(Error::invalid(
         "image",
-        "Use an image reference such as ghcr.io/owner/name:tag, with ~ before it for one that is on the host already.",
+        "Use an image reference such as registry.example.com/owner/name:tag, with ~ before it for one that is on the host already.",
     ))
 }

@@ -114,6 +114,28 @@ pub struct NewContainer {
     pub start: bool,
 }
 
+impl NewContainer {
+    /// One with the template's defaults and one free allocation, where there is most room, for whoever makes it.
+    #[must_use]
+    pub fn new(name: impl Into<String>, template_id: TemplateId) -> Self {
+        Self {
+            name: name.into(),
+            description: None,
+            owner_id: None,
+            daemon_id: None,
+            template_id,
+            image: None,
+            startup: None,
+            variables: BTreeMap::new(),
+            limits: Limits::default(),
+            allocation_ids: Vec::new(),
+            allocation_count: 1,
+            stop_timeout_ms: 30_000,
+            start: false,
+        }
+    }
+}
+
 /// How it is started.
 #[derive(Clone, Debug)]
 pub struct StartupChange {

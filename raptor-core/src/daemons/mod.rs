@@ -4,6 +4,7 @@
 pub mod remote;
 #[cfg(feature = "store")]
 pub mod service;
+pub mod simulated;
 
 use crate::{Error, Result, id::DaemonId};
 use chrono::{DateTime, Utc};

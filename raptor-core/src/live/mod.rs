@@ -8,7 +8,7 @@ use crate::{
     containers::lifecycle::Phase,
     daemons::Daemon,
     id::{ContainerId, DaemonId},
-    node::{ContainerStatus, Exit, Node, Progress, Stats, SystemInfo},
+    node::{ContainerStatus, Exit, Node, NodeError, Progress, Stats, SystemInfo},
     store,
 };
 use chrono::{DateTime, Utc};
@@ -101,8 +101,12 @@ pub(crate) struct Fleet {
     links: RwLock<HashMap<DaemonId, Link>>,
     containers: RwLock<HashMap<ContainerId, Live>>,
     local: Option<Arc<dyn Node>>,
+    connect: Connector,
     events: broadcast::Sender<LiveEvent>,
 }
+
+/// Makes the way to a daemon, which has to be given its key, from its record. Called again when address or key change.
+pub type Connector = Arc<dyn Fn(&Daemon, String) -> Result<Arc<dyn Node>, NodeError> + Send + Sync>;
 
 /// The link to one daemon.
 struct Link {
@@ -114,11 +118,12 @@ struct Link {
 }
 
 impl Fleet {
-    pub(crate) fn new(local: Option<Arc<dyn Node>>) -> Self {
+    pub(crate) fn new(local: Option<Arc<dyn Node>>, connect: Option<Connector>) -> Self {
         Self {
             links: RwLock::default(),
             containers: RwLock::default(),
             local,
+            connect: connect.unwrap_or_else(|| Arc::new(remote)),
             events: broadcast::channel(1_024).0,
         }
     }
@@ -196,7 +201,7 @@ impl Fleet {
         let key = sealer
             .open(daemon.id.as_uuid().as_bytes(), sealed)
             .map_err(|error| (LinkState::WrongKey, error.to_string()))?;
-        remote(daemon, key)
+        (self.connect)(daemon, key).map_err(|error| (LinkState::Unreachable, error.to_string()))
     }
 
     /// The daemon, where there is a link that may work.
@@ -285,16 +290,14 @@ fn recipe(daemon: &Daemon, sealed: &[u8]) -> (String, u16, bool, Vec<u8>) {
 }
 
 #[cfg(feature = "remote")]
-fn remote(daemon: &Daemon, key: String) -> Result<Arc<dyn Node>, (LinkState, String)> {
-    match crate::daemons::remote::RemoteNode::new(&daemon.host, daemon.port, daemon.tls, key) {
-        Ok(node) => Ok(Arc::new(node)),
-        Err(error) => Err((LinkState::Unreachable, error.to_string())),
-    }
+fn remote(daemon: &Daemon, key: String) -> Result<Arc<dyn Node>, NodeError> {
+    let node = crate::daemons::remote::RemoteNode::new(&daemon.host, daemon.port, daemon.tls, key)?;
+    Ok(Arc::new(node))
 }
 
 #[cfg(not(feature = "remote"))]
-fn remote(_: &Daemon, _: String) -> Result<Arc<dyn Node>, (LinkState, String)> {
-    Err((LinkState::NotRunning, "This program was built without remote daemons.".into()))
+fn remote(_: &Daemon, _: String) -> Result<Arc<dyn Node>, NodeError> {
+    Err(NodeError::Unreachable("This program was built without remote daemons.".into()))
 }
 
 impl Raptor {

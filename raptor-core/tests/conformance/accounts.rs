@@ -244,7 +244,7 @@ async fn signing_out_on_one_replica_ends_the_session_on_the_other() {
         }
         world.user("steve", Builtin::User).await;
         let (token, actor) = world.signed_in("steve").await;
-        let other = World::replica(&world.url, &world.clock).await;
+        let other = World::replica(&world.url, &world.clock, &world.hosts).await;
         other.auth().authenticate(&token, &Origin::default()).await.unwrap();
         world.raptor.auth().sign_out(&actor).await.unwrap();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(2);

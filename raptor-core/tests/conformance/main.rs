@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod accounts;
+mod allocations;
+mod containers;
 mod schema;
+mod templates;
 mod world;

@@ -1,15 +1,31 @@
 //! A fresh Raptor on a fresh database.
 
 use raptor_core::{
-    Raptor,
+    Error, Raptor,
+    allocations::service::AllocationDraft,
     auth::Origin,
-    authz::{Actor, actions::CreateUser},
+    authz::{
+        Actor,
+        actions::{self, CreateUser},
+    },
     clock::Clock,
-    id::RoleId,
+    containers::service::NewContainer,
+    daemons::{Daemon, DaemonDraft, simulated::SimulatedHost},
+    id::{ContainerId, RoleId},
+    live::LinkState,
+    node::{Node, NodeError},
     roles::Builtin,
+    templates::service::StoredTemplate,
     users::{NewUser, User},
 };
-use std::future::Future;
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+const EGG: &[u8] = include_bytes!("../fixtures/eggs/openttd.json");
 
 /// Each password in this suite.
 pub const PASSWORD: &str = "correct horse";
@@ -19,7 +35,25 @@ pub struct World {
     pub raptor: Raptor,
     pub url: String,
     pub clock: Clock,
+    pub hosts: Hosts,
     _folder: Option<tempfile::TempDir>,
+}
+
+/// The simulated hosts behind the daemons, by the daemons' names. A daemon named `away` has none.
+#[derive(Clone, Default)]
+pub struct Hosts(Arc<Mutex<HashMap<String, SimulatedHost>>>);
+
+impl Hosts {
+    pub fn of(&self, daemon: &str) -> SimulatedHost {
+        self.0.lock().unwrap().entry(daemon.to_owned()).or_default().clone()
+    }
+
+    fn connect(&self, daemon: &Daemon) -> Result<Arc<dyn Node>, NodeError> {
+        match daemon.name.as_str() {
+            "away" => Err(NodeError::Unreachable("It is away.".into())),
+            name => Ok(Arc::new(self.of(name))),
+        }
+    }
 }
 
 /// Runs `promise` on SQLite, and on PostgreSQL where there is one.
@@ -52,16 +86,19 @@ impl World {
 
     async fn open(url: String, folder: Option<tempfile::TempDir>) -> Self {
         let clock = Clock::manual(chrono::DateTime::from_timestamp(1_800_000_000, 123_456_000).unwrap());
-        let raptor = Self::replica(&url, &clock).await;
-        Self { raptor, url, clock, _folder: folder }
+        let hosts = Hosts::default();
+        let raptor = Self::replica(&url, &clock, &hosts).await;
+        Self { raptor, url, clock, hosts, _folder: folder }
     }
 
     /// Another Raptor on the same database (PostgreSQL only: SQLite belongs to one).
-    pub async fn replica(url: &str, clock: &Clock) -> Raptor {
+    pub async fn replica(url: &str, clock: &Clock, hosts: &Hosts) -> Raptor {
+        let hosts = hosts.clone();
         let raptor = Raptor::builder("app key")
             .database_url(url)
             .bcrypt_cost(4)
             .clock(clock.clone())
+            .connector(Arc::new(move |daemon, _| hosts.connect(daemon)))
             .build()
             .await
             .unwrap();
@@ -70,6 +107,38 @@ impl World {
             tokio::task::yield_now().await;
         }
         raptor
+    }
+
+    /// A daemon with allocations on these ports; waits until its link is up.
+    pub async fn daemon(&self, name: &str, ports: &str) -> Daemon {
+        let draft = DaemonDraft {
+            name: name.into(),
+            host: "192.0.2.1".into(),
+            port: 8080,
+            tls: false,
+            memory_limit_mib: None,
+            disk_limit_mib: None,
+        };
+        let authz = self.raptor.authz();
+        let permit = authz.allow::<actions::CreateDaemon>(&Actor::System).unwrap();
+        let (daemon, _) = self.raptor.daemons().create(permit, draft).await.unwrap();
+        let permit = authz.permit::<actions::CreateAllocations>(&Actor::System, daemon.id).await.unwrap();
+        let draft = AllocationDraft { ip: "192.0.2.1".into(), ports: ports.into(), alias: None, note: None };
+        self.raptor.allocations().create(permit, draft).await.unwrap();
+        let up = || self.raptor.connection(daemon.id).unwrap().state == LinkState::Online;
+        until("the daemon is online", || async { name == "away" || up() }).await;
+        daemon
+    }
+
+    pub async fn template(&self) -> StoredTemplate {
+        let permit = self.raptor.authz().allow::<actions::ImportTemplate>(&Actor::System).unwrap();
+        self.raptor.templates().import(permit, EGG).await.unwrap().0
+    }
+
+    /// Makes a container as the system.
+    pub async fn container(&self, new: NewContainer) -> Result<ContainerId, Error> {
+        let permit = self.raptor.authz().allow::<actions::CreateContainer>(&Actor::System).unwrap();
+        self.raptor.containers().create(permit, new).await
     }
 
     pub async fn role(&self, role: Builtin) -> RoleId {
@@ -96,5 +165,14 @@ pub fn new_user(username: &str, role_id: RoleId) -> NewUser {
         name: None,
         password: PASSWORD.into(),
         role_id,
+    }
+}
+
+/// Asks again and again until `met`, for ten seconds at most.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut met: impl FnMut() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !met().await {
+        assert!(Instant::now() < deadline, "ten seconds have passed and not: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -1,0 +1,67 @@
+//! Raptor inside another program, without any HTTP: a store, users and what they may do, a container on a simulated host,
+//! and its events. `raptor-node-lib`'s `Host` in the place of the simulated one runs it on Docker.
+//!
+//! `cargo run -p raptor-core --example embed`
+
+use raptor_core::{
+    Raptor,
+    auth::Origin,
+    authz::{Actor, actions as may},
+    containers::service::NewContainer,
+    daemons::simulated::SimulatedHost,
+    roles::Builtin,
+    users::NewUser,
+};
+use std::{error::Error, sync::Arc};
+
+const EGG: &[u8] = include_bytes!("../tests/fixtures/eggs/openttd.json");
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let raptor = Raptor::builder("a secret of 32 characters or more")
+        .database_url("sqlite::memory:")
+        .local_node(Arc::new(SimulatedHost::default()), "25565-25570")
+        .build()
+        .await?;
+
+    // Whoever embeds Raptor acts as the system, or vouches for a user. Each operation takes a permit to do just that.
+    let (system, authz) = (Actor::System, raptor.authz());
+    let user = NewUser {
+        username: "steve".into(),
+        email: "steve@example.com".into(),
+        name: None,
+        password: "correct horse".into(),
+        role_id: raptor.roles().builtin(Builtin::User).await?.id,
+    };
+    let steve = raptor.users().create(authz.allow::<may::CreateUser>(&system)?, user).await?;
+    let (template, _) = raptor.templates().import(authz.allow::<may::ImportTemplate>(&system)?, EGG).await?;
+
+    let mut changes = raptor.live_events();
+    let new =
+        NewContainer { owner_id: Some(steve.id), start: true, ..NewContainer::new("Trains", template.id) };
+    let id = raptor.containers().create(authz.allow::<may::CreateContainer>(&system)?, new).await?;
+
+    // Its owner may watch and command it, and may not make another one.
+    let steve = raptor.auth().vouch(steve.id, &Origin::default()).await?;
+    assert!(authz.allow::<may::CreateContainer>(&steve).is_err());
+    let mut shown = None;
+    while shown.as_deref() != Some("running") {
+        changes.recv().await?;
+        let phase = raptor.live([id].iter()).remove(&id).map(|live| live.phase.name().to_owned());
+        if phase != shown {
+            println!("{id} is {}", phase.as_deref().unwrap_or("on its way to the host"));
+            shown = phase;
+        }
+    }
+    let (container, allocations, _) = raptor.containers().get(&steve, id).await?;
+    println!("{} runs at {}:{}", container.container.name, allocations[0].ip, allocations[0].port);
+    raptor.containers().command(authz.permit::<may::SendCommand>(&steve, id).await?, "server_info").await?;
+    for line in
+        raptor.containers().console(authz.permit::<may::ReadConsole>(&steve, id).await?, None, 10).await?
+    {
+        println!("{:>4}  {}", line.seq, line.text);
+    }
+    raptor.containers().stop(authz.permit::<may::StopContainer>(&steve, id).await?).await?;
+    raptor.shutdown().await;
+    Ok(())
+}

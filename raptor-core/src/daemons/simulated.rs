@@ -1,0 +1,516 @@
+//! A host that runs nothing: the answers and events of a real one, for tests, demonstrations and scale runs.
+
+use crate::{
+    clock::Clock,
+    containers::lifecycle::{Effect, Input, Life, Phase, Refused},
+    id::ContainerId,
+    node::{
+        ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, Exit, LineKind, LiveFrame, LiveParts,
+        Node, NodeError, NodeEvent, PROTOCOL, PowerAction, Since, Stats, SystemInfo,
+    },
+    templates::StopRule,
+};
+use async_trait::async_trait;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{broadcast, watch};
+use tokio_stream::wrappers::WatchStream;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Console lines kept of each container.
+const LINES: usize = 1_000;
+/// Lines in one frame at most.
+const FRAME_LINES: usize = 512;
+const MIB: u64 = 1024 * 1024;
+
+/// A host without Docker. Its containers follow the same state machine as real ones: they become ready a while after they are
+/// started, answer each command with its echo, and end a while after they are asked to. Cheap to clone.
+#[derive(Clone)]
+pub struct SimulatedHost(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    clock: Clock,
+    boot_time: Duration,
+    stop_time: Duration,
+    containers: Mutex<HashMap<ContainerId, Arc<Simulated>>>,
+    events: broadcast::Sender<NodeEvent>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Collects what a [`SimulatedHost`] needs.
+pub struct Builder {
+    name: String,
+    clock: Clock,
+    boot_time: Duration,
+    stop_time: Duration,
+    stats_every: Option<Duration>,
+}
+
+struct Simulated {
+    id: ContainerId,
+    state: Mutex<State>,
+    status: watch::Sender<ContainerStatus>,
+    stats: watch::Sender<Option<Stats>>,
+    // The number of the newest line; readers wait on it.
+    newest: watch::Sender<u64>,
+}
+
+struct State {
+    spec: ContainerSpec,
+    life: Life,
+    // Counts the starts: what was announced for an earlier process is no news of this one.
+    run: u64,
+    lines: VecDeque<ConsoleLine>,
+}
+
+impl Builder {
+    /// The host's name; `simulated` unless given.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Where the time comes from; the machine's clock unless given.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// From the start to being ready, and from being asked to stop to the end; 10 ms each unless given.
+    #[must_use]
+    pub fn times(mut self, boot: Duration, stop: Duration) -> Self {
+        (self.boot_time, self.stop_time) = (boot, stop);
+        self
+    }
+
+    /// Measures all running containers every so often; never unless given.
+    #[must_use]
+    pub fn stats_every(mut self, period: Duration) -> Self {
+        self.stats_every = Some(period);
+        self
+    }
+
+    /// The host. Has to be called inside a tokio runtime.
+    #[must_use]
+    pub fn build(self) -> SimulatedHost {
+        let host = SimulatedHost(Arc::new(Inner {
+            name: self.name,
+            clock: self.clock,
+            boot_time: self.boot_time,
+            stop_time: self.stop_time,
+            containers: Mutex::default(),
+            events: broadcast::channel(4_096).0,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }));
+        if let Some(period) = self.stats_every {
+            host.0.tasks.spawn(host.clone().measure(period));
+        }
+        host
+    }
+}
+
+impl Default for SimulatedHost {
+    fn default() -> Self {
+        Self::builder().build()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SimulatedHost {
+    /// Begins to build one.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder {
+            name: "simulated".into(),
+            clock: Clock::System,
+            boot_time: Duration::from_millis(10),
+            stop_time: Duration::from_millis(10),
+            stats_every: None,
+        }
+    }
+
+    /// Lets the container's process end by itself with `code`, as one that crashes or has nothing left to do.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`]; [`NodeError::Refused`] where no process runs.
+    pub fn end_process(&self, id: ContainerId, code: i64) -> Result<(), NodeError> {
+        let container = self.container(id)?;
+        if container.status.borrow().started_at.is_none() {
+            return Err(Refused::Offline.into());
+        }
+        self.exit(&container, code);
+        Ok(())
+    }
+
+    /// Lets the container's process write lines.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`].
+    pub fn print(&self, id: ContainerId, lines: impl IntoIterator<Item = String>) -> Result<(), NodeError> {
+        self.container(id)?.say(&self.0.clock, LineKind::Output, lines);
+        Ok(())
+    }
+
+    /// Ends its work in the background.
+    pub async fn shutdown(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    fn container(&self, id: ContainerId) -> Result<Arc<Simulated>, NodeError> {
+        locked(&self.0.containers).get(&id).cloned().ok_or(NodeError::NotFound)
+    }
+
+    fn all(&self) -> Vec<Arc<Simulated>> {
+        locked(&self.0.containers).values().cloned().collect()
+    }
+
+    fn tell(&self, event: NodeEvent) {
+        // An error says that nobody listens.
+        let _ = self.0.events.send(event);
+    }
+
+    /// Lets the state machine decide and carries out what follows.
+    fn input(&self, container: &Arc<Simulated>, input: Input) -> Result<(), Refused> {
+        let now = self.0.clock.now();
+        let (life, effects, run) = {
+            let mut state = locked(&container.state);
+            let (life, effects) = state.life.step(input)?;
+            let moved = life.phase != state.life.phase;
+            state.life = life;
+            state.run += u64::from(effects.contains(&Effect::Boot));
+            if moved {
+                container.status.send_modify(|status| (status.phase, status.since) = (life.phase, now));
+            }
+            (life, effects, state.run)
+        };
+        if life.phase == Phase::Offline {
+            container.stats.send_replace(None);
+        }
+        for effect in effects {
+            match effect {
+                Effect::Boot => {
+                    container.status.send_modify(|status| status.started_at = Some(now));
+                    self.later(container, run, self.0.boot_time, |host, container| {
+                        container.say(&host.0.clock, LineKind::Output, ["Ready".into()]);
+                        let _ = host.input(container, Input::Ready);
+                    });
+                }
+                Effect::AskToStop => {
+                    self.later(container, run, self.0.stop_time, |host, container| host.exit(container, 0));
+                }
+                Effect::Kill => {
+                    self.later(container, run, Duration::ZERO, |host, container| host.exit(container, 137));
+                }
+                // Its processes always heed what they are asked.
+                _ => {}
+            }
+        }
+        self.tell(NodeEvent::Status { status: container.status.borrow().clone() });
+        Ok(())
+    }
+
+    fn exit(&self, container: &Arc<Simulated>, code: i64) {
+        let at = self.0.clock.now();
+        let crash = code != 0 && locked(&container.state).life.phase != Phase::Stopping;
+        let exit = Exit { code, out_of_memory: false, crash, at };
+        container.status.send_modify(|status| (status.last_exit, status.started_at) = (Some(exit), None));
+        let _ = self.input(container, Input::Exited { badly: code != 0 });
+    }
+
+    /// Does something after a while, unless the process that it is about is gone by then.
+    fn later(
+        &self,
+        container: &Arc<Simulated>,
+        run: u64,
+        after: Duration,
+        then: impl FnOnce(&Self, &Arc<Simulated>) + Send + 'static,
+    ) {
+        let (host, container) = (self.clone(), container.clone());
+        self.0.tasks.spawn(async move {
+            tokio::select! {
+                () = host.0.stop.cancelled() => return,
+                () = tokio::time::sleep(after) => {}
+            }
+            let alive = container.status.borrow().started_at.is_some();
+            if alive && locked(&container.state).run == run {
+                then(&host, &container);
+            }
+        });
+    }
+
+    async fn measure(self, period: Duration) {
+        let mut ticks = tokio::time::interval(period);
+        let mut turn: u64 = 0;
+        loop {
+            tokio::select! {
+                () = self.0.stop.cancelled() => return,
+                _ = ticks.tick() => turn += 1,
+            }
+            let now = self.0.clock.now();
+            let measured = self.all().into_iter().filter_map(|container| {
+                let started_at = container.status.borrow().started_at?;
+                let memory_limit_bytes = locked(&container.state).spec.limits.memory_mib * MIB;
+                let stats = Stats {
+                    // A wave, so that graphs have something to draw.
+                    cpu_percent: 20.0 + 15.0 * (turn as f64 / 8.0).sin(),
+                    memory_bytes: memory_limit_bytes / 4 + turn % 64 * MIB / 4,
+                    memory_limit_bytes,
+                    network_rx_bytes: turn * 2_000,
+                    network_tx_bytes: turn * 8_000,
+                    disk_bytes: 64 * MIB,
+                    pids: 12,
+                    uptime_ms: (now - started_at).num_milliseconds().max(0).cast_unsigned(),
+                };
+                container.stats.send_replace(Some(stats));
+                Some(ContainerStats { id: container.id, stats })
+            });
+            let stats: Vec<_> = measured.collect();
+            if !stats.is_empty() {
+                self.tell(NodeEvent::Stats { stats });
+            }
+        }
+    }
+
+    fn info(&self) -> SystemInfo {
+        SystemInfo {
+            protocol: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").into(),
+            time: self.0.clock.now(),
+            hostname: self.0.name.clone(),
+            os: "simulated".into(),
+            kernel: "simulated".into(),
+            architecture: std::env::consts::ARCH.into(),
+            cpu_count: 16,
+            cpu_percent: 100.0,
+            memory_total_bytes: 64 * 1024 * MIB,
+            memory_used_bytes: 16 * 1024 * MIB,
+            disk_total_bytes: 1024 * 1024 * MIB,
+            disk_used_bytes: 256 * 1024 * MIB,
+            uptime_seconds: 86_400,
+            docker_version: Some("simulated".into()),
+            docker_problem: None,
+            ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
+        }
+    }
+
+    fn snapshot(&self) -> NodeEvent {
+        let containers = self.all().iter().map(|container| container.status.borrow().clone()).collect();
+        NodeEvent::Snapshot { system: self.info(), containers }
+    }
+}
+
+impl Simulated {
+    fn new(spec: ContainerSpec, clock: &Clock) -> Self {
+        let status = ContainerStatus {
+            id: spec.id,
+            revision: spec.revision,
+            phase: Phase::Offline,
+            since: clock.now(),
+            started_at: None,
+            last_exit: None,
+            problem: None,
+            progress: None,
+        };
+        let life = Life { suspended: spec.suspended, ..Life::NEW };
+        Self {
+            id: spec.id,
+            state: Mutex::new(State { spec, life, run: 0, lines: VecDeque::new() }),
+            status: watch::Sender::new(status),
+            stats: watch::Sender::new(None),
+            newest: watch::Sender::new(0),
+        }
+    }
+
+    fn say(&self, clock: &Clock, kind: LineKind, texts: impl IntoIterator<Item = String>) {
+        let at = clock.now();
+        let mut state = locked(&self.state);
+        let mut newest = *self.newest.borrow();
+        for text in texts {
+            newest += 1;
+            state.lines.push_back(ConsoleLine { seq: newest, at, kind, text });
+        }
+        let surplus = state.lines.len().saturating_sub(LINES);
+        state.lines.drain(..surplus);
+        self.newest.send_replace(newest);
+    }
+
+    /// At most `limit` lines after `after`, or where they begin to be kept.
+    fn read(&self, after: u64, limit: usize) -> Result<Vec<ConsoleLine>, u64> {
+        let state = locked(&self.state);
+        match state.lines.front() {
+            Some(oldest) if oldest.seq > after + 1 => Err(oldest.seq),
+            _ => Ok(state.lines.iter().filter(|line| line.seq > after).take(limit).cloned().collect()),
+        }
+    }
+
+    fn frame(&self, after: &mut u64) -> Option<LiveFrame> {
+        match self.read(*after, FRAME_LINES) {
+            Err(next) => {
+                let from = *after + 1;
+                *after = next - 1;
+                Some(LiveFrame::Gap { from, next })
+            }
+            Ok(lines) => {
+                *after = lines.last()?.seq;
+                Some(LiveFrame::Lines { lines })
+            }
+        }
+    }
+
+    fn follow(self: Arc<Self>, since: Since) -> impl futures_util::Stream<Item = LiveFrame> {
+        let after = match since {
+            Since::After(seq) => seq,
+            Since::Tail(lines) => self.newest.borrow().saturating_sub(u64::from(lines)),
+        };
+        let newest = self.newest.subscribe();
+        stream::unfold(
+            (self, newest, after, false),
+            |(container, mut newest, mut after, caught_up)| async move {
+                loop {
+                    newest.borrow_and_update();
+                    if let Some(frame) = container.frame(&mut after) {
+                        return Some((frame, (container, newest, after, caught_up)));
+                    }
+                    if !caught_up {
+                        return Some((LiveFrame::CaughtUp, (container, newest, after, true)));
+                    }
+                    newest.changed().await.ok()?;
+                }
+            },
+        )
+    }
+}
+
+#[async_trait]
+impl Node for SimulatedHost {
+    async fn system(&self) -> Result<SystemInfo, NodeError> {
+        Ok(self.info())
+    }
+
+    async fn containers(&self) -> Result<Vec<ContainerStatus>, NodeError> {
+        Ok(self.all().iter().map(|container| container.status.borrow().clone()).collect())
+    }
+
+    async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
+        let (container, new) = {
+            let mut containers = locked(&self.0.containers);
+            let new = !containers.contains_key(&spec.id);
+            let made = || Arc::new(Simulated::new(spec.clone(), &self.0.clock));
+            (containers.entry(spec.id).or_insert_with(made).clone(), new)
+        };
+        let suspend = {
+            let mut state = locked(&container.state);
+            let changed = spec.revision > state.spec.revision;
+            let suspended = spec.suspended;
+            if changed {
+                container.status.send_modify(|status| status.revision = spec.revision);
+                state.spec = spec;
+            }
+            (changed && suspended != state.life.suspended).then_some(suspended)
+        };
+        match suspend {
+            Some(true) => self.input(&container, Input::Suspend)?,
+            Some(false) => self.input(&container, Input::Unsuspend)?,
+            None if new => self.tell(NodeEvent::Status { status: container.status.borrow().clone() }),
+            None => {}
+        }
+        let status = container.status.borrow().clone();
+        Ok(status)
+    }
+
+    async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
+        let removed = locked(&self.0.containers).remove(&id);
+        if let Some(container) = removed {
+            // Whatever is still announced for its process is no news any more.
+            locked(&container.state).run += 1;
+            self.tell(NodeEvent::Removed { id });
+        }
+        Ok(())
+    }
+
+    async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
+        Ok(self.input(&self.container(id)?, Input::Power(action))?)
+    }
+
+    async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
+        let container = self.container(id)?;
+        if container.status.borrow().started_at.is_none() {
+            return Err(Refused::Offline.into());
+        }
+        let shown = if by.is_empty() { line.to_owned() } else { format!("{by}> {line}") };
+        container.say(&self.0.clock, LineKind::Command, [shown]);
+        let stops =
+            matches!(&locked(&container.state).spec.stop, StopRule::Command { command } if command == line);
+        if stops {
+            return Ok(self.input(&container, Input::Power(PowerAction::Stop))?);
+        }
+        container.say(&self.0.clock, LineKind::Output, [line.to_owned()]);
+        Ok(())
+    }
+
+    async fn console(
+        &self,
+        id: ContainerId,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<ConsoleLine>, NodeError> {
+        let container = self.container(id)?;
+        let newest = *container.newest.borrow();
+        let after = after.unwrap_or_else(|| newest.saturating_sub(u64::from(limit)));
+        let limit = limit as usize;
+        Ok(container.read(after, limit).or_else(|next| container.read(next - 1, limit)).unwrap_or_default())
+    }
+
+    async fn live(
+        &self,
+        id: ContainerId,
+        since: Since,
+        parts: LiveParts,
+    ) -> Result<BoxStream<'static, LiveFrame>, NodeError> {
+        let container = self.container(id)?;
+        let status =
+            WatchStream::new(container.status.subscribe()).map(|status| LiveFrame::Status { status });
+        let stats = WatchStream::new(container.stats.subscribe())
+            .filter_map(|stats| std::future::ready(stats.map(|stats| LiveFrame::Stats { stats })));
+        let mut live = status.boxed();
+        if parts.stats {
+            live = stream::select(live, stats).boxed();
+        }
+        if parts.console {
+            live = stream::select(live, container.follow(since)).boxed();
+        }
+        Ok(live)
+    }
+
+    async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
+        let events = self.0.events.subscribe();
+        let first = self.snapshot();
+        let follow = stream::unfold((events, self.clone()), |(mut events, host)| async move {
+            let event = match events.recv().await {
+                Ok(event) => event,
+                Err(broadcast::error::RecvError::Lagged(_)) => host.snapshot(),
+                Err(broadcast::error::RecvError::Closed) => return None,
+            };
+            Some((event, (events, host)))
+        });
+        Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
+    }
+}

@@ -1,0 +1,271 @@
+//! Containers: where they go, who sees them, and what their hosts are told.
+
+use crate::world::{World, on_both, until};
+use raptor_core::{
+    Error,
+    auth::Origin,
+    authz::{
+        Actor, ContainerPermission, ContainerSet,
+        actions::{
+            DeleteContainer, GrantAccess, LimitContainer, ReadConsole, RevokeAccess, SendCommand,
+            StartContainer, StopContainer, SuspendContainer, UpdateAccess, UpdateContainer, UpdateStartup,
+        },
+    },
+    containers::{
+        Level, Limits,
+        lifecycle::Phase,
+        service::{ContainerFilter, NewContainer, Sort, StartupChange},
+    },
+    id::{ContainerId, TemplateId, UserId},
+    node::Node,
+    paging::PageRequest,
+    roles::Builtin,
+};
+use std::collections::BTreeMap;
+
+fn of(owner: UserId, name: &str, template: TemplateId) -> NewContainer {
+    NewContainer { owner_id: Some(owner), ..NewContainer::new(name, template) }
+}
+
+async fn names(world: &World, actor: &Actor, filter: ContainerFilter) -> Vec<String> {
+    let page = PageRequest { limit: 100, ..PageRequest::default() };
+    let (page, _) = world.raptor.containers().list(actor, &filter, &page).await.unwrap();
+    page.items.into_iter().map(|visible| visible.container.name).collect()
+}
+
+async fn actor(world: &World, id: UserId) -> Actor {
+    world.raptor.auth().vouch(id, &Origin::default()).await.unwrap()
+}
+
+async fn phase(world: &World, id: ContainerId, phase: Phase) {
+    until("it is in that phase", || async {
+        world.raptor.live([id].iter()).get(&id).is_some_and(|live| live.phase == phase)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_container_goes_where_there_is_most_room() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await.id;
+        let template = world.template().await.id;
+        let refused = world.container(of(steve, "Early", template)).await.unwrap_err();
+        assert!(refused.to_string().contains("There is no daemon yet"), "{refused}");
+        world.daemon("away", "30000-30009").await;
+        world.daemon("one", "30000-30001").await;
+        world.daemon("two", "30000-30001").await;
+        for name in ["A", "B", "C", "D"] {
+            world.container(of(steve, name, template)).await.unwrap();
+        }
+        let actor = actor(&world, steve).await;
+        let page = PageRequest::default();
+        let (page, _) =
+            world.raptor.containers().list(&actor, &ContainerFilter::default(), &page).await.unwrap();
+        let mut homes: Vec<_> = page.items.iter().map(|item| item.container.daemon_name.as_str()).collect();
+        homes.sort_unstable();
+        assert_eq!(homes, ["one", "one", "two", "two"]);
+        let refused = world.container(of(steve, "E", template)).await.unwrap_err().to_string();
+        for lack in ["away: it is not online", "one: it has 0 free allocations", "two: it has 0 free"] {
+            assert!(refused.contains(lack), "{refused}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_declared_reaches_the_host_and_what_happens_there_comes_back() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await.id;
+        world.daemon("one", "30000").await;
+        let template = world.template().await.id;
+        let id =
+            world.container(NewContainer { start: true, ..of(steve, "Trains", template) }).await.unwrap();
+        phase(&world, id, Phase::Running).await;
+        let (containers, authz) = (world.raptor.containers(), world.raptor.authz());
+        let steve = actor(&world, steve).await;
+        let permit = authz.permit::<StartContainer>(&steve, id).await.unwrap();
+        assert_eq!(containers.start(permit).await.unwrap_err().code(), "already_running");
+        let permit = authz.permit::<SendCommand>(&steve, id).await.unwrap();
+        containers.command(permit, "status").await.unwrap();
+        let permit = authz.permit::<ReadConsole>(&steve, id).await.unwrap();
+        let lines = containers.console(permit, None, 10).await.unwrap();
+        assert_eq!(
+            lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(),
+            ["Ready", "steve> status", "status"]
+        );
+
+        world.hosts.of("one").end_process(id, 3).unwrap();
+        until("the crash is known", || async {
+            let live = world.raptor.live([id].iter()).remove(&id).unwrap();
+            live.last_exit.is_some_and(|exit| exit.crash && exit.code == 3)
+        })
+        .await;
+        phase(&world, id, Phase::Running).await;
+        let permit = authz.permit::<StopContainer>(&steve, id).await.unwrap();
+        containers.stop(permit).await.unwrap();
+        phase(&world, id, Phase::Offline).await;
+        until("the phase is written down", || async {
+            let (visible, _, _) = world.raptor.containers().get(&Actor::System, id).await.unwrap();
+            visible.container.phase == Phase::Offline
+        })
+        .await;
+
+        let permit = authz.permit::<DeleteContainer>(&steve, id).await.unwrap();
+        containers.delete(permit, false).await.unwrap();
+        until("the host has it no more", || async {
+            world.hosts.of("one").containers().await.unwrap().is_empty()
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_change_is_declared_and_a_suspended_container_does_not_start() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await.id;
+        world.daemon("one", "30000").await;
+        let template = world.template().await.id;
+        let id = world.container(of(steve, "Trains", template)).await.unwrap();
+        let (containers, authz) = (world.raptor.containers(), world.raptor.authz());
+        let permit = authz.permit::<UpdateContainer>(&Actor::System, id).await.unwrap();
+        containers.update(permit, "Planes", Some("New".into())).await.unwrap();
+        let permit = authz.permit::<LimitContainer>(&Actor::System, id).await.unwrap();
+        let limits = Limits { memory_mib: 2_048, ..Limits::default() };
+        containers.set_limits(permit, limits.clone(), 5_000).await.unwrap();
+        let permit = authz.permit::<UpdateStartup>(&Actor::System, id).await.unwrap();
+        let variables = BTreeMap::from([("srv_name".to_owned(), "Planes".to_owned())]);
+        let change = StartupChange { image: None, startup: None, variables };
+        containers.set_startup(permit, change).await.unwrap();
+        let permit = authz.permit::<SuspendContainer>(&Actor::System, id).await.unwrap();
+        containers.set_suspended(permit, true).await.unwrap();
+        until("the host has the newest declaration", || async {
+            world.hosts.of("one").containers().await.unwrap().iter().any(|status| status.revision == 5)
+        })
+        .await;
+        let (visible, _, _) = containers.get(&Actor::System, id).await.unwrap();
+        assert_eq!((visible.container.name.as_str(), &visible.container.limits), ("Planes", &limits));
+        let permit = authz.permit::<StartContainer>(&Actor::System, id).await.unwrap();
+        assert_eq!(containers.start(permit).await.unwrap_err().code(), "suspended");
+        let permit = authz.permit::<SuspendContainer>(&Actor::System, id).await.unwrap();
+        containers.set_suspended(permit, false).await.unwrap();
+        let permit = authz.permit::<StartContainer>(&Actor::System, id).await.unwrap();
+        containers.start(permit).await.unwrap();
+        phase(&world, id, Phase::Running).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_shows_what_the_actor_may_see_and_is_searched_sorted_and_paged() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await.id;
+        let alex = world.user("alex", Builtin::User).await.id;
+        world.daemon("one", "30000-30009").await;
+        let template = world.template().await.id;
+        for (owner, name) in [(steve, "beta"), (alex, "Alpha"), (steve, "Gamma"), (alex, "delta")] {
+            world.container(of(owner, name, template)).await.unwrap();
+            world.clock.advance(chrono::TimeDelta::seconds(1));
+        }
+        let all = ContainerFilter::default;
+        assert_eq!(names(&world, &Actor::System, all()).await, ["Alpha", "beta", "delta", "Gamma"]);
+        let newest = ContainerFilter { sort: Sort::Newest, ..all() };
+        assert_eq!(names(&world, &Actor::System, newest).await, ["delta", "Gamma", "Alpha", "beta"]);
+        let search = |text: &str| ContainerFilter { search: Some(text.into()), ..all() };
+        assert_eq!(names(&world, &Actor::System, search("ALPH")).await, ["Alpha"]);
+        assert_eq!(names(&world, &Actor::System, search("steve")).await, ["beta", "Gamma"]);
+        let actor = actor(&world, steve).await;
+        assert_eq!(names(&world, &actor, all()).await, ["beta", "Gamma"]);
+        assert_eq!(names(&world, &actor, search("alpha")).await, Vec::<String>::new());
+
+        let mut cursor = None;
+        let mut seen = Vec::new();
+        loop {
+            let page = PageRequest { limit: 3, cursor, with_total: true };
+            let (page, allocations) =
+                world.raptor.containers().list(&Actor::System, &all(), &page).await.unwrap();
+            assert_eq!((page.total, allocations.len()), (Some(4), page.items.len()));
+            seen.extend(page.items.into_iter().map(|visible| visible.container.name));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, ["Alpha", "beta", "delta", "Gamma"]);
+    })
+    .await;
+}
+
+/// What is listed is what is there, whatever was listed before.
+#[tokio::test]
+async fn a_list_follows_every_change_at_once() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await.id;
+        let alex = world.user("alex", Builtin::User).await.id;
+        world.daemon("one", "30000-30009").await;
+        let template = world.template().await.id;
+        let (steve, alex) = (actor(&world, steve).await, actor(&world, alex).await);
+        let all = ContainerFilter::default;
+        assert_eq!(names(&world, &steve, all()).await, Vec::<String>::new());
+        let id = world.container(of(steve.user_id().unwrap(), "Trains", template)).await.unwrap();
+        assert_eq!(names(&world, &steve, all()).await, ["Trains"]);
+        let (containers, authz) = (world.raptor.containers(), world.raptor.authz());
+        let permit = authz.permit::<UpdateContainer>(&steve, id).await.unwrap();
+        containers.update(permit, "Planes", None).await.unwrap();
+        assert_eq!(names(&world, &steve, all()).await, ["Planes"]);
+        assert_eq!(names(&world, &alex, all()).await, Vec::<String>::new());
+        let permit = authz.permit::<GrantAccess>(&steve, id).await.unwrap();
+        containers.grant(permit, "alex", Level::User, ContainerSet::NONE).await.unwrap();
+        assert_eq!(names(&world, &alex, all()).await, ["Planes"]);
+        let permit = authz.permit::<RevokeAccess>(&steve, id).await.unwrap();
+        containers.revoke(permit, alex.user_id().unwrap()).await.unwrap();
+        assert_eq!(names(&world, &alex, all()).await, Vec::<String>::new());
+        let running = ContainerFilter { phase: Some(Phase::Running), ..all() };
+        assert_eq!(names(&world, &steve, running.clone()).await, Vec::<String>::new());
+        let permit = authz.permit::<StartContainer>(&steve, id).await.unwrap();
+        containers.start(permit).await.unwrap();
+        until("it is listed among what runs", || async {
+            names(&world, &steve, running.clone()).await == ["Planes"]
+        })
+        .await;
+        let permit = authz.permit::<DeleteContainer>(&steve, id).await.unwrap();
+        containers.delete(permit, true).await.unwrap();
+        assert_eq!(names(&world, &steve, all()).await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_gives_or_takes_more_than_they_hold() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await.id;
+        let (alex, sam) =
+            (world.user("alex", Builtin::User).await.id, world.user("sam", Builtin::User).await.id);
+        world.daemon("one", "30000").await;
+        let template = world.template().await.id;
+        let id = world.container(of(steve, "Trains", template)).await.unwrap();
+        let (containers, authz) = (world.raptor.containers(), world.raptor.authz());
+        let (steve, alex) = (actor(&world, steve).await, actor(&world, alex).await);
+        assert!(matches!(authz.permit::<ReadConsole>(&alex, id).await, Err(Error::NotFound { .. })));
+        let custom: ContainerSet = [
+            ContainerPermission::ConsoleRead,
+            ContainerPermission::AccessCreate,
+            ContainerPermission::AccessUpdate,
+        ]
+        .into_iter()
+        .collect();
+        let permit = authz.permit::<GrantAccess>(&steve, id).await.unwrap();
+        containers.grant(permit, "alex@example.com", Level::Custom, custom).await.unwrap();
+        assert!(authz.permit::<ReadConsole>(&alex, id).await.is_ok());
+        assert!(matches!(authz.permit::<DeleteContainer>(&alex, id).await, Err(Error::Forbidden { .. })));
+        let permit = authz.permit::<GrantAccess>(&alex, id).await.unwrap();
+        let refused = containers.grant(permit, "sam", Level::Admin, ContainerSet::NONE).await;
+        assert!(matches!(refused, Err(Error::Forbidden { .. })));
+        let permit = authz.permit::<GrantAccess>(&steve, id).await.unwrap();
+        containers.grant(permit, "sam", Level::Admin, ContainerSet::NONE).await.unwrap();
+        let permit = authz.permit::<UpdateAccess>(&alex, id).await.unwrap();
+        let refused = containers.change_access(permit, sam, Level::Custom, ContainerSet::NONE).await;
+        assert!(matches!(refused, Err(Error::Forbidden { .. })), "who holds more is not theirs to change");
+    })
+    .await;
+}

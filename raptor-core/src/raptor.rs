@@ -4,10 +4,10 @@ use crate::{
     Result,
     activity::service::ActivityService,
     allocations::service::AllocationService,
-    auth::{Passwords, SessionCache, Throttle, Tokens, seal::Sealer, service::AuthService},
+    auth::{Passwords, SessionCache, Throttle, Tokens, seal::Sealer, service::AuthService, session_cache},
     authz::Authz,
     clock::Clock,
-    containers::service::ContainerService,
+    containers::{ListCache, list_cache, service::ContainerService},
     daemons::service::DaemonService,
     jobs::worker,
     live::{Connector, Fleet},
@@ -36,6 +36,7 @@ pub struct Inner {
     pub(crate) tokens: Tokens,
     pub(crate) sealer: Sealer,
     pub(crate) sessions: Arc<SessionCache>,
+    pub(crate) lists: Arc<ListCache>,
     pub(crate) throttle: Throttle,
     pub(crate) session_lifetime: TimeDelta,
     pub(crate) tasks: TaskTracker,
@@ -129,7 +130,8 @@ impl Builder {
         let store = Store::open(&self.database_url).await?;
         let (local, ports) = self.local.unzip();
         let raptor = Raptor(Arc::new(Inner {
-            sessions: SessionCache::new(store.feed().clone()),
+            sessions: session_cache(store.feed()),
+            lists: list_cache(store.feed()),
             store,
             clock: self.clock,
             passwords: Passwords::new(self.bcrypt_cost).await?,

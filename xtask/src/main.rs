@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a person or CI does with this repository, as commands.
 
+mod bench;
 mod deps;
 mod generate;
 mod images;
@@ -15,6 +16,7 @@ cargo xtask <command>
 
   up [flags]           build everything and run it on this machine; flags go to `raptor-api up`
   test [step …]        install what the tests need, start it, run them all (or only the steps named)
+  bench [flags]        measure it against references and write docs/benchmarks.md; --only http,… for a part
   openapi [--check]    write the OpenAPI documents from the code
   client [--check]     generate the Rust and TypeScript clients from the OpenAPI documents
   images               make the container images that the tests run (needs Docker)
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let done = match args.first().map(String::as_str) {
         Some("up") => up::up(rest),
         Some("test") => suite::test(rest),
+        Some("bench") => bench::bench(rest),
         Some("openapi") => generate::openapi(check),
         Some("client") => generate::client(check),
         Some("images") => images::make(),

@@ -17,6 +17,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("postgresql", "/usr/lib/postgresql"),
     ("chromium", "/usr/bin/chromium"),
     ("busybox-static", "/bin/busybox"),
+    ("wrk", "/usr/bin/wrk"),
 ];
 
 /// Installs what is missing, where this user may.

@@ -20,7 +20,6 @@ use raptor_core::{
     node::PowerAction,
 };
 use serde::Deserialize;
-use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -91,17 +90,11 @@ async fn list_containers(
     Query(query): Query<ContainerQuery>,
     Query(paging): Query<Paging>,
 ) -> Answer<Json<ContainerPage>> {
-    let (page, allocations) = app.raptor.containers().list(&actor, &query.into(), &paging.request()?).await?;
-    let mut live = app.raptor.live(page.items.iter().map(|visible| &visible.container.id));
-    let mut of_each: HashMap<ContainerId, Vec<_>> = HashMap::new();
-    for allocation in allocations {
-        if let Some((id, _)) = &allocation.container {
-            of_each.entry(*id).or_default().push(allocation);
-        }
-    }
-    let page = page.map(|visible| {
-        let id = visible.container.id;
-        ContainerSummary::new(visible, of_each.remove(&id).unwrap_or_default(), live.remove(&id))
+    let page = app.raptor.containers().list(&actor, &query.into(), &paging.request()?).await?;
+    let mut live = app.raptor.live(page.items.iter().map(|listed| &listed.container.id));
+    let page = page.map(|listed| {
+        let live = live.remove(&listed.container.id);
+        ContainerSummary::new(&listed.container, listed.permissions, &listed.allocations, live)
     });
     Ok(Json(ContainerPage { items: page.items, next: page.next, total: page.total }))
 }

@@ -303,8 +303,8 @@ impl Listener {
         let mut page = PageRequest { limit: raptor_core::paging::MAX_LIMIT, ..PageRequest::default() };
         let mut ids = HashSet::new();
         loop {
-            let (found, _) = self.app.raptor.containers().list(&self.actor, &filter, &page).await.ok()?;
-            ids.extend(found.items.iter().map(|visible| visible.container.id));
+            let found = self.app.raptor.containers().list(&self.actor, &filter, &page).await.ok()?;
+            ids.extend(found.items.iter().map(|listed| listed.container.id));
             match found.next {
                 Some(next) => page.cursor = Some(next),
                 None => return Some(ids),

@@ -113,14 +113,14 @@ fn names(permissions: ContainerSet) -> Vec<&'static str> {
 }
 
 impl ContainerSummary {
-    /// `visible` with its addresses and what is known of it now.
+    /// `container` with its addresses and what is known of it now.
     pub fn new(
-        visible: Visible,
-        allocations: Vec<allocations::Allocation>,
+        container: &containers::Container,
+        permissions: ContainerSet,
+        allocations: &[allocations::Allocation],
         live: Option<live::Live>,
     ) -> Self {
-        let container = visible.container;
-        let shows_stats = visible.permissions.contains(ContainerPermission::StatsRead);
+        let shows_stats = permissions.contains(ContainerPermission::StatsRead);
         let mut live = live.map_or_else(
             || LiveState {
                 phase: container.phase,
@@ -138,23 +138,23 @@ impl ContainerSummary {
             id: container.id,
             short_id: container.id.short(),
             number: container.number,
-            name: container.name,
-            description: container.description,
-            owner: UserRef { id: container.owner_id, username: container.owner_name },
+            name: container.name.clone(),
+            description: container.description.clone(),
+            owner: UserRef { id: container.owner_id, username: container.owner_name.clone() },
             daemon: DaemonRef {
                 id: container.daemon_id,
-                name: container.daemon_name,
-                host: container.daemon_host,
+                name: container.daemon_name.clone(),
+                host: container.daemon_host.clone(),
             },
-            template: TemplateRef { id: container.template_id, name: container.template_name },
-            image: container.image,
-            allocations: allocations.into_iter().map(Into::into).collect(),
-            limits: container.limits,
+            template: TemplateRef { id: container.template_id, name: container.template_name.clone() },
+            image: container.image.clone(),
+            allocations: allocations.iter().cloned().map(Into::into).collect(),
+            limits: container.limits.clone(),
             suspended: container.suspended,
             deleting: container.deleting,
             created_at: container.created_at,
             live,
-            permissions: names(visible.permissions),
+            permissions: names(permissions),
         }
     }
 }
@@ -239,7 +239,7 @@ impl Container {
             images: if reads { template.images } else { Vec::new() },
             stop_timeout_ms: visible.container.stop_timeout_ms,
             synced: visible.container.synced_revision >= visible.container.revision,
-            summary: ContainerSummary::new(visible, allocations, live),
+            summary: ContainerSummary::new(&visible.container, visible.permissions, &allocations, live),
         }
     }
 }

@@ -8,7 +8,7 @@ mod throttle;
 mod tokens;
 
 pub(crate) use passwords::Passwords;
-pub(crate) use session_cache::SessionCache;
+pub(crate) use session_cache::{SessionCache, session_cache};
 pub(crate) use throttle::Throttle;
 pub(crate) use tokens::Tokens;
 

@@ -154,7 +154,7 @@ impl AuthService<'_> {
     }
 
     async fn entry(&self, id: SessionId) -> Result<Option<Arc<Entry>>> {
-        match self.0.sessions.get(id) {
+        match self.0.sessions.get(&id) {
             Some(entry) => Ok(Some(entry)),
             None => self.load(id).await,
         }
@@ -275,7 +275,7 @@ impl AuthService<'_> {
     pub async fn account(&self, actor: &Actor) -> Result<User> {
         let user = signed_in(actor)?;
         if let Some(session) = user.session_id
-            && let Some(entry) = self.0.sessions.get(session)
+            && let Some(entry) = self.0.sessions.get(&session)
         {
             return Ok(entry.user.clone());
         }

@@ -3,9 +3,14 @@
 pub mod lifecycle;
 
 #[cfg(feature = "store")]
+mod list_cache;
+#[cfg(feature = "store")]
 pub mod service;
 #[cfg(feature = "store")]
 mod spec;
+
+#[cfg(feature = "store")]
+pub(crate) use list_cache::{ListCache, list_cache};
 
 use crate::{
     Error, Result,

@@ -1,6 +1,11 @@
 //! What can be done with containers.
 
-use super::{Container, Level, Limits, check_image, check_name, lifecycle::Phase, spec};
+use super::{
+    Container, Level, Limits, check_image, check_name,
+    lifecycle::Phase,
+    list_cache::{Key, Stored},
+    spec,
+};
 use crate::{
     Error, Raptor, Result,
     activity::{Activity, ActivityFilter},
@@ -24,7 +29,10 @@ use crate::{
     templates::Template,
 };
 use futures_util::stream::BoxStream;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 pub use crate::store::containers::Access;
 
@@ -35,6 +43,17 @@ pub struct Visible {
     pub container: Container,
     /// What the actor may do with it, by role and access together.
     pub permissions: ContainerSet,
+}
+
+/// A container in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// The record.
+    pub container: Arc<Container>,
+    /// What the actor may do with it, by role and access together.
+    pub permissions: ContainerSet,
+    /// Its allocations, the primary one first.
+    pub allocations: Arc<[Allocation]>,
 }
 
 impl Target for Visible {
@@ -160,18 +179,43 @@ impl ContainerService<'_> {
         actor: &Actor,
         filter: &ContainerFilter,
         page: &PageRequest,
-    ) -> Result<(Page<Visible>, Vec<Allocation>)> {
+    ) -> Result<Page<Listed>> {
         let only_theirs = filter.mine || !actor.grants().contains(SystemPermission::ContainersRead);
+        let key = Key { user: actor.user_id(), only_theirs, filter: filter.clone(), page: page.clone() };
+        let stored = match self.0.lists.get(&key) {
+            Some(stored) => stored,
+            None => self.read_list(key).await?,
+        };
+        let listed = |(container, access, allocations): &(Arc<Container>, _, Arc<[Allocation]>)| Listed {
+            container: container.clone(),
+            permissions: container_permissions(actor.grants(), *access),
+            allocations: allocations.clone(),
+        };
+        Ok(Page {
+            items: stored.items.iter().map(listed).collect(),
+            next: stored.next.clone(),
+            total: stored.total,
+        })
+    }
+
+    async fn read_list(&self, key: Key) -> Result<Stored> {
+        let generation = self.0.lists.generation();
         let mut reader = self.0.store.read().await?;
-        let page =
-            store::containers::list(&mut reader.conn(), actor.user_id(), only_theirs, filter, page).await?;
-        let page = page.map(|(container, access)| Visible {
-            container,
-            permissions: container_permissions(actor.grants(), access),
-        });
-        let ids: Vec<ContainerId> = page.items.iter().map(|visible| visible.container.id).collect();
-        let allocations = store::allocations::of_containers(&mut reader.conn(), &ids).await?;
-        Ok((page, allocations))
+        let Key { user, only_theirs, filter, page } = &key;
+        let page = store::containers::list(&mut reader.conn(), *user, *only_theirs, filter, page).await?;
+        let ids: Vec<ContainerId> = page.items.iter().map(|(container, _)| container.id).collect();
+        let mut of_each: HashMap<ContainerId, Vec<Allocation>> = HashMap::new();
+        for allocation in store::allocations::of_containers(&mut reader.conn(), &ids).await? {
+            if let Some((id, _)) = &allocation.container {
+                of_each.entry(*id).or_default().push(allocation);
+            }
+        }
+        let stored: Stored = Arc::new(page.map(|(container, access)| {
+            let allocations = of_each.remove(&container.id).unwrap_or_default();
+            (Arc::new(container), access, allocations.into())
+        }));
+        self.0.lists.keep(key, stored.clone(), generation);
+        Ok(stored)
     }
 
     /// One container, for an actor who may do anything at all with it.

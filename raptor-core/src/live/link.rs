@@ -141,7 +141,10 @@ impl Task {
             let kept = async {
                 let mut tx = self.raptor.store.begin().await?;
                 store::containers::set_phase(&mut tx.conn(), id, phase, since).await?;
-                tx.commit().await
+                tx.commit().await?;
+                // Every replica hears it from the host itself, so the feed need not tell.
+                self.raptor.lists.forget_all();
+                Ok::<_, crate::Error>(())
             };
             if let Err(error) = kept.await {
                 tracing::warn!(%error, container = %id, "the container's phase was not written down");

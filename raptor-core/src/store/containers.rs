@@ -88,42 +88,104 @@ impl Row {
     }
 }
 
-/// `$1` is the user whose access is looked up.
-macro_rules! select {
-    ($($rest:literal),+) => {
-        concat!(
-            "SELECT c.id, c.number, c.name, c.description, c.owner_id, u.username AS owner_name, c.daemon_id, d.name AS daemon_name,
-                    CASE WHEN d.local THEN NULL ELSE d.host END AS daemon_host,
-                    c.template_id, t.name AS template_name, c.image, c.startup, c.variables, c.limits, c.stop_timeout_ms,
-                    c.suspended, c.deleting, c.revision, c.synced_revision, c.phase, c.phase_since, c.created_at, c.updated_at,
-                    a.level, a.permissions
-             FROM containers c
-             JOIN users u ON u.id = c.owner_id JOIN daemons d ON d.id = c.daemon_id JOIN templates t ON t.id = c.template_id
-             LEFT JOIN container_access a ON a.container_id = c.id AND a.user_id = $1 ",
-            $($rest),+
-        )
+/// All columns of [`Row`]; `$1` is the user whose access is looked up.
+macro_rules! columns {
+    () => {
+        "c.id, c.number, c.name, c.description, c.owner_id, u.username AS owner_name, c.daemon_id, d.name AS daemon_name,
+         CASE WHEN d.local THEN NULL ELSE d.host END AS daemon_host,
+         c.template_id, t.name AS template_name, c.image, c.startup, c.variables, c.limits, c.stop_timeout_ms,
+         c.suspended, c.deleting, c.revision, c.synced_revision, c.phase, c.phase_since, c.created_at, c.updated_at,
+         a.level, a.permissions"
     };
 }
 
-/// `$1` user, `$2` whether to see only what the user may, `$3` search, `$4` phase, `$5` daemon, `$6` owner, `$7` template.
-macro_rules! filtered {
-    ($rest:literal) => {
-        select!(
-            "WHERE (NOT $2 OR c.owner_id = $1 OR a.user_id IS NOT NULL)
-               AND ($3 IS NULL OR c.name_key LIKE $3 ESCAPE '\\' OR c.short_id LIKE $3 ESCAPE '\\' OR u.username_key LIKE $3 ESCAPE '\\')
-               AND ($4 IS NULL OR c.phase = $4) AND ($5 IS NULL OR c.daemon_id = $5) AND ($6 IS NULL OR c.owner_id = $6)
-               AND ($7 IS NULL OR c.template_id = $7) ",
-            $rest
-        )
+/// What those columns are of, beside containers themselves.
+macro_rules! joins {
+    () => {
+        " JOIN users u ON u.id = c.owner_id JOIN daemons d ON d.id = c.daemon_id JOIN templates t ON t.id = c.template_id
+          LEFT JOIN container_access a ON a.container_id = c.id AND a.user_id = $1 "
     };
 }
 
-const COUNT: &str = "SELECT COUNT(*) FROM containers c JOIN users u ON u.id = c.owner_id
-             LEFT JOIN container_access a ON a.container_id = c.id AND a.user_id = $1
-             WHERE (NOT $2 OR c.owner_id = $1 OR a.user_id IS NOT NULL)
-               AND ($3 IS NULL OR c.name_key LIKE $3 ESCAPE '\\' OR c.short_id LIKE $3 ESCAPE '\\' OR u.username_key LIKE $3 ESCAPE '\\')
-               AND ($4 IS NULL OR c.phase = $4) AND ($5 IS NULL OR c.daemon_id = $5) AND ($6 IS NULL OR c.owner_id = $6)
-               AND ($7 IS NULL OR c.template_id = $7) ";
+/// `$2` search, `$3` phase, `$4` daemon, `$5` owner, `$6` template.
+macro_rules! filter {
+    () => {
+        " ($2 IS NULL OR c.name_key LIKE $2 ESCAPE '\\' OR c.short_id LIKE $2 ESCAPE '\\' OR u.username_key LIKE $2 ESCAPE '\\')
+          AND ($3 IS NULL OR c.phase = $3) AND ($4 IS NULL OR c.daemon_id = $4) AND ($5 IS NULL OR c.owner_id = $5)
+          AND ($6 IS NULL OR c.template_id = $6) "
+    };
+}
+
+/// One order of a list: a page of all containers, and one of those that `$1` owns or has access to. The latter takes a page
+/// of each kind, which an index gives without looking at the containers of others, and the first ones of both.
+macro_rules! pages {
+    ($after:literal, $order:literal, $outer:literal) => {
+        [
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM containers c",
+                joins!(),
+                "WHERE",
+                filter!(),
+                $after,
+                " ORDER BY ",
+                $order,
+                " LIMIT $10"
+            ),
+            concat!(
+                "SELECT * FROM (SELECT * FROM (SELECT ",
+                columns!(),
+                ", c.name_key FROM containers c",
+                joins!(),
+                "WHERE c.owner_id = $1 AND",
+                filter!(),
+                $after,
+                " ORDER BY ",
+                $order,
+                " LIMIT $10) AS own
+                 UNION ALL
+                 SELECT * FROM (SELECT ",
+                columns!(),
+                ", c.name_key FROM container_access mine JOIN containers c ON c.id = mine.container_id",
+                joins!(),
+                "WHERE mine.user_id = $1 AND c.owner_id <> $1 AND",
+                filter!(),
+                $after,
+                " ORDER BY ",
+                $order,
+                " LIMIT $10) AS shared) AS both_kinds ORDER BY ",
+                $outer,
+                " LIMIT $10"
+            ),
+        ]
+    };
+}
+
+/// `$7` name or `$8` time, with `$9`, are where the page begins.
+const BY_NAME: [&str; 2] = pages!(
+    "AND ($7 IS NULL OR (c.name_key, c.id) > ($7, $9)) AND $8 IS NULL",
+    "c.name_key, c.id",
+    "name_key, id"
+);
+const OLDEST: [&str; 2] = pages!(
+    "AND $7 IS NULL AND ($8 IS NULL OR (c.created_at, c.id) > ($8, $9))",
+    "c.created_at, c.id",
+    "created_at, id"
+);
+const NEWEST: [&str; 2] = pages!(
+    "AND $7 IS NULL AND ($8 IS NULL OR (c.created_at, c.id) < ($8, $9))",
+    "c.created_at DESC, c.id DESC",
+    "created_at DESC, id DESC"
+);
+const COUNT: [&str; 2] = [
+    concat!("SELECT COUNT(*) FROM containers c JOIN users u ON u.id = c.owner_id WHERE ($1 IS NULL OR $1 IS NOT NULL) AND", filter!()),
+    concat!(
+        "SELECT COUNT(*) FROM containers c JOIN users u ON u.id = c.owner_id
+         WHERE (c.owner_id = $1 OR c.id IN (SELECT container_id FROM container_access WHERE user_id = $1)) AND",
+        filter!()
+    ),
+];
 
 pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i64> {
     let limits = &container.limits;
@@ -160,14 +222,15 @@ pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i6
     })?)
 }
 
+const FIND: &str = concat!("SELECT ", columns!(), " FROM containers c", joins!(), "WHERE c.id = $2");
+
 /// The container and what access `user` has to it.
 pub(crate) async fn find(
     c: &mut Conn<'_>,
     id: ContainerId,
     user: Option<UserId>,
 ) -> Result<Option<(Container, Option<ContainerSet>)>> {
-    let row: Option<Row> =
-        on!(c, |c| sqlx::query_as(select!("WHERE c.id = $2")).bind(user).bind(id).fetch_optional(c).await)?;
+    let row: Option<Row> = on!(c, |c| sqlx::query_as(FIND).bind(user).bind(id).fetch_optional(c).await)?;
     Ok(row.map(|row| row.split(user)))
 }
 
@@ -268,22 +331,14 @@ pub(crate) async fn list(
     let by_name = page_key::<String>(page, filter.sort == Sort::Name)?;
     let by_time = page_key::<DateTime<Utc>>(page, filter.sort != Sort::Name)?;
     let after = by_name.as_ref().map(|(_, id)| *id).or(by_time.as_ref().map(|(_, id)| *id));
+    let kind = usize::from(only_theirs);
     let sql = match filter.sort {
-        Sort::Name => filtered!(
-            "AND ($8 IS NULL OR (c.name_key, c.id) > ($8, $10)) AND $9 IS NULL ORDER BY c.name_key, c.id LIMIT $11"
-        ),
-        Sort::Oldest => {
-            filtered!(
-                "AND $8 IS NULL AND ($9 IS NULL OR (c.created_at, c.id) > ($9, $10)) ORDER BY c.created_at, c.id LIMIT $11"
-            )
-        }
-        Sort::Newest => filtered!(
-            "AND $8 IS NULL AND ($9 IS NULL OR (c.created_at, c.id) < ($9, $10)) ORDER BY c.created_at DESC, c.id DESC LIMIT $11"
-        ),
+        Sort::Name => BY_NAME[kind],
+        Sort::Oldest => OLDEST[kind],
+        Sort::Newest => NEWEST[kind],
     };
     let rows: Vec<Row> = on!(c, |c| sqlx::query_as(sql)
         .bind(user)
-        .bind(only_theirs)
         .bind(filter.search.as_deref().map(like_pattern))
         .bind(filter.phase.map(Phase::name))
         .bind(filter.daemon_id)
@@ -296,9 +351,8 @@ pub(crate) async fn list(
         .fetch_all(c)
         .await)?;
     let total = if page.with_total {
-        Some(on!(c, |c| sqlx::query_scalar(COUNT)
+        Some(on!(c, |c| sqlx::query_scalar(COUNT[kind])
             .bind(user)
-            .bind(only_theirs)
             .bind(filter.search.as_deref().map(like_pattern))
             .bind(filter.phase.map(Phase::name))
             .bind(filter.daemon_id)

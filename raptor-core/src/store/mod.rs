@@ -13,9 +13,11 @@ pub(crate) mod sessions;
 pub(crate) mod templates;
 pub(crate) mod users;
 
+mod cache;
 mod feed;
 mod open;
 
+pub(crate) use cache::{Cache, Concern};
 pub use feed::{Change, Feed, Heard, Subject, Verb};
 
 use crate::Result;

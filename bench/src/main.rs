@@ -1,0 +1,102 @@
+//! Raptor's benchmarks: each figure is a ratio against a named reference on the same machine in the same run.
+//! `cargo xtask bench` builds what they need, starts it, and writes `docs/benchmarks.md`.
+
+mod bare;
+mod console;
+mod http;
+mod memory;
+mod programs;
+mod report;
+mod seed;
+mod sign_in;
+mod start;
+mod wrk;
+
+use clap::{Parser, Subcommand};
+use report::Report;
+use std::path::PathBuf;
+
+/// Raptor's benchmarks
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the suites and write the table
+    Run(Setting),
+    /// Serve the reference: bare Axum, with sqlx where a database is given
+    Bare {
+        /// Where to listen
+        addr: String,
+        /// What to read from
+        database: Option<String>,
+    },
+    /// Hash passwords for so many seconds, as the reference for what that does to everything else
+    Burn {
+        /// At the same time
+        threads: usize,
+        /// For so long
+        seconds: u64,
+    },
+}
+
+/// What is run and how.
+#[derive(clap::Args)]
+pub struct Setting {
+    /// Only these suites: http, sign-in, console, start, memory
+    #[arg(long = "only", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Seconds of one load
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u64,
+    /// The folder of raptor-api and raptor-daemon
+    #[arg(long)]
+    pub programs: PathBuf,
+    /// A PostgreSQL server for a user who may create databases
+    #[arg(long)]
+    pub postgres: String,
+    /// The file to write the table to
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Bare { addr, database } => bare::serve(&addr, database.as_deref()).await,
+        Command::Burn { threads, seconds } => {
+            sign_in::burn(threads, seconds);
+            Ok(())
+        }
+        Command::Run(setting) => run(&setting).await,
+    }
+}
+
+async fn run(setting: &Setting) -> anyhow::Result<()> {
+    let wanted = |suite: &str| setting.only.is_empty() || setting.only.iter().any(|only| only == suite);
+    let mut report = Report::default();
+    if wanted("http") {
+        http::run(setting, &mut report).await?;
+    }
+    if wanted("sign-in") {
+        sign_in::run(setting, &mut report).await?;
+    }
+    if wanted("console") {
+        console::run(setting, &mut report).await?;
+    }
+    if wanted("start") {
+        start::run(setting, &mut report).await?;
+    }
+    if wanted("memory") {
+        memory::run(setting, &mut report).await?;
+    }
+    println!("\n{}", report.table());
+    if let Some(out) = &setting.out {
+        report.write(out)?;
+        println!("wrote {}", out.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,310 @@
+//! The programs under test, as processes, and what they are told over HTTP.
+
+use crate::Setting;
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// The administrator's password.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A process that ends with this value.
+pub struct Program {
+    child: Child,
+}
+
+impl Program {
+    /// Starts `program` with nothing but `env` around it.
+    pub fn start(
+        program: &Path,
+        args: &[&str],
+        env: &[(&str, String)],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let child = Command::new(program)
+            .args(args)
+            .env_clear()
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .with_context(|| format!("{} can't be started", program.display()))?;
+        Ok(Self { child })
+    }
+
+    /// Its resident memory in MiB.
+    pub fn resident_mib(&self) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).context("it has no memory")?;
+        let kib: f64 = line.split_whitespace().nth(1).context("it has no memory")?.parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    /// Waits for its own end.
+    pub fn wait(&mut self) -> anyhow::Result<()> {
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that is free now.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// This very program.
+pub fn own() -> anyhow::Result<PathBuf> {
+    Ok(std::env::current_exe()?)
+}
+
+/// Asks until `met` gives something, for two minutes at most.
+pub async fn until<T, F: Future<Output = anyhow::Result<Option<T>>>>(
+    what: &str,
+    mut met: impl FnMut() -> F,
+) -> anyhow::Result<T> {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        if let Some(met) = met().await? {
+            return Ok(met);
+        }
+        if Instant::now() > deadline {
+            bail!("two minutes have passed and not: {what}");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A folder into which the containers' user can look.
+pub fn folder() -> anyhow::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    Ok(folder)
+}
+
+/// A fresh database on the given server.
+pub async fn fresh_postgres(setting: &Setting) -> anyhow::Result<String> {
+    let name = format!("raptor_bench_{}", uuid::Uuid::now_v7().simple());
+    let admin = sqlx::PgPool::connect(&setting.postgres).await?;
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await?;
+    let (base, _) = setting.postgres.rsplit_once('/').context("--postgres names no database")?;
+    Ok(format!("{base}/{name}"))
+}
+
+/// A running `raptor-api` and its administrator.
+pub struct Api {
+    /// The process.
+    pub program: Program,
+    /// `http://host:port`.
+    pub base: String,
+    /// The administrator's token.
+    pub token: String,
+    /// The folder that it runs in.
+    pub folder: tempfile::TempDir,
+    http: reqwest::Client,
+    start: (PathBuf, Vec<(&'static str, String)>),
+}
+
+impl Api {
+    /// Starts it on `database`, or on SQLite in its own folder.
+    pub async fn start(setting: &Setting, database: Option<&str>, bcrypt_cost: u32) -> anyhow::Result<Self> {
+        let folder = folder()?;
+        let port = free_port()?;
+        let own = format!("sqlite://{}/raptor.db", folder.path().display());
+        let env = vec![
+            ("API_ADDR", format!("127.0.0.1:{port}")),
+            ("APP_KEY", "benchmarks need a key of 32 characters".into()),
+            ("ADMIN_PASSWORD", PASSWORD.into()),
+            ("BCRYPT_COST", bcrypt_cost.to_string()),
+            ("DATABASE_URL", database.map_or(own, str::to_owned)),
+            ("SIGN_IN_ATTEMPTS", "0".into()),
+            ("RUST_LOG", "warn".into()),
+        ];
+        let path = setting.programs.join("raptor-api");
+        let program = Program::start(&path, &[], &env, folder.path())?;
+        let http = raptor_client_http()?;
+        let base = format!("http://127.0.0.1:{port}");
+        let mut api = Self { program, base, token: String::new(), folder, http, start: (path, env) };
+        api.answers().await?;
+        api.token = api.sign_in("admin").await?;
+        Ok(api)
+    }
+
+    /// Where its state is.
+    pub fn database(&self) -> &str {
+        self.start.1.iter().find(|(name, _)| *name == "DATABASE_URL").map_or("", |(_, url)| url)
+    }
+
+    /// Ends it and measures how long a new one takes to its first answer.
+    pub async fn restart(&mut self) -> anyhow::Result<Duration> {
+        let (path, env) = &self.start;
+        let _ = self.program.child.kill();
+        self.program.wait()?;
+        let begun = Instant::now();
+        self.program = Program::start(path, &[], env, self.folder.path())?;
+        self.answers().await?;
+        Ok(begun.elapsed())
+    }
+
+    async fn answers(&self) -> anyhow::Result<()> {
+        let url = format!("{}/api/v1/settings", self.base);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            if Instant::now() > deadline {
+                bail!("raptor-api does not answer");
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
+
+    /// A new session's token.
+    pub async fn sign_in(&self, login: &str) -> anyhow::Result<String> {
+        let session = self.post("/auth/sign-in", json!({ "login": login, "password": PASSWORD })).await?;
+        Ok(text(&session["token"]))
+    }
+
+    /// Asks for something.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.send(self.http.get(self.url(path))).await
+    }
+
+    /// Has something done.
+    pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.send(self.http.post(self.url(path)).json(&body)).await
+    }
+
+    /// Uploads something.
+    pub async fn upload(&self, path: &str, body: Vec<u8>) -> anyhow::Result<Value> {
+        let request = self.http.post(self.url(path)).header("content-type", "application/octet-stream");
+        self.send(request.body(body)).await
+    }
+
+    /// Deletes something.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        self.send(self.http.delete(self.url(path))).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/api/v1{path}", self.base)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+        let request = if self.token.is_empty() { request } else { request.bearer_auth(&self.token) };
+        let answer = request.send().await?;
+        let status = answer.status();
+        let body = answer.text().await?;
+        if !status.is_success() {
+            bail!("raptor-api answered {status}: {body}");
+        }
+        Ok(if body.is_empty() { Value::Null } else { serde_json::from_str(&body)? })
+    }
+}
+
+/// An HTTP client for plain http.
+pub fn raptor_client_http() -> anyhow::Result<reqwest::Client> {
+    // Sets the process up for the client library.
+    raptor_client::api_client("http://127.0.0.1", "")?;
+    Ok(reqwest::Client::new())
+}
+
+/// A value's text.
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A real daemon on this host's Docker, known to the API.
+pub struct Daemon {
+    /// The process.
+    pub program: Program,
+    /// Its record.
+    pub id: String,
+    // Removed when this ends.
+    _folder: tempfile::TempDir,
+}
+
+impl Daemon {
+    /// Starts one and waits until the API sees it.
+    pub async fn start(setting: &Setting, api: &Api) -> anyhow::Result<Self> {
+        let folder = folder()?;
+        let port = free_port()?;
+        let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": port });
+        let created = api.post("/daemons", draft).await?;
+        let id = text(&created["daemon"]["id"]);
+        let env = [
+            ("DAEMON_ADDR", format!("127.0.0.1:{port}")),
+            ("DAEMON_API_KEY", text(&created["api_key"])),
+            ("SFTP_BASE_PATH", folder.path().join("containers").display().to_string()),
+            ("SFTP_PORT", free_port()?.to_string()),
+            ("RUST_LOG", "warn".to_owned()),
+        ];
+        let program = Program::start(&setting.programs.join("raptor-daemon"), &[], &env, folder.path())?;
+        online(api, &id).await?;
+        Ok(Self { program, id, _folder: folder })
+    }
+}
+
+/// Waits until the API sees the daemon.
+pub async fn online(api: &Api, id: &str) -> anyhow::Result<()> {
+    until("the daemon is online", || async move {
+        let daemon = api.get(&format!("/daemons/{id}")).await?;
+        Ok((daemon["connection"]["state"] == "online").then_some(()))
+    })
+    .await
+}
+
+/// A template whose containers run `startup` in the tests' image.
+pub async fn template(api: &Api, startup: &str) -> anyhow::Result<String> {
+    let egg = json!({
+        "meta": { "version": "PTDL_v2" }, "name": "Bench", "author": "bench@example.com", "description": "",
+        "features": null, "docker_images": { "busybox": "~raptor-test/busybox:1" }, "file_denylist": [],
+        "startup": startup,
+        "config": { "files": "{}", "startup": "{}", "logs": "{}", "stop": "^C" },
+        "scripts": { "installation": { "script": "", "container": "", "entrypoint": "" } },
+        "variables": [],
+    });
+    let imported = api.upload("/templates/import", egg.to_string().into_bytes()).await?;
+    Ok(text(&imported["template"]["id"]))
+}
+
+/// A container on `daemon`, with its phase known.
+pub async fn container(api: &Api, name: &str, template: &str, daemon: &str) -> anyhow::Result<String> {
+    let made = api
+        .post(
+            "/containers",
+            json!({
+                "name": name, "template_id": template, "daemon_id": daemon, "image": "~raptor-test/busybox:1",
+                "allocation_count": 0,
+                "limits": { "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 64, "pids": 64, "io_weight": 500 },
+            }),
+        )
+        .await?;
+    let id = text(&made["id"]);
+    until("the host has the container", || async {
+        let found = api.get(&format!("/containers/{id}")).await?;
+        Ok((found["synced"] == true && found["live"]["known"] == true).then_some(()))
+    })
+    .await?;
+    Ok(id)
+}
+
+/// Waits until the container is in that phase.
+pub async fn phase(api: &Api, id: &str, phase: &str) -> anyhow::Result<()> {
+    until(phase, || async {
+        Ok((api.get(&format!("/containers/{id}")).await?["live"]["phase"] == phase).then_some(()))
+    })
+    .await
+}

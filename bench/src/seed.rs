@@ -1,0 +1,61 @@
+//! A large system: rows that a company would have made over years, copied in the database itself.
+
+use sqlx::{PgPool, SqlitePool};
+
+/// Copies the newest container, for other owners, until there are `total` of them, each with an allocation. All belong to a
+/// daemon that does not exist any more and to a user who owns nothing else.
+pub async fn containers(database: &str, total: u32) -> anyhow::Result<()> {
+    if database.starts_with("postgres") {
+        let pool = PgPool::connect(database).await?;
+        for statement in POSTGRES {
+            sqlx::query(*statement).bind(i64::from(total)).execute(&pool).await?;
+        }
+        sqlx::query("ANALYZE").execute(&pool).await?;
+    } else {
+        let pool = SqlitePool::connect(database).await?;
+        for statement in SQLITE {
+            sqlx::query(*statement).bind(i64::from(total)).execute(&pool).await?;
+        }
+        sqlx::query("ANALYZE").execute(&pool).await?;
+    }
+    Ok(())
+}
+
+/// `$1` is how many containers there are to be.
+const POSTGRES: &[&str] = &[
+    "INSERT INTO users (id, username, username_key, email, email_key, password_hash, role_id, suspended, created_at, updated_at)
+     SELECT gen_random_uuid(), 'others', 'others', 'others@example.com', 'others@example.com', '-', role_id, FALSE, created_at, updated_at
+     FROM users WHERE username_key = 'owner' AND $1 > 0",
+    "INSERT INTO daemons (id, name, name_key, local, host, port, tls, key_sealed, created_at, updated_at)
+     SELECT gen_random_uuid(), 'Others', 'others', FALSE, '192.0.2.1', 8080, FALSE, key_sealed, created_at, updated_at
+     FROM daemons WHERE $1 > 0 LIMIT 1",
+    "INSERT INTO containers (id, short_id, name, name_key, owner_id, daemon_id, template_id, image, startup, variables, limits, memory_mib,
+            disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting, revision, synced_revision, phase, phase_since, created_at, updated_at)
+     SELECT gen_random_uuid(), md5('c' || n), 'Container ' || n, 'container ' || n, (SELECT id FROM users WHERE username_key = 'others'),
+            (SELECT id FROM daemons WHERE name_key = 'others'), c.template_id, c.image, c.startup, c.variables, c.limits, c.memory_mib,
+            c.disk_mib, c.cpu_percent, c.stop_timeout_ms, FALSE, FALSE, 1, 1, 'offline', c.phase_since, c.created_at, c.updated_at
+     FROM (SELECT * FROM containers ORDER BY id DESC LIMIT 1) AS c,
+          generate_series((SELECT COUNT(*) FROM containers) + 1, $1) AS n",
+    "INSERT INTO allocations (id, daemon_id, ip, port, container_id, is_primary, created_at)
+     SELECT gen_random_uuid(), c.daemon_id, '10.0.' || c.number / 250 || '.' || c.number % 250, 25565, c.id, TRUE, c.created_at
+     FROM containers c JOIN daemons d ON d.id = c.daemon_id WHERE d.name_key = 'others' AND $1 > 0",
+];
+
+const SQLITE: &[&str] = &[
+    "INSERT INTO users (id, username, username_key, email, email_key, password_hash, role_id, suspended, created_at, updated_at)
+     SELECT randomblob(16), 'others', 'others', 'others@example.com', 'others@example.com', '-', role_id, FALSE, created_at, updated_at
+     FROM users WHERE username_key = 'owner' AND $1 > 0",
+    "INSERT INTO daemons (id, name, name_key, local, host, port, tls, key_sealed, created_at, updated_at)
+     SELECT randomblob(16), 'Others', 'others', FALSE, '192.0.2.1', 8080, FALSE, key_sealed, created_at, updated_at
+     FROM daemons WHERE $1 > 0 LIMIT 1",
+    "WITH RECURSIVE numbers (n) AS (SELECT (SELECT COUNT(*) FROM containers) + 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
+     INSERT INTO containers (id, short_id, name, name_key, owner_id, daemon_id, template_id, image, startup, variables, limits, memory_mib,
+            disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting, revision, synced_revision, phase, phase_since, created_at, updated_at)
+     SELECT randomblob(16), lower(hex(randomblob(16))), 'Container ' || n, 'container ' || n, (SELECT id FROM users WHERE username_key = 'others'),
+            (SELECT id FROM daemons WHERE name_key = 'others'), c.template_id, c.image, c.startup, c.variables, c.limits, c.memory_mib,
+            c.disk_mib, c.cpu_percent, c.stop_timeout_ms, FALSE, FALSE, 1, 1, 'offline', c.phase_since, c.created_at, c.updated_at
+     FROM numbers, (SELECT * FROM containers ORDER BY id DESC LIMIT 1) AS c",
+    "INSERT INTO allocations (id, daemon_id, ip, port, container_id, is_primary, created_at)
+     SELECT randomblob(16), c.daemon_id, '10.0.' || c.number / 250 || '.' || c.number % 250, 25565, c.id, TRUE, c.created_at
+     FROM containers c JOIN daemons d ON d.id = c.daemon_id WHERE d.name_key = 'others' AND $1 > 0",
+];

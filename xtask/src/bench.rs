@@ -1,0 +1,28 @@
+//! `cargo xtask bench`: the benchmarks, with what they need around them.
+
+use crate::{
+    images,
+    run::{Outcome, command, root, run},
+    services::{self, Postgres},
+};
+
+/// Builds the programs as they are shipped and measures them. Flags go to `raptor-bench run`.
+pub fn bench(flags: &[String]) -> Outcome {
+    services::packages()?;
+    services::docker()?;
+    images::make()?;
+    let postgres = Postgres::start()?;
+    println!("building the programs as they are shipped (some minutes the first time)");
+    let packages =
+        ["--package", "raptor-api-bin", "--package", "raptor-daemon-bin", "--package", "raptor-bench"];
+    run(command("cargo", &["build", "--release"]).args(packages))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let programs = target.join("release");
+    let mut bench = command(&programs.join("raptor-bench").to_string_lossy(), &["run"]);
+    bench.arg("--programs").arg(&programs).args(["--postgres", &postgres.url]).args(flags);
+    // A part of the table would replace the whole of it.
+    if !flags.iter().any(|flag| flag == "--only" || flag == "--out") {
+        bench.args(["--out", "docs/benchmarks.md"]);
+    }
+    run(&mut bench)
+}

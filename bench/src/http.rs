@@ -101,6 +101,7 @@ async fn sign_in(api: &Api, sessions: usize, tokens: &mut Vec<String>) -> anyhow
 
 async fn containers(setting: &Setting, report: &mut Report, api: &Api, engine: &str) -> anyhow::Result<()> {
     let _host = populate(api).await?;
+    seed::analyse(api.database()).await?;
     let bare = Bare::start(Some(api.database()))?;
     let reference = bare.load(setting, "/rows")?;
     let owner = api.sign_in("owner").await?;

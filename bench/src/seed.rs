@@ -10,13 +10,21 @@ pub async fn containers(database: &str, total: u32) -> anyhow::Result<()> {
         for statement in POSTGRES {
             sqlx::query(*statement).bind(i64::from(total)).execute(&pool).await?;
         }
-        sqlx::query("ANALYZE").execute(&pool).await?;
     } else {
         let pool = SqlitePool::connect(database).await?;
         for statement in SQLITE {
             sqlx::query(*statement).bind(i64::from(total)).execute(&pool).await?;
         }
-        sqlx::query("ANALYZE").execute(&pool).await?;
+    }
+    analyse(database).await
+}
+
+/// Has the database look at what it holds, as it does by itself after a while.
+pub async fn analyse(database: &str) -> anyhow::Result<()> {
+    if database.starts_with("postgres") {
+        sqlx::query("ANALYZE").execute(&PgPool::connect(database).await?).await?;
+    } else {
+        sqlx::query("ANALYZE").execute(&SqlitePool::connect(database).await?).await?;
     }
     Ok(())
 }
@@ -37,7 +45,7 @@ const POSTGRES: &[&str] = &[
      FROM (SELECT * FROM containers ORDER BY id DESC LIMIT 1) AS c,
           generate_series((SELECT COUNT(*) FROM containers) + 1, $1) AS n",
     "INSERT INTO allocations (id, daemon_id, ip, port, container_id, is_primary, created_at)
-     SELECT gen_random_uuid(), c.daemon_id, '10.0.' || c.number / 250 || '.' || c.number % 250, 25565, c.id, TRUE, c.created_at
+     SELECT gen_random_uuid(), c.daemon_id, '10.0.' || (c.number / 250) || '.' || (c.number % 250), 25565, c.id, TRUE, c.created_at
      FROM containers c JOIN daemons d ON d.id = c.daemon_id WHERE d.name_key = 'others' AND $1 > 0",
 ];
 
@@ -56,6 +64,6 @@ const SQLITE: &[&str] = &[
             c.disk_mib, c.cpu_percent, c.stop_timeout_ms, FALSE, FALSE, 1, 1, 'offline', c.phase_since, c.created_at, c.updated_at
      FROM numbers, (SELECT * FROM containers ORDER BY id DESC LIMIT 1) AS c",
     "INSERT INTO allocations (id, daemon_id, ip, port, container_id, is_primary, created_at)
-     SELECT randomblob(16), c.daemon_id, '10.0.' || c.number / 250 || '.' || c.number % 250, 25565, c.id, TRUE, c.created_at
+     SELECT randomblob(16), c.daemon_id, '10.0.' || (c.number / 250) || '.' || (c.number % 250), 25565, c.id, TRUE, c.created_at
      FROM containers c JOIN daemons d ON d.id = c.daemon_id WHERE d.name_key = 'others' AND $1 > 0",
 ];

@@ -8,6 +8,7 @@ use axum::{
 };
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
+use tower::ServiceBuilder;
 use tower_http::{
     compression::CompressionLayer,
     cors::CorsLayer,
@@ -29,6 +30,8 @@ pub(crate) fn layers(routes: Router<App>, app: App) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(app.panel_origin.parse().unwrap_or(HeaderValue::from_static("null")))
         .allow_credentials(true)
+        // One fixed origin is named to everybody, so that nothing varies.
+        .vary([])
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([
             header::CONTENT_TYPE,
@@ -43,20 +46,24 @@ pub(crate) fn layers(routes: Router<App>, app: App) -> Router {
     let fixed = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
+    // One stack for all: the router would box each layer by itself, for each request.
+    let around = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(trace)
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(cors);
     Router::new()
         .merge(SwaggerUi::new("/swagger-ui").url("/api/v1/openapi.json", openapi()))
         .fallback(panel::serve)
         .layer(CompressionLayer::new())
+        // What browsers show as pages; the API's answers are none.
+        .layer(fixed(header::REFERRER_POLICY, "same-origin"))
+        .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         .merge(routes)
         .with_state(app)
-        .layer(cors)
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
-        .layer(fixed(header::REFERRER_POLICY, "same-origin"))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(trace)
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(around)
 }
 
 /// Takes the address, or says in a sentence why not.

@@ -1,8 +1,14 @@
 //! Configuration from flags, environment and `.env`, checked before anything starts.
 
+mod refusal;
+
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 use url::Url;
 
 /// Raptor's API server.
@@ -37,8 +43,8 @@ pub struct UpConfig {
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
     /// Addresses that allocations of this host may use, separated by commas
-    #[arg(long, env = "AVAILABLE_IPS", default_value = "0.0.0.0", value_delimiter = ',')]
-    pub available_ips: Vec<std::net::IpAddr>,
+    #[arg(long, env = "AVAILABLE_IPS", default_value = "0.0.0.0", value_delimiter = ',', value_parser = ip)]
+    pub available_ips: Vec<IpAddr>,
     /// The Docker Engine's socket
     #[arg(long, env = "DOCKER_SOCKET", default_value = "/var/run/docker.sock")]
     pub docker_socket: PathBuf,
@@ -57,25 +63,25 @@ pub struct Config {
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = jwt_secret, global = true)]
     pub jwt_secret: Option<Secret>,
     /// Days that a session lasts, 1 to 365
-    #[arg(long, env = "JWT_EXPIRY_DAYS", default_value_t = 7, value_parser = clap::value_parser!(i64).range(1..=365), global = true)]
+    #[arg(long, env = "JWT_EXPIRY_DAYS", default_value_t = 7, value_parser = days, global = true)]
     pub jwt_expiry_days: i64,
     /// Address and port to listen on
-    #[arg(long, env = "API_ADDR", default_value = "0.0.0.0:3000", global = true)]
+    #[arg(long, env = "API_ADDR", default_value = "0.0.0.0:3000", value_parser = address, global = true)]
     pub api_addr: SocketAddr,
     /// Where people open the panel; also the origin from which a panel served elsewhere may call
     #[arg(long, env = "APP_URL", default_value = "http://localhost:5173", value_parser = app_url, global = true)]
     pub app_url: Url,
     /// bcrypt's cost, 4 to 31; each step doubles the time of a sign-in
-    #[arg(long, env = "BCRYPT_COST", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=31), global = true)]
+    #[arg(long, env = "BCRYPT_COST", default_value_t = 12, value_parser = cost, global = true)]
     pub bcrypt_cost: u32,
     /// Attempts to sign in to one account from one address per minute; 0 = no limit
-    #[arg(long, env = "SIGN_IN_ATTEMPTS", default_value_t = 10, global = true)]
+    #[arg(long, env = "SIGN_IN_ATTEMPTS", default_value_t = 10, value_parser = attempts, global = true)]
     pub sign_in_attempts: u32,
     /// User name of the first administrator
-    #[arg(long, env = "ADMIN_USERNAME", default_value = "admin", global = true)]
+    #[arg(long, env = "ADMIN_USERNAME", default_value = "admin", value_parser = admin_username, global = true)]
     pub admin_username: String,
     /// E-mail address of the first administrator
-    #[arg(long, env = "ADMIN_EMAIL", default_value = "admin@localhost", global = true)]
+    #[arg(long, env = "ADMIN_EMAIL", default_value = "admin@localhost", value_parser = admin_email, global = true)]
     pub admin_email: String,
     /// Password of the first administrator, who is created only with one; 8 characters or more
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, value_parser = admin_password, global = true)]
@@ -144,6 +150,34 @@ fn jwt_secret(text: &str) -> Result<Secret, String> {
     }
 }
 
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "use an address and a port, like 0.0.0.0:3000")
+}
+
+fn ip(text: &str) -> Result<IpAddr, &'static str> {
+    text.trim().parse().map_err(|_| "use IP addresses, like 203.0.113.7,203.0.113.8")
+}
+
+fn days(text: &str) -> Result<i64, &'static str> {
+    text.parse().ok().filter(|days| (1..=365).contains(days)).ok_or("use a number from 1 to 365")
+}
+
+fn cost(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|cost| (4..=31).contains(cost)).ok_or("use a number from 4 to 31")
+}
+
+fn attempts(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "use a number from 0 to 4294967295")
+}
+
+fn admin_username(text: &str) -> Result<String, String> {
+    raptor_core::users::check_username(text).map_err(|error| error.to_string())
+}
+
+fn admin_email(text: &str) -> Result<String, String> {
+    raptor_core::users::check_email(text).map_err(|error| error.to_string())
+}
+
 fn admin_password(text: &str) -> Result<Secret, String> {
     raptor_core::users::check_password("ADMIN_PASSWORD", text).map_err(|error| error.to_string())?;
     Ok(Secret(text.into()))
@@ -159,11 +193,10 @@ fn database_url(text: &str) -> Result<DatabaseUrl, String> {
 }
 
 fn app_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
-    match url.scheme() {
-        "http" | "https" if url.host().is_some() => Ok(url),
-        _ => Err("use an address like https://panel.example.com".into()),
-    }
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
+        .ok_or_else(|| "use an address like https://panel.example.com".into())
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
@@ -173,17 +206,13 @@ fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "use addresses or networks like 10.0.0.0/8".into())
 }
 
-/// Reads `.env` of the working folder, then flags and environment. Ends the process with one sentence where they are wrong.
+/// Reads `.env` of the working folder, then flags and environment.
 ///
 /// # Errors
-/// When `.env` is there and can't be read.
+/// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    match dotenvy::dotenv() {
-        Ok(_) => {}
-        Err(error) if error.not_found() => {}
-        Err(error) => anyhow::bail!("The file .env can't be read: {error}. Each line must be NAME=value."),
-    }
-    Ok(Cli::parse_from(std::env::args_os()))
+    refusal::dotenv()?;
+    Cli::try_parse().map_err(refusal::of)
 }
 
 #[cfg(test)]
@@ -191,20 +220,35 @@ mod tests {
     use super::*;
 
     fn parse(args: &[&str]) -> Result<Cli, String> {
-        Cli::try_parse_from([&["raptor-api"], args].concat()).map_err(|error| error.to_string())
+        Cli::try_parse_from([&["raptor-api"], args].concat()).map_err(|error| refusal::of(error).to_string())
     }
 
     #[test]
     fn a_wrong_value_is_refused_with_its_name_and_what_is_allowed() {
         for (args, name, allowed) in [
-            (["--api-addr", "nowhere"], "API_ADDR", "nowhere"),
-            (["--bcrypt-cost", "40"], "BCRYPT_COST", "31"),
-            (["--jwt-expiry-days", "0"], "JWT_EXPIRY_DAYS", "365"),
-            (["--app-url", "panel"], "APP_URL", "panel"),
-            (["--database-url", "mysql://x"], "DATABASE_URL", "postgres://"),
+            (["--api-addr", "nowhere"], "API_ADDR is \"nowhere\"", "0.0.0.0:3000"),
+            (["--bcrypt-cost", "40"], "BCRYPT_COST is \"40\"", "31"),
+            (["--jwt-expiry-days", "0"], "JWT_EXPIRY_DAYS is \"0\"", "365"),
+            (["--app-url", "panel"], "APP_URL is \"panel\"", "https://"),
+            (["--admin-email", "me"], "ADMIN_EMAIL is \"me\"", "name@example.com"),
+            (["--admin-username", "a b"], "ADMIN_USERNAME is \"a b\"", "letters"),
+            (["--sign-in-attempts", "-1"], "SIGN_IN_ATTEMPTS", "number"),
         ] {
-            let message = parse(&args).err().unwrap();
+            let message = parse(&[&format!("{}={}", args[0], args[1])]).err().unwrap();
             assert!(message.contains(name) && message.contains(allowed), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_secret_is_refused_without_being_shown() {
+        for (flag, name) in [
+            ("--app-key", "APP_KEY"),
+            ("--jwt-secret", "JWT_SECRET"),
+            ("--admin-password", "ADMIN_PASSWORD"),
+            ("--database-url", "DATABASE_URL"),
+        ] {
+            let message = parse(&[flag, "hunter"]).err().unwrap();
+            assert!(message.contains(name) && !message.contains("hunter"), "{message}");
         }
     }
 
@@ -213,5 +257,24 @@ mod tests {
         let cli = parse(&["--app-key", &"k".repeat(40), "--admin-password", "hunter22"]).unwrap();
         let shown = format!("{:?}", cli.config);
         assert!(!shown.contains("kkkk") && !shown.contains("hunter22"), "{shown}");
+    }
+
+    #[test]
+    fn the_example_names_every_setting_and_no_other() {
+        use clap::CommandFactory;
+        let cli = Cli::command();
+        let up = cli.find_subcommand("up").unwrap();
+        let names: std::collections::BTreeSet<_> = cli
+            .get_arguments()
+            .chain(up.get_arguments())
+            .filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned))
+            .collect();
+        let example: std::collections::BTreeSet<_> = include_str!("../.env.example")
+            .lines()
+            .filter_map(|line| line.trim_start_matches("# ").split_once('='))
+            .map(|(name, _)| name.to_owned())
+            .filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+            .collect();
+        assert_eq!(names, example);
     }
 }

@@ -1,5 +1,7 @@
 //! Configuration from flags, environment and `.env`, checked before anything starts.
 
+mod refusal;
+
 use clap::{Args, Parser, Subcommand};
 use std::{
     fmt,
@@ -32,7 +34,7 @@ pub enum Command {
 #[derive(Args, Clone, Debug)]
 pub struct Config {
     /// Address and port to listen on
-    #[arg(long, env = "DAEMON_ADDR", default_value = "0.0.0.0:8080", global = true)]
+    #[arg(long, env = "DAEMON_ADDR", default_value = "0.0.0.0:8080", value_parser = address, global = true)]
     pub daemon_addr: SocketAddr,
     /// The key that the panel showed when this daemon was added [required]
     #[arg(long, env = "DAEMON_API_KEY", hide_env_values = true, value_parser = api_key, global = true)]
@@ -41,22 +43,22 @@ pub struct Config {
     #[arg(long, env = "SFTP_BASE_PATH", default_value = "/data/raptor/containers", global = true)]
     pub sftp_base_path: PathBuf,
     /// Address of the SFTP server; checked now, served by a later version
-    #[arg(long, env = "SFTP_HOST", default_value = "0.0.0.0", global = true)]
+    #[arg(long, env = "SFTP_HOST", default_value = "0.0.0.0", value_parser = ip, global = true)]
     pub sftp_host: IpAddr,
     /// Port of the SFTP server; checked now, served by a later version
-    #[arg(long, env = "SFTP_PORT", default_value_t = 2222, value_parser = clap::value_parser!(u16).range(1..), global = true)]
+    #[arg(long, env = "SFTP_PORT", default_value_t = 2222, value_parser = port, global = true)]
     pub sftp_port: u16,
     /// Addresses that allocations may use, separated by commas
-    #[arg(long, env = "AVAILABLE_IPS", default_value = "0.0.0.0", value_delimiter = ',', global = true)]
+    #[arg(long, env = "AVAILABLE_IPS", default_value = "0.0.0.0", value_delimiter = ',', value_parser = ip, global = true)]
     pub available_ips: Vec<IpAddr>,
     /// The Docker Engine's socket
     #[arg(long, env = "DOCKER_SOCKET", default_value = "/var/run/docker.sock", global = true)]
     pub docker_socket: PathBuf,
     /// User id of the containers' processes and files
-    #[arg(long, env = "CONTAINER_UID", default_value_t = 988, value_parser = clap::value_parser!(u32).range(1..), global = true)]
+    #[arg(long, env = "CONTAINER_UID", default_value_t = 988, value_parser = unprivileged, global = true)]
     pub container_uid: u32,
     /// Group id of the containers' processes and files
-    #[arg(long, env = "CONTAINER_GID", default_value_t = 988, value_parser = clap::value_parser!(u32).range(1..), global = true)]
+    #[arg(long, env = "CONTAINER_GID", default_value_t = 988, value_parser = unprivileged, global = true)]
     pub container_gid: u32,
     /// The containers' time zone
     #[arg(long, env = "CONTAINER_TIMEZONE", default_value = "UTC", global = true)]
@@ -84,6 +86,22 @@ impl fmt::Debug for Secret {
     }
 }
 
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "use an address and a port, like 0.0.0.0:8080")
+}
+
+fn ip(text: &str) -> Result<IpAddr, &'static str> {
+    text.trim().parse().map_err(|_| "use IP addresses, like 203.0.113.7")
+}
+
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse().ok().filter(|port| *port > 0).ok_or("use a number from 1 to 65535")
+}
+
+fn unprivileged(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|id| *id > 0).ok_or("use a number from 1 to 4294967295; 0 would be root")
+}
+
 fn api_key(text: &str) -> Result<Secret, String> {
     match text.len() {
         0..16 => Err("copy the whole key that the panel showed when this daemon was added".into()),
@@ -91,36 +109,57 @@ fn api_key(text: &str) -> Result<Secret, String> {
     }
 }
 
-/// Reads `.env` of the working folder, then flags and environment. Ends the process with one sentence where they are wrong.
+/// Reads `.env` of the working folder, then flags and environment.
 ///
 /// # Errors
-/// When `.env` is there and can't be read.
+/// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    match dotenvy::dotenv() {
-        Ok(_) => {}
-        Err(error) if error.not_found() => {}
-        Err(error) => anyhow::bail!("The file .env can't be read: {error}. Each line must be NAME=value."),
-    }
-    Ok(Cli::parse())
+    refusal::dotenv()?;
+    Cli::try_parse().map_err(refusal::of)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn refused(args: &[&str]) -> String {
+        refusal::of(Cli::try_parse_from([&["raptor-daemon"], args].concat()).err().unwrap()).to_string()
+    }
+
     #[test]
-    fn a_wrong_value_is_refused_with_its_name_and_the_key_is_never_shown() {
-        for (args, name) in [
-            (["--daemon-addr", "nowhere"], "DAEMON_ADDR"),
-            (["--sftp-port", "0"], "SFTP_PORT"),
-            (["--available-ips", "1.2.3"], "AVAILABLE_IPS"),
-            (["--daemon-api-key", "short"], "DAEMON_API_KEY"),
+    fn a_wrong_value_is_refused_with_its_name_and_what_is_allowed() {
+        for (args, name, allowed) in [
+            (["--daemon-addr", "nowhere"], "DAEMON_ADDR is \"nowhere\"", "0.0.0.0:8080"),
+            (["--sftp-port", "0"], "SFTP_PORT is \"0\"", "65535"),
+            (["--available-ips", "1.2.3"], "AVAILABLE_IPS is \"1.2.3\"", "203.0.113.7"),
+            (["--container-uid", "0"], "CONTAINER_UID is \"0\"", "root"),
         ] {
-            let message =
-                Cli::try_parse_from([&["raptor-daemon"], &args[..]].concat()).err().unwrap().to_string();
-            assert!(message.contains(name), "{message}");
+            let message = refused(&args);
+            assert!(message.contains(name) && message.contains(allowed), "{message}");
         }
+    }
+
+    #[test]
+    fn the_key_is_never_shown() {
+        let message = refused(&["--daemon-api-key", "hunter"]);
+        assert!(message.contains("DAEMON_API_KEY") && !message.contains("hunter"), "{message}");
         let cli = Cli::try_parse_from(["raptor-daemon", "--daemon-api-key", "rd_a-long-enough-key"]).unwrap();
         assert!(!format!("{:?}", cli.config).contains("a-long-enough-key"));
+    }
+
+    #[test]
+    fn the_example_names_every_setting_and_no_other() {
+        use clap::CommandFactory;
+        let names: std::collections::BTreeSet<_> = Cli::command()
+            .get_arguments()
+            .filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned))
+            .collect();
+        let example: std::collections::BTreeSet<_> = include_str!("../.env.example")
+            .lines()
+            .filter_map(|line| line.trim_start_matches("# ").split_once('='))
+            .map(|(name, _)| name.to_owned())
+            .filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+            .collect();
+        assert_eq!(names, example);
     }
 }

@@ -31,8 +31,11 @@ async fn run() -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.rust_log).with_context(|| {
-        format!("RUST_LOG is {:?}; use error, warn, info, debug or trace", config.rust_log)
+    let filter = EnvFilter::try_new(&config.rust_log).map_err(|_| {
+        anyhow::anyhow!(
+            "RUST_LOG is {:?}: use error, warn, info, debug or trace, or by module like raptor_core=debug.",
+            config.rust_log
+        )
     })?;
     tracing_subscriber::fmt().with_env_filter(filter).init();
     let key = config.daemon_api_key.clone().context(

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     fs,
     io::{self, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -55,6 +56,8 @@ impl StateFolder {
     pub fn all(base: &Path) -> io::Result<Vec<ContainerId>> {
         let folder = base.join(".raptor");
         fs::create_dir_all(&folder)?;
+        // Declarations hold the containers' environment, and with it their secrets.
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         let ids = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         Ok(ids.collect())
     }
@@ -118,5 +121,18 @@ impl StateFolder {
         file.write_all(&serde_json::to_vec(value)?)?;
         file.sync_data()?;
         fs::rename(temporary, self.0.join(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_daemon_keeps_is_for_its_user_alone() {
+        let base = tempfile::tempdir().unwrap();
+        StateFolder::all(base.path()).unwrap();
+        let mode = fs::metadata(base.path().join(".raptor")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{mode:o}");
     }
 }

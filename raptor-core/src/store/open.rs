@@ -3,6 +3,7 @@
 use super::{Db, Feed, Store};
 use crate::{Error, Result};
 use sqlx::{
+    Connection, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -40,14 +41,20 @@ impl Store {
                 "This is not a PostgreSQL URL. Use postgres://user:password@host:5432/database.",
             )
         })?;
+        // A pool would try again until its patience ends, and then not say what was in the way.
+        let probe = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await;
+        let probed = match probe {
+            Ok(probed) => probed.map_err(|error| cause(&error)),
+            Err(_) => Err("it does not answer".to_owned()),
+        };
+        let why = |why: String| unavailable(format!("PostgreSQL at DATABASE_URL does not let us in: {why}."));
+        probed.map_err(why)?.close().await.map_err(|error| why(cause(&error)))?;
         let pool = PgPoolOptions::new()
             .max_connections(20)
             .acquire_timeout(PATIENCE)
             .connect_with(options)
             .await
-            .map_err(|error| {
-                unavailable(format!("PostgreSQL at DATABASE_URL does not let us in: {error}"))
-            })?;
+            .map_err(|error| why(cause(&error)))?;
         POSTGRES
             .run(&pool)
             .await
@@ -89,8 +96,23 @@ impl Store {
     }
 }
 
+/// The innermost cause: "Connection refused" rather than "error communicating with database".
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
+}
+
 fn unavailable(message: String) -> Error {
     Error::Unavailable { code: "database_unavailable", message }
+}
+
+/// Makes the file where it is missing, for nobody else to read: it holds hashes of passwords. SQLite gives the files beside it
+/// the same rights.
+fn make(database: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(database).map(drop)
 }
 
 /// SQLite's changes are told inside one process only, so a second process on the same file would answer from stale caches.
@@ -113,9 +135,43 @@ fn lock(database: &Path) -> Result<File> {
     })?;
     file.try_lock().map_err(|_| {
         unavailable(format!(
-            "Another Raptor uses {}. Stop it, or set DATABASE_URL to another file (or to PostgreSQL, which many may share).",
+            "Another Raptor uses {}. Stop it, or set DATABASE_URL (with `up`: DATA_DIR) to another place.",
+            database.display()
+        ))
+    })?;
+    make(database).map_err(|error| {
+        unavailable(format!(
+            "{} can't be written ({error}). Check DATABASE_URL and the rights on its folder.",
             database.display()
         ))
     })?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_database_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("raptor.db");
+        let store = Store::open(&format!("sqlite://{}", path.display())).await.unwrap();
+        for file in ["raptor.db", "raptor.db-wal"] {
+            let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{file} has {mode:o}");
+        }
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_said_at_once_with_the_cause() {
+        let begun = std::time::Instant::now();
+        let error = Store::open("postgres://raptor:hunter22@127.0.0.1:1/raptor").await.err().unwrap();
+        let message = error.to_string();
+        assert!(message.contains("refused") && !message.contains("hunter22"), "{message}");
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
 }

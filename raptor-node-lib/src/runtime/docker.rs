@@ -84,8 +84,13 @@ fn error(error: DockerError) -> RuntimeError {
         DockerError::DockerResponseServerError { status_code: 404, .. } => RuntimeError::NotFound,
         DockerError::DockerResponseServerError { message, .. } => RuntimeError::Refused(message),
         DockerError::DockerStreamError { error } => RuntimeError::Refused(error),
-        other => RuntimeError::Away(other.to_string()),
+        other => RuntimeError::Away(cause(&other)),
     }
+}
+
+/// The innermost cause: "Permission denied" rather than "error in the client".
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
 }
 
 /// The engine's name of a container: made of its id alone, never of anything that people type.

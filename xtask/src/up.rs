@@ -22,23 +22,22 @@ fn panel() -> Outcome {
     if built.is_some() && built >= newest {
         return Ok(());
     }
-    let version = output(&mut command("node", &["--version"])).map_err(|_| {
-        "Node.js is missing. Install Node.js 20 or newer (Debian: apt-get install nodejs npm).".to_owned()
-    })?;
-    let major = version
-        .trim()
-        .trim_start_matches('v')
-        .split('.')
-        .next()
-        .and_then(|major| major.parse().ok())
-        .unwrap_or(0);
-    if major < 20 {
-        return Err(format!("Node.js {} is too old. Install Node.js 20 or newer.", version.trim()));
+    let version = output(&mut command("node", &["--version"]))
+        .map_err(|_| "Node.js is missing. Install Node.js 20.19 or newer, with npm.".to_owned())?;
+    let version = version.trim().trim_start_matches('v');
+    if !new_enough(version) {
+        return Err(format!("Node.js {version} is too old. Install Node.js 20.19 or newer."));
     }
     println!("building the panel");
     let npm = |args: &[&str]| run(command("npm", args).current_dir(&panel));
     npm(&["ci", "--no-audit", "--no-fund"])?;
     npm(&["run", "build"])
+}
+
+/// As `engines` of the panel's package.json and Vite ask for.
+fn new_enough(node: &str) -> bool {
+    let mut parts = node.split('.').map_while(|part| part.parse::<u32>().ok());
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (20, 19)
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
@@ -49,4 +48,15 @@ fn newest(path: &Path) -> Option<SystemTime> {
     let own = modified(path);
     let Ok(entries) = fs::read_dir(path) else { return own };
     entries.filter_map(Result::ok).filter_map(|entry| newest(&entry.path())).chain(own).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::new_enough;
+
+    #[test]
+    fn an_old_node_is_refused() {
+        assert!(["20.19.0", "22.1.0", "24.0.0"].iter().all(|version| new_enough(version)));
+        assert!(["18.20.4", "20.5.1", "", "nonsense"].iter().all(|version| !new_enough(version)));
+    }
 }

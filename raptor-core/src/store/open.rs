@@ -96,9 +96,16 @@ impl Store {
     }
 }
 
-/// The innermost cause: "Connection refused" rather than "error communicating with database".
-fn cause(error: &(dyn std::error::Error + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), cause)
+/// The server's own words, or the innermost cause: "Connection refused" rather than "error communicating with database".
+fn cause(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(refused) => refused.message().to_owned(),
+        other => innermost(other),
+    }
+}
+
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
 }
 
 fn unavailable(message: String) -> Error {

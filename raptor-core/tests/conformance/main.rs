@@ -5,6 +5,7 @@
 mod accounts;
 mod allocations;
 mod containers;
+mod links;
 mod schema;
 mod templates;
 mod world;

@@ -4,6 +4,7 @@ use crate::{
     Setting,
     programs::{Api, Daemon, container, fresh_postgres, phase, template},
     report::{Report, Row, Target},
+    wrk::median,
 };
 use anyhow::{Context, bail, ensure};
 use futures_util::StreamExt;
@@ -43,11 +44,6 @@ pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         target: Target::AtLeast(1.0),
     });
     Ok(())
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates.get(rates.len() / 2).copied().unwrap_or_default()
 }
 
 fn rate(took: Duration) -> f64 {

@@ -52,6 +52,9 @@ pub struct Setting {
     /// Seconds of one load
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
+    /// How often a load and its reference take turns; the medians count
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
     /// The folder of raptor-api and raptor-daemon
     #[arg(long)]
     pub programs: PathBuf,

@@ -4,6 +4,7 @@ use crate::{
     Setting,
     programs::{Api, Daemon, container, fresh_postgres, phase, template},
     report::{Report, Row, Target},
+    wrk::median,
 };
 use anyhow::{Context, ensure};
 use bollard::{
@@ -40,11 +41,6 @@ pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         target: Target::AtMost(1.15),
     });
     Ok(())
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// Milliseconds from `since` to the time at which the engine says that the process started.

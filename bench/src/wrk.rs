@@ -16,6 +16,26 @@ pub struct Load {
     pub p99_ms: f64,
 }
 
+/// One load against another, in turns, so that what else the machine does meanwhile falls on both: the medians.
+pub fn pair(
+    setting: &Setting,
+    (ours, tokens): (&str, &[String]),
+    (theirs, their_tokens): (&str, &[String]),
+) -> anyhow::Result<(f64, f64)> {
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    for _ in 0..setting.rounds.max(1) {
+        b.push(load(setting, theirs, their_tokens)?.rate);
+        a.push(load(setting, ours, tokens)?.rate);
+    }
+    Ok((median(a), median(b)))
+}
+
+/// The middle one.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
 /// Loads `url` as the holders of `tokens` in turn, for a second and then for as long as is set. Anything but success is an error.
 pub fn load(setting: &Setting, url: &str, tokens: &[String]) -> anyhow::Result<Load> {
     run(url, tokens, 1)?;

@@ -5,7 +5,7 @@ use crate::{
     id::ContainerId,
     node::{
         ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
-        PowerAction, Since, SystemInfo,
+        PROTOCOL, PowerAction, Since, SystemInfo,
     },
 };
 use async_trait::async_trait;
@@ -55,6 +55,10 @@ impl RemoteNode {
             | Error::InvalidUpgrade(error)
             | Error::ResponseBodyError(error) => self.unreachable(&reason(&error)),
             Error::InvalidRequest(why) => NodeError::Invalid(why),
+            Error::InvalidResponsePayload(body, error) => match protocol_of(&body) {
+                Some(theirs) if theirs != PROTOCOL => NodeError::Protocol { theirs },
+                _ => NodeError::Internal(format!("the daemon's answer is not understood: {error}")),
+            },
             other => NodeError::Internal(other.to_string()),
         }
     }
@@ -97,6 +101,12 @@ impl RemoteNode {
             })
             .boxed())
     }
+}
+
+/// The protocol that a daemon names, whatever else it says.
+fn protocol_of(system: &[u8]) -> Option<u32> {
+    let system: serde_json::Value = serde_json::from_slice(system).ok()?;
+    system.get("protocol")?.as_u64()?.try_into().ok()
 }
 
 /// The innermost cause: "connection refused" rather than "error sending request".
@@ -186,6 +196,34 @@ impl Node for RemoteNode {
     }
 
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
+        // A daemon of another version may speak of what this one does not know: its version is asked for by itself first.
+        self.system().await?;
         self.stream("/link").await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn a_daemon_that_is_not_understood_is_of_another_protocol() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4_096];
+            let _ = socket.read(&mut request).await.unwrap();
+            let body = r#"{"protocol":0,"name":"of long ago"}"#;
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        });
+        let node = RemoteNode::new("127.0.0.1", port, false, "key".into()).unwrap();
+        let error = node.events().await.err().unwrap();
+        assert!(matches!(error, NodeError::Protocol { theirs: 0 }), "{error}");
     }
 }

@@ -1,4 +1,6 @@
 // What changes, as the API tells it. One connection for the whole panel.
+import { link } from './link.svelte';
+
 export interface News {
   subject?: string;
   id?: string;
@@ -17,11 +19,13 @@ function connect() {
     source.addEventListener(kind, (event) => tell(kind, JSON.parse((event as MessageEvent<string>).data)));
   }
   source.onopen = () => {
+    link.found();
     // What happened while the connection was away was not told.
     if (ever) tell('resync', {});
     ever = true;
   };
   source.onerror = () => {
+    link.missed();
     if (source?.readyState !== EventSource.CLOSED) return;
     // The browser gives up after an answer such as 401 or 502: ask what is so, then try again.
     tell('resync', {});

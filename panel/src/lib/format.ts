@@ -1,5 +1,7 @@
 // How numbers, sizes and times are written, everywhere.
 
+/** Bytes in one. */
+export const MIB = 1024 * 1024;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 /** 1536 → "1.5 KiB". */
@@ -14,7 +16,7 @@ export function bytes(value: number): string {
 }
 
 /** MiB; 0 is no limit. */
-export const mib = (value: number): string => (value === 0 ? 'No limit' : bytes(value * 1024 * 1024));
+export const mib = (value: number): string => (value === 0 ? 'No limit' : bytes(value * MIB));
 
 /** 12.34 → "12 %". */
 export const percent = (value: number): string => `${value >= 10 ? Math.round(value) : value.toFixed(1)} %`;
@@ -40,7 +42,7 @@ export function duration(ms: number): string {
 /** "3 min ago". */
 export function ago(time: string, now = Date.now()): string {
   const ms = now - new Date(time).getTime();
-  if (ms < 45_000) return 'just now';
+  if (ms < 60_000) return 'just now';
   const first = duration(ms).split(' ').slice(0, 2).join(' ');
   return `${first} ago`;
 }

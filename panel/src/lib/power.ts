@@ -3,7 +3,9 @@ import Play from '@lucide/svelte/icons/play';
 import RotateCw from '@lucide/svelte/icons/rotate-cw';
 import Square from '@lucide/svelte/icons/square';
 import Zap from '@lucide/svelte/icons/zap';
-import { ask, powerContainer, type ContainerSummary, type PowerAction } from './api';
+import { ask, powerContainer, type ContainerSummary, type Phase, type PowerAction } from './api';
+import { confirm } from './confirm.svelte';
+import { expect, foreseen, forget } from './foresight.svelte';
 import { toasts } from './toasts.svelte';
 
 export interface Power {
@@ -13,6 +15,10 @@ export interface Power {
   permission: string;
   /** Whether it makes sense now. */
   fits: (container: ContainerSummary) => boolean;
+  /** The phase that follows at once. */
+  leads?: Phase;
+  /** What is lost by it, where that is asked about first. */
+  lost?: string;
 }
 
 const phase = (container: ContainerSummary) => container.live.phase;
@@ -24,34 +30,61 @@ export const POWERS: Power[] = [
     title: 'Start',
     icon: Play,
     permission: 'power.start',
-    fits: (container) => phase(container) === 'offline' && !container.suspended && !container.deleting
+    fits: (container) => phase(container) === 'offline' && !container.suspended && !container.deleting,
+    leads: 'starting'
   },
   {
     action: 'stop',
     title: 'Stop',
     icon: Square,
     permission: 'power.stop',
-    fits: (container) => phase(container) === 'running' || phase(container) === 'starting'
+    fits: (container) => phase(container) === 'running' || phase(container) === 'starting',
+    leads: 'stopping'
   },
   {
     action: 'restart',
     title: 'Restart',
     icon: RotateCw,
     permission: 'power.restart',
-    fits: (container) => phase(container) === 'running' && !container.suspended
+    fits: (container) => phase(container) === 'running' && !container.suspended,
+    leads: 'stopping'
   },
-  { action: 'kill', title: 'Kill', icon: Zap, permission: 'power.kill', fits: up }
+  {
+    action: 'kill',
+    title: 'Kill',
+    icon: Zap,
+    permission: 'power.kill',
+    fits: up,
+    lost: 'The process is ended at once, without its stop command. What it has not saved yet is lost.'
+  }
 ];
 
 /** What this person may do with this container now. */
-export const powersOf = (container: ContainerSummary): Power[] =>
-  POWERS.filter((power) => container.permissions.includes(power.permission) && power.fits(container));
+export const powersOf = (container: ContainerSummary): Power[] => {
+  const soon = foreseen(container);
+  return POWERS.filter((power) => container.permissions.includes(power.permission) && power.fits(soon));
+};
 
-/** Does it; what follows is seen in the state. */
-export async function use(power: Power, container: ContainerSummary) {
+async function one(power: Power, container: ContainerSummary) {
+  if (power.leads) expect(container, power.leads);
   try {
     await ask(powerContainer({ path: { id: container.id }, body: { action: power.action } }));
   } catch (error) {
-    toasts.failed(error);
+    forget(container.id);
+    throw error;
   }
+}
+
+type Failed = (error: unknown, container: ContainerSummary) => void;
+const toast: Failed = (error, { name }) => toasts.failed(error, name);
+
+/** Does it with these; what follows is seen in their state. Asks first where something is lost. */
+export async function use(power: Power, containers: ContainerSummary[], failed: Failed = toast): Promise<void> {
+  const [first] = containers;
+  if (!first) return;
+  const all = () => Promise.all(containers.map((container) => one(power, container).catch((error) => failed(error, container))));
+  if (!power.lost) return void (await all());
+  const title = `${power.title} ${containers.length === 1 ? first.name : `${containers.length} containers`}`;
+  const names = containers.length === 1 ? '' : ` (${containers.map(({ name }) => name).join(', ')})`;
+  confirm.ask({ title, lost: power.lost + names, verb: power.title, run: all });
 }

@@ -10,28 +10,41 @@ export interface Filter {
 }
 
 /** Values of the small graphs. */
-const KEPT = 40;
+export const KEPT = 40;
 /** Pages of this size. */
-const PAGE = 50;
+const PAGE = 100;
+/** So many with news are read one by one, more of them by their pages. */
+const FEW = 3;
+
+export interface History {
+  cpu: number[];
+  memory: number[];
+}
 
 export class Containers {
-  items = $state<ContainerSummary[]>([]);
+  items = $state.raw<ContainerSummary[]>([]);
   total = $state<number | null>(null);
-  next = $state<string | null>(null);
   loading = $state(true);
+  /** Whether the next page is being read. */
+  growing = $state(false);
   failed = $state<string | null>(null);
-  /** The newest CPU values by container. */
-  history: Record<string, number[]> = $state({});
+  next = $state<string | null>(null);
+  /** The newest values by container. */
+  history: Record<string, History> = $state({});
 
+  /** Where each page that was read begins. */
+  private starts: { at: number; cursor?: string }[] = [];
   private fresh = new Set<string>();
+  private range: [number, number] = [0, PAGE];
   private asked = 0;
+  private soon = calmly(() => this.refresh(), 1_000);
 
   constructor(private filter: () => Filter) {}
 
-  private query(cursor?: string, limit = PAGE) {
+  private read(cursor?: string) {
     const { search, phase, sort, mine } = this.filter();
-    return {
-      limit,
+    const query = {
+      limit: PAGE,
       sort,
       with_total: true,
       ...(search.trim() ? { search: search.trim() } : {}),
@@ -39,24 +52,28 @@ export class Containers {
       ...(mine ? { mine } : {}),
       ...(cursor ? { cursor } : {})
     };
+    return ask(listContainers({ query }));
   }
 
-  /** Reads as much again as is shown. */
-  async load() {
+  /** Reads as much again as is shown; from the start only, when another list is asked for. */
+  async load(anew = false) {
     const asked = ++this.asked;
     try {
-      const wanted = Math.max(PAGE, this.items.length);
+      const wanted = anew ? PAGE : Math.max(PAGE, this.items.length);
       const found: ContainerSummary[] = [];
+      const starts: { at: number; cursor?: string }[] = [];
       let cursor: string | undefined;
       let total: number | null = null;
       do {
-        const page = await ask(listContainers({ query: this.query(cursor, Math.min(100, wanted - found.length)) }));
+        starts.push({ at: found.length, cursor });
+        const page = await this.read(cursor);
         found.push(...page.items);
         cursor = page.next ?? undefined;
         total = page.total ?? null;
       } while (cursor && found.length < wanted);
       if (asked !== this.asked) return;
       this.items = found;
+      this.starts = starts;
       this.next = cursor ?? null;
       this.total = total;
       this.failed = null;
@@ -68,45 +85,78 @@ export class Containers {
     }
   }
 
+  /** Reads the next page, if there is one. */
   async more() {
-    if (!this.next) return;
+    if (!this.next || this.growing) return;
     const asked = this.asked;
-    const page = await ask(listContainers({ query: this.query(this.next) }));
-    if (asked !== this.asked) return;
-    this.items.push(...page.items);
-    this.next = page.next ?? null;
+    this.growing = true;
+    try {
+      const start = { at: this.items.length, cursor: this.next };
+      const page = await this.read(this.next);
+      if (asked !== this.asked) return;
+      this.items = [...this.items, ...page.items];
+      this.starts.push(start);
+      this.next = page.next ?? null;
+      this.failed = null;
+    } catch (error) {
+      if (asked === this.asked) this.failed = words(error);
+    } finally {
+      this.growing = false;
+    }
+  }
+
+  /** What is on the screen: only that is kept true to the second. */
+  look(from: number, to: number) {
+    this.range = [from, to];
+    if (this.fresh.size > 0) this.soon();
   }
 
   /** Follows the feed until the returned function is called. */
   follow(): () => void {
     const reload = calmly(() => this.load(), 1_500);
-    const refresh = calmly(() => this.refresh(), 1_000);
     return listen((kind, news) => {
       if (kind === 'resync' || (kind === 'change' && ['container', 'access', 'allocation'].includes(news.subject ?? ''))) reload();
       if (kind !== 'live') return;
-      for (const id of news.ids ?? []) if (this.items.some((item) => item.id === id)) this.fresh.add(id);
-      if (this.fresh.size > 0) refresh();
+      for (const id of news.ids ?? []) this.fresh.add(id);
+      this.soon();
     });
   }
 
-  /** Reads the state of those that have news: one by one while they are few. */
+  /** Reads the state of those on the screen that have news. */
   private async refresh() {
-    const ids = [...this.fresh];
-    this.fresh.clear();
-    if (document.hidden || ids.length === 0) return;
-    if (ids.length > 3) return this.load();
-    const read = await Promise.all(ids.map((id) => ask(getContainer({ path: { id } })).catch(() => null)));
-    for (const container of read) {
-      const at = this.items.findIndex((item) => item.id === container?.id);
-      if (container && at >= 0) this.items[at] = container;
+    const [from, to] = this.range;
+    const shown = this.items.slice(from, to).filter(({ id }) => this.fresh.has(id));
+    if (document.hidden || shown.length === 0) return;
+    for (const { id } of shown) this.fresh.delete(id);
+    try {
+      if (shown.length <= FEW) this.take(await Promise.all(shown.map(({ id }) => ask(getContainer({ path: { id } })))));
+      else {
+        const pages = this.starts.filter(({ at }, i) => at < to && (this.starts[i + 1]?.at ?? Infinity) > from);
+        const read = await Promise.all(pages.map(({ cursor }) => this.read(cursor)));
+        this.take(read.flatMap((page) => page.items));
+      }
+    } catch {
+      // What is really gone is told by the feed; everything else is asked for again with the next news.
     }
-    this.note(read.filter((container) => container !== null));
+  }
+
+  private take(read: ContainerSummary[]) {
+    const byId = new Map(read.map((container) => [container.id, container]));
+    this.items = this.items.map((item) => byId.get(item.id) ?? item);
+    this.note(read);
   }
 
   private note(containers: ContainerSummary[]) {
     for (const { id, live } of containers) {
-      if (live.stats) this.history[id] = [...(this.history[id] ?? []), live.stats.cpu_percent].slice(-KEPT);
-      else delete this.history[id];
+      if (!live.stats) {
+        delete this.history[id];
+        continue;
+      }
+      const { cpu, memory } = this.history[id] ?? { cpu: [], memory: [] };
+      this.history[id] = {
+        cpu: [...cpu, live.stats.cpu_percent].slice(-KEPT),
+        memory: [...memory, live.stats.memory_bytes].slice(-KEPT)
+      };
     }
   }
 }

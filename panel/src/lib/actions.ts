@@ -1,0 +1,23 @@
+// What makes something new: one definition for the buttons of pages and for the palette.
+import Plus from '@lucide/svelte/icons/plus';
+import Upload from '@lucide/svelte/icons/upload';
+import { session } from './session.svelte';
+
+export interface Action {
+  title: string;
+  icon: typeof Plus;
+  permission: string;
+  /** Where it is done. A page that is opened with a query begins with it. */
+  path: string;
+}
+
+export const ACTIONS = {
+  createContainer: { title: 'Create container', icon: Plus, permission: 'containers.create', path: '/containers/new' },
+  addDaemon: { title: 'Add daemon', icon: Plus, permission: 'daemons.create', path: '/daemons?add' },
+  importEggs: { title: 'Import eggs', icon: Upload, permission: 'templates.create', path: '/templates?import' },
+  createUser: { title: 'Create user', icon: Plus, permission: 'users.create', path: '/users?create' },
+  createRole: { title: 'Create role', icon: Plus, permission: 'roles.create', path: '/roles?create' }
+} satisfies Record<string, Action>;
+
+/** Whether this person may do it. */
+export const may = (action: Action): boolean => session.can(action.permission);

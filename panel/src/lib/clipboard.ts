@@ -1,0 +1,12 @@
+// To the clipboard, also where the page came over plain HTTP and the browser's own way is closed.
+export async function toClipboard(text: string): Promise<void> {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement('textarea');
+  area.value = text;
+  area.style.cssText = 'position:fixed;opacity:0';
+  // Inside an open dialog, since the focus may not leave it.
+  (document.querySelector('[role=dialog]') ?? document.body).append(area);
+  area.select();
+  document.execCommand('copy');
+  area.remove();
+}

@@ -1,0 +1,143 @@
+// What the palette offers: every place and action that this person may use, as far as it fits what was typed.
+import Box from '@lucide/svelte/icons/box';
+import LogOut from '@lucide/svelte/icons/log-out';
+import SunMoon from '@lucide/svelte/icons/sun-moon';
+import type { Component } from 'svelte';
+import { goto } from '$app/navigation';
+import { ACTIONS, may } from '$lib/actions';
+import { ask, listContainers, listDaemons, listTemplates, listUsers, type ContainerSummary, type Daemon, type TemplateSummary, type User } from '$lib/api';
+import { TABS } from '$lib/container/tabs';
+import { foreseen } from '$lib/foresight.svelte';
+import { powersOf, use } from '$lib/power';
+import { session } from '$lib/session.svelte';
+import { theme } from '$lib/theme.svelte';
+import { ACCOUNT, places } from './places';
+
+export interface Entry {
+  key: string;
+  title: string;
+  hint?: string;
+  icon: Component<{ size?: number }>;
+  run: () => unknown;
+}
+export interface Group {
+  title: string;
+  entries: Entry[];
+}
+
+/** What was found by asking the API. */
+export interface Found {
+  containers: ContainerSummary[];
+  daemons: Daemon[];
+  templates: TemplateSummary[];
+  users: User[];
+}
+export const NOTHING: Found = { containers: [], daemons: [], templates: [], users: [] };
+
+const FEW = 6;
+
+/** Asks for everything that is called like this. */
+export async function find(text: string): Promise<Found> {
+  const search = text.trim();
+  const query = { limit: FEW, ...(search && { search }) };
+  const containers = ask(listContainers({ query }));
+  if (!search) return { ...NOTHING, containers: (await containers).items };
+  const none = Promise.resolve({ items: [] });
+  const [found, daemons, templates, users] = await Promise.all([
+    containers,
+    session.can('daemons.read') ? ask(listDaemons()) : none,
+    session.can('templates.read') ? ask(listTemplates({ query })) : none,
+    session.can('users.read') ? ask(listUsers({ query })) : none
+  ]);
+  let { items } = found;
+  // "trains settings" is a container and one of its pages.
+  const shorter = search.slice(0, search.lastIndexOf(' '));
+  if (items.length === 0 && search.includes(' ')) items = (await ask(listContainers({ query: { limit: FEW, search: shorter } }))).items;
+  // "stop trains" is an action and a container.
+  const rest = search.slice(search.indexOf(' ') + 1);
+  if (items.length === 0 && search.includes(' ')) items = (await ask(listContainers({ query: { limit: FEW, search: rest } }))).items;
+  return { containers: items, daemons: daemons.items, templates: templates.items, users: users.items };
+}
+
+const WORDS = { offline: 'Offline', starting: 'Starting', running: 'Running', stopping: 'Stopping' };
+
+/** One container with its pages and what can be done with it now. */
+function about(container: ContainerSummary, named: boolean): Entry[] {
+  const { id, name, permissions } = container;
+  return [
+    ...powersOf(container).map((power) => ({
+      key: `${id}-${power.action}`,
+      title: named ? `${power.title} ${name}` : power.title,
+      icon: power.icon,
+      run: () => use(power, [container])
+    })),
+    ...TABS.filter((tab) => permissions.includes(tab.permission)).map((tab) => ({
+      key: `${id}${tab.path}`,
+      title: named ? `${name}: ${tab.title}` : tab.title,
+      icon: tab.icon,
+      run: () => goto(`/containers/${id}${tab.path}`)
+    }))
+  ];
+}
+
+function fixed(): Group[] {
+  const go = [...places(), ACCOUNT].map(({ path, title, icon }) => ({ key: path, title, icon, run: () => goto(path) }));
+  const make = Object.values(ACTIONS)
+    .filter(may)
+    .map(({ path, title, icon }) => ({ key: path, title, icon, run: () => goto(path) }));
+  const own: Entry[] = [
+    {
+      key: 'theme',
+      title: theme.dark ? 'Use the light theme' : 'Use the dark theme',
+      icon: SunMoon,
+      run: () => theme.choose(theme.dark ? 'light' : 'dark')
+    },
+    { key: 'out', title: 'Sign out', icon: LogOut, run: () => session.end() }
+  ];
+  return [
+    { title: 'Go to', entries: go },
+    { title: 'Actions', entries: [...make, ...own] }
+  ];
+}
+
+/** Every word of it in any order. */
+const fits = (title: string, words: string[]) => words.every((word) => title.toLowerCase().includes(word));
+
+/** The groups for what was typed; `here` is the container whose page is open. */
+export function entries(text: string, found: Found, here: ContainerSummary | null): Group[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const place = places().map(({ path }) => path);
+  const open = (container: ContainerSummary): Entry => ({
+    key: container.id,
+    title: container.name,
+    hint: WORDS[foreseen(container).live.phase],
+    icon: Box,
+    run: () => goto(`/containers/${container.id}`)
+  });
+  const named = (title: string, base: string, items: { id: string; name: string }[]): Group => {
+    const icon = [...places()].find(({ path }) => path === base)?.icon ?? Box;
+    return {
+      title,
+      entries: place.includes(base) ? items.map(({ id, name }) => ({ key: id, title: name, icon, run: () => goto(`${base}/${id}`) })) : []
+    };
+  };
+  const others = found.containers.filter(({ id }) => id !== here?.id);
+  const people = found.users.map(({ id, username, email }) => ({
+    key: id,
+    title: username,
+    hint: email,
+    icon: ACCOUNT.icon,
+    run: () => goto(`/users?search=${encodeURIComponent(username)}`)
+  }));
+  const matching = (group: Group): Group => ({ ...group, entries: group.entries.filter(({ title }) => fits(title, words)) });
+  const groups: Group[] = [
+    ...(here ? [matching({ title: here.name, entries: about(here, words.length > 0) })] : []),
+    { title: 'Containers', entries: words.length > 0 ? [...others.map(open), ...matching({ title: '', entries: others.slice(0, 3).flatMap((item) => about(item, true)) }).entries] : [] },
+    ...fixed().map(matching),
+    { title: 'Containers', entries: words.length > 0 ? [] : others.map(open) },
+    matching(named('Daemons', '/daemons', found.daemons)),
+    named('Templates', '/templates', found.templates),
+    { title: 'Users', entries: people }
+  ];
+  return groups.filter((group) => group.entries.length > 0);
+}

@@ -27,12 +27,14 @@ export interface Group {
 
 /** What was found by asking the API. */
 export interface Found {
+  /** For this text, as a whole. */
+  text: string | null;
   containers: ContainerSummary[];
   daemons: Daemon[];
   templates: TemplateSummary[];
   users: User[];
 }
-export const NOTHING: Found = { containers: [], daemons: [], templates: [], users: [] };
+export const NOTHING: Found = { text: null, containers: [], daemons: [], templates: [], users: [] };
 
 const FEW = 6;
 
@@ -41,7 +43,7 @@ export async function find(text: string): Promise<Found> {
   const search = text.trim();
   const query = { limit: FEW, ...(search && { search }) };
   const containers = ask(listContainers({ query }));
-  if (!search) return { ...NOTHING, containers: (await containers).items };
+  if (!search) return { ...NOTHING, text, containers: (await containers).items };
   const none = Promise.resolve({ items: [] });
   const [found, daemons, templates, users] = await Promise.all([
     containers,
@@ -50,13 +52,14 @@ export async function find(text: string): Promise<Found> {
     session.can('users.read') ? ask(listUsers({ query })) : none
   ]);
   let { items } = found;
+  const whole = items.length > 0;
   // "trains settings" is a container and one of its pages.
   const shorter = search.slice(0, search.lastIndexOf(' '));
   if (items.length === 0 && search.includes(' ')) items = (await ask(listContainers({ query: { limit: FEW, search: shorter } }))).items;
   // "stop trains" is an action and a container.
   const rest = search.slice(search.indexOf(' ') + 1);
   if (items.length === 0 && search.includes(' ')) items = (await ask(listContainers({ query: { limit: FEW, search: rest } }))).items;
-  return { containers: items, daemons: daemons.items, templates: templates.items, users: users.items };
+  return { text: whole ? text : null, containers: items, daemons: daemons.items, templates: templates.items, users: users.items };
 }
 
 const WORDS = { offline: 'Offline', starting: 'Starting', running: 'Running', stopping: 'Stopping' };
@@ -72,7 +75,7 @@ function about(container: ContainerSummary, named: boolean): Entry[] {
       run: () => use(power, [container])
     })),
     ...TABS.filter((tab) => permissions.includes(tab.permission)).map((tab) => ({
-      key: `${id}${tab.path}`,
+      key: `${id}/${tab.path}`,
       title: named ? `${name}: ${tab.title}` : tab.title,
       icon: tab.icon,
       run: () => goto(`/containers/${id}${tab.path}`)
@@ -130,14 +133,18 @@ export function entries(text: string, found: Found, here: ContainerSummary | nul
     run: () => goto(`/users?search=${encodeURIComponent(username)}`)
   }));
   const matching = (group: Group): Group => ({ ...group, entries: group.entries.filter(({ title }) => fits(title, words)) });
+  const parts = matching({ title: '', entries: others.slice(0, 3).flatMap((item) => about(item, true)) }).entries;
+  // Whoever types more than a name wants more than its page.
+  const opened = matching({ title: '', entries: others.map(open) }).entries;
+  // What the API found by an owner or an id has another name than what was typed.
+  const all = found.text === text ? others.map(open) : opened;
+  const containers = words.length > 1 ? [...parts, ...all] : [...all, ...parts];
   const groups: Group[] = [
     ...(here ? [matching({ title: here.name, entries: about(here, words.length > 0) })] : []),
-    { title: 'Containers', entries: words.length > 0 ? [...others.map(open), ...matching({ title: '', entries: others.slice(0, 3).flatMap((item) => about(item, true)) }).entries] : [] },
+    { title: 'Containers', entries: words.length > 0 ? containers : [] },
     ...fixed().map(matching),
     { title: 'Containers', entries: words.length > 0 ? [] : others.map(open) },
-    matching(named('Daemons', '/daemons', found.daemons)),
-    named('Templates', '/templates', found.templates),
-    { title: 'Users', entries: people }
+    ...[named('Daemons', '/daemons', found.daemons), named('Templates', '/templates', found.templates), { title: 'Users', entries: people }].map(matching)
   ];
   return groups.filter((group) => group.entries.length > 0);
 }

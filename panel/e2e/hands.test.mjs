@@ -1,0 +1,152 @@
+// What hands do: the keyboard, the palette, many at once, Undo, and questions before what can't be undone.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { launch, signIn } from './browser.mjs';
+import { egg, freePort, PASSWORD, until, World } from './world.mjs';
+
+let world, browser, page, ids;
+const LIMITS = { memory_mib: 256, swap_mib: 0, cpu_percent: 0, disk_mib: 512, pids: 64, io_weight: 500 };
+
+before(async () => {
+  world = await World.up();
+  browser = await launch();
+  await world.user('jonas', 'user');
+  const { template } = await world.ask('POST', '/templates/import', readFileSync(egg(), 'utf8'));
+  ids = {};
+  const daemon = (await world.ask('GET', '/daemons')).items[0];
+  for (const name of ['Trains', 'Boats', 'Planes']) {
+    // A port that nothing else on this machine has.
+    const ports = String(await freePort());
+    await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports });
+    const [{ id }] = (await world.ask('GET', `/daemons/${daemon.id}/allocations?search=${ports}`)).items;
+    const body = { name, template_id: template.id, limits: LIMITS, daemon_id: daemon.id, allocation_ids: [id] };
+    ids[name] = (await world.ask('POST', '/containers', body)).id;
+  }
+  await world.ask('POST', `/containers/${ids.Boats}/access`, { user: 'jonas', level: 'user' });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'] });
+  page = await context.newPage();
+  await signIn(page, world.base, 'admin', PASSWORD);
+  await page.getByRole('link', { name: 'Trains' }).waitFor();
+});
+after(async () => {
+  await browser?.close();
+  await world?.end();
+});
+
+const row = (name) => page.getByRole('row', { name: new RegExp(name) });
+const find = async (text) => {
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Search' }).fill(text);
+};
+
+test('the palette finds a page of a container, and gives the focus back', { timeout: 60_000 }, async () => {
+  await page.getByRole('link', { name: 'Boats' }).focus();
+  await page.keyboard.press('Control+k');
+  await page.getByRole('option', { name: 'Roles' }).waitFor();
+  await page.keyboard.press('Escape');
+  await until('the focus is back', () => page.evaluate(() => document.activeElement?.textContent === 'Boats'));
+  await find('boats network');
+  await page.getByRole('option', { name: 'Boats: Network' }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Allocations' }).waitFor();
+  await find('create user');
+  await page.getByRole('option', { name: 'Create user' }).waitFor();
+  await page.keyboard.press('Enter');
+  const dialog = page.getByRole('dialog', { name: 'Create user' });
+  await dialog.waitFor();
+  assert.ok(await dialog.getByLabel('User name').evaluate((element) => element === document.activeElement), 'the first field has the focus');
+  for (let i = 0; i < 12; i++) await page.keyboard.press('Tab');
+  assert.ok(await dialog.evaluate((element) => element.contains(document.activeElement)), 'the focus stays in the dialog');
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+});
+
+test('many are started, stopped and killed at once', { timeout: 120_000 }, async () => {
+  await page.goto(`${world.base}/containers`);
+  await page.getByLabel('Select Trains').click();
+  await page.getByLabel('Select Planes').click();
+  const bar = page.getByRole('region', { name: 'Selected containers' });
+  await bar.getByText('2 selected').waitFor();
+  await bar.getByRole('button', { name: 'Start' }).click();
+  // What follows is shown before the daemon has told.
+  await row('Trains').getByText(/Starting|Running/).waitFor({ timeout: 2_000 });
+  for (const name of ['Trains', 'Planes']) await row(name).getByText('Running').waitFor({ timeout: 60_000 });
+  await bar.getByRole('button', { name: 'Kill' }).click();
+  const question = page.getByRole('dialog', { name: 'Kill 2 containers' });
+  await question.getByText('What it has not saved yet is lost').waitFor();
+  await question.getByRole('button', { name: 'Kill' }).click();
+  for (const name of ['Trains', 'Planes']) await row(name).getByText(/Offline|Crashed/).waitFor({ timeout: 30_000 });
+});
+
+test('a menu is used by the keyboard alone', { timeout: 90_000 }, async () => {
+  await page.goto(`${world.base}/containers`);
+  await page.getByRole('button', { name: 'Actions for Trains' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('menuitem', { name: 'Start' }).waitFor();
+  await page.keyboard.press('Enter');
+  await row('Trains').getByText('Running').waitFor({ timeout: 60_000 });
+});
+
+test('columns are chosen and kept', { timeout: 30_000 }, async () => {
+  await page.getByRole('button', { name: 'Columns' }).click();
+  await page.getByRole('menuitemcheckbox', { name: 'Memory' }).click();
+  await page.keyboard.press('Escape');
+  await page.reload();
+  await page.getByRole('link', { name: 'Boats' }).waitFor();
+  assert.equal(await page.getByRole('columnheader', { name: 'Memory' }).count(), 0);
+});
+
+test('the console counts what comes while somebody reads further up', { timeout: 90_000 }, async () => {
+  await page.goto(`${world.base}/containers/${ids.Trains}`);
+  const line = page.getByLabel('Command');
+  await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
+  for (let i = 0; i < 40; i++) {
+    await line.fill(`echo line-${i}`);
+    await line.press('Enter');
+  }
+  await until('the lines are there', async () => (await page.locator('.xterm-rows').innerText()).includes('line-39'));
+  await page.getByTestId('terminal').hover();
+  await page.mouse.wheel(0, -400);
+  await page.getByRole('button', { name: 'To the end' }).waitFor();
+  await world.ask('POST', `/containers/${ids.Trains}/commands`, { command: 'echo from-elsewhere' });
+  await page.getByRole('button', { name: /\d+ new lines?/ }).click();
+  await until('the end', async () => (await page.locator('.xterm-rows').innerText()).includes('from-elsewhere'));
+  await page.keyboard.press('Control+f');
+  await page.getByLabel('Find in the console').fill('line-3');
+  await page.getByText(/\d+ of \d+/).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Copy without colours' }).click();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  assert.ok(copied.includes('from-elsewhere') && !copied.includes('\x1b'), 'what is copied has no colours');
+});
+
+test('access and addresses that are taken away come back by Undo', { timeout: 60_000 }, async () => {
+  await page.goto(`${world.base}/containers/${ids.Boats}/access`);
+  await page.getByRole('button', { name: 'Take access from jonas' }).click();
+  await page.getByText('jonas has no access any more.').waitFor();
+  const held = async () => (await world.ask('GET', `/containers/${ids.Boats}/access`)).items.filter((item) => item.user.username === 'jonas');
+  assert.equal((await held()).length, 0);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('Undone.').waitFor();
+  assert.equal((await held())[0].level, 'user');
+
+  await page.goto(`${world.base}/containers/${ids.Boats}/settings`);
+  await page.getByRole('textbox', { name: 'Description' }).fill('For the summer');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByText('Saved.').waitFor();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('Undone.').waitFor();
+  assert.equal((await world.ask('GET', `/containers/${ids.Boats}`)).description ?? '', '');
+});
+
+test('an API that goes away is said, and what was read stays', { timeout: 90_000 }, async () => {
+  await page.goto(`${world.base}/containers`);
+  await page.getByRole('link', { name: 'Boats' }).waitFor();
+  await world.api.stop();
+  await page.getByText('Raptor does not answer.').first().waitFor({ timeout: 20_000 });
+  assert.equal(await page.getByRole('link', { name: 'Boats' }).count(), 1);
+  world.api.start();
+  await world.answers();
+  await page.getByText('What you see may be old').waitFor({ state: 'detached', timeout: 30_000 });
+});

@@ -86,7 +86,7 @@ test('an administrator runs a game server', { timeout: 170_000 }, async (t) => {
     assert.equal(await line.inputValue(), 'server_info');
     await line.fill('');
     await page.getByText(/of 512 MiB/).waitFor();
-    assert.match(await page.locator('dl', { hasText: 'Uptime' }).innerText(), /Uptime\s+\d+/);
+    await until('the uptime', async () => /Uptime\s+\d+/.test(await page.locator('dl', { hasText: 'Uptime' }).innerText()));
   });
 
   await t.test('a restarted API is found again without a lost or doubled line', async () => {

@@ -62,6 +62,8 @@ export const POWERS: Power[] = [
 /** What this person may do with this container now. */
 export const powersOf = (container: ContainerSummary): Power[] => {
   const soon = foreseen(container);
+  // A daemon that isn't connected can't be asked for anything.
+  if (!soon.live.known) return [];
   return POWERS.filter((power) => container.permissions.includes(power.permission) && power.fits(soon));
 };
 

@@ -47,6 +47,7 @@ pub async fn connect(
             let body = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
             return Err(SocketError::Status { status: answer.status(), body });
         }
+        Ok(Err(Error::Io(error))) => return Err(unreachable(&error.kind())),
         Ok(Err(error)) => return Err(unreachable(&error)),
         Ok(Ok((socket, _))) => socket,
     };

@@ -76,6 +76,7 @@ pub mod roles;
 pub mod store;
 pub mod templates;
 pub mod users;
+mod yaml;
 
 pub use error::{Error, Result};
 #[cfg(feature = "store")]

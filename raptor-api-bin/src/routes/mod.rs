@@ -5,6 +5,7 @@ mod account;
 mod activity;
 mod allocations;
 mod auth;
+mod container_templates;
 mod containers;
 mod daemons;
 mod live;
@@ -32,6 +33,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(allocations::routes())
         .merge(templates::routes())
         .merge(containers::routes())
+        .merge(container_templates::routes())
         .merge(network::routes())
         .merge(access::routes())
         .merge(live::routes())

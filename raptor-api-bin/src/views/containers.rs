@@ -9,7 +9,7 @@ use raptor_core::{
     id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
     live,
     node::{ConsoleLine, Exit, PowerAction, Progress, Stats},
-    templates::{self, TemplateImage, variables::VariableInput},
+    templates::{self, StartupCommand, TemplateImage, variables::VariableInput},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -179,8 +179,12 @@ pub struct ContainerVariable {
     pub description: String,
     /// Its name in the environment.
     pub env: String,
-    /// Its value.
+    /// Its value; empty where it is secret.
     pub value: String,
+    /// Whether its value is not shown: it can be set, and looked up by those who may.
+    pub secret: bool,
+    /// Whether it has a value.
+    pub is_set: bool,
     /// Whether the caller may change it.
     pub editable: bool,
     /// Whether a value is needed.
@@ -201,6 +205,10 @@ pub struct Container {
     pub variables: Vec<ContainerVariable>,
     /// Images to choose from.
     pub images: Vec<TemplateImage>,
+    /// The template's named commands to choose from; empty where there is only one.
+    pub startup_commands: Vec<StartupCommand>,
+    /// Which revision of its template it runs.
+    pub template_revision: i64,
     /// Milliseconds between asking it to stop and killing it.
     pub stop_timeout_ms: i64,
     /// Whether its daemon knows its newest declaration.
@@ -221,11 +229,14 @@ impl Container {
         let values = visible.container.variables.clone();
         let variable = |variable: templates::Variable| {
             let rules = variable.rules();
+            let value = values.get(&variable.env).unwrap_or(&variable.default_value);
             ContainerVariable {
-                value: values.get(&variable.env).cloned().unwrap_or(variable.default_value),
-                editable: writes && (variable.user_editable || manages),
+                is_set: !value.is_empty(),
+                value: if variable.secret { String::new() } else { value.clone() },
+                secret: variable.secret,
+                editable: writes && (variable.is_users() || manages),
                 required: rules.is_required(),
-                input: rules.input(),
+                input: variable.input(),
                 name: variable.name,
                 description: variable.description,
                 env: variable.env,
@@ -237,6 +248,8 @@ impl Container {
             startup_command: reads.then(|| visible.container.startup.clone()),
             variables: shown.map(variable).collect(),
             images: if reads { template.images } else { Vec::new() },
+            startup_commands: if reads { template.startup_commands } else { Vec::new() },
+            template_revision: visible.container.template_revision,
             stop_timeout_ms: visible.container.stop_timeout_ms,
             synced: visible.container.synced_revision >= visible.container.revision,
             summary: ContainerSummary::new(&visible.container, visible.permissions, &allocations, live),
@@ -331,6 +344,23 @@ pub struct StartupUpdate {
     /// Values of the variables to be changed, by name.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+}
+
+/// Another revision of the template.
+#[derive(Deserialize, ToSchema)]
+pub struct TemplateMove {
+    /// Which.
+    pub revision: i64,
+    /// Values of the variables that need one, by name.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+}
+
+/// The value of a secret variable.
+#[derive(Serialize, ToSchema)]
+pub struct SecretValue {
+    /// The value.
+    pub value: String,
 }
 
 /// Another owner.

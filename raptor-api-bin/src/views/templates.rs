@@ -4,11 +4,15 @@ use chrono::{DateTime, Utc};
 use raptor_core::{
     id::TemplateId,
     templates::{
-        ConfigFile, Install, StopRule, TemplateImage, import::ImportWarning, service::StoredTemplate,
+        self, ConfigFile, Install, StartupCommand, StopRule, TemplateImage,
+        import::{ImportWarning, Imported},
+        placeholders::Context,
+        service::{self, StoredTemplate},
         variables::VariableInput,
     },
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A template in a list.
@@ -75,6 +79,8 @@ pub struct TemplateVariable {
     pub user_editable: bool,
     /// What its value must meet, in Laravel's notation.
     pub rules: String,
+    /// Whether its value is not shown again once it is set.
+    pub secret: bool,
     /// Whether a value is needed.
     pub required: bool,
     /// The input that fits.
@@ -98,12 +104,30 @@ pub struct Template {
     pub source_format: String,
     /// Containers that are made from it.
     pub container_count: i64,
+    /// Which of its revisions this is.
+    pub revision: i64,
     /// When it was imported.
     pub created_at: DateTime<Utc>,
+    /// When it got its newest revision.
+    pub updated_at: DateTime<Utc>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// A picture, as a `data:` URL.
+    pub icon: Option<String>,
+    /// Where its makers publish it.
+    pub update_url: Option<String>,
+    /// Names of features that panels may offer help for.
+    pub features: Vec<String>,
+    /// Files that users may not touch.
+    pub denylist: Vec<String>,
+    /// What is odd about it.
+    pub warnings: Vec<ImportWarning>,
     /// Images to choose from.
     pub images: Vec<TemplateImage>,
     /// The startup command, with placeholders.
     pub startup_command: String,
+    /// The named commands to choose from; empty where there is only one.
+    pub startup_commands: Vec<StartupCommand>,
     /// Which output means that it is running.
     pub done: Vec<String>,
     /// How it is asked to stop.
@@ -112,18 +136,20 @@ pub struct Template {
     pub config_files: Vec<ConfigFile>,
     /// What can be set for each container.
     pub variables: Vec<TemplateVariable>,
-    /// Its install script. Kept and exported; this version does not run it.
+    /// How it is installed.
     pub install: Option<Install>,
 }
 
 impl From<StoredTemplate> for Template {
     fn from(template: StoredTemplate) -> Self {
+        let warnings = templates::lint(&template.document);
         let document = template.document;
         let variable = |variable: raptor_core::templates::Variable| {
             let rules = variable.rules();
             TemplateVariable {
                 required: rules.is_required(),
-                input: rules.input(),
+                input: variable.input(),
+                secret: variable.secret,
                 name: variable.name,
                 description: variable.description,
                 env: variable.env,
@@ -141,9 +167,18 @@ impl From<StoredTemplate> for Template {
             description: document.description,
             source_format: template.source_format,
             container_count: template.container_count,
+            revision: template.revision,
             created_at: template.created_at,
+            updated_at: template.updated_at,
+            tags: document.tags,
+            icon: document.icon,
+            update_url: document.update_url,
+            features: document.features,
+            denylist: document.denylist,
+            warnings,
             images: document.images,
             startup_command: document.startup,
+            startup_commands: document.startup_commands,
             done: document.done,
             stop: document.stop,
             config_files: document.config_files,
@@ -153,6 +188,18 @@ impl From<StoredTemplate> for Template {
     }
 }
 
+/// What an import came to.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportOutcome {
+    /// A new template.
+    Created,
+    /// A new revision of a template that was there.
+    Revised,
+    /// The template says this already.
+    Unchanged,
+}
+
 /// A template that was just imported.
 #[derive(Serialize, ToSchema)]
 pub struct ImportedTemplate {
@@ -160,4 +207,95 @@ pub struct ImportedTemplate {
     pub template: Template,
     /// What was odd, and what was made of it.
     pub warnings: Vec<ImportWarning>,
+    /// What it came to.
+    pub outcome: ImportOutcome,
+}
+
+impl From<service::Import> for ImportedTemplate {
+    fn from(import: service::Import) -> Self {
+        let outcome = match import.outcome {
+            service::Outcome::Created => ImportOutcome::Created,
+            service::Outcome::Revised => ImportOutcome::Revised,
+            service::Outcome::Unchanged => ImportOutcome::Unchanged,
+        };
+        Self { template: import.template.into(), warnings: import.warnings, outcome }
+    }
+}
+
+/// One revision of a template.
+#[derive(Serialize, ToSchema)]
+pub struct TemplateRevision {
+    /// Its number, from 1.
+    pub revision: i64,
+    /// The dialect that it was imported from.
+    pub source_format: String,
+    /// Who made it; empty where nobody wrote it down.
+    pub made_by: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// Containers that run it.
+    pub container_count: i64,
+}
+
+/// All revisions of a template.
+#[derive(Serialize, ToSchema)]
+pub struct RevisionList {
+    /// The newest first.
+    pub items: Vec<TemplateRevision>,
+}
+
+impl From<Vec<service::Revision>> for RevisionList {
+    fn from(revisions: Vec<service::Revision>) -> Self {
+        let revision = |revision: service::Revision| TemplateRevision {
+            revision: revision.revision,
+            source_format: revision.source_format,
+            made_by: revision.made_by,
+            created_at: revision.created_at,
+            container_count: revision.container_count,
+        };
+        Self { items: revisions.into_iter().map(revision).collect() }
+    }
+}
+
+/// What a template would be, and what a container with its defaults on 192.0.2.1:25565 would get.
+#[derive(Serialize, ToSchema)]
+pub struct TemplatePreview {
+    /// Its name.
+    pub name: String,
+    /// The dialect that it is in.
+    pub source_format: String,
+    /// What is odd about it.
+    pub warnings: Vec<ImportWarning>,
+    /// The startup command as it would run.
+    pub startup: String,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+    /// The edits of configuration files.
+    pub config_files: Vec<ConfigFile>,
+}
+
+impl From<Imported> for TemplatePreview {
+    fn from(imported: Imported) -> Self {
+        let template = imported.template;
+        let values =
+            template.variables.iter().map(|variable| (variable.env.clone(), variable.default_value.clone()));
+        let mut environment: BTreeMap<String, String> = values.collect();
+        let built_in = [("SERVER_IP", "192.0.2.1"), ("SERVER_PORT", "25565"), ("SERVER_MEMORY", "1024")];
+        environment.extend(built_in.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let context = Context {
+            environment: environment.clone(),
+            ip: "192.0.2.1".into(),
+            port: "25565".into(),
+            memory: "1024".into(),
+            uuid: TemplateId::generate().to_string(),
+        };
+        Self {
+            startup: context.startup(&template.startup),
+            config_files: context.files(&template),
+            environment,
+            name: template.name,
+            source_format: imported.format,
+            warnings: imported.warnings,
+        }
+    }
 }

@@ -70,6 +70,8 @@ actions! {
     ImportTemplate on () = Action::System(S::TemplatesCreate);
     /// Read or export a template.
     ReadTemplate on StoredTemplate = Action::System(S::TemplatesRead);
+    /// Give a template a new revision.
+    UpdateTemplate on StoredTemplate = Action::System(S::TemplatesUpdate);
     /// Delete a template.
     DeleteTemplate on StoredTemplate = Action::System(S::TemplatesDelete);
 
@@ -85,6 +87,12 @@ actions! {
     UpdateContainer on Visible = Action::Container(C::SettingsUpdate);
     /// Change image, startup command and variables.
     UpdateStartup on Visible = Action::Container(C::StartupUpdate);
+    /// See the values of a container's secret variables.
+    RevealSecret on Visible = Action::Container(C::StartupSecrets);
+    /// See what moving to another revision of the template would change.
+    ReadStartup on Visible = Action::Container(C::StartupRead);
+    /// Move a container to another revision of its template.
+    MoveTemplate on Visible = Action::Container(C::StartupUpdate);
     /// Delete a container.
     DeleteContainer on Visible = Action::Container(C::Delete);
     /// Start a container.

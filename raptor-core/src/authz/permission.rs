@@ -95,6 +95,7 @@ permissions! {
         PowerKill = "power.kill": "Kill",
         StartupRead = "startup.read": "See the startup command and variables",
         StartupUpdate = "startup.update": "Change startup variables and the image",
+        StartupSecrets = "startup.secrets": "See the values of secret variables",
         NetworkRead = "network.read": "See allocations",
         NetworkUpdate = "network.update": "Add, remove and choose allocations",
         AccessRead = "access.read": "See who has access",
@@ -125,7 +126,7 @@ impl ContainerPermission {
             | Self::PowerStop
             | Self::PowerRestart
             | Self::PowerKill => SystemPermission::ContainersControl,
-            Self::StartupUpdate | Self::NetworkUpdate | Self::SettingsUpdate => {
+            Self::StartupUpdate | Self::StartupSecrets | Self::NetworkUpdate | Self::SettingsUpdate => {
                 SystemPermission::ContainersUpdate
             }
             Self::AccessCreate | Self::AccessUpdate | Self::AccessDelete => {

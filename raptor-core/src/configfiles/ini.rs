@@ -1,75 +1,101 @@
 //! INI: sections, keys, and everything between them as it was.
 
-use super::{ConfigFileError, line_end, plain, wanted};
+use super::{ConfigFileError, lines::Lines, one_line, wanted};
 use crate::templates::ConfigEdit;
+use std::ops::Range;
 
 /// Sets each `section.key`; missing sections and keys are added.
 pub(super) fn edit(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFileError> {
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut lines = Lines::of(text);
     for edit in edits {
         let (section, key) = path(&edit.key);
-        let (begin, end) = match range(&lines, &section) {
-            Some(range) => range,
-            None => {
-                if lines.last().is_some_and(|line| !line.trim().is_empty()) {
-                    lines.push(String::new());
-                }
-                lines.push(format!("[{section}]"));
-                (lines.len(), lines.len())
-            }
-        };
-        let place = (begin..end).find(|place| {
-            lines.get(*place).and_then(|line| split(line)).is_some_and(|(found, _)| found == key)
-        });
-        let present = place
-            .and_then(|place| lines.get(place))
-            .and_then(|line| split(line))
-            .map(|(_, value)| value.to_owned());
-        let Some(value) = wanted(edit, present.as_deref())? else { continue };
-        let value = plain(&value);
-        if present.as_deref() == Some(&value) {
+        let writable = !key.starts_with([';', '#', '[']) && !key.contains(['\r', '\n', '=']);
+        if key.is_empty() || !writable || section.contains(['\r', '\n', ']']) {
             continue;
         }
-        match place.and_then(|place| lines.get_mut(place)) {
+        let found = range(&lines, &section);
+        let place = found.clone().and_then(|mut range| {
+            range.find(|place| lines.get(*place).and_then(split).is_some_and(|(found, _)| found == key))
+        });
+        let present =
+            place.and_then(|place| lines.get(place)).and_then(split).map(|(_, value)| value.to_owned());
+        let whole = present.as_deref().unwrap_or_default();
+        let comment = comment(whole);
+        let bare = whole.get(..whole.len() - comment.map_or(0, str::len)).unwrap_or_default().trim_end();
+        let Some(value) = wanted(edit, present.is_some().then_some(bare))? else { continue };
+        let value = one_line(&value);
+        if present.as_deref() == Some(value.trim()) || (comment.is_some() && bare == value) {
+            continue;
+        }
+        match place.and_then(|place| lines.get(place)).map(str::to_owned) {
             Some(line) => {
-                // The space that the file has around `=` stays.
-                let head = line.split_inclusive('=').next().unwrap_or_default().to_owned();
+                // The space that the file has around `=` stays, and so does a comment behind the value.
+                let head = line.split_inclusive('=').next().unwrap_or_default();
                 let space =
                     if line.get(head.len()..).is_some_and(|rest| rest.starts_with(' ')) { " " } else { "" };
-                *line = format!("{head}{space}{value}");
+                let behind = if self::comment(&value).is_some() { "" } else { comment.unwrap_or_default() };
+                lines.set(place.unwrap_or_default(), format!("{head}{space}{value}{behind}"));
             }
             None => {
-                let last = (begin..end)
+                let range = found.unwrap_or_else(|| {
+                    let ends =
+                        lines.get(lines.count().wrapping_sub(1)).is_none_or(|line| line.trim().is_empty());
+                    if !ends {
+                        lines.insert(lines.count(), String::new());
+                    }
+                    lines.insert(lines.count(), format!("[{section}]"));
+                    lines.count()..lines.count()
+                });
+                let last = range
+                    .clone()
                     .rev()
                     .find(|place| lines.get(*place).is_some_and(|line| !line.trim().is_empty()));
-                lines.insert(last.map_or(begin, |last| last + 1), format!("{key} = {value}"));
+                lines.insert(last.map_or(range.start, |last| last + 1), format!("{key} = {value}"));
             }
         }
     }
-    let end = line_end(text);
-    Ok(lines.into_iter().map(|line| line + end).collect())
+    Ok(lines.join())
 }
 
-/// `[Section.With.Dots].Key`, `section.key`, or `key` before the first section.
-fn path(key: &str) -> (String, &str) {
-    if let Some((section, key)) = key.strip_prefix('[').and_then(|rest| rest.split_once("].")) {
-        return (section.to_owned(), key);
+/// A comment behind a value, with the blank before it.
+fn comment(value: &str) -> Option<&str> {
+    let at = [" ;", "\t;", " # ", "\t# "].iter().filter_map(|sign| value.find(sign)).min()?;
+    value.get(at..)
+}
+
+/// `[Section.With.Dots].Key`, `section.key`, or `key` before the first section: the first dot outside of brackets parts them.
+fn path(key: &str) -> (String, String) {
+    let mut depth = 0_usize;
+    let bare = |text: &str| {
+        let text = text.trim();
+        text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text).trim().to_owned()
+    };
+    for (at, character) in key.char_indices() {
+        match character {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            '.' if depth == 0 && at > 0 => {
+                return (
+                    bare(key.get(..at).unwrap_or_default()),
+                    bare(key.get(at + 1..).unwrap_or_default()),
+                );
+            }
+            _ => {}
+        }
     }
-    key.split_once('.').map_or((String::new(), key), |(section, key)| (section.to_owned(), key))
+    (String::new(), bare(key))
 }
 
 /// The lines of a section, without its head.
-fn range(lines: &[String], section: &str) -> Option<(usize, usize)> {
-    let head = |line: &String| {
-        line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map(str::to_owned)
-    };
+fn range(lines: &Lines, section: &str) -> Option<Range<usize>> {
+    let head = |place: usize| lines.get(place)?.trim().strip_prefix('[')?.strip_suffix(']');
     let begin = if section.is_empty() {
         0
     } else {
-        lines.iter().position(|line| head(line).as_deref() == Some(section))? + 1
+        (0..lines.count()).find(|place| head(*place) == Some(section))? + 1
     };
-    let rest = lines.iter().skip(begin).position(|line| head(line).is_some());
-    Some((begin, rest.map_or(lines.len(), |rest| begin + rest)))
+    let end = (begin..lines.count()).find(|place| head(*place).is_some()).unwrap_or(lines.count());
+    Some(begin..end)
 }
 
 fn split(line: &str) -> Option<(&str, &str)> {
@@ -79,57 +105,4 @@ fn split(line: &str) -> Option<(&str, &str)> {
     }
     let (key, value) = line.split_once('=')?;
     Some((key.trim(), value.trim()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn edits(pairs: &[(&str, serde_json::Value)]) -> Vec<ConfigEdit> {
-        pairs
-            .iter()
-            .map(|(key, value)| ConfigEdit { key: (*key).into(), if_value: None, value: value.clone() })
-            .collect()
-    }
-
-    #[test]
-    fn openttds_file_is_made_where_there_is_none() {
-        let edits = edits(&[("network.server_port", json!("4711")), ("network.lan_internet", json!(0))]);
-        assert_eq!(edit("", &edits).unwrap(), "[network]\nserver_port = 4711\nlan_internet = 0\n");
-    }
-
-    #[test]
-    fn comments_order_and_other_sections_stay() {
-        let text = "; top\n[a]\nx = 1\n\n[network]\n; the port\nserver_port = 3979\nname=Old\n\n[z]\ny = 2\n";
-        let edits = edits(&[
-            ("network.server_port", json!("4711")),
-            ("network.name", json!("New")),
-            ("network.extra", json!(true)),
-        ]);
-        let edited = edit(text, &edits).unwrap();
-        assert_eq!(
-            edited,
-            "; top\n[a]\nx = 1\n\n[network]\n; the port\nserver_port = 4711\nname=New\nextra = true\n\n[z]\ny = 2\n"
-        );
-        assert_eq!(edit(&edited, &edits).unwrap(), edited);
-    }
-
-    #[test]
-    fn brackets_protect_dots() {
-        let edits = edits(&[("[/Script/Game.Session].Name", json!("x"))]);
-        assert_eq!(edit("", &edits).unwrap(), "[/Script/Game.Session]\nName = x\n");
-    }
-
-    #[test]
-    fn keys_before_the_first_section_are_found() {
-        let edits = edits(&[("port", json!("1"))]);
-        assert_eq!(edit("port=2\n[a]\nport=3\n", &edits).unwrap(), "port=1\n[a]\nport=3\n");
-    }
-
-    #[test]
-    fn windows_line_ends_stay() {
-        let edits = edits(&[("a.x", json!("2"))]);
-        assert_eq!(edit("[a]\r\nx=1\r\n", &edits).unwrap(), "[a]\r\nx=2\r\n");
-    }
 }

@@ -1,144 +1,124 @@
-//! JSON: the order of keys and the indentation stay.
+//! JSON, with the comments and trailing commas that many programs allow in it.
 
-use super::{ConfigFileError, plain, wanted};
+use super::{
+    ConfigFileError,
+    tree::{self, Op, Part},
+};
 use crate::templates::ConfigEdit;
+use jsonc_parser::{
+    ParseOptions,
+    cst::{CstContainerNode, CstInputValue, CstNode, CstRootNode},
+};
 use serde::Serialize;
-use serde_json::{Map, Value, ser::PrettyFormatter};
+use serde_json::{Value, ser::PrettyFormatter};
+
+const MALFORMED: ConfigFileError = ConfigFileError::Malformed("JSON");
 
 pub(super) fn edit(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFileError> {
-    let mut document = if text.trim().is_empty() {
-        Value::Object(Map::new())
-    } else {
-        serde_json::from_str(text).map_err(|_| ConfigFileError::Malformed("JSON"))?
-    };
-    let before = document.clone();
-    for edit in edits {
-        set(&mut document, &parts(&edit.key), edit)?;
-    }
-    if document == before && !text.trim().is_empty() {
+    let before = read(text)?;
+    let (after, ops) = tree::edit(&before, edits)?;
+    if ops.is_empty() {
         return Ok(text.to_owned());
     }
-    let indent = text.lines().find_map(|line| {
-        let space = line.len() - line.trim_start().len();
-        line.get(..space).filter(|space| !space.is_empty())
-    });
+    if text.trim().is_empty() {
+        return pretty(&after);
+    }
+    let root = CstRootNode::parse(text, &ParseOptions::default()).map_err(|_| MALFORMED)?;
+    for op in &ops {
+        change(&root, op).ok_or(ConfigFileError::Entangled)?;
+    }
+    let edited = root.to_string();
+    if read(&edited)? == after { Ok(edited) } else { Err(ConfigFileError::Entangled) }
+}
+
+/// What a text says. Strict JSON is read by the parser that keeps every digit of its numbers.
+fn read(text: &str) -> Result<Value, ConfigFileError> {
+    if text.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    let options = ParseOptions::default();
+    jsonc_parser::parse_to_serde_value::<Value>(text, &options).map_err(|_| MALFORMED)
+}
+
+fn pretty(value: &Value) -> Result<String, ConfigFileError> {
     let mut written = Vec::new();
-    let formatter = PrettyFormatter::with_indent(indent.unwrap_or("    ").as_bytes());
-    document
-        .serialize(&mut serde_json::Serializer::with_formatter(&mut written, formatter))
-        .map_err(|_| ConfigFileError::Malformed("JSON"))?;
+    let formatter = PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut written, formatter);
+    value.serialize(&mut serializer).map_err(|_| MALFORMED)?;
     written.push(b'\n');
-    String::from_utf8(written).map_err(|_| ConfigFileError::Malformed("JSON"))
+    String::from_utf8(written).map_err(|_| MALFORMED)
 }
 
-/// `a.b[0].*` as `a`, `b`, `0`, `*`.
-fn parts(key: &str) -> Vec<String> {
-    key.replace('[', ".")
-        .replace(']', "")
-        .split('.')
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect()
+fn change(root: &CstRootNode, op: &Op) -> Option<()> {
+    match op {
+        Op::Replace(place, value) => {
+            let value = input(value);
+            match place.split_last() {
+                None => root.set_value(value),
+                Some((Part::Key(key), parent)) => {
+                    let map = find(root, parent)?.as_object()?;
+                    // Of a key that is there twice, programs take the last.
+                    let property =
+                        map.properties().into_iter().rev().find(|p| p.decoded_name().as_ref() == Some(key));
+                    property?.set_value(value);
+                }
+                Some((Part::Index(index), parent)) => {
+                    let item = find(root, parent)?.as_array()?.elements().into_iter().nth(*index)?;
+                    replace(item, value)?;
+                }
+            }
+        }
+        Op::Insert(place, key, value) => {
+            find(root, place)?.as_object()?.append(key, input(value));
+        }
+        Op::Append(place, value) => {
+            find(root, place)?.as_array()?.append(input(value));
+        }
+    }
+    Some(())
 }
 
-fn set(at: &mut Value, path: &[String], edit: &ConfigEdit) -> Result<(), ConfigFileError> {
-    let Some((part, rest)) = path.split_first() else {
-        let present = (!at.is_null()).then(|| plain(at));
-        if let Some(value) = wanted(edit, present.as_deref())? {
-            *at = typed(value, at);
-        }
-        return Ok(());
-    };
-    if part == "*" {
-        let children: Vec<&mut Value> = match at {
-            Value::Object(map) => map.values_mut().collect(),
-            Value::Array(items) => items.iter_mut().collect(),
-            _ => Vec::new(),
-        };
-        return children.into_iter().try_for_each(|child| set(child, rest, edit));
+fn replace(node: CstNode, value: CstInputValue) -> Option<CstNode> {
+    if let Some(container) = node.as_object() {
+        return container.replace_with(value);
     }
-    if let (Value::Array(items), Ok(index)) = (&mut *at, part.parse::<usize>()) {
-        if index == items.len() && edit.if_value.is_none() {
-            items.push(Value::Null);
-        }
-        return items.get_mut(index).map_or(Ok(()), |item| set(item, rest, edit));
+    if let Some(container) = node.as_array() {
+        return container.replace_with(value);
     }
-    if !at.is_object() {
-        if edit.if_value.is_some() {
-            return Ok(());
-        }
-        *at = if part == "0" { Value::Array(Vec::new()) } else { Value::Object(Map::new()) };
-        return set(at, path, edit);
+    if let Some(leaf) = node.as_string_lit() {
+        return leaf.replace_with(value);
     }
-    match at {
-        Value::Object(map) if edit.if_value.is_none() => {
-            set(map.entry(part).or_insert(Value::Null), rest, edit)
-        }
-        Value::Object(map) => map.get_mut(part).map_or(Ok(()), |child| set(child, rest, edit)),
-        _ => Ok(()),
+    if let Some(leaf) = node.as_number_lit() {
+        return leaf.replace_with(value);
     }
+    if let Some(leaf) = node.as_boolean_lit() {
+        return leaf.replace_with(value);
+    }
+    node.as_null_keyword()?.replace_with(value)
 }
 
-/// Templates write all values as text. What is there already tells what is meant; else what looks like a number is one.
-fn typed(value: Value, present: &Value) -> Value {
-    let Value::String(text) = &value else { return value };
-    let number = || text.parse::<i64>().ok().filter(|number| number.to_string() == *text).map(Value::from);
-    match present {
-        Value::Bool(_) => text.parse().map(Value::Bool).unwrap_or(value),
-        Value::Number(_) => {
-            serde_json::from_str::<serde_json::Number>(text).map(Value::Number).unwrap_or(value)
+fn find(root: &CstRootNode, place: &[Part]) -> Option<CstNode> {
+    place.iter().try_fold(root.value()?, |node, part| match (part, node) {
+        (Part::Key(key), CstNode::Container(CstContainerNode::Object(map))) => {
+            let mut properties = map.properties().into_iter().rev();
+            properties.find(|property| property.decoded_name().as_ref() == Some(key))?.value()
         }
-        Value::String(_) => value,
-        _ => number().unwrap_or(value),
-    }
+        (Part::Index(index), CstNode::Container(CstContainerNode::Array(list))) => {
+            list.elements().into_iter().nth(*index)
+        }
+        _ => None,
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn edits(pairs: &[(&str, Value)]) -> Vec<ConfigEdit> {
-        pairs
-            .iter()
-            .map(|(key, value)| ConfigEdit { key: (*key).into(), if_value: None, value: value.clone() })
-            .collect()
-    }
-
-    #[test]
-    fn values_take_the_type_that_is_there() {
-        let text = "{\n  \"b\": {\"port\": 1, \"on\": false, \"id\": \"7\"},\n  \"a\": 1\n}\n";
-        let edits = edits(&[
-            ("b.port", json!("25565")),
-            ("b.on", json!("true")),
-            ("b.id", json!("8")),
-            ("c[0].x", json!("y")),
-        ]);
-        let edited = edit(text, &edits).unwrap();
-        let read: Value = serde_json::from_str(&edited).unwrap();
-        assert_eq!(
-            read,
-            json!({ "b": { "port": 25565, "on": true, "id": "8" }, "a": 1, "c": [{ "x": "y" }] })
-        );
-        assert!(edited.starts_with("{\n  \"b\""), "order and indentation stay: {edited}");
-        assert_eq!(edit(&edited, &edits).unwrap(), edited);
-    }
-
-    #[test]
-    fn a_condition_changes_only_what_meets_it() {
-        let text = r#"{"servers":{"a":{"address":"127.0.0.1:1"},"b":{"address":"example.com:2"}}}"#;
-        let rule = ConfigEdit {
-            key: "servers.*.address".into(),
-            if_value: Some(r"regex:^(127\.0\.0\.1|localhost)(:\d{1,5})?$".into()),
-            value: json!("172.17.0.1$2"),
-        };
-        let read: Value = serde_json::from_str(&edit(text, &[rule]).unwrap()).unwrap();
-        assert_eq!(read["servers"]["a"]["address"], "172.17.0.1:1");
-        assert_eq!(read["servers"]["b"]["address"], "example.com:2");
-    }
-
-    #[test]
-    fn what_is_no_json_is_left_alone() {
-        assert_eq!(edit("{", &[]), Err(ConfigFileError::Malformed("JSON")));
+fn input(value: &Value) -> CstInputValue {
+    match value {
+        Value::Null => CstInputValue::Null,
+        Value::Bool(value) => CstInputValue::Bool(*value),
+        Value::Number(number) => CstInputValue::Number(number.to_string()),
+        Value::String(text) => CstInputValue::String(text.clone()),
+        Value::Array(items) => CstInputValue::Array(items.iter().map(input).collect()),
+        Value::Object(map) => {
+            CstInputValue::Object(map.iter().map(|(key, value)| (key.clone(), input(value))).collect())
+        }
     }
 }

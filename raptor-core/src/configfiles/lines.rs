@@ -1,91 +1,90 @@
-//! Formats of single lines: plain files and Java properties.
+//! Formats of lines, and plain files: there, lines that begin with a key are replaced as a whole.
 
 use super::{ConfigFileError, line_end, plain, wanted};
 use crate::templates::ConfigEdit;
 
-/// Lines that begin with a key are replaced as a whole; the last edit that fits a line wins.
-pub(super) fn replace_lines(text: &str, edits: &[ConfigEdit]) -> String {
-    text.split_inclusive('\n')
-        .map(|line| {
-            let body = line.trim_end_matches(['\r', '\n']);
-            let end = line.get(body.len()..).unwrap_or_default();
-            let edit = edits.iter().rev().find(|edit| !edit.key.is_empty() && body.starts_with(&edit.key));
-            edit.map_or_else(|| line.to_owned(), |edit| format!("{}{end}", plain(&edit.value)))
-        })
-        .collect()
-}
-
-/// `key=value` lines as Java's `Properties` reads them; missing keys are added at the end.
-pub(super) fn properties(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFileError> {
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    for edit in edits {
-        let place = lines.iter().position(|line| split(line).is_some_and(|(key, _)| key == edit.key));
-        let present = place
-            .and_then(|place| lines.get(place))
-            .and_then(|line| split(line))
-            .map(|(_, value)| value.to_owned());
-        let Some(value) = wanted(edit, present.as_deref())? else { continue };
-        if present.as_deref() == Some(&escaped(&plain(&value))) {
-            continue;
+/// Of several keys that a line begins with, the longest counts, and of the same the last one whose condition is met. Nothing is
+/// added where no line fits.
+pub(super) fn replace(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFileError> {
+    let mut written = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let body = line.trim_end_matches(['\r', '\n']);
+        let end = line.get(body.len()..).unwrap_or_default();
+        let mut best: Option<(usize, String)> = None;
+        for edit in edits.iter().filter(|edit| !edit.key.is_empty() && body.starts_with(&edit.key)) {
+            let rest = body.get(edit.key.len()..).unwrap_or_default();
+            let present = rest.trim_start_matches(['=', ':', ' ', '\t']).trim_end();
+            if best.as_ref().is_some_and(|(length, _)| *length > edit.key.len()) {
+                continue;
+            }
+            if let Some(value) = wanted(edit, Some(present))? {
+                best = Some((edit.key.len(), plain(&value)));
+            }
         }
-        let line = format!("{}={}", edit.key, escaped(&plain(&value)));
-        match place.and_then(|place| lines.get_mut(place)) {
-            Some(old) => *old = line,
-            None => lines.push(line),
+        match best {
+            Some((_, new)) => {
+                written.push_str(&new);
+                written.push_str(end);
+            }
+            None => written.push_str(line),
         }
     }
-    let end = line_end(text);
-    Ok(lines.into_iter().map(|line| line + end).collect())
+    Ok(written)
 }
 
-fn split(line: &str) -> Option<(&str, &str)> {
-    let line = line.trim_start();
-    if line.starts_with(['#', '!']) {
-        return None;
+/// The lines of a text, each with its own end.
+pub(super) struct Lines {
+    lines: Vec<(String, &'static str)>,
+    end: &'static str,
+}
+
+impl Lines {
+    pub(super) fn of(text: &str) -> Self {
+        let line = |line: &str| match (line.strip_suffix("\r\n"), line.strip_suffix('\n')) {
+            (Some(body), _) => (body.to_owned(), "\r\n"),
+            (None, Some(body)) => (body.to_owned(), "\n"),
+            // A last line that was cut off before its line feed.
+            (None, None) => match line.strip_suffix('\r') {
+                Some(body) => (body.to_owned(), "\r"),
+                None => (line.to_owned(), ""),
+            },
+        };
+        Self { lines: text.split_inclusive('\n').map(line).collect(), end: line_end(text) }
     }
-    let (key, value) = line.split_once(['=', ':'])?;
-    Some((key.trim_end(), value.trim_start()))
-}
 
-/// Servers read these files as Latin-1: everything above ASCII is written as an escape.
-fn escaped(value: &str) -> String {
-    let mut written = String::new();
-    for unit in value.encode_utf16() {
-        match char::from_u32(u32::from(unit)).filter(char::is_ascii) {
-            Some('\n') => written.push_str("\\n"),
-            Some('\r') => {}
-            Some(character) => written.push(character),
-            None => written.push_str(&format!("\\u{unit:04x}")),
+    pub(super) fn count(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub(super) fn get(&self, place: usize) -> Option<&str> {
+        self.lines.get(place).map(|(body, _)| body.as_str())
+    }
+
+    /// Replaces a line.
+    pub(super) fn set(&mut self, place: usize, body: String) {
+        if let Some((line, _)) = self.lines.get_mut(place) {
+            *line = body;
         }
     }
-    written
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn edit(key: &str, value: serde_json::Value) -> ConfigEdit {
-        ConfigEdit { key: key.into(), if_value: None, value }
+    /// Removes lines.
+    pub(super) fn remove(&mut self, places: std::ops::Range<usize>) {
+        let end = places.end.min(self.lines.len());
+        self.lines.drain(places.start.min(end)..end);
     }
 
-    #[test]
-    fn a_line_that_begins_with_the_key_is_replaced_and_its_end_kept() {
-        let text = "port=1\r\n# port=2\r\nname=x";
-        assert_eq!(
-            replace_lines(text, &[edit("port", json!("port=25565"))]),
-            "port=25565\r\n# port=2\r\nname=x"
-        );
+    /// Puts a new line at a place, and ends the line before it where it has no end yet.
+    pub(super) fn insert(&mut self, place: usize, body: String) {
+        let place = place.min(self.lines.len());
+        if let Some((_, end)) = self.lines.get_mut(..place).and_then(<[_]>::last_mut)
+            && !end.ends_with('\n')
+        {
+            *end = self.end;
+        }
+        self.lines.insert(place, (body, self.end));
     }
 
-    #[test]
-    fn properties_keep_comments_and_order_and_add_what_is_missing() {
-        let text = "#Minecraft\nserver-port = 1\nmotd=A\n";
-        let edits =
-            [edit("server-port", json!("25565")), edit("query", json!(true)), edit("motd", json!("§6Hi"))];
-        let edited = properties(text, &edits).unwrap();
-        assert_eq!(edited, "#Minecraft\nserver-port=25565\nmotd=\\u00a76Hi\nquery=true\n");
-        assert_eq!(properties(&edited, &edits).unwrap(), edited);
+    pub(super) fn join(self) -> String {
+        self.lines.into_iter().map(|(body, end)| body + end).collect()
     }
 }

@@ -1,36 +1,47 @@
 //! Edits of configuration files: text in, text out. Comments, order and what is not named stay as they are.
+//!
+//! JSON, YAML and TOML share one meaning of an edit ([`tree`]): it is applied to what the file says, and only where that
+//! changes something is the text changed, in place. What comes out is read again and compared: a text in which something
+//! else would change is not written.
 
 mod ini;
 mod json;
 mod lines;
+mod properties;
+mod toml;
+mod tree;
+mod xml;
+mod xml_path;
+mod yaml;
 
 use crate::templates::{ConfigEdit, ConfigParser};
 use serde_json::Value;
 
 /// The largest file that is edited, in bytes.
 pub const MAX_SIZE: usize = 4 * 1024 * 1024;
+/// The largest file that editing may make of one, in bytes.
+const MAX_RESULT: usize = 2 * MAX_SIZE;
+/// The largest pattern of a condition, compiled, in bytes.
+const MAX_PATTERN: usize = 1024 * 1024;
 
 /// Why a file was not edited.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigFileError {
-    /// It is larger than [`MAX_SIZE`].
+    /// It is larger than [`MAX_SIZE`], or would become too large.
     #[error("it is larger than 4 MiB")]
     TooLarge,
     /// It is not of the format that the template says.
     #[error("it is no valid {0}")]
     Malformed(&'static str),
-    /// This version does not edit this format.
-    #[error("this version of Raptor does not edit {0} files")]
-    Unsupported(&'static str),
+    /// It is nested too deeply, or the key is.
+    #[error("it is nested too deeply")]
+    TooDeep,
     /// A condition of an edit is no pattern.
     #[error("the condition {0:?} is no valid pattern")]
     Condition(String),
-}
-
-/// Whether files of this format are edited by this version.
-#[must_use]
-pub const fn is_supported(parser: ConfigParser) -> bool {
-    matches!(parser, ConfigParser::File | ConfigParser::Properties | ConfigParser::Ini | ConfigParser::Json)
+    /// An edit can't be made without changing something else.
+    #[error("the edits can't be made without changing other parts of it")]
+    Entangled,
 }
 
 /// Applies `edits` to `text`, which is empty where there was no file.
@@ -41,15 +52,23 @@ pub fn apply(parser: ConfigParser, text: &str, edits: &[ConfigEdit]) -> Result<S
     if text.len() > MAX_SIZE {
         return Err(ConfigFileError::TooLarge);
     }
-    match parser {
-        ConfigParser::File => Ok(lines::replace_lines(text, edits)),
-        ConfigParser::Properties => lines::properties(text, edits),
-        ConfigParser::Ini => ini::edit(text, edits),
-        ConfigParser::Json => json::edit(text, edits),
-        ConfigParser::Yaml => Err(ConfigFileError::Unsupported("YAML")),
-        ConfigParser::Xml => Err(ConfigFileError::Unsupported("XML")),
-        ConfigParser::Toml => Err(ConfigFileError::Unsupported("TOML")),
+    let (mark, body) = match text.strip_prefix('\u{feff}') {
+        Some(body) => ("\u{feff}", body),
+        None => ("", text),
+    };
+    let edited = match parser {
+        ConfigParser::File => lines::replace(body, edits),
+        ConfigParser::Properties => properties::edit(body, edits),
+        ConfigParser::Ini => ini::edit(body, edits),
+        ConfigParser::Json => json::edit(body, edits),
+        ConfigParser::Yaml => yaml::edit(body, edits),
+        ConfigParser::Xml => xml::edit(body, edits),
+        ConfigParser::Toml => toml::edit(body, edits),
+    }?;
+    if edited.len() > MAX_RESULT {
+        return Err(ConfigFileError::TooLarge);
     }
+    Ok(if mark.is_empty() { edited } else { format!("{mark}{edited}") })
 }
 
 /// The new value where the present one meets the edit's condition; a pattern's groups may be named in it (`$1`).
@@ -59,12 +78,15 @@ fn wanted(edit: &ConfigEdit, present: Option<&str>) -> Result<Option<Value>, Con
     let Some(pattern) = condition.strip_prefix("regex:") else {
         return Ok((present == condition).then(|| edit.value.clone()));
     };
-    let pattern = regex::Regex::new(pattern).map_err(|_| ConfigFileError::Condition(condition.clone()))?;
+    let pattern = regex::RegexBuilder::new(pattern)
+        .size_limit(MAX_PATTERN)
+        .build()
+        .map_err(|_| ConfigFileError::Condition(condition.clone()))?;
     if !pattern.is_match(present) {
         return Ok(None);
     }
     Ok(Some(match &edit.value {
-        Value::String(new) => Value::String(pattern.replace_all(present, new.as_str()).into_owned()),
+        Value::String(new) => Value::String(pattern.replace(present, new.as_str()).into_owned()),
         other => other.clone(),
     }))
 }
@@ -73,11 +95,35 @@ fn wanted(edit: &ConfigEdit, present: Option<&str>) -> Result<Option<Value>, Con
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Null => String::new(),
         other => other.to_string(),
     }
+}
+
+/// A value as a format writes it in which a value ends with its line.
+fn one_line(value: &Value) -> String {
+    plain(value).replace(['\r', '\n'], " ")
 }
 
 /// The line end that a text uses.
 fn line_end(text: &str) -> &'static str {
     if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
+
+/// Replaces parts of a text. Of what stands at the same place, what was asked for first comes first.
+fn splice(text: &str, mut changes: Vec<(std::ops::Range<usize>, String)>) -> Result<String, ConfigFileError> {
+    changes.sort_by_key(|(range, _)| range.start);
+    let mut written = String::with_capacity(text.len());
+    let mut at = 0;
+    for (range, new) in changes {
+        let kept = text.get(at..range.start).ok_or(ConfigFileError::Entangled)?;
+        written.push_str(kept);
+        written.push_str(&new);
+        at = range.end;
+    }
+    written.push_str(text.get(at..).ok_or(ConfigFileError::Entangled)?);
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ mod list_cache;
 pub mod service;
 #[cfg(feature = "store")]
 mod spec;
+#[cfg(feature = "store")]
+pub mod template;
 
 #[cfg(feature = "store")]
 pub(crate) use list_cache::{ListCache, list_cache};
@@ -131,6 +133,8 @@ pub struct Container {
     pub daemon_host: Option<String>,
     /// What it is made from.
     pub template_id: TemplateId,
+    /// In which of the template's revisions.
+    pub template_revision: i64,
     /// The template's name.
     pub template_name: String,
     /// Image reference.

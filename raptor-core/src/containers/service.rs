@@ -229,7 +229,7 @@ impl ContainerService<'_> {
             .filter(|visible| !visible.permissions.is_empty())
             .ok_or(Error::NotFound { what: "container" })?;
         let allocations = store::allocations::of_container(&mut reader.conn(), id).await?;
-        let template = template(&mut reader.conn(), visible.container.template_id).await?;
+        let template = template(&mut reader.conn(), &visible.container).await?;
         Ok((visible, allocations, template))
     }
 
@@ -249,8 +249,8 @@ impl ContainerService<'_> {
         let owner = store::users::find(&mut tx.conn(), owner_id).await?;
         let owner = owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user."))?;
         let template = store::templates::find(&mut tx.conn(), new.template_id).await?;
-        let template =
-            template.ok_or_else(|| Error::invalid("template_id", "There is no such template."))?.document;
+        let template = template.ok_or_else(|| Error::invalid("template_id", "There is no such template."))?;
+        let (template_revision, template) = (template.revision, template.document);
         let image = match new.image.or_else(|| template.images.first().map(|image| image.image.clone())) {
             Some(image) => check_image(&image)?,
             None => return Err(Error::invalid("image", "This template has no image of its own; name one.")),
@@ -271,6 +271,7 @@ impl ContainerService<'_> {
             daemon_name: String::new(),
             daemon_host: None,
             template_id: new.template_id,
+            template_revision,
             template_name: template.name.clone(),
             image,
             startup,
@@ -438,7 +439,9 @@ impl ContainerService<'_> {
             }
             if let Some(startup) = change.startup.filter(|startup| *startup != container.startup) {
                 check_startup(&startup)?;
-                if !manages {
+                let offered = startup == template.startup
+                    || template.startup_commands.iter().any(|choice| choice.command == startup);
+                if !manages && !offered {
                     return Err(forbidden());
                 }
                 container.startup = startup;
@@ -492,7 +495,7 @@ impl ContainerService<'_> {
         let mut tx = self.0.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let mut container = alive(&mut tx, id).await?;
-        let template = template(&mut tx.conn(), container.template_id).await?;
+        let template = template(&mut tx.conn(), &container).await?;
         let detail = change(&mut container, &template)?;
         container.updated_at = now;
         store::containers::update(&mut tx.conn(), &container).await?;
@@ -567,7 +570,7 @@ impl ContainerService<'_> {
                 .filter(|(container, _)| !container.deleting)
                 .ok_or(Error::NotFound { what: "container" })?;
             let allocations = store::allocations::of_container(&mut reader.conn(), id).await?;
-            let template = template(&mut reader.conn(), container.template_id).await?;
+            let template = template(&mut reader.conn(), &container).await?;
             (container, allocations, template)
         };
         if container.synced_revision >= container.revision {
@@ -925,9 +928,10 @@ impl ContainerService<'_> {
     }
 }
 
-async fn template(conn: &mut Conn<'_>, id: TemplateId) -> Result<Template> {
-    let found = store::templates::find(conn, id).await?;
-    Ok(found.ok_or(Error::NotFound { what: "template" })?.document)
+/// The template in the revision that the container runs.
+async fn template(conn: &mut Conn<'_>, container: &Container) -> Result<Template> {
+    let found = store::templates::revision(conn, container.template_id, container.template_revision).await?;
+    found.ok_or(Error::NotFound { what: "template" })
 }
 
 /// The record as it is now, unless it is being deleted.
@@ -1006,29 +1010,37 @@ fn check_timeout(stop_timeout_ms: i64) -> Result<()> {
     Err(Error::invalid("stop_timeout_ms", "Use 1,000 to 3,600,000 milliseconds."))
 }
 
-/// Checks the defaults of what is not given: published templates leave some for the user to fill in.
+/// Checks the defaults of what is not given: published templates leave some for the user to fill in, and some of theirs break their
+/// own rules.
 fn check_defaults(template: &Template, values: &BTreeMap<String, String>) -> Result<()> {
     for variable in template.variables.iter().filter(|variable| !values.contains_key(&variable.env)) {
-        let needed = variable.rules().is_required() && variable.default_value.is_empty();
-        if needed && variable.rules().check("").is_err() {
-            return Err(Error::invalid(
-                format!("variables.{}", variable.env),
-                format!("{} needs a value.", variable.name),
-            ));
-        }
+        variable.rules().check(&variable.default_value).map_err(|why| {
+            let said = if variable.default_value.is_empty() {
+                "needs a value"
+            } else {
+                "needs another value than its default"
+            };
+            Error::invalid(format!("variables.{}", variable.env), format!("{} {said}. {why}", variable.name))
+        })?;
     }
     Ok(())
 }
 
 /// Checks the values that are given. Whoever does not manage all
 /// containers sets only what the template lets users set.
-fn check_variables(template: &Template, values: &BTreeMap<String, String>, manages: bool) -> Result<()> {
+pub(super) fn check_variables(
+    template: &Template,
+    values: &BTreeMap<String, String>,
+    manages: bool,
+) -> Result<()> {
     for (env, value) in values {
         let field = format!("variables.{env}");
-        let Some(variable) = template.variables.iter().find(|variable| variable.env == *env) else {
+        // Whoever may not see a variable does not learn that there is one.
+        let found = template.variables.iter().find(|variable| variable.env == *env);
+        let Some(variable) = found.filter(|variable| manages || variable.user_viewable) else {
             return Err(Error::invalid(field, "The template has no such variable."));
         };
-        if !manages && !variable.user_editable {
+        if !manages && !variable.is_users() {
             return Err(Error::invalid(field, "This variable can't be changed by users."));
         }
         if value.contains('\0') || value.len() > 16_384 {

@@ -4,7 +4,10 @@ use super::Container;
 use crate::{
     allocations::Allocation,
     node::{ContainerSpec, PortBinding},
-    templates::{Template, placeholders::Context},
+    templates::{
+        Template,
+        placeholders::{self, Context},
+    },
 };
 use std::{
     collections::BTreeMap,
@@ -36,7 +39,7 @@ pub(super) fn spec(container: &Container, template: &Template, allocations: &[Al
         revision: container.revision.max(0).cast_unsigned(),
         name: container.name.clone(),
         image: container.image.clone(),
-        startup: container.startup.clone(),
+        startup: placeholders::for_image(&container.startup),
         environment,
         limits: container.limits.clone(),
         ports: allocations.iter().map(port).collect(),

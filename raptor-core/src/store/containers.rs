@@ -28,6 +28,7 @@ struct Row {
     daemon_name: String,
     daemon_host: Option<String>,
     template_id: TemplateId,
+    template_revision: i64,
     template_name: String,
     image: String,
     startup: String,
@@ -69,6 +70,7 @@ impl Row {
             daemon_name: self.daemon_name,
             daemon_host: self.daemon_host,
             template_id: self.template_id,
+            template_revision: self.template_revision,
             template_name: self.template_name,
             image: self.image,
             startup: self.startup,
@@ -93,7 +95,7 @@ macro_rules! columns {
     () => {
         "c.id, c.number, c.name, c.description, c.owner_id, u.username AS owner_name, c.daemon_id, d.name AS daemon_name,
          CASE WHEN d.local THEN NULL ELSE d.host END AS daemon_host,
-         c.template_id, t.name AS template_name, c.image, c.startup, c.variables, c.limits, c.stop_timeout_ms,
+         c.template_id, c.template_revision, t.name AS template_name, c.image, c.startup, c.variables, c.limits, c.stop_timeout_ms,
          c.suspended, c.deleting, c.revision, c.synced_revision, c.phase, c.phase_since, c.created_at, c.updated_at,
          a.level, a.permissions"
     };
@@ -194,9 +196,9 @@ pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i6
         sqlx::query_scalar(
         "INSERT INTO containers (id, short_id, name, name_key, description, owner_id, daemon_id, template_id, image, startup,
                                  variables, limits, memory_mib, disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting,
-                                 revision, synced_revision, phase, phase_since, created_at, updated_at)
+                                 revision, synced_revision, phase, phase_since, created_at, updated_at, template_revision)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE, FALSE, $17, 0, 'offline', $18,
-                 $18, $18)
+                 $18, $18, $19)
          RETURNING number",
     )
     .bind(container.id)
@@ -217,6 +219,7 @@ pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i6
     .bind(container.stop_timeout_ms)
     .bind(container.revision)
     .bind(container.created_at)
+    .bind(container.template_revision)
     .fetch_one(c)
     .await
     })?)
@@ -242,7 +245,8 @@ pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bo
         sqlx::query_scalar(
         "UPDATE containers SET name = $2, name_key = $3, description = $4, owner_id = $5, image = $6, startup = $7,
                 variables = $8, limits = $9, memory_mib = $10, disk_mib = $11, cpu_percent = $12, stop_timeout_ms = $13,
-                suspended = $14, deleting = $15, revision = revision + 1, updated_at = $16
+                suspended = $14, deleting = $15, revision = revision + 1, updated_at = $16,
+                template_revision = $17
          WHERE id = $1 RETURNING revision",
     )
     .bind(container.id)
@@ -261,6 +265,7 @@ pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bo
     .bind(container.suspended)
     .bind(container.deleting)
     .bind(container.updated_at)
+    .bind(container.template_revision)
     .fetch_optional(c)
     .await
     })?;

@@ -5,7 +5,10 @@ use crate::{
     Error, Result,
     id::TemplateId,
     paging::{Page, PageRequest},
-    templates::{Template, service::StoredTemplate},
+    templates::{
+        Template,
+        service::{Revision, StoredTemplate},
+    },
 };
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -48,12 +51,13 @@ macro_rules! select {
     };
 }
 
-pub(crate) async fn insert(c: &mut Conn<'_>, template: &StoredTemplate) -> Result<i64> {
+pub(crate) async fn insert(c: &mut Conn<'_>, template: &StoredTemplate, made_by: &str) -> Result<i64> {
     let document = &template.document;
-    Ok(on!(c, |c| {
+    let number = on!(c, |c| {
         sqlx::query_scalar(
-        "INSERT INTO templates (id, name, name_key, author, description, source_format, document, revision, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING number",
+        "INSERT INTO templates (id, name, name_key, author, description, source_format, document, revision, source_uuid,
+                                created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) RETURNING number",
     )
     .bind(template.id)
     .bind(&document.name)
@@ -63,10 +67,107 @@ pub(crate) async fn insert(c: &mut Conn<'_>, template: &StoredTemplate) -> Resul
     .bind(&template.source_format)
     .bind(Json(document))
     .bind(template.revision)
+    .bind(&document.uuid)
     .bind(template.created_at)
     .fetch_one(c)
     .await
-    })?)
+    })?;
+    keep_revision(c, template, made_by).await?;
+    Ok(number)
+}
+
+/// Makes what `template` says its newest revision, where it has none newer than the one before.
+pub(crate) async fn revise(c: &mut Conn<'_>, template: &StoredTemplate, made_by: &str) -> Result<bool> {
+    let document = &template.document;
+    let done: Option<i64> = on!(c, |c| {
+        sqlx::query_scalar(
+        "UPDATE templates SET name = $2, name_key = $3, author = $4, description = $5, source_format = $6, document = $7,
+                revision = $8, source_uuid = $9, updated_at = $10
+         WHERE id = $1 AND revision = $8 - 1 RETURNING revision",
+    )
+    .bind(template.id)
+    .bind(&document.name)
+    .bind(name_key(&document.name))
+    .bind(&document.author)
+    .bind(&document.description)
+    .bind(&template.source_format)
+    .bind(Json(document))
+    .bind(template.revision)
+    .bind(&document.uuid)
+    .bind(template.updated_at)
+    .fetch_optional(c)
+    .await
+    })?;
+    if done.is_none() {
+        return Ok(false);
+    }
+    keep_revision(c, template, made_by).await?;
+    Ok(true)
+}
+
+async fn keep_revision(c: &mut Conn<'_>, template: &StoredTemplate, made_by: &str) -> Result<()> {
+    on!(c, |c| {
+        sqlx::query(
+            "INSERT INTO template_revisions (template_id, revision, source_format, document, made_by, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(template.id)
+        .bind(template.revision)
+        .bind(&template.source_format)
+        .bind(Json(&template.document))
+        .bind(made_by)
+        .bind(template.updated_at)
+        .execute(c)
+        .await
+        .map(drop)
+    })?;
+    Ok(())
+}
+
+/// What a template said in one of its revisions.
+pub(crate) async fn revision(c: &mut Conn<'_>, id: TemplateId, revision: i64) -> Result<Option<Template>> {
+    let document: Option<Json<Template>> = on!(c, |c| sqlx::query_scalar(
+        "SELECT document FROM template_revisions WHERE template_id = $1 AND revision = $2"
+    )
+    .bind(id)
+    .bind(revision)
+    .fetch_optional(c)
+    .await)?;
+    Ok(document.map(|document| document.0))
+}
+
+/// All revisions of a template, the newest first.
+pub(crate) async fn revisions(c: &mut Conn<'_>, id: TemplateId) -> Result<Vec<Revision>> {
+    let rows: Vec<(i64, String, String, DateTime<Utc>, i64)> = on!(c, |c| {
+        sqlx::query_as(
+        "SELECT r.revision, r.source_format, r.made_by, r.created_at,
+                (SELECT COUNT(*) FROM containers c WHERE c.template_id = r.template_id AND c.template_revision = r.revision)
+         FROM template_revisions r WHERE r.template_id = $1 ORDER BY r.revision DESC LIMIT 500"
+    )
+    .bind(id)
+    .fetch_all(c)
+    .await
+    })?;
+    let revision = |(revision, source_format, made_by, created_at, container_count)| Revision {
+        revision,
+        source_format,
+        made_by,
+        created_at,
+        container_count,
+    };
+    Ok(rows.into_iter().map(revision).collect())
+}
+
+/// The template with this id of its makers and this name.
+pub(crate) async fn find_source(c: &mut Conn<'_>, uuid: &str, name: &str) -> Result<Option<StoredTemplate>> {
+    let row: Option<Row> = on!(c, |c| sqlx::query_as(select!(
+        "WHERE t.source_uuid = $1 AND t.name_key = $2 ORDER BY t.number LIMIT 1"
+    ))
+    .bind(uuid)
+    .bind(name_key(name))
+    .fetch_optional(c)
+    .await)?;
+    Ok(row.map(StoredTemplate::from))
 }
 
 pub(crate) async fn find(c: &mut Conn<'_>, id: TemplateId) -> Result<Option<StoredTemplate>> {

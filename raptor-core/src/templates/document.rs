@@ -1,7 +1,12 @@
 //! What a template says.
 
-use super::{ConfigFile, StopRule, variables::Rules};
+use super::{
+    ConfigFile, StopRule,
+    variables::{Rules, VariableInput},
+};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// How one kind of software is started, configured and stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,12 +17,27 @@ pub struct Template {
     pub author: String,
     /// What it is for.
     pub description: String,
+    /// The id that its makers gave it, by which later versions of it are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// A picture, as a `data:` URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
+    /// Where its makers publish it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_url: Option<String>,
     /// Names of features that panels may offer help for.
     pub features: Vec<String>,
     /// Images to choose from, the first one being the default.
     pub images: Vec<TemplateImage>,
     /// The startup command, with placeholders.
     pub startup: String,
+    /// The named commands to choose from, the default one first; empty where there is only `startup`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub startup_commands: Vec<StartupCommand>,
     /// Which output means that it is running.
     pub done: Vec<String>,
     /// Whether escape sequences are removed before that is looked for.
@@ -28,12 +48,29 @@ pub struct Template {
     pub config_files: Vec<ConfigFile>,
     /// What can be set for each container.
     pub variables: Vec<Variable>,
-    /// How it is installed. Kept and exported; this version does not run it.
+    /// How it is installed.
     pub install: Option<Install>,
     /// Files that users may not touch.
     pub denylist: Vec<String>,
-    /// The document that was imported, so that exporting loses nothing.
-    pub source: serde_json::Value,
+    /// What eggs say of log files. Raptor keeps the console itself and has no use for it.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub logs: Value,
+    /// How an egg wrote the stop rule, where Raptor would write it otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_text: Option<String>,
+    /// What an egg says that Raptor has no word for, by JSON pointer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, Value>,
+}
+
+/// One of several ways to start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StartupCommand {
+    /// What people see.
+    pub name: String,
+    /// The command, with placeholders.
+    pub command: String,
 }
 
 /// One image of a template.
@@ -54,8 +91,46 @@ pub struct Install {
     pub image: String,
     /// What runs the script.
     pub entrypoint: String,
-    /// The script.
+    /// The script, as the template has it.
     pub script: String,
+}
+
+impl Install {
+    /// The script with the line ends that shells read: most published ones come from a browser, which sends others.
+    #[must_use]
+    pub fn mended(&self) -> String {
+        self.script.replace("\r\n", "\n").replace('\r', "\n")
+    }
+}
+
+/// Whether a variable holds a secret, by its name: published eggs have no word for it.
+#[must_use]
+pub fn looks_secret(env: &str, rules: &str) -> bool {
+    const WORDS: [&str; 13] = [
+        "PASSWORD",
+        "PASSWD",
+        "PASS",
+        "PASSWORT",
+        "PWD",
+        "PW",
+        "TOKEN",
+        "SECRET",
+        "APIKEY",
+        "PASSPHRASE",
+        "CREDENTIALS",
+        "GSLT",
+        "AUTHKEY",
+    ];
+    let env = env.to_ascii_uppercase();
+    let words: Vec<&str> = env.split('_').collect();
+    let named = words.iter().any(|word| WORDS.contains(word))
+        || ["PASSWORD", "APIKEY", "SECRET"].iter().any(|word| env.ends_with(word))
+        || ["API_KEY", "PRIVATE_KEY", "ACCESS_KEY", "AUTH_KEY", "LICENSE_KEY"]
+            .iter()
+            .any(|word| env.contains(word));
+    // A switch such as `PASSWORD_ENABLED` is none.
+    let input = Rules::parse(rules).input();
+    named && matches!(input, VariableInput::Text { .. } | VariableInput::Number { .. })
 }
 
 /// Something that can be set for each container.
@@ -75,6 +150,12 @@ pub struct Variable {
     pub user_editable: bool,
     /// What its value must meet, in Laravel's notation.
     pub rules: String,
+    /// Whether its value is never shown again once it is set.
+    #[serde(default)]
+    pub secret: bool,
+    /// What an egg says of it that Raptor has no word for.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
 }
 
 impl Variable {
@@ -82,5 +163,25 @@ impl Variable {
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules::parse(&self.rules)
+    }
+
+    /// The input that fits.
+    #[must_use]
+    pub fn input(&self) -> VariableInput {
+        match self.rules().input() {
+            VariableInput::Text { min_length, max_length } if self.secret => {
+                VariableInput::Secret { min_length, max_length }
+            }
+            VariableInput::Number { .. } if self.secret => {
+                VariableInput::Secret { min_length: None, max_length: None }
+            }
+            input => input,
+        }
+    }
+
+    /// Whether users may set it: what they may not see they may not set either.
+    #[must_use]
+    pub fn is_users(&self) -> bool {
+        self.user_viewable && self.user_editable
     }
 }

@@ -1,39 +1,63 @@
 //! Writing templates as PTDL_v2, which a Pterodactyl panel reads.
+//!
+//! Its importer refuses more than the format says: variables with keys that it does not know, rules that are no text, variables
+//! without names, missing start commands. What it can't be given stands under the key `raptor`, which it passes over.
 
-use super::{ConfigFile, ConfigParser, StopRule, Template};
+use super::{ConfigFile, ConfigParser, Template, import, own, stop};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
-/// The template as a PTDL_v2 document. What Raptor has no use for is as it was imported.
+pub use own::to_own;
+
+/// The template as a PTDL_v2 document. Importing it gives the same template.
 #[must_use]
 pub fn to_ptdl_v2(template: &Template, at: DateTime<Utc>) -> Value {
-    let kept = |pointer: &str| template.source.pointer(pointer).cloned();
-    if kept("/meta/version").as_ref().and_then(Value::as_str) == Some("PTDL_v2") {
-        let mut document = template.source.clone();
-        if let Some(map) = document.as_object_mut() {
-            map.insert("exported_at".into(), json!(at.to_rfc3339_opts(SecondsFormat::Secs, false)));
-        }
-        return document;
+    let mut document = egg(template, at);
+    let read = import::import(document.to_string().as_bytes());
+    if let Ok(read) = read
+        && let Some(more) = own::difference(template, &read.template)
+        && let Some(map) = document.as_object_mut()
+    {
+        map.insert("raptor".into(), more);
     }
+    document
+}
+
+fn egg(template: &Template, at: DateTime<Utc>) -> Value {
     let images: Map<String, Value> =
         template.images.iter().map(|image| (image.label.clone(), json!(image.image))).collect();
     let install = template.install.as_ref();
-    json!({
+    let mut ready = Map::new();
+    ready.insert(
+        "done".into(),
+        match template.done.as_slice() {
+            [one] => json!(one),
+            lines => json!(lines),
+        },
+    );
+    if template.strip_ansi {
+        ready.insert("strip_ansi".into(), json!(true));
+    }
+    let stop = template
+        .stop_text
+        .clone()
+        .filter(|text| !text.trim().is_empty() && stop::read(text).0 == template.stop);
+    let mut document = json!({
         "_comment": "Exported by Raptor",
-        "meta": { "version": "PTDL_v2", "update_url": kept("/meta/update_url") },
+        "meta": { "version": "PTDL_v2", "update_url": template.update_url },
         "exported_at": at.to_rfc3339_opts(SecondsFormat::Secs, false),
         "name": template.name,
-        "author": template.author,
+        "author": if template.author.contains('@') { &template.author } else { "unknown@example.com" },
         "description": template.description,
-        "features": template.features,
+        "features": Some(&template.features).filter(|features| !features.is_empty()),
         "docker_images": images,
         "file_denylist": template.denylist,
         "startup": template.startup,
         "config": {
-            "files": files(&template.config_files).to_string(),
-            "startup": json!({ "done": template.done }).to_string(),
-            "logs": kept("/config/logs").unwrap_or_else(|| json!("{}")),
-            "stop": stop(&template.stop),
+            "files": files(&template.config_files),
+            "startup": ready,
+            "logs": if template.logs.is_null() { json!({}) } else { template.logs.clone() },
+            "stop": stop.unwrap_or_else(|| stop::write(&template.stop)),
         },
         "scripts": { "installation": {
             "script": install.map(|install| install.script.as_str()).unwrap_or_default(),
@@ -41,24 +65,45 @@ pub fn to_ptdl_v2(template: &Template, at: DateTime<Utc>) -> Value {
             "entrypoint": install.map(|install| install.entrypoint.as_str()).unwrap_or_default(),
         } },
         "variables": template.variables.iter().map(|variable| json!({
-            "name": variable.name,
+            "name": if variable.name.trim().is_empty() { &variable.env } else { &variable.name },
             "description": variable.description,
             "env_variable": variable.env,
             "default_value": variable.default_value,
             "user_viewable": variable.user_viewable,
             "user_editable": variable.user_editable,
-            "rules": variable.rules,
+            "rules": if variable.rules.is_empty() { "nullable|string" } else { &variable.rules },
             "field_type": "text",
         })).collect::<Vec<_>>(),
-    })
+    });
+    for (key, value) in [
+        ("uuid", json!(template.uuid)),
+        ("tags", if template.tags.is_empty() { Value::Null } else { json!(template.tags) }),
+        ("icon", json!(template.icon)),
+    ] {
+        if let (Some(map), false) = (document.as_object_mut(), value.is_null()) {
+            map.insert(key.into(), value);
+        }
+    }
+    for (pointer, value) in &template.extra {
+        put(&mut document, pointer, value);
+    }
+    // The panel keeps these three as text.
+    if let Some(config) = document.get_mut("config").and_then(Value::as_object_mut) {
+        for name in ["files", "startup", "logs"] {
+            if let Some(held) = config.get_mut(name).filter(|held| !held.is_string()) {
+                *held = json!(serde_json::to_string_pretty(held).unwrap_or_default());
+            }
+        }
+    }
+    document
 }
 
-fn stop(rule: &StopRule) -> String {
-    match rule {
-        StopRule::Command { command } => command.clone(),
-        StopRule::Signal { signal } if signal == "SIGINT" => "^C".into(),
-        StopRule::Signal { signal } => format!("^{signal}"),
-        StopRule::Docker => String::new(),
+/// Puts something where it was found, unless there is something else now.
+fn put(document: &mut Value, pointer: &str, value: &Value) {
+    let Some((parent, key)) = pointer.rsplit_once('/') else { return };
+    let key = key.replace("~1", "/").replace("~0", "~");
+    if let Some(Value::Object(map)) = document.pointer_mut(parent) {
+        map.entry(key).or_insert_with(|| value.clone());
     }
 }
 

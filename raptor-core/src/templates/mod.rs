@@ -1,16 +1,23 @@
 //! Templates: how one kind of software is installed, started, configured and stopped.
 
+mod check;
 mod document;
 mod done;
 pub mod export;
 pub mod import;
+mod lint;
+mod own;
 pub mod placeholders;
 #[cfg(feature = "store")]
 pub mod service;
+mod stop;
+mod text;
 pub mod variables;
 
-pub use document::{Install, Template, TemplateImage, Variable};
+pub use check::check;
+pub use document::{Install, StartupCommand, Template, TemplateImage, Variable, looks_secret};
 pub use done::DoneRules;
+pub use lint::lint;
 
 use serde::{Deserialize, Serialize};
 

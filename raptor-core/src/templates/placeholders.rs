@@ -3,7 +3,10 @@
 use super::{ConfigFile, Template};
 use regex::{Captures, Regex};
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{\s*([\w.\-]+)\s*\}\}").ok());
 
@@ -22,18 +25,73 @@ pub struct Context {
     pub uuid: String,
 }
 
+/// What of the daemon's own settings containers may be given. Nothing else of them ever leaves the daemon.
+pub const OF_THE_DAEMON: [&str; 2] = ["config.docker.interface", "config.docker.network.interface"];
+
+/// What every container has besides its template's variables.
+const BUILT_IN: [&str; 8] = [
+    "SERVER_IP",
+    "SERVER_PORT",
+    "SERVER_MEMORY",
+    "P_SERVER_UUID",
+    "P_SERVER_ALLOCATION_LIMIT",
+    "STARTUP",
+    "TZ",
+    "HOME",
+];
+
+/// The variable that a placeholder names, in any of the four spellings, and whether it is spelled as one.
+fn meaning(name: &str) -> (&str, bool) {
+    let path = name.strip_prefix("server.").unwrap_or(name);
+    let env = ["build.env.", "build.environment.", "environment.", "env."]
+        .iter()
+        .find_map(|prefix| path.strip_prefix(prefix));
+    if let Some(env) = env {
+        return (env, true);
+    }
+    match path {
+        "build.default.ip" | "allocations.default.ip" => ("SERVER_IP", true),
+        "build.default.port" | "allocations.default.port" => ("SERVER_PORT", true),
+        "build.memory" | "build.memory_limit" => ("SERVER_MEMORY", true),
+        "uuid" => ("P_SERVER_UUID", true),
+        _ => (name, false),
+    }
+}
+
+/// The placeholders of a text that name nothing, where a template has the variables `known`.
+#[must_use]
+pub fn unknown(text: &str, known: &BTreeSet<&str>) -> Vec<String> {
+    let names = PLACEHOLDER.iter().flat_map(|pattern| pattern.captures_iter(text));
+    names
+        .filter_map(|found| found.get(1).map(|name| name.as_str()))
+        .filter(|name| {
+            let (variable, _) = meaning(name);
+            !known.contains(variable) && !BUILT_IN.contains(&variable) && !OF_THE_DAEMON.contains(name)
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A startup command as images read it: they know variables by their names only, and give the shell their values. Nothing is put
+/// into the command here, so no value is ever run as a part of it.
+#[must_use]
+pub fn for_image(command: &str) -> String {
+    let Some(placeholder) = PLACEHOLDER.as_ref() else { return command.to_owned() };
+    let replaced = placeholder.replace_all(command, |found: &Captures<'_>| match meaning(&found[1]) {
+        (variable, true) => format!("{{{{{variable}}}}}"),
+        (_, false) => found[0].to_owned(),
+    });
+    replaced.into_owned()
+}
+
 impl Context {
     /// What `name` stands for. `config.*` is the daemon's and never resolved here, whatever it names.
     fn resolve(&self, name: &str) -> Option<String> {
-        let path = name.strip_prefix("server.").unwrap_or(name);
-        let env = ["build.env.", "build.environment.", "environment.", "env."]
-            .iter()
-            .find_map(|prefix| path.strip_prefix(prefix));
-        match env.unwrap_or(path) {
-            "SERVER_IP" | "build.default.ip" | "allocations.default.ip" => Some(self.ip.clone()),
-            "SERVER_PORT" | "build.default.port" | "allocations.default.port" => Some(self.port.clone()),
-            "SERVER_MEMORY" | "build.memory" | "build.memory_limit" => Some(self.memory.clone()),
-            "uuid" | "P_SERVER_UUID" => Some(self.uuid.clone()),
+        match meaning(name).0 {
+            "SERVER_IP" => Some(self.ip.clone()),
+            "SERVER_PORT" => Some(self.port.clone()),
+            "SERVER_MEMORY" => Some(self.memory.clone()),
+            "P_SERVER_UUID" => Some(self.uuid.clone()),
             name => self.environment.get(name).cloned(),
         }
     }
@@ -42,8 +100,10 @@ impl Context {
         let Some(placeholder) = PLACEHOLDER.as_ref() else { return text.to_owned() };
         let replaced = placeholder.replace_all(text, |found: &Captures<'_>| {
             let (whole, name) = (&found[0], &found[1]);
-            if name.starts_with("config.") {
+            if OF_THE_DAEMON.contains(&name) {
                 whole.to_owned()
+            } else if name.starts_with("config.") {
+                unknown(whole)
             } else {
                 self.resolve(name).unwrap_or_else(|| unknown(whole))
             }
@@ -64,6 +124,7 @@ impl Context {
         for file in &mut files {
             file.path = self.replace(&file.path, |_| String::new());
             for edit in &mut file.edits {
+                edit.key = self.replace(&edit.key, str::to_owned);
                 if let Value::String(text) = &mut edit.value {
                     *text = self.replace(text, |_| String::new());
                 }
@@ -94,6 +155,29 @@ mod tests {
         }
         let line = "{{SERVER_IP}}:{{server.build.default.port}} {{server.allocations.default.port}} {{SERVER_MEMORY}} {{env.SERVER_PORT}}";
         assert_eq!(context().startup(line), "192.0.2.1:25565 25565 1024 25565");
+    }
+
+    #[test]
+    fn images_get_variables_by_name_and_never_by_value() {
+        let command = "./run {{srv_name}} {{server.build.default.port}} {{env.X}} {{server.environment.srv_name}} ${Y} $(id)";
+        assert_eq!(for_image(command), "./run {{srv_name}} {{SERVER_PORT}} {{X}} {{srv_name}} ${Y} $(id)");
+    }
+
+    #[test]
+    fn what_names_nothing_is_named() {
+        let known = BTreeSet::from(["A"]);
+        let text = "{{A}} {{env.A}} {{server.build.env.B}} {{SERVER_PORT}} {{config.token}} {{config.docker.interface}}";
+        assert_eq!(unknown(text, &known), ["server.build.env.B", "config.token"]);
+    }
+
+    #[test]
+    fn no_setting_of_the_daemon_but_those_allowed_reaches_a_file() {
+        let template = crate::templates::import::import(
+            br#"{"meta":{"version":"PTDL_v2"},"name":"x","docker_images":{"a":"a"},"startup":"x","config":{"files":
+                {"f":{"parser":"json","find":{"a":"{{config.token}}{{config.docker.interface}}{{config.docker}}"}}}}}"#,
+        );
+        let files = context().files(&template.unwrap().template);
+        assert_eq!(files[0].edits[0].value, "{{config.docker.interface}}");
     }
 
     #[test]

@@ -8,12 +8,12 @@ use crate::{
     Error, Raptor, Result,
     activity::Activity,
     authz::{
-        Actor, ContainerSet, Permit, Target,
-        actions::{DeleteTemplate, ImportTemplate, ListTemplates, ReadTemplate},
+        Actor, ContainerSet, Permit, SystemPermission, Target,
+        actions::{DeleteTemplate, ImportTemplate, ListTemplates, ReadTemplate, UpdateTemplate},
     },
     id::TemplateId,
     paging::{Page, PageRequest},
-    store::{self, Change, Conn, Subject, Verb},
+    store::{self, Change, Conn, Subject, Tx, Verb},
 };
 use chrono::{DateTime, Utc};
 
@@ -36,6 +36,43 @@ pub struct StoredTemplate {
     pub updated_at: DateTime<Utc>,
     /// Containers that are made from it.
     pub container_count: i64,
+}
+
+/// One revision of a template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    /// Its number, from 1.
+    pub revision: i64,
+    /// The dialect that it was imported from.
+    pub source_format: String,
+    /// Who made it; empty where nobody wrote it down.
+    pub made_by: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// Containers that run it.
+    pub container_count: i64,
+}
+
+/// What an import came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A new template.
+    Created,
+    /// A new revision of a template that was there.
+    Revised,
+    /// The template says this already.
+    Unchanged,
+}
+
+/// What somebody gave, and what became of it.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The template.
+    pub template: StoredTemplate,
+    /// What was odd.
+    pub warnings: Vec<ImportWarning>,
+    /// What it came to.
+    pub outcome: Outcome,
 }
 
 impl Target for StoredTemplate {
@@ -74,17 +111,22 @@ impl TemplateService<'_> {
         permit.consume().1
     }
 
-    /// Imports an egg.
+    /// Imports a template. One that its makers gave an id, and that is here under the same name, gets a new revision where the actor
+    /// may change templates.
     ///
     /// # Errors
     /// [`Error::Invalid`] where it is none.
-    pub async fn import(
-        &self,
-        permit: Permit<ImportTemplate>,
-        egg: &[u8],
-    ) -> Result<(StoredTemplate, Vec<ImportWarning>)> {
+    pub async fn import(&self, permit: Permit<ImportTemplate>, file: &[u8]) -> Result<Import> {
         let (actor, ()) = permit.consume();
-        let imported = import::import(egg)?;
+        let imported = read(file).await?;
+        let mut tx = self.0.store.begin().await?;
+        let revises = actor.grants().contains(SystemPermission::TemplatesUpdate);
+        if let Some(uuid) = imported.template.uuid.as_deref().filter(|_| revises)
+            && let Some(present) =
+                store::templates::find_source(&mut tx.conn(), uuid, &imported.template.name).await?
+        {
+            return self.add_revision(tx, &actor, present, imported).await;
+        }
         let now = self.0.clock.now();
         let mut template = StoredTemplate {
             id: TemplateId::generate(),
@@ -96,8 +138,7 @@ impl TemplateService<'_> {
             updated_at: now,
             container_count: 0,
         };
-        let mut tx = self.0.store.begin().await?;
-        template.number = store::templates::insert(&mut tx.conn(), &template).await?;
+        template.number = store::templates::insert(&mut tx.conn(), &template, actor.name()).await?;
         let activity = Activity::new(&self.0.clock, &actor, "template.imported")
             .on("template", template.id, &template.document.name)
             .with(
@@ -106,7 +147,95 @@ impl TemplateService<'_> {
         store::activity::insert(&mut tx.conn(), &activity).await?;
         tx.emit(Change::new(Subject::Template, Verb::Created, template.id));
         tx.commit().await?;
-        Ok((template, imported.warnings))
+        Ok(Import { template, warnings: imported.warnings, outcome: Outcome::Created })
+    }
+
+    /// Gives a template a new revision. Containers stay at theirs until they are moved. `base` is the revision that the change was
+    /// made from, where it was made from one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is no template, [`Error::Conflict`] `template_changed` where there is a newer revision than `base`.
+    pub async fn revise(
+        &self,
+        permit: Permit<UpdateTemplate>,
+        file: &[u8],
+        base: Option<i64>,
+    ) -> Result<Import> {
+        let (actor, target) = permit.consume();
+        let imported = read(file).await?;
+        let mut tx = self.0.store.begin().await?;
+        let present = store::templates::find(&mut tx.conn(), target.id).await?;
+        let present = present.ok_or(Error::NotFound { what: "template" })?;
+        if base.is_some_and(|base| base != present.revision) {
+            return Err(changed_meanwhile());
+        }
+        self.add_revision(tx, &actor, present, imported).await
+    }
+
+    async fn add_revision(
+        &self,
+        mut tx: Tx,
+        actor: &Actor,
+        present: StoredTemplate,
+        imported: import::Imported,
+    ) -> Result<Import> {
+        let import::Imported { template: document, format, warnings } = imported;
+        if document == present.document {
+            return Ok(Import { template: present, warnings, outcome: Outcome::Unchanged });
+        }
+        let template = StoredTemplate {
+            source_format: format,
+            revision: present.revision + 1,
+            updated_at: self.0.clock.now(),
+            document,
+            ..present
+        };
+        if !store::templates::revise(&mut tx.conn(), &template, actor.name()).await? {
+            return Err(changed_meanwhile());
+        }
+        let activity = Activity::new(&self.0.clock, actor, "template.revised")
+            .on("template", template.id, &template.document.name)
+            .with(serde_json::json!({ "revision": template.revision, "format": template.source_format }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::Template, Verb::Updated, template.id));
+        tx.commit().await?;
+        Ok(Import { template, warnings, outcome: Outcome::Revised })
+    }
+
+    /// Reads a template without keeping it: what it would be, and what is odd about it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is none.
+    pub async fn preview(&self, permit: Permit<ImportTemplate>, file: &[u8]) -> Result<import::Imported> {
+        let _ = permit.consume();
+        read(file).await
+    }
+
+    /// A template's revisions, the newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn revisions(&self, permit: Permit<ReadTemplate>) -> Result<Vec<Revision>> {
+        let (_, template) = permit.consume();
+        store::templates::revisions(&mut self.0.store.read().await?.conn(), template.id).await
+    }
+
+    /// A template as one of its revisions had it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn revision(&self, permit: Permit<ReadTemplate>, revision: i64) -> Result<StoredTemplate> {
+        let (_, template) = permit.consume();
+        let mut reader = self.0.store.read().await?;
+        let found = store::templates::revision(&mut reader.conn(), template.id, revision).await?;
+        let document = found.ok_or(Error::NotFound { what: "revision" })?;
+        Ok(StoredTemplate { document, revision, ..template })
+    }
+
+    /// The template in Raptor's own format, which holds all of it.
+    #[must_use]
+    pub fn export_own(&self, permit: Permit<ReadTemplate>) -> serde_json::Value {
+        export::to_own(&permit.consume().1.document)
     }
 
     /// The template as a PTDL_v2 document.
@@ -134,4 +263,17 @@ impl TemplateService<'_> {
         tx.emit(Change::new(Subject::Template, Verb::Deleted, template.id));
         tx.commit().await
     }
+}
+
+/// Reads a file off the threads that serve: a large one takes a while.
+async fn read(file: &[u8]) -> Result<import::Imported> {
+    let file = file.to_vec();
+    tokio::task::spawn_blocking(move || import::import(&file)).await.map_err(Error::internal)?
+}
+
+fn changed_meanwhile() -> Error {
+    Error::conflict(
+        "template_changed",
+        "Somebody else has changed this template meanwhile. Look at the newest revision, then change it again.",
+    )
 }

@@ -1,6 +1,5 @@
 //! The rules of variables, in the notation that published eggs use (Laravel's), and the inputs that fit them.
 
-use fancy_regex::Regex;
 use serde::{Deserialize, Serialize};
 
 /// The rules of one variable.
@@ -10,24 +9,35 @@ pub struct Rules(Vec<Rule>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
     Required,
-    Text,
+    /// Constrains nothing that can be said here, such as `string` and `nullable`.
+    Free,
+    Unknown(String),
     Numeric,
     Integer,
     Boolean,
+    Accepted,
     In(Vec<String>),
     NotIn(Vec<String>),
     Min(String),
     Max(String),
+    Greater(String, bool),
+    Less(String, bool),
     Between(String, String),
     Size(String),
     Digits(usize, usize),
+    MultipleOf(String),
     Regex(String, bool),
     Alpha,
     AlphaNum,
     AlphaDash,
+    Case(bool),
     Url,
-    EndsWith(Vec<String>),
-    StartsWith(Vec<String>),
+    Email,
+    Ip,
+    Json,
+    Uuid,
+    EndsWith(Vec<String>, bool),
+    StartsWith(Vec<String>, bool),
 }
 
 /// What a person is shown to set a variable.
@@ -63,13 +73,27 @@ pub enum VariableInput {
         /// Characters at most.
         max_length: Option<u32>,
     },
+    /// Text that is not shown again.
+    Secret {
+        /// Characters at least.
+        min_length: Option<u32>,
+        /// Characters at most.
+        max_length: Option<u32>,
+    },
 }
 
 impl Rules {
     /// Reads rules separated by `|`. What this version does not know constrains nothing.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        Self(text.split('|').filter_map(rule).collect())
+        Self(parts(text).into_iter().filter(|part| !part.trim().is_empty()).map(rule).collect())
+    }
+
+    /// The rules that this version does not know.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter_map(|rule| if let Rule::Unknown(text) = rule { Some(text.as_str()) } else { None })
     }
 
     fn has(&self, rule: &Rule) -> bool {
@@ -91,7 +115,8 @@ impl Rules {
     /// # Errors
     /// A sentence that says what is allowed.
     pub fn check(&self, value: &str) -> Result<(), String> {
-        if value.is_empty() {
+        // Laravel takes blanks for nothing, and checks nothing further then.
+        if value.trim().is_empty() {
             let may_be_empty = self
                 .0
                 .iter()
@@ -111,35 +136,47 @@ impl Rules {
             bound.parse().map_or(true, |bound| fits(size, bound))
         };
         let all = |allowed: fn(char) -> bool| value.chars().all(allowed);
+        let list = |values: &[String]| values.join(", ");
         let (met, why) = match rule {
-            Rule::Required | Rule::Text => (true, String::new()),
-            Rule::Numeric => (value.trim().parse::<f64>().is_ok_and(f64::is_finite), "Use a number.".into()),
-            Rule::Integer => (value.trim().parse::<i64>().is_ok(), "Use a whole number.".into()),
-            Rule::Boolean => (matches!(value, "0" | "1" | "true" | "false"), "Use 1 or 0.".into()),
+            Rule::Required | Rule::Free | Rule::Unknown(_) => (true, String::new()),
+            Rule::Numeric => (number(value).is_some(), "Use a number.".into()),
+            Rule::Integer => (is_integer(value), "Use a whole number.".into()),
+            Rule::Boolean => (matches!(value, "0" | "1"), "Use 1 or 0.".into()),
+            Rule::Accepted => (matches!(value, "yes" | "on" | "1" | "true"), "Use 1 to accept.".into()),
             Rule::In(values) => {
-                (values.iter().any(|allowed| allowed == value), format!("Use one of: {}.", values.join(", ")))
+                (values.iter().any(|allowed| allowed == value), format!("Use one of: {}.", list(values)))
             }
             Rule::NotIn(values) => (
                 !values.iter().any(|refused| refused == value),
-                format!("Don't use any of: {}.", values.join(", ")),
+                format!("Don't use any of: {}.", list(values)),
             ),
             Rule::Min(min) => (compare(min, |size, min| size >= min), format!("Use at least {min}{unit}.")),
             Rule::Max(max) => (compare(max, |size, max| size <= max), format!("Use at most {max}{unit}.")),
+            Rule::Greater(bound, equal) => (
+                compare(bound, |size, bound| size > bound) || (*equal && compare(bound, same)),
+                format!("Use more than {bound}{unit}."),
+            ),
+            Rule::Less(bound, equal) => (
+                compare(bound, |size, bound| size < bound) || (*equal && compare(bound, same)),
+                format!("Use less than {bound}{unit}."),
+            ),
             Rule::Between(min, max) => (
                 compare(min, |size, min| size >= min) && compare(max, |size, max| size <= max),
                 format!("Use {min} to {max}{unit}."),
             ),
-            Rule::Size(exact) => (
-                compare(exact, |size, exact| (size - exact).abs() < f64::EPSILON),
-                format!("Use exactly {exact}{unit}."),
-            ),
+            Rule::Size(exact) => (compare(exact, same), format!("Use exactly {exact}{unit}.")),
             Rule::Digits(min, max) => (
                 all(|c| c.is_ascii_digit()) && (*min..=*max).contains(&value.len()),
                 if min == max { format!("Use {min} digits.") } else { format!("Use {min} to {max} digits.") },
             ),
+            Rule::MultipleOf(of) => (
+                number(value).zip(number(of)).is_some_and(|(value, of)| of != 0.0 && same(value % of, 0.0)),
+                format!("Use a multiple of {of}."),
+            ),
             Rule::Regex(pattern, wanted) => {
                 // A pattern that is none, or that would take too long, constrains nothing.
-                let matches = Regex::new(pattern).ok().and_then(|pattern| pattern.is_match(value).ok());
+                let built = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(MAX_BACKTRACKS).build();
+                let matches = built.ok().and_then(|pattern| pattern.is_match(value).ok());
                 (
                     matches.is_none_or(|matches| matches == *wanted),
                     format!("This does not fit the pattern {pattern}."),
@@ -151,14 +188,31 @@ impl Rules {
                 all(|c| c.is_alphanumeric() || matches!(c, '-' | '_')),
                 "Use letters, digits, dashes and underscores only.".into(),
             ),
-            Rule::Url => (url::Url::parse(value).is_ok(), "Use an address like https://example.com.".into()),
-            Rule::EndsWith(ends) => (
-                ends.iter().any(|end| value.ends_with(end)),
-                format!("End it with one of: {}.", ends.join(", ")),
+            Rule::Case(true) => (value.to_uppercase() == value, "Use capital letters.".into()),
+            Rule::Case(false) => (value.to_lowercase() == value, "Use small letters.".into()),
+            Rule::Url => (
+                value.contains("://") && url::Url::parse(value).is_ok_and(|url| url.has_host()),
+                "Use an address like https://example.com.".into(),
             ),
-            Rule::StartsWith(starts) => (
-                starts.iter().any(|start| value.starts_with(start)),
-                format!("Begin it with one of: {}.", starts.join(", ")),
+            Rule::Email => (
+                value.split_once('@').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty())
+                    && !value.contains(char::is_whitespace),
+                "Use an e-mail address.".into(),
+            ),
+            Rule::Ip => (value.parse::<std::net::IpAddr>().is_ok(), "Use an IP address.".into()),
+            Rule::Json => (serde_json::from_str::<serde::de::IgnoredAny>(value).is_ok(), "Use JSON.".into()),
+            Rule::Uuid => (uuid::Uuid::try_parse(value).is_ok(), "Use a UUID.".into()),
+            Rule::EndsWith(ends, wanted) => (
+                ends.iter().any(|end| value.ends_with(end)) == *wanted,
+                format!("{} it with one of: {}.", if *wanted { "End" } else { "Don't end" }, list(ends)),
+            ),
+            Rule::StartsWith(starts, wanted) => (
+                starts.iter().any(|start| value.starts_with(start)) == *wanted,
+                format!(
+                    "{} it with one of: {}.",
+                    if *wanted { "Begin" } else { "Don't begin" },
+                    list(starts)
+                ),
             ),
         };
         if met { Ok(()) } else { Err(why) }
@@ -166,8 +220,8 @@ impl Rules {
 
     /// What bounds are about: the number, or how many characters the text has.
     fn size(&self, value: &str) -> (f64, &'static str) {
-        match value.trim().parse::<f64>() {
-            Ok(number) if self.is_number() => (number, ""),
+        match number(value) {
+            Some(number) if self.is_number() => (number, ""),
             _ => (f64::from(u32::try_from(value.chars().count()).unwrap_or(u32::MAX)), " characters"),
         }
     }
@@ -185,6 +239,11 @@ impl Rules {
                     VariableInput::Toggle { on: "true".into(), off: "false".into() }
                 }
                 ["0", "1"] | ["1", "0"] => VariableInput::Toggle { on: "1".into(), off: "0".into() },
+                ["yes", "no"] | ["no", "yes"] => VariableInput::Toggle { on: "yes".into(), off: "no".into() },
+                ["on", "off"] | ["off", "on"] => VariableInput::Toggle { on: "on".into(), off: "off".into() },
+                ["True", "False"] | ["False", "True"] => {
+                    VariableInput::Toggle { on: "True".into(), off: "False".into() }
+                }
                 _ => VariableInput::Select { options },
             };
         }
@@ -209,50 +268,140 @@ impl Rules {
     }
 }
 
-fn rule(text: &str) -> Option<Rule> {
-    let (name, argument) = text.split_once(':').unwrap_or((text, ""));
-    let list = || argument.split(',').map(str::to_owned).collect::<Vec<_>>();
-    let pair = || argument.split_once(',').map(|(a, b)| (a.trim().to_owned(), b.trim().to_owned()));
-    Some(match name.trim().to_ascii_lowercase().as_str() {
-        "required" => Rule::Required,
-        "string" => Rule::Text,
-        "numeric" => Rule::Numeric,
-        "integer" | "int" => Rule::Integer,
-        "boolean" | "bool" => Rule::Boolean,
-        "in" => Rule::In(list()),
-        "not_in" => Rule::NotIn(list()),
-        "min" => Rule::Min(argument.trim().into()),
-        "max" => Rule::Max(argument.trim().into()),
-        "between" => pair().map(|(min, max)| Rule::Between(min, max))?,
-        "size" => Rule::Size(argument.trim().into()),
-        "digits" => argument.trim().parse().map(|digits| Rule::Digits(digits, digits)).ok()?,
-        "digits_between" => {
-            pair().and_then(|(min, max)| Some(Rule::Digits(min.parse().ok()?, max.parse().ok()?)))?
+/// How much a pattern may try.
+const MAX_BACKTRACKS: usize = 100_000;
+
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() < f64::EPSILON
+}
+
+/// What PHP takes for a number.
+fn number(value: &str) -> Option<f64> {
+    let text = value.trim();
+    let allowed = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
+    text.parse::<f64>().ok().filter(|number| number.is_finite() && text.chars().all(allowed))
+}
+
+/// What PHP takes for a whole number: no leading zeros.
+fn is_integer(value: &str) -> bool {
+    let text = value.trim();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    text.parse::<i64>().is_ok() && (digits == "0" || !digits.starts_with('0'))
+}
+
+/// The rules one by one. A `|` between the delimiters of a pattern is the pattern's own.
+fn parts(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    loop {
+        let begun = rest.trim_start().to_ascii_lowercase();
+        let is_pattern = begun.starts_with("regex:") || begun.starts_with("not_regex:");
+        let closed = if is_pattern { pattern_end(rest) } else { None };
+        let Some(end) = closed.unwrap_or_else(|| rest.find('|')) else {
+            parts.push(rest);
+            return parts;
+        };
+        parts.push(rest.get(..end).unwrap_or_default());
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+}
+
+/// Where the `|` stands behind a pattern, or that none follows it; nothing where the pattern is not closed.
+fn pattern_end(text: &str) -> Option<Option<usize>> {
+    let from = text.find(':')? + 1;
+    let open = text.get(from..)?.chars().next()?;
+    let close = closing(open)?;
+    let body = from + open.len_utf8();
+    let mut last = None;
+    for (at, _) in text.get(body..)?.match_indices(close) {
+        let behind = body + at + close.len_utf8();
+        let rest = text.get(behind..)?;
+        let flags = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+        match rest.get(flags..)?.chars().next() {
+            // The first place where the pattern may end; brackets are closed by the last.
+            Some('|') if close == open => return Some(Some(behind + flags)),
+            Some('|') => last = Some(Some(behind + flags)),
+            None => return last.or(Some(None)),
+            Some(_) => {}
         }
-        "regex" => Rule::Regex(pattern(argument), true),
-        "not_regex" => Rule::Regex(pattern(argument), false),
-        "alpha" => Rule::Alpha,
-        "alpha_num" | "alphanum" => Rule::AlphaNum,
-        "alpha_dash" => Rule::AlphaDash,
-        "url" => Rule::Url,
-        "ends_with" => Rule::EndsWith(list()),
-        "starts_with" => Rule::StartsWith(list()),
+    }
+    last
+}
+
+fn closing(open: char) -> Option<char> {
+    Some(match open {
+        '(' => ')',
+        '[' => ']',
+        '{' => '}',
+        '<' => '>',
+        other if !other.is_alphanumeric() && other != '\\' && !other.is_whitespace() => other,
         _ => return None,
     })
+}
+
+/// Reads one rule. Laravel finds rules by the names of methods: without regard to case, underscores and dashes.
+fn rule(text: &str) -> Rule {
+    let (name, argument) = text.split_once(':').unwrap_or((text, ""));
+    let name: String = name
+        .chars()
+        .filter(|c| !matches!(c, '_' | '-') && !c.is_whitespace())
+        .collect::<String>()
+        .to_ascii_lowercase();
+    let unknown = || Rule::Unknown(text.trim().to_owned());
+    let list = || argument.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let one = || argument.trim().to_owned();
+    let count = || argument.trim().parse::<usize>().ok();
+    let pair = || argument.split_once(',').map(|(a, b)| (a.trim().to_owned(), b.trim().to_owned()));
+    match name.as_str() {
+        "required" => Rule::Required,
+        "string" | "nullable" | "present" | "filled" | "sometimes" | "bail" | "ascii" | "date"
+        | "timezone" | "prohibited" => Rule::Free,
+        "numeric" | "decimal" => Rule::Numeric,
+        "integer" | "int" => Rule::Integer,
+        "boolean" | "bool" => Rule::Boolean,
+        "accepted" => Rule::Accepted,
+        "in" => Rule::In(list()),
+        "notin" => Rule::NotIn(list()),
+        "min" => Rule::Min(one()),
+        "max" => Rule::Max(one()),
+        "gt" => Rule::Greater(one(), false),
+        "gte" => Rule::Greater(one(), true),
+        "lt" => Rule::Less(one(), false),
+        "lte" => Rule::Less(one(), true),
+        "between" => pair().map_or_else(unknown, |(min, max)| Rule::Between(min, max)),
+        "size" => Rule::Size(one()),
+        "multipleof" => Rule::MultipleOf(one()),
+        "digits" => count().map_or_else(unknown, |digits| Rule::Digits(digits, digits)),
+        "mindigits" => count().map_or_else(unknown, |digits| Rule::Digits(digits, usize::MAX)),
+        "maxdigits" => count().map_or_else(unknown, |digits| Rule::Digits(0, digits)),
+        "digitsbetween" => pair()
+            .and_then(|(min, max)| Some(Rule::Digits(min.parse().ok()?, max.parse().ok()?)))
+            .unwrap_or_else(unknown),
+        "regex" => Rule::Regex(pattern(argument), true),
+        "notregex" => Rule::Regex(pattern(argument), false),
+        "alpha" => Rule::Alpha,
+        "alphanum" => Rule::AlphaNum,
+        "alphadash" => Rule::AlphaDash,
+        "uppercase" => Rule::Case(true),
+        "lowercase" => Rule::Case(false),
+        "url" | "activeurl" => Rule::Url,
+        "email" => Rule::Email,
+        "ip" | "ipv4" | "ipv6" => Rule::Ip,
+        "json" => Rule::Json,
+        "uuid" => Rule::Uuid,
+        "endswith" => Rule::EndsWith(list(), true),
+        "doesntendwith" => Rule::EndsWith(list(), false),
+        "startswith" => Rule::StartsWith(list(), true),
+        "doesntstartwith" => Rule::StartsWith(list(), false),
+        _ => unknown(),
+    }
 }
 
 /// A pattern between PHP's delimiters, which may be a pair of brackets, with flags behind the second.
 fn pattern(text: &str) -> String {
     let text = text.trim();
     let Some(open) = text.chars().next() else { return String::new() };
-    let close = match open {
-        '(' => ')',
-        '[' => ']',
-        '{' => '}',
-        '<' => '>',
-        other if !other.is_alphanumeric() && other != '\\' => other,
-        _ => return text.to_owned(),
-    };
+    let Some(close) = closing(open) else { return text.to_owned() };
     let Some(end) = text.rfind(close).filter(|end| *end > 0) else { return text.to_owned() };
     let body = text.get(open.len_utf8()..end).unwrap_or_default();
     let flags: String = text
@@ -299,6 +448,30 @@ mod tests {
     #[test]
     fn names_are_read_without_regard_to_case_and_what_is_unknown_constrains_nothing() {
         assert!(ok("Nullable||present|foo:bar|alphanum", "ab1") && !ok("alphanum", "a b"));
+    }
+
+    #[test]
+    fn a_bar_in_a_pattern_does_not_end_it() {
+        let rules = "required|regex:/^(a|b)$/i|max:5";
+        assert!(ok(rules, "A") && !ok(rules, "c") && Rules::parse(rules).unknown().next().is_none());
+        assert!(ok("string|regex:/^(x|y)$/", "y") && !ok("string|regex:/^(x|y)$/", "z"));
+        assert!(ok("regex:([a-z-0-9]+$)|max:3", "abc") && !ok("regex:([a-z-0-9]+$)|max:3", "abcd"));
+    }
+
+    #[test]
+    fn values_are_taken_as_laravel_takes_them() {
+        assert!(ok("boolean", "1") && ok("bool", "0") && !ok("boolean", "true"));
+        assert!(
+            ok("integer", " 7 ") && !ok("integer", "007") && !ok("integer", "1.0") && ok("integer", "-0")
+        );
+        assert!(ok("numeric", "1e5") && !ok("numeric", "inf") && !ok("numeric", "0x1"));
+        assert!(!ok("required|string", "  ") && ok("nullable:string|url", ""));
+        assert!(ok("url", "https://a.b/c") && !ok("url", "a:b") && !ok("url", "example.com"));
+        assert!(ok("integer|gt:0", "1") && !ok("integer|gt:0", "0"));
+        assert!(ok("digits_between:1,3", "12") && !ok("digits:3", "12") && ok("size:2", "ab"));
+        assert!(ok("in: A,B", " A") && !ok("in: A,B", "A") && ok("in:gta:iii,x", "gta:iii"));
+        assert!(ok("not_in:a,b", "c") && !ok("not_regex:/^x/", "xy") && ok("ends_with:.jar,.zip", "a.zip"));
+        assert!(ok("alpha_dash", "a-b_é") && !ok("alpha_dash", "a b"));
     }
 
     #[test]

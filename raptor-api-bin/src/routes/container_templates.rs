@@ -1,0 +1,67 @@
+//! A container and its template.
+
+use crate::{
+    App,
+    extract::{Caller, Json, Path, Query},
+    problem::Answer,
+    views::containers::{Container, SecretValue, TemplateMove},
+};
+use axum::extract::State;
+use raptor_core::{authz::actions as act, containers::template::TemplateChange, id::ContainerId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(get_template_change, move_container_template))
+        .routes(routes!(reveal_container_secret))
+}
+
+/// Which revision is meant.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ChangeQuery {
+    /// The revision; the newest one unless given.
+    revision: Option<i64>,
+}
+
+/// What moving a container to another revision of its template would change.
+#[utoipa::path(get, path = "/containers/{id}/template", operation_id = "get_template_change", tag = "containers",
+    params(("id" = ContainerId, Path), ChangeQuery), responses((status = 200, body = TemplateChange)))]
+async fn get_template_change(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Query(query): Query<ChangeQuery>,
+) -> Answer<Json<TemplateChange>> {
+    let permit = app.raptor.authz().permit::<act::ReadStartup>(&actor, id).await?;
+    Ok(Json(app.raptor.containers().template_change(permit, query.revision).await?))
+}
+
+/// Move a container to another revision of its template. It holds from the next start on.
+#[utoipa::path(put, path = "/containers/{id}/template", operation_id = "move_container_template", tag = "containers",
+    params(("id" = ContainerId, Path)), request_body = TemplateMove, responses((status = 200, body = Container)))]
+async fn move_container_template(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Json(body): Json<TemplateMove>,
+) -> Answer<Json<Container>> {
+    let permit = app.raptor.authz().permit::<act::MoveTemplate>(&actor, id).await?;
+    app.raptor.containers().move_template(permit, body.revision, body.variables).await?;
+    Ok(Json(super::containers::view(&app, &actor, id).await?))
+}
+
+/// The value of a secret variable. Looking is written down.
+#[utoipa::path(post, path = "/containers/{id}/variables/{env}/reveal", operation_id = "reveal_container_secret",
+    tag = "containers", params(("id" = ContainerId, Path), ("env" = String, Path)),
+    responses((status = 200, body = SecretValue)))]
+async fn reveal_container_secret(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((id, env)): Path<(ContainerId, String)>,
+) -> Answer<Json<SecretValue>> {
+    let permit = app.raptor.authz().permit::<act::RevealSecret>(&actor, id).await?;
+    Ok(Json(SecretValue { value: app.raptor.containers().reveal(permit, &env).await? }))
+}

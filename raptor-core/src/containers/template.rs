@@ -1,0 +1,233 @@
+//! A container and its template: moving to another revision, the difference, and secrets.
+
+use super::{
+    Container,
+    service::{ContainerService, Visible},
+};
+use crate::{
+    Error, Result,
+    activity::Activity,
+    authz::{
+        Permit, SystemPermission,
+        actions::{MoveTemplate, ReadStartup, RevealSecret},
+    },
+    jobs::Kind,
+    store::{self, Change, Subject, Verb},
+    templates::{Template, Variable},
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What moving a container to another revision of its template would change.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TemplateChange {
+    /// The revision that the container runs.
+    pub from: i64,
+    /// The revision that it would run.
+    pub to: i64,
+    /// The newest that there is.
+    pub newest: i64,
+    /// What becomes different.
+    pub changes: Vec<FieldChange>,
+    /// Variables that need a value first.
+    pub needed: Vec<String>,
+}
+
+/// One thing that becomes different.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FieldChange {
+    /// What: `startup`, `image`, `stop`, `variables.NAME`, `config_files.path`.
+    pub field: String,
+    /// What it is; none where there is none yet.
+    pub before: Option<String>,
+    /// What it becomes; none where it goes.
+    pub after: Option<String>,
+}
+
+impl ContainerService<'_> {
+    /// What moving to a revision would change; to the newest one where none is named.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a revision that there is not.
+    pub async fn template_change(
+        &self,
+        permit: Permit<ReadStartup>,
+        to: Option<i64>,
+    ) -> Result<TemplateChange> {
+        let (actor, Visible { container, .. }) = permit.consume();
+        let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
+        let mut reader = self.0.store.read().await?;
+        let newest = store::templates::find(&mut reader.conn(), container.template_id).await?;
+        let newest = newest.ok_or(Error::NotFound { what: "template" })?.revision;
+        let to = to.unwrap_or(newest);
+        let find = async |conn: &mut store::Conn<'_>, revision| {
+            let found = store::templates::revision(conn, container.template_id, revision).await?;
+            found.ok_or(Error::NotFound { what: "revision" })
+        };
+        let before = find(&mut reader.conn(), container.template_revision).await?;
+        let after = find(&mut reader.conn(), to).await?;
+        let moved = moved(container.clone(), &before, &after, to);
+        Ok(TemplateChange {
+            from: container.template_revision,
+            to,
+            newest,
+            changes: changes(&container, &before, &moved, &after, manages),
+            needed: needed(&moved, &after),
+        })
+    }
+
+    /// Moves a container to a revision of its template, with the values that its variables need. It holds from the next start on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a revision that there is not, [`Error::Invalid`] at a variable.
+    pub async fn move_template(
+        &self,
+        permit: Permit<MoveTemplate>,
+        to: i64,
+        values: BTreeMap<String, String>,
+    ) -> Result<()> {
+        let (actor, target) = permit.consume();
+        let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
+        let mut tx = self.0.store.begin().await?;
+        store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
+        let found = store::containers::find(&mut tx.conn(), target.container.id, None).await?;
+        let (container, _) =
+            found.filter(|(found, _)| !found.deleting).ok_or(Error::NotFound { what: "container" })?;
+        let (id, from) = (container.template_id, container.template_revision);
+        let before = store::templates::revision(&mut tx.conn(), id, from).await?;
+        let after = store::templates::revision(&mut tx.conn(), id, to).await?;
+        let (before, after) = before.zip(after).ok_or(Error::NotFound { what: "revision" })?;
+        super::service::check_variables(&after, &values, manages)?;
+        let mut container = moved(container, &before, &after, to);
+        container.variables.extend(values);
+        if let Some(env) = needed(&container, &after).first() {
+            return Err(Error::invalid(
+                format!("variables.{env}"),
+                format!("{env} needs a value that its rules allow."),
+            ));
+        }
+        container.updated_at = self.0.clock.now();
+        store::containers::update(&mut tx.conn(), &container).await?;
+        let activity = Activity::new(&self.0.clock, &actor, "container.template_moved")
+            .on("container", container.id, &container.name)
+            .in_container(container.id)
+            .with(serde_json::json!({ "from": from, "to": to }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        let now = container.updated_at;
+        store::jobs::insert(&mut tx.conn(), Kind::Declare, container.daemon_id, container.id, now).await?;
+        tx.emit(Change::new(Subject::Container, Verb::Updated, container.id));
+        tx.emit(Change::new(Subject::Job, Verb::Created, container.daemon_id));
+        tx.commit().await
+    }
+
+    /// The value of a secret variable. Looking is written down.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a variable that there is not or that the actor may not see.
+    pub async fn reveal(&self, permit: Permit<RevealSecret>, env: &str) -> Result<String> {
+        let (actor, Visible { container, .. }) = permit.consume();
+        let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
+        let mut tx = self.0.store.begin().await?;
+        let template =
+            store::templates::revision(&mut tx.conn(), container.template_id, container.template_revision)
+                .await?;
+        let template = template.ok_or(Error::NotFound { what: "template" })?;
+        let variable = template.variables.into_iter().find(|variable| variable.env == env);
+        let variable = variable
+            .filter(|variable| manages || variable.user_viewable)
+            .ok_or(Error::NotFound { what: "variable" })?;
+        let activity = Activity::new(&self.0.clock, &actor, "container.secret_revealed")
+            .on("container", container.id, &container.name)
+            .in_container(container.id)
+            .with(serde_json::json!({ "variable": variable.env }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.commit().await?;
+        Ok(container.variables.get(env).cloned().unwrap_or(variable.default_value))
+    }
+}
+
+/// The container in another revision. What it took from the template follows it; what was chosen for it stays.
+fn moved(mut container: Container, before: &Template, after: &Template, to: i64) -> Container {
+    let named = before.startup_commands.iter().find(|choice| choice.command == container.startup);
+    let same = named.and_then(|old| after.startup_commands.iter().find(|choice| choice.name == old.name));
+    if let Some(choice) = same {
+        container.startup.clone_from(&choice.command);
+    } else if container.startup == before.startup && !after.startup.trim().is_empty() {
+        container.startup.clone_from(&after.startup);
+    }
+    let offered = |template: &Template| template.images.iter().any(|image| image.image == container.image);
+    if offered(before) && !offered(after) {
+        let label =
+            before.images.iter().find(|image| image.image == container.image).map(|image| &image.label);
+        let same = after.images.iter().find(|image| Some(&image.label) == label).or(after.images.first());
+        if let Some(image) = same {
+            container.image.clone_from(&image.image);
+        }
+    }
+    container.variables.retain(|env, _| after.variables.iter().any(|variable| variable.env == *env));
+    container.template_revision = to;
+    container
+}
+
+fn needed(container: &Container, after: &Template) -> Vec<String> {
+    let value = |variable: &Variable| {
+        container.variables.get(&variable.env).unwrap_or(&variable.default_value).clone()
+    };
+    let fails = |variable: &&Variable| variable.rules().check(&value(variable)).is_err();
+    after.variables.iter().filter(fails).map(|variable| variable.env.clone()).collect()
+}
+
+fn changes(
+    container: &Container,
+    before: &Template,
+    moved: &Container,
+    after: &Template,
+    manages: bool,
+) -> Vec<FieldChange> {
+    let mut changes = Vec::new();
+    let mut note = |field: &str, before: Option<String>, after: Option<String>| {
+        if before != after {
+            changes.push(FieldChange { field: field.to_owned(), before, after });
+        }
+    };
+    note("startup", Some(container.startup.clone()), Some(moved.startup.clone()));
+    note("image", Some(container.image.clone()), Some(moved.image.clone()));
+    note("images", Some(text(&before.images)), Some(text(&after.images)));
+    note("done", Some(text(&before.done)), Some(text(&after.done)));
+    note("stop", Some(text(&before.stop)), Some(text(&after.stop)));
+    note("install", Some(text(&before.install)), Some(text(&after.install)));
+    note("denylist", Some(text(&before.denylist)), Some(text(&after.denylist)));
+    let paths = before.config_files.iter().chain(&after.config_files).map(|file| &file.path);
+    for path in paths.collect::<std::collections::BTreeSet<_>>() {
+        let of = |template: &Template| template.config_files.iter().find(|file| file.path == *path).map(text);
+        note(&format!("config_files.{path}"), of(before), of(after));
+    }
+    let names = before.variables.iter().chain(&after.variables).map(|variable| &variable.env);
+    for env in names.collect::<std::collections::BTreeSet<_>>() {
+        let of =
+            |template: &Template| template.variables.iter().find(|variable| variable.env == *env).cloned();
+        let (old, new) = (of(before), of(after));
+        let visible = |variable: &Option<Variable>| {
+            variable.as_ref().is_none_or(|variable| manages || variable.user_viewable)
+        };
+        if visible(&old) && visible(&new) {
+            note(&format!("variables.{env}"), old.map(said), new.map(said));
+        }
+    }
+    changes
+}
+
+/// What is said of a variable; never the default of a secret one.
+fn said(mut variable: Variable) -> String {
+    if variable.secret {
+        variable.default_value.clear();
+    }
+    text(&variable)
+}
+
+/// Something as people read it.
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}

@@ -1,0 +1,64 @@
+//! What every template must be.
+
+use super::Template;
+use crate::{Error, Result, containers::check_image};
+use std::collections::BTreeSet;
+
+const MAX_VARIABLES: usize = 500;
+const MAX_FILES: usize = 200;
+
+/// Whether a variable may be called so.
+pub(super) fn is_env(env: &str) -> bool {
+    !env.is_empty() && env.len() <= 191 && env.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Checks a template.
+///
+/// # Errors
+/// [`Error::Invalid`] with the field.
+pub fn check(template: &Template) -> Result<()> {
+    let refuse = |field: String, why: &str| Err(Error::invalid(field, why));
+    if template.name.trim().is_empty() || template.name.chars().count() > 191 {
+        return refuse("name".into(), "Give the template a name of 1 to 191 characters.");
+    }
+    if template.icon.as_ref().is_some_and(|icon| !icon.starts_with("data:image/")) {
+        return refuse("icon".into(), "Use a picture as a data:image URL.");
+    }
+    for (place, image) in template.images.iter().enumerate() {
+        if check_image(&image.image).is_err() {
+            return refuse(
+                format!("images.{place}.image"),
+                "Use an image reference such as ghcr.io/owner/name:tag.",
+            );
+        }
+    }
+    if let Some(first) = template.startup_commands.first()
+        && first.command != template.startup
+    {
+        return refuse("startup".into(), "This is the first of the named commands.");
+    }
+    if template.variables.len() > MAX_VARIABLES || template.config_files.len() > MAX_FILES {
+        return refuse(
+            "variables".into(),
+            "A template has at most 500 variables and edits at most 200 files.",
+        );
+    }
+    let mut names = BTreeSet::new();
+    for (place, variable) in template.variables.iter().enumerate() {
+        if !is_env(&variable.env) {
+            return refuse(format!("variables.{place}.env"), "Use letters, digits and underscores.");
+        }
+        if !names.insert(variable.env.as_str()) {
+            return refuse(format!("variables.{place}.env"), "Another variable has this name.");
+        }
+    }
+    for (place, file) in template.config_files.iter().enumerate() {
+        if file.path.split('/').any(|part| part == "..") || file.path.trim_matches('/').is_empty() {
+            return refuse(
+                format!("config_files.{place}.path"),
+                "Use a path inside of the container's folder, such as config/server.properties.",
+            );
+        }
+    }
+    Ok(())
+}

@@ -3,11 +3,19 @@
 //! [`Node`] has three implementations: [`crate::daemons::remote`] (HTTP and WebSocket), `raptor-node-lib` (in process) and
 //! [`crate::daemons::simulated`]. The types here are the wire format of the first one as well.
 
+<<<<<<< HEAD
 mod file_error;
 mod path;
 
 pub use file_error::{FileError, FileResult};
 pub use path::{FilePath, PathError};
+=======
+mod link;
+mod sftp;
+
+pub use link::{Answer, Hidden, HostActivity, HostDeed, Question, SftpChange, Word};
+pub use sftp::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion, SftpServer};
+>>>>>>> 7d5ca0d (core: keep users' public keys and answer daemons about SFTP)
 
 use crate::{
     containers::{
@@ -68,6 +76,9 @@ pub struct SystemInfo {
     /// The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub ips: Vec<IpAddr>,
+    /// Its SFTP server, where it has one.
+    #[serde(default)]
+    pub sftp: Option<SftpServer>,
 }
 
 /// One ip:port given to a container.
@@ -315,6 +326,18 @@ pub enum NodeEvent {
         /// The container.
         id: ContainerId,
     },
+    /// The host wants to know something; the answer is a [`Word::Answer`].
+    Question {
+        /// What the answer has to name.
+        id: u64,
+        /// The question.
+        question: Question,
+    },
+    /// Somebody did something on the host; to be acknowledged by a [`Word::Noted`].
+    Activity {
+        /// What.
+        activity: HostActivity,
+    },
 }
 
 /// A measurement and whose it is.
@@ -415,4 +438,7 @@ pub trait Node: Send + Sync {
 
     /// What happens on the host, beginning with a snapshot. The stream ends when the host goes away.
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError>;
+
+    /// Tells the host something over the link that [`Node::events`] opened.
+    async fn tell(&self, word: Word) -> Result<(), NodeError>;
 }

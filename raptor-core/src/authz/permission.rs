@@ -93,6 +93,10 @@ permissions! {
         PowerStop = "power.stop": "Stop",
         PowerRestart = "power.restart": "Restart",
         PowerKill = "power.kill": "Kill",
+        FilesRead = "files.read": "See and read files",
+        FilesCreate = "files.create": "Create files and folders",
+        FilesUpdate = "files.update": "Change files",
+        FilesDelete = "files.delete": "Delete files",
         StartupRead = "startup.read": "See the startup command and variables",
         StartupUpdate = "startup.update": "Change startup variables and the image",
         NetworkRead = "network.read": "See allocations",
@@ -115,6 +119,7 @@ impl ContainerPermission {
         match self {
             Self::ConsoleRead
             | Self::StatsRead
+            | Self::FilesRead
             | Self::StartupRead
             | Self::NetworkRead
             | Self::AccessRead
@@ -125,9 +130,12 @@ impl ContainerPermission {
             | Self::PowerStop
             | Self::PowerRestart
             | Self::PowerKill => SystemPermission::ContainersControl,
-            Self::StartupUpdate | Self::NetworkUpdate | Self::SettingsUpdate => {
-                SystemPermission::ContainersUpdate
-            }
+            Self::FilesCreate
+            | Self::FilesUpdate
+            | Self::FilesDelete
+            | Self::StartupUpdate
+            | Self::NetworkUpdate
+            | Self::SettingsUpdate => SystemPermission::ContainersUpdate,
             Self::AccessCreate | Self::AccessUpdate | Self::AccessDelete => {
                 SystemPermission::ContainersAccess
             }

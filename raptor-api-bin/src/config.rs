@@ -48,6 +48,12 @@ pub struct UpConfig {
     /// The Docker Engine's socket
     #[arg(long, env = "DOCKER_SOCKET", default_value = "/var/run/docker.sock")]
     pub docker_socket: PathBuf,
+    /// Address of the SFTP server
+    #[arg(long, env = "SFTP_HOST", default_value = "0.0.0.0")]
+    pub sftp_host: std::net::IpAddr,
+    /// Port of the SFTP server
+    #[arg(long, env = "SFTP_PORT", default_value_t = 2222, value_parser = clap::value_parser!(u16).range(1..))]
+    pub sftp_port: u16,
 }
 
 /// Configuration of the API server.

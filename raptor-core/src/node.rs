@@ -3,19 +3,16 @@
 //! [`Node`] has three implementations: [`crate::daemons::remote`] (HTTP and WebSocket), `raptor-node-lib` (in process) and
 //! [`crate::daemons::simulated`]. The types here are the wire format of the first one as well.
 
-<<<<<<< HEAD
 mod file_error;
 mod path;
 
 pub use file_error::{FileError, FileResult};
 pub use path::{FilePath, PathError};
-=======
 mod link;
 mod sftp;
 
 pub use link::{Answer, Hidden, HostActivity, HostDeed, Question, SftpChange, Word};
 pub use sftp::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion, SftpServer};
->>>>>>> 7d5ca0d (core: keep users' public keys and answer daemons about SFTP)
 
 use crate::{
     containers::{

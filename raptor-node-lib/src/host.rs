@@ -5,6 +5,7 @@ use crate::{
     files::{Accounts, Denied, Root},
     lifecycle::{Ask, Ground, Handle, Supervisor},
     runtime::{Docker, Sample},
+    sftp,
     system::Meter,
 };
 use async_trait::async_trait;
@@ -17,15 +18,15 @@ use raptor_core::{
     id::ContainerId,
     node::{
         ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, PowerAction, Since, Stats, SystemInfo,
+        NodeEvent, PowerAction, Since, Stats, SystemInfo, Word,
     },
 };
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 use tokio::sync::{broadcast, oneshot};
@@ -47,6 +48,7 @@ pub struct Builder {
     ips: Vec<IpAddr>,
     timezone: String,
     clock: Clock,
+    sftp: Option<SocketAddr>,
 }
 
 impl Builder {
@@ -78,7 +80,14 @@ impl Builder {
         self
     }
 
-    /// Takes over what is on this host. Docker may be away.
+    /// Serves the containers' files by SFTP there; not at all unless given.
+    #[must_use]
+    pub fn sftp(mut self, addr: SocketAddr) -> Self {
+        self.sftp = Some(addr);
+        self
+    }
+
+    /// Takes over what is on this host. Docker may be away, and a port of SFTP taken.
     ///
     /// # Errors
     /// When the base folder can't be used.
@@ -100,6 +109,7 @@ impl Builder {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             accounts: Accounts::default(),
+            link: Arc::default(),
         });
         let host = Host(Arc::new(Inner {
             ground,
@@ -107,11 +117,15 @@ impl Builder {
             meter: Arc::new(meter),
             system: Mutex::default(),
             declaring: tokio::sync::Mutex::default(),
+            sftp: OnceLock::new(),
         }));
         for id in ids {
             if let Some(spec) = host.0.ground.place(id).state.spec() {
                 host.supervise(spec).map_err(|error| io::Error::other(error.to_string()))?;
             }
+        }
+        if let Some(addr) = self.sftp {
+            host.serve_sftp(addr).await?;
         }
         host.measure().await;
         host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
@@ -131,6 +145,7 @@ struct Inner {
     meter: Arc<Meter>,
     system: Mutex<Option<SystemInfo>>,
     declaring: tokio::sync::Mutex<()>,
+    sftp: OnceLock<Arc<sftp::Server>>,
 }
 
 /// What is done again and again.
@@ -151,7 +166,24 @@ impl Host {
             ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
             timezone: "UTC".into(),
             clock: Clock::System,
+            sftp: None,
         }
+    }
+
+    async fn serve_sftp(&self, addr: SocketAddr) -> io::Result<()> {
+        let ground = &self.0.ground;
+        let host = Arc::downgrade(&self.0);
+        let server = sftp::Server::start(sftp::Settings {
+            addr,
+            folder: ground.base.join(".raptor/sftp"),
+            roots: Box::new(move |id| Host(host.upgrade()?).root(id).ok()),
+            link: ground.link.clone(),
+            clock: ground.clock.clone(),
+            tasks: ground.tasks.clone(),
+            stop: ground.stop.clone(),
+        });
+        let _ = self.0.sftp.set(server.await?);
+        Ok(())
     }
 
     /// Ends the daemon's own work. Containers run on.
@@ -236,6 +268,7 @@ impl Host {
             Ok(version) => system.docker_version = Some(version),
             Err(error) => system.docker_problem = Some(error.to_string()),
         }
+        system.sftp = self.0.sftp.get().map(|server| server.about());
         *self.0.system.lock().unwrap_or_else(PoisonError::into_inner) = Some(system.clone());
         system
     }
@@ -405,15 +438,23 @@ impl Node for Host {
         // Listening begins before the snapshot is taken: what happens between the two is told twice rather than not at all.
         let events = self.0.ground.events.subscribe();
         let first = self.snapshot().await;
-        let host = self.clone();
-        let follow = stream::unfold((events, host), |(mut events, host)| async move {
-            let event = match events.recv().await {
-                Ok(event) => (*event).clone(),
-                Err(broadcast::error::RecvError::Lagged(_)) => host.snapshot().await,
-                Err(broadcast::error::RecvError::Closed) => return None,
+        let (host, own) = (self.clone(), self.0.ground.link.join());
+        let follow = stream::unfold((events, own, host), |(mut events, mut own, host)| async move {
+            let event = tokio::select! {
+                event = events.recv() => match event {
+                    Ok(event) => (*event).clone(),
+                    Err(broadcast::error::RecvError::Lagged(_)) => host.snapshot().await,
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                },
+                Some(event) = own.recv() => event,
             };
-            Some((event, (events, host)))
+            Some((event, (events, own, host)))
         });
         Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
+    }
+
+    async fn tell(&self, word: Word) -> Result<(), NodeError> {
+        self.0.ground.link.hear(word);
+        Ok(())
     }
 }

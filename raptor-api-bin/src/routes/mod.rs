@@ -11,6 +11,7 @@ mod live;
 mod network;
 mod roles;
 mod settings;
+mod sftp;
 mod templates;
 mod users;
 
@@ -33,6 +34,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(templates::routes())
         .merge(containers::routes())
         .merge(network::routes())
+        .merge(sftp::routes())
         .merge(access::routes())
         .merge(live::routes())
         .merge(activity::routes());

@@ -1,6 +1,9 @@
 //! What hosts ask about SFTP: whether a sign-in is good, and whether it still is.
 
+mod door;
 mod reports;
+
+pub use door::Door;
 
 use crate::{
     Raptor, Result,

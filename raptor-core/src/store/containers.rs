@@ -240,11 +240,10 @@ pub(crate) async fn find_by_short_id(
     short_id: &str,
     user: UserId,
 ) -> Result<Option<(Container, Option<ContainerSet>)>> {
-    let row: Option<Row> = on!(c, |c| sqlx::query_as(select!("WHERE c.short_id = $2"))
-        .bind(user)
-        .bind(short_id)
-        .fetch_optional(c)
-        .await)?;
+    const FIND_BY_SHORT_ID: &str =
+        concat!("SELECT ", columns!(), " FROM containers c", joins!(), "WHERE c.short_id = $2");
+    let row: Option<Row> =
+        on!(c, |c| sqlx::query_as(FIND_BY_SHORT_ID).bind(user).bind(short_id).fetch_optional(c).await)?;
     Ok(row.map(|row| row.split(Some(user))))
 }
 

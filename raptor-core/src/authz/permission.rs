@@ -93,10 +93,6 @@ permissions! {
         PowerStop = "power.stop": "Stop",
         PowerRestart = "power.restart": "Restart",
         PowerKill = "power.kill": "Kill",
-        FilesRead = "files.read": "See and read files",
-        FilesCreate = "files.create": "Create files and folders",
-        FilesUpdate = "files.update": "Change files",
-        FilesDelete = "files.delete": "Delete files",
         StartupRead = "startup.read": "See the startup command and variables",
         StartupUpdate = "startup.update": "Change startup variables and the image",
         NetworkRead = "network.read": "See allocations",
@@ -109,6 +105,12 @@ permissions! {
         SettingsUpdate = "settings.update": "Change name and description",
         ActivityRead = "activity.read": "See what was done to the container",
         Delete = "container.delete": "Delete the container",
+        FileRead = "file.read": "See files and folders",
+        FileReadContent = "file.read-content": "Open and download files",
+        FileCreate = "file.create": "Create, upload and copy files",
+        FileUpdate = "file.update": "Change, rename and move files",
+        FileDelete = "file.delete": "Delete files and empty the trash",
+        FileArchive = "file.archive": "Make and unpack archives",
     }
 }
 
@@ -119,23 +121,25 @@ impl ContainerPermission {
         match self {
             Self::ConsoleRead
             | Self::StatsRead
-            | Self::FilesRead
             | Self::StartupRead
             | Self::NetworkRead
             | Self::AccessRead
             | Self::SettingsRead
-            | Self::ActivityRead => SystemPermission::ContainersRead,
+            | Self::ActivityRead
+            | Self::FileRead => SystemPermission::ContainersRead,
             Self::ConsoleCommand
             | Self::PowerStart
             | Self::PowerStop
             | Self::PowerRestart
             | Self::PowerKill => SystemPermission::ContainersControl,
-            Self::FilesCreate
-            | Self::FilesUpdate
-            | Self::FilesDelete
-            | Self::StartupUpdate
+            Self::StartupUpdate
             | Self::NetworkUpdate
-            | Self::SettingsUpdate => SystemPermission::ContainersUpdate,
+            | Self::SettingsUpdate
+            | Self::FileReadContent
+            | Self::FileCreate
+            | Self::FileUpdate
+            | Self::FileDelete
+            | Self::FileArchive => SystemPermission::ContainersUpdate,
             Self::AccessCreate | Self::AccessUpdate | Self::AccessDelete => {
                 SystemPermission::ContainersAccess
             }

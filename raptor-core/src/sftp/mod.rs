@@ -18,7 +18,7 @@ use crate::{
 use std::{net::IpAddr, sync::Arc};
 
 /// Without one of these there is nothing to do by SFTP.
-const ENTRY: [ContainerPermission; 1] = [ContainerPermission::FilesRead];
+const ENTRY: [ContainerPermission; 1] = [ContainerPermission::FileRead];
 
 /// The answers. They are given to a host about its own containers only.
 pub struct SftpService<'r>(pub(crate) &'r Raptor);

@@ -118,7 +118,7 @@ async fn the_owner_signs_in_by_password_or_key_and_nobody_else_does() {
         let grant = ground.by_password("steve", PASSWORD).await.unwrap();
         assert_eq!(grant.container_id, ground.container);
         assert_eq!(grant.denied, ["secret.key"]);
-        assert!(grant.permissions.contains(ContainerPermission::FilesRead) && !grant.read_only);
+        assert!(grant.permissions.contains(ContainerPermission::FileReadContent) && !grant.read_only);
         assert!(ground.by_password("steve", "wrong").await.is_none());
         assert!(ground.by_password("eve", PASSWORD).await.is_none(), "not her container");
         assert!(ground.by_password("nobody", PASSWORD).await.is_none());

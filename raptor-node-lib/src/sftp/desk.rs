@@ -81,7 +81,7 @@ impl Desk {
                 Ok(wire::attributes(id, &listing::attributes(&stat)))
             }
             Request::Fstat { handle } => {
-                self.may_read()?;
+                self.may_look()?;
                 let stat = self.handles.file(&handle)?.file.stat()?;
                 Ok(wire::attributes(id, &listing::attributes(&stat)))
             }
@@ -128,6 +128,10 @@ impl Desk {
         &self.rights.1
     }
 
+    fn may_look(&self) -> Result<(), Refusal> {
+        may(self.rights().look, "You may not see files here.")
+    }
+
     pub(super) fn may_read(&self) -> Result<(), Refusal> {
         may(self.rights().read, "You may not read files here.")
     }
@@ -155,7 +159,7 @@ impl Desk {
 
     /// The path, for somebody who may look.
     fn seen(&self, path: &str) -> Result<FilePath, Refusal> {
-        self.may_read()?;
+        self.may_look()?;
         path_of(path)
     }
 
@@ -262,7 +266,7 @@ impl Desk {
     }
 
     fn read_folder(&mut self, id: u32, handle: &Bytes) -> Done {
-        self.may_read()?;
+        self.may_look()?;
         let now = self.clock.now();
         let folder = self.handles.folder(handle)?;
         let mut reply = wire::names(id);

@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 /// What a session may do.
 #[derive(Clone)]
 pub(super) struct Rights {
+    /// See what is there.
+    pub(super) look: bool,
+    /// See what is in it.
     pub(super) read: bool,
     pub(super) create: bool,
     pub(super) update: bool,
@@ -33,10 +36,11 @@ impl Rights {
         let may = |permission| grant.permissions.contains(permission);
         let writes = !grant.read_only;
         Self {
-            read: may(ContainerPermission::FilesRead),
-            create: writes && may(ContainerPermission::FilesCreate),
-            update: writes && may(ContainerPermission::FilesUpdate),
-            delete: writes && may(ContainerPermission::FilesDelete),
+            look: may(ContainerPermission::FileRead),
+            read: may(ContainerPermission::FileReadContent),
+            create: writes && may(ContainerPermission::FileCreate),
+            update: writes && may(ContainerPermission::FileUpdate),
+            delete: writes && may(ContainerPermission::FileDelete),
             read_only: grant.read_only,
             denied: Denied::new(&grant.denied),
         }
@@ -58,6 +62,8 @@ pub(super) struct Live {
     pub(super) cut: CancellationToken,
     /// When something was last asked, in Unix seconds.
     pub(super) used_at: AtomicI64,
+    /// Held while it is asked whether this session may go on.
+    pub(super) asking: tokio::sync::Mutex<()>,
     rights: RwLock<(u64, Arc<Rights>)>,
 }
 
@@ -78,6 +84,7 @@ impl Live {
             journal,
             cut,
             used_at: AtomicI64::new(now),
+            asking: tokio::sync::Mutex::default(),
             rights: RwLock::new((0, Arc::new(Rights::of(grant)))),
         }
     }

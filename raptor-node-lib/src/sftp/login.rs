@@ -4,7 +4,7 @@ use super::{live::Live, serve::Server};
 use crate::link::Recheck;
 use raptor_core::node::{Answer, Hidden, HostDeed, Question, SftpAnswer, SftpGrant, SftpProof, SftpQuestion};
 use std::{net::IpAddr, sync::Arc};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 impl Server {
     pub(super) async fn by_password(&self, login: &str, password: &str, ip: IpAddr) -> Option<SftpGrant> {
@@ -53,24 +53,37 @@ impl Server {
         }
     }
 
-    /// Looks again at what was granted, whenever it may have changed.
+    /// Looks again at what was granted, whenever it may have changed. Sessions come first, and no question waits for another:
+    /// each session may be in the middle of a transfer.
     pub(super) async fn follow_changes(self: Arc<Self>) {
         let mut rechecks = self.link.rechecks();
         loop {
-            let recheck = match rechecks.recv().await {
-                Ok(recheck) => recheck,
-                Err(RecvError::Lagged(_)) => (None, None),
-                Err(RecvError::Closed) => return,
-            };
-            let sessions = self.sessions.concerned(recheck);
-            // At once: each of them may be in the middle of a transfer.
-            let renewals = sessions.into_iter().map(|live| self.renew(live));
-            futures_util::future::join_all(renewals).await;
+            let Some(recheck) = next(&mut rechecks).await else { return };
+            for live in self.sessions.concerned(recheck) {
+                self.clone().look_again(live);
+            }
+        }
+    }
+
+    /// As [`Server::follow_changes`], for keys on disk.
+    pub(super) async fn follow_known(self: Arc<Self>) {
+        let mut rechecks = self.link.rechecks();
+        while let Some(recheck) = next(&mut rechecks).await {
             self.renew_known(recheck).await;
         }
     }
 
-    async fn renew(&self, live: Arc<Live>) {
+    /// Asks whether a session may go on as it is.
+    pub(super) fn look_again(self: Arc<Self>, live: Arc<Live>) {
+        let tasks = self.tasks().clone();
+        tasks.spawn(async move {
+            // One after another: the answer to the last question is the one that counts.
+            let _turn = live.asking.lock().await;
+            self.renew(&live).await;
+        });
+    }
+
+    async fn renew(&self, live: &Live) {
         let question = SftpQuestion::Renew {
             user_id: live.user_id,
             container_id: live.container_id,
@@ -109,5 +122,13 @@ impl Server {
                 None => return,
             }
         }
+    }
+}
+
+async fn next(rechecks: &mut broadcast::Receiver<Recheck>) -> Option<Recheck> {
+    match rechecks.recv().await {
+        Ok(recheck) => Some(recheck),
+        Err(RecvError::Lagged(_)) => Some((None, None)),
+        Err(RecvError::Closed) => None,
     }
 }

@@ -64,6 +64,8 @@ impl Peer {
             tracing::info!(login, ip = %self.ip, "too many SFTP connections of one user");
             return Auth::reject();
         };
+        // What changed between the answer and this line was told to sessions that were in the list already.
+        server.clone().look_again(live.clone());
         self.session = Some(Signed { server, id, live });
         self.signed_in.cancel();
         Auth::Accept

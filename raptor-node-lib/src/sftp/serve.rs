@@ -46,6 +46,8 @@ const GRACE: Duration = Duration::from_secs(60);
 const IDLE_S: i64 = 3_600;
 /// How often changes are handed over and idle sessions looked for.
 const TURN_EVERY: Duration = Duration::from_secs(10);
+/// How often what was not acknowledged is told again.
+const TELL_AGAIN: Duration = Duration::from_secs(120);
 /// How long until a port that is taken is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 /// Bytes that a client may send ahead: enough for 1 Gbit/s over 100 ms.
@@ -108,6 +110,7 @@ impl Server {
         let listener = server.listen().await;
         tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().accept_all(listener)));
         tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().follow_changes()));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().follow_known()));
         tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().keep_house()));
         Ok(server)
     }
@@ -227,6 +230,7 @@ impl Server {
         let mut noted = self.link.noted();
         let mut rechecks = self.link.rechecks();
         let mut turn = tokio::time::interval(TURN_EVERY);
+        let mut again = tokio::time::interval(TELL_AGAIN);
         loop {
             let server = self.clone();
             let work: Box<dyn FnOnce() + Send> = tokio::select! {
@@ -239,6 +243,7 @@ impl Server {
                         }
                     }
                 }),
+                _ = again.tick() => Box::new(move || server.spool.tell_again()),
                 Ok(id) = noted.recv() => Box::new(move || server.spool.done(id)),
                 // Somebody listens again.
                 Ok((None, None)) = rechecks.recv() => Box::new(move || server.spool.tell_again()),

@@ -148,15 +148,15 @@ async fn every_operation_needs_its_permission() {
     fs::write(world.own().join("new"), "new").unwrap();
     use ContainerPermission as P;
     let cases: [(&str, P); 9] = [
-        ("get file", P::FilesRead),
-        ("ls", P::FilesRead),
-        ("put new made", P::FilesCreate),
-        ("mkdir made", P::FilesCreate),
-        ("put new file", P::FilesUpdate),
-        ("chmod 600 file", P::FilesUpdate),
-        ("rename file other", P::FilesUpdate),
-        ("rm file", P::FilesDelete),
-        ("rmdir folder", P::FilesDelete),
+        ("get file", P::FileReadContent),
+        ("ls", P::FileRead),
+        ("put new made", P::FileCreate),
+        ("mkdir made", P::FileCreate),
+        ("put new file", P::FileUpdate),
+        ("chmod 600 file", P::FileUpdate),
+        ("rename file other", P::FileUpdate),
+        ("rm file", P::FileDelete),
+        ("rmdir folder", P::FileDelete),
     ];
     for (batch, permission) in cases {
         world.change(|rules| rules.grant.permissions = ContainerSet::ALL.without(permission)).await;

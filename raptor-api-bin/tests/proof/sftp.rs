@@ -36,9 +36,11 @@ impl Ground {
         let created = api.post("/daemons", draft, 201);
         let key = text(&created["api_key"]).to_owned();
         daemon.start(&key);
+        let path = format!("/daemons/{}", text(&created["daemon"]["id"]));
+        until("the daemon is online", || (api.get(&path)["connection"]["state"] == "online").then_some(()));
         let template = api.post_bytes("/templates/import", EGG, 201)["template"]["id"].clone();
         let roles = api.get("/roles")["items"].as_array().unwrap().clone();
-        let role = roles.iter().find(|role| role["builtin"] == "user" || role["name"] == "user").unwrap();
+        let role = roles.iter().find(|role| role["name"] == "user").unwrap();
         let user = json!({ "username": "steve", "email": "steve@example.com", "password": PASSWORD, "role_id": role["id"] });
         let steve = text(&api.post("/users", user, 201)["id"]).to_owned();
         let container = json!({
@@ -185,7 +187,7 @@ fn whoever_loses_the_right_is_cut_off_in_the_middle_of_a_transfer() {
     ground.api.sign_in();
     let path = format!("/containers/{}", ground.container);
     let roles = ground.api.get("/roles")["items"].as_array().unwrap().clone();
-    let role = roles.iter().find(|role| role["builtin"] == "user" || role["name"] == "user").unwrap().clone();
+    let role = roles.iter().find(|role| role["name"] == "user").unwrap().clone();
     let user = json!({ "username": "mia.b", "email": "mia@example.com", "password": PASSWORD, "role_id": role["id"] });
     let mia = text(&ground.api.post("/users", user, 201)["id"]).to_owned();
     let access = json!({ "user": "mia.b", "level": "admin" });

@@ -250,7 +250,7 @@ pub fn has(program: &str) -> bool {
     let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .any(|folder| folder.join(program).exists());
     if !found {
-        assert!(std::env::var("CI").is_ok_and(|ci| ci == "true") == false, "{program} is needed in CI");
+        assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "{program} is needed in CI");
         println!("SKIP: {program} is not installed");
     }
     found

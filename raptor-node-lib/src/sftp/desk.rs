@@ -198,7 +198,16 @@ impl Desk {
         if self.handles.is_full() {
             return Err(Refusal::new(StatusCode::Failure, "Too many files are open. Close some first."));
         }
-        let file = self.root.open_file(&path, how)?;
+        let wants = write && flags.contains(OpenFlags::CREATE);
+        let file = self.root.open_file(&path, how).map_err(|error| match error {
+            FileError::NotFound if wants && !how.create && !how.create_new => {
+                self.may_create().err().unwrap_or_else(|| error.into())
+            }
+            FileError::Exists if wants && how.create_new && !flags.contains(OpenFlags::EXCLUDE) => {
+                self.may_update().err().unwrap_or_else(|| error.into())
+            }
+            error => error.into(),
+        })?;
         let mut noted = 0;
         if how.truncate || how.create_new {
             self.live.journal.note_write(&path, 0, &mut noted);

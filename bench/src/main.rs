@@ -8,6 +8,7 @@ mod memory;
 mod programs;
 mod report;
 mod seed;
+mod sftp;
 mod sign_in;
 mod start;
 mod wrk;
@@ -46,7 +47,7 @@ enum Command {
 /// What is run and how.
 #[derive(clap::Args)]
 pub struct Setting {
-    /// Only these suites: http, sign-in, console, start, memory
+    /// Only these suites: http, sign-in, console, start, memory, sftp
     #[arg(long = "only", value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds of one load
@@ -95,6 +96,9 @@ async fn run(setting: &Setting) -> anyhow::Result<()> {
     }
     if wanted("memory") {
         memory::run(setting, &mut report).await?;
+    }
+    if wanted("sftp") {
+        sftp::run(setting, &mut report).await?;
     }
     println!("\n{}", report.table());
     if let Some(out) = &setting.out {

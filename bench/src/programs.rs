@@ -47,6 +47,17 @@ impl Program {
         Ok(kib / 1024.0)
     }
 
+    /// The CPU seconds that it used, and those of its children that have ended.
+    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        /// Linux counts in hundredths of a second for every program.
+        const TICKS: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name may hold blanks; what follows it does not. utime is the 14th field (proc(5)).
+        let (_, fields) = stat.rsplit_once(')').context("it has no statistics")?;
+        let ticks = fields.split_whitespace().skip(11).take(4).map(str::parse::<f64>);
+        Ok(ticks.sum::<Result<f64, _>>()? / TICKS)
+    }
+
     /// Waits for its own end.
     pub fn wait(&mut self) -> anyhow::Result<()> {
         self.child.wait()?;
@@ -187,6 +198,11 @@ impl Api {
         self.send(self.http.post(self.url(path)).json(&body)).await
     }
 
+    /// Changes something.
+    pub async fn put(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.send(self.http.put(self.url(path)).json(&body)).await
+    }
+
     /// Uploads something.
     pub async fn upload(&self, path: &str, body: Vec<u8>) -> anyhow::Result<Value> {
         let request = self.http.post(self.url(path)).header("content-type", "application/octet-stream");
@@ -232,28 +248,36 @@ pub struct Daemon {
     pub program: Program,
     /// Its record.
     pub id: String,
+    /// Where its SFTP server listens.
+    pub sftp_port: u16,
     // Removed when this ends.
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Daemon {
     /// Starts one and waits until the API sees it.
     pub async fn start(setting: &Setting, api: &Api) -> anyhow::Result<Self> {
         let folder = folder()?;
-        let port = free_port()?;
+        let daemon = Self::start_in(setting, api, folder.path()).await?;
+        Ok(Self { _folder: Some(folder), ..daemon })
+    }
+
+    /// As [`Daemon::start`], with its files below `folder`.
+    pub async fn start_in(setting: &Setting, api: &Api, folder: &Path) -> anyhow::Result<Self> {
+        let (port, sftp_port) = (free_port()?, free_port()?);
         let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": port });
         let created = api.post("/daemons", draft).await?;
         let id = text(&created["daemon"]["id"]);
         let env = [
             ("DAEMON_ADDR", format!("127.0.0.1:{port}")),
             ("DAEMON_API_KEY", text(&created["api_key"])),
-            ("SFTP_BASE_PATH", folder.path().join("containers").display().to_string()),
-            ("SFTP_PORT", free_port()?.to_string()),
+            ("SFTP_BASE_PATH", folder.join("containers").display().to_string()),
+            ("SFTP_PORT", sftp_port.to_string()),
             ("RUST_LOG", "warn".to_owned()),
         ];
-        let program = Program::start(&setting.programs.join("raptor-daemon"), &[], &env, folder.path())?;
+        let program = Program::start(&setting.programs.join("raptor-daemon"), &[], &env, folder)?;
         online(api, &id).await?;
-        Ok(Self { program, id, _folder: folder })
+        Ok(Self { program, id, sftp_port, _folder: None })
     }
 }
 

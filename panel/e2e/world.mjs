@@ -71,7 +71,8 @@ export class World {
     const world = new World();
     const port = await freePort();
     world.base = `http://127.0.0.1:${port}`;
-    const env = { API_ADDR: `127.0.0.1:${port}`, ADMIN_PASSWORD: PASSWORD, BCRYPT_COST: '4', ...extra };
+    const sftp = { SFTP_HOST: '127.0.0.1', SFTP_PORT: String(await freePort()) };
+    const env = { API_ADDR: `127.0.0.1:${port}`, ADMIN_PASSWORD: PASSWORD, BCRYPT_COST: '4', ...sftp, ...extra };
     world.api = new Program('raptor-api', ['up'], env, await folder());
     world.daemons = [];
     world.api.start();
@@ -119,6 +120,8 @@ export class World {
   async daemon(port, key) {
     const path = await folder();
     const env = {
+      SFTP_HOST: '127.0.0.1',
+      SFTP_PORT: String(await freePort()),
       DAEMON_ADDR: `127.0.0.1:${port}`,
       DAEMON_API_KEY: key,
       SFTP_BASE_PATH: join(path, 'containers')

@@ -48,6 +48,12 @@ pub struct UpConfig {
     /// The Docker Engine's socket
     #[arg(long, env = "DOCKER_SOCKET", default_value = "/var/run/docker.sock")]
     pub docker_socket: PathBuf,
+    /// Address of the SFTP server
+    #[arg(long, env = "SFTP_HOST", default_value = "0.0.0.0", value_parser = sftp_host)]
+    pub sftp_host: IpAddr,
+    /// Port of the SFTP server
+    #[arg(long, env = "SFTP_PORT", default_value_t = 2222, value_parser = port)]
+    pub sftp_port: u16,
 }
 
 /// Configuration of the API server.
@@ -156,6 +162,14 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 
 fn ip(text: &str) -> Result<IpAddr, &'static str> {
     text.trim().parse().map_err(|_| "use IP addresses, like 203.0.113.7,203.0.113.8")
+}
+
+fn sftp_host(text: &str) -> Result<IpAddr, &'static str> {
+    text.trim().parse().map_err(|_| "use an IP address of this machine, or 0.0.0.0 for all")
+}
+
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse().ok().filter(|port| *port > 0).ok_or("use a number from 1 to 65535")
 }
 
 fn days(text: &str) -> Result<i64, &'static str> {

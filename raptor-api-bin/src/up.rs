@@ -30,6 +30,7 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
     let host = Host::builder(&folder.join("containers"))
         .ips(up.available_ips.clone())
         .docker_socket(up.docker_socket)
+        .sftp((up.sftp_host, up.sftp_port).into())
         .build()
         .await;
     let host = host.with_context(|| {
@@ -108,13 +109,21 @@ async fn greet(config: &Config, host: &Host, password: Option<&str>) {
         None => println!("  Password   the one that was set or shown at the first start"),
     }
     match raptor_core::node::Node::system(host).await {
-        Ok(system) => match system.docker_problem {
-            None => println!(
-                "\nThis host runs containers with Docker {}.",
-                system.docker_version.unwrap_or_default()
-            ),
-            Some(problem) => println!("\nThis host can't run containers yet. {problem}"),
-        },
+        Ok(system) => {
+            match system.docker_problem {
+                None => println!(
+                    "\nThis host runs containers with Docker {}.",
+                    system.docker_version.unwrap_or_default()
+                ),
+                Some(problem) => println!("\nThis host can't run containers yet. {problem}"),
+            }
+            if let Some(sftp) = system.sftp {
+                match sftp.problem {
+                    None => println!("SFTP is on port {}.", sftp.port),
+                    Some(problem) => println!("{problem}"),
+                }
+            }
+        }
         Err(error) => println!("\nThis host can't run containers yet. {error}"),
     }
     println!(

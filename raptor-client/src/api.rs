@@ -636,6 +636,31 @@ pub mod types {
             Default::default()
         }
     }
+    ///What an SFTP client has to be given. The password is that of the account; a public key works too.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ContainerSftp {
+        ///The host key's fingerprint, as clients show it: `SHA256:…`.
+        pub fingerprint: ::std::string::String,
+        ///Host name or address; null for the host that the panel is on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub host: ::std::option::Option<::std::string::String>,
+        ///Port.
+        pub port: u16,
+        ///Why it does not work now, with what to do.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub problem: ::std::option::Option<::std::string::String>,
+        ///The host key, as `known_hosts` has it.
+        pub public_key: ::std::string::String,
+        ///Whether an administrator has made it read-only.
+        pub read_only: bool,
+        ///User name: the account's, a dot, and the container's short id.
+        pub username: ::std::string::String,
+    }
+    impl ContainerSftp {
+        pub fn builder() -> builder::ContainerSftp {
+            Default::default()
+        }
+    }
     ///The order of containers.
     #[derive(
         ::serde::Deserialize,
@@ -860,6 +885,10 @@ pub mod types {
         pub number: i64,
         ///Port of its API.
         pub port: u16,
+        ///For how many hours SFTP keys that are known there work while the API is away; 0 = never.
+        pub sftp_offline_hours: i64,
+        ///Whether files can't be changed by SFTP there.
+        pub sftp_read_only: bool,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub system: ::std::option::Option<SystemInfo>,
         ///Whether it is reached by https.
@@ -905,6 +934,12 @@ pub mod types {
         pub name: ::std::string::String,
         ///Port of its API.
         pub port: u16,
+        ///For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sftp_offline_hours: ::std::option::Option<i64>,
+        ///Whether files can't be changed by SFTP there.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sftp_read_only: ::std::option::Option<bool>,
         ///Whether it is reached by https.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub tls: ::std::option::Option<bool>,
@@ -1826,6 +1861,24 @@ pub mod types {
             Default::default()
         }
     }
+    ///The host's SFTP server.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SftpServer {
+        ///The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
+        pub fingerprint: ::std::string::String,
+        ///Its port.
+        pub port: u16,
+        ///Why it does not serve, with what to do.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub problem: ::std::option::Option<::std::string::String>,
+        ///The host key in OpenSSH's one-line format.
+        pub public_key: ::std::string::String,
+    }
+    impl SftpServer {
+        pub fn builder() -> builder::SftpServer {
+            Default::default()
+        }
+    }
     ///Who wants to sign in.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SignIn {
@@ -1836,6 +1889,98 @@ pub mod types {
     }
     impl SignIn {
         pub fn builder() -> builder::SignIn {
+            Default::default()
+        }
+    }
+    ///A public key for SFTP.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SshKey {
+        ///`ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256` and the like.
+        pub algorithm: ::std::string::String,
+        ///When it was added.
+        pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///As `ssh-keygen -l` shows it.
+        pub fingerprint: ::std::string::String,
+        ///Its id.
+        pub id: SshKeyId,
+        ///When somebody last signed in with it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub last_used_at: ::std::option::Option<
+            ::chrono::DateTime<::chrono::offset::Utc>,
+        >,
+        ///Name for people.
+        pub name: ::std::string::String,
+    }
+    impl SshKey {
+        pub fn builder() -> builder::SshKey {
+            Default::default()
+        }
+    }
+    ///A public key to be added.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SshKeyDraft {
+        ///Name for people, at most 64 characters; the key's comment unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub name: ::std::option::Option<::std::string::String>,
+        ///A line such as `ssh-ed25519 AAAA… you@computer`.
+        pub public_key: ::std::string::String,
+    }
+    impl SshKeyDraft {
+        pub fn builder() -> builder::SshKeyDraft {
+            Default::default()
+        }
+    }
+    ///A public key of a user.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(transparent)]
+    pub struct SshKeyId(pub ::uuid::Uuid);
+    impl ::std::ops::Deref for SshKeyId {
+        type Target = ::uuid::Uuid;
+        fn deref(&self) -> &::uuid::Uuid {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<SshKeyId> for ::uuid::Uuid {
+        fn from(value: SshKeyId) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::uuid::Uuid> for SshKeyId {
+        fn from(value: ::uuid::Uuid) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for SshKeyId {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for SshKeyId {
+        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.parse()?))
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for SshKeyId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<String> for SshKeyId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    ///The caller's public keys.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SshKeyList {
+        ///The newest first.
+        pub items: ::std::vec::Vec<SshKey>,
+    }
+    impl SshKeyList {
+        pub fn builder() -> builder::SshKeyList {
             Default::default()
         }
     }
@@ -1940,6 +2085,8 @@ pub mod types {
         pub os: ::std::string::String,
         ///[`PROTOCOL`] of the daemon.
         pub protocol: u32,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sftp: ::std::option::Option<SftpServer>,
         ///The host's clock when it answered.
         pub time: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Seconds since the host booted.
@@ -4570,6 +4717,159 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct ContainerSftp {
+            fingerprint: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            host: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            port: ::std::result::Result<u16, ::std::string::String>,
+            problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            public_key: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            read_only: ::std::result::Result<bool, ::std::string::String>,
+            username: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for ContainerSftp {
+            fn default() -> Self {
+                Self {
+                    fingerprint: Err("no value supplied for fingerprint".to_string()),
+                    host: Ok(Default::default()),
+                    port: Err("no value supplied for port".to_string()),
+                    problem: Ok(Default::default()),
+                    public_key: Err("no value supplied for public_key".to_string()),
+                    read_only: Err("no value supplied for read_only".to_string()),
+                    username: Err("no value supplied for username".to_string()),
+                }
+            }
+        }
+        impl ContainerSftp {
+            pub fn fingerprint<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fingerprint = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fingerprint: {e}")
+                    });
+                self
+            }
+            pub fn host<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.host = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for host: {e}")
+                    });
+                self
+            }
+            pub fn port<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u16>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.port = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for port: {e}")
+                    });
+                self
+            }
+            pub fn problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for problem: {e}")
+                    });
+                self
+            }
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+            pub fn read_only<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.read_only = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for read_only: {e}")
+                    });
+                self
+            }
+            pub fn username<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.username = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for username: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ContainerSftp> for super::ContainerSftp {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ContainerSftp,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    fingerprint: value.fingerprint?,
+                    host: value.host?,
+                    port: value.port?,
+                    problem: value.problem?,
+                    public_key: value.public_key?,
+                    read_only: value.read_only?,
+                    username: value.username?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ContainerSftp> for ContainerSftp {
+            fn from(value: super::ContainerSftp) -> Self {
+                Self {
+                    fingerprint: Ok(value.fingerprint),
+                    host: Ok(value.host),
+                    port: Ok(value.port),
+                    problem: Ok(value.problem),
+                    public_key: Ok(value.public_key),
+                    read_only: Ok(value.read_only),
+                    username: Ok(value.username),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ContainerStatus {
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
             last_exit: ::std::result::Result<
@@ -5379,6 +5679,8 @@ pub mod types {
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
+            sftp_offline_hours: ::std::result::Result<i64, ::std::string::String>,
+            sftp_read_only: ::std::result::Result<bool, ::std::string::String>,
             system: ::std::result::Result<
                 ::std::option::Option<super::SystemInfo>,
                 ::std::string::String,
@@ -5408,6 +5710,12 @@ pub mod types {
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
                     port: Err("no value supplied for port".to_string()),
+                    sftp_offline_hours: Err(
+                        "no value supplied for sftp_offline_hours".to_string(),
+                    ),
+                    sftp_read_only: Err(
+                        "no value supplied for sftp_read_only".to_string(),
+                    ),
                     system: Ok(Default::default()),
                     tls: Err("no value supplied for tls".to_string()),
                 }
@@ -5590,6 +5898,34 @@ pub mod types {
                     });
                 self
             }
+            pub fn sftp_offline_hours<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp_offline_hours = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for sftp_offline_hours: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn sftp_read_only<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp_read_only = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for sftp_read_only: {e}"
+                        )
+                    });
+                self
+            }
             pub fn system<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::SystemInfo>>,
@@ -5635,6 +5971,8 @@ pub mod types {
                     name: value.name?,
                     number: value.number?,
                     port: value.port?,
+                    sftp_offline_hours: value.sftp_offline_hours?,
+                    sftp_read_only: value.sftp_read_only?,
                     system: value.system?,
                     tls: value.tls?,
                 })
@@ -5657,6 +5995,8 @@ pub mod types {
                     name: Ok(value.name),
                     number: Ok(value.number),
                     port: Ok(value.port),
+                    sftp_offline_hours: Ok(value.sftp_offline_hours),
+                    sftp_read_only: Ok(value.sftp_read_only),
                     system: Ok(value.system),
                     tls: Ok(value.tls),
                 }
@@ -5778,6 +6118,14 @@ pub mod types {
             >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
+            sftp_offline_hours: ::std::result::Result<
+                ::std::option::Option<i64>,
+                ::std::string::String,
+            >,
+            sftp_read_only: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
             tls: ::std::result::Result<
                 ::std::option::Option<bool>,
                 ::std::string::String,
@@ -5791,6 +6139,8 @@ pub mod types {
                     memory_limit_mib: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     port: Err("no value supplied for port".to_string()),
+                    sftp_offline_hours: Ok(Default::default()),
+                    sftp_read_only: Ok(Default::default()),
                     tls: Ok(Default::default()),
                 }
             }
@@ -5860,6 +6210,34 @@ pub mod types {
                     });
                 self
             }
+            pub fn sftp_offline_hours<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp_offline_hours = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for sftp_offline_hours: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn sftp_read_only<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp_read_only = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for sftp_read_only: {e}"
+                        )
+                    });
+                self
+            }
             pub fn tls<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<bool>>,
@@ -5884,6 +6262,8 @@ pub mod types {
                     memory_limit_mib: value.memory_limit_mib?,
                     name: value.name?,
                     port: value.port?,
+                    sftp_offline_hours: value.sftp_offline_hours?,
+                    sftp_read_only: value.sftp_read_only?,
                     tls: value.tls?,
                 })
             }
@@ -5896,6 +6276,8 @@ pub mod types {
                     memory_limit_mib: Ok(value.memory_limit_mib),
                     name: Ok(value.name),
                     port: Ok(value.port),
+                    sftp_offline_hours: Ok(value.sftp_offline_hours),
+                    sftp_read_only: Ok(value.sftp_read_only),
                     tls: Ok(value.tls),
                 }
             }
@@ -8325,6 +8707,105 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct SftpServer {
+            fingerprint: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            port: ::std::result::Result<u16, ::std::string::String>,
+            problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            public_key: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SftpServer {
+            fn default() -> Self {
+                Self {
+                    fingerprint: Err("no value supplied for fingerprint".to_string()),
+                    port: Err("no value supplied for port".to_string()),
+                    problem: Ok(Default::default()),
+                    public_key: Err("no value supplied for public_key".to_string()),
+                }
+            }
+        }
+        impl SftpServer {
+            pub fn fingerprint<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fingerprint = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fingerprint: {e}")
+                    });
+                self
+            }
+            pub fn port<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u16>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.port = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for port: {e}")
+                    });
+                self
+            }
+            pub fn problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for problem: {e}")
+                    });
+                self
+            }
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SftpServer> for super::SftpServer {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SftpServer,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    fingerprint: value.fingerprint?,
+                    port: value.port?,
+                    problem: value.problem?,
+                    public_key: value.public_key?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SftpServer> for SftpServer {
+            fn from(value: super::SftpServer) -> Self {
+                Self {
+                    fingerprint: Ok(value.fingerprint),
+                    port: Ok(value.port),
+                    problem: Ok(value.problem),
+                    public_key: Ok(value.public_key),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct SignIn {
             login: ::std::result::Result<::std::string::String, ::std::string::String>,
             password: ::std::result::Result<
@@ -8383,6 +8864,245 @@ pub mod types {
                     login: Ok(value.login),
                     password: Ok(value.password),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SshKey {
+            algorithm: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            created_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            fingerprint: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<super::SshKeyId, ::std::string::String>,
+            last_used_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for SshKey {
+            fn default() -> Self {
+                Self {
+                    algorithm: Err("no value supplied for algorithm".to_string()),
+                    created_at: Err("no value supplied for created_at".to_string()),
+                    fingerprint: Err("no value supplied for fingerprint".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    last_used_at: Ok(Default::default()),
+                    name: Err("no value supplied for name".to_string()),
+                }
+            }
+        }
+        impl SshKey {
+            pub fn algorithm<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.algorithm = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for algorithm: {e}")
+                    });
+                self
+            }
+            pub fn created_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.created_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for created_at: {e}")
+                    });
+                self
+            }
+            pub fn fingerprint<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fingerprint = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fingerprint: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::SshKeyId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn last_used_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.last_used_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for last_used_at: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SshKey> for super::SshKey {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SshKey,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    algorithm: value.algorithm?,
+                    created_at: value.created_at?,
+                    fingerprint: value.fingerprint?,
+                    id: value.id?,
+                    last_used_at: value.last_used_at?,
+                    name: value.name?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SshKey> for SshKey {
+            fn from(value: super::SshKey) -> Self {
+                Self {
+                    algorithm: Ok(value.algorithm),
+                    created_at: Ok(value.created_at),
+                    fingerprint: Ok(value.fingerprint),
+                    id: Ok(value.id),
+                    last_used_at: Ok(value.last_used_at),
+                    name: Ok(value.name),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SshKeyDraft {
+            name: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            public_key: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SshKeyDraft {
+            fn default() -> Self {
+                Self {
+                    name: Ok(Default::default()),
+                    public_key: Err("no value supplied for public_key".to_string()),
+                }
+            }
+        }
+        impl SshKeyDraft {
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SshKeyDraft> for super::SshKeyDraft {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SshKeyDraft,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    name: value.name?,
+                    public_key: value.public_key?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SshKeyDraft> for SshKeyDraft {
+            fn from(value: super::SshKeyDraft) -> Self {
+                Self {
+                    name: Ok(value.name),
+                    public_key: Ok(value.public_key),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SshKeyList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::SshKey>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SshKeyList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl SshKeyList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::SshKey>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SshKeyList> for super::SshKeyList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SshKeyList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::SshKeyList> for SshKeyList {
+            fn from(value: super::SshKeyList) -> Self {
+                Self { items: Ok(value.items) }
             }
         }
         #[derive(Clone, Debug)]
@@ -8675,6 +9395,10 @@ pub mod types {
             memory_used_bytes: ::std::result::Result<u64, ::std::string::String>,
             os: ::std::result::Result<::std::string::String, ::std::string::String>,
             protocol: ::std::result::Result<u32, ::std::string::String>,
+            sftp: ::std::result::Result<
+                ::std::option::Option<super::SftpServer>,
+                ::std::string::String,
+            >,
             time: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -8707,6 +9431,7 @@ pub mod types {
                     ),
                     os: Err("no value supplied for os".to_string()),
                     protocol: Err("no value supplied for protocol".to_string()),
+                    sftp: Ok(Default::default()),
                     time: Err("no value supplied for time".to_string()),
                     uptime_seconds: Err(
                         "no value supplied for uptime_seconds".to_string(),
@@ -8894,6 +9619,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn sftp<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::SftpServer>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sftp: {e}")
+                    });
+                self
+            }
             pub fn time<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
@@ -8953,6 +9690,7 @@ pub mod types {
                     memory_used_bytes: value.memory_used_bytes?,
                     os: value.os?,
                     protocol: value.protocol?,
+                    sftp: value.sftp?,
                     time: value.time?,
                     uptime_seconds: value.uptime_seconds?,
                     version: value.version?,
@@ -8976,6 +9714,7 @@ pub mod types {
                     memory_used_bytes: Ok(value.memory_used_bytes),
                     os: Ok(value.os),
                     protocol: Ok(value.protocol),
+                    sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
                     version: Ok(value.version),
@@ -10494,6 +11233,44 @@ let response = client.end_session()
     pub fn end_session(&self) -> builder::EndSession<'_> {
         builder::EndSession::new(self)
     }
+    /**The caller's public keys for SFTP
+
+Sends a `GET` request to `/api/v1/account/ssh-keys`
+
+```ignore
+let response = client.list_ssh_keys()
+    .send()
+    .await;
+```*/
+    pub fn list_ssh_keys(&self) -> builder::ListSshKeys<'_> {
+        builder::ListSshKeys::new(self)
+    }
+    /**Add a public key for SFTP
+
+Sends a `POST` request to `/api/v1/account/ssh-keys`
+
+```ignore
+let response = client.add_ssh_key()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn add_ssh_key(&self) -> builder::AddSshKey<'_> {
+        builder::AddSshKey::new(self)
+    }
+    /**Delete a public key. SFTP sessions that were begun with it end at once
+
+Sends a `DELETE` request to `/api/v1/account/ssh-keys/{id}`
+
+```ignore
+let response = client.delete_ssh_key()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn delete_ssh_key(&self) -> builder::DeleteSshKey<'_> {
+        builder::DeleteSshKey::new(self)
+    }
     /**What the caller did, the newest first
 
 Sends a `GET` request to `/api/v1/account/activity`
@@ -11144,6 +11921,19 @@ let response = client.set_primary_allocation()
 ```*/
     pub fn set_primary_allocation(&self) -> builder::SetPrimaryAllocation<'_> {
         builder::SetPrimaryAllocation::new(self)
+    }
+    /**How the caller reaches the container's files by SFTP
+
+Sends a `GET` request to `/api/v1/containers/{id}/sftp`
+
+```ignore
+let response = client.get_container_sftp()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn get_container_sftp(&self) -> builder::GetContainerSftp<'_> {
+        builder::GetContainerSftp::new(self)
     }
     /**Everybody with access, the owner first
 
@@ -11955,6 +12745,237 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "end_session",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_ssh_keys`]
+
+[`Client::list_ssh_keys`]: super::Client::list_ssh_keys*/
+    #[derive(Debug, Clone)]
+    pub struct ListSshKeys<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> ListSshKeys<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/api/v1/account/ssh-keys`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::SshKeyList>, Error<types::Problem>> {
+            let Self { client } = self;
+            let url = format!("{}/api/v1/account/ssh-keys", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_ssh_keys",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::add_ssh_key`]
+
+[`Client::add_ssh_key`]: super::Client::add_ssh_key*/
+    #[derive(Debug, Clone)]
+    pub struct AddSshKey<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::SshKeyDraft, String>,
+    }
+    impl<'a> AddSshKey<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::SshKeyDraft>,
+            <V as std::convert::TryInto<types::SshKeyDraft>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `SshKeyDraft` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::SshKeyDraft,
+            ) -> types::builder::SshKeyDraft,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/account/ssh-keys`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::SshKey>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| types::SshKeyDraft::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/account/ssh-keys", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "add_ssh_key",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::delete_ssh_key`]
+
+[`Client::delete_ssh_key`]: super::Client::delete_ssh_key*/
+    #[derive(Debug, Clone)]
+    pub struct DeleteSshKey<'a> {
+        client: &'a super::Client,
+        id: Result<types::SshKeyId, String>,
+    }
+    impl<'a> DeleteSshKey<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::SshKeyId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `SshKeyId` for id failed".to_string());
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/account/ssh-keys/{id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/account/ssh-keys/{}", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "delete_ssh_key",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
@@ -16240,6 +17261,85 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_container_sftp`]
+
+[`Client::get_container_sftp`]: super::Client::get_container_sftp*/
+    #[derive(Debug, Clone)]
+    pub struct GetContainerSftp<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> GetContainerSftp<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/sftp`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ContainerSftp>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/sftp", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_container_sftp",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(

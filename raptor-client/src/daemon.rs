@@ -7,6 +7,64 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {
+    ///One row of the audit trail.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(transparent)]
+    pub struct ActivityId(pub ::uuid::Uuid);
+    impl ::std::ops::Deref for ActivityId {
+        type Target = ::uuid::Uuid;
+        fn deref(&self) -> &::uuid::Uuid {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<ActivityId> for ::uuid::Uuid {
+        fn from(value: ActivityId) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::uuid::Uuid> for ActivityId {
+        fn from(value: ::uuid::Uuid) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for ActivityId {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for ActivityId {
+        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.parse()?))
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ActivityId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<String> for ActivityId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    ///What the control side answers.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "about", content = "answer")]
+    pub enum Answer {
+        ///To [`Question::Sftp`].
+        #[serde(rename = "sftp")]
+        Sftp(SftpAnswer),
+        #[serde(rename = "unavailable")]
+        Unavailable,
+    }
+    impl ::std::convert::From<SftpAnswer> for Answer {
+        fn from(value: SftpAnswer) -> Self {
+            Self::Sftp(value)
+        }
+    }
     ///A line for a process's standard input.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CommandRequest {
@@ -213,6 +271,9 @@ pub mod types {
     pub struct ContainerSpec {
         ///Edits of its configuration files before each start. Placeholders are resolved already, but for `{{config.*}}`.
         pub config_files: ::std::vec::Vec<ConfigFile>,
+        ///Files that nobody may read or change through Raptor, as `.gitignore` has them.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub denied_files: ::std::vec::Vec<::std::string::String>,
         /**Substrings (or `regex:` patterns) of which one in a line of output means that the container is running.
 Empty: running as soon as the process has started.*/
         pub done: ::std::vec::Vec<::std::string::String>,
@@ -305,6 +366,87 @@ Empty: running as soon as the process has started.*/
         pub fn builder() -> builder::Exit {
             Default::default()
         }
+    }
+    ///A value that no log shows.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    #[serde(transparent)]
+    pub struct Hidden(pub ::std::string::String);
+    impl ::std::ops::Deref for Hidden {
+        type Target = ::std::string::String;
+        fn deref(&self) -> &::std::string::String {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<Hidden> for ::std::string::String {
+        fn from(value: Hidden) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::std::string::String> for Hidden {
+        fn from(value: ::std::string::String) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for Hidden {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for Hidden {
+        type Err = ::std::convert::Infallible;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.to_string()))
+        }
+    }
+    /**What somebody did on the host itself, for the audit trail. It is told again until it is acknowledged, so it is written down
+by its id once.*/
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct HostActivity {
+        ///When it ended.
+        pub at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///To which container.
+        pub container_id: ContainerId,
+        ///What.
+        pub deed: HostDeed,
+        ///Its id.
+        pub id: ActivityId,
+        ///From where.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub ip: ::std::option::Option<::std::string::String>,
+        ///Who.
+        pub user_id: UserId,
+    }
+    impl HostActivity {
+        pub fn builder() -> builder::HostActivity {
+            Default::default()
+        }
+    }
+    ///What can be done on a host without the control side.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "deed")]
+    pub enum HostDeed {
+        ///Changes to files by SFTP, those of some seconds together.
+        #[serde(rename = "sftp_changes")]
+        SftpChanges {
+            ///The first of them, one for each path and kind.
+            changes: ::std::vec::Vec<SftpChange>,
+            ///How many changes there were.
+            count: u64,
+            ///Bytes written.
+            written_bytes: u64,
+        },
+        #[serde(rename = "sftp_signed_in_offline")]
+        SftpSignedInOffline,
     }
     ///Resource limits of a container. 0 means no limit, except where noted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -472,6 +614,20 @@ Empty: running as soon as the process has started.*/
         Removed {
             ///The container.
             id: ContainerId,
+        },
+        ///The host wants to know something; the answer is a [`Word::Answer`].
+        #[serde(rename = "question")]
+        Question {
+            ///What the answer has to name.
+            id: u64,
+            ///The question.
+            question: Question,
+        },
+        ///Somebody did something on the host; to be acknowledged by a [`Word::Noted`].
+        #[serde(rename = "activity")]
+        Activity {
+            ///What.
+            activity: HostActivity,
         },
     }
     ///Where a container is in its life.
@@ -661,6 +817,140 @@ Empty: running as soon as the process has started.*/
         #[serde(rename = "preparing")]
         Preparing,
     }
+    ///What a host asks the control side.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "about", content = "question")]
+    pub enum Question {
+        ///Whether somebody may use SFTP.
+        #[serde(rename = "sftp")]
+        Sftp(SftpQuestion),
+    }
+    impl ::std::convert::From<SftpQuestion> for Question {
+        fn from(value: SftpQuestion) -> Self {
+            Self::Sftp(value)
+        }
+    }
+    ///The answer to a [`SftpQuestion`].
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type", content = "grant")]
+    pub enum SftpAnswer {
+        ///Yes.
+        #[serde(rename = "granted")]
+        Granted(SftpGrant),
+        #[serde(rename = "refused")]
+        Refused,
+    }
+    impl ::std::convert::From<SftpGrant> for SftpAnswer {
+        fn from(value: SftpGrant) -> Self {
+            Self::Granted(value)
+        }
+    }
+    ///A change to a file by SFTP.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SftpChange {
+        ///`write`, `create_folder`, `delete`, `delete_folder`, `rename`, `link`, `attributes`.
+        pub kind: ::std::string::String,
+        ///Its path in the container's folder.
+        pub path: ::std::string::String,
+        ///The new path, where it was renamed, or what a link points at.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub to: ::std::option::Option<::std::string::String>,
+    }
+    impl SftpChange {
+        pub fn builder() -> builder::SftpChange {
+            Default::default()
+        }
+    }
+    ///What somebody may do by SFTP.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SftpGrant {
+        ///In which container.
+        pub container_id: ContainerId,
+        ///Patterns (as in `.gitignore`) of files that stay out of reach.
+        pub denied: ::std::vec::Vec<::std::string::String>,
+        ///Grows when everything that was granted to this user before has to end.
+        pub epoch: i64,
+        ///For how many seconds a key with this grant may be believed while the control side is away.
+        pub keep_seconds: u64,
+        ///What they may do with it.
+        pub permissions: ::std::vec::Vec<::std::string::String>,
+        ///Whether the administrator has made the host's SFTP read-only.
+        pub read_only: bool,
+        ///Who.
+        pub user_id: UserId,
+        ///Their user name.
+        pub username: ::std::string::String,
+    }
+    impl SftpGrant {
+        pub fn builder() -> builder::SftpGrant {
+            Default::default()
+        }
+    }
+    ///What somebody shows to sign in.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum SftpProof {
+        ///Their password.
+        #[serde(rename = "password")]
+        Password {
+            ///It.
+            password: Hidden,
+        },
+        ///A public key.
+        #[serde(rename = "key")]
+        Key {
+            ///`SHA256:…`.
+            fingerprint: ::std::string::String,
+            ///Whether they have proved that they hold the private half. Without, it is only asked whether it would do.
+            proven: bool,
+        },
+    }
+    ///Whether somebody may use SFTP.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum SftpQuestion {
+        ///Is this sign-in good?
+        #[serde(rename = "sign_in")]
+        SignIn {
+            ///Where they come from.
+            ip: ::std::string::String,
+            ///`<user>.<container>`, the container by its short id.
+            login: ::std::string::String,
+            ///What they show.
+            proof: SftpProof,
+        },
+        ///Does what was granted still hold?
+        #[serde(rename = "renew")]
+        Renew {
+            ///To what.
+            container_id: ContainerId,
+            ///The grant's epoch.
+            epoch: i64,
+            ///The fingerprint of the key that they signed in with; none for a password.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            key: ::std::option::Option<::std::string::String>,
+            ///Whose.
+            user_id: UserId,
+        },
+    }
+    ///The host's SFTP server.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SftpServer {
+        ///The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
+        pub fingerprint: ::std::string::String,
+        ///Its port.
+        pub port: u16,
+        ///Why it does not serve, with what to do.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub problem: ::std::option::Option<::std::string::String>,
+        ///The host key in OpenSSH's one-line format.
+        pub public_key: ::std::string::String,
+    }
+    impl SftpServer {
+        pub fn builder() -> builder::SftpServer {
+            Default::default()
+        }
+    }
     ///One measurement of a running container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Stats {
@@ -738,6 +1028,8 @@ Empty: running as soon as the process has started.*/
         pub os: ::std::string::String,
         ///[`PROTOCOL`] of the daemon.
         pub protocol: u32,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sftp: ::std::option::Option<SftpServer>,
         ///The host's clock when it answered.
         pub time: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Seconds since the host booted.
@@ -749,6 +1041,77 @@ Empty: running as soon as the process has started.*/
         pub fn builder() -> builder::SystemInfo {
             Default::default()
         }
+    }
+    ///A user account.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(transparent)]
+    pub struct UserId(pub ::uuid::Uuid);
+    impl ::std::ops::Deref for UserId {
+        type Target = ::uuid::Uuid;
+        fn deref(&self) -> &::uuid::Uuid {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<UserId> for ::uuid::Uuid {
+        fn from(value: UserId) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::uuid::Uuid> for UserId {
+        fn from(value: ::uuid::Uuid) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for UserId {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for UserId {
+        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.parse()?))
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for UserId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<String> for UserId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    ///What the control side says to a host without being asked over HTTP.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum Word {
+        ///The answer to a question.
+        #[serde(rename = "answer")]
+        Answer {
+            ///The answer.
+            answer: Answer,
+            ///The question's number.
+            id: u64,
+        },
+        /**What was granted may have changed: ask again about everything that concerns this user and this container. One that is not
+named stands for all.*/
+        #[serde(rename = "recheck")]
+        Recheck {
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            container_id: ::std::option::Option<ContainerId>,
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            user_id: ::std::option::Option<UserId>,
+        },
+        ///An activity was written down.
+        #[serde(rename = "noted")]
+        Noted {
+            ///Which.
+            id: ActivityId,
+        },
     }
     /// Types for composing complex structures.
     pub mod builder {
@@ -1141,6 +1504,10 @@ Empty: running as soon as the process has started.*/
                 ::std::vec::Vec<super::ConfigFile>,
                 ::std::string::String,
             >,
+            denied_files: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             done: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -1171,6 +1538,7 @@ Empty: running as soon as the process has started.*/
             fn default() -> Self {
                 Self {
                     config_files: Err("no value supplied for config_files".to_string()),
+                    denied_files: Ok(Default::default()),
                     done: Err("no value supplied for done".to_string()),
                     environment: Err("no value supplied for environment".to_string()),
                     id: Err("no value supplied for id".to_string()),
@@ -1199,6 +1567,18 @@ Empty: running as soon as the process has started.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for config_files: {e}")
+                    });
+                self
+            }
+            pub fn denied_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denied_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denied_files: {e}")
                     });
                 self
             }
@@ -1371,6 +1751,7 @@ Empty: running as soon as the process has started.*/
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     config_files: value.config_files?,
+                    denied_files: value.denied_files?,
                     done: value.done?,
                     environment: value.environment?,
                     id: value.id?,
@@ -1391,6 +1772,7 @@ Empty: running as soon as the process has started.*/
             fn from(value: super::ContainerSpec) -> Self {
                 Self {
                     config_files: Ok(value.config_files),
+                    denied_files: Ok(value.denied_files),
                     done: Ok(value.done),
                     environment: Ok(value.environment),
                     id: Ok(value.id),
@@ -1720,6 +2102,131 @@ Empty: running as soon as the process has started.*/
                     code: Ok(value.code),
                     crash: Ok(value.crash),
                     out_of_memory: Ok(value.out_of_memory),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct HostActivity {
+            at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            container_id: ::std::result::Result<
+                super::ContainerId,
+                ::std::string::String,
+            >,
+            deed: ::std::result::Result<super::HostDeed, ::std::string::String>,
+            id: ::std::result::Result<super::ActivityId, ::std::string::String>,
+            ip: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            user_id: ::std::result::Result<super::UserId, ::std::string::String>,
+        }
+        impl ::std::default::Default for HostActivity {
+            fn default() -> Self {
+                Self {
+                    at: Err("no value supplied for at".to_string()),
+                    container_id: Err("no value supplied for container_id".to_string()),
+                    deed: Err("no value supplied for deed".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    ip: Ok(Default::default()),
+                    user_id: Err("no value supplied for user_id".to_string()),
+                }
+            }
+        }
+        impl HostActivity {
+            pub fn at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.at = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for at: {e}"));
+                self
+            }
+            pub fn container_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ContainerId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.container_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for container_id: {e}")
+                    });
+                self
+            }
+            pub fn deed<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::HostDeed>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.deed = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for deed: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ActivityId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn ip<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ip = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for ip: {e}"));
+                self
+            }
+            pub fn user_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::UserId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.user_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for user_id: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<HostActivity> for super::HostActivity {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: HostActivity,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    at: value.at?,
+                    container_id: value.container_id?,
+                    deed: value.deed?,
+                    id: value.id?,
+                    ip: value.ip?,
+                    user_id: value.user_id?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::HostActivity> for HostActivity {
+            fn from(value: super::HostActivity) -> Self {
+                Self {
+                    at: Ok(value.at),
+                    container_id: Ok(value.container_id),
+                    deed: Ok(value.deed),
+                    id: Ok(value.id),
+                    ip: Ok(value.ip),
+                    user_id: Ok(value.user_id),
                 }
             }
         }
@@ -2081,6 +2588,346 @@ Empty: running as soon as the process has started.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct SftpChange {
+            kind: ::std::result::Result<::std::string::String, ::std::string::String>,
+            path: ::std::result::Result<::std::string::String, ::std::string::String>,
+            to: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SftpChange {
+            fn default() -> Self {
+                Self {
+                    kind: Err("no value supplied for kind".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                    to: Ok(Default::default()),
+                }
+            }
+        }
+        impl SftpChange {
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.to = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for to: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SftpChange> for super::SftpChange {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SftpChange,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    kind: value.kind?,
+                    path: value.path?,
+                    to: value.to?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SftpChange> for SftpChange {
+            fn from(value: super::SftpChange) -> Self {
+                Self {
+                    kind: Ok(value.kind),
+                    path: Ok(value.path),
+                    to: Ok(value.to),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SftpGrant {
+            container_id: ::std::result::Result<
+                super::ContainerId,
+                ::std::string::String,
+            >,
+            denied: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            epoch: ::std::result::Result<i64, ::std::string::String>,
+            keep_seconds: ::std::result::Result<u64, ::std::string::String>,
+            permissions: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            read_only: ::std::result::Result<bool, ::std::string::String>,
+            user_id: ::std::result::Result<super::UserId, ::std::string::String>,
+            username: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SftpGrant {
+            fn default() -> Self {
+                Self {
+                    container_id: Err("no value supplied for container_id".to_string()),
+                    denied: Err("no value supplied for denied".to_string()),
+                    epoch: Err("no value supplied for epoch".to_string()),
+                    keep_seconds: Err("no value supplied for keep_seconds".to_string()),
+                    permissions: Err("no value supplied for permissions".to_string()),
+                    read_only: Err("no value supplied for read_only".to_string()),
+                    user_id: Err("no value supplied for user_id".to_string()),
+                    username: Err("no value supplied for username".to_string()),
+                }
+            }
+        }
+        impl SftpGrant {
+            pub fn container_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ContainerId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.container_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for container_id: {e}")
+                    });
+                self
+            }
+            pub fn denied<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denied = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denied: {e}")
+                    });
+                self
+            }
+            pub fn epoch<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.epoch = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for epoch: {e}")
+                    });
+                self
+            }
+            pub fn keep_seconds<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.keep_seconds = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for keep_seconds: {e}")
+                    });
+                self
+            }
+            pub fn permissions<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.permissions = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for permissions: {e}")
+                    });
+                self
+            }
+            pub fn read_only<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.read_only = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for read_only: {e}")
+                    });
+                self
+            }
+            pub fn user_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::UserId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.user_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for user_id: {e}")
+                    });
+                self
+            }
+            pub fn username<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.username = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for username: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SftpGrant> for super::SftpGrant {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SftpGrant,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    container_id: value.container_id?,
+                    denied: value.denied?,
+                    epoch: value.epoch?,
+                    keep_seconds: value.keep_seconds?,
+                    permissions: value.permissions?,
+                    read_only: value.read_only?,
+                    user_id: value.user_id?,
+                    username: value.username?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SftpGrant> for SftpGrant {
+            fn from(value: super::SftpGrant) -> Self {
+                Self {
+                    container_id: Ok(value.container_id),
+                    denied: Ok(value.denied),
+                    epoch: Ok(value.epoch),
+                    keep_seconds: Ok(value.keep_seconds),
+                    permissions: Ok(value.permissions),
+                    read_only: Ok(value.read_only),
+                    user_id: Ok(value.user_id),
+                    username: Ok(value.username),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SftpServer {
+            fingerprint: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            port: ::std::result::Result<u16, ::std::string::String>,
+            problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            public_key: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SftpServer {
+            fn default() -> Self {
+                Self {
+                    fingerprint: Err("no value supplied for fingerprint".to_string()),
+                    port: Err("no value supplied for port".to_string()),
+                    problem: Ok(Default::default()),
+                    public_key: Err("no value supplied for public_key".to_string()),
+                }
+            }
+        }
+        impl SftpServer {
+            pub fn fingerprint<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fingerprint = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fingerprint: {e}")
+                    });
+                self
+            }
+            pub fn port<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u16>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.port = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for port: {e}")
+                    });
+                self
+            }
+            pub fn problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for problem: {e}")
+                    });
+                self
+            }
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SftpServer> for super::SftpServer {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SftpServer,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    fingerprint: value.fingerprint?,
+                    port: value.port?,
+                    problem: value.problem?,
+                    public_key: value.public_key?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SftpServer> for SftpServer {
+            fn from(value: super::SftpServer) -> Self {
+                Self {
+                    fingerprint: Ok(value.fingerprint),
+                    port: Ok(value.port),
+                    problem: Ok(value.problem),
+                    public_key: Ok(value.public_key),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Stats {
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
             disk_bytes: ::std::result::Result<u64, ::std::string::String>,
@@ -2277,6 +3124,10 @@ Empty: running as soon as the process has started.*/
             memory_used_bytes: ::std::result::Result<u64, ::std::string::String>,
             os: ::std::result::Result<::std::string::String, ::std::string::String>,
             protocol: ::std::result::Result<u32, ::std::string::String>,
+            sftp: ::std::result::Result<
+                ::std::option::Option<super::SftpServer>,
+                ::std::string::String,
+            >,
             time: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -2309,6 +3160,7 @@ Empty: running as soon as the process has started.*/
                     ),
                     os: Err("no value supplied for os".to_string()),
                     protocol: Err("no value supplied for protocol".to_string()),
+                    sftp: Ok(Default::default()),
                     time: Err("no value supplied for time".to_string()),
                     uptime_seconds: Err(
                         "no value supplied for uptime_seconds".to_string(),
@@ -2496,6 +3348,18 @@ Empty: running as soon as the process has started.*/
                     });
                 self
             }
+            pub fn sftp<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::SftpServer>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sftp: {e}")
+                    });
+                self
+            }
             pub fn time<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
@@ -2555,6 +3419,7 @@ Empty: running as soon as the process has started.*/
                     memory_used_bytes: value.memory_used_bytes?,
                     os: value.os?,
                     protocol: value.protocol?,
+                    sftp: value.sftp?,
                     time: value.time?,
                     uptime_seconds: value.uptime_seconds?,
                     version: value.version?,
@@ -2578,6 +3443,7 @@ Empty: running as soon as the process has started.*/
                     memory_used_bytes: Ok(value.memory_used_bytes),
                     os: Ok(value.os),
                     protocol: Ok(value.protocol),
+                    sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
                     version: Ok(value.version),

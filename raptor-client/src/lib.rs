@@ -16,7 +16,7 @@ pub mod api;
 pub mod daemon;
 mod socket;
 
-pub use socket::{SocketError, connect};
+pub use socket::{Outbox, SocketError, connect, converse};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use std::time::Duration;

@@ -1,16 +1,22 @@
 //! The streams, which no generator writes.
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{SinkExt, Stream, StreamExt, stream::SplitSink};
 use std::time::Duration;
-use tokio_tungstenite::tungstenite::{
-    Error, Message,
-    client::IntoClientRequest,
-    http::{HeaderValue, StatusCode, header::AUTHORIZATION},
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest,
+        http::{HeaderValue, StatusCode, header::AUTHORIZATION},
+    },
 };
 
 /// A peer from which nothing comes for so long, not even a ping, is gone.
 const SILENCE: Duration = Duration::from_secs(40);
 const CONNECT: Duration = Duration::from_secs(10);
+/// A peer that takes nothing for so long is as good as gone.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a stream was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +34,24 @@ pub enum SocketError {
     Unreachable(String),
 }
 
+/// The way to the peer of a stream that is open.
+pub struct Outbox(SplitSink<WebSocketStream<MaybeTlsStream<TcpStream>>, Message>);
+
+impl Outbox {
+    /// Sends a text frame.
+    ///
+    /// # Errors
+    /// [`SocketError::Unreachable`] when the peer is gone or takes nothing.
+    pub async fn send(&mut self, text: String) -> Result<(), SocketError> {
+        let sending = tokio::time::timeout(WRITE_PATIENCE, self.0.send(Message::text(text)));
+        match sending.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(SocketError::Unreachable(error.to_string())),
+            Err(_) => Err(SocketError::Unreachable("it takes nothing".into())),
+        }
+    }
+}
+
 /// Opens `url` (`ws://…` or `wss://…`) as the holder of `token` and gives the text frames until the stream ends.
 ///
 /// # Errors
@@ -36,6 +60,17 @@ pub async fn connect(
     url: &str,
     token: &str,
 ) -> Result<impl Stream<Item = String> + Send + use<>, SocketError> {
+    Ok(converse(url, token).await?.1)
+}
+
+/// As [`connect`], with the way back.
+///
+/// # Errors
+/// [`SocketError`].
+pub async fn converse(
+    url: &str,
+    token: &str,
+) -> Result<(Outbox, impl Stream<Item = String> + Send + use<>), SocketError> {
     let unreachable = |error: &dyn std::fmt::Display| SocketError::Unreachable(error.to_string());
     let mut request = url.into_client_request().map_err(|error| unreachable(&error))?;
     let bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|error| unreachable(&error))?;
@@ -51,13 +86,15 @@ pub async fn connect(
         Ok(Err(error)) => return Err(unreachable(&error)),
         Ok(Ok((socket, _))) => socket,
     };
-    Ok(futures_util::stream::unfold(socket, |mut socket| async move {
+    let (outbox, inbox) = socket.split();
+    let frames = futures_util::stream::unfold(inbox, |mut inbox| async move {
         loop {
-            match tokio::time::timeout(SILENCE, socket.next()).await {
-                Ok(Some(Ok(Message::Text(text)))) => return Some((text.as_str().to_owned(), socket)),
+            match tokio::time::timeout(SILENCE, inbox.next()).await {
+                Ok(Some(Ok(Message::Text(text)))) => return Some((text.as_str().to_owned(), inbox)),
                 Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => return None,
                 Ok(Some(Ok(_))) => {}
             }
         }
-    }))
+    });
+    Ok((Outbox(outbox), frames))
 }

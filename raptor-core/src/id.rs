@@ -67,6 +67,8 @@ ids! {
     RoleId,
     /// One signed-in session of a user.
     SessionId,
+    /// A public key of a user.
+    SshKeyId,
     /// A daemon's record.
     DaemonId,
     /// One ip:port of a daemon.

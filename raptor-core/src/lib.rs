@@ -73,6 +73,10 @@ pub mod paging;
 mod raptor;
 pub mod roles;
 #[cfg(feature = "store")]
+pub mod sftp;
+#[cfg(feature = "store")]
+pub mod sshkeys;
+#[cfg(feature = "store")]
 pub mod store;
 pub mod templates;
 pub mod users;

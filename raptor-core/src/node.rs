@@ -3,6 +3,17 @@
 //! [`Node`] has three implementations: [`crate::daemons::remote`] (HTTP and WebSocket), `raptor-node-lib` (in process) and
 //! [`crate::daemons::simulated`]. The types here are the wire format of the first one as well.
 
+mod file_error;
+mod path;
+
+pub use file_error::{FileError, FileResult};
+pub use path::{FilePath, PathError};
+mod link;
+mod sftp;
+
+pub use link::{Answer, Hidden, HostActivity, HostDeed, Question, SftpChange, Word};
+pub use sftp::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion, SftpServer};
+
 use crate::{
     containers::{
         Limits,
@@ -62,6 +73,9 @@ pub struct SystemInfo {
     /// The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub ips: Vec<IpAddr>,
+    /// Its SFTP server, where it has one.
+    #[serde(default)]
+    pub sftp: Option<SftpServer>,
 }
 
 /// One ip:port given to a container.
@@ -110,6 +124,9 @@ pub struct ContainerSpec {
     pub config_files: Vec<ConfigFile>,
     /// Whether starting is refused and a running process is to be stopped.
     pub suspended: bool,
+    /// Files that nobody may read or change through Raptor, as `.gitignore` has them.
+    #[serde(default)]
+    pub denied_files: Vec<String>,
 }
 
 /// What the host knows of a container now.
@@ -306,6 +323,18 @@ pub enum NodeEvent {
         /// The container.
         id: ContainerId,
     },
+    /// The host wants to know something; the answer is a [`Word::Answer`].
+    Question {
+        /// What the answer has to name.
+        id: u64,
+        /// The question.
+        question: Question,
+    },
+    /// Somebody did something on the host; to be acknowledged by a [`Word::Noted`].
+    Activity {
+        /// What.
+        activity: HostActivity,
+    },
 }
 
 /// A measurement and whose it is.
@@ -406,4 +435,7 @@ pub trait Node: Send + Sync {
 
     /// What happens on the host, beginning with a snapshot. The stream ends when the host goes away.
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError>;
+
+    /// Tells the host something over the link that [`Node::events`] opened.
+    async fn tell(&self, word: Word) -> Result<(), NodeError>;
 }

@@ -13,7 +13,9 @@ use crate::{
     live::{Connector, Fleet},
     node::Node,
     roles::service::RoleService,
-    store::{self, Change, Store, Subject},
+    sftp::SftpService,
+    sshkeys::service::SshKeyService,
+    store::{self, Change, Heard, Store, Subject},
     templates::service::TemplateService,
     users::service::UserService,
 };
@@ -143,6 +145,12 @@ impl Builder {
             stop: CancellationToken::new(),
             fleet: Fleet::new(local, self.connect),
         }));
+        let watched = Arc::downgrade(&raptor.0);
+        raptor.store.feed().hook(move |heard| {
+            if let (Heard::Gap, Some(raptor)) = (heard, watched.upgrade()) {
+                raptor.fleet.gap();
+            }
+        });
         raptor.roles().ensure_builtin().await?;
         if let Some(ports) = ports {
             raptor.daemons().ensure_local(&ports).await?;
@@ -181,6 +189,18 @@ impl Raptor {
     #[must_use]
     pub fn auth(&self) -> AuthService<'_> {
         AuthService(self)
+    }
+
+    /// The actor's public keys.
+    #[must_use]
+    pub fn ssh_keys(&self) -> SshKeyService<'_> {
+        SshKeyService(self)
+    }
+
+    /// What hosts ask about SFTP.
+    #[must_use]
+    pub fn sftp(&self) -> SftpService<'_> {
+        SftpService(self)
     }
 
     /// Users.

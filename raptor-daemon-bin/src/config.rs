@@ -42,10 +42,10 @@ pub struct Config {
     /// Folder of the containers' files and of the daemon's own state
     #[arg(long, env = "SFTP_BASE_PATH", default_value = "/data/raptor/containers", global = true)]
     pub sftp_base_path: PathBuf,
-    /// Address of the SFTP server; checked now, served by a later version
+    /// Address of the SFTP server
     #[arg(long, env = "SFTP_HOST", default_value = "0.0.0.0", value_parser = ip, global = true)]
     pub sftp_host: IpAddr,
-    /// Port of the SFTP server; checked now, served by a later version
+    /// Port of the SFTP server
     #[arg(long, env = "SFTP_PORT", default_value_t = 2222, value_parser = port, global = true)]
     pub sftp_port: u16,
     /// Addresses that allocations may use, separated by commas

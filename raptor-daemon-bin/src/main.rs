@@ -47,9 +47,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .user(config.container_uid, config.container_gid)
         .ips(config.available_ips.clone())
         .timezone(&config.container_timezone)
+        .sftp((config.sftp_host, config.sftp_port).into())
         .build()
         .await
         .context("SFTP_BASE_PATH must be a folder that this user may write to")?;
+    // A port of SFTP that is taken is logged and tried again: containers matter more.
     if let Some(problem) = raptor_core::node::Node::system(&host).await?.docker_problem {
         tracing::warn!("{problem}");
     }

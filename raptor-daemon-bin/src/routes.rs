@@ -18,7 +18,7 @@ use raptor_core::{
     id::ContainerId,
     node::{
         ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
-        PowerAction, Since, SystemInfo,
+        PowerAction, Since, SystemInfo, Word,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ struct Path<T>(T);
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Raptor daemon", description = "What the API asks of a host.", license(name = "MIT", identifier = "MIT")),
-    components(schemas(Problem, LiveFrame, NodeEvent)),
+    components(schemas(Problem, LiveFrame, NodeEvent, Word)),
     modifiers(&Bearer)
 )]
 struct Base;
@@ -287,18 +287,22 @@ async fn live_container(
     let since = query.after.map_or(Since::Tail(query.tail.unwrap_or(0)), Since::After);
     let parts = LiveParts { console: query.console, stats: query.stats };
     let live = node.live(id, since, parts).await?;
-    Ok(upgraded(upgrade)?.on_upgrade(move |socket| send_all(socket, live)))
+    Ok(upgraded(upgrade)?.on_upgrade(move |socket| send_all(socket, live, None)))
 }
 
-/// What happens on the host over WebSocket: text frames of `NodeEvent`, a snapshot first.
-#[utoipa::path(get, path = "/link", operation_id = "link", responses((status = 101, description = "WebSocket of NodeEvent")))]
+/// What happens on the host over WebSocket: text frames of `NodeEvent`, a snapshot first. What the API says to the host comes
+/// the other way as text frames of `Word`.
+#[utoipa::path(get, path = "/link", operation_id = "link",
+    responses((status = 101, description = "WebSocket of NodeEvent, and of Word the other way")))]
 async fn link(State(node): State<Shared>, upgrade: Upgrade) -> Answer<Response> {
+    let upgrade = upgraded(upgrade)?;
     let events = node.events().await?;
-    Ok(upgraded(upgrade)?.on_upgrade(move |socket| send_all(socket, events)))
+    Ok(upgrade.on_upgrade(move |socket| send_all(socket, events, Some(node))))
 }
 
-/// Sends everything until either side ends. The stream waits while the peer is slow; nothing piles up here.
-async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static, T>) {
+/// Sends everything until either side ends, and tells `node` what comes back. The stream waits while the peer is slow; nothing
+/// piles up here.
+async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static, T>, node: Option<Shared>) {
     let (mut sink, mut source) = socket.split();
     let mut ping = tokio::time::interval(PING_EVERY);
     let code = loop {
@@ -310,6 +314,10 @@ async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static,
             _ = ping.tick() => Message::Ping(axum::body::Bytes::new()),
             heard = source.next() => match heard {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(Message::Text(text))) => {
+                    hear(node.as_ref(), &text).await;
+                    continue;
+                }
                 Some(Ok(_)) => continue,
             },
         };
@@ -321,6 +329,18 @@ async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static,
     };
     let close = Message::Close(Some(CloseFrame { code, reason: "".into() }));
     let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(close)).await;
+}
+
+async fn hear(node: Option<&Shared>, text: &str) {
+    let Some(node) = node else { return };
+    match serde_json::from_str::<Word>(text) {
+        Ok(word) => {
+            if let Err(error) = node.tell(word).await {
+                tracing::warn!(%error, "what the API said was not heeded");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the API said something that this version does not understand"),
+    }
 }
 
 /// OpenAPI wants words for every answer.

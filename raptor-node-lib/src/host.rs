@@ -2,9 +2,10 @@
 
 use crate::{
     desired::StateFolder,
-    files::Root,
+    files::{Accounts, Denied, Root},
     lifecycle::{Ask, Ground, Handle, Supervisor},
     runtime::{Docker, Sample},
+    sftp,
     system::Meter,
 };
 use async_trait::async_trait;
@@ -17,15 +18,15 @@ use raptor_core::{
     id::ContainerId,
     node::{
         ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, PowerAction, Since, Stats, SystemInfo,
+        NodeEvent, PowerAction, Since, Stats, SystemInfo, Word,
     },
 };
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 use tokio::sync::{broadcast, oneshot};
@@ -47,6 +48,7 @@ pub struct Builder {
     ips: Vec<IpAddr>,
     timezone: String,
     clock: Clock,
+    sftp: Option<SocketAddr>,
 }
 
 impl Builder {
@@ -78,7 +80,14 @@ impl Builder {
         self
     }
 
-    /// Takes over what is on this host. Docker may be away.
+    /// Serves the containers' files by SFTP there; not at all unless given.
+    #[must_use]
+    pub fn sftp(mut self, addr: SocketAddr) -> Self {
+        self.sftp = Some(addr);
+        self
+    }
+
+    /// Takes over what is on this host. Docker may be away, and a port of SFTP taken.
     ///
     /// # Errors
     /// When the base folder can't be used.
@@ -99,6 +108,8 @@ impl Builder {
             events: broadcast::channel(1_024).0,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            accounts: Accounts::default(),
+            link: Arc::default(),
         });
         let host = Host(Arc::new(Inner {
             ground,
@@ -106,11 +117,15 @@ impl Builder {
             meter: Arc::new(meter),
             system: Mutex::default(),
             declaring: tokio::sync::Mutex::default(),
+            sftp: OnceLock::new(),
         }));
         for id in ids {
             if let Some(spec) = host.0.ground.place(id).state.spec() {
                 host.supervise(spec).map_err(|error| io::Error::other(error.to_string()))?;
             }
+        }
+        if let Some(addr) = self.sftp {
+            host.serve_sftp(addr).await?;
         }
         host.measure().await;
         host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
@@ -130,6 +145,7 @@ struct Inner {
     meter: Arc<Meter>,
     system: Mutex<Option<SystemInfo>>,
     declaring: tokio::sync::Mutex<()>,
+    sftp: OnceLock<Arc<sftp::Server>>,
 }
 
 /// What is done again and again.
@@ -150,7 +166,24 @@ impl Host {
             ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
             timezone: "UTC".into(),
             clock: Clock::System,
+            sftp: None,
         }
+    }
+
+    async fn serve_sftp(&self, addr: SocketAddr) -> io::Result<()> {
+        let ground = &self.0.ground;
+        let host = Arc::downgrade(&self.0);
+        let server = sftp::Server::start(sftp::Settings {
+            addr,
+            folder: ground.base.join(".raptor/sftp"),
+            roots: Box::new(move |id| Host(host.upgrade()?).root(id).ok()),
+            link: ground.link.clone(),
+            clock: ground.clock.clone(),
+            tasks: ground.tasks.clone(),
+            stop: ground.stop.clone(),
+        });
+        let _ = self.0.sftp.set(server.await?);
+        Ok(())
     }
 
     /// Ends the daemon's own work. Containers run on.
@@ -159,6 +192,20 @@ impl Host {
         self.0.ground.tasks.close();
         // Whoever waits for a process would wait for its end.
         let _ = tokio::time::timeout(Duration::from_millis(200), self.0.ground.tasks.wait()).await;
+    }
+
+    /// A container's files, counted against its disk limit and without what its template protects. Blocking.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], or [`NodeError::Internal`] when the folder can't be used.
+    pub fn root(&self, id: ContainerId) -> Result<Root, NodeError> {
+        self.handle(id)?;
+        let (ground, place) = (&self.0.ground, self.0.ground.place(id));
+        let spec = place.state.spec().ok_or(NodeError::NotFound)?;
+        let usage = ground.accounts.of(id, spec.limits.disk_mib);
+        let root = Root::measured(&place.data, ground.uid, ground.gid, usage)
+            .map_err(|error| NodeError::Internal(format!("The container's folder can't be used: {error}")))?;
+        Ok(root.denying(&Denied::new(&spec.denied_files)))
     }
 
     fn supervise(&self, spec: ContainerSpec) -> Result<Handle, NodeError> {
@@ -221,6 +268,7 @@ impl Host {
             Ok(version) => system.docker_version = Some(version),
             Err(error) => system.docker_problem = Some(error.to_string()),
         }
+        system.sftp = self.0.sftp.get().map(|server| server.about());
         *self.0.system.lock().unwrap_or_else(PoisonError::into_inner) = Some(system.clone());
         system
     }
@@ -266,13 +314,13 @@ impl Host {
     /// Measures the data folders, one after another.
     async fn scan(&self) {
         for (id, handle) in self.handles() {
-            let (place, uid, gid) = (self.0.ground.place(id), self.0.ground.uid, self.0.ground.gid);
+            let host = self.clone();
             let size = tokio::task::spawn_blocking(move || {
-                if place.data.exists() {
-                    Root::open(&place.data, uid, gid).map_or(0, |root| root.size())
-                } else {
-                    0
+                if !host.0.ground.place(id).data.exists() {
+                    return 0;
                 }
+                let Ok(root) = host.root(id) else { return 0 };
+                root.usage().rescan(|| Ok(root.size())).unwrap_or(0)
             });
             if let Ok(size) = size.await {
                 *handle.disk.lock().unwrap_or_else(PoisonError::into_inner) = size;
@@ -327,6 +375,7 @@ impl Node for Host {
             other => other?,
         }
         self.0.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.0.ground.accounts.forget(id);
         let _ = self.0.ground.events.send(Arc::new(NodeEvent::Removed { id }));
         Ok(())
     }
@@ -389,15 +438,23 @@ impl Node for Host {
         // Listening begins before the snapshot is taken: what happens between the two is told twice rather than not at all.
         let events = self.0.ground.events.subscribe();
         let first = self.snapshot().await;
-        let host = self.clone();
-        let follow = stream::unfold((events, host), |(mut events, host)| async move {
-            let event = match events.recv().await {
-                Ok(event) => (*event).clone(),
-                Err(broadcast::error::RecvError::Lagged(_)) => host.snapshot().await,
-                Err(broadcast::error::RecvError::Closed) => return None,
+        let (host, own) = (self.clone(), self.0.ground.link.join());
+        let follow = stream::unfold((events, own, host), |(mut events, mut own, host)| async move {
+            let event = tokio::select! {
+                event = events.recv() => match event {
+                    Ok(event) => (*event).clone(),
+                    Err(broadcast::error::RecvError::Lagged(_)) => host.snapshot().await,
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                },
+                Some(event) = own.recv() => event,
             };
-            Some((event, (events, host)))
+            Some((event, (events, own, host)))
         });
         Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
+    }
+
+    async fn tell(&self, word: Word) -> Result<(), NodeError> {
+        self.0.ground.link.hear(word);
+        Ok(())
     }
 }

@@ -8,7 +8,9 @@ mod desired;
 pub mod files;
 mod host;
 mod lifecycle;
+mod link;
 pub mod runtime;
+mod sftp;
 mod system;
 
 pub use host::{Builder, Host};

@@ -61,6 +61,7 @@ impl Meter {
             docker_version: None,
             docker_problem: None,
             ips: self.ips.clone(),
+            sftp: None,
         }
     }
 }

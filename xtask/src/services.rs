@@ -17,6 +17,15 @@ const PACKAGES: &[(&str, &str)] = &[
     ("postgresql", "/usr/lib/postgresql"),
     ("chromium", "/usr/bin/chromium"),
     ("busybox-static", "/bin/busybox"),
+    ("openssh-client", "/usr/bin/sftp"),
+    ("openssh-server", "/usr/sbin/sshd"),
+    ("sshpass", "/usr/bin/sshpass"),
+    ("rclone", "/usr/bin/rclone"),
+    ("lftp", "/usr/bin/lftp"),
+    ("sshfs", "/usr/bin/sshfs"),
+    ("fuse3", "/usr/bin/fusermount3"),
+    ("python3-paramiko", "/usr/lib/python3/dist-packages/paramiko"),
+    ("ssh-audit", "/usr/bin/ssh-audit"),
     ("wrk", "/usr/bin/wrk"),
 ];
 

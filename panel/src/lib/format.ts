@@ -57,6 +57,8 @@ export function deed(action: string): string {
 
 const DEEDS: Record<string, string> = {
   'account.signed_in': 'Signed in',
+  'account.ssh_key_added': 'Added the SSH key',
+  'account.ssh_key_deleted': 'Deleted the SSH key',
   'account.updated': 'Changed their account',
   'account.password_changed': 'Changed their password',
   'account.session_ended': 'Ended a session',
@@ -77,6 +79,8 @@ const DEEDS: Record<string, string> = {
   'container.power.restart': 'Restarted',
   'container.power.kill': 'Killed',
   'container.command': 'Sent a command to',
+  'container.sftp.signed_in': 'Signed in by SFTP to',
+  'container.sftp.changed': 'Changed files by SFTP in',
   'container.allocation_added': 'Added an allocation to',
   'container.allocation_removed': 'Removed an allocation from',
   'container.primary_allocation_changed': 'Changed the primary allocation of',

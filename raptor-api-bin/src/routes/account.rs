@@ -5,12 +5,15 @@ use crate::{
     extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
     views::{
-        account::{Account, AccountUpdate, PasswordChange, SessionList},
+        account::{Account, AccountUpdate, PasswordChange, SessionList, SshKey, SshKeyDraft, SshKeyList},
         activity::ActivityPage,
     },
 };
 use axum::{extract::State, http::StatusCode};
-use raptor_core::{auth::service::AccountChange, id::SessionId};
+use raptor_core::{
+    auth::service::AccountChange,
+    id::{SessionId, SshKeyId},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -19,6 +22,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(change_password))
         .routes(routes!(list_sessions, end_other_sessions))
         .routes(routes!(end_session))
+        .routes(routes!(list_ssh_keys, add_ssh_key))
+        .routes(routes!(delete_ssh_key))
         .routes(routes!(list_account_activity))
 }
 
@@ -78,6 +83,38 @@ async fn end_session(
     Path(id): Path<SessionId>,
 ) -> Answer<StatusCode> {
     app.raptor.auth().end_session(&actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The caller's public keys for SFTP.
+#[utoipa::path(get, path = "/account/ssh-keys", operation_id = "list_ssh_keys", tag = "account",
+    responses((status = 200, body = SshKeyList)))]
+async fn list_ssh_keys(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<SshKeyList>> {
+    let keys = app.raptor.ssh_keys().list(&actor).await?;
+    Ok(Json(SshKeyList { items: keys.into_iter().map(SshKey::from).collect() }))
+}
+
+/// Add a public key for SFTP.
+#[utoipa::path(post, path = "/account/ssh-keys", operation_id = "add_ssh_key", tag = "account",
+    request_body = SshKeyDraft, responses((status = 201, body = SshKey)))]
+async fn add_ssh_key(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Json(body): Json<SshKeyDraft>,
+) -> Answer<(StatusCode, Json<SshKey>)> {
+    let key = app.raptor.ssh_keys().add(&actor, body.name.as_deref(), &body.public_key).await?;
+    Ok((StatusCode::CREATED, Json(key.into())))
+}
+
+/// Delete a public key. SFTP sessions that were begun with it end at once.
+#[utoipa::path(delete, path = "/account/ssh-keys/{id}", operation_id = "delete_ssh_key", tag = "account",
+    params(("id" = SshKeyId, Path)), responses((status = 204)))]
+async fn delete_ssh_key(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<SshKeyId>,
+) -> Answer<StatusCode> {
+    app.raptor.ssh_keys().delete(&actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -12,6 +12,7 @@ mod live;
 mod network;
 mod roles;
 mod settings;
+mod sftp;
 mod templates;
 mod users;
 
@@ -35,6 +36,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(containers::routes())
         .merge(container_templates::routes())
         .merge(network::routes())
+        .merge(sftp::routes())
         .merge(access::routes())
         .merge(live::routes())
         .merge(activity::routes());

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use raptor_core::{
     auth,
     authz::Actor,
-    id::{SessionId, UserId},
+    id::{SessionId, SshKeyId, UserId},
+    sshkeys,
     users::User,
 };
 use serde::{Deserialize, Serialize};
@@ -159,4 +160,44 @@ impl SessionList {
         };
         Self { items: sessions.into_iter().map(view).collect() }
     }
+}
+
+/// A public key for SFTP.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SshKey {
+    /// Its id.
+    pub id: SshKeyId,
+    /// Name for people.
+    pub name: String,
+    /// `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256` and the like.
+    pub algorithm: String,
+    /// As `ssh-keygen -l` shows it.
+    pub fingerprint: String,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// When somebody last signed in with it.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+impl From<sshkeys::SshKey> for SshKey {
+    fn from(key: sshkeys::SshKey) -> Self {
+        let sshkeys::SshKey { id, name, algorithm, fingerprint, created_at, last_used_at, .. } = key;
+        Self { id, name, algorithm, fingerprint, created_at, last_used_at }
+    }
+}
+
+/// The caller's public keys.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SshKeyList {
+    /// The newest first.
+    pub items: Vec<SshKey>,
+}
+
+/// A public key to be added.
+#[derive(Deserialize, ToSchema)]
+pub struct SshKeyDraft {
+    /// Name for people, at most 64 characters; the key's comment unless given.
+    pub name: Option<String>,
+    /// A line such as `ssh-ed25519 AAAA… you@computer`.
+    pub public_key: String,
 }

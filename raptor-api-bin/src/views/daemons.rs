@@ -55,6 +55,10 @@ pub struct Daemon {
     pub memory_limit_mib: Option<i64>,
     /// Disk in MiB that containers may have together.
     pub disk_limit_mib: Option<i64>,
+    /// Whether files can't be changed by SFTP there.
+    pub sftp_read_only: bool,
+    /// For how many hours SFTP keys that are known there work while the API is away; 0 = never.
+    pub sftp_offline_hours: i64,
     /// When it was added.
     pub created_at: DateTime<Utc>,
     /// Its containers.
@@ -105,6 +109,8 @@ impl Daemon {
             tls: daemon.tls,
             memory_limit_mib: daemon.memory_limit_mib,
             disk_limit_mib: daemon.disk_limit_mib,
+            sftp_read_only: daemon.sftp_read_only,
+            sftp_offline_hours: daemon.sftp_offline_hours,
             created_at: daemon.created_at,
             container_count: usage.container_count,
             allocation_count: usage.allocation_count,
@@ -143,12 +149,26 @@ pub struct DaemonDraft {
     pub memory_limit_mib: Option<i64>,
     /// Disk in MiB that containers may have together; what the host has unless given.
     pub disk_limit_mib: Option<i64>,
+    /// Whether files can't be changed by SFTP there.
+    #[serde(default)]
+    pub sftp_read_only: bool,
+    /// For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
+    pub sftp_offline_hours: Option<i64>,
 }
 
 impl From<DaemonDraft> for daemons::DaemonDraft {
     fn from(draft: DaemonDraft) -> Self {
-        let DaemonDraft { name, host, port, tls, memory_limit_mib, disk_limit_mib } = draft;
-        Self { name, host, port, tls, memory_limit_mib, disk_limit_mib }
+        let DaemonDraft { name, host, port, tls, memory_limit_mib, disk_limit_mib, .. } = draft;
+        Self {
+            name,
+            host,
+            port,
+            tls,
+            memory_limit_mib,
+            disk_limit_mib,
+            sftp_read_only: draft.sftp_read_only,
+            sftp_offline_hours: draft.sftp_offline_hours.unwrap_or(daemons::DEFAULT_OFFLINE_HOURS),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ const OWN: &[&str] = &[
     "change_password",
     "list_sessions",
     "end_other_sessions",
+    "list_ssh_keys",
+    "add_ssh_key",
     "list_account_activity",
     "list_containers",
     "stream_events",

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod programs;
+mod sftp;
 
 use programs::{Api, Daemon, docker, free_port, postgres};
 use serde_json::{Value, json};

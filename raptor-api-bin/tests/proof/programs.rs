@@ -99,6 +99,8 @@ impl Api {
             ("API_ADDR", addr.clone()),
             ("ADMIN_PASSWORD", PASSWORD.into()),
             ("BCRYPT_COST", "4".into()),
+            ("SFTP_HOST", "127.0.0.1".into()),
+            ("SFTP_PORT", free_port().to_string()),
         ]);
         let folder = folder();
         let process = Self::spawn(&args, &env, folder.path());
@@ -125,8 +127,17 @@ impl Api {
         }
     }
 
-    pub fn restart(&mut self) {
+    /// Ends it; [`Api::start_again`] brings it back.
+    pub fn stop(&mut self) {
         end(&mut self.process);
+    }
+
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start_again();
+    }
+
+    pub fn start_again(&mut self) {
         self.process = Self::spawn(&self.args, &self.env, self.folder.path());
         self.wait();
     }
@@ -166,6 +177,21 @@ impl Api {
     pub fn delete(&self, path: &str) {
         self.send(Method::DELETE, path, None, 202);
     }
+
+    pub fn put(&self, path: &str, body: Value) -> Value {
+        self.send(Method::PUT, path, Some(("application/json", body.to_string())), 200)
+    }
+
+    /// Anything else that answers 204.
+    pub fn done(&self, method: Method, path: &str, body: Option<Value>) {
+        self.send(method, path, body.map(|body| ("application/json", body.to_string())), 204);
+    }
+
+    /// Signs in as somebody else and gives what they see.
+    pub fn sign_in_as(&mut self, login: &str, password: &str) {
+        let session = self.post("/auth/sign-in", json!({ "login": login, "password": password }), 200);
+        self.token = session["token"].as_str().unwrap().to_owned();
+    }
 }
 
 impl Drop for Api {
@@ -180,13 +206,14 @@ impl Drop for Api {
 /// A daemon that runs or will run.
 pub struct Daemon {
     pub port: u16,
+    pub sftp_port: u16,
     folder: tempfile::TempDir,
     process: Option<Child>,
 }
 
 impl Daemon {
     pub fn new() -> Self {
-        Self { port: free_port(), folder: folder(), process: None }
+        Self { port: free_port(), sftp_port: free_port(), folder: folder(), process: None }
     }
 
     pub fn start(&mut self, key: &str) {
@@ -194,6 +221,8 @@ impl Daemon {
             .current_dir(self.folder.path())
             .env("DAEMON_ADDR", format!("127.0.0.1:{}", self.port))
             .env("DAEMON_API_KEY", key)
+            .env("SFTP_HOST", "127.0.0.1")
+            .env("SFTP_PORT", self.sftp_port.to_string())
             .env("SFTP_BASE_PATH", self.folder.path().join("containers"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -347,7 +347,7 @@ impl AuthService<'_> {
     }
 }
 
-fn signed_in(actor: &Actor) -> Result<&UserActor> {
+pub(crate) fn signed_in(actor: &Actor) -> Result<&UserActor> {
     match actor {
         Actor::User(user) => Ok(user),
         Actor::System => Err(Error::Unauthenticated("Only a user has an account.")),

@@ -119,6 +119,8 @@ actions! {
     UpdateAccess on Visible = Action::Container(C::AccessUpdate);
     /// Take access away.
     RevokeAccess on Visible = Action::Container(C::AccessDelete);
+    /// See how a container's files are reached by SFTP.
+    ReadSftp on Visible = Action::Container(C::FileRead);
     /// See what was done to a container.
     ReadContainerActivity on Visible = Action::Container(C::ActivityRead);
 

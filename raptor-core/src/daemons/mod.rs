@@ -9,6 +9,9 @@ pub mod simulated;
 use crate::{Error, Result, id::DaemonId};
 use chrono::{DateTime, Utc};
 
+/// For how many hours known keys work while the control side is away, where nobody says otherwise.
+pub const DEFAULT_OFFLINE_HOURS: i64 = 24;
+
 /// A daemon's record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Daemon {
@@ -30,6 +33,10 @@ pub struct Daemon {
     pub memory_limit_mib: Option<i64>,
     /// Disk in MiB that containers may have together; the host's own where not given.
     pub disk_limit_mib: Option<i64>,
+    /// Whether files can't be changed by SFTP there.
+    pub sftp_read_only: bool,
+    /// For how many hours keys that are known there work while the control side is away; 0 = never.
+    pub sftp_offline_hours: i64,
     /// When it was added.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -70,6 +77,10 @@ pub struct DaemonDraft {
     pub memory_limit_mib: Option<i64>,
     /// As in [`Daemon`].
     pub disk_limit_mib: Option<i64>,
+    /// As in [`Daemon`].
+    pub sftp_read_only: bool,
+    /// As in [`Daemon`]; 0 to 8,760.
+    pub sftp_offline_hours: i64,
 }
 
 impl DaemonDraft {
@@ -92,6 +103,9 @@ impl DaemonDraft {
         }
         if self.port == 0 {
             return Err(Error::invalid("port", "Use a port of 1 to 65535."));
+        }
+        if !(0..=8_760).contains(&self.sftp_offline_hours) {
+            return Err(Error::invalid("sftp_offline_hours", "Use 0 (never) to 8,760 hours."));
         }
         for (field, limit) in
             [("memory_limit_mib", self.memory_limit_mib), ("disk_limit_mib", self.disk_limit_mib)]

@@ -5,13 +5,13 @@ use crate::{
     id::ContainerId,
     node::{
         ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
-        PROTOCOL, PowerAction, Since, SystemInfo,
+        PROTOCOL, PowerAction, Since, SystemInfo, Word,
     },
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream::BoxStream};
 use raptor_client::{
-    SocketError,
+    Outbox, SocketError,
     daemon::{Client, Error, types},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -22,6 +22,8 @@ pub struct RemoteNode {
     sockets: String,
     key: String,
     address: String,
+    /// The way down the link that is open.
+    link: tokio::sync::Mutex<Option<Outbox>>,
 }
 
 impl RemoteNode {
@@ -38,7 +40,13 @@ impl RemoteNode {
         let scheme = if tls { "s" } else { "" };
         let client = raptor_client::daemon_client(&format!("http{scheme}://{address}"), &key)
             .map_err(|error| NodeError::Invalid(error.to_string()))?;
-        Ok(Self { client, sockets: format!("ws{scheme}://{address}/api/v1"), key, address })
+        Ok(Self {
+            client,
+            sockets: format!("ws{scheme}://{address}/api/v1"),
+            key,
+            address,
+            link: tokio::sync::Mutex::default(),
+        })
     }
 
     fn unreachable(&self, why: &str) -> NodeError {
@@ -80,16 +88,16 @@ impl RemoteNode {
     async fn stream<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
-    ) -> Result<BoxStream<'static, T>, NodeError> {
-        let frames = raptor_client::connect(&format!("{}{path}", self.sockets), &self.key).await;
-        let frames = frames.map_err(|error| match error {
+    ) -> Result<(Outbox, BoxStream<'static, T>), NodeError> {
+        let opened = raptor_client::converse(&format!("{}{path}", self.sockets), &self.key).await;
+        let (outbox, frames) = opened.map_err(|error| match error {
             SocketError::Status { body, status } => match serde_json::from_str::<types::Problem>(&body) {
                 Ok(problem) => self.problem(problem),
                 Err(_) => self.unreachable(&format!("something that is no raptor-daemon answered {status}")),
             },
             SocketError::Unreachable(why) => self.unreachable(&why),
         })?;
-        Ok(frames
+        let items = frames
             .filter_map(|frame| {
                 let read = serde_json::from_str(&frame);
                 std::future::ready(
@@ -99,7 +107,8 @@ impl RemoteNode {
                     .ok(),
                 )
             })
-            .boxed())
+            .boxed();
+        Ok((outbox, items))
     }
 }
 
@@ -192,13 +201,27 @@ impl Node for RemoteNode {
             Since::Tail(lines) => format!("tail={lines}"),
         };
         let LiveParts { console, stats } = parts;
-        self.stream(&format!("/containers/{id}/live?{since}&console={console}&stats={stats}")).await
+        let path = format!("/containers/{id}/live?{since}&console={console}&stats={stats}");
+        Ok(self.stream(&path).await?.1)
     }
 
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
         // A daemon of another version may speak of what this one does not know: its version is asked for by itself first.
         self.system().await?;
-        self.stream("/link").await
+        let (outbox, events) = self.stream("/link").await?;
+        *self.link.lock().await = Some(outbox);
+        Ok(events)
+    }
+
+    async fn tell(&self, word: Word) -> Result<(), NodeError> {
+        let text = serde_json::to_string(&word).map_err(|error| NodeError::Internal(error.to_string()))?;
+        let mut link = self.link.lock().await;
+        let Some(outbox) = link.as_mut() else { return Err(self.unreachable("there is no link")) };
+        let sent = outbox.send(text).await;
+        sent.map_err(|error| {
+            *link = None;
+            self.unreachable(&error.to_string())
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be done with daemons.
 
-use super::{Daemon, DaemonDraft, Usage};
+use super::{DEFAULT_OFFLINE_HOURS, Daemon, DaemonDraft, Usage};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -66,6 +66,8 @@ impl DaemonService<'_> {
             tls: draft.tls,
             memory_limit_mib: draft.memory_limit_mib,
             disk_limit_mib: draft.disk_limit_mib,
+            sftp_read_only: draft.sftp_read_only,
+            sftp_offline_hours: draft.sftp_offline_hours,
             created_at: now,
             updated_at: now,
             usage: Usage::default(),
@@ -90,6 +92,8 @@ impl DaemonService<'_> {
         daemon.name = draft.name;
         daemon.memory_limit_mib = draft.memory_limit_mib;
         daemon.disk_limit_mib = draft.disk_limit_mib;
+        daemon.sftp_read_only = draft.sftp_read_only;
+        daemon.sftp_offline_hours = draft.sftp_offline_hours;
         if !daemon.local {
             (daemon.host, daemon.port, daemon.tls) = (draft.host, draft.port, draft.tls);
         }
@@ -154,6 +158,8 @@ impl DaemonService<'_> {
             tls: false,
             memory_limit_mib: None,
             disk_limit_mib: None,
+            sftp_read_only: false,
+            sftp_offline_hours: DEFAULT_OFFLINE_HOURS,
         };
         let (daemon, _) = self.insert(&Actor::System, draft, true).await?;
         let permit = self.0.authz().permit::<CreateAllocations>(&Actor::System, daemon.id).await?;

@@ -6,7 +6,7 @@ use crate::{
     id::ContainerId,
     node::{
         ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, Exit, LineKind, LiveFrame, LiveParts,
-        Node, NodeError, NodeEvent, PROTOCOL, PowerAction, Since, Stats, SystemInfo,
+        Node, NodeError, NodeEvent, PROTOCOL, PowerAction, Since, Stats, SystemInfo, Word,
     },
     templates::StopRule,
 };
@@ -307,6 +307,7 @@ impl SimulatedHost {
             uptime_seconds: 86_400,
             docker_version: Some("simulated".into()),
             docker_problem: None,
+            sftp: None,
             ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
         }
     }
@@ -512,5 +513,10 @@ impl Node for SimulatedHost {
             Some((event, (events, host)))
         });
         Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
+    }
+
+    /// A simulated host asks nothing, so there is nothing to say to it.
+    async fn tell(&self, _: Word) -> Result<(), NodeError> {
+        Ok(())
     }
 }

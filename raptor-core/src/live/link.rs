@@ -8,7 +8,7 @@ use crate::{
     node::{ContainerStatus, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL, SystemInfo},
     store::{self, Change, Subject, Verb},
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::BoxStream};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -36,19 +36,7 @@ impl Task {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.node.events().await {
-                Ok(mut events) => {
-                    let mut error = None;
-                    while let Ok(Some(event)) = tokio::time::timeout(SILENCE, events.next()).await {
-                        if let Err(refused) = self.heed(event).await {
-                            error = Some(refused);
-                            break;
-                        }
-                        pause = FIRST_PAUSE;
-                    }
-                    error.unwrap_or_else(|| {
-                        NodeError::Unreachable("The connection to the daemon was lost.".into())
-                    })
-                }
+                Ok(events) => self.follow(events, &mut pause).await,
                 Err(error) => error,
             };
             self.down(&error);
@@ -58,6 +46,29 @@ impl Task {
                     / 100.0;
             tokio::time::sleep(pause.mul_f64(0.5 + spread)).await;
             pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    /// Heeds the daemon, and passes on to it what was changed, until the link is down.
+    async fn follow(&self, mut events: BoxStream<'static, NodeEvent>, pause: &mut Duration) -> NodeError {
+        let lost = || NodeError::Unreachable("The connection to the daemon was lost.".into());
+        let mut changes = self.raptor.store.feed().subscribe();
+        let mut gaps = self.raptor.fleet.gaps.subscribe();
+        let mut silence = Box::pin(tokio::time::sleep(SILENCE));
+        loop {
+            tokio::select! {
+                event = events.next() => {
+                    let Some(event) = event else { return lost() };
+                    if let Err(refused) = self.heed(event).await {
+                        return refused;
+                    }
+                    *pause = FIRST_PAUSE;
+                    silence.as_mut().reset(tokio::time::Instant::now() + SILENCE);
+                }
+                change = changes.recv() => self.pass_on(change).await,
+                Ok(()) = gaps.changed() => self.recheck(None, None).await,
+                () = &mut silence => return lost(),
+            }
         }
     }
 
@@ -98,6 +109,8 @@ impl Task {
                 fleet.tell(LiveEvent::Daemon(self.daemon));
             }
             NodeEvent::Removed { id } => fleet.forget(id),
+            NodeEvent::Question { id, question } => self.reply(id, question),
+            NodeEvent::Activity { activity } => self.note(activity),
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What is known of the hosts now: one link to each daemon, and what its containers do.
 
 mod link;
+mod words;
 
 use crate::{
     Error, Raptor, Result,
@@ -103,6 +104,8 @@ pub(crate) struct Fleet {
     local: Option<Arc<dyn Node>>,
     connect: Connector,
     events: broadcast::Sender<LiveEvent>,
+    /// Changes when changes of the store may have been missed.
+    gaps: watch::Sender<u64>,
 }
 
 /// Makes the way to a daemon, which has to be given its key, from its record. Called again when address or key change.
@@ -125,7 +128,13 @@ impl Fleet {
             local,
             connect: connect.unwrap_or_else(|| Arc::new(remote)),
             events: broadcast::channel(1_024).0,
+            gaps: watch::Sender::new(0),
         }
+    }
+
+    /// The feed may have missed something: what daemons were granted has to be looked at again.
+    pub(crate) fn gap(&self) {
+        self.gaps.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Makes the links as the store has the daemons.

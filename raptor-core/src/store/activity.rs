@@ -76,6 +76,16 @@ pub(crate) async fn insert(c: &mut Conn<'_>, activity: &Activity) -> Result<()> 
     Ok(())
 }
 
+/// Whether this row is there already.
+pub(crate) async fn exists(c: &mut Conn<'_>, id: ActivityId) -> Result<bool> {
+    let found: Option<i64> =
+        on!(c, |c| sqlx::query_scalar("SELECT CAST(1 AS BIGINT) FROM activity WHERE id = $1")
+            .bind(id)
+            .fetch_optional(c)
+            .await)?;
+    Ok(found.is_some())
+}
+
 /// The newest first.
 pub(crate) async fn list(
     c: &mut Conn<'_>,

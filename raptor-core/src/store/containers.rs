@@ -237,6 +237,19 @@ pub(crate) async fn find(
     Ok(row.map(|row| row.split(user)))
 }
 
+/// The container with this short id and what access `user` has to it.
+pub(crate) async fn find_by_short_id(
+    c: &mut Conn<'_>,
+    short_id: &str,
+    user: UserId,
+) -> Result<Option<(Container, Option<ContainerSet>)>> {
+    const FIND_BY_SHORT_ID: &str =
+        concat!("SELECT ", columns!(), " FROM containers c", joins!(), "WHERE c.short_id = $2");
+    let row: Option<Row> =
+        on!(c, |c| sqlx::query_as(FIND_BY_SHORT_ID).bind(user).bind(short_id).fetch_optional(c).await)?;
+    Ok(row.map(|row| row.split(Some(user))))
+}
+
 /// Writes all that can be changed, under the next revision.
 pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bool> {
     let limits = &container.limits;

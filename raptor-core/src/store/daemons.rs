@@ -19,6 +19,8 @@ struct Row {
     tls: bool,
     memory_limit_mib: Option<i64>,
     disk_limit_mib: Option<i64>,
+    sftp_read_only: bool,
+    sftp_offline_hours: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     container_count: i64,
@@ -41,6 +43,8 @@ impl From<Row> for Daemon {
             tls: row.tls,
             memory_limit_mib: row.memory_limit_mib,
             disk_limit_mib: row.disk_limit_mib,
+            sftp_read_only: row.sftp_read_only,
+            sftp_offline_hours: row.sftp_offline_hours,
             created_at: row.created_at,
             updated_at: row.updated_at,
             usage: Usage {
@@ -58,8 +62,8 @@ impl From<Row> for Daemon {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT d.id, d.number, d.name, d.local, d.host, d.port, d.tls, d.memory_limit_mib, d.disk_limit_mib, d.created_at,
-                    d.updated_at,
+            "SELECT d.id, d.number, d.name, d.local, d.host, d.port, d.tls, d.memory_limit_mib, d.disk_limit_mib,
+                    d.sftp_read_only, d.sftp_offline_hours, d.created_at, d.updated_at,
                     (SELECT COUNT(*) FROM containers c WHERE c.daemon_id = d.id) AS container_count,
                     (SELECT COUNT(*) FROM allocations a WHERE a.daemon_id = d.id) AS allocation_count,
                     (SELECT COUNT(*) FROM allocations a WHERE a.daemon_id = d.id AND a.container_id IS NULL) AS allocation_free_count,
@@ -74,9 +78,9 @@ macro_rules! select {
 
 pub(crate) async fn insert(c: &mut Conn<'_>, daemon: &Daemon, key_sealed: &[u8]) -> Result<i64> {
     on!(c, |c| sqlx::query_scalar(
-        "INSERT INTO daemons (id, name, name_key, local, host, port, tls, key_sealed, memory_limit_mib, disk_limit_mib, created_at,
-                              updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING number",
+        "INSERT INTO daemons (id, name, name_key, local, host, port, tls, key_sealed, memory_limit_mib, disk_limit_mib,
+                              sftp_read_only, sftp_offline_hours, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) RETURNING number",
     )
     .bind(daemon.id)
     .bind(&daemon.name)
@@ -88,6 +92,8 @@ pub(crate) async fn insert(c: &mut Conn<'_>, daemon: &Daemon, key_sealed: &[u8])
     .bind(key_sealed)
     .bind(daemon.memory_limit_mib)
     .bind(daemon.disk_limit_mib)
+    .bind(daemon.sftp_read_only)
+    .bind(daemon.sftp_offline_hours)
     .bind(daemon.created_at)
     .fetch_one(c)
     .await)
@@ -132,7 +138,7 @@ pub(crate) async fn set_key(
 pub(crate) async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
         "UPDATE daemons SET name = $2, name_key = $3, host = $4, port = $5, tls = $6, memory_limit_mib = $7, disk_limit_mib = $8,
-                            updated_at = $9
+                            updated_at = $9, sftp_read_only = $10, sftp_offline_hours = $11
          WHERE id = $1 RETURNING number",
     )
     .bind(daemon.id)
@@ -144,6 +150,8 @@ pub(crate) async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     .bind(daemon.memory_limit_mib)
     .bind(daemon.disk_limit_mib)
     .bind(daemon.updated_at)
+    .bind(daemon.sftp_read_only)
+    .bind(daemon.sftp_offline_hours)
     .fetch_optional(c)
     .await)
     .map_err(|error| unique(error, || taken(&daemon.name)))?;

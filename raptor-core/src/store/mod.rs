@@ -10,6 +10,7 @@ pub(crate) mod daemons;
 pub(crate) mod jobs;
 pub(crate) mod roles;
 pub(crate) mod sessions;
+pub(crate) mod ssh_keys;
 pub(crate) mod templates;
 pub(crate) mod users;
 

@@ -106,6 +106,34 @@ pub(crate) async fn password_hash(c: &mut Conn<'_>, id: UserId) -> Result<Option
         .await)?)
 }
 
+/// Makes whoever else changes what belongs to this account wait for this transaction.
+pub(crate) async fn lock(c: &mut Conn<'_>, id: UserId) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE users SET updated_at = updated_at WHERE id = $1")
+        .bind(id)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Counts how often everything that the user had signed in to was ended.
+pub(crate) async fn login_epoch(c: &mut Conn<'_>, id: UserId) -> Result<i64> {
+    let epoch: Option<i64> = on!(c, |c| sqlx::query_scalar("SELECT login_epoch FROM users WHERE id = $1")
+        .bind(id)
+        .fetch_optional(c)
+        .await)?;
+    Ok(epoch.unwrap_or(i64::MAX))
+}
+
+pub(crate) async fn next_login_epoch(c: &mut Conn<'_>, id: UserId) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE users SET login_epoch = login_epoch + 1 WHERE id = $1")
+        .bind(id)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
 pub(crate) async fn set_password_hash(
     c: &mut Conn<'_>,
     id: UserId,

@@ -252,7 +252,7 @@ async fn keep_an_admin(tx: &mut Tx, before: i64) -> Result<()> {
     ))
 }
 
-/// Ends the user's sessions but `keep`, everywhere and at once.
+/// Ends the user's sessions but `keep`, everywhere and at once; those by SFTP too.
 pub(crate) async fn end_sessions(
     tx: &mut Tx,
     user: UserId,
@@ -261,5 +261,7 @@ pub(crate) async fn end_sessions(
     for session in store::sessions::delete_of_user(&mut tx.conn(), user, keep).await? {
         tx.emit(Change::new(Subject::Session, Verb::Deleted, session));
     }
+    store::users::next_login_epoch(&mut tx.conn(), user).await?;
+    tx.emit(Change::new(Subject::User, Verb::Updated, user));
     Ok(())
 }

@@ -64,6 +64,9 @@ impl Node for Older {
         };
         Ok(events.map(older).boxed())
     }
+    async fn tell(&self, _: raptor_core::node::Word) -> Result<(), NodeError> {
+        Ok(())
+    }
 }
 
 async fn connection_to(node: Arc<dyn Node>, clock: Clock, wanted: LinkState) -> Connection {
@@ -82,6 +85,8 @@ async fn connection_to(node: Arc<dyn Node>, clock: Clock, wanted: LinkState) -> 
         tls: false,
         memory_limit_mib: None,
         disk_limit_mib: None,
+        sftp_read_only: false,
+        sftp_offline_hours: 24,
     };
     let id: DaemonId = raptor.daemons().create(permit, draft).await.unwrap().0.id;
     let met = tokio::time::timeout(Duration::from_secs(10), async {

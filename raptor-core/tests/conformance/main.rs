@@ -7,5 +7,6 @@ mod allocations;
 mod containers;
 mod links;
 mod schema;
+mod sftp;
 mod templates;
 mod world;

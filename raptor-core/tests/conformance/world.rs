@@ -118,6 +118,8 @@ impl World {
             tls: false,
             memory_limit_mib: None,
             disk_limit_mib: None,
+            sftp_read_only: false,
+            sftp_offline_hours: 24,
         };
         let authz = self.raptor.authz();
         let permit = authz.allow::<actions::CreateDaemon>(&Actor::System).unwrap();

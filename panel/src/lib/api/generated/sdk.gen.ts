@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, PowerContainerData, PowerContainerErrors, PowerContainerResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen';
+import type { AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, AddSshKeyData, AddSshKeyErrors, AddSshKeyResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteSshKeyData, DeleteSshKeyErrors, DeleteSshKeyResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetContainerSftpData, GetContainerSftpErrors, GetContainerSftpResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSshKeysData, ListSshKeysErrors, ListSshKeysResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, PowerContainerData, PowerContainerErrors, PowerContainerResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -108,6 +108,37 @@ export const listSessions = <ThrowOnError extends boolean = false>(options?: Opt
 export const endSession = <ThrowOnError extends boolean = false>(options: Options<EndSessionData, ThrowOnError>) => (options.client ?? client).delete<EndSessionResponses, EndSessionErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/account/sessions/{id}',
+    ...options
+});
+
+/**
+ * The caller's public keys for SFTP.
+ */
+export const listSshKeys = <ThrowOnError extends boolean = false>(options?: Options<ListSshKeysData, ThrowOnError>) => (options?.client ?? client).get<ListSshKeysResponses, ListSshKeysErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/account/ssh-keys',
+    ...options
+});
+
+/**
+ * Add a public key for SFTP.
+ */
+export const addSshKey = <ThrowOnError extends boolean = false>(options: Options<AddSshKeyData, ThrowOnError>) => (options.client ?? client).post<AddSshKeyResponses, AddSshKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/account/ssh-keys',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a public key. SFTP sessions that were begun with it end at once.
+ */
+export const deleteSshKey = <ThrowOnError extends boolean = false>(options: Options<DeleteSshKeyData, ThrowOnError>) => (options.client ?? client).delete<DeleteSshKeyResponses, DeleteSshKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/account/ssh-keys/{id}',
     ...options
 });
 
@@ -577,6 +608,15 @@ export const removeContainerAllocation = <ThrowOnError extends boolean = false>(
 export const setPrimaryAllocation = <ThrowOnError extends boolean = false>(options: Options<SetPrimaryAllocationData, ThrowOnError>) => (options.client ?? client).put<SetPrimaryAllocationResponses, SetPrimaryAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/containers/{id}/allocations/{allocation_id}/primary',
+    ...options
+});
+
+/**
+ * How the caller reaches the container's files by SFTP.
+ */
+export const getContainerSftp = <ThrowOnError extends boolean = false>(options: Options<GetContainerSftpData, ThrowOnError>) => (options.client ?? client).get<GetContainerSftpResponses, GetContainerSftpErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/sftp',
     ...options
 });
 

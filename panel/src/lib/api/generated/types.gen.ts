@@ -477,6 +477,40 @@ export type ContainerRef = {
 };
 
 /**
+ * What an SFTP client has to be given. The password is that of the account; a public key works too.
+ */
+export type ContainerSftp = {
+    /**
+     * Host name or address; null for the host that the panel is on.
+     */
+    host?: string | null;
+    /**
+     * Port.
+     */
+    port: number;
+    /**
+     * User name: the account's, a dot, and the container's short id.
+     */
+    username: string;
+    /**
+     * The host key's fingerprint, as clients show it: `SHA256:…`.
+     */
+    fingerprint: string;
+    /**
+     * The host key, as `known_hosts` has it.
+     */
+    public_key: string;
+    /**
+     * Whether an administrator has made it read-only.
+     */
+    read_only: boolean;
+    /**
+     * Why it does not work now, with what to do.
+     */
+    problem?: string | null;
+};
+
+/**
  * The order of containers.
  */
 export type ContainerSort = 'name' | 'oldest' | 'newest';
@@ -700,6 +734,14 @@ export type Daemon = {
      */
     disk_limit_mib?: number | null;
     /**
+     * Whether files can't be changed by SFTP there.
+     */
+    sftp_read_only: boolean;
+    /**
+     * For how many hours SFTP keys that are known there work while the API is away; 0 = never.
+     */
+    sftp_offline_hours: number;
+    /**
      * When it was added.
      */
     created_at: string;
@@ -776,6 +818,14 @@ export type DaemonDraft = {
      * Disk in MiB that containers may have together; what the host has unless given.
      */
     disk_limit_mib?: number | null;
+    /**
+     * Whether files can't be changed by SFTP there.
+     */
+    sftp_read_only?: boolean;
+    /**
+     * For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
+     */
+    sftp_offline_hours?: number | null;
 };
 
 /**
@@ -1430,6 +1480,28 @@ export type SessionToken = {
 };
 
 /**
+ * The host's SFTP server.
+ */
+export type SftpServer = {
+    /**
+     * Its port.
+     */
+    port: number;
+    /**
+     * The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
+     */
+    fingerprint: string;
+    /**
+     * The host key in OpenSSH's one-line format.
+     */
+    public_key: string;
+    /**
+     * Why it does not serve, with what to do.
+     */
+    problem?: string | null;
+};
+
+/**
  * Who wants to sign in.
  */
 export type SignIn = {
@@ -1441,6 +1513,65 @@ export type SignIn = {
      * The password.
      */
     password: string;
+};
+
+/**
+ * A public key for SFTP.
+ */
+export type SshKey = {
+    /**
+     * Its id.
+     */
+    id: SshKeyId;
+    /**
+     * Name for people.
+     */
+    name: string;
+    /**
+     * `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256` and the like.
+     */
+    algorithm: string;
+    /**
+     * As `ssh-keygen -l` shows it.
+     */
+    fingerprint: string;
+    /**
+     * When it was added.
+     */
+    created_at: string;
+    /**
+     * When somebody last signed in with it.
+     */
+    last_used_at?: string | null;
+};
+
+/**
+ * A public key to be added.
+ */
+export type SshKeyDraft = {
+    /**
+     * Name for people, at most 64 characters; the key's comment unless given.
+     */
+    name?: string | null;
+    /**
+     * A line such as `ssh-ed25519 AAAA… you@computer`.
+     */
+    public_key: string;
+};
+
+/**
+ * A public key of a user.
+ */
+export type SshKeyId = string;
+
+/**
+ * The caller's public keys.
+ */
+export type SshKeyList = {
+    /**
+     * The newest first.
+     */
+    items: Array<SshKey>;
 };
 
 /**
@@ -1592,6 +1723,7 @@ export type SystemInfo = {
      * The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
      */
     ips: Array<string>;
+    sftp?: SftpServer | null;
 };
 
 /**
@@ -2233,6 +2365,95 @@ export type EndSessionResponses = {
 };
 
 export type EndSessionResponse = EndSessionResponses[keyof EndSessionResponses];
+
+export type ListSshKeysData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/account/ssh-keys';
+};
+
+export type ListSshKeysErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListSshKeysError = ListSshKeysErrors[keyof ListSshKeysErrors];
+
+export type ListSshKeysResponses = {
+    /**
+     * Done
+     */
+    200: SshKeyList;
+};
+
+export type ListSshKeysResponse = ListSshKeysResponses[keyof ListSshKeysResponses];
+
+export type AddSshKeyData = {
+    body: SshKeyDraft;
+    path?: never;
+    query?: never;
+    url: '/api/v1/account/ssh-keys';
+};
+
+export type AddSshKeyErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type AddSshKeyError = AddSshKeyErrors[keyof AddSshKeyErrors];
+
+export type AddSshKeyResponses = {
+    /**
+     * Done
+     */
+    201: SshKey;
+};
+
+export type AddSshKeyResponse = AddSshKeyResponses[keyof AddSshKeyResponses];
+
+export type DeleteSshKeyData = {
+    body?: never;
+    path: {
+        id: SshKeyId;
+    };
+    query?: never;
+    url: '/api/v1/account/ssh-keys/{id}';
+};
+
+export type DeleteSshKeyErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type DeleteSshKeyError = DeleteSshKeyErrors[keyof DeleteSshKeyErrors];
+
+export type DeleteSshKeyResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type DeleteSshKeyResponse = DeleteSshKeyResponses[keyof DeleteSshKeyResponses];
 
 export type ListAccountActivityData = {
     body?: never;
@@ -3700,6 +3921,37 @@ export type SetPrimaryAllocationResponses = {
 };
 
 export type SetPrimaryAllocationResponse = SetPrimaryAllocationResponses[keyof SetPrimaryAllocationResponses];
+
+export type GetContainerSftpData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/sftp';
+};
+
+export type GetContainerSftpErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetContainerSftpError = GetContainerSftpErrors[keyof GetContainerSftpErrors];
+
+export type GetContainerSftpResponses = {
+    /**
+     * Done
+     */
+    200: ContainerSftp;
+};
+
+export type GetContainerSftpResponse = GetContainerSftpResponses[keyof GetContainerSftpResponses];
 
 export type ListAccessData = {
     body?: never;

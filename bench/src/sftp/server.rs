@@ -1,0 +1,134 @@
+//! The two servers.
+
+use super::{Client, quick_folder};
+use crate::{
+    Setting,
+    programs::{Api, Daemon, Program, container, free_port, template, text, until},
+};
+use anyhow::{Context, ensure};
+use serde_json::json;
+use std::{
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// A server and where its files are.
+pub struct Server {
+    /// Port.
+    pub port: u16,
+    /// User name.
+    pub user: String,
+    /// The folder as clients name it.
+    pub path: String,
+    /// The same folder here.
+    pub data: PathBuf,
+    process: Process,
+}
+
+enum Process {
+    Raptor { daemon: Daemon, _api: Box<Api>, _folder: tempfile::TempDir },
+    Openssh { program: Program, _folder: tempfile::TempDir },
+}
+
+impl Server {
+    /// Raptor's daemon with one container, and an API that lets the client's key in.
+    pub async fn raptor(setting: &Setting, client: &Client) -> anyhow::Result<Self> {
+        let api = Api::start(setting, None, 4).await?;
+        let folder = quick_folder()?;
+        let daemon = Daemon::start_in(setting, &api, folder.path()).await?;
+        let template = template(&api, "true").await?;
+        let id = container(&api, "Files", &template, &daemon.id).await?;
+        let limits = json!({
+            "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 0, "pids": 64, "io_weight": 500
+        });
+        let body = json!({ "limits": limits, "stop_timeout_ms": 10_000 });
+        api.put(&format!("/containers/{id}/limits"), body).await?;
+        until("the host knows the limits", || async {
+            Ok((api.get(&format!("/containers/{id}")).await?["synced"] == true).then_some(()))
+        })
+        .await?;
+        api.post("/account/ssh-keys", json!({ "public_key": client.public_key()? })).await?;
+        let shown = api.get(&format!("/containers/{id}/sftp")).await?;
+        let data = folder.path().join("containers").join(&id);
+        fs::create_dir_all(&data)?;
+        let server = Self {
+            port: daemon.sftp_port,
+            user: text(&shown["username"]),
+            path: "/".into(),
+            data,
+            process: Process::Raptor { daemon, _api: Box::new(api), _folder: folder },
+        };
+        server.settle()?;
+        // What the tests write belongs to the containers' user.
+        let owned = Command::new("chown").arg("988:988").arg(&server.data).status()?;
+        ensure!(owned.success(), "the data folder was not given to the containers' user");
+        Ok(server)
+    }
+
+    /// OpenSSH's, with its SFTP server inside.
+    pub fn openssh(client: &Client) -> anyhow::Result<Self> {
+        let folder = quick_folder()?;
+        let path = |name: &str| folder.path().join(name);
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(path("host"))
+            .status()?;
+        ensure!(made.success(), "ssh-keygen failed");
+        fs::write(path("keys"), client.public_key()?)?;
+        fs::create_dir(path("data"))?;
+        let port = free_port()?;
+        let config = format!(
+            "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
+             PidFile none\nPermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\nMaxStartups 100\n",
+            path("host").display(),
+            path("keys").display()
+        );
+        fs::write(path("config"), config)?;
+        // sshd needs this folder for its unprivileged half.
+        fs::create_dir_all("/run/sshd").context("only root can run sshd")?;
+        let config = path("config").display().to_string();
+        let program =
+            Program::start(Path::new("/usr/sbin/sshd"), &["-D", "-f", &config], &[], folder.path())?;
+        let data = path("data");
+        let server = Self {
+            port,
+            user: "root".into(),
+            path: data.display().to_string(),
+            data,
+            process: Process::Openssh { program, _folder: folder },
+        };
+        server.settle()?;
+        Ok(server)
+    }
+
+    fn settle(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            ensure!(Instant::now() < deadline, "nothing answers on port {}", self.port);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn program(&self) -> &Program {
+        match &self.process {
+            Process::Raptor { daemon, .. } => &daemon.program,
+            Process::Openssh { program, .. } => program,
+        }
+    }
+
+    /// CPU that it and its children that have ended used so far.
+    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        // sshd's children are counted once it has seen them end.
+        std::thread::sleep(Duration::from_millis(100));
+        self.program().cpu_seconds()
+    }
+
+    /// Its resident memory.
+    pub fn resident_mib(&self) -> anyhow::Result<f64> {
+        self.program().resident_mib()
+    }
+}

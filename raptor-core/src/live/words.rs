@@ -1,0 +1,66 @@
+//! What is said down a link: answers to the daemon's questions, and that what it was granted may have changed.
+
+use super::link::Task;
+use crate::{
+    id::{ContainerId, UserId},
+    node::{Answer, HostActivity, Question, Word},
+    store::{Change, Subject, Verb},
+};
+use tokio::sync::broadcast::error::RecvError;
+
+impl Task {
+    /// Answers beside the link: a password takes its time, and the daemon's other news must not wait for it.
+    pub(super) fn reply(&self, id: u64, question: Question) {
+        let (raptor, daemon, node) = (self.raptor.clone(), self.daemon, self.node.clone());
+        self.raptor.tasks.spawn(async move {
+            let Question::Sftp { question } = question;
+            let answer = match raptor.sftp().answer(daemon, question).await {
+                Ok(answer) => Answer::Sftp { answer },
+                Err(error) => {
+                    tracing::warn!(%error, %daemon, "a question of a daemon was not answered");
+                    Answer::Unavailable
+                }
+            };
+            if let Err(error) = node.tell(Word::Answer { id, answer }).await {
+                tracing::debug!(%error, %daemon, "an answer did not reach its daemon");
+            }
+        });
+    }
+
+    /// Writes down what somebody did on the host, and lets the host forget it.
+    pub(super) fn note(&self, activity: HostActivity) {
+        let (raptor, daemon, node) = (self.raptor.clone(), self.daemon, self.node.clone());
+        self.raptor.tasks.spawn(async move {
+            let id = activity.id;
+            match raptor.sftp().note(daemon, activity).await {
+                Ok(()) => {
+                    let _ = node.tell(Word::Noted { id }).await;
+                }
+                Err(error) => tracing::warn!(%error, %daemon, "what a daemon reported was not written down"),
+            }
+        });
+    }
+
+    /// Has the daemon ask again about what a change concerns. It is a hint: what counts is the answer to its question.
+    pub(super) async fn pass_on(&self, change: Result<Change, RecvError>) {
+        let (user_id, container_id) = match change {
+            Ok(Change { subject, verb: Verb::Updated | Verb::Deleted, id }) => match subject {
+                Subject::User => (Some(UserId::from(id)), None),
+                Subject::Container | Subject::Access => (None, Some(ContainerId::from(id))),
+                Subject::Role | Subject::Template => (None, None),
+                Subject::Daemon if id == self.daemon.as_uuid() => (None, None),
+                _ => return,
+            },
+            Ok(_) => return,
+            Err(RecvError::Lagged(_)) => (None, None),
+            Err(RecvError::Closed) => return std::future::pending().await,
+        };
+        self.recheck(user_id, container_id).await;
+    }
+
+    pub(super) async fn recheck(&self, user_id: Option<UserId>, container_id: Option<ContainerId>) {
+        if let Err(error) = self.node.tell(Word::Recheck { user_id, container_id }).await {
+            tracing::debug!(%error, daemon = %self.daemon, "a change did not reach the daemon");
+        }
+    }
+}

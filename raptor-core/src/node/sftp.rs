@@ -1,0 +1,107 @@
+//! What host and control side say to each other about SFTP.
+
+use super::link::Hidden;
+use crate::{
+    authz::ContainerSet,
+    id::{ContainerId, UserId},
+};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// The host's SFTP server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SftpServer {
+    /// Its port.
+    pub port: u16,
+    /// The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
+    pub fingerprint: String,
+    /// The host key in OpenSSH's one-line format.
+    pub public_key: String,
+    /// Why it does not serve, with what to do.
+    pub problem: Option<String>,
+}
+
+/// Whether somebody may use SFTP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SftpQuestion {
+    /// Is this sign-in good?
+    SignIn {
+        /// `<user>.<container>`, the container by its short id.
+        login: String,
+        /// What they show.
+        proof: SftpProof,
+        /// Where they come from.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        ip: IpAddr,
+    },
+    /// Does what was granted still hold?
+    Renew {
+        /// Whose.
+        user_id: UserId,
+        /// To what.
+        container_id: ContainerId,
+        /// The grant's epoch.
+        epoch: i64,
+        /// The fingerprint of the key that they signed in with; none for a password.
+        key: Option<String>,
+    },
+}
+
+/// What somebody shows to sign in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SftpProof {
+    /// Their password.
+    Password {
+        /// It.
+        password: Hidden,
+    },
+    /// A public key.
+    Key {
+        /// `SHA256:…`.
+        fingerprint: String,
+        /// Whether they have proved that they hold the private half. Without, it is only asked whether it would do.
+        proven: bool,
+    },
+}
+
+/// The answer to a [`SftpQuestion`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SftpAnswer {
+    /// Yes.
+    Granted {
+        /// What they may do.
+        grant: SftpGrant,
+    },
+    /// No. Why is nobody's business.
+    Refused,
+}
+
+/// What somebody may do by SFTP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SftpGrant {
+    /// Who.
+    pub user_id: UserId,
+    /// Their user name.
+    pub username: String,
+    /// In which container.
+    pub container_id: ContainerId,
+    /// What they may do with it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub permissions: ContainerSet,
+    /// Patterns (as in `.gitignore`) of files that stay out of reach.
+    pub denied: Vec<String>,
+    /// Whether the administrator has made the host's SFTP read-only.
+    pub read_only: bool,
+    /// Grows when everything that was granted to this user before has to end.
+    pub epoch: i64,
+    /// For how many seconds a key with this grant may be believed while the control side is away.
+    pub keep_seconds: u64,
+}

@@ -1,0 +1,59 @@
+//! How somebody reaches a container's files by SFTP.
+
+use super::SftpService;
+use crate::{
+    Error, Result,
+    authz::{Permit, actions::ReadSftp},
+    store,
+};
+
+/// What an SFTP client has to be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// Where the daemon is reached; none for one in this process, which is where the panel is.
+    pub host: Option<String>,
+    /// The port.
+    pub port: u16,
+    /// The user name.
+    pub username: String,
+    /// The host key's fingerprint: `SHA256:…`.
+    pub fingerprint: String,
+    /// The host key in OpenSSH's one-line format.
+    pub public_key: String,
+    /// Whether an administrator has made it read-only.
+    pub read_only: bool,
+    /// Why it does not work now, with what to do.
+    pub problem: Option<String>,
+}
+
+impl SftpService<'_> {
+    /// How the actor reaches the container's files.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] `daemon_unreachable` while the daemon was not reached, `no_sftp` where it serves none.
+    pub async fn door(&self, permit: Permit<ReadSftp>) -> Result<Door> {
+        let (actor, target) = permit.consume();
+        let container = target.container;
+        let connection = self.0.fleet.connection(container.daemon_id);
+        let system =
+            connection.and_then(|connection| connection.system).ok_or_else(|| Error::Unavailable {
+                code: "daemon_unreachable",
+                message: "The daemon was not reached yet, so its SFTP address is not known.".into(),
+            })?;
+        let server = system.sftp.ok_or_else(|| Error::Unavailable {
+            code: "no_sftp",
+            message: "This daemon serves no SFTP.".into(),
+        })?;
+        let daemon =
+            store::daemons::find(&mut self.0.store.read().await?.conn(), container.daemon_id).await?;
+        Ok(Door {
+            host: container.daemon_host,
+            port: server.port,
+            username: format!("{}.{}", actor.name(), container.id.short()),
+            fingerprint: server.fingerprint,
+            public_key: server.public_key,
+            read_only: daemon.is_some_and(|daemon| daemon.sftp_read_only),
+            problem: server.problem,
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! Users' public keys, for signing in by SFTP. Types and rules; operations are in [`service`].
+
+pub mod service;
+
+use crate::{
+    Error, Result,
+    id::{SshKeyId, UserId},
+};
+use chrono::{DateTime, Utc};
+use ssh_key::{Algorithm, HashAlg, PublicKey, public::KeyData};
+
+/// Keys of one account at most.
+pub const MAX_KEYS: i64 = 50;
+/// The shortest RSA key that is taken, in bits (NIST SP 800-131A).
+const MIN_RSA_BITS: usize = 2_048;
+/// The longest line that is read, in bytes: an RSA key of 16,384 bits has 2,800.
+const MAX_LINE: usize = 8_192;
+
+/// A public key of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SshKey {
+    /// Its id.
+    pub id: SshKeyId,
+    /// Whose.
+    pub user_id: UserId,
+    /// Name for people.
+    pub name: String,
+    /// As OpenSSH names it: `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256`.
+    pub algorithm: String,
+    /// `SHA256:` and the digest in Base64, as `ssh-keygen -l` shows it.
+    pub fingerprint: String,
+    /// The key as OpenSSH writes it, without a comment.
+    pub public_key: String,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// When somebody last signed in with it.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// What was read from a line of `id_ed25519.pub`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParsedKey {
+    /// As in [`SshKey`].
+    pub algorithm: String,
+    /// As in [`SshKey`].
+    pub fingerprint: String,
+    /// As in [`SshKey`].
+    pub public_key: String,
+    /// What stands behind the key in the line, often `user@host`.
+    pub comment: String,
+}
+
+/// Reads a public key in OpenSSH's one-line format (`ssh-ed25519 AAAA… comment`).
+///
+/// # Errors
+/// [`Error::Invalid`] at `public_key`.
+pub fn parse(text: &str) -> Result<ParsedKey> {
+    let refuse = |why: &str| Error::invalid("public_key", why);
+    let text = text.trim();
+    if text.contains("PRIVATE KEY") {
+        return Err(refuse(
+            "This is a private key. Keep it to yourself, and paste the line from the file that ends in .pub.",
+        ));
+    }
+    if text.len() > MAX_LINE || text.lines().count() > 1 {
+        return Err(refuse("Paste one key: a single line such as `ssh-ed25519 AAAA… you@computer`."));
+    }
+    let mut key = PublicKey::from_openssh(text).map_err(|_| {
+        refuse("This is no public key. Paste the line from a file such as ~/.ssh/id_ed25519.pub.")
+    })?;
+    match (key.algorithm(), key.key_data()) {
+        (Algorithm::Ed25519 | Algorithm::Ecdsa { .. }, _) => {}
+        (_, KeyData::Rsa(rsa)) if rsa.key_size() as usize >= MIN_RSA_BITS => {}
+        (_, KeyData::Rsa(_)) => {
+            return Err(refuse(
+                "This RSA key is too short. Make a new one with `ssh-keygen -t ed25519` and paste that.",
+            ));
+        }
+        _ => {
+            return Err(refuse(
+                "Keys of this kind are not supported. Make one with `ssh-keygen -t ed25519` and paste that.",
+            ));
+        }
+    }
+    let comment = key.comment().as_str_lossy().trim().to_owned();
+    key.set_comment("");
+    let public_key = key.to_openssh().map_err(Error::internal)?.trim().to_owned();
+    Ok(ParsedKey {
+        algorithm: key.algorithm().as_str().to_owned(),
+        fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+        public_key,
+        comment,
+    })
+}
+
+/// Checks a key's name; without one it gets the key's comment.
+///
+/// # Errors
+/// [`Error::Invalid`] at `name`.
+pub fn check_name(name: Option<&str>, key: &ParsedKey) -> Result<String> {
+    let given = name.map(str::trim).filter(|name| !name.is_empty());
+    let comment: String = key.comment.chars().filter(|c| !c.is_control()).take(64).collect();
+    let name = match given {
+        Some(name) => name.to_owned(),
+        None if comment.is_empty() => key.algorithm.clone(),
+        None => comment,
+    };
+    if name.chars().count() > 64 || name.chars().any(char::is_control) {
+        return Err(Error::invalid("name", "Use at most 64 characters."));
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ED25519: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti user@example.com";
+
+    #[test]
+    fn a_key_is_read_with_its_fingerprint_and_comment() {
+        let key = parse(&format!("  {ED25519}\n")).unwrap();
+        assert_eq!(key.algorithm, "ssh-ed25519");
+        assert_eq!(key.fingerprint, "SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ");
+        assert_eq!(key.comment, "user@example.com");
+        assert!(!key.public_key.contains("example"));
+        assert_eq!(check_name(None, &key).unwrap(), "user@example.com");
+        assert_eq!(check_name(Some(" laptop "), &key).unwrap(), "laptop");
+    }
+
+    #[test]
+    fn what_is_no_public_key_is_refused_with_what_to_paste() {
+        for (text, hint) in [
+            ("", ".pub"),
+            ("hello", ".pub"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nx", "private key"),
+            (&format!("{ED25519}\n{ED25519}"), "one key"),
+            (&"a".repeat(10_000), "one key"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(
+                matches!(&error, Error::Invalid { field, why } if field == "public_key" && why.contains(hint)),
+                "{error}"
+            );
+        }
+    }
+}

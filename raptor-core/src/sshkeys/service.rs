@@ -1,0 +1,81 @@
+//! What users can do with their public keys.
+
+use super::{MAX_KEYS, SshKey, check_name, parse};
+use crate::{
+    Error, Raptor, Result,
+    activity::Activity,
+    auth::service::signed_in,
+    authz::Actor,
+    id::SshKeyId,
+    store::{self, Change, Subject, Tx, Verb},
+};
+
+/// The operations. Each is about the actor's own keys, which every signed-in user may manage.
+pub struct SshKeyService<'r>(pub(crate) &'r Raptor);
+
+impl SshKeyService<'_> {
+    /// The actor's keys, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for an actor that is no user.
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<SshKey>> {
+        let user = signed_in(actor)?;
+        store::ssh_keys::of_user(&mut self.0.store.read().await?.conn(), user.user_id).await
+    }
+
+    /// Adds a key in OpenSSH's one-line format, named `name` or after its comment.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field, [`Error::Conflict`] `key_exists`, [`Error::LimitReached`] `ssh_keys`.
+    pub async fn add(&self, actor: &Actor, name: Option<&str>, public_key: &str) -> Result<SshKey> {
+        let user = signed_in(actor)?;
+        let parsed = parse(public_key)?;
+        let key = SshKey {
+            id: SshKeyId::generate(),
+            user_id: user.user_id,
+            name: check_name(name, &parsed)?,
+            algorithm: parsed.algorithm,
+            fingerprint: parsed.fingerprint,
+            public_key: parsed.public_key,
+            created_at: self.0.clock.now(),
+            last_used_at: None,
+        };
+        let mut tx = self.0.store.begin().await?;
+        // Whoever else adds a key to this account waits: the count below stays true until the end.
+        store::users::lock(&mut tx.conn(), user.user_id).await?;
+        if store::ssh_keys::count(&mut tx.conn(), user.user_id).await? >= MAX_KEYS {
+            return Err(Error::LimitReached {
+                code: "ssh_keys",
+                message: format!(
+                    "An account has at most {MAX_KEYS} keys. Delete one that you no longer use."
+                ),
+            });
+        }
+        store::ssh_keys::insert(&mut tx.conn(), &key).await?;
+        self.record(&mut tx, actor, "account.ssh_key_added", &key).await?;
+        tx.commit().await?;
+        Ok(key)
+    }
+
+    /// Deletes one of the actor's keys. SFTP sessions that were begun with it end at once.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for one that is not theirs.
+    pub async fn delete(&self, actor: &Actor, id: SshKeyId) -> Result<()> {
+        let user = signed_in(actor)?;
+        let mut tx = self.0.store.begin().await?;
+        let deleted = store::ssh_keys::delete(&mut tx.conn(), user.user_id, id).await?;
+        let key = deleted.ok_or(Error::NotFound { what: "key" })?;
+        self.record(&mut tx, actor, "account.ssh_key_deleted", &key).await?;
+        tx.commit().await
+    }
+
+    async fn record(&self, tx: &mut Tx, actor: &Actor, action: &str, key: &SshKey) -> Result<()> {
+        let activity = Activity::new(&self.0.clock, actor, action)
+            .on("ssh_key", key.id, &key.name)
+            .with(serde_json::json!({ "fingerprint": key.fingerprint }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::User, Verb::Updated, key.user_id));
+        Ok(())
+    }
+}

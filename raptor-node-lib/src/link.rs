@@ -1,0 +1,124 @@
+//! The host's side of the link: questions go up with whatever else happens, answers and hints come down.
+
+use raptor_core::{
+    id::{ActivityId, ContainerId, UserId},
+    node::{Answer, NodeEvent, Question, Word},
+};
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// How long an answer may take: a password is checked in its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Questions and reports that wait for a slow control side.
+const WAITING: usize = 256;
+
+/// What may have changed, as far as it is known: this user's grants, those in this container.
+pub(crate) type Recheck = (Option<UserId>, Option<ContainerId>);
+
+/// The way to whoever listens to this host's events.
+pub(crate) struct Link {
+    next: AtomicU64,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    listeners: Mutex<Vec<mpsc::Sender<NodeEvent>>>,
+    rechecks: broadcast::Sender<Recheck>,
+    noted: broadcast::Sender<ActivityId>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            next: AtomicU64::new(1),
+            waiting: Mutex::default(),
+            listeners: Mutex::default(),
+            rechecks: broadcast::channel(256).0,
+            noted: broadcast::channel(256).0,
+        }
+    }
+}
+
+impl Link {
+    /// Another listener, who is asked first from now on. Whatever was granted before is looked at again: changes may have been
+    /// missed while nobody listened.
+    pub(crate) fn join(&self) -> mpsc::Receiver<NodeEvent> {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| !listener.is_closed());
+        listeners.push(sender);
+        drop(listeners);
+        let _ = self.rechecks.send((None, None));
+        receiver
+    }
+
+    /// Hints that grants may have changed.
+    pub(crate) fn rechecks(&self) -> broadcast::Receiver<Recheck> {
+        self.rechecks.subscribe()
+    }
+
+    /// Reports that were written down.
+    pub(crate) fn noted(&self) -> broadcast::Receiver<ActivityId> {
+        self.noted.subscribe()
+    }
+
+    /// What the control side says.
+    pub(crate) fn hear(&self, word: Word) {
+        match word {
+            Word::Answer { id, answer } => {
+                let asker = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                if let Some(asker) = asker {
+                    let _ = asker.send(answer);
+                }
+            }
+            Word::Recheck { user_id, container_id } => {
+                let _ = self.rechecks.send((user_id, container_id));
+            }
+            Word::Noted { id } => {
+                let _ = self.noted.send(id);
+            }
+        }
+    }
+
+    /// Tells something to one listener; whether there was one.
+    pub(crate) fn tell(&self, event: NodeEvent) -> bool {
+        self.newest().is_some_and(|listener| listener.try_send(event).is_ok())
+    }
+
+    /// Asks the listeners, the newest first, until one answers; nothing where none does.
+    pub(crate) async fn ask(&self, question: Question) -> Option<Answer> {
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for listener in listeners.iter().rev() {
+            let id = self.next.fetch_add(1, Ordering::Relaxed);
+            let (sender, answer) = oneshot::channel();
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+            let asking = NodeEvent::Question { id, question: question.clone() };
+            let answered = async {
+                listener.send(asking).await.ok()?;
+                tokio::select! {
+                    answer = answer => answer.ok(),
+                    // Whoever was asked is gone.
+                    () = listener.closed() => None,
+                }
+            };
+            let answered = tokio::time::timeout(PATIENCE, answered).await;
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            if let Ok(Some(answer)) = answered
+                && answer != Answer::Unavailable
+            {
+                return Some(answer);
+            }
+        }
+        None
+    }
+
+    fn newest(&self) -> Option<mpsc::Sender<NodeEvent>> {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| !listener.is_closed());
+        listeners.last().cloned()
+    }
+}

@@ -1,0 +1,71 @@
+//! The key by which clients know this host.
+
+use russh::keys::{Algorithm, HashAlg, PrivateKey, ssh_key::LineEnding};
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+/// The host's key: made once, kept for its owner's eyes only. `folder` is made where it is missing.
+///
+/// # Errors
+/// When the folder can't be used, or holds something that is no key: a new one would make every client warn of an attack.
+pub(super) fn load(folder: &Path) -> io::Result<PrivateKey> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let path = folder.join("host_ed25519");
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+            PrivateKey::from_openssh(text).map_err(|error| {
+                let path = path.display();
+                io::Error::other(format!(
+                    "{path} holds no SSH key ({error}). Bring the right one back, or delete the file: clients will then ask whether they trust the new key"
+                ))
+            })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path),
+        Err(error) => Err(error),
+    }
+}
+
+fn make(path: &Path) -> io::Result<PrivateKey> {
+    let mut key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
+        .map_err(io::Error::other)?;
+    key.set_comment("raptor");
+    let text = key.to_openssh(LineEnding::LF).map_err(io::Error::other)?;
+    // Written beside it and moved into place: after a crash there is a whole key or none.
+    let temporary = path.with_extension("new");
+    let _ = fs::remove_file(&temporary);
+    let mut file = fs::File::options().create_new(true).write(true).mode(0o600).open(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    Ok(key)
+}
+
+/// As `ssh-keygen -l` shows it.
+pub(super) fn fingerprint(key: &PrivateKey) -> String {
+    key.public_key().fingerprint(HashAlg::Sha256).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_made_once_and_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("sftp");
+        let first = load(&folder).unwrap();
+        assert_eq!(fingerprint(&load(&folder).unwrap()), fingerprint(&first));
+        let mode = fs::metadata(folder.join("host_ed25519")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(folder.join("host_ed25519"), "rubbish").unwrap();
+        assert!(
+            load(&folder).unwrap_err().to_string().contains("holds no SSH key"),
+            "never replaced in silence"
+        );
+    }
+}

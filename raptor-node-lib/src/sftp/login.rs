@@ -1,0 +1,134 @@
+//! Signing in: asked of the control side, and of the disk where that is away.
+
+use super::{live::Live, serve::Server};
+use crate::link::Recheck;
+use raptor_core::node::{Answer, Hidden, HostDeed, Question, SftpAnswer, SftpGrant, SftpProof, SftpQuestion};
+use std::{net::IpAddr, sync::Arc};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+impl Server {
+    pub(super) async fn by_password(&self, login: &str, password: &str, ip: IpAddr) -> Option<SftpGrant> {
+        let proof = SftpProof::Password { password: Hidden::new(password) };
+        let question = SftpQuestion::SignIn { login: login.to_owned(), proof, ip };
+        self.ask(question).await?.ok()
+    }
+
+    pub(super) async fn by_key(
+        &self,
+        login: &str,
+        fingerprint: &str,
+        proven: bool,
+        ip: IpAddr,
+    ) -> Option<SftpGrant> {
+        let proof = SftpProof::Key { fingerprint: fingerprint.to_owned(), proven };
+        let question = SftpQuestion::SignIn { login: login.to_owned(), proof, ip };
+        match self.ask(question).await {
+            Some(Ok(grant)) => {
+                if proven {
+                    self.known.approve(login, fingerprint, &grant, self.now());
+                }
+                Some(grant)
+            }
+            Some(Err(())) => {
+                self.known.forget(login, fingerprint);
+                None
+            }
+            None => {
+                let grant = self.known.find(login, fingerprint, self.now())?;
+                if proven {
+                    tracing::info!(login, %ip, "signed in by a known key; the control side is away");
+                    self.journal(&grant, ip).report(HostDeed::SftpSignedInOffline);
+                }
+                Some(grant)
+            }
+        }
+    }
+
+    /// What the control side says; nothing where it is away.
+    async fn ask(&self, question: SftpQuestion) -> Option<Result<SftpGrant, ()>> {
+        match self.link.ask(Question::Sftp { question }).await? {
+            Answer::Sftp { answer: SftpAnswer::Granted { grant } } => Some(Ok(grant)),
+            Answer::Sftp { answer: SftpAnswer::Refused } => Some(Err(())),
+            Answer::Unavailable => None,
+        }
+    }
+
+    /// Looks again at what was granted, whenever it may have changed. Sessions come first, and no question waits for another:
+    /// each session may be in the middle of a transfer.
+    pub(super) async fn follow_changes(self: Arc<Self>) {
+        let mut rechecks = self.link.rechecks();
+        loop {
+            let Some(recheck) = next(&mut rechecks).await else { return };
+            for live in self.sessions.concerned(recheck) {
+                self.clone().look_again(live);
+            }
+        }
+    }
+
+    /// As [`Server::follow_changes`], for keys on disk.
+    pub(super) async fn follow_known(self: Arc<Self>) {
+        let mut rechecks = self.link.rechecks();
+        while let Some(recheck) = next(&mut rechecks).await {
+            self.renew_known(recheck).await;
+        }
+    }
+
+    /// Asks whether a session may go on as it is.
+    pub(super) fn look_again(self: Arc<Self>, live: Arc<Live>) {
+        let tasks = self.tasks().clone();
+        tasks.spawn(async move {
+            // One after another: the answer to the last question is the one that counts.
+            let _turn = live.asking.lock().await;
+            self.renew(&live).await;
+        });
+    }
+
+    async fn renew(&self, live: &Live) {
+        let question = SftpQuestion::Renew {
+            user_id: live.user_id,
+            container_id: live.container_id,
+            epoch: live.epoch,
+            key: live.key.clone(),
+        };
+        match self.ask(question).await {
+            Some(Ok(grant)) => live.regrant(&grant),
+            Some(Err(())) => {
+                tracing::info!(login = live.login, ip = %live.ip, "SFTP access has ended; the session is cut");
+                live.cut.cancel();
+            }
+            // Away: it goes on as it was granted, and is looked at again when the control side is back.
+            None => {}
+        }
+    }
+
+    /// Keys on disk whose grants have changed are corrected or forgotten.
+    async fn renew_known(&self, (user, container): Recheck) {
+        for known in self.known.all() {
+            let grant = &known.grant;
+            if user.is_some_and(|user| user != grant.user_id)
+                || container.is_some_and(|container| container != grant.container_id)
+            {
+                continue;
+            }
+            let question = SftpQuestion::Renew {
+                user_id: grant.user_id,
+                container_id: grant.container_id,
+                epoch: grant.epoch,
+                key: Some(known.fingerprint.clone()),
+            };
+            match self.ask(question).await {
+                Some(Ok(grant)) => self.known.approve(&known.login, &known.fingerprint, &grant, self.now()),
+                Some(Err(())) => self.known.forget(&known.login, &known.fingerprint),
+                None => return,
+            }
+        }
+    }
+}
+
+async fn next(rechecks: &mut broadcast::Receiver<Recheck>) -> Option<Recheck> {
+    match rechecks.recv().await {
+        Ok(recheck) => Some(recheck),
+        Err(RecvError::Lagged(_)) => Some((None, None)),
+        Err(RecvError::Closed) => None,
+    }
+}

@@ -1,0 +1,19 @@
+//! The SFTP server: a container's files for SSH clients, as their grants say from one request to the next.
+
+mod changes;
+mod desk;
+mod handles;
+mod host_key;
+mod journal;
+mod known;
+mod lane;
+mod listing;
+mod live;
+mod login;
+mod peer;
+mod refusal;
+mod serve;
+mod transport;
+mod wire;
+
+pub(crate) use serve::{Server, Settings};

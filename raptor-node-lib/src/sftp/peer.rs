@@ -1,0 +1,179 @@
+//! One SSH connection: who it is, and its channels.
+
+use super::{desk::Desk, lane::Lane, live::Live, serve::Server};
+use raptor_core::node::SftpGrant;
+use russh::{
+    Channel, ChannelId, Error,
+    keys::{Algorithm, HashAlg},
+    server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey},
+};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use tokio_util::sync::CancellationToken;
+
+/// Channels of one connection at most.
+const MAX_CHANNELS: usize = 8;
+/// Connections of one user to one container at most.
+const MAX_SESSIONS: usize = 32;
+
+pub(super) struct Peer {
+    pub(super) server: Arc<Server>,
+    pub(super) ip: IpAddr,
+    /// Ends the connection at once.
+    pub(super) cut: CancellationToken,
+    /// Told when somebody has signed in.
+    pub(super) signed_in: CancellationToken,
+    session: Option<Signed>,
+    waiting: HashMap<ChannelId, Channel<Msg>>,
+    lanes: HashMap<ChannelId, Lane>,
+}
+
+/// A session in the list of those that are open, for as long as this lives.
+struct Signed {
+    server: Arc<Server>,
+    id: u64,
+    live: Arc<Live>,
+}
+
+impl Drop for Signed {
+    fn drop(&mut self) {
+        self.server.sessions.remove(self.id);
+        // A desk that is in the middle of something long ends too.
+        self.live.cut.cancel();
+    }
+}
+
+impl Peer {
+    pub(super) fn new(
+        server: Arc<Server>,
+        ip: IpAddr,
+        cut: CancellationToken,
+        signed_in: CancellationToken,
+    ) -> Self {
+        Self { server, ip, cut, signed_in, session: None, waiting: HashMap::new(), lanes: HashMap::new() }
+    }
+
+    fn accept(&mut self, grant: &SftpGrant, login: &str, key: Option<String>) -> Auth {
+        let server = self.server.clone();
+        let live = Arc::new(Live::new(
+            grant,
+            (login.to_owned(), key),
+            server.journal(grant, self.ip),
+            (self.ip, self.cut.clone(), server.now().timestamp()),
+        ));
+        let Some(id) = server.sessions.add(live.clone(), MAX_SESSIONS) else {
+            tracing::info!(login, ip = %self.ip, "too many SFTP connections of one user");
+            return Auth::reject();
+        };
+        // What changed between the answer and this line was told to sessions that were in the list already.
+        server.clone().look_again(live.clone());
+        self.session = Some(Signed { server, id, live });
+        self.signed_in.cancel();
+        Auth::Accept
+    }
+}
+
+/// SHA-1 signatures prove nothing any more.
+fn is_modern(algorithm: &Algorithm) -> bool {
+    !matches!(algorithm, Algorithm::Rsa { hash: None } | Algorithm::Dsa)
+}
+
+impl Handler for Peer {
+    type Error = Error;
+
+    async fn auth_password(&mut self, login: &str, password: &str) -> Result<Auth, Error> {
+        let granted = self.server.by_password(login, password, self.ip).await;
+        Ok(granted.map_or_else(Auth::reject, |grant| self.accept(&grant, login, None)))
+    }
+
+    async fn auth_publickey_offered(
+        &mut self,
+        login: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Error> {
+        if !is_modern(offer.algorithm) {
+            return Ok(Auth::reject());
+        }
+        let fingerprint = offer.public_key.fingerprint(HashAlg::Sha256).to_string();
+        let granted = self.server.by_key(login, &fingerprint, false, self.ip).await;
+        Ok(if granted.is_some() { Auth::Accept } else { Auth::reject() })
+    }
+
+    async fn auth_publickey(&mut self, login: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Error> {
+        if !is_modern(key.algorithm) {
+            return Ok(Auth::reject());
+        }
+        let fingerprint = key.public_key.fingerprint(HashAlg::Sha256).to_string();
+        let granted = self.server.by_key(login, &fingerprint, true, self.ip).await;
+        Ok(granted.map_or_else(Auth::reject, |grant| self.accept(&grant, login, Some(fingerprint))))
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Error> {
+        if self.waiting.len() + self.lanes.len() < MAX_CHANNELS {
+            self.waiting.insert(channel.id(), channel);
+            reply.accept().await;
+        }
+        Ok(())
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        id: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), Error> {
+        let (Some(channel), Some(signed), "sftp") = (self.waiting.remove(&id), &self.session, name) else {
+            return session.channel_failure(id);
+        };
+        let live = signed.live.clone();
+        let Some(root) = self.server.root(live.container_id).await else {
+            return session.channel_failure(id);
+        };
+        session.channel_success(id)?;
+        // What arrives comes to `data` below, which waits for nobody; the other half would have to be read.
+        let (_, out) = channel.split();
+        let desk = Desk::new(root, live, self.server.clock());
+        self.lanes.insert(id, Lane::start(self.server.tasks(), desk, out));
+        Ok(())
+    }
+
+    async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), Error> {
+        self.waiting.remove(&id);
+        session.channel_success(id)?;
+        session.data(
+            id,
+            "This server speaks SFTP only. Connect with sftp, scp or a program such as FileZilla.\r\n",
+        )?;
+        session.exit_status_request(id, 1)?;
+        session.eof(id)?;
+        session.close(id)
+    }
+
+    async fn exec_request(&mut self, id: ChannelId, _: &[u8], session: &mut Session) -> Result<(), Error> {
+        session.channel_failure(id)
+    }
+
+    async fn data(&mut self, id: ChannelId, data: &[u8], _: &mut Session) -> Result<(), Error> {
+        let Some(lane) = self.lanes.get_mut(&id) else { return Ok(()) };
+        if let Err(broken) = lane.feed(data).await {
+            tracing::debug!(%broken, ip = %self.ip, "an SFTP connection is ended");
+            self.cut.cancel();
+        }
+        Ok(())
+    }
+
+    async fn channel_eof(&mut self, id: ChannelId, _: &mut Session) -> Result<(), Error> {
+        self.lanes.remove(&id);
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), Error> {
+        self.waiting.remove(&id);
+        self.lanes.remove(&id);
+        Ok(())
+    }
+}

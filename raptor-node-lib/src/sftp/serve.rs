@@ -1,0 +1,344 @@
+//! Listening, limits, and what all connections share.
+
+use super::{
+    host_key,
+    journal::{Journal, Spool},
+    known::KnownKeys,
+    live::Sessions,
+    peer::Peer,
+    transport::Transport,
+};
+use crate::{files::Root, link::Link};
+use chrono::{DateTime, Utc};
+use raptor_core::{
+    clock::Clock,
+    id::ContainerId,
+    node::{SftpGrant, SftpServer},
+};
+use russh::{
+    MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex,
+    keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey},
+    mac,
+    server::Config,
+};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Connections at most, over all.
+const MAX_CONNECTIONS: usize = 512;
+/// Connections from one address at most.
+const MAX_PER_ADDRESS: usize = 64;
+/// How long signing in may take.
+const GRACE: Duration = Duration::from_secs(60);
+/// How long a session may ask nothing, in seconds.
+const IDLE_S: i64 = 3_600;
+/// How often changes are handed over and idle sessions looked for.
+const TURN_EVERY: Duration = Duration::from_secs(10);
+/// How often what was not acknowledged is told again.
+const TELL_AGAIN: Duration = Duration::from_secs(120);
+/// How long until a port that is taken is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+/// Bytes that a client may send ahead: enough for 1 Gbit/s over 100 ms.
+const WINDOW: u32 = 16 * 1024 * 1024;
+
+/// Opens a container's files. Blocking.
+pub(crate) type Roots = Box<dyn Fn(ContainerId) -> Option<Root> + Send + Sync>;
+
+/// What a server is made from.
+pub(crate) struct Settings {
+    /// Where it listens.
+    pub(crate) addr: SocketAddr,
+    /// Where host key, known keys and entries that wait are kept.
+    pub(crate) folder: PathBuf,
+    pub(crate) roots: Roots,
+    pub(crate) link: Arc<Link>,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// What all connections share.
+pub(crate) struct Server {
+    settings: Settings,
+    config: Arc<Config>,
+    about: Mutex<SftpServer>,
+    spool: Arc<Spool>,
+    pub(super) link: Arc<Link>,
+    pub(super) known: KnownKeys,
+    pub(super) sessions: Sessions,
+    connections: Arc<Semaphore>,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Server {
+    /// Begins to serve. A port that is taken is said in [`Server::about`], and tried again.
+    ///
+    /// # Errors
+    /// When the folder can't be used.
+    pub(crate) async fn start(settings: Settings) -> io::Result<Arc<Self>> {
+        let key = host_key::load(&settings.folder)?;
+        let about = SftpServer {
+            port: settings.addr.port(),
+            fingerprint: host_key::fingerprint(&key),
+            public_key: key.public_key().to_openssh().map_err(io::Error::other)?,
+            problem: None,
+        };
+        let server = Arc::new(Self {
+            config: Arc::new(config(key)),
+            about: Mutex::new(about),
+            spool: Arc::new(Spool::open(settings.folder.join("activity"), settings.link.clone())?),
+            link: settings.link.clone(),
+            known: KnownKeys::open(settings.folder.join("known.json")),
+            sessions: Sessions::default(),
+            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            addresses: Mutex::default(),
+            settings,
+        });
+        let (tasks, stop) = (&server.settings.tasks, &server.settings.stop);
+        let listener = server.listen().await;
+        tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().accept_all(listener)));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().follow_changes()));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().follow_known()));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().keep_house()));
+        Ok(server)
+    }
+
+    /// What the panel shows of it.
+    pub(crate) fn about(&self) -> SftpServer {
+        self.about.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.settings.clock.now()
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.settings.clock.clone()
+    }
+
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.settings.tasks
+    }
+
+    pub(super) fn journal(&self, grant: &SftpGrant, ip: IpAddr) -> Journal {
+        Journal::new(self.spool.clone(), self.clock(), (grant.user_id, grant.container_id), ip)
+    }
+
+    /// A container's files.
+    pub(super) async fn root(self: &Arc<Self>, id: ContainerId) -> Option<Root> {
+        let server = self.clone();
+        tokio::task::spawn_blocking(move || (server.settings.roots)(id)).await.ok()?
+    }
+
+    async fn listen(&self) -> Option<TcpListener> {
+        let addr = self.settings.addr;
+        let listening = TcpListener::bind(addr).await;
+        let mut about = self.about.lock().unwrap_or_else(PoisonError::into_inner);
+        match listening {
+            Ok(listener) => {
+                about.problem = None;
+                // Port 0 is for tests: the system chooses.
+                about.port = listener.local_addr().map_or(addr.port(), |addr| addr.port());
+                tracing::info!(%addr, "serving SFTP");
+                Some(listener)
+            }
+            Err(error) => {
+                let why = match error.kind() {
+                    io::ErrorKind::AddrInUse => format!(
+                        "Port {} is taken by another program, so there is no SFTP. Stop that one, or set SFTP_PORT to another port.",
+                        addr.port()
+                    ),
+                    _ => format!(
+                        "SFTP can't listen on {addr}: {error}. Set SFTP_HOST to an address of this machine and SFTP_PORT to a free port."
+                    ),
+                };
+                if about.problem.as_deref() != Some(&why) {
+                    tracing::error!("{why}");
+                }
+                about.problem = Some(why);
+                None
+            }
+        }
+    }
+
+    async fn accept_all(self: Arc<Self>, mut listener: Option<TcpListener>) {
+        loop {
+            let Some(listening) = &listener else {
+                tokio::time::sleep(TRY_AGAIN).await;
+                listener = self.listen().await;
+                continue;
+            };
+            match listening.accept().await {
+                Ok((stream, peer)) => self.clone().admit(stream, peer.ip().to_canonical()),
+                // Out of descriptors, or a client that is gone already.
+                Err(error) => {
+                    tracing::debug!(%error, "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    /// Lets a connection in, unless there are too many.
+    fn admit(self: Arc<Self>, stream: TcpStream, ip: IpAddr) {
+        let Ok(place) = self.connections.clone().try_acquire_owned() else { return };
+        let Some(seat) = Seat::take(&self, ip) else { return };
+        let tasks = self.settings.tasks.clone();
+        tasks.spawn(async move {
+            self.connect(stream, ip).await;
+            drop((place, seat));
+        });
+    }
+
+    async fn connect(self: Arc<Self>, stream: TcpStream, ip: IpAddr) {
+        let cut = self.settings.stop.child_token();
+        let signed_in = CancellationToken::new();
+        let _ = stream.set_nodelay(true);
+        let peer = Peer::new(self.clone(), ip, cut.clone(), signed_in.clone());
+        let grace = tokio::time::sleep(GRACE);
+        tokio::pin!(grace);
+        let beginning = russh::server::run_stream(self.config.clone(), Transport::new(stream, &cut), peer);
+        let mut session = tokio::select! {
+            begun = beginning => match begun {
+                Ok(session) => session,
+                Err(error) => return tracing::debug!(%error, %ip, "no SSH connection came about"),
+            },
+            () = &mut grace => return,
+        };
+        tokio::select! {
+            ended = &mut session => return log_end(ended, ip),
+            () = &mut grace => cut.cancel(),
+            () = signed_in.cancelled() => {}
+        }
+        log_end(session.await, ip);
+    }
+
+    /// Hands over what was changed, ends who is idle, tells again what was not heard.
+    async fn keep_house(self: Arc<Self>) {
+        let mut noted = self.link.noted();
+        let mut rechecks = self.link.rechecks();
+        let mut turn = tokio::time::interval(TURN_EVERY);
+        let mut again = tokio::time::interval(TELL_AGAIN);
+        loop {
+            let server = self.clone();
+            let work: Box<dyn FnOnce() + Send> = tokio::select! {
+                _ = turn.tick() => Box::new(move || {
+                    let now = server.now().timestamp();
+                    for live in server.sessions.concerned((None, None)) {
+                        live.journal.turn_page();
+                        if now - live.used_at.load(Ordering::Relaxed) > IDLE_S {
+                            live.cut.cancel();
+                        }
+                    }
+                }),
+                _ = again.tick() => Box::new(move || server.spool.tell_again()),
+                Ok(id) = noted.recv() => Box::new(move || server.spool.done(id)),
+                // Somebody listens again.
+                Ok((None, None)) = rechecks.recv() => Box::new(move || server.spool.tell_again()),
+                else => continue,
+            };
+            let _ = tokio::task::spawn_blocking(work).await;
+        }
+    }
+}
+
+fn log_end(ended: Result<(), russh::Error>, ip: IpAddr) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, %ip, "an SSH connection ended");
+    }
+}
+
+/// One of an address's connections, for as long as this lives.
+struct Seat {
+    server: Arc<Server>,
+    ip: IpAddr,
+}
+
+impl Seat {
+    fn take(server: &Arc<Server>, ip: IpAddr) -> Option<Self> {
+        let mut addresses = server.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = addresses.entry(ip).or_default();
+        if *count >= MAX_PER_ADDRESS {
+            return None;
+        }
+        *count += 1;
+        drop(addresses);
+        Some(Self { server: server.clone(), ip })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut addresses = self.server.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = addresses.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.ip);
+            }
+        }
+    }
+}
+
+/// Modern algorithms only. No Diffie-Hellman over large fields: it costs a server more than whoever asks for it. The client's
+/// order decides among the ciphers; AES-GCM is the fastest here, and CTR is there for paramiko.
+fn config(key: PrivateKey) -> Config {
+    let sha2 = |hash| Algorithm::Rsa { hash: Some(hash) };
+    let ecdsa = |curve| Algorithm::Ecdsa { curve };
+    Config {
+        server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Raptor")),
+        methods: MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password][..]),
+        // The control side takes as long for everybody, and counts attempts.
+        auth_rejection_time: Duration::ZERO,
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        keys: vec![key],
+        window_size: WINDOW,
+        maximum_packet_size: 32 * 1024,
+        channel_buffer_size: 2_048,
+        event_buffer_size: 64,
+        max_auth_attempts: 8,
+        inactivity_timeout: Some(Duration::from_secs(2 * 3_600)),
+        keepalive_interval: Some(Duration::from_secs(30)),
+        keepalive_max: 3,
+        nodelay: true,
+        preferred: Preferred {
+            kex: Cow::Borrowed(&[
+                kex::MLKEM768X25519_SHA256,
+                kex::CURVE25519,
+                kex::CURVE25519_PRE_RFC_8731,
+                kex::EXTENSION_SUPPORT_AS_SERVER,
+                kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+            ]),
+            // The host has an Ed25519 key; the others are what users may sign with.
+            key: Cow::Owned(vec![
+                Algorithm::Ed25519,
+                ecdsa(EcdsaCurve::NistP256),
+                ecdsa(EcdsaCurve::NistP384),
+                ecdsa(EcdsaCurve::NistP521),
+                sha2(HashAlg::Sha512),
+                sha2(HashAlg::Sha256),
+            ]),
+            cipher: Cow::Borrowed(&[
+                cipher::AES_256_GCM,
+                cipher::AES_128_GCM,
+                cipher::CHACHA20_POLY1305,
+                cipher::AES_256_CTR,
+            ]),
+            mac: Cow::Borrowed(&[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM]),
+            compression: Cow::Borrowed(&[compression::NONE]),
+            ..Preferred::DEFAULT
+        },
+        ..Config::default()
+    }
+}

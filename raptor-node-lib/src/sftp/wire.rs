@@ -1,0 +1,508 @@
+//! SFTP version 3 as bytes (draft-ietf-secsh-filexfer-02) with OpenSSH's extensions (its PROTOCOL file, section 4).
+//!
+//! `russh_sftp::protocol` has these packets too. It copies what is written and replaces what is no UTF-8 in a path, so that a
+//! client would make a file of another name than it asked for: here data stays where it arrived, and such a path is refused.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+pub(super) use russh_sftp::protocol::{OpenFlags, StatusCode};
+
+/// The longest packet that is taken, in bytes: OpenSSH's limit.
+pub(super) const MAX_PACKET: usize = 256 * 1024;
+/// The most that is read or written at once, in bytes; what else is in a packet fits beside it.
+pub(super) const MAX_DATA: u32 = 255 * 1024;
+
+/// A packet that can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Malformed {
+    /// It ends too early.
+    #[error("the packet is too short")]
+    Short,
+    /// A text is no UTF-8.
+    #[error("a name is not UTF-8")]
+    Text,
+    /// It names nothing that a client may ask.
+    #[error("unknown request")]
+    Unknown,
+}
+
+/// What a client sets on a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Attributes {
+    pub(super) size: Option<u64>,
+    pub(super) owner: Option<(u32, u32)>,
+    pub(super) mode: Option<u32>,
+    /// When it was read and changed last, in seconds since 1970.
+    pub(super) times: Option<(u32, u32)>,
+}
+
+const SIZE: u32 = 1;
+const OWNER: u32 = 2;
+const MODE: u32 = 4;
+const TIMES: u32 = 8;
+const EXTENDED: u32 = 0x8000_0000;
+
+/// What a client asks.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Request {
+    Open {
+        path: String,
+        flags: u32,
+        attributes: Attributes,
+    },
+    Close {
+        handle: Bytes,
+    },
+    Read {
+        handle: Bytes,
+        offset: u64,
+        length: u32,
+    },
+    Write {
+        handle: Bytes,
+        offset: u64,
+        data: Bytes,
+    },
+    Lstat {
+        path: String,
+    },
+    Fstat {
+        handle: Bytes,
+    },
+    SetStat {
+        path: String,
+        attributes: Attributes,
+    },
+    FsetStat {
+        handle: Bytes,
+        attributes: Attributes,
+    },
+    OpenDir {
+        path: String,
+    },
+    ReadDir {
+        handle: Bytes,
+    },
+    Remove {
+        path: String,
+    },
+    MakeDir {
+        path: String,
+        attributes: Attributes,
+    },
+    RemoveDir {
+        path: String,
+    },
+    RealPath {
+        path: String,
+    },
+    Stat {
+        path: String,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    ReadLink {
+        path: String,
+    },
+    /// In OpenSSH's order, which every client has copied: where it leads first.
+    Symlink {
+        target: String,
+        link: String,
+    },
+    PosixRename {
+        from: String,
+        to: String,
+    },
+    StatVfs {
+        path: String,
+    },
+    FstatVfs {
+        handle: Bytes,
+    },
+    HardLink {
+        from: String,
+        to: String,
+    },
+    Fsync {
+        handle: Bytes,
+    },
+    LsetStat {
+        path: String,
+        attributes: Attributes,
+    },
+    Limits,
+    ExpandPath {
+        path: String,
+    },
+    CopyData {
+        from: Bytes,
+        from_offset: u64,
+        length: u64,
+        to: Bytes,
+        to_offset: u64,
+    },
+    HomeDirectory,
+}
+
+/// The extensions that are offered, with their versions.
+pub(super) const EXTENSIONS: &[(&str, &str)] = &[
+    ("posix-rename@openssh.com", "1"),
+    ("statvfs@openssh.com", "2"),
+    ("fstatvfs@openssh.com", "2"),
+    ("hardlink@openssh.com", "1"),
+    ("fsync@openssh.com", "1"),
+    ("lsetstat@openssh.com", "1"),
+    ("limits@openssh.com", "1"),
+    ("expand-path@openssh.com", "1"),
+    ("copy-data", "1"),
+    ("home-directory", "1"),
+];
+
+/// The first packet of a session.
+pub(super) const INIT: u8 = 1;
+
+/// Takes a packet (without its length) apart: type, number, body. The first one of a session has no number.
+pub(super) fn open(mut packet: Bytes) -> Result<(u8, u32, Bytes), Malformed> {
+    let kind = packet.try_get_u8().map_err(|_| Malformed::Short)?;
+    let id = packet.try_get_u32().map_err(|_| Malformed::Short)?;
+    Ok((kind, id, packet))
+}
+
+/// Reads a request's body.
+pub(super) fn request(kind: u8, body: Bytes) -> Result<Request, Malformed> {
+    let mut r = Reader(body);
+    Ok(match kind {
+        3 => Request::Open { path: r.text()?, flags: r.u32()?, attributes: r.attributes()? },
+        4 => Request::Close { handle: r.bytes()? },
+        5 => Request::Read { handle: r.bytes()?, offset: r.u64()?, length: r.u32()? },
+        6 => Request::Write { handle: r.bytes()?, offset: r.u64()?, data: r.bytes()? },
+        7 => Request::Lstat { path: r.text()? },
+        8 => Request::Fstat { handle: r.bytes()? },
+        9 => Request::SetStat { path: r.text()?, attributes: r.attributes()? },
+        10 => Request::FsetStat { handle: r.bytes()?, attributes: r.attributes()? },
+        11 => Request::OpenDir { path: r.text()? },
+        12 => Request::ReadDir { handle: r.bytes()? },
+        13 => Request::Remove { path: r.text()? },
+        14 => Request::MakeDir { path: r.text()?, attributes: r.attributes()? },
+        15 => Request::RemoveDir { path: r.text()? },
+        16 => Request::RealPath { path: r.text()? },
+        17 => Request::Stat { path: r.text()? },
+        18 => Request::Rename { from: r.text()?, to: r.text()? },
+        19 => Request::ReadLink { path: r.text()? },
+        20 => Request::Symlink { target: r.text()?, link: r.text()? },
+        200 => extended(&mut r)?,
+        _ => return Err(Malformed::Unknown),
+    })
+}
+
+fn extended(r: &mut Reader) -> Result<Request, Malformed> {
+    Ok(match r.text()?.as_str() {
+        "posix-rename@openssh.com" => Request::PosixRename { from: r.text()?, to: r.text()? },
+        "statvfs@openssh.com" => Request::StatVfs { path: r.text()? },
+        "fstatvfs@openssh.com" => Request::FstatVfs { handle: r.bytes()? },
+        "hardlink@openssh.com" => Request::HardLink { from: r.text()?, to: r.text()? },
+        "fsync@openssh.com" => Request::Fsync { handle: r.bytes()? },
+        "lsetstat@openssh.com" => Request::LsetStat { path: r.text()?, attributes: r.attributes()? },
+        "limits@openssh.com" => Request::Limits,
+        "expand-path@openssh.com" => Request::ExpandPath { path: r.text()? },
+        "copy-data" => Request::CopyData {
+            from: r.bytes()?,
+            from_offset: r.u64()?,
+            length: r.u64()?,
+            to: r.bytes()?,
+            to_offset: r.u64()?,
+        },
+        "home-directory" => {
+            r.text()?;
+            Request::HomeDirectory
+        }
+        _ => return Err(Malformed::Unknown),
+    })
+}
+
+struct Reader(Bytes);
+
+impl Reader {
+    fn u32(&mut self) -> Result<u32, Malformed> {
+        self.0.try_get_u32().map_err(|_| Malformed::Short)
+    }
+
+    fn u64(&mut self) -> Result<u64, Malformed> {
+        self.0.try_get_u64().map_err(|_| Malformed::Short)
+    }
+
+    fn bytes(&mut self) -> Result<Bytes, Malformed> {
+        let length = self.u32()? as usize;
+        if self.0.remaining() < length {
+            return Err(Malformed::Short);
+        }
+        Ok(self.0.split_to(length))
+    }
+
+    fn text(&mut self) -> Result<String, Malformed> {
+        String::from_utf8(self.bytes()?.into()).map_err(|_| Malformed::Text)
+    }
+
+    fn attributes(&mut self) -> Result<Attributes, Malformed> {
+        // Some clients leave them away where nothing is set.
+        if !self.0.has_remaining() {
+            return Ok(Attributes::default());
+        }
+        let flags = self.u32()?;
+        let has = |flag: u32| flags & flag != 0;
+        let attributes = Attributes {
+            size: if has(SIZE) { Some(self.u64()?) } else { None },
+            owner: if has(OWNER) { Some((self.u32()?, self.u32()?)) } else { None },
+            mode: if has(MODE) { Some(self.u32()?) } else { None },
+            times: if has(TIMES) { Some((self.u32()?, self.u32()?)) } else { None },
+        };
+        if has(EXTENDED) {
+            for _ in 0..self.u32()? {
+                self.bytes()?;
+                self.bytes()?;
+            }
+        }
+        Ok(attributes)
+    }
+}
+
+/// A reply that is being written.
+pub(super) struct Reply(BytesMut);
+
+impl Reply {
+    fn new(kind: u8, room: usize) -> Self {
+        let mut bytes = BytesMut::with_capacity(5 + room);
+        bytes.put_u32(0);
+        bytes.put_u8(kind);
+        Self(bytes)
+    }
+
+    /// How long it is by now.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn put_u32(&mut self, value: u32) {
+        self.0.put_u32(value);
+    }
+
+    pub(super) fn put_u64(&mut self, value: u64) {
+        self.0.put_u64(value);
+    }
+
+    pub(super) fn put_text(&mut self, text: &str) {
+        self.0.put_u32(u32::try_from(text.len()).unwrap_or(0));
+        self.0.put_slice(text.as_bytes());
+    }
+
+    pub(super) fn put_attributes(&mut self, attributes: &Attributes) {
+        let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+        self.0.put_u32(
+            flag(attributes.size.is_some(), SIZE)
+                | flag(attributes.owner.is_some(), OWNER)
+                | flag(attributes.mode.is_some(), MODE)
+                | flag(attributes.times.is_some(), TIMES),
+        );
+        if let Some(size) = attributes.size {
+            self.0.put_u64(size);
+        }
+        if let Some((user, group)) = attributes.owner {
+            self.0.put_u32(user);
+            self.0.put_u32(group);
+        }
+        if let Some(mode) = attributes.mode {
+            self.0.put_u32(mode);
+        }
+        if let Some((accessed, modified)) = attributes.times {
+            self.0.put_u32(accessed);
+            self.0.put_u32(modified);
+        }
+    }
+
+    /// The packet with its length in front.
+    pub(super) fn finish(mut self) -> Bytes {
+        let length = u32::try_from(self.0.len().saturating_sub(4)).unwrap_or(0);
+        if let Some(head) = self.0.get_mut(..4) {
+            head.copy_from_slice(&length.to_be_bytes());
+        }
+        self.0.freeze()
+    }
+}
+
+pub(super) fn version() -> Bytes {
+    let mut reply = Reply::new(2, 512);
+    reply.put_u32(3);
+    for (name, version) in EXTENSIONS {
+        reply.put_text(name);
+        reply.put_text(version);
+    }
+    reply.finish()
+}
+
+pub(super) fn status(id: u32, code: StatusCode, message: &str) -> Bytes {
+    let mut reply = Reply::new(101, 18 + message.len());
+    reply.put_u32(id);
+    reply.put_u32(code as u32);
+    reply.put_text(message);
+    reply.put_text("en");
+    reply.finish()
+}
+
+pub(super) fn handle(id: u32, handle: u32) -> Bytes {
+    let mut reply = Reply::new(102, 12);
+    reply.put_u32(id);
+    reply.put_u32(4);
+    reply.put_u32(handle);
+    reply.finish()
+}
+
+/// File data, read by `fill` right into the packet; none where it reads nothing.
+pub(super) fn data<E>(
+    id: u32,
+    length: usize,
+    fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+) -> Result<Option<Bytes>, E> {
+    const HEAD: usize = 13;
+    let mut packet = BytesMut::zeroed(HEAD + length);
+    let read = fill(packet.get_mut(HEAD..).unwrap_or_default())?;
+    if read == 0 {
+        return Ok(None);
+    }
+    packet.truncate(HEAD + read);
+    let read = u32::try_from(read).unwrap_or(0);
+    let mut head = packet.get_mut(..HEAD).unwrap_or_default();
+    head.put_u32(read.saturating_add(9));
+    head.put_u8(103);
+    head.put_u32(id);
+    head.put_u32(read);
+    Ok(Some(packet.freeze()))
+}
+
+/// The beginning of a list of names, whose number [`count_names`] fills in.
+pub(super) fn names(id: u32) -> Reply {
+    let mut reply = Reply::new(104, 1_024);
+    reply.put_u32(id);
+    reply.put_u32(0);
+    reply
+}
+
+/// Ends a list of names.
+pub(super) fn count_names(mut reply: Reply, count: u32) -> Bytes {
+    if let Some(place) = reply.0.get_mut(9..13) {
+        place.copy_from_slice(&count.to_be_bytes());
+    }
+    reply.finish()
+}
+
+/// One name alone.
+pub(super) fn name(id: u32, name: &str) -> Bytes {
+    let mut reply = names(id);
+    reply.put_text(name);
+    reply.put_text(name);
+    reply.put_attributes(&Attributes::default());
+    count_names(reply, 1)
+}
+
+pub(super) fn attributes(id: u32, attributes: &Attributes) -> Bytes {
+    let mut reply = Reply::new(105, 36);
+    reply.put_u32(id);
+    reply.put_attributes(attributes);
+    reply.finish()
+}
+
+/// The answer to an extended request: some numbers.
+pub(super) fn numbers(id: u32, numbers: &[u64]) -> Bytes {
+    let mut reply = Reply::new(201, 4 + numbers.len() * 8);
+    reply.put_u32(id);
+    for number in numbers {
+        reply.put_u64(*number);
+    }
+    reply.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use russh_sftp::protocol::{FileAttributes, Open, Packet, SetStat, Symlink, Write};
+
+    /// What an independent encoder makes of a packet, as this module reads it.
+    fn read(packet: Packet) -> Request {
+        let mut bytes = Bytes::try_from(packet).unwrap();
+        let length = bytes.get_u32();
+        assert_eq!(length as usize, bytes.len());
+        let (kind, id, body) = open(bytes).unwrap();
+        assert_eq!(id, 7);
+        request(kind, body).unwrap()
+    }
+
+    #[test]
+    fn packets_of_another_implementation_are_read() {
+        let mut attrs = FileAttributes::empty();
+        (attrs.size, attrs.permissions) = (Some(9), Some(0o644));
+        (attrs.atime, attrs.mtime) = (Some(1), Some(2));
+        let attributes = Attributes { size: Some(9), owner: None, mode: Some(0o644), times: Some((1, 2)) };
+        let pflags = OpenFlags::WRITE | OpenFlags::CREATE;
+        let packet = Open { id: 7, filename: "a/b".into(), pflags, attrs: attrs.clone() };
+        assert_eq!(
+            read(Packet::Open(packet)),
+            Request::Open { path: "a/b".into(), flags: 2 | 8, attributes }
+        );
+        let packet = SetStat { id: 7, path: "ä".into(), attrs };
+        assert_eq!(read(Packet::SetStat(packet)), Request::SetStat { path: "ä".into(), attributes });
+        let packet = Write { id: 7, handle: "hand".into(), offset: 1 << 40, data: vec![1, 2, 3] };
+        let data = Bytes::from_static(&[1, 2, 3]);
+        assert_eq!(
+            read(Packet::Write(packet)),
+            Request::Write { handle: Bytes::from_static(b"hand"), offset: 1 << 40, data }
+        );
+        let packet = Symlink { id: 7, linkpath: "first".into(), targetpath: "second".into() };
+        assert_eq!(
+            read(Packet::Symlink(packet)),
+            Request::Symlink { target: "first".into(), link: "second".into() },
+            "the first one is where it leads, as OpenSSH sends it"
+        );
+    }
+
+    #[test]
+    fn replies_are_read_by_another_implementation() {
+        let parse = |mut bytes: Bytes| {
+            assert_eq!(bytes.get_u32() as usize, bytes.len());
+            Packet::try_from(&mut bytes).unwrap()
+        };
+        assert!(matches!(parse(version()), Packet::Version(version)
+            if version.version == 3 && version.extensions.len() == EXTENSIONS.len()));
+        assert!(matches!(parse(status(7, StatusCode::NoSuchFile, "gone")), Packet::Status(status)
+            if status.id == 7 && status.status_code == StatusCode::NoSuchFile && status.error_message == "gone"));
+        let filled = data(7, 10, |buffer| {
+            buffer[..3].copy_from_slice(b"abc");
+            Ok::<_, ()>(3)
+        });
+        assert!(
+            matches!(parse(filled.unwrap().unwrap()), Packet::Data(data) if data.id == 7 && data.data == b"abc")
+        );
+        let told =
+            Attributes { size: Some(1 << 40), owner: Some((3, 4)), mode: Some(5), times: Some((6, 7)) };
+        let Packet::Attrs(read) = parse(attributes(7, &told)) else { panic!() };
+        assert_eq!((read.attrs.size, read.attrs.uid, read.attrs.gid), (Some(1 << 40), Some(3), Some(4)));
+        assert_eq!((read.attrs.permissions, read.attrs.atime, read.attrs.mtime), (Some(5), Some(6), Some(7)));
+        assert!(matches!(parse(name(7, "x")), Packet::Name(name) if name.files[0].filename == "x"));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic_and_what_is_no_text_is_refused() {
+        let mut state = 1_u64;
+        for _ in 0..200_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let bytes = state.to_le_bytes();
+            let body = Bytes::copy_from_slice(&bytes[..(bytes[0] % 9) as usize]);
+            let _ = request(bytes[1] % 24, body.clone());
+            let _ = request(200, body);
+        }
+        let body = Bytes::from_static(&[0, 0, 0, 1, 0xff]);
+        assert_eq!(request(13, body), Err(Malformed::Text));
+        assert_eq!(request(77, Bytes::new()), Err(Malformed::Unknown));
+    }
+}

@@ -3,6 +3,12 @@
 //! [`Node`] has three implementations: [`crate::daemons::remote`] (HTTP and WebSocket), `raptor-node-lib` (in process) and
 //! [`crate::daemons::simulated`]. The types here are the wire format of the first one as well.
 
+mod file_error;
+mod path;
+
+pub use file_error::{FileError, FileResult};
+pub use path::{FilePath, PathError};
+
 use crate::{
     containers::{
         Limits,
@@ -110,6 +116,9 @@ pub struct ContainerSpec {
     pub config_files: Vec<ConfigFile>,
     /// Whether starting is refused and a running process is to be stopped.
     pub suspended: bool,
+    /// Files that nobody may read or change through Raptor, as `.gitignore` has them.
+    #[serde(default)]
+    pub denied_files: Vec<String>,
 }
 
 /// What the host knows of a container now.

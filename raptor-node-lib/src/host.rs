@@ -2,7 +2,7 @@
 
 use crate::{
     desired::StateFolder,
-    files::Root,
+    files::{Accounts, Denied, Root},
     lifecycle::{Ask, Ground, Handle, Supervisor},
     runtime::{Docker, Sample},
     system::Meter,
@@ -99,6 +99,7 @@ impl Builder {
             events: broadcast::channel(1_024).0,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            accounts: Accounts::default(),
         });
         let host = Host(Arc::new(Inner {
             ground,
@@ -159,6 +160,20 @@ impl Host {
         self.0.ground.tasks.close();
         // Whoever waits for a process would wait for its end.
         let _ = tokio::time::timeout(Duration::from_millis(200), self.0.ground.tasks.wait()).await;
+    }
+
+    /// A container's files, counted against its disk limit and without what its template protects. Blocking.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], or [`NodeError::Internal`] when the folder can't be used.
+    pub fn root(&self, id: ContainerId) -> Result<Root, NodeError> {
+        self.handle(id)?;
+        let (ground, place) = (&self.0.ground, self.0.ground.place(id));
+        let spec = place.state.spec().ok_or(NodeError::NotFound)?;
+        let usage = ground.accounts.of(id, spec.limits.disk_mib);
+        let root = Root::measured(&place.data, ground.uid, ground.gid, usage)
+            .map_err(|error| NodeError::Internal(format!("The container's folder can't be used: {error}")))?;
+        Ok(root.denying(&Denied::new(&spec.denied_files)))
     }
 
     fn supervise(&self, spec: ContainerSpec) -> Result<Handle, NodeError> {
@@ -266,13 +281,13 @@ impl Host {
     /// Measures the data folders, one after another.
     async fn scan(&self) {
         for (id, handle) in self.handles() {
-            let (place, uid, gid) = (self.0.ground.place(id), self.0.ground.uid, self.0.ground.gid);
+            let host = self.clone();
             let size = tokio::task::spawn_blocking(move || {
-                if place.data.exists() {
-                    Root::open(&place.data, uid, gid).map_or(0, |root| root.size())
-                } else {
-                    0
+                if !host.0.ground.place(id).data.exists() {
+                    return 0;
                 }
+                let Ok(root) = host.root(id) else { return 0 };
+                root.usage().rescan(|| Ok(root.size())).unwrap_or(0)
             });
             if let Ok(size) = size.await {
                 *handle.disk.lock().unwrap_or_else(PoisonError::into_inner) = size;
@@ -327,6 +342,7 @@ impl Node for Host {
             other => other?,
         }
         self.0.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.0.ground.accounts.forget(id);
         let _ = self.0.ground.events.send(Arc::new(NodeEvent::Removed { id }));
         Ok(())
     }

@@ -136,6 +136,7 @@ fn spec(startup: &str) -> ContainerSpec {
         stop_timeout_ms: 3_000,
         config_files: Vec::new(),
         suspended: false,
+        denied_files: Vec::new(),
     }
 }
 

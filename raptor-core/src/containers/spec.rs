@@ -46,6 +46,7 @@ pub(super) fn spec(container: &Container, template: &Template, allocations: &[Al
         stop_timeout_ms: container.stop_timeout_ms.max(0).cast_unsigned(),
         config_files: context.files(template),
         suspended: container.suspended,
+        denied_files: template.denylist.clone(),
     }
 }
 

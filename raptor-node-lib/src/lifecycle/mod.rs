@@ -6,7 +6,7 @@ mod supervisor;
 
 pub(crate) use supervisor::{Ask, Supervisor};
 
-use crate::{console::Console, desired::StateFolder, runtime::Docker};
+use crate::{console::Console, desired::StateFolder, files::Accounts, runtime::Docker};
 use raptor_core::{
     clock::Clock,
     id::ContainerId,
@@ -30,6 +30,7 @@ pub(crate) struct Ground {
     pub(crate) events: broadcast::Sender<Arc<NodeEvent>>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
+    pub(crate) accounts: Accounts,
 }
 
 /// What others see of a supervised container.

@@ -1,0 +1,133 @@
+//! Why something was not done to a container's files.
+
+use super::path::PathError;
+use std::io;
+
+/// Linux's number for links in a circle; std has no stable name for it.
+const ELOOP: i32 = 40;
+
+/// What a caller can tell apart.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// There is nothing at the path.
+    #[error("There is nothing at this path.")]
+    NotFound,
+    /// There is something at the path already.
+    #[error("There is something with this name already. Choose another name, or replace it.")]
+    Exists,
+    /// A folder has something in it.
+    #[error("The folder is not empty.")]
+    NotEmpty,
+    /// A folder is needed.
+    #[error("This is no folder.")]
+    NotAFolder,
+    /// A file is needed.
+    #[error("This is a folder.")]
+    IsAFolder,
+    /// A pipe, socket or device.
+    #[error("This is neither a file nor a folder: pipes, sockets and devices can't be used here.")]
+    Special,
+    /// The template or the caller's access keeps this path from them.
+    #[error("This path is protected.")]
+    Denied,
+    /// The path, or a link on it, leads out of the container's folder.
+    #[error("The path leads out of the container's folder, which links may not.")]
+    Outside,
+    /// A link that leads to itself.
+    #[error("Links on this path lead in a circle.")]
+    Loop,
+    /// It changed since the caller read it.
+    #[error("Somebody else changed it meanwhile. Look at their version before you replace it.")]
+    Changed,
+    /// The container's disk limit.
+    #[error("The container's disk limit of {} MiB is reached. Delete something or have the limit raised.", limit / 1_048_576)]
+    OverLimit {
+        /// In bytes.
+        limit: u64,
+    },
+    /// The host's disk.
+    #[error("The disk of the host is full.")]
+    NoSpace,
+    /// Something is larger, deeper or more than what is worked on.
+    #[error("{0}")]
+    TooMuch(String),
+    /// The request makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// Somebody cancelled it.
+    #[error("It was cancelled.")]
+    Cancelled,
+    /// The host's kernel refused.
+    #[error("The host could not do it: {0}")]
+    Io(#[source] io::Error),
+}
+
+/// The result of something done to files.
+pub type FileResult<T> = Result<T, FileError>;
+
+impl FileError {
+    /// A stable name for machines.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "file_not_found",
+            Self::Exists => "file_exists",
+            Self::NotEmpty => "folder_not_empty",
+            Self::NotAFolder => "not_a_folder",
+            Self::IsAFolder => "is_a_folder",
+            Self::Special => "special_file",
+            Self::Denied => "file_denied",
+            Self::Outside => "outside",
+            Self::Loop => "link_loop",
+            Self::Changed => "file_changed",
+            Self::OverLimit { .. } => "disk_limit",
+            Self::NoSpace => "disk_full",
+            Self::TooMuch(_) => "too_much",
+            Self::Invalid(_) => "invalid",
+            Self::Cancelled => "cancelled",
+            Self::Io(_) => "io",
+        }
+    }
+}
+
+impl From<io::Error> for FileError {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            Kind::NotFound => Self::NotFound,
+            Kind::AlreadyExists => Self::Exists,
+            Kind::DirectoryNotEmpty => Self::NotEmpty,
+            Kind::NotADirectory => Self::NotAFolder,
+            Kind::IsADirectory => Self::IsAFolder,
+            Kind::StorageFull | Kind::QuotaExceeded => Self::NoSpace,
+            Kind::InvalidFilename => PathError::TooLong.into(),
+            // An error of ours that came through a `Read` or `Write`.
+            _ if error.get_ref().is_some_and(|inner| inner.is::<Self>()) => error
+                .into_inner()
+                .and_then(|inner| inner.downcast::<Self>().ok())
+                .map_or(Self::Cancelled, |inner| *inner),
+            _ if error.raw_os_error() == Some(ELOOP) => Self::Loop,
+            // cap-std's word for a path that leads outside carries no system error.
+            Kind::PermissionDenied if error.raw_os_error().is_none() => Self::Outside,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl From<FileError> for io::Error {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io(error) => error,
+            other => Self::other(other),
+        }
+    }
+}
+
+impl From<PathError> for FileError {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::Outside => Self::Outside,
+            PathError::Nul | PathError::TooLong => Self::Invalid(error.to_string()),
+        }
+    }
+}

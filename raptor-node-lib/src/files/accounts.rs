@@ -1,0 +1,41 @@
+//! The disk accounts of all containers on the host.
+
+use super::{Root, Usage};
+use raptor_core::id::ContainerId;
+use std::{
+    collections::HashMap,
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// One [`Usage`] per container, whoever opens its folder.
+#[derive(Default)]
+pub(crate) struct Accounts(Mutex<HashMap<ContainerId, Arc<Usage>>>);
+
+impl Accounts {
+    /// The account of a container with a limit in MiB, 0 = none. Its first user measures what is there.
+    pub(crate) fn of(&self, id: ContainerId, limit_mib: u64) -> Arc<Usage> {
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let usage = accounts.entry(id).or_default().clone();
+        usage.set_limit(limit_mib.saturating_mul(1024 * 1024));
+        usage
+    }
+
+    /// Closes the account of a container that is gone.
+    pub(crate) fn forget(&self, id: ContainerId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+}
+
+impl Root {
+    /// Opens a container's folder and measures it where nobody has. Blocking.
+    ///
+    /// # Errors
+    /// When it can't be opened.
+    pub(crate) fn measured(path: &Path, uid: u32, gid: u32, usage: Arc<Usage>) -> io::Result<Self> {
+        let root = Self::with_usage(path, uid, gid, usage)?;
+        root.usage().measure_once(|| Ok(root.size()));
+        Ok(root)
+    }
+}

@@ -1,0 +1,60 @@
+//! Small text files, read and replaced as a whole: configuration files.
+
+use super::{
+    root::{Open, Root},
+    stat::Kind,
+};
+use raptor_core::node::{FileError, FilePath, FileResult};
+use std::io::{Read, Write};
+
+/// The largest configuration file that is edited, in bytes.
+const MAX_TEXT: u64 = 4 * 1024 * 1024;
+
+impl Root {
+    /// The text of a file; none where there is no such file.
+    ///
+    /// # Errors
+    /// When it is too large, is no text or no regular file, or lies outside.
+    pub fn read_text(&self, path: &str) -> FileResult<Option<String>> {
+        let path = FilePath::parse(path)?;
+        let file = match self.open_file(&path, Open::READ) {
+            Ok(file) => file,
+            Err(FileError::NotFound) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let too_much = || FileError::TooMuch("A configuration file may have 4 MiB at most.".into());
+        if file.stat()?.len > MAX_TEXT {
+            return Err(too_much());
+        }
+        let mut text = String::new();
+        // The file may grow while it is read.
+        (&file).take(MAX_TEXT + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > MAX_TEXT { Err(too_much()) } else { Ok(Some(text)) }
+    }
+
+    /// Writes a text file as the container's user; folders on the way are made.
+    ///
+    /// # Errors
+    /// When it lies outside or the disk refuses.
+    pub fn write_text(&self, path: &str, text: &str) -> FileResult<()> {
+        let path = FilePath::parse(path)?;
+        let parent = path.parent().ok_or(FileError::IsAFolder)?;
+        self.create_dir_all(&parent)?;
+        let mode = match self.lstat(&path) {
+            Ok(stat) if stat.kind == Kind::Folder => return Err(FileError::IsAFolder),
+            Ok(stat) if stat.kind == Kind::File => stat.mode,
+            _ => 0o644,
+        };
+        // Written beside it and moved into place: a reader never sees half of it, and a link in its place isn't followed.
+        let beside = parent.join(&format!(".raptor-{}", uuid::Uuid::now_v7()))?;
+        let written = self.open_file(&beside, Open { mode, ..Open::NEW }).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.set_mode(mode)
+        });
+        let placed = written.and_then(|()| self.rename(&beside, &path, true));
+        if placed.is_err() {
+            let _ = self.remove_file(&beside);
+        }
+        placed
+    }
+}

@@ -1,0 +1,173 @@
+//! Removal of whole trees.
+
+use super::{
+    root::Root,
+    stat::{Kind, Stat},
+};
+use raptor_core::node::{FileError, FilePath, FileResult};
+use rustix::{
+    fs::{self as sys, AtFlags, Dir as Stream, Mode, OFlags, RenameFlags},
+    io::Errno,
+};
+use std::{
+    ffi::{CStr, CString},
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+};
+
+/// Folders that are open at the same time. Deeper ones are moved up first: no depth makes a tree that can't be removed.
+const OPEN_FOLDERS: usize = 32;
+/// How often a folder is emptied again that somebody fills meanwhile.
+const PATIENCE: u32 = 16;
+
+impl Root {
+    /// Removes a file, a link or a folder with all that is in it; links are removed, not followed. `each` is told the bytes
+    /// that each removal freed and stops it by saying no.
+    ///
+    /// # Errors
+    /// [`FileError::NotFound`], [`FileError::Denied`] where something in it is denied, [`FileError::Cancelled`].
+    pub fn remove_tree(&self, path: &FilePath, mut each: impl FnMut(u64) -> bool) -> FileResult<()> {
+        let leaf = self.leaf(path)?;
+        self.check_below(path)?;
+        let usage = self.usage();
+        remove_at(leaf.dir.as_fd(), &leaf.name, &mut |freed| {
+            usage.release(freed);
+            each(freed)
+        })
+    }
+}
+
+/// Removes a container's data folder with all that is in it, following no links.
+///
+/// # Errors
+/// When something can't be removed. A folder that isn't there is no error.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::other("no folder of a container"));
+    };
+    let parent = match std::fs::File::open(parent) {
+        Ok(parent) => parent,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let name = CString::new(std::os::unix::ffi::OsStrExt::as_bytes(name)).map_err(io::Error::other)?;
+    match remove_at(parent.as_fd(), &name, &mut |_| true) {
+        Ok(()) | Err(FileError::NotFound) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+struct Folder {
+    fd: OwnedFd,
+    name: CString,
+    below: Vec<CString>,
+    again: u32,
+}
+
+type Told<'a> = &'a mut dyn FnMut(u64) -> bool;
+
+fn remove_at(parent: BorrowedFd<'_>, name: &CStr, told: Told<'_>) -> FileResult<()> {
+    let stat = Stat::at(parent, name)?;
+    if stat.kind != Kind::Folder {
+        return unlink(parent, name, &stat, told);
+    }
+    let mut open = vec![Folder::empty(parent, name, told)?];
+    let mut moved = 0_u64;
+    while let Some(mut folder) = open.pop() {
+        let Some(next) = folder.below.pop() else {
+            let above = open.last().map_or(parent, |above| above.fd.as_fd());
+            if let Some(again) = finish(above, folder, told)? {
+                open.push(again);
+            }
+            continue;
+        };
+        if open.len() + 1 >= OPEN_FOLDERS
+            && let Some(first) = open.first_mut()
+        {
+            moved += 1;
+            lift(&folder, &next, first, moved)?;
+        } else {
+            match Folder::empty(folder.fd.as_fd(), &next, told) {
+                Ok(below) => {
+                    open.push(folder);
+                    open.push(below);
+                    continue;
+                }
+                // Somebody put something else there, or took it away: the folder is looked at again before it goes.
+                Err(FileError::NotFound | FileError::NotAFolder | FileError::Loop) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        open.push(folder);
+    }
+    Ok(())
+}
+
+/// Moves a folder that lies deep to the top of what is removed.
+fn lift(from: &Folder, name: &CStr, top: &mut Folder, number: u64) -> FileResult<()> {
+    let new = CString::new(format!(".raptor-{number}-{}", std::process::id())).map_err(io::Error::other)?;
+    match sys::renameat_with(&from.fd, name, &top.fd, &new, RenameFlags::NOREPLACE) {
+        Ok(()) => top.below.push(new),
+        Err(Errno::NOENT) => {}
+        Err(error) => return Err(io::Error::from(error).into()),
+    }
+    Ok(())
+}
+
+/// Removes a folder that is empty by now. One that somebody filled meanwhile comes back.
+fn finish(above: BorrowedFd<'_>, mut folder: Folder, told: Told<'_>) -> FileResult<Option<Folder>> {
+    let freed = Stat::of(&folder.fd)?.allocated();
+    match sys::unlinkat(above, &folder.name, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOENT) => told(freed).then_some(None).ok_or(FileError::Cancelled),
+        Err(Errno::NOTEMPTY) if folder.again < PATIENCE => {
+            folder.again += 1;
+            folder.below = sweep(folder.fd.as_fd(), told)?;
+            Ok(Some(folder))
+        }
+        // Somebody swapped it for something that is no folder.
+        Err(Errno::NOTDIR) => {
+            let stat = Stat::at(above, &folder.name)?;
+            unlink(above, &folder.name, &stat, told).map(|()| None)
+        }
+        Err(error) => Err(io::Error::from(error).into()),
+    }
+}
+
+impl Folder {
+    /// Opens a folder and removes what is no folder in it.
+    fn empty(parent: BorrowedFd<'_>, name: &CStr, told: Told<'_>) -> FileResult<Self> {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = sys::openat(parent, name, flags, Mode::empty()).map_err(io::Error::from)?;
+        let below = sweep(fd.as_fd(), told)?;
+        Ok(Self { fd, name: name.to_owned(), below, again: 0 })
+    }
+}
+
+/// Removes what is no folder; says which folders there are.
+fn sweep(folder: BorrowedFd<'_>, told: Told<'_>) -> FileResult<Vec<CString>> {
+    let mut below = Vec::new();
+    for entry in Stream::read_from(folder).map_err(io::Error::from)? {
+        let entry = entry.map_err(io::Error::from)?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        match Stat::at(folder, name) {
+            Ok(stat) if stat.kind == Kind::Folder => below.push(name.to_owned()),
+            Ok(stat) => unlink(folder, name, &stat, told)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(below)
+}
+
+fn unlink(folder: BorrowedFd<'_>, name: &CStr, stat: &Stat, told: Told<'_>) -> FileResult<()> {
+    match sys::unlinkat(folder, name, AtFlags::empty()) {
+        Ok(()) => told(stat.freed()).then_some(()).ok_or(FileError::Cancelled),
+        // Gone, or a folder by now: whoever removes the one above looks again.
+        Err(Errno::NOENT | Errno::ISDIR) => Ok(()),
+        Err(error) => Err(io::Error::from(error).into()),
+    }
+}

@@ -1,0 +1,243 @@
+//! How much of its disk a container uses, counted on every way in.
+
+use super::stat::Stat;
+use raptor_core::node::{FileError, FileResult};
+use std::{
+    fs::File,
+    io,
+    sync::{
+        Mutex, MutexGuard, Once, PoisonError,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
+
+/// File systems give space in such pieces.
+pub(super) const BLOCK: u64 = 4_096;
+/// Writes to files whose inodes differ in this share no lock.
+const STRIPES: u64 = 64;
+
+/// A container's disk account: its limit, and what a scan found plus what was written since. HTTP, SFTP, archives and
+/// downloads all reserve here before they write. What is counted is the space on the disk, so a sparse file costs what it holds.
+pub struct Usage {
+    limit: AtomicU64,
+    used: AtomicU64,
+    /// All growth there ever was, by which a scan learns what happened while it looked.
+    grown: AtomicU64,
+    stripes: [Mutex<()>; STRIPES as usize],
+    measured: Once,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl Usage {
+    /// An account with a limit in bytes; 0 = none.
+    #[must_use]
+    pub fn new(limit: u64) -> Self {
+        Self {
+            limit: limit.into(),
+            used: 0.into(),
+            grown: 0.into(),
+            stripes: std::array::from_fn(|_| Mutex::default()),
+            measured: Once::new(),
+        }
+    }
+
+    /// The limit in bytes; 0 = none.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.limit.load(SeqCst)
+    }
+
+    /// Changes the limit; 0 = none. What is there stays.
+    pub fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, SeqCst);
+    }
+
+    /// Bytes in use.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.used.load(SeqCst)
+    }
+
+    /// Bytes that may still be written; none where there is no limit.
+    #[must_use]
+    pub fn free(&self) -> Option<u64> {
+        let limit = self.limit();
+        (limit > 0).then(|| limit.saturating_sub(self.used()))
+    }
+
+    /// Takes space before it is written.
+    ///
+    /// # Errors
+    /// [`FileError::OverLimit`]; then nothing is taken.
+    pub fn reserve(&self, bytes: u64) -> FileResult<()> {
+        let limit = self.limit();
+        let taken = self.used.fetch_update(SeqCst, SeqCst, |used| {
+            let after = used.saturating_add(bytes);
+            (bytes == 0 || limit == 0 || after <= limit).then_some(after)
+        });
+        taken.map_err(|_| FileError::OverLimit { limit })?;
+        self.grown.fetch_add(bytes, SeqCst);
+        Ok(())
+    }
+
+    /// Gives space back.
+    pub fn release(&self, bytes: u64) {
+        let _ = self.used.fetch_update(SeqCst, SeqCst, |used| Some(used.saturating_sub(bytes)));
+    }
+
+    /// Replaces what was counted by what `scan` finds. What is written meanwhile is added, even where the scan saw it: too
+    /// much until the next scan beats too little.
+    ///
+    /// # Errors
+    /// Those of `scan`; then the account is as it was.
+    pub fn rescan(&self, scan: impl FnOnce() -> FileResult<u64>) -> FileResult<u64> {
+        let before = self.grown.load(SeqCst);
+        let found = scan()?;
+        let meanwhile = self.grown.load(SeqCst).saturating_sub(before);
+        let used = found.saturating_add(meanwhile);
+        self.used.store(used, SeqCst);
+        Ok(used)
+    }
+
+    /// Scans where nobody has since the daemon began: before that, the account would take everything for free.
+    pub(super) fn measure_once(&self, scan: impl FnOnce() -> FileResult<u64>) {
+        self.measured.call_once(|| {
+            if let Err(error) = self.rescan(scan) {
+                tracing::warn!(%error, "a container's files can't be measured");
+            }
+        });
+    }
+
+    /// No file may be longer than the disk is large, however few blocks it has.
+    pub(super) fn check_length(&self, length: u64) -> FileResult<()> {
+        match self.limit() {
+            limit if limit > 0 && length > limit => Err(FileError::OverLimit { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does something to a file that makes it `count` bytes longer or fuller from `offset` on, and counts what it really took.
+    pub(super) fn growing<T>(
+        &self,
+        file: &File,
+        offset: Offset,
+        count: u64,
+        act: impl FnOnce(&File) -> io::Result<T>,
+    ) -> FileResult<T> {
+        let (_turn, before) = self.turn(file)?;
+        let start = match offset {
+            Offset::At(offset) => offset,
+            Offset::End => before.len,
+        };
+        let end = start.saturating_add(count);
+        self.check_length(end)?;
+        // A file with holes may take as much as is written; one without takes only what lies beyond its end.
+        let has_holes = before.allocated() < before.len;
+        let needed =
+            if has_holes { count.saturating_add(BLOCK) } else { end.saturating_sub(before.allocated()) };
+        let needed = needed.next_multiple_of(BLOCK);
+        self.reserve(needed)?;
+        let done = act(file);
+        self.settle(file, before.allocated(), needed);
+        Ok(done?)
+    }
+
+    /// Changes a file's length and counts what that frees.
+    pub(super) fn resizing<T>(
+        &self,
+        file: &File,
+        length: u64,
+        act: impl FnOnce(&File) -> io::Result<T>,
+    ) -> FileResult<T> {
+        let (_turn, before) = self.turn(file)?;
+        self.check_length(length)?;
+        let done = act(file);
+        self.settle(file, before.allocated(), 0);
+        Ok(done?)
+    }
+
+    /// Two writers of one file would each count what the other wrote.
+    fn turn(&self, file: &File) -> FileResult<(Option<MutexGuard<'_, ()>>, Stat)> {
+        let stat = Stat::of(file)?;
+        let stripe = self.stripes.get(usize::try_from(stat.inode % STRIPES).unwrap_or(0));
+        let guard = stripe.map(|stripe| stripe.lock().unwrap_or_else(PoisonError::into_inner));
+        // Only what is seen while nobody else writes is of use.
+        let stat = if guard.is_some() { Stat::of(file)? } else { stat };
+        Ok((guard, stat))
+    }
+
+    fn settle(&self, file: &File, before: u64, reserved: u64) {
+        let Ok(after) = Stat::of(file) else { return };
+        let after = after.allocated();
+        self.correct(reserved, after.saturating_sub(before));
+        self.release(before.saturating_sub(after));
+    }
+
+    /// Puts what was really taken in the place of what was reserved.
+    pub(super) fn correct(&self, reserved: u64, taken: u64) {
+        if taken > reserved {
+            // The file system took more than anybody could foresee; it is taken, limit or not.
+            let _ =
+                self.used.fetch_update(SeqCst, SeqCst, |used| Some(used.saturating_add(taken - reserved)));
+            self.grown.fetch_add(taken - reserved, SeqCst);
+        } else {
+            self.release(reserved - taken);
+        }
+    }
+}
+
+/// Where something is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Offset {
+    /// At this byte.
+    At(u64),
+    /// After the last byte.
+    End,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_over_the_limit_is_refused_and_takes_nothing() {
+        let usage = Usage::new(10);
+        usage.reserve(8).unwrap();
+        assert!(matches!(usage.reserve(3), Err(FileError::OverLimit { limit: 10 })));
+        assert!(matches!(usage.reserve(u64::MAX), Err(FileError::OverLimit { .. })), "no overflow");
+        assert_eq!((usage.used(), usage.free()), (8, Some(2)));
+        usage.release(100);
+        assert_eq!(usage.used(), 0);
+    }
+
+    #[test]
+    fn a_scan_keeps_what_was_written_meanwhile() {
+        let usage = Usage::new(100);
+        usage.reserve(50).unwrap();
+        let used = usage.rescan(|| {
+            usage.reserve(7)?;
+            Ok(20)
+        });
+        assert_eq!(used.unwrap(), 27);
+    }
+
+    #[test]
+    fn many_at_once_never_pass_the_limit() {
+        let usage = Usage::new(1_000);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..1_000 {
+                        let _ = usage.reserve(1);
+                    }
+                });
+            }
+        });
+        assert_eq!(usage.used(), 1_000);
+    }
+}

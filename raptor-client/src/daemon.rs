@@ -213,6 +213,9 @@ pub mod types {
     pub struct ContainerSpec {
         ///Edits of its configuration files before each start. Placeholders are resolved already, but for `{{config.*}}`.
         pub config_files: ::std::vec::Vec<ConfigFile>,
+        ///Files that nobody may read or change through Raptor, as `.gitignore` has them.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub denied_files: ::std::vec::Vec<::std::string::String>,
         /**Substrings (or `regex:` patterns) of which one in a line of output means that the container is running.
 Empty: running as soon as the process has started.*/
         pub done: ::std::vec::Vec<::std::string::String>,
@@ -1141,6 +1144,10 @@ Empty: running as soon as the process has started.*/
                 ::std::vec::Vec<super::ConfigFile>,
                 ::std::string::String,
             >,
+            denied_files: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             done: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -1171,6 +1178,7 @@ Empty: running as soon as the process has started.*/
             fn default() -> Self {
                 Self {
                     config_files: Err("no value supplied for config_files".to_string()),
+                    denied_files: Ok(Default::default()),
                     done: Err("no value supplied for done".to_string()),
                     environment: Err("no value supplied for environment".to_string()),
                     id: Err("no value supplied for id".to_string()),
@@ -1199,6 +1207,18 @@ Empty: running as soon as the process has started.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for config_files: {e}")
+                    });
+                self
+            }
+            pub fn denied_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denied_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denied_files: {e}")
                     });
                 self
             }
@@ -1371,6 +1391,7 @@ Empty: running as soon as the process has started.*/
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     config_files: value.config_files?,
+                    denied_files: value.denied_files?,
                     done: value.done?,
                     environment: value.environment?,
                     id: value.id?,
@@ -1391,6 +1412,7 @@ Empty: running as soon as the process has started.*/
             fn from(value: super::ContainerSpec) -> Self {
                 Self {
                     config_files: Ok(value.config_files),
+                    denied_files: Ok(value.denied_files),
                     done: Ok(value.done),
                     environment: Ok(value.environment),
                     id: Ok(value.id),

@@ -4,6 +4,7 @@
 //! [`crate::daemons::simulated`]. The types here are the wire format of the first one as well.
 
 mod file_error;
+pub mod files;
 mod path;
 
 pub use file_error::{FileError, FileResult};
@@ -371,6 +372,9 @@ pub enum NodeError {
     /// Docker does not answer on the host.
     #[error("{0}")]
     Docker(String),
+    /// Something was not done to its files.
+    #[error("{0}")]
+    File(#[from] FileError),
     /// Something broke on the host.
     #[error("{0}")]
     Internal(String),
@@ -415,4 +419,9 @@ pub trait Node: Send + Sync {
 
     /// What happens on the host, beginning with a snapshot. The stream ends when the host goes away.
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError>;
+
+    /// Its containers' files.
+    fn files(&self) -> &dyn files::NodeFiles {
+        &files::NoFiles
+    }
 }

@@ -6,6 +6,7 @@ use crate::{
     lifecycle::{Ask, Ground, Handle, Supervisor},
     runtime::{Docker, Sample},
     system::Meter,
+    workspace::{AllOperations, Workspace},
 };
 use async_trait::async_trait;
 use futures_util::{
@@ -17,7 +18,7 @@ use raptor_core::{
     id::ContainerId,
     node::{
         ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, PowerAction, Since, Stats, SystemInfo,
+        NodeEvent, PowerAction, Since, Stats, SystemInfo, files::NodeFiles,
     },
 };
 use std::{
@@ -100,6 +101,7 @@ impl Builder {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             accounts: Accounts::default(),
+            operations: AllOperations::default(),
         });
         let host = Host(Arc::new(Inner {
             ground,
@@ -171,9 +173,17 @@ impl Host {
         let (ground, place) = (&self.0.ground, self.0.ground.place(id));
         let spec = place.state.spec().ok_or(NodeError::NotFound)?;
         let usage = ground.accounts.of(id, spec.limits.disk_mib);
-        let root = Root::measured(&place.data, ground.uid, ground.gid, usage)
+        let root = Root::measured(&place.data, &place.state.files(), ground.uid, ground.gid, usage)
             .map_err(|error| NodeError::Internal(format!("The container's folder can't be used: {error}")))?;
         Ok(root.denying(&Denied::new(&spec.denied_files)))
+    }
+
+    /// A container's files with its trash, versions and uploads, for somebody from whom `denied` is kept. Blocking.
+    pub(crate) fn workspace(&self, id: ContainerId, denied: &[String]) -> Result<Workspace, NodeError> {
+        let root = self.root(id)?.denying(&Denied::new(denied));
+        let beside = self.0.ground.place(id).state.files();
+        Workspace::open(root, &beside, self.0.ground.clock.clone(), self.0.ground.operations.of(id))
+            .map_err(NodeError::from)
     }
 
     fn supervise(&self, spec: ContainerSpec) -> Result<Handle, NodeError> {
@@ -283,11 +293,11 @@ impl Host {
         for (id, handle) in self.handles() {
             let host = self.clone();
             let size = tokio::task::spawn_blocking(move || {
-                if !host.0.ground.place(id).data.exists() {
+                let place = host.0.ground.place(id);
+                if !place.data.exists() {
                     return 0;
                 }
-                let Ok(root) = host.root(id) else { return 0 };
-                root.usage().rescan(|| Ok(root.size())).unwrap_or(0)
+                host.root(id).map_or(0, |root| root.measure(&place.state.files()))
             });
             if let Ok(size) = size.await {
                 *handle.disk.lock().unwrap_or_else(PoisonError::into_inner) = size;
@@ -342,6 +352,7 @@ impl Node for Host {
             other => other?,
         }
         self.0.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.0.ground.operations.forget(id);
         self.0.ground.accounts.forget(id);
         let _ = self.0.ground.events.send(Arc::new(NodeEvent::Removed { id }));
         Ok(())
@@ -415,5 +426,9 @@ impl Node for Host {
             Some((event, (events, host)))
         });
         Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
+    }
+
+    fn files(&self) -> &dyn NodeFiles {
+        self
     }
 }

@@ -10,5 +10,6 @@ mod host;
 mod lifecycle;
 pub mod runtime;
 mod system;
+mod workspace;
 
 pub use host::{Builder, Host};

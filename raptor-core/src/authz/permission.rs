@@ -105,6 +105,12 @@ permissions! {
         SettingsUpdate = "settings.update": "Change name and description",
         ActivityRead = "activity.read": "See what was done to the container",
         Delete = "container.delete": "Delete the container",
+        FileRead = "file.read": "See files and folders",
+        FileReadContent = "file.read-content": "Open and download files",
+        FileCreate = "file.create": "Create, upload and copy files",
+        FileUpdate = "file.update": "Change, rename and move files",
+        FileDelete = "file.delete": "Delete files and empty the trash",
+        FileArchive = "file.archive": "Make and unpack archives",
     }
 }
 
@@ -119,15 +125,21 @@ impl ContainerPermission {
             | Self::NetworkRead
             | Self::AccessRead
             | Self::SettingsRead
-            | Self::ActivityRead => SystemPermission::ContainersRead,
+            | Self::ActivityRead
+            | Self::FileRead => SystemPermission::ContainersRead,
             Self::ConsoleCommand
             | Self::PowerStart
             | Self::PowerStop
             | Self::PowerRestart
             | Self::PowerKill => SystemPermission::ContainersControl,
-            Self::StartupUpdate | Self::NetworkUpdate | Self::SettingsUpdate => {
-                SystemPermission::ContainersUpdate
-            }
+            Self::StartupUpdate
+            | Self::NetworkUpdate
+            | Self::SettingsUpdate
+            | Self::FileReadContent
+            | Self::FileCreate
+            | Self::FileUpdate
+            | Self::FileDelete
+            | Self::FileArchive => SystemPermission::ContainersUpdate,
             Self::AccessCreate | Self::AccessUpdate | Self::AccessDelete => {
                 SystemPermission::ContainersAccess
             }

@@ -89,6 +89,8 @@ impl Level {
                 P::PowerKill,
                 P::StartupRead,
                 P::NetworkRead,
+                P::FileRead,
+                P::FileReadContent,
             ]
             .into_iter()
             .collect(),

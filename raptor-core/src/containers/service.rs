@@ -912,7 +912,8 @@ impl ContainerService<'_> {
     }
 
     /// Writes down what was done on a host.
-    async fn note(
+    /// Writes down what was done on the container's host.
+    pub(crate) async fn note(
         &self,
         actor: &Actor,
         action: &str,
@@ -1050,6 +1051,7 @@ impl From<NodeError> for Error {
             },
             NodeError::Invalid(why) => Self::invalid("command", why),
             NodeError::Unreachable(_) => Self::Unavailable { code: "daemon_unreachable", message },
+            NodeError::File(error) => error.into(),
             NodeError::WrongKey => Self::Unavailable { code: "daemon_wrong_key", message },
             NodeError::Protocol { .. } => Self::Unavailable { code: "daemon_protocol", message },
             NodeError::Docker(_) => Self::Unavailable { code: "docker_unavailable", message },

@@ -6,7 +6,9 @@ mod supervisor;
 
 pub(crate) use supervisor::{Ask, Supervisor};
 
-use crate::{console::Console, desired::StateFolder, files::Accounts, runtime::Docker};
+use crate::{
+    console::Console, desired::StateFolder, files::Accounts, runtime::Docker, workspace::AllOperations,
+};
 use raptor_core::{
     clock::Clock,
     id::ContainerId,
@@ -31,6 +33,7 @@ pub(crate) struct Ground {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) accounts: Accounts,
+    pub(crate) operations: AllOperations,
 }
 
 /// What others see of a supervised container.

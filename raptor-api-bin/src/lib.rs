@@ -59,5 +59,6 @@ impl App {
 
 /// All routes: the API under `/api/v1`, Swagger UI at `/swagger-ui`, the panel everywhere else.
 pub fn router(app: App) -> axum::Router {
-    serve::layers(routes::all(), app)
+    let (routes, unlimited) = (routes::api(), routes::unlimited());
+    serve::layers(routes.split_for_parts().0, unlimited.split_for_parts().0, app)
 }

@@ -4,6 +4,7 @@ use crate::{App, extract, openapi::openapi, panel};
 use anyhow::{Context, bail};
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     http::{HeaderName, HeaderValue, Method, Request, header},
 };
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
@@ -26,7 +27,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-pub(crate) fn layers(routes: Router<App>, app: App) -> Router {
+pub(crate) fn layers(routes: Router<App>, unlimited: Router<App>, app: App) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(app.panel_origin.parse().unwrap_or(HeaderValue::from_static("null")))
         .allow_credentials(true)
@@ -52,7 +53,6 @@ pub(crate) fn layers(routes: Router<App>, app: App) -> Router {
         .layer(trace)
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(cors);
     Router::new()
         .merge(SwaggerUi::new("/swagger-ui").url("/api/v1/openapi.json", openapi()))
@@ -62,6 +62,8 @@ pub(crate) fn layers(routes: Router<App>, app: App) -> Router {
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         .merge(routes)
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .merge(unlimited.layer(DefaultBodyLimit::disable()))
         .with_state(app)
         .layer(around)
 }

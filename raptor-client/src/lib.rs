@@ -14,8 +14,10 @@
 pub mod api;
 #[rustfmt::skip]
 pub mod daemon;
+mod content;
 mod socket;
 
+pub use content::{ABOUT, Content, ContentClient};
 pub use socket::{Outbox, SocketError, connect, converse};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -52,6 +54,13 @@ pub fn daemon_client(base: &str, key: &str) -> Result<daemon::Client, ClientErro
 }
 
 fn http(token: &str) -> Result<reqwest::Client, ClientError> {
+    http_with(token, |client| client.timeout(PATIENCE))
+}
+
+fn http_with(
+    token: &str,
+    set: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, ClientError> {
     // Fails when it is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut headers = HeaderMap::new();
@@ -60,9 +69,6 @@ fn http(token: &str) -> Result<reqwest::Client, ClientError> {
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
     }
-    Ok(reqwest::Client::builder()
-        .default_headers(headers)
-        .connect_timeout(Duration::from_secs(5))
-        .timeout(PATIENCE)
+    Ok(set(reqwest::Client::builder().default_headers(headers).connect_timeout(Duration::from_secs(5)))
         .build()?)
 }

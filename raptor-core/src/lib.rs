@@ -61,6 +61,8 @@ pub mod configfiles;
 pub mod containers;
 pub mod daemons;
 pub mod error;
+#[cfg(feature = "store")]
+pub mod files;
 pub mod id;
 #[cfg(feature = "store")]
 mod jobs;

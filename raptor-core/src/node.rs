@@ -4,6 +4,7 @@
 //! [`crate::daemons::simulated`]. The types here are the wire format of the first one as well.
 
 mod file_error;
+pub mod files;
 mod path;
 
 pub use file_error::{FileError, FileResult};
@@ -391,6 +392,9 @@ pub enum NodeError {
     /// Docker does not answer on the host.
     #[error("{0}")]
     Docker(String),
+    /// Something was not done to its files.
+    #[error("{0}")]
+    File(#[from] FileError),
     /// Something broke on the host.
     #[error("{0}")]
     Internal(String),
@@ -438,4 +442,9 @@ pub trait Node: Send + Sync {
 
     /// Tells the host something over the link that [`Node::events`] opened.
     async fn tell(&self, word: Word) -> Result<(), NodeError>;
+
+    /// Its containers' files.
+    fn files(&self) -> &dyn files::NodeFiles {
+        &files::NoFiles
+    }
 }

@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     containers::{ListCache, list_cache, service::ContainerService},
     daemons::service::DaemonService,
+    files::{links::LinkService, service::FileService},
     jobs::worker,
     live::{Connector, Fleet},
     node::Node,
@@ -237,6 +238,18 @@ impl Raptor {
     #[must_use]
     pub fn containers(&self) -> ContainerService<'_> {
         ContainerService(self)
+    }
+
+    /// Files.
+    #[must_use]
+    pub fn files(&self) -> FileService<'_> {
+        FileService(self)
+    }
+
+    /// Links to files.
+    #[must_use]
+    pub fn links(&self) -> LinkService<'_> {
+        LinkService(self)
     }
 
     /// The audit trail.

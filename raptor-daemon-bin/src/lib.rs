@@ -1,6 +1,7 @@
 //! Raptor's daemon: a thin server over [`raptor_node_lib`].
 
 pub mod config;
+mod files;
 mod problem;
 mod routes;
 

@@ -5,7 +5,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use raptor_core::node::NodeError;
+use raptor_core::node::{FileError, NodeError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -49,9 +49,23 @@ impl From<NodeError> for Problem {
             NodeError::Docker(_) | NodeError::Unreachable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "docker_unavailable")
             }
+            NodeError::File(error) => (file_status(error), error.code()),
             NodeError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         Self::new(status, code, error.to_string())
+    }
+}
+
+fn file_status(error: &FileError) -> StatusCode {
+    match error {
+        FileError::NotFound => StatusCode::NOT_FOUND,
+        FileError::Denied => StatusCode::FORBIDDEN,
+        FileError::Exists | FileError::NotEmpty | FileError::Changed | FileError::Cancelled => {
+            StatusCode::CONFLICT
+        }
+        FileError::OverLimit { .. } | FileError::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+        FileError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 

@@ -37,11 +37,11 @@ use utoipa_swagger_ui::SwaggerUi;
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 const PING_EVERY: Duration = Duration::from_secs(10);
 
-type Shared = Arc<dyn Node>;
+pub(crate) type Shared = Arc<dyn Node>;
 
 #[derive(FromRequest)]
 #[from_request(via(axum::Json), rejection(Problem))]
-struct Json<T>(T);
+pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
@@ -51,11 +51,11 @@ impl<T: Serialize> IntoResponse for Json<T> {
 
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(Problem))]
-struct Query<T>(T);
+pub(crate) struct Query<T>(pub(crate) T);
 
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(Problem))]
-struct Path<T>(T);
+pub(crate) struct Path<T>(pub(crate) T);
 
 #[derive(OpenApi)]
 #[openapi(
@@ -87,7 +87,8 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(send_command))
         .routes(routes!(get_console))
         .routes(routes!(live_container))
-        .routes(routes!(link));
+        .routes(routes!(link))
+        .merge(crate::files::routes());
     OpenApiRouter::with_openapi(Base::openapi()).nest("/api/v1", v1)
 }
 

@@ -62,6 +62,12 @@ impl StateFolder {
         Ok(ids.collect())
     }
 
+    /// Where its trash, earlier versions and unfinished uploads are kept.
+    #[must_use]
+    pub fn files(&self) -> PathBuf {
+        self.0.join("files")
+    }
+
     /// Where its console is kept.
     #[must_use]
     pub fn console(&self) -> PathBuf {

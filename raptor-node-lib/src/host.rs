@@ -7,6 +7,7 @@ use crate::{
     runtime::{Docker, Sample},
     sftp,
     system::Meter,
+    workspace::{AllOperations, Workspace},
 };
 use async_trait::async_trait;
 use futures_util::{
@@ -18,7 +19,7 @@ use raptor_core::{
     id::ContainerId,
     node::{
         ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, PowerAction, Since, Stats, SystemInfo, Word,
+        NodeEvent, PowerAction, Since, Stats, SystemInfo, Word, files::NodeFiles,
     },
 };
 use std::{
@@ -110,6 +111,7 @@ impl Builder {
             stop: CancellationToken::new(),
             accounts: Accounts::default(),
             link: Arc::default(),
+            operations: AllOperations::default(),
         });
         let host = Host(Arc::new(Inner {
             ground,
@@ -203,9 +205,17 @@ impl Host {
         let (ground, place) = (&self.0.ground, self.0.ground.place(id));
         let spec = place.state.spec().ok_or(NodeError::NotFound)?;
         let usage = ground.accounts.of(id, spec.limits.disk_mib);
-        let root = Root::measured(&place.data, ground.uid, ground.gid, usage)
+        let root = Root::measured(&place.data, &place.state.files(), ground.uid, ground.gid, usage)
             .map_err(|error| NodeError::Internal(format!("The container's folder can't be used: {error}")))?;
         Ok(root.denying(&Denied::new(&spec.denied_files)))
+    }
+
+    /// A container's files with its trash, versions and uploads, for somebody from whom `denied` is kept. Blocking.
+    pub(crate) fn workspace(&self, id: ContainerId, denied: &[String]) -> Result<Workspace, NodeError> {
+        let root = self.root(id)?.denying(&Denied::new(denied));
+        let beside = self.0.ground.place(id).state.files();
+        Workspace::open(root, &beside, self.0.ground.clock.clone(), self.0.ground.operations.of(id))
+            .map_err(NodeError::from)
     }
 
     fn supervise(&self, spec: ContainerSpec) -> Result<Handle, NodeError> {
@@ -316,11 +326,11 @@ impl Host {
         for (id, handle) in self.handles() {
             let host = self.clone();
             let size = tokio::task::spawn_blocking(move || {
-                if !host.0.ground.place(id).data.exists() {
+                let place = host.0.ground.place(id);
+                if !place.data.exists() {
                     return 0;
                 }
-                let Ok(root) = host.root(id) else { return 0 };
-                root.usage().rescan(|| Ok(root.size())).unwrap_or(0)
+                host.root(id).map_or(0, |root| root.measure(&place.state.files()))
             });
             if let Ok(size) = size.await {
                 *handle.disk.lock().unwrap_or_else(PoisonError::into_inner) = size;
@@ -375,6 +385,7 @@ impl Node for Host {
             other => other?,
         }
         self.0.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.0.ground.operations.forget(id);
         self.0.ground.accounts.forget(id);
         let _ = self.0.ground.events.send(Arc::new(NodeEvent::Removed { id }));
         Ok(())
@@ -456,5 +467,9 @@ impl Node for Host {
     async fn tell(&self, word: Word) -> Result<(), NodeError> {
         self.0.ground.link.hear(word);
         Ok(())
+    }
+
+    fn files(&self) -> &dyn NodeFiles {
+        self
     }
 }

@@ -12,5 +12,6 @@ mod link;
 pub mod runtime;
 mod sftp;
 mod system;
+mod workspace;
 
 pub use host::{Builder, Host};

@@ -7,7 +7,9 @@ mod allocations;
 mod auth;
 mod container_templates;
 mod containers;
+mod content;
 mod daemons;
+mod files;
 mod live;
 mod network;
 mod roles;
@@ -39,11 +41,13 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(sftp::routes())
         .merge(access::routes())
         .merge(live::routes())
+        .merge(files::routes())
+        .merge(content::routes())
         .merge(activity::routes());
     OpenApiRouter::with_openapi(Base::openapi()).nest("/api/v1", v1)
 }
 
-/// Every route.
-pub(crate) fn all() -> axum::Router<App> {
-    api().split_for_parts().0
+/// Those of them whose bodies are not bounded by the server: files on their way to a host.
+pub(crate) fn unlimited() -> OpenApiRouter<App> {
+    OpenApiRouter::new().nest("/api/v1", content::unlimited())
 }

@@ -4,6 +4,7 @@ pub mod account;
 pub mod activity;
 pub mod containers;
 pub mod daemons;
+pub mod files;
 pub mod roles;
 pub mod sftp;
 pub mod templates;

@@ -153,6 +153,13 @@ impl AuthService<'_> {
         Ok(entry.map(|entry| Actor::User(Arc::new(UserActor { ip: user.ip, ..entry.actor.clone() }))))
     }
 
+    /// The user whose session this is, as they are now; none when it has ended.
+    pub(crate) async fn of_session(&self, id: SessionId) -> Result<Option<Actor>> {
+        let now = self.0.clock.now();
+        let entry = self.entry(id).await?.filter(|entry| entry.expires_at > now);
+        Ok(entry.map(|entry| Actor::User(Arc::new(entry.actor.clone()))))
+    }
+
     async fn entry(&self, id: SessionId) -> Result<Option<Arc<Entry>>> {
         match self.0.sessions.get(&id) {
             Some(entry) => Ok(Some(entry)),

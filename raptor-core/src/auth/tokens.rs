@@ -3,6 +3,7 @@
 use super::seal::derive;
 use crate::{
     Error, Result,
+    files::links::Link,
     id::{SessionId, UserId},
 };
 use chrono::{DateTime, Utc};
@@ -16,6 +17,9 @@ use signature::{Signer, Verifier};
 
 /// What a token is for. A token of one purpose is refused everywhere else.
 const AUDIENCE: &str = "raptor:session";
+
+/// What a link to a file is for.
+const LINK_AUDIENCE: &str = "raptor:download";
 
 /// HS256 on ring, so that one crypto library does for everything.
 struct Hs256(hmac::Key);
@@ -66,11 +70,21 @@ struct Claims {
     exp: i64,
 }
 
+#[derive(Serialize, Deserialize)]
+struct LinkClaims {
+    aud: String,
+    exp: i64,
+    link: Link,
+}
+
 /// Signs and reads tokens.
 pub(crate) struct Tokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
+    link_encoding: EncodingKey,
+    link_decoding: DecodingKey,
+    link_validation: Validation,
 }
 
 impl Tokens {
@@ -83,7 +97,14 @@ impl Tokens {
         validation.set_required_spec_claims(&["exp", "aud", "sub"]);
         // The session's own end is checked against the injected clock.
         validation.validate_exp = false;
+        let link_key = derive(secret, "raptor download links v1")?;
+        let mut link_validation = validation.clone();
+        link_validation.set_audience(&[LINK_AUDIENCE]);
+        link_validation.set_required_spec_claims(&["exp", "aud"]);
         Ok(Self {
+            link_encoding: EncodingKey::from_secret(&link_key),
+            link_decoding: DecodingKey::from_secret(&link_key),
+            link_validation,
             encoding: EncodingKey::from_secret(&key),
             decoding: DecodingKey::from_secret(&key),
             validation,
@@ -105,6 +126,20 @@ impl Tokens {
             exp: until.timestamp(),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(Error::internal)
+    }
+
+    /// A link to a file that can be opened before `until`.
+    pub(crate) fn sign_link(&self, link: &Link, until: DateTime<Utc>) -> Result<String> {
+        let claims = serde_json::json!({ "aud": LINK_AUDIENCE, "exp": until.timestamp(), "link": link });
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.link_encoding)
+            .map_err(Error::internal)
+    }
+
+    /// What a genuine link of ours says, if it has not expired at `now`.
+    pub(crate) fn read_link(&self, token: &str, now: DateTime<Utc>) -> Option<Link> {
+        let read = jsonwebtoken::decode::<LinkClaims>(token, &self.link_decoding, &self.link_validation);
+        let claims = read.ok()?.claims;
+        (claims.exp > now.timestamp()).then_some(claims.link)
     }
 
     /// The session that a genuine token of ours names, if it has not expired at `now`.

@@ -124,6 +124,19 @@ actions! {
     /// See what was done to a container.
     ReadContainerActivity on Visible = Action::Container(C::ActivityRead);
 
+    /// See a container's files and folders.
+    ReadFiles on Visible = Action::Container(C::FileRead);
+    /// Open and download a container's files.
+    ReadFileContent on Visible = Action::Container(C::FileReadContent);
+    /// Make, upload and copy files.
+    CreateFiles on Visible = Action::Container(C::FileCreate);
+    /// Change, rename and move files.
+    UpdateFiles on Visible = Action::Container(C::FileUpdate);
+    /// Delete files.
+    DeleteFiles on Visible = Action::Container(C::FileDelete);
+    /// Make and unpack archives.
+    ArchiveFiles on Visible = Action::Container(C::FileArchive);
+
     /// Read the audit trail of everybody.
     ReadActivity on () = Action::System(S::ActivityRead);
 }

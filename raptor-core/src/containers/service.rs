@@ -857,7 +857,8 @@ impl ContainerService<'_> {
         }
         store::containers::set_access(&mut tx.conn(), id, user, (level, permissions), self.0.clock.now())
             .await?;
-        let named = store::users::find(&mut tx.conn(), user).await?.ok_or(Error::NotFound { what: "user" })?;
+        let named =
+            store::users::find(&mut tx.conn(), user).await?.ok_or(Error::NotFound { what: "user" })?;
         let detail = serde_json::json!({ "user": named.username, "level": level });
         self.record(&mut tx, &actor, action, &container, detail).await?;
         tx.emit(Change::new(Subject::Access, Verb::Updated, id));
@@ -915,7 +916,8 @@ impl ContainerService<'_> {
     }
 
     /// Writes down what was done on a host.
-    async fn note(
+    /// Writes down what was done on the container's host.
+    pub(crate) async fn note(
         &self,
         actor: &Actor,
         action: &str,
@@ -1062,6 +1064,7 @@ impl From<NodeError> for Error {
             },
             NodeError::Invalid(why) => Self::invalid("command", why),
             NodeError::Unreachable(_) => Self::Unavailable { code: "daemon_unreachable", message },
+            NodeError::File(error) => error.into(),
             NodeError::WrongKey => Self::Unavailable { code: "daemon_wrong_key", message },
             NodeError::Protocol { .. } => Self::Unavailable { code: "daemon_protocol", message },
             NodeError::Docker(_) => Self::Unavailable { code: "docker_unavailable", message },

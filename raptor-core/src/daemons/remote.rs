@@ -4,14 +4,17 @@ use crate::{
     containers::lifecycle::Refused,
     id::ContainerId,
     node::{
-        ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
-        PROTOCOL, PowerAction, Since, SystemInfo, Word,
+        ConsoleLine, ContainerSpec, ContainerStatus, FileError, LiveFrame, LiveParts, Node, NodeError,
+        NodeEvent, PROTOCOL, PowerAction, Since, SystemInfo, Word,
+        files::{
+            Body, FileAnswer, FileContent, FileHead, FileRead, FileRequest, FileWrite, NodeFiles, Scoped,
+        },
     },
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream::BoxStream};
 use raptor_client::{
-    Outbox, SocketError,
+    Content, ContentClient, Outbox, SocketError,
     daemon::{Client, Error, types},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,6 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 /// A daemon behind an address.
 pub struct RemoteNode {
     client: Client,
+    content: ContentClient,
     sockets: String,
     key: String,
     address: String,
@@ -40,8 +44,11 @@ impl RemoteNode {
         let scheme = if tls { "s" } else { "" };
         let client = raptor_client::daemon_client(&format!("http{scheme}://{address}"), &key)
             .map_err(|error| NodeError::Invalid(error.to_string()))?;
+        let content = ContentClient::new(&format!("http{scheme}://{address}/api/v1"), &key)
+            .map_err(|error| NodeError::Invalid(error.to_string()))?;
         Ok(Self {
             client,
+            content,
             sockets: format!("ws{scheme}://{address}/api/v1"),
             key,
             address,
@@ -81,7 +88,20 @@ impl RemoteNode {
             "invalid" => NodeError::Invalid(problem.detail),
             "wrong_key" => NodeError::WrongKey,
             "docker_unavailable" => NodeError::Docker(problem.detail),
-            _ => NodeError::Internal(problem.detail),
+            code => match FileError::from_code(code, &problem.detail) {
+                Some(error) => NodeError::File(error),
+                None => NodeError::Internal(problem.detail),
+            },
+        }
+    }
+
+    fn socket_error(&self, error: SocketError) -> NodeError {
+        match error {
+            SocketError::Status { body, status } => match serde_json::from_str::<types::Problem>(&body) {
+                Ok(problem) => self.problem(problem),
+                Err(_) => self.unreachable(&format!("something that is no raptor-daemon answered {status}")),
+            },
+            SocketError::Unreachable(why) => self.unreachable(&why),
         }
     }
 
@@ -90,13 +110,7 @@ impl RemoteNode {
         path: &str,
     ) -> Result<(Outbox, BoxStream<'static, T>), NodeError> {
         let opened = raptor_client::converse(&format!("{}{path}", self.sockets), &self.key).await;
-        let (outbox, frames) = opened.map_err(|error| match error {
-            SocketError::Status { body, status } => match serde_json::from_str::<types::Problem>(&body) {
-                Ok(problem) => self.problem(problem),
-                Err(_) => self.unreachable(&format!("something that is no raptor-daemon answered {status}")),
-            },
-            SocketError::Unreachable(why) => self.unreachable(&why),
-        })?;
+        let (outbox, frames) = opened.map_err(|error| self.socket_error(error))?;
         let items = frames
             .filter_map(|frame| {
                 let read = serde_json::from_str(&frame);
@@ -222,6 +236,38 @@ impl Node for RemoteNode {
             *link = None;
             self.unreachable(&error.to_string())
         })
+    }
+
+    fn files(&self) -> &dyn NodeFiles {
+        self
+    }
+}
+
+#[async_trait]
+impl NodeFiles for RemoteNode {
+    async fn ask(&self, id: ContainerId, request: Scoped<FileRequest>) -> Result<FileAnswer, NodeError> {
+        let answer = self.content.ask(&format!("/containers/{id}/files"), &request).await;
+        answer.map_err(|error| self.socket_error(error))
+    }
+
+    async fn read(&self, id: ContainerId, request: Scoped<FileRead>) -> Result<FileContent, NodeError> {
+        let path = format!("/containers/{id}/files/read");
+        let Content { about, body } =
+            self.content.read(&path, &request).await.map_err(|error| self.socket_error(error))?;
+        let FileHead { file, start, length } = serde_json::from_slice(&about).map_err(|error| {
+            NodeError::Internal(format!("the daemon's answer is not understood: {error}"))
+        })?;
+        Ok(FileContent { file, start, length, body })
+    }
+
+    async fn write(
+        &self,
+        id: ContainerId,
+        request: Scoped<FileWrite>,
+        body: Body,
+    ) -> Result<FileAnswer, NodeError> {
+        let answer = self.content.write(&format!("/containers/{id}/files/content"), &request, body).await;
+        answer.map_err(|error| self.socket_error(error))
     }
 }
 

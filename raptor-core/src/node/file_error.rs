@@ -83,9 +83,55 @@ impl FileError {
             Self::OverLimit { .. } => "disk_limit",
             Self::NoSpace => "disk_full",
             Self::TooMuch(_) => "too_much",
-            Self::Invalid(_) => "invalid",
+            Self::Invalid(_) => "file_invalid",
             Self::Cancelled => "cancelled",
             Self::Io(_) => "io",
+        }
+    }
+}
+
+impl FileError {
+    /// What another host said by [`FileError::code`] and its sentence; none for a code that is not ours.
+    #[must_use]
+    pub fn from_code(code: &str, sentence: &str) -> Option<Self> {
+        let limit = || sentence.split(' ').find_map(|word| word.parse::<u64>().ok()).unwrap_or(0) * 1_048_576;
+        Some(match code {
+            "file_not_found" => Self::NotFound,
+            "file_exists" => Self::Exists,
+            "folder_not_empty" => Self::NotEmpty,
+            "not_a_folder" => Self::NotAFolder,
+            "is_a_folder" => Self::IsAFolder,
+            "special_file" => Self::Special,
+            "file_denied" => Self::Denied,
+            "outside" => Self::Outside,
+            "link_loop" => Self::Loop,
+            "file_changed" => Self::Changed,
+            "disk_limit" => Self::OverLimit { limit: limit() },
+            "disk_full" => Self::NoSpace,
+            "too_much" => Self::TooMuch(sentence.to_owned()),
+            "cancelled" => Self::Cancelled,
+            "io" => Self::Io(io::Error::other(sentence.to_owned())),
+            "file_invalid" => Self::Invalid(sentence.to_owned()),
+            _ => return None,
+        })
+    }
+}
+
+impl From<FileError> for crate::Error {
+    fn from(error: FileError) -> Self {
+        let (code, message) = (error.code(), error.to_string());
+        match error {
+            FileError::NotFound => Self::NotFound { what: "file" },
+            FileError::OverLimit { .. } | FileError::NoSpace | FileError::TooMuch(_) => {
+                Self::LimitReached { code, message }
+            }
+            FileError::Exists
+            | FileError::NotEmpty
+            | FileError::Changed
+            | FileError::Denied
+            | FileError::Cancelled => Self::Conflict { code, message },
+            FileError::Io(_) => Self::Unavailable { code: "host_failed", message },
+            _ => Self::invalid("path", message),
         }
     }
 }

@@ -29,13 +29,28 @@ impl Accounts {
 }
 
 impl Root {
-    /// Opens a container's folder and measures it where nobody has. Blocking.
+    /// Opens a container's folder and measures it, and what is kept beside it, where nobody has. Blocking.
     ///
     /// # Errors
     /// When it can't be opened.
-    pub(crate) fn measured(path: &Path, uid: u32, gid: u32, usage: Arc<Usage>) -> io::Result<Self> {
+    pub(crate) fn measured(
+        path: &Path,
+        beside: &Path,
+        uid: u32,
+        gid: u32,
+        usage: Arc<Usage>,
+    ) -> io::Result<Self> {
         let root = Self::with_usage(path, uid, gid, usage)?;
-        root.usage().measure_once(|| Ok(root.size()));
+        root.usage().measure_once(|| Ok(root.size() + size_of(beside)));
         Ok(root)
     }
+
+    /// Measures it, and what is kept beside it, again. Blocking.
+    pub(crate) fn measure(&self, beside: &Path) -> u64 {
+        self.usage().rescan(|| Ok(self.size() + size_of(beside))).unwrap_or(0)
+    }
+}
+
+fn size_of(path: &Path) -> u64 {
+    if path.exists() { Root::open(path, 0, 0).map_or(0, |root| root.size()) } else { 0 }
 }

@@ -24,4 +24,6 @@ pub use tree::remove;
 pub use usage::Usage;
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod tests;

@@ -135,6 +135,22 @@ impl Root {
         Self { shared: self.shared.clone(), denied: Denied::default() }
     }
 
+    /// Another folder of the same container's, on the same account, with nothing denied.
+    pub(crate) fn beside(&self, path: &Path) -> FileResult<Self> {
+        let Shared { uid, gid, usage, .. } = &*self.shared;
+        Ok(Self::with_usage(path, *uid, *gid, usage.clone())?)
+    }
+
+    /// Whether `path` is denied by its name.
+    pub(crate) fn covers(&self, path: &FilePath, is_folder: bool) -> bool {
+        self.denied.covers(path, is_folder)
+    }
+
+    /// Refuses a path that is denied by its name.
+    pub(crate) fn check(&self, path: &FilePath) -> FileResult<()> {
+        self.denied.check(path)
+    }
+
     /// The container's disk account.
     #[must_use]
     pub fn usage(&self) -> &Arc<Usage> {

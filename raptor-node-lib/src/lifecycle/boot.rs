@@ -107,9 +107,9 @@ async fn prepare(
     });
     let gateway = if needs_gateway { ground.docker.gateway().await } else { None };
     let (data, uid, gid, files) = (place.data.clone(), ground.uid, ground.gid, spec.config_files.clone());
-    let usage = ground.accounts.of(place.id, spec.limits.disk_mib);
+    let (usage, beside) = (ground.accounts.of(place.id, spec.limits.disk_mib), place.state.files());
     let problems = tokio::task::spawn_blocking(move || {
-        let root = Root::measured(&data, uid, gid, usage)
+        let root = Root::measured(&data, &beside, uid, gid, usage)
             .map_err(|error| format!("The folder {} can't be used: {error}", data.display()))?;
         let problems = files.into_iter().filter_map(|file| edit(&root, file, gateway.as_deref()).err());
         Ok::<_, String>(problems.collect::<Vec<_>>())

@@ -6,7 +6,10 @@ mod supervisor;
 
 pub(crate) use supervisor::{Ask, Supervisor};
 
-use crate::{console::Console, desired::StateFolder, files::Accounts, link::Link, runtime::Docker};
+use crate::{
+    console::Console, desired::StateFolder, files::Accounts, link::Link, runtime::Docker,
+    workspace::AllOperations,
+};
 use raptor_core::{
     clock::Clock,
     id::ContainerId,
@@ -32,6 +35,7 @@ pub(crate) struct Ground {
     pub(crate) stop: CancellationToken,
     pub(crate) accounts: Accounts,
     pub(crate) link: Arc<Link>,
+    pub(crate) operations: AllOperations,
 }
 
 /// What others see of a supervised container.

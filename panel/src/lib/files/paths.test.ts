@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest';
+import { free, isArchive, isPackedLog, join, nameOf, octal, parentOf, trail } from './paths';
+
+describe('paths', () => {
+  it('come apart and together', () => {
+    expect([nameOf('/a/b.txt'), parentOf('/a/b.txt'), parentOf('/a'), join('/', 'a'), join('/a', 'b')]).toEqual(['b.txt', '/a', '/', '/a', '/a/b']);
+    expect(trail('/a/b')).toEqual([
+      { name: 'a', path: '/a' },
+      { name: 'b', path: '/a/b' }
+    ]);
+  });
+  it('find a free name', () => {
+    const taken = new Set(['a.txt', 'a (2).txt']);
+    expect(free('a.txt', (name) => taken.has(name))).toBe('a (3).txt');
+    expect(free('.env', () => false)).toBe('.env (2)');
+  });
+  it('tell archives from packed logs', () => {
+    expect([isArchive('w.tar.gz'), isPackedLog('w.tar.gz'), isPackedLog('2024.log.gz'), isArchive('2024.log.gz')]).toEqual([true, false, true, false]);
+    expect(octal(0o644)).toBe('644');
+  });
+});

@@ -1,0 +1,55 @@
+//! Links by which a file is downloaded without signing in again. They live for minutes, name one thing to read in one
+//! container for one user, and are worth nothing once that user's session or access has ended.
+
+use crate::{
+    Error, Raptor, Result,
+    authz::{Actor, Permit, actions::ReadFileContent},
+    id::{ContainerId, SessionId},
+    node::files::FileRead,
+};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+/// How long a link can be opened. A download that has begun goes on.
+pub const LIFETIME: TimeDelta = TimeDelta::minutes(5);
+
+/// What a link says.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Link {
+    pub(crate) session: SessionId,
+    pub(crate) container: ContainerId,
+    pub(crate) read: FileRead,
+}
+
+/// The operations.
+pub struct LinkService<'r>(pub(crate) &'r Raptor);
+
+impl LinkService<'_> {
+    /// A token that stands for reading `read` by this actor.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for an actor without a session.
+    pub fn make(&self, permit: Permit<ReadFileContent>, read: FileRead) -> Result<String> {
+        let (actor, target) = permit.consume();
+        let session = match &actor {
+            Actor::User(user) => user.session_id,
+            Actor::System => None,
+        };
+        let session = session.ok_or(Error::Unauthenticated("Only somebody who is signed in gets a link."))?;
+        let link = Link { session, container: target.container.id, read };
+        self.0.tokens.sign_link(&link, self.0.clock.now() + LIFETIME)
+    }
+
+    /// What a link stands for, and the permit of whoever made it as they are now.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] where it is none of ours, has expired or its session has ended; [`Error::NotFound`] or
+    /// [`Error::Forbidden`] where the access has.
+    pub async fn open(&self, token: &str) -> Result<(Permit<ReadFileContent>, FileRead)> {
+        let ended = || Error::Unauthenticated("This link has expired. Make a new one in the panel.");
+        let link = self.0.tokens.read_link(token, self.0.clock.now()).ok_or_else(ended)?;
+        let actor = self.0.auth().of_session(link.session).await?.ok_or_else(ended)?;
+        let permit = self.0.authz().permit::<ReadFileContent>(&actor, link.container).await?;
+        Ok((permit, link.read))
+    }
+}

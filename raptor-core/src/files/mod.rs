@@ -1,0 +1,4 @@
+//! What can be done with a container's files. The files are the host's; here it is decided who may, and written down who did.
+
+pub mod links;
+pub mod service;

@@ -1,0 +1,434 @@
+//! The operations.
+
+use crate::{
+    Error, Raptor, Result,
+    authz::{
+        Act, Permit,
+        actions::{ArchiveFiles, CreateFiles, DeleteFiles, ReadFileContent, ReadFiles, UpdateFiles},
+    },
+    containers::service::Visible,
+    node::{
+        FilePath,
+        files::{
+            Body, ChecksumKind, FileAnswer, FileContent, FileHits, FileInfo, FileMove, FilePage, FileRead,
+            FileRequest, FileTask, FileVersion, FileWrite, FolderSize, Operation, Scoped, TrashItem, Upload,
+        },
+    },
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Paths that one row of the audit trail names; the number of all of them stands beside.
+const NAMED: usize = 20;
+
+/// The operations. All of them end with [`Error::NotFound`], [`Error::Conflict`], [`Error::LimitReached`] or
+/// [`Error::Invalid`] at `path` as the host says, and with [`Error::Unavailable`] when it can't be reached.
+pub struct FileService<'r>(pub(crate) &'r Raptor);
+
+/// Takes the one answer that a request has.
+macro_rules! answer {
+    ($answer:expr, $($pattern:tt)+) => {
+        match $answer {
+            $($pattern)+,
+            other => Err(Error::internal(format!("a host gave an answer to another question: {other:?}"))),
+        }
+    };
+}
+
+/// What is written down about a change.
+struct Note(&'static str, Value);
+
+impl FileService<'_> {
+    /// A part of a folder's content: `request` is a [`FileRequest::List`].
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn list(&self, permit: Permit<ReadFiles>, request: FileRequest) -> Result<FilePage> {
+        answer!(self.ask(permit, request, None).await?, FileAnswer::Page { page } => Ok(page))
+    }
+
+    /// What is at a path.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn stat(&self, permit: Permit<ReadFiles>, path: FilePath) -> Result<FileInfo> {
+        answer!(self.ask(permit, FileRequest::Stat { path }, None).await?, FileAnswer::File { file } => Ok(file))
+    }
+
+    /// Files whose names fit.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn find(&self, permit: Permit<ReadFiles>, path: FilePath, name: String) -> Result<FileHits> {
+        let request = FileRequest::Search { path, name: Some(name), content: None };
+        answer!(self.ask(permit, request, None).await?, FileAnswer::Hits { hits } => Ok(hits))
+    }
+
+    /// Files that hold a text.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn grep(
+        &self,
+        permit: Permit<ReadFileContent>,
+        path: FilePath,
+        name: Option<String>,
+        content: String,
+    ) -> Result<FileHits> {
+        let request = FileRequest::Search { path, name, content: Some(content) };
+        answer!(self.ask(permit, request, None).await?, FileAnswer::Hits { hits } => Ok(hits))
+    }
+
+    /// What a folder's content takes on disk.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn sizes(&self, permit: Permit<ReadFiles>, path: FilePath) -> Result<Vec<FolderSize>> {
+        answer!(self.ask(permit, FileRequest::Sizes { path }, None).await?, FileAnswer::Sizes { items } => Ok(items))
+    }
+
+    /// A file's checksum.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn checksum(
+        &self,
+        permit: Permit<ReadFileContent>,
+        path: FilePath,
+        algorithm: ChecksumKind,
+    ) -> Result<String> {
+        let request = FileRequest::Checksum { path, algorithm };
+        answer!(self.ask(permit, request, None).await?, FileAnswer::Checksum { checksum } => Ok(checksum))
+    }
+
+    /// Makes a folder.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn create_folder(&self, permit: Permit<CreateFiles>, path: FilePath) -> Result<FileInfo> {
+        let note = Note("file.folder_created", json!({ "path": path }));
+        let request = FileRequest::CreateFolder { path };
+        answer!(self.ask(permit, request, Some(note)).await?, FileAnswer::File { file } => Ok(file))
+    }
+
+    /// Renames and moves.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn rename(
+        &self,
+        permit: Permit<UpdateFiles>,
+        moves: Vec<FileMove>,
+        replace: bool,
+    ) -> Result<()> {
+        let note = Note("file.moved", json!({ "moves": named(&moves), "count": moves.len() }));
+        self.ask(permit, FileRequest::Move { moves, replace }, Some(note)).await.map(drop)
+    }
+
+    /// Changes permission bits.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn set_mode(&self, permit: Permit<UpdateFiles>, paths: Vec<FilePath>, mode: u32) -> Result<()> {
+        let note = Note("file.mode_changed", with_paths(&paths, json!({ "mode": format!("{mode:o}") })));
+        self.ask(permit, FileRequest::SetMode { paths, mode }, Some(note)).await.map(drop)
+    }
+
+    /// Puts into the trash.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn discard(&self, permit: Permit<DeleteFiles>, paths: Vec<FilePath>) -> Result<Vec<TrashItem>> {
+        let note = Note("file.discarded", with_paths(&paths, json!({})));
+        let by = permit.actor().name().to_owned();
+        let request = FileRequest::Trash { paths, by };
+        answer!(self.ask(permit, request, Some(note)).await?, FileAnswer::Trash { items } => Ok(items))
+    }
+
+    /// What is in the trash.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn trash(&self, permit: Permit<ReadFiles>) -> Result<Vec<TrashItem>> {
+        answer!(self.ask(permit, FileRequest::ListTrash, None).await?, FileAnswer::Trash { items } => Ok(items))
+    }
+
+    /// Puts back where it was.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn restore(&self, permit: Permit<DeleteFiles>, ids: Vec<Uuid>) -> Result<()> {
+        let note = Note("file.restored", json!({ "count": ids.len() }));
+        self.ask(permit, FileRequest::Restore { ids }, Some(note)).await.map(drop)
+    }
+
+    /// Removes from the trash for good: these, or everything.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn empty_trash(&self, permit: Permit<DeleteFiles>, ids: Option<Vec<Uuid>>) -> Result<()> {
+        let note = Note("file.trash_emptied", json!({ "count": ids.as_ref().map(Vec::len) }));
+        self.ask(permit, FileRequest::EmptyTrash { ids }, Some(note)).await.map(drop)
+    }
+
+    /// Earlier versions of a file.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn versions(
+        &self,
+        permit: Permit<ReadFileContent>,
+        path: FilePath,
+    ) -> Result<Vec<FileVersion>> {
+        let request = FileRequest::Versions { path };
+        answer!(self.ask(permit, request, None).await?, FileAnswer::Versions { items } => Ok(items))
+    }
+
+    /// Reads content.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn read(&self, permit: Permit<ReadFileContent>, request: FileRead) -> Result<FileContent> {
+        let (actor, target) = permit.consume();
+        let container = target.container;
+        let node = self.0.containers().node(&container)?;
+        let note = match &request {
+            FileRead::Archive { paths, .. } => Some(with_paths(paths, json!({}))),
+            _ => None,
+        };
+        let content = node.files().read(container.id, scoped(request)).await?;
+        if let Some(detail) = note {
+            self.0.containers().note(&actor, "file.downloaded", &container, detail).await?;
+        }
+        Ok(content)
+    }
+
+    /// Replaces a file, or makes it; with `etag` only while that is the version there.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `file_changed`, and as all.
+    pub async fn write(
+        &self,
+        permit: Permit<UpdateFiles>,
+        path: FilePath,
+        etag: Option<String>,
+        body: Body,
+    ) -> Result<FileInfo> {
+        let note = Note("file.written", json!({ "path": path }));
+        let by = permit.actor().name().to_owned();
+        let request = FileWrite::File { path, etag, keep: true, by };
+        answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
+    }
+
+    /// Makes a file that is not there yet.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `file_changed` where there is one, and as all.
+    pub async fn create(&self, permit: Permit<CreateFiles>, path: FilePath, body: Body) -> Result<FileInfo> {
+        let note = Note("file.created", json!({ "path": path }));
+        let by = permit.actor().name().to_owned();
+        let request = FileWrite::File { path, etag: Some(String::new()), keep: false, by };
+        answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
+    }
+
+    /// Begins to send a file in pieces; one that replaces another needs `_update` as well.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn begin_upload(
+        &self,
+        permit: Permit<CreateFiles>,
+        replacing: Option<Permit<UpdateFiles>>,
+        path: FilePath,
+        size_bytes: u64,
+    ) -> Result<Upload> {
+        let request = FileRequest::BeginUpload { path, size_bytes, replace: replacing.is_some() };
+        answer!(self.ask(permit, request, None).await?, FileAnswer::Upload { upload } => Ok(upload))
+    }
+
+    /// How far an upload is.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn upload(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<Upload> {
+        let request = FileRequest::GetUpload { id };
+        answer!(self.ask(permit, request, None).await?, FileAnswer::Upload { upload } => Ok(upload))
+    }
+
+    /// The next piece of an upload.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn send_piece(
+        &self,
+        permit: Permit<CreateFiles>,
+        upload: Uuid,
+        offset: u64,
+        body: Body,
+    ) -> Result<Upload> {
+        let request = FileWrite::Piece { upload, offset };
+        answer!(self.send(permit, request, body, None).await?, FileAnswer::Upload { upload } => Ok(upload))
+    }
+
+    /// Puts an upload that is whole where it belongs.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn finish_upload(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<FileInfo> {
+        let (actor, target) = permit.consume();
+        let container = target.container;
+        let node = self.0.containers().node(&container)?;
+        let done = node.files().ask(container.id, scoped(FileRequest::FinishUpload { id })).await?;
+        let file = answer!(done, FileAnswer::File { file } => Ok::<_, Error>(file))?;
+        let detail = json!({ "path": file.path, "size_bytes": file.size_bytes });
+        self.0.containers().note(&actor, "file.uploaded", &container, detail).await?;
+        Ok(file)
+    }
+
+    /// Forgets an upload.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn abort_upload(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<()> {
+        self.ask(permit, FileRequest::AbortUpload { id }, None).await.map(drop)
+    }
+
+    /// Copies. It goes on by itself.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn copy(&self, permit: Permit<CreateFiles>, copies: Vec<FileMove>) -> Result<Operation> {
+        let note = Note("file.copied", json!({ "copies": named(&copies), "count": copies.len() }));
+        self.start(permit, FileTask::Copy { copies }, note).await
+    }
+
+    /// Deletes for good. It goes on by itself.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn delete(&self, permit: Permit<DeleteFiles>, paths: Vec<FilePath>) -> Result<Operation> {
+        let note = Note("file.deleted", with_paths(&paths, json!({})));
+        self.start(permit, FileTask::Delete { paths }, note).await
+    }
+
+    /// Makes an archive, or takes one apart. It goes on by itself. What it makes needs the permit for making; what it
+    /// replaces the one for changing.
+    ///
+    /// # Errors
+    /// As all; [`Error::Invalid`] for another task, [`Error::Forbidden`] for replacing without the permit for it.
+    pub async fn archive(
+        &self,
+        permit: Permit<ArchiveFiles>,
+        _create: Permit<CreateFiles>,
+        update: Option<Permit<UpdateFiles>>,
+        task: FileTask,
+    ) -> Result<Operation> {
+        let note = match &task {
+            FileTask::Archive { paths, to, .. } => {
+                Note("file.archived", with_paths(paths, json!({ "to": to })))
+            }
+            FileTask::Extract { replace: true, .. } if update.is_none() => {
+                return Err(Error::Forbidden { permission: "file.update".into() });
+            }
+            FileTask::Extract { path, into, .. } => {
+                Note("file.extracted", json!({ "path": path, "into": into }))
+            }
+            _ => return Err(Error::invalid("type", "Use `archive` or `extract`.")),
+        };
+        self.start(permit, task, note).await
+    }
+
+    /// Fetches a file from a web address. It goes on by itself.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn pull(
+        &self,
+        permit: Permit<CreateFiles>,
+        url: String,
+        into: FilePath,
+        name: Option<String>,
+    ) -> Result<Operation> {
+        // What is behind the question mark may be a secret.
+        let shown = url.split(['?', '#']).next().unwrap_or_default().to_owned();
+        let note = Note("file.pulled", json!({ "url": shown, "into": into }));
+        self.start(permit, FileTask::Pull { url, into, name }, note).await
+    }
+
+    /// What goes on by itself.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn operations(&self, permit: Permit<ReadFiles>) -> Result<Vec<Operation>> {
+        let request = FileRequest::Operations;
+        answer!(self.ask(permit, request, None).await?, FileAnswer::Operations { items } => Ok(items))
+    }
+
+    /// Stops what goes on by itself, or forgets what has ended.
+    ///
+    /// # Errors
+    /// As all.
+    pub async fn cancel(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<()> {
+        self.ask(permit, FileRequest::Cancel { id }, None).await.map(drop)
+    }
+
+    async fn start<A: Act<On = Visible>>(
+        &self,
+        permit: Permit<A>,
+        task: FileTask,
+        note: Note,
+    ) -> Result<Operation> {
+        let by = permit.actor().name().to_owned();
+        let request = FileRequest::Start { task, by };
+        answer!(self.ask(permit, request, Some(note)).await?, FileAnswer::Operation { operation } => Ok(operation))
+    }
+
+    async fn ask<A: Act<On = Visible>>(
+        &self,
+        permit: Permit<A>,
+        request: FileRequest,
+        note: Option<Note>,
+    ) -> Result<FileAnswer> {
+        let (actor, target) = permit.consume();
+        let container = target.container;
+        let node = self.0.containers().node(&container)?;
+        let answer = node.files().ask(container.id, scoped(request)).await?;
+        if let Some(Note(action, detail)) = note {
+            self.0.containers().note(&actor, action, &container, detail).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn send<A: Act<On = Visible>>(
+        &self,
+        permit: Permit<A>,
+        request: FileWrite,
+        body: Body,
+        note: Option<Note>,
+    ) -> Result<FileAnswer> {
+        let (actor, target) = permit.consume();
+        let container = target.container;
+        let node = self.0.containers().node(&container)?;
+        let answer = node.files().write(container.id, scoped(request), body).await?;
+        if let Some(Note(action, detail)) = note {
+            self.0.containers().note(&actor, action, &container, detail).await?;
+        }
+        Ok(answer)
+    }
+}
+
+fn scoped<T>(request: T) -> Scoped<T> {
+    Scoped { request, denied: Vec::new() }
+}
+
+fn named(moves: &[FileMove]) -> Vec<&FileMove> {
+    moves.iter().take(NAMED).collect()
+}
+
+fn with_paths(paths: &[FilePath], mut detail: Value) -> Value {
+    if let Some(detail) = detail.as_object_mut() {
+        detail.insert("paths".into(), json!(paths.iter().take(NAMED).collect::<Vec<_>>()));
+        detail.insert("count".into(), json!(paths.len()));
+    }
+    detail
+}

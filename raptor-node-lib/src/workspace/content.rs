@@ -1,0 +1,216 @@
+//! Content of files, read and written as streams.
+
+use super::{Workspace, enough, kept, operations::Progress, unpack::unpacked};
+use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use raptor_core::node::files::{ArchiveFormat, Body, FileAnswer, FileContent, FileRead, FileWrite};
+use std::io::{self, BufWriter, Read, Write};
+use tokio::{runtime::Handle, sync::mpsc};
+use uuid::Uuid;
+
+/// Bytes that are read at once.
+const PIECE: usize = 256 * 1024;
+/// Pieces that wait for a slow reader.
+const AHEAD: usize = 4;
+/// The most text that comes out of one compressed log, in bytes.
+const MAX_UNPACKED: u64 = 64 * 1024 * 1024;
+
+impl Workspace {
+    pub(super) fn read(&self, request: FileRead) -> FileResult<FileContent> {
+        match request {
+            FileRead::File { path, start, length } => self.read_file(&path, start, length),
+            FileRead::Version { path, id } => {
+                let file = self.version(&path, id)?;
+                let length = file.stat()?.len;
+                Ok(FileContent { file: None, start: 0, length: Some(length), body: body(file, 0, length) })
+            }
+            FileRead::Unpacked { path } => self.read_unpacked(&path),
+            FileRead::Archive { paths, format } => {
+                enough(paths.len())?;
+                paths.iter().try_for_each(|path| self.root.lstat(path).map(drop))?;
+                let (workspace, (send, receive)) = (self.clone(), mpsc::channel(AHEAD));
+                tokio::task::spawn_blocking(move || {
+                    let mut out = BufWriter::with_capacity(PIECE, Channel(send.clone()));
+                    let packed = workspace.pack(&paths, format, &mut out, &Progress::default(), None);
+                    if let Err(error) = packed.and_then(|()| Ok(out.flush()?)) {
+                        let _ = send.blocking_send(Err(error.into()));
+                    }
+                });
+                Ok(FileContent { file: None, start: 0, length: None, body: received(receive) })
+            }
+        }
+    }
+
+    fn read_file(&self, path: &FilePath, start: i64, length: Option<u64>) -> FileResult<FileContent> {
+        let file = self.root.open_file(path, Open::READ)?;
+        let stat = file.stat()?;
+        let mut info = self.describe(path.clone(), &stat);
+        info.etag = stat.etag();
+        let start = u64::try_from(start).unwrap_or_else(|_| stat.len.saturating_sub(start.unsigned_abs()));
+        let length = stat.len.saturating_sub(start).min(length.unwrap_or(u64::MAX));
+        Ok(FileContent { file: Some(info), start, length: Some(length), body: body(file, start, length) })
+    }
+
+    fn read_unpacked(&self, path: &FilePath) -> FileResult<FileContent> {
+        let name = path.name().unwrap_or_default().to_lowercase();
+        let format = match name.rsplit('.').next() {
+            Some("gz") => ArchiveFormat::TarGz,
+            Some("xz") => ArchiveFormat::TarXz,
+            Some("bz2") => ArchiveFormat::TarBz2,
+            Some("zst") => ArchiveFormat::TarZst,
+            _ => return Err(FileError::Invalid("This is no compressed file.".into())),
+        };
+        let file = self.root.open_file(path, Open::READ)?;
+        let (send, receive) = mpsc::channel(AHEAD);
+        tokio::task::spawn_blocking(move || {
+            let text = unpacked(file, format).map(|text| text.take(MAX_UNPACKED));
+            let sent = text.and_then(|mut text| pump(&mut text, &send));
+            if let Err(error) = sent {
+                let _ = send.blocking_send(Err(error.into()));
+            }
+        });
+        Ok(FileContent { file: None, start: 0, length: None, body: received(receive) })
+    }
+
+    /// Writes what comes. Call it on a thread that may wait.
+    pub(super) fn write(&self, request: FileWrite, body: Body) -> FileResult<FileAnswer> {
+        match request {
+            FileWrite::File { path, etag, keep, by } => {
+                self.replace(&path, etag.as_deref(), keep.then_some(by.as_str()), body)?;
+                Ok(FileAnswer::File { file: self.info(&path)? })
+            }
+            FileWrite::Piece { upload, offset } => {
+                let before = self.upload(upload)?;
+                if offset != before.received_bytes {
+                    return Err(FileError::Invalid(format!(
+                        "The next piece begins at byte {}.",
+                        before.received_bytes
+                    )));
+                }
+                let file = self.kept.open_file(&kept("uploads", upload, "")?, Open::WRITE)?;
+                receive(&file, offset, before.size_bytes, body)?;
+                Ok(FileAnswer::Upload { upload: self.upload(upload)? })
+            }
+        }
+    }
+
+    fn replace(&self, path: &FilePath, etag: Option<&str>, keep: Option<&str>, body: Body) -> FileResult<()> {
+        let parent = path.parent().ok_or(FileError::IsAFolder)?;
+        self.root.check(path)?;
+        let mode = self.expected(path, etag)?;
+        let beside = kept("uploads", Uuid::now_v7(), "")?;
+        let file = self.kept.open_file(&beside, Open { mode: mode.unwrap_or(0o644), ..Open::NEW })?;
+        let written = receive(&file, 0, u64::MAX, body).and_then(|()| {
+            if let Some(mode) = mode {
+                file.set_mode(mode)?;
+            }
+            // One writer at a time looks at what is there and replaces it: of two who saw the same version, one wins.
+            let _turn = self.operations.turn();
+            self.expected(path, etag)?;
+            if let Some(by) = keep {
+                self.keep_version(path, by);
+            }
+            self.root.create_dir_all(&parent)?;
+            self.kept.rename_into(&beside, &self.root, path, etag != Some(""))
+        });
+        if written.is_err() {
+            let _ = self.kept.remove_file(&beside);
+        }
+        match written {
+            Err(FileError::Exists) => Err(FileError::Changed),
+            other => other,
+        }
+    }
+
+    /// Refuses where another version is there than the writer saw; says the mode of what is there.
+    fn expected(&self, path: &FilePath, etag: Option<&str>) -> FileResult<Option<u32>> {
+        let there = match self.root.lstat(path) {
+            Ok(stat) if stat.kind == Kind::Folder => return Err(FileError::IsAFolder),
+            Ok(stat) if stat.kind == Kind::Special => return Err(FileError::Special),
+            Ok(stat) => Some(stat),
+            Err(FileError::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        let fits = match (etag, &there) {
+            (None, _) | (Some(""), None) => true,
+            (Some(etag), Some(stat)) => stat.etag() == etag,
+            (Some(_), None) => false,
+        };
+        if !fits {
+            return Err(FileError::Changed);
+        }
+        Ok(there.filter(|stat| stat.kind == Kind::File).map(|stat| stat.mode))
+    }
+}
+
+/// Writes what comes at `offset`, up to `end`.
+fn receive(file: &File, mut offset: u64, end: u64, mut body: Body) -> FileResult<()> {
+    let runtime = Handle::current();
+    while let Some(piece) = runtime.block_on(body.next()) {
+        let piece = piece?;
+        if offset.saturating_add(piece.len() as u64) > end {
+            return Err(FileError::Invalid(format!("More came than the {end} bytes that were announced.")));
+        }
+        file.write_at(&piece, offset)?;
+        offset += piece.len() as u64;
+    }
+    Ok(())
+}
+
+fn body(file: File, start: u64, length: u64) -> Body {
+    let (send, receive) = mpsc::channel(AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let (mut offset, end) = (start, start.saturating_add(length));
+        while offset < end {
+            let wanted = usize::try_from(end - offset).unwrap_or(PIECE).min(PIECE);
+            let mut buffer = vec![0; wanted];
+            let piece = match file.read_at(&mut buffer, offset) {
+                Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+                Ok(read) => {
+                    buffer.truncate(read);
+                    offset += read as u64;
+                    Ok(Bytes::from(buffer))
+                }
+                Err(error) => Err(error.into()),
+            };
+            // Whoever stopped listening wants no more; an error is the last thing that is said.
+            let last = piece.is_err();
+            if send.blocking_send(piece).is_err() || last {
+                return;
+            }
+        }
+    });
+    received(receive)
+}
+
+fn received(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Body {
+    stream::unfold(pieces, |mut pieces| async move { pieces.recv().await.map(|piece| (piece, pieces)) })
+        .boxed()
+}
+
+fn pump(from: &mut dyn Read, to: &mpsc::Sender<io::Result<Bytes>>) -> FileResult<()> {
+    loop {
+        let mut buffer = vec![0; PIECE];
+        let read = from.read(&mut buffer)?;
+        buffer.truncate(read);
+        if read == 0 || to.blocking_send(Ok(Bytes::from(buffer))).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// What is written goes to whoever reads the stream.
+struct Channel(mpsc::Sender<io::Result<Bytes>>);
+
+impl Write for Channel {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(data)));
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

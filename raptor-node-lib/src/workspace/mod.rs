@@ -1,0 +1,188 @@
+//! What people do with a container's files over HTTP: everything goes through the container's [`Root`].
+
+mod address;
+mod content;
+mod copy;
+mod listing;
+mod operations;
+mod pack;
+mod pull;
+mod search;
+mod serve;
+mod sizes;
+mod trash;
+mod unpack;
+mod uploads;
+mod versions;
+
+pub(crate) use operations::AllOperations;
+
+use crate::files::{FileError, FilePath, FileResult, Kind, Open, Root, Stat};
+use chrono::{DateTime, Utc};
+use operations::Operations;
+use raptor_core::{
+    clock::Clock,
+    node::files::{FileAnswer, FileInfo, FileKind, FileRequest},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{io::Read, path::Path, sync::Arc};
+use uuid::Uuid;
+
+/// The most things that one request names.
+const MAX_PATHS: usize = 10_000;
+/// The largest of our own notes beside files, in bytes.
+const MAX_NOTE: u64 = 64 * 1024;
+
+/// A container's files, and what is kept beside them: trash, earlier versions, unfinished uploads. The container's processes
+/// can't reach those, and they count against its disk limit. Cheap to clone. Blocking.
+#[derive(Clone)]
+pub(crate) struct Workspace {
+    root: Root,
+    kept: Root,
+    clock: Clock,
+    operations: Arc<Operations>,
+}
+
+impl Workspace {
+    pub(crate) fn open(
+        root: Root,
+        beside: &Path,
+        clock: Clock,
+        operations: Arc<Operations>,
+    ) -> FileResult<Self> {
+        let kept = root.beside(beside)?;
+        for folder in ["trash", "versions", "uploads"] {
+            match kept.create_dir(&FilePath::parse(folder)?, 0o700) {
+                Ok(()) | Err(FileError::Exists) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { root, kept, clock, operations })
+    }
+
+    /// Answers a small question or makes a small change.
+    pub(crate) fn ask(&self, request: FileRequest) -> FileResult<FileAnswer> {
+        use FileRequest as Ask;
+        Ok(match request {
+            Ask::List { path, sort, descending, offset, limit, search } => FileAnswer::Page {
+                page: self.list(&path, sort, descending, offset, limit, search.as_deref())?,
+            },
+            Ask::Stat { path } => FileAnswer::File { file: self.info(&path)? },
+            Ask::CreateFolder { path } => {
+                self.root.create_dir(&path, 0o755)?;
+                FileAnswer::File { file: self.info(&path)? }
+            }
+            Ask::Move { moves, replace } => {
+                enough(moves.len())?;
+                for step in moves {
+                    self.root.rename(&step.from, &step.to, replace)?;
+                }
+                FileAnswer::Done
+            }
+            Ask::Trash { paths, by } => FileAnswer::Trash { items: self.discard(&paths, &by)? },
+            Ask::ListTrash => FileAnswer::Trash { items: self.discarded()? },
+            Ask::Restore { ids } => {
+                ids.into_iter().try_for_each(|id| self.restore(id))?;
+                FileAnswer::Done
+            }
+            Ask::EmptyTrash { ids } => {
+                self.empty_trash(ids)?;
+                FileAnswer::Done
+            }
+            Ask::SetMode { paths, mode } => {
+                enough(paths.len())?;
+                paths.iter().try_for_each(|path| self.root.set_mode(path, mode))?;
+                FileAnswer::Done
+            }
+            Ask::Versions { path } => FileAnswer::Versions { items: self.versions(&path)? },
+            Ask::Search { path, name, content } => {
+                FileAnswer::Hits { hits: self.search(&path, name.as_deref(), content.as_deref())? }
+            }
+            Ask::Sizes { path } => FileAnswer::Sizes { items: self.sizes(&path)? },
+            Ask::Checksum { path, algorithm } => {
+                FileAnswer::Checksum { checksum: self.checksum(&path, algorithm)? }
+            }
+            Ask::BeginUpload { path, size_bytes, replace } => {
+                FileAnswer::Upload { upload: self.begin_upload(path, size_bytes, replace)? }
+            }
+            Ask::GetUpload { id } => FileAnswer::Upload { upload: self.upload(id)? },
+            Ask::FinishUpload { id } => FileAnswer::File { file: self.finish_upload(id)? },
+            Ask::AbortUpload { id } => {
+                self.abort_upload(id)?;
+                FileAnswer::Done
+            }
+            Ask::Start { task, by } => FileAnswer::Operation { operation: self.start(task, &by)? },
+            Ask::Operations => FileAnswer::Operations { items: self.operations.all(self.clock.now()) },
+            Ask::Cancel { id } => {
+                self.operations.cancel(id)?;
+                FileAnswer::Done
+            }
+        })
+    }
+
+    /// What is at a path.
+    pub(crate) fn info(&self, path: &FilePath) -> FileResult<FileInfo> {
+        let stat = self.root.lstat(path)?;
+        Ok(self.describe(path.clone(), &stat))
+    }
+
+    fn describe(&self, path: FilePath, stat: &Stat) -> FileInfo {
+        let is_link = stat.kind == Kind::Symlink;
+        let target = is_link.then(|| self.root.read_link(&path).ok()).flatten();
+        let target_kind = is_link.then(|| self.root.stat(&path).ok()).flatten().map(|stat| kind(stat.kind));
+        FileInfo {
+            name: path.name().unwrap_or_default().to_owned(),
+            kind: kind(stat.kind),
+            size_bytes: if stat.kind == Kind::Folder { 0 } else { stat.len },
+            mode: stat.mode,
+            modified_at: time(stat),
+            etag: stat.etag(),
+            target,
+            target_kind,
+            path,
+        }
+    }
+
+    /// Reads one of our own notes.
+    fn note<T: DeserializeOwned>(&self, path: &FilePath) -> FileResult<T> {
+        let file = self.kept.open_file(path, Open::READ)?;
+        let mut text = Vec::new();
+        (&file).take(MAX_NOTE).read_to_end(&mut text)?;
+        serde_json::from_slice(&text).map_err(|error| FileError::Io(error.into()))
+    }
+
+    /// Writes one of our own notes.
+    fn keep_note(&self, path: &FilePath, note: &impl Serialize) -> FileResult<()> {
+        let text = serde_json::to_vec(note).map_err(|error| FileError::Io(error.into()))?;
+        self.kept.open_file(path, Open { mode: 0o600, ..Open::REPLACE })?.write_at(&text, 0)
+    }
+}
+
+fn kind(kind: Kind) -> FileKind {
+    match kind {
+        Kind::Folder => FileKind::Folder,
+        Kind::File => FileKind::File,
+        Kind::Symlink => FileKind::Symlink,
+        Kind::Special => FileKind::Special,
+    }
+}
+
+fn time(stat: &Stat) -> DateTime<Utc> {
+    DateTime::from_timestamp(stat.modified.seconds, stat.modified.nanoseconds).unwrap_or_default()
+}
+
+/// Ours in the folder of what is kept; an id is no path that anybody wrote.
+fn kept(folder: &str, id: Uuid, end: &str) -> FileResult<FilePath> {
+    Ok(FilePath::parse(&format!("{folder}/{id}{end}"))?)
+}
+
+fn enough(count: usize) -> FileResult<()> {
+    match count {
+        0 => Err(FileError::Invalid("Name at least one file.".into())),
+        1..=MAX_PATHS => Ok(()),
+        _ => Err(FileError::TooMuch(format!("Name up to {MAX_PATHS} files at once."))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

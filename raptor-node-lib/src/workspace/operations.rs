@@ -1,0 +1,204 @@
+//! What takes long: it runs by itself, says how far it is and can be stopped.
+
+use super::Workspace;
+use crate::files::{FileError, FileResult};
+use chrono::{DateTime, TimeDelta, Utc};
+use raptor_core::{
+    id::ContainerId,
+    node::files::{FileTask, Operation, OperationState},
+};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long an operation that has ended is listed.
+const LISTED: TimeDelta = TimeDelta::hours(1);
+/// Operations of one container that run at the same time.
+const MAX_RUNNING: usize = 4;
+/// Operations of one container that are listed.
+const MAX_LISTED: usize = 100;
+
+/// The operations of all containers.
+#[derive(Default)]
+pub(crate) struct AllOperations(Mutex<HashMap<ContainerId, Arc<Operations>>>);
+
+impl AllOperations {
+    pub(crate) fn of(&self, id: ContainerId) -> Arc<Operations> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default().clone()
+    }
+
+    /// Stops everything of a container that goes away.
+    pub(crate) fn forget(&self, id: ContainerId) {
+        let gone = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        for running in gone.iter().flat_map(|operations| operations.list()) {
+            running.progress.cancel.cancel();
+        }
+    }
+}
+
+/// The operations of one container.
+#[derive(Default)]
+pub(crate) struct Operations(Mutex<Vec<Arc<Running>>>, Mutex<()>);
+
+pub(super) struct Running {
+    id: Uuid,
+    task: FileTask,
+    by: String,
+    started_at: DateTime<Utc>,
+    ended: Mutex<Option<(DateTime<Utc>, OperationState, Option<String>)>>,
+    pub(super) progress: Progress,
+}
+
+/// How far it is, told by whoever works on it.
+#[derive(Default)]
+pub(super) struct Progress {
+    bytes: AtomicU64,
+    total: AtomicU64,
+    files: AtomicU64,
+    pub(super) cancel: CancellationToken,
+}
+
+impl Progress {
+    /// So many bytes more are done.
+    pub(super) fn bytes(&self, bytes: u64) -> FileResult<()> {
+        self.bytes.fetch_add(bytes, Relaxed);
+        if self.cancel.is_cancelled() { Err(FileError::Cancelled) } else { Ok(()) }
+    }
+
+    /// One file more is done.
+    pub(super) fn file(&self) -> FileResult<()> {
+        self.files.fetch_add(1, Relaxed);
+        self.bytes(0)
+    }
+
+    /// How many bytes it will be.
+    pub(super) fn total(&self, bytes: u64) {
+        self.total.store(bytes, Relaxed);
+    }
+}
+
+impl Running {
+    fn view(&self) -> Operation {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (ended_at, state, problem) = match ended {
+            Some((at, state, problem)) => (Some(at), state, problem),
+            None => (None, OperationState::Running, None),
+        };
+        let total = self.progress.total.load(Relaxed);
+        Operation {
+            id: self.id,
+            task: self.task.clone(),
+            started_by: self.by.clone(),
+            started_at: self.started_at,
+            ended_at,
+            state,
+            problem,
+            done_bytes: self.progress.bytes.load(Relaxed),
+            total_bytes: (total > 0).then_some(total),
+            done_files: self.progress.files.load(Relaxed),
+        }
+    }
+
+    fn runs(&self) -> bool {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    fn end(&self, at: DateTime<Utc>, result: FileResult<()>) {
+        let (state, problem) = match result {
+            Ok(()) => (OperationState::Done, None),
+            Err(FileError::Cancelled) => (OperationState::Cancelled, None),
+            Err(error) => (OperationState::Failed, Some(error.to_string())),
+        };
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, state, problem));
+    }
+}
+
+impl Operations {
+    fn list(&self) -> Vec<Arc<Running>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The turn to look at a file and replace it.
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn all(&self, now: DateTime<Utc>) -> Vec<Operation> {
+        let mut items: Vec<_> = self.list().iter().map(|running| running.view()).collect();
+        items.retain(|item| item.ended_at.is_none_or(|at| now - at < LISTED));
+        items.reverse();
+        items
+    }
+
+    /// Stops what runs, and forgets what has ended.
+    pub(super) fn cancel(&self, id: Uuid) -> FileResult<()> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = running.iter().find(|one| one.id == id).ok_or(FileError::NotFound)?.clone();
+        if found.runs() {
+            found.progress.cancel.cancel();
+        } else {
+            running.retain(|one| one.id != id);
+        }
+        Ok(())
+    }
+
+    fn add(&self, one: Arc<Running>) -> FileResult<()> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.iter().filter(|one| one.runs()).count() >= MAX_RUNNING {
+            return Err(FileError::TooMuch(format!(
+                "{MAX_RUNNING} operations are running already. Wait for one to end, or cancel it."
+            )));
+        }
+        while all.len() >= MAX_LISTED
+            && let Some(old) = all.iter().position(|one| !one.runs())
+        {
+            all.remove(old);
+        }
+        all.push(one);
+        Ok(())
+    }
+}
+
+impl Workspace {
+    /// Begins something that takes long. It runs on a thread of its own.
+    pub(super) fn start(&self, task: FileTask, by: &str) -> FileResult<Operation> {
+        let running = Arc::new(Running {
+            id: Uuid::now_v7(),
+            task: task.clone(),
+            by: by.to_owned(),
+            started_at: self.clock.now(),
+            ended: Mutex::default(),
+            progress: Progress::default(),
+        });
+        self.operations.add(running.clone())?;
+        let (workspace, one) = (self.clone(), running.clone());
+        tokio::task::spawn_blocking(move || {
+            let result = workspace.run(task, &one.progress);
+            one.end(workspace.clock.now(), result);
+        });
+        Ok(running.view())
+    }
+
+    pub(super) fn run(&self, task: FileTask, progress: &Progress) -> FileResult<()> {
+        match task {
+            FileTask::Copy { copies } => self.copy_all(&copies, progress),
+            FileTask::Delete { paths } => {
+                super::enough(paths.len())?;
+                for path in paths {
+                    self.root
+                        .remove_tree(&path, |freed| progress.bytes(freed).and(progress.file()).is_ok())?;
+                }
+                Ok(())
+            }
+            FileTask::Archive { paths, to, format } => self.archive(&paths, &to, format, progress),
+            FileTask::Extract { path, into, replace } => self.extract(&path, &into, replace, progress),
+            FileTask::Pull { url, into, name } => self.pull(&url, &into, name.as_deref(), progress),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Archives are made: into a file, or on the way to somebody.
+
+use super::{Workspace, enough, operations::Progress};
+use crate::files::{File, FileError, FilePath, FileResult, Kind, Open, Stat};
+use bzip2::write::BzEncoder;
+use flate2::write::GzEncoder;
+use lzma_rust2::{XzOptions, XzWriter};
+use raptor_core::node::files::ArchiveFormat;
+use std::io::{self, BufWriter, Read, Write};
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+/// What archives are compressed with at once; zstd at its usual level with this many threads keeps up with disks.
+const ZSTD_LEVEL: i32 = 3;
+const ZSTD_THREADS: u32 = 2;
+const PIECE: usize = 256 * 1024;
+
+impl Workspace {
+    /// Puts files and folders into a new archive file.
+    pub(super) fn archive(
+        &self,
+        paths: &[FilePath],
+        to: &FilePath,
+        format: ArchiveFormat,
+        progress: &Progress,
+    ) -> FileResult<()> {
+        enough(paths.len())?;
+        progress.total(self.weigh(paths));
+        let file = self.root.open_file(to, Open::NEW)?;
+        let inode = file.stat()?.inode;
+        let mut out = BufWriter::with_capacity(PIECE, file);
+        let packed =
+            self.pack(paths, format, &mut out, progress, Some(inode)).and_then(|()| Ok(out.flush()?));
+        if packed.is_err() {
+            let _ = self.root.remove_file(to);
+        }
+        packed
+    }
+
+    fn weigh(&self, paths: &[FilePath]) -> u64 {
+        let below =
+            |path: &FilePath| self.root.walk(path).map_or(0, |walk| walk.map(|step| step.stat.len).sum());
+        paths.iter().map(|path| self.root.lstat(path).map_or(0, |stat| stat.len) + below(path)).sum()
+    }
+
+    /// Writes an archive of `paths` to `out`; the file `without` is left out, as it is the archive itself.
+    pub(super) fn pack(
+        &self,
+        paths: &[FilePath],
+        format: ArchiveFormat,
+        out: &mut dyn Write,
+        progress: &Progress,
+        without: Option<u64>,
+    ) -> FileResult<()> {
+        match format {
+            ArchiveFormat::Zip => {
+                let mut zip = Zip(ZipWriter::new_stream(out));
+                self.pack_all(paths, &mut zip, progress, without)?;
+                zip.0.finish().map_err(zip_error)?;
+            }
+            ArchiveFormat::Tar => self.pack_tar(paths, out, progress, without).map(drop)?,
+            ArchiveFormat::TarGz => {
+                let encoder = GzEncoder::new(out, flate2::Compression::default());
+                self.pack_tar(paths, encoder, progress, without)?.finish()?;
+            }
+            ArchiveFormat::TarXz => {
+                let encoder = XzWriter::new(out, XzOptions::with_preset(6))?;
+                self.pack_tar(paths, encoder, progress, without)?.finish()?;
+            }
+            ArchiveFormat::TarBz2 => {
+                let encoder = BzEncoder::new(out, bzip2::Compression::default());
+                self.pack_tar(paths, encoder, progress, without)?.finish()?;
+            }
+            ArchiveFormat::TarZst => {
+                let mut encoder = zstd::Encoder::new(out, ZSTD_LEVEL)?;
+                encoder.multithread(ZSTD_THREADS)?;
+                self.pack_tar(paths, encoder, progress, without)?.finish()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pack_tar<W: Write>(
+        &self,
+        paths: &[FilePath],
+        out: W,
+        progress: &Progress,
+        without: Option<u64>,
+    ) -> FileResult<W> {
+        let mut tar = Tar(tar::Builder::new(out));
+        self.pack_all(paths, &mut tar, progress, without)?;
+        Ok(tar.0.into_inner()?)
+    }
+
+    fn pack_all(
+        &self,
+        paths: &[FilePath],
+        out: &mut dyn Packer,
+        progress: &Progress,
+        without: Option<u64>,
+    ) -> FileResult<()> {
+        for path in paths {
+            // Names in the archive begin with what was chosen, wherever that lies.
+            let cut = path.parent().map_or(0, |parent| match parent.as_str().len() {
+                0 => 0,
+                length => length + 1,
+            });
+            let stat = self.root.lstat(path)?;
+            if !path.is_root() {
+                self.pack_one(path, cut, &stat, out, progress)?;
+            }
+            for step in self.root.walk(path)? {
+                if Some(step.stat.inode) == without && step.stat.kind == Kind::File {
+                    continue;
+                }
+                let Some(at) = step.file_path() else { continue };
+                match self.pack_one(&at, cut, &step.stat, out, progress) {
+                    // Gone since the folder was read, as files of a running server are.
+                    Ok(()) | Err(FileError::NotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pack_one(
+        &self,
+        path: &FilePath,
+        cut: usize,
+        stat: &Stat,
+        out: &mut dyn Packer,
+        progress: &Progress,
+    ) -> FileResult<()> {
+        let name = path.as_str().get(cut..).unwrap_or_default();
+        match stat.kind {
+            Kind::Folder => out.folder(name, stat)?,
+            Kind::Symlink => out.link(name, &self.root.read_link(path)?, stat)?,
+            Kind::Special => return Ok(()),
+            Kind::File => {
+                let file = self.root.open_file(path, Open::READ)?;
+                let stat = file.stat()?;
+                out.file(name, &stat, &mut Counted { file, progress, left: stat.len })?;
+            }
+        }
+        progress.file()
+    }
+}
+
+/// A file that has the length that the archive says, whatever its owner does meanwhile: cut, or filled up with zeros.
+struct Counted<'p> {
+    file: File,
+    progress: &'p Progress,
+    left: u64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let Some(buffer) = buffer.get_mut(..wanted) else { return Ok(0) };
+        let mut read = self.file.read(buffer)?;
+        if read == 0 && wanted > 0 {
+            buffer.fill(0);
+            read = wanted;
+        }
+        self.left -= read as u64;
+        self.progress.bytes(read as u64)?;
+        Ok(read)
+    }
+}
+
+trait Packer {
+    fn folder(&mut self, name: &str, stat: &Stat) -> FileResult<()>;
+    fn file(&mut self, name: &str, stat: &Stat, content: &mut Counted<'_>) -> FileResult<()>;
+    fn link(&mut self, name: &str, target: &str, stat: &Stat) -> FileResult<()>;
+}
+
+struct Tar<W: Write>(tar::Builder<W>);
+
+fn header(stat: &Stat, kind: tar::EntryType, size: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_size(size);
+    header.set_mode(stat.mode);
+    header.set_mtime(u64::try_from(stat.modified.seconds).unwrap_or(0));
+    header
+}
+
+impl<W: Write> Packer for Tar<W> {
+    fn folder(&mut self, name: &str, stat: &Stat) -> FileResult<()> {
+        let mut header = header(stat, tar::EntryType::Directory, 0);
+        Ok(self.0.append_data(&mut header, format!("{name}/"), io::empty())?)
+    }
+
+    fn file(&mut self, name: &str, stat: &Stat, content: &mut Counted<'_>) -> FileResult<()> {
+        Ok(self.0.append_data(&mut header(stat, tar::EntryType::Regular, stat.len), name, content)?)
+    }
+
+    fn link(&mut self, name: &str, target: &str, stat: &Stat) -> FileResult<()> {
+        Ok(self.0.append_link(&mut header(stat, tar::EntryType::Symlink, 0), name, target)?)
+    }
+}
+
+struct Zip<W: Write>(ZipWriter<zip::write::StreamWriter<W>>);
+
+fn options(stat: &Stat) -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .large_file(stat.len >= u64::from(u32::MAX))
+        .unix_permissions(stat.mode)
+}
+
+impl<W: Write> Packer for Zip<W> {
+    fn folder(&mut self, name: &str, stat: &Stat) -> FileResult<()> {
+        self.0.add_directory(name, options(stat)).map_err(zip_error)
+    }
+
+    fn file(&mut self, name: &str, stat: &Stat, content: &mut Counted<'_>) -> FileResult<()> {
+        self.0.start_file(name, options(stat)).map_err(zip_error)?;
+        io::copy(content, &mut self.0)?;
+        Ok(())
+    }
+
+    fn link(&mut self, name: &str, target: &str, stat: &Stat) -> FileResult<()> {
+        self.0.add_symlink(name, target, options(stat)).map_err(zip_error)
+    }
+}
+
+pub(super) fn zip_error(error: zip::result::ZipError) -> FileError {
+    match error {
+        zip::result::ZipError::Io(error) => error.into(),
+        error => FileError::Invalid(format!("The archive can't be used: {error}.")),
+    }
+}

@@ -1,0 +1,48 @@
+//! Files behind the seam that the control side knows.
+
+use super::Workspace;
+use crate::host::Host;
+use async_trait::async_trait;
+use raptor_core::{
+    id::ContainerId,
+    node::{
+        NodeError,
+        files::{Body, FileAnswer, FileContent, FileRead, FileRequest, FileWrite, NodeFiles, Scoped},
+    },
+};
+
+impl Host {
+    async fn with_workspace<T: Send + 'static>(
+        &self,
+        id: ContainerId,
+        denied: Vec<String>,
+        act: impl FnOnce(Workspace) -> Result<T, NodeError> + Send + 'static,
+    ) -> Result<T, NodeError> {
+        let host = self.clone();
+        let done = tokio::task::spawn_blocking(move || act(host.workspace(id, &denied)?));
+        done.await.map_err(|error| NodeError::Internal(error.to_string()))?
+    }
+}
+
+#[async_trait]
+impl NodeFiles for Host {
+    async fn ask(&self, id: ContainerId, asked: Scoped<FileRequest>) -> Result<FileAnswer, NodeError> {
+        let Scoped { request, denied } = asked;
+        self.with_workspace(id, denied, move |workspace| Ok(workspace.ask(request)?)).await
+    }
+
+    async fn read(&self, id: ContainerId, asked: Scoped<FileRead>) -> Result<FileContent, NodeError> {
+        let Scoped { request, denied } = asked;
+        self.with_workspace(id, denied, move |workspace| Ok(workspace.read(request)?)).await
+    }
+
+    async fn write(
+        &self,
+        id: ContainerId,
+        asked: Scoped<FileWrite>,
+        body: Body,
+    ) -> Result<FileAnswer, NodeError> {
+        let Scoped { request, denied } = asked;
+        self.with_workspace(id, denied, move |workspace| Ok(workspace.write(request, body)?)).await
+    }
+}

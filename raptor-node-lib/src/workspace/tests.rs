@@ -1,0 +1,333 @@
+use super::{operations::Progress, *};
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use raptor_core::node::files::{ArchiveFormat, FileMove, FileRead, FileSort, FileTask, FileWrite};
+use std::io::Write;
+
+struct World {
+    folder: tempfile::TempDir,
+    desk: Workspace,
+}
+
+fn path(text: &str) -> FilePath {
+    FilePath::parse(text).unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(&folder.path().join("data"), 0, 0).unwrap();
+        let operations = Arc::new(Operations::default());
+        let desk = Workspace::open(root, &folder.path().join("kept"), Clock::System, operations).unwrap();
+        Self { folder, desk }
+    }
+
+    fn put(&self, at: &str, data: &[u8]) {
+        let at = path(at);
+        self.desk.root.create_dir_all(&at.parent().unwrap()).unwrap();
+        self.desk.root.open_file(&at, Open::REPLACE).unwrap().write_at(data, 0).unwrap();
+    }
+
+    fn text(&self, at: &str) -> Option<String> {
+        self.desk.root.read_text(at).unwrap()
+    }
+
+    fn run(&self, task: FileTask) -> FileResult<()> {
+        self.desk.run(task, &Progress::default())
+    }
+
+    fn extract(&self, archive: &str) -> FileResult<()> {
+        self.run(FileTask::Extract { path: path(archive), into: path("out"), replace: false })
+    }
+
+    async fn write(&self, request: FileWrite, data: &'static [u8]) -> FileResult<FileAnswer> {
+        let desk = self.desk.clone();
+        let body = stream::iter([Ok(Bytes::from_static(data))]).boxed();
+        tokio::task::spawn_blocking(move || desk.write(request, body)).await.unwrap()
+    }
+
+    async fn save(&self, at: &str, etag: Option<&str>, data: &'static [u8]) -> FileResult<FileAnswer> {
+        let etag = etag.map(str::to_owned);
+        self.write(FileWrite::File { path: path(at), etag, keep: true, by: "ann".into() }, data).await
+    }
+
+    async fn read(&self, request: FileRead) -> Vec<u8> {
+        let content = self.desk.read(request).unwrap();
+        content.body.try_collect::<Vec<_>>().await.unwrap().concat()
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_saw_the_same_version_one_wins() {
+    let world = World::new();
+    world.save("a.txt", Some(""), b"one").await.unwrap();
+    let seen = world.desk.info(&path("a.txt")).unwrap().etag;
+    world.save("a.txt", Some(&seen), b"two").await.unwrap();
+    assert!(matches!(world.save("a.txt", Some(&seen), b"three").await, Err(FileError::Changed)));
+    assert!(matches!(world.save("a.txt", Some(""), b"new").await, Err(FileError::Changed)));
+    assert_eq!(world.text("a.txt").as_deref(), Some("two"));
+    let versions = world.desk.versions(&path("a.txt")).unwrap();
+    assert_eq!((versions.len(), versions[0].replaced_by.as_str()), (1, "ann"));
+    let id = versions[0].id;
+    assert_eq!(world.read(FileRead::Version { path: path("a.txt"), id }).await, b"one");
+}
+
+#[tokio::test]
+async fn a_range_is_what_it_says() {
+    let world = World::new();
+    world.put("a", b"0123456789");
+    let part = |start, length| world.read(FileRead::File { path: path("a"), start, length });
+    assert_eq!(part(2, Some(3)).await, b"234");
+    assert_eq!(part(-3, None).await, b"789");
+    assert_eq!(part(5, None).await, b"56789");
+    assert_eq!(part(50, None).await, b"");
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_where_it_stopped_and_appears_whole() {
+    let world = World::new();
+    let upload = world.desk.begin_upload(path("new/world.dat"), 10, false).unwrap();
+    let piece = |offset| FileWrite::Piece { upload: upload.id, offset };
+    world.write(piece(0), b"01234").await.unwrap();
+    assert!(world.write(piece(3), b"xx").await.is_err(), "no gap and no overlap");
+    assert!(world.desk.finish_upload(upload.id).is_err());
+    assert_eq!(world.text("new/world.dat"), None, "nobody sees half of it");
+    assert_eq!(world.desk.upload(upload.id).unwrap().received_bytes, 5);
+    assert!(world.write(piece(5), b"5678901").await.is_err(), "no more than was announced");
+    let received = world.desk.upload(upload.id).unwrap().received_bytes;
+    assert_eq!(received, 5);
+    world.write(piece(5), b"56789").await.unwrap();
+    world.desk.finish_upload(upload.id).unwrap();
+    assert_eq!(world.text("new/world.dat").as_deref(), Some("0123456789"));
+    assert!(matches!(world.desk.begin_upload(path("new/world.dat"), 1, false), Err(FileError::Exists)));
+}
+
+#[test]
+fn what_is_deleted_comes_back_where_it_was() {
+    let world = World::new();
+    world.put("a/b.txt", b"b");
+    let items = world.desk.discard(&[path("a")], "ann").unwrap();
+    assert_eq!(world.text("a/b.txt"), None);
+    assert_eq!(world.desk.discarded().unwrap(), items);
+    world.desk.restore(items[0].id).unwrap();
+    assert_eq!(world.text("a/b.txt").as_deref(), Some("b"));
+    let items = world.desk.discard(&[path("a/b.txt")], "ann").unwrap();
+    world.put("a/b.txt", b"other");
+    assert!(matches!(world.desk.restore(items[0].id), Err(FileError::Exists)), "nothing is replaced");
+    world.desk.empty_trash(None).unwrap();
+    assert!(world.desk.discarded().unwrap().is_empty());
+    assert_eq!(world.text("a/b.txt").as_deref(), Some("other"));
+}
+
+#[test]
+fn every_format_is_packed_and_unpacked() {
+    use ArchiveFormat as F;
+    for format in [F::Zip, F::Tar, F::TarGz, F::TarXz, F::TarBz2, F::TarZst] {
+        let world = World::new();
+        world.put("world/region/r.dat", &[7; 100_000]);
+        world.put("world/ü name.txt", "ü".as_bytes());
+        world.desk.root.symlink("ü name.txt", &path("world/link")).unwrap();
+        let archive = format!("w.{}", format.extension());
+        world.run(FileTask::Archive { paths: vec![path("world")], to: path(&archive), format }).unwrap();
+        world.extract(&archive).unwrap();
+        assert_eq!(world.text("out/world/ü name.txt").as_deref(), Some("ü"), "{format:?}");
+        assert_eq!(world.desk.root.stat(&path("out/world/region/r.dat")).unwrap().len, 100_000);
+        assert_eq!(world.desk.root.read_link(&path("out/world/link")).unwrap(), "ü name.txt");
+        assert!(world.extract(&archive).is_err(), "nothing is replaced unless asked");
+    }
+}
+
+/// A tar with one entry, its name as it is given.
+fn tar_with(kind: tar::EntryType, name: &str, target: &str) -> Vec<u8> {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_size(0);
+    header.set_mode(0o644);
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
+    header.set_cksum();
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append(&header, std::io::empty()).unwrap();
+    tar.into_inner().unwrap()
+}
+
+#[test]
+fn cve_2023_25152_an_archive_leaves_nothing_outside() {
+    use tar::EntryType as T;
+    let cases = [
+        (T::Regular, "../escaped", ""),
+        (T::Regular, "a/../../escaped", ""),
+        (T::Symlink, "link", "/etc/passwd"),
+        (T::Symlink, "link", "../../escaped"),
+        (T::Link, "hard", "/etc/passwd"),
+        (T::Char, "device", ""),
+        (T::Fifo, "pipe", ""),
+    ];
+    for (kind, name, target) in cases {
+        let world = World::new();
+        world.put("a.tar", &tar_with(kind, name, target));
+        assert!(world.extract("a.tar").is_err(), "{kind:?} {name} {target}");
+        assert!(!world.folder.path().join("escaped").exists());
+        assert!(!world.folder.path().join("data/escaped").exists());
+    }
+}
+
+#[test]
+fn zip_slip_is_refused() {
+    for name in ["../escaped", "..\\escaped", "a/../../escaped"] {
+        let world = World::new();
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(b"x").unwrap();
+        world.put("a.zip", &zip.finish().unwrap().into_inner());
+        assert!(world.extract("a.zip").is_err(), "{name}");
+        assert!(!world.folder.path().join("data/escaped").exists());
+    }
+}
+
+#[test]
+fn a_bomb_is_defused() {
+    let world = World::new();
+    let zeros = std::io::Read::take(std::io::repeat(0), 1 << 30);
+    let packed = zstd::encode_all(zeros, 3).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(1 << 30);
+    header.set_cksum();
+    drop(packed);
+    let mut tar = tar::Builder::new(zstd::Encoder::new(Vec::new(), 3).unwrap());
+    tar.append_data(&mut header, "zeros", std::io::Read::take(std::io::repeat(0), 1 << 30)).unwrap();
+    world.put("bomb.tar.zst", &tar.into_inner().unwrap().finish().unwrap());
+    assert!(matches!(world.extract("bomb.tar.zst"), Err(FileError::TooMuch(_))));
+    assert!(world.desk.root.size() < 1 << 29);
+}
+
+#[test]
+fn copies_go_deep_and_never_into_themselves() {
+    let world = World::new();
+    world.put("a/b/c.txt", b"c");
+    let copy = |to: &str| FileTask::Copy { copies: vec![FileMove { from: path("a"), to: path(to) }] };
+    world.run(copy("copy")).unwrap();
+    assert_eq!(world.text("copy/b/c.txt").as_deref(), Some("c"));
+    assert!(world.run(copy("a/b/a")).is_err());
+    assert!(matches!(world.run(copy("copy")), Err(FileError::Exists)));
+}
+
+#[test]
+fn what_is_cancelled_stops() {
+    let world = World::new();
+    world.put("a/b", b"b");
+    let progress = Progress::default();
+    progress.cancel.cancel();
+    let copies = vec![FileMove { from: path("a"), to: path("c") }];
+    assert!(matches!(world.desk.run(FileTask::Copy { copies }, &progress), Err(FileError::Cancelled)));
+}
+
+#[test]
+fn a_folder_of_ten_thousand_is_listed_at_once() {
+    let world = World::new();
+    for number in 0..10_000 {
+        std::fs::write(world.folder.path().join(format!("data/file{number}")), "").unwrap();
+    }
+    let began = std::time::Instant::now();
+    let page = world.desk.list(&FilePath::ROOT, FileSort::Name, false, 9_998, 10, None).unwrap();
+    assert_eq!((page.total, page.items.len()), (10_000, 2));
+    assert_eq!(page.items[1].name, "file9999");
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_search_finds_names_and_text() {
+    let world = World::new();
+    world.put("plugins/a.yml", b"x: 1\nMotd: Hello World\n");
+    world.put("plugins/b.bin", b"Hello\0World");
+    let found = |name: Option<&str>, content: Option<&str>| {
+        let hits = world.desk.search(&FilePath::ROOT, name, content).unwrap();
+        hits.items.iter().map(|hit| (hit.file.path.to_string(), hit.line)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Some("*.yml"), None), [("/plugins/a.yml".to_owned(), None)]);
+    assert_eq!(found(None, Some("hello")), [("/plugins/a.yml".to_owned(), Some(2))]);
+    assert!(world.desk.search(&FilePath::ROOT, None, None).is_err());
+}
+
+#[test]
+fn checksums_are_those_of_everybody() {
+    use raptor_core::node::files::ChecksumKind as K;
+    let world = World::new();
+    world.put("a", b"abc");
+    let sum = |kind| world.desk.checksum(&path("a"), kind).unwrap();
+    assert_eq!(sum(K::Md5), "900150983cd24fb0d6963f7d28e17f72");
+    assert_eq!(sum(K::Sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
+    assert_eq!(sum(K::Sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+mod pulls {
+    use super::*;
+    use std::net::IpAddr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// A web server of our own that answers everything so.
+    async fn server(answer: String) -> u16 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut request = [0; 2_048];
+                let _ = socket.read(&mut request).await;
+                let _ = socket.write_all(answer.as_bytes()).await;
+            }
+        });
+        port
+    }
+
+    async fn pull(world: &World, url: &str, allowed: fn(IpAddr) -> bool) -> FileResult<()> {
+        world.desk.fetch(url, &FilePath::ROOT, None, &Progress::default(), allowed).await
+    }
+
+    #[tokio::test]
+    async fn a_file_is_fetched() {
+        let world = World::new();
+        let port =
+            server("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello".into()).await;
+        pull(&world, &format!("http://127.0.0.1:{port}/mod.jar"), |_| true).await.unwrap();
+        assert_eq!(world.text("mod.jar").as_deref(), Some("hello"));
+    }
+
+    #[tokio::test]
+    async fn cve_2024_34068_private_addresses_are_refused_however_they_are_written() {
+        let world = World::new();
+        let port = server("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret".into()).await;
+        let hosts = [
+            "127.0.0.1",
+            "localhost",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "2130706433",
+            "0x7f.1",
+            "0",
+            "017700000001",
+        ];
+        for host in hosts {
+            let url = format!("http://{host}:{port}/secret");
+            assert!(pull(&world, &url, address::is_public).await.is_err(), "{url}");
+        }
+        for url in ["file:///etc/passwd", "ftp://example.com/x", "gopher://127.0.0.1/", "nonsense"] {
+            assert!(pull(&world, url, address::is_public).await.is_err(), "{url}");
+        }
+        assert_eq!(world.text("secret"), None);
+    }
+
+    #[tokio::test]
+    async fn ghsa_6rg3_8h8x_5xfv_a_redirect_is_checked_like_the_first_address() {
+        let world = World::new();
+        let inner = server("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret".into()).await;
+        let answer = format!(
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2:{inner}/secret\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        let outer = server(answer).await;
+        // The first server counts as public here, the one it sends to does not.
+        let only_first = |address: IpAddr| address == IpAddr::from([127, 0, 0, 1]);
+        let refused = pull(&world, &format!("http://127.0.0.1:{outer}/x"), only_first).await;
+        assert!(refused.unwrap_err().to_string().contains("public addresses only"));
+        assert_eq!(world.text("secret"), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! Earlier versions of text files that people edit.
+
+use super::{Workspace, time};
+use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
+use chrono::{DateTime, Utc};
+use raptor_core::node::files::FileVersion;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// Versions of one file that are kept.
+const KEPT: usize = 20;
+/// The largest file whose versions are kept, in bytes.
+const MAX_SIZE: u64 = 2 * 1024 * 1024;
+
+#[derive(Serialize, Deserialize)]
+struct Note {
+    path: FilePath,
+    at: DateTime<Utc>,
+    by: String,
+}
+
+impl Workspace {
+    /// Keeps what a file holds now, before it is replaced. What can't be kept is no reason not to save.
+    pub(super) fn keep_version(&self, path: &FilePath, by: &str) {
+        match self.try_keep(path, by) {
+            Ok(()) | Err(FileError::NotFound | FileError::OverLimit { .. }) => {}
+            Err(error) => tracing::warn!(%error, %path, "an earlier version was not kept"),
+        }
+    }
+
+    fn try_keep(&self, path: &FilePath, by: &str) -> FileResult<()> {
+        let file = self.root.open_file(path, Open::READ)?;
+        let stat = file.stat()?;
+        if stat.kind != Kind::File || stat.len > MAX_SIZE || stat.len == 0 {
+            return Ok(());
+        }
+        let folder = folder(path)?;
+        self.kept.create_dir_all(&folder)?;
+        let id = Uuid::now_v7();
+        let copy = folder.join(&id.to_string())?;
+        let new = self.kept.open_file(&copy, Open { mode: 0o600, ..Open::NEW })?;
+        let mut done = 0;
+        while let copied @ 1.. = file.copy_to(done, &new, done, MAX_SIZE)? {
+            done += copied;
+        }
+        let note = Note { path: path.clone(), at: self.clock.now(), by: by.to_owned() };
+        self.keep_note(&folder.join(&format!("{id}.json"))?, &note)?;
+        for old in self.versions(path)?.into_iter().skip(KEPT) {
+            self.kept.remove_file(&folder.join(&old.id.to_string())?)?;
+            self.kept.remove_file(&folder.join(&format!("{}.json", old.id))?)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn versions(&self, path: &FilePath) -> FileResult<Vec<FileVersion>> {
+        self.root.check(path)?;
+        let folder = folder(path)?;
+        let entries = match self.kept.entries(&folder) {
+            Ok(entries) => entries,
+            Err(FileError::NotFound) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut items = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let Ok(id) = entry.name.parse::<Uuid>() else { continue };
+            let note = self.note::<Note>(&folder.join(&format!("{id}.json"))?);
+            let (at, by) =
+                note.map_or_else(|_| (time(&entry.stat), String::new()), |note| (note.at, note.by));
+            items.push(FileVersion { id, replaced_at: at, replaced_by: by, size_bytes: entry.stat.len });
+        }
+        items.sort_by(|a, b| b.id.cmp(&a.id));
+        Ok(items)
+    }
+
+    pub(super) fn version(&self, path: &FilePath, id: Uuid) -> FileResult<File> {
+        self.root.check(path)?;
+        self.kept.open_file(&folder(path)?.join(&id.to_string())?, Open::READ)
+    }
+}
+
+/// Paths may be longer than a name; their hash is not.
+fn folder(path: &FilePath) -> FileResult<FilePath> {
+    let hash = Sha256::digest(path.as_str());
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(FilePath::parse(&format!("versions/{hex}"))?)
+}

@@ -1,10 +1,14 @@
 //! The host: every container on it, behind the seam that the control side knows.
 
 use crate::{
-    desired::StateFolder,
+    desired::{StateFolder, boot_id, instance},
     files::Root,
+    images::Ledger,
     lifecycle::{Ask, Ground, Handle, Supervisor},
-    runtime::{Docker, Sample},
+    quota::Quota,
+    removal,
+    runtime::{Docker, Pool, Sample},
+    spool::Spool,
     system::Meter,
 };
 use async_trait::async_trait;
@@ -16,8 +20,8 @@ use raptor_core::{
     clock::Clock,
     id::ContainerId,
     node::{
-        ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, PowerAction, Since, Stats, SystemInfo,
+        CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts,
+        Node, NodeError, NodeEvent, PowerAction, RegistryLogin, Since, Stats, SystemInfo,
     },
 };
 use std::{
@@ -28,15 +32,20 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const SYSTEM_EVERY: Duration = Duration::from_secs(5);
 const DISK_EVERY: Duration = Duration::from_secs(60);
 /// Containers measured at the same time.
 const SAMPLES_AT_ONCE: usize = 8;
+/// Containers that start at the same time where nobody waits for them.
+const STARTS_AT_ONCE: usize = 4;
+/// How long a container has to run for its earlier crashes to be forgiven.
+const CALM: Duration = Duration::from_secs(60);
 
 /// Collects what a [`Host`] needs.
 pub struct Builder {
@@ -46,6 +55,9 @@ pub struct Builder {
     gid: u32,
     ips: Vec<IpAddr>,
     timezone: String,
+    pool: Pool,
+    mounts: Vec<PathBuf>,
+    calm: Duration,
     clock: Clock,
 }
 
@@ -78,6 +90,27 @@ impl Builder {
         self
     }
 
+    /// The range of which containers' networks are made.
+    #[must_use]
+    pub fn subnets(mut self, pool: Pool) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// Folders of this host that containers may mount, with all below them; none unless given.
+    #[must_use]
+    pub fn mounts(mut self, mounts: Vec<PathBuf>) -> Self {
+        self.mounts = mounts;
+        self
+    }
+
+    /// How long a container has to run for its earlier crashes to be forgiven; a minute unless given.
+    #[must_use]
+    pub fn calm(mut self, calm: Duration) -> Self {
+        self.calm = calm;
+        self
+    }
+
     /// Takes over what is on this host. Docker may be away.
     ///
     /// # Errors
@@ -88,15 +121,26 @@ impl Builder {
             io::Error::new(error.kind(), format!("the folder {} can't be used: {error}", base.display()))
         })?;
         let base = base.canonicalize()?;
-        let meter = Meter::new(&base, self.ips, self.clock.clone()).map_err(io::Error::other)?;
+        let (state, instance) = (base.join(".raptor"), instance(&base)?);
+        let quota = Quota::detect(&base, instance);
+        let meter = Meter::new(&base, self.ips, quota.info(), self.mounts.clone(), self.clock.clone());
+        let meter = meter.map_err(io::Error::other)?;
         let ground = Arc::new(Ground {
-            docker: Docker::new(&self.socket),
+            docker: Docker::new(&self.socket, instance),
+            spool: Spool::open(&state, instance)?,
+            images: Ledger::open(&state),
             base,
             uid: self.uid,
             gid: self.gid,
             timezone: self.timezone,
+            pool: self.pool,
+            quota,
+            mounts: self.mounts,
             clock: self.clock,
+            boot_id: boot_id(),
+            calm: self.calm,
             events: broadcast::channel(1_024).0,
+            turns: Semaphore::new(STARTS_AT_ONCE),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
@@ -107,12 +151,15 @@ impl Builder {
             system: Mutex::default(),
             declaring: tokio::sync::Mutex::default(),
         }));
+        let (condemned, ids): (Vec<_>, Vec<_>) =
+            ids.into_iter().partition(|id| host.0.ground.place(*id).state.is_condemned());
         for id in ids {
             if let Some(spec) = host.0.ground.place(id).state.spec() {
                 host.supervise(spec).map_err(|error| io::Error::other(error.to_string()))?;
             }
         }
         host.measure().await;
+        host.0.ground.tasks.spawn(removal::sweep(host.0.ground.clone(), condemned));
         host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
         host.0.ground.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));
         host.0.ground.tasks.spawn(host.clone().every(DISK_EVERY, Turn::Disk));
@@ -149,6 +196,9 @@ impl Host {
             gid: 988,
             ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
             timezone: "UTC".into(),
+            pool: Pool::default(),
+            mounts: Vec::new(),
+            calm: CALM,
             clock: Clock::System,
         }
     }
@@ -237,7 +287,7 @@ impl Host {
         let samples: Vec<_> = stream::iter(running)
             .map(|(id, handle)| {
                 let (ground, earlier) = (&self.0.ground, earlier.get(&id));
-                async move { (id, handle, ground.docker.sample(id, earlier).await) }
+                async move { (id, handle, ground.docker.sample(&crate::runtime::name(id), earlier).await) }
             })
             .buffer_unordered(SAMPLES_AT_ONCE)
             .collect()
@@ -263,7 +313,8 @@ impl Host {
         self.0.ground.place(id).state.spec().map_or(0, |spec| spec.limits.memory_mib * 1024 * 1024)
     }
 
-    /// Measures the data folders, one after another.
+    /// Measures the data folders, one after another. Where the kernel does not keep the limits, whoever is over its own is
+    /// stopped.
     async fn scan(&self) {
         for (id, handle) in self.handles() {
             let (place, uid, gid) = (self.0.ground.place(id), self.0.ground.uid, self.0.ground.gid);
@@ -274,8 +325,12 @@ impl Host {
                     0
                 }
             });
-            if let Ok(size) = size.await {
-                *handle.disk.lock().unwrap_or_else(PoisonError::into_inner) = size;
+            let Ok(used_bytes) = size.await else { continue };
+            *handle.disk.lock().unwrap_or_else(PoisonError::into_inner) = used_bytes;
+            let limit_mib = self.0.ground.place(id).state.spec().map_or(0, |spec| spec.limits.disk_mib);
+            let limit_bytes = limit_mib * 1024 * 1024;
+            if limit_bytes > 0 && used_bytes > limit_bytes && !self.0.ground.quota.by_kernel() {
+                let _ = handle.asks.send(Ask::DiskFull { used_bytes, limit_bytes }).await;
             }
         }
     }
@@ -323,7 +378,13 @@ impl Node for Host {
 
     async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
         match self.ask(id, Ask::Remove).await {
-            Err(NodeError::NotFound) => {}
+            Err(NodeError::NotFound) => {
+                // One whose removal an earlier daemon began has nobody to ask.
+                let place = self.0.ground.place(id);
+                if place.state.is_condemned() {
+                    removal::remove(&self.0.ground, &place).await?;
+                }
+            }
             other => other?,
         }
         self.0.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -333,6 +394,26 @@ impl Node for Host {
 
     async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
         self.ask(id, |reply| Ask::Power(action, reply)).await
+    }
+
+    async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {
+        self.ask(id, Ask::CancelInstall).await
+    }
+
+    async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
+        let ground = self.0.ground.clone();
+        let done = tokio::task::spawn_blocking(move || ground.spool.acknowledge(spool, number)).await;
+        let done = done.map_err(|error| NodeError::Internal(error.to_string()))?;
+        done.map_err(|error| NodeError::Internal(error.to_string()))
+    }
+
+    async fn set_registries(&self, logins: Vec<RegistryLogin>) -> Result<(), NodeError> {
+        self.0.ground.docker.set_logins(logins);
+        Ok(())
+    }
+
+    async fn clean_images(&self, unused_s: u64) -> Result<CleanedImages, NodeError> {
+        crate::images::clean(&self.0.ground, unused_s).await
     }
 
     async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
@@ -388,16 +469,39 @@ impl Node for Host {
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
         // Listening begins before the snapshot is taken: what happens between the two is told twice rather than not at all.
         let events = self.0.ground.events.subscribe();
+        let spool = self.0.ground.spool.watch();
         let first = self.snapshot().await;
-        let host = self.clone();
-        let follow = stream::unfold((events, host), |(mut events, host)| async move {
-            let event = match events.recv().await {
-                Ok(event) => (*event).clone(),
-                Err(broadcast::error::RecvError::Lagged(_)) => host.snapshot().await,
-                Err(broadcast::error::RecvError::Closed) => return None,
-            };
-            Some((event, (events, host)))
-        });
+        let told = Told { events, spool, after: 0, host: self.clone() };
+        let follow = stream::unfold(told, |mut told| async move { Some((told.next().await?, told)) });
         Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
+    }
+}
+
+/// What one listener has been told.
+struct Told {
+    events: broadcast::Receiver<Arc<NodeEvent>>,
+    spool: watch::Receiver<u64>,
+    /// The newest event of the spool that it was told.
+    after: u64,
+    host: Host,
+}
+
+impl Told {
+    async fn next(&mut self) -> Option<NodeEvent> {
+        loop {
+            self.spool.borrow_and_update();
+            if let Some(event) = self.host.0.ground.spool.after(self.after) {
+                self.after = event.number;
+                return Some(NodeEvent::Happened(event));
+            }
+            tokio::select! {
+                event = self.events.recv() => return match event {
+                    Ok(event) => Some((*event).clone()),
+                    Err(broadcast::error::RecvError::Lagged(_)) => Some(self.host.snapshot().await),
+                    Err(broadcast::error::RecvError::Closed) => None,
+                },
+                changed = self.spool.changed() => changed.ok()?,
+            }
+        }
     }
 }

@@ -7,8 +7,13 @@ pub mod console;
 mod desired;
 pub mod files;
 mod host;
+mod images;
 mod lifecycle;
+mod quota;
+mod removal;
 pub mod runtime;
+mod spool;
 mod system;
 
 pub use host::{Builder, Host};
+pub use runtime::Pool;

@@ -1,5 +1,8 @@
 //! Containers: what a user owns. Types and rules; operations are in [`service`].
 
+mod behaviour;
+mod image;
+mod installation;
 pub mod lifecycle;
 
 #[cfg(feature = "store")]
@@ -11,11 +14,15 @@ mod spec;
 
 #[cfg(feature = "store")]
 pub(crate) use list_cache::{ListCache, list_cache};
+pub use behaviour::{Behaviour, Mount, Network};
+pub use image::{check_image, registry_of};
+pub use installation::{InstallState, Installation};
 
 use crate::{
     Error, Result,
     authz::{ContainerPermission, ContainerSet},
     id::{ContainerId, DaemonId, TemplateId, UserId},
+    node::ContainerStatus,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -143,6 +150,10 @@ pub struct Container {
     pub limits: Limits,
     /// Milliseconds between asking it to stop and killing it.
     pub stop_timeout_ms: i64,
+    /// How it behaves over time and towards its host.
+    pub behaviour: Behaviour,
+    /// Its newest installation.
+    pub installation: Installation,
     /// Whether starting is refused.
     pub suspended: bool,
     /// Whether it is being deleted.
@@ -155,6 +166,8 @@ pub struct Container {
     pub phase: lifecycle::Phase,
     /// Since when.
     pub phase_since: DateTime<Utc>,
+    /// What its host last said of it.
+    pub status: Option<ContainerStatus>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -212,27 +225,4 @@ pub fn check_name(name: &str) -> Result<String> {
         return Err(Error::invalid("name", "Give the container a name of 1 to 100 characters."));
     }
     Ok(name.to_owned())
-}
-
-/// Checks an image reference. A leading `~` says that the image is on the host already.
-///
-/// # Errors
-/// [`Error::Invalid`] at `image`.
-pub fn check_image(image: &str) -> Result<String> {
-    let image = image.trim();
-    let body = image.trim_start_matches('~');
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@');
-    let begins = body.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    if begins
-        && body.len() <= 255
-        && body.chars().all(allowed)
-        && !body.contains("..")
-        && !body.contains("//")
-    {
-        return Ok(image.to_owned());
-    }
-    Err(Error::invalid(
-        "image",
-        "Use an image reference such as registry.example.com/owner/name:tag, with ~ before it for one that is on the host already.",
-    ))
 }

@@ -71,6 +71,7 @@ pub mod node;
 pub mod paging;
 #[cfg(feature = "store")]
 mod raptor;
+pub mod registries;
 pub mod roles;
 #[cfg(feature = "store")]
 pub mod store;

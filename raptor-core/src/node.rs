@@ -95,6 +95,24 @@ pub enum Protocol {
     Udp,
 }
 
+impl Protocol {
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// The one with this name; both where there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        [Self::Tcp, Self::Udp].into_iter().find(|protocol| protocol.name() == name).unwrap_or(Self::Both)
+    }
+}
+
 /// One ip:port given to a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

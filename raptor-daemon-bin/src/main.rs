@@ -47,6 +47,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .user(config.container_uid, config.container_gid)
         .ips(config.available_ips.clone())
         .timezone(&config.container_timezone)
+        .subnets(config.container_subnets)
+        .mounts(config.allowed_mounts.clone())
+        .image_retention_days(config.image_retention_days)
         .build()
         .await
         .context("SFTP_BASE_PATH must be a folder that this user may write to")?;

@@ -40,6 +40,7 @@ use uuid::Uuid;
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const SYSTEM_EVERY: Duration = Duration::from_secs(5);
 const DISK_EVERY: Duration = Duration::from_secs(60);
+const IMAGES_EVERY: Duration = Duration::from_secs(3_600);
 /// Containers measured at the same time.
 const SAMPLES_AT_ONCE: usize = 8;
 /// Containers that start at the same time where nobody waits for them.
@@ -58,6 +59,8 @@ pub struct Builder {
     pool: Pool,
     mounts: Vec<PathBuf>,
     calm: Duration,
+    scan_every: Duration,
+    image_days: u32,
     clock: Clock,
 }
 
@@ -108,6 +111,20 @@ impl Builder {
     #[must_use]
     pub fn calm(mut self, calm: Duration) -> Self {
         self.calm = calm;
+        self
+    }
+
+    /// How often the data folders are measured; once a minute unless given.
+    #[must_use]
+    pub fn scan_every(mut self, period: Duration) -> Self {
+        self.scan_every = period;
+        self
+    }
+
+    /// Days after which pulled images that nobody uses are removed; never unless given, or 0.
+    #[must_use]
+    pub fn image_retention_days(mut self, days: u32) -> Self {
+        self.image_days = days;
         self
     }
 
@@ -162,7 +179,11 @@ impl Builder {
         host.0.ground.tasks.spawn(removal::sweep(host.0.ground.clone(), condemned));
         host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
         host.0.ground.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));
-        host.0.ground.tasks.spawn(host.clone().every(DISK_EVERY, Turn::Disk));
+        host.0.ground.tasks.spawn(host.clone().every(self.scan_every, Turn::Disk));
+        if self.image_days > 0 {
+            let unused_s = u64::from(self.image_days) * 86_400;
+            host.0.ground.tasks.spawn(host.clone().every(IMAGES_EVERY, Turn::Images { unused_s }));
+        }
         Ok(host)
     }
 }
@@ -184,6 +205,7 @@ enum Turn {
     Samples(HashMap<ContainerId, Sample>),
     System,
     Disk,
+    Images { unused_s: u64 },
 }
 
 impl Host {
@@ -199,6 +221,8 @@ impl Host {
             pool: Pool::default(),
             mounts: Vec::new(),
             calm: CALM,
+            scan_every: DISK_EVERY,
+            image_days: 0,
             clock: Clock::System,
         }
     }
@@ -258,6 +282,11 @@ impl Host {
                     let _ = self.0.ground.events.send(Arc::new(NodeEvent::System { system }));
                 }
                 Turn::Disk => self.scan().await,
+                Turn::Images { unused_s } => match crate::images::clean(&self.0.ground, *unused_s).await {
+                    Ok(cleaned) if cleaned.images.is_empty() => {}
+                    Ok(cleaned) => tracing::info!(images = ?cleaned.images, "unused images were removed"),
+                    Err(error) => tracing::debug!(%error, "unused images stay"),
+                },
             }
         }
     }

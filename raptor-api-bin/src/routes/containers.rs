@@ -100,7 +100,7 @@ async fn list_containers(
 }
 
 /// One container as the caller sees it.
-async fn view(app: &App, actor: &Actor, id: ContainerId) -> Result<Container, Problem> {
+pub(super) async fn view(app: &App, actor: &Actor, id: ContainerId) -> Result<Container, Problem> {
     let (visible, allocations, template) = app.raptor.containers().get(actor, id).await?;
     let live = app.raptor.live(std::iter::once(&id)).remove(&id);
     let manages = actor.grants().contains(SystemPermission::ContainersUpdate);

@@ -9,7 +9,9 @@ mod containers;
 mod daemons;
 mod live;
 mod network;
+mod registries;
 mod roles;
+mod runtime;
 mod settings;
 mod templates;
 mod users;
@@ -32,6 +34,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(allocations::routes())
         .merge(templates::routes())
         .merge(containers::routes())
+        .merge(runtime::routes())
+        .merge(registries::routes())
         .merge(network::routes())
         .merge(access::routes())
         .merge(live::routes())

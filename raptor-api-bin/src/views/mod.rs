@@ -5,6 +5,7 @@ pub mod activity;
 pub mod containers;
 pub mod daemons;
 pub mod roles;
+pub mod runtime;
 pub mod templates;
 pub mod users;
 

@@ -95,6 +95,7 @@ permissions! {
         PowerKill = "power.kill": "Kill",
         StartupRead = "startup.read": "See the startup command and variables",
         StartupUpdate = "startup.update": "Change startup variables and the image",
+        StartupInstall = "startup.install": "Install again, cancel an installation, mark as installed",
         NetworkRead = "network.read": "See allocations",
         NetworkUpdate = "network.update": "Add, remove and choose allocations",
         AccessRead = "access.read": "See who has access",
@@ -102,7 +103,7 @@ permissions! {
         AccessUpdate = "access.update": "Change somebody's access",
         AccessDelete = "access.delete": "Take somebody's access away",
         SettingsRead = "settings.read": "See settings",
-        SettingsUpdate = "settings.update": "Change name and description",
+        SettingsUpdate = "settings.update": "Change name, description, restart policy and network",
         ActivityRead = "activity.read": "See what was done to the container",
         Delete = "container.delete": "Delete the container",
     }
@@ -125,7 +126,7 @@ impl ContainerPermission {
             | Self::PowerStop
             | Self::PowerRestart
             | Self::PowerKill => SystemPermission::ContainersControl,
-            Self::StartupUpdate | Self::NetworkUpdate | Self::SettingsUpdate => {
+            Self::StartupUpdate | Self::StartupInstall | Self::NetworkUpdate | Self::SettingsUpdate => {
                 SystemPermission::ContainersUpdate
             }
             Self::AccessCreate | Self::AccessUpdate | Self::AccessDelete => {

@@ -21,6 +21,7 @@ pub enum InstallState {
 
 /// The newest installation of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Installation {
     /// Grows with each one that is asked for; 0 = none ever was.
     pub number: u64,

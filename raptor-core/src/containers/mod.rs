@@ -8,15 +8,17 @@ pub mod lifecycle;
 #[cfg(feature = "store")]
 mod list_cache;
 #[cfg(feature = "store")]
+mod runtime;
+#[cfg(feature = "store")]
 pub mod service;
 #[cfg(feature = "store")]
 mod spec;
 
-#[cfg(feature = "store")]
-pub(crate) use list_cache::{ListCache, list_cache};
 pub use behaviour::{Behaviour, Mount, Network};
 pub use image::{check_image, registry_of};
 pub use installation::{InstallState, Installation};
+#[cfg(feature = "store")]
+pub(crate) use list_cache::{ListCache, list_cache};
 
 use crate::{
     Error, Result,

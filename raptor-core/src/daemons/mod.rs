@@ -30,6 +30,8 @@ pub struct Daemon {
     pub memory_limit_mib: Option<i64>,
     /// Disk in MiB that containers may have together; the host's own where not given.
     pub disk_limit_mib: Option<i64>,
+    /// Why nothing is placed on it and its containers are left alone, while that is so.
+    pub maintenance: Option<String>,
     /// When it was added.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.

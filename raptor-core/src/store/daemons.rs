@@ -7,6 +7,7 @@ use crate::{
     id::DaemonId,
 };
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -19,6 +20,7 @@ struct Row {
     tls: bool,
     memory_limit_mib: Option<i64>,
     disk_limit_mib: Option<i64>,
+    maintenance: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     container_count: i64,
@@ -41,6 +43,7 @@ impl From<Row> for Daemon {
             tls: row.tls,
             memory_limit_mib: row.memory_limit_mib,
             disk_limit_mib: row.disk_limit_mib,
+            maintenance: row.maintenance,
             created_at: row.created_at,
             updated_at: row.updated_at,
             usage: Usage {
@@ -58,7 +61,7 @@ impl From<Row> for Daemon {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT d.id, d.number, d.name, d.local, d.host, d.port, d.tls, d.memory_limit_mib, d.disk_limit_mib, d.created_at,
+            "SELECT d.id, d.number, d.name, d.local, d.host, d.port, d.tls, d.memory_limit_mib, d.disk_limit_mib, d.maintenance, d.created_at,
                     d.updated_at,
                     (SELECT COUNT(*) FROM containers c WHERE c.daemon_id = d.id) AS container_count,
                     (SELECT COUNT(*) FROM allocations a WHERE a.daemon_id = d.id) AS allocation_count,
@@ -147,6 +150,31 @@ pub(crate) async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     .fetch_optional(c)
     .await)
     .map_err(|error| unique(error, || taken(&daemon.name)))?;
+    Ok(done.is_some())
+}
+
+/// Begins or ends its maintenance.
+pub(crate) async fn set_maintenance(c: &mut Conn<'_>, id: DaemonId, reason: Option<&str>) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE daemons SET maintenance = $2 WHERE id = $1")
+        .bind(id)
+        .bind(reason)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Notes that an event of a host is written down. Tells whether it was not before.
+pub(crate) async fn take_event(c: &mut Conn<'_>, id: DaemonId, spool: Uuid, number: i64) -> Result<bool> {
+    let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
+        "UPDATE daemons SET event_spool = $2, event_number = $3
+         WHERE id = $1 AND (event_spool IS NULL OR event_spool <> $2 OR event_number < $3) RETURNING number"
+    )
+    .bind(id)
+    .bind(spool)
+    .bind(number)
+    .fetch_optional(c)
+    .await)?;
     Ok(done.is_some())
 }
 

@@ -3,5 +3,6 @@
 
 mod install;
 mod life;
+mod servers;
 mod tenants;
 mod world;

@@ -104,7 +104,7 @@ impl World {
 
     async fn host(base: &std::path::Path) -> Host {
         let allowed = base.join("../shared");
-        Host::builder(base).mounts(vec![allowed]).build().await.unwrap()
+        Host::builder(base).mounts(vec![allowed]).scan_every(Duration::from_secs(1)).build().await.unwrap()
     }
 
     /// Declares a change.

@@ -37,11 +37,9 @@ impl Supervisor {
         let (life, now) = (self.life, self.ground.clock.now());
         let waits = effects.contains(&Effect::ArmBackoff);
         let again_at = waits.then(|| now + TimeDelta::from_std(backoff(life.crashes)).unwrap_or_default());
-        let lines = match (&self.run, effects.contains(&Effect::ReportCrash)) {
-            (_, false) => None,
-            (Some(run), true) => Some(self.console.last_words(run.after_line, LineKind::Output, LAST_LINES)),
-            (None, true) => Some(Vec::new()),
-        };
+        let lines = effects
+            .contains(&Effect::ReportCrash)
+            .then(|| self.console.last_words(self.ended_after, LineKind::Output, LAST_LINES));
         self.status.send_modify(|status| {
             if moved {
                 (status.phase, status.since) = (life.phase, now);
@@ -173,9 +171,8 @@ impl Supervisor {
     }
 
     pub(super) async fn exited(&mut self, end: End) {
-        if self.run.is_none() {
-            return;
-        }
+        let Some(run) = self.run.take() else { return };
+        self.ended_after = run.after_line;
         let End { ended, interrupted } = end;
         let asked = self.life.phase == Phase::Stopping;
         let badly = ended.code != 0 || ended.out_of_memory;
@@ -195,7 +192,6 @@ impl Supervisor {
         if !asked && !crash && !interrupted {
             self.tell_api(Happening::Ended { exit });
         }
-        // The state machine's report of a crash looks at the run that has just ended.
         self.input(Input::Exited(ending)).await;
         if !asked && interrupted && self.life.phase == Phase::Starting {
             self.tell_api(Happening::Recovered);
@@ -227,10 +223,9 @@ impl Supervisor {
     pub(super) async fn end_install(&mut self, why: &str) {
         self.install_end = Some(why.to_owned());
         self.ground.say(&self.console, why);
-        if self.installer.is_some() {
-            if let Err(error) = self.ground.docker.signal(&self.place.installer, "SIGKILL").await {
-                tracing::warn!(%error, id = %self.place.id, "the installer was not ended");
-            }
+        // One that does not run yet can't be ended; what prepares it can.
+        let runs = self.installer.is_some();
+        if runs && self.ground.docker.signal(&self.place.installer, "SIGKILL").await.is_ok() {
             return;
         }
         if let Some(installing) = self.installing.take() {

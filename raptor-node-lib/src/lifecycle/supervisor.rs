@@ -70,6 +70,8 @@ pub(crate) struct Supervisor {
     pub(super) spec: ContainerSpec,
     pub(super) life: Life,
     pub(super) run: Option<Run>,
+    /// The newest line before the run that ended last.
+    pub(super) ended_after: u64,
     pub(super) installer: Option<Run>,
     pub(super) installed: u64,
     pub(super) console: Arc<Console>,
@@ -132,6 +134,7 @@ impl Supervisor {
             spec,
             life: saved.life,
             run: saved.run,
+            ended_after: 0,
             installer: saved.installer,
             installed: saved.installed,
             console,

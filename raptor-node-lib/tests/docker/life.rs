@@ -108,6 +108,8 @@ async fn a_crash_is_answered_by_a_start_after_a_pause_and_repeated_ones_by_quara
         })
         .collect();
     assert_eq!(counts, [(1, 1, false), (2, 2, true)]);
+    let refused = world.host.command(world.id, "ping", "").await.unwrap_err();
+    assert_eq!(refused.to_string(), "The container is offline.");
     world.host.power(world.id, PowerAction::Start).await.unwrap();
     assert_eq!(world.phase(Phase::Running).await.crashes, None, "one click tries again");
 }

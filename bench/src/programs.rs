@@ -311,7 +311,7 @@ pub async fn container(api: &Api, name: &str, template: &str, daemon: &str) -> a
             "/containers",
             json!({
                 "name": name, "template_id": template, "daemon_id": daemon, "image": "~raptor-test/busybox:1",
-                "allocation_count": 0,
+                "allocation_count": 0, "skip_install": true,
                 "limits": { "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 64, "pids": 64, "io_weight": 500 },
             }),
         )

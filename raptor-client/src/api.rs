@@ -254,6 +254,8 @@ pub mod types {
         pub port: u16,
         ///Whether it is that container's first address.
         pub primary: bool,
+        ///Which protocols of it are passed on.
+        pub protocol: Protocol,
     }
     impl Allocation {
         pub fn builder() -> builder::Allocation {
@@ -284,6 +286,9 @@ pub mod types {
         pub note: ::std::option::Option<::std::string::String>,
         ///Ports and ranges: `25565, 25570-25580`.
         pub ports: ::std::string::String,
+        ///Which protocols are passed on; both unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub protocol: ::std::option::Option<Protocol>,
     }
     impl AllocationDraft {
         pub fn builder() -> builder::AllocationDraft {
@@ -359,9 +364,54 @@ pub mod types {
         ///For those who manage it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub note: ::std::option::Option<::std::string::String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub protocol: ::std::option::Option<Protocol>,
     }
     impl AllocationUpdate {
         pub fn builder() -> builder::AllocationUpdate {
+            Default::default()
+        }
+    }
+    ///How a container behaves over time and towards its host.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct Behaviour {
+        ///Labels for the host's own tools.
+        #[serde(
+            default,
+            skip_serializing_if = ":: std :: collections :: HashMap::is_empty"
+        )]
+        pub labels: ::std::collections::HashMap<
+            ::std::string::String,
+            ::std::string::String,
+        >,
+        ///Folders of the host.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub mounts: ::std::vec::Vec<Mount>,
+        ///Which other containers it can talk to.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub network: ::std::option::Option<Network>,
+        ///When it is started again.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub policy: ::std::option::Option<Policy>,
+        ///Its time zone, such as `Europe/Berlin`; the daemon's unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub timezone: ::std::option::Option<::std::string::String>,
+    }
+    impl Behaviour {
+        pub fn builder() -> builder::Behaviour {
+            Default::default()
+        }
+    }
+    ///An image that is no longer on a host.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CleanedImages {
+        ///Bytes that became free.
+        pub freed_bytes: u64,
+        ///The references of images that were removed.
+        pub images: ::std::vec::Vec<::std::string::String>,
+    }
+    impl CleanedImages {
+        pub fn builder() -> builder::CleanedImages {
             Default::default()
         }
     }
@@ -515,6 +565,8 @@ pub mod types {
     pub struct Container {
         ///Its addresses, the primary one first.
         pub allocations: ::std::vec::Vec<Allocation>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub behaviour: ::std::option::Option<Behaviour>,
         ///When it was made.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Where it runs.
@@ -530,6 +582,10 @@ pub mod types {
         pub image: ::std::string::String,
         ///Images to choose from.
         pub images: ::std::vec::Vec<TemplateImage>,
+        ///Whether its template has an installation script.
+        pub installable: bool,
+        ///Its newest installation.
+        pub installation: Installation,
         ///Its limits.
         pub limits: Limits,
         ///What is known of it now.
@@ -723,10 +779,19 @@ pub mod types {
     ///What the host knows of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerStatus {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub crashes: ::std::option::Option<Crashes>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub hold: ::std::option::Option<Hold>,
         ///The container.
         pub id: ContainerId,
+        ///The number of the newest installation that has ended, well or not; 0 = none.
+        pub installed: u64,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_exit: ::std::option::Option<Exit>,
+        ///Why some of its limits hold only from the next start on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
         ///Why the last start failed, in a sentence, until the next start.
@@ -765,6 +830,8 @@ pub mod types {
         pub id: ContainerId,
         ///Its image.
         pub image: ::std::string::String,
+        ///Its newest installation.
+        pub installation: Installation,
         ///Its limits.
         pub limits: Limits,
         ///What is known of it now.
@@ -826,6 +893,24 @@ pub mod types {
             Default::default()
         }
     }
+    ///Crashes in a row.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Crashes {
+        ///When it will be started again.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub again_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///How many.
+        pub count: u32,
+        ///Its last lines before the newest crash.
+        pub lines: ::std::vec::Vec<::std::string::String>,
+        ///Whether it is no longer started by itself.
+        pub quarantined: bool,
+    }
+    impl Crashes {
+        pub fn builder() -> builder::Crashes {
+            Default::default()
+        }
+    }
     ///What came of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CreatedAllocations {
@@ -876,6 +961,9 @@ pub mod types {
         pub id: DaemonId,
         ///Whether it runs inside the API.
         pub local: bool,
+        ///Why nothing is placed on it and its containers are left alone, while that is so.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub maintenance: ::std::option::Option<::std::string::String>,
         ///Memory in MiB that containers may have together.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub memory_limit_mib: ::std::option::Option<i64>,
@@ -1045,6 +1133,21 @@ pub mod types {
             Default::default()
         }
     }
+    ///How a host keeps its containers' disk limits.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct DiskLimits {
+        ///Whether the kernel does it: the container itself finds its disk full.
+        pub by_kernel: bool,
+        ///The file system that holds the containers' files (`ext4`, `xfs`).
+        pub file_system: ::std::string::String,
+        ///How it is done now, and how to get the better way where there is one.
+        pub note: ::std::string::String,
+    }
+    impl DiskLimits {
+        pub fn builder() -> builder::DiskLimits {
+            Default::default()
+        }
+    }
     ///How a process ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Exit {
@@ -1059,6 +1162,72 @@ pub mod types {
     }
     impl Exit {
         pub fn builder() -> builder::Exit {
+            Default::default()
+        }
+    }
+    ///What keeps a container from being started though nobody suspended it.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Hold {
+        #[serde(rename = "installing")]
+        Installing,
+        #[serde(rename = "install_failed")]
+        InstallFailed,
+    }
+    impl ::std::fmt::Display for Hold {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Installing => f.write_str("installing"),
+                Self::InstallFailed => f.write_str("install_failed"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for Hold {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "installing" => Ok(Self::Installing),
+                "install_failed" => Ok(Self::InstallFailed),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for Hold {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Hold {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///Which images go.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ImageCleaning {
+        ///Days for which no container has used them; 0 = all that none uses now.
+        pub unused_days: u64,
+    }
+    impl ImageCleaning {
+        pub fn builder() -> builder::ImageCleaning {
             Default::default()
         }
     }
@@ -1100,6 +1269,103 @@ pub mod types {
     }
     impl Install {
         pub fn builder() -> builder::Install {
+            Default::default()
+        }
+    }
+    ///An installation to be run.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct InstallRequest {
+        ///Whether the container starts afterwards.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub start: ::std::option::Option<bool>,
+        ///Whether the container's files are removed first.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub wipe: ::std::option::Option<bool>,
+    }
+    impl InstallRequest {
+        pub fn builder() -> builder::InstallRequest {
+            Default::default()
+        }
+    }
+    ///How an installation stands.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum InstallState {
+        #[serde(rename = "none")]
+        None,
+        #[serde(rename = "pending")]
+        Pending,
+        #[serde(rename = "installed")]
+        Installed,
+        #[serde(rename = "failed")]
+        Failed,
+    }
+    impl ::std::fmt::Display for InstallState {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::None => f.write_str("none"),
+                Self::Pending => f.write_str("pending"),
+                Self::Installed => f.write_str("installed"),
+                Self::Failed => f.write_str("failed"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for InstallState {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "none" => Ok(Self::None),
+                "pending" => Ok(Self::Pending),
+                "installed" => Ok(Self::Installed),
+                "failed" => Ok(Self::Failed),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for InstallState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for InstallState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///The newest installation of a container.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Installation {
+        ///When it ended.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub ended_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///Why it failed.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub message: ::std::option::Option<::std::string::String>,
+        ///Grows with each one that is asked for; 0 = none ever was.
+        pub number: u64,
+        ///How it stands.
+        pub state: InstallState,
+    }
+    impl Installation {
+        pub fn builder() -> builder::Installation {
             Default::default()
         }
     }
@@ -1224,6 +1490,8 @@ pub mod types {
         Command,
         #[serde(rename = "daemon")]
         Daemon,
+        #[serde(rename = "install")]
+        Install,
     }
     impl ::std::fmt::Display for LineKind {
         fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -1231,6 +1499,7 @@ pub mod types {
                 Self::Output => f.write_str("output"),
                 Self::Command => f.write_str("command"),
                 Self::Daemon => f.write_str("daemon"),
+                Self::Install => f.write_str("install"),
             }
         }
     }
@@ -1243,6 +1512,7 @@ pub mod types {
                 "output" => Ok(Self::Output),
                 "command" => Ok(Self::Command),
                 "daemon" => Ok(Self::Daemon),
+                "install" => Ok(Self::Install),
                 _ => Err("invalid value".into()),
             }
         }
@@ -1313,10 +1583,17 @@ pub mod types {
     ///What is known of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct LiveState {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub crashes: ::std::option::Option<Crashes>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub hold: ::std::option::Option<Hold>,
         ///Whether its daemon is connected: else this is what was last heard.
         pub known: bool,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_exit: ::std::option::Option<Exit>,
+        ///Why some of its limits hold only from the next start on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
         ///Why its last start failed.
@@ -1334,6 +1611,88 @@ pub mod types {
             Default::default()
         }
     }
+    ///A daemon's maintenance.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct MaintenanceUpdate {
+        ///Why, as its users see it; null ends it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub reason: ::std::option::Option<::std::string::String>,
+    }
+    impl MaintenanceUpdate {
+        pub fn builder() -> builder::MaintenanceUpdate {
+            Default::default()
+        }
+    }
+    ///A folder of the host inside a container. The daemon has to allow it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Mount {
+        ///Whether the container may only read it.
+        pub read_only: bool,
+        ///Absolute path on the host.
+        pub source: ::std::string::String,
+        ///Absolute path in the container.
+        pub target: ::std::string::String,
+    }
+    impl Mount {
+        pub fn builder() -> builder::Mount {
+            Default::default()
+        }
+    }
+    ///Which other containers a container can talk to.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Network {
+        #[serde(rename = "alone")]
+        Alone,
+        #[serde(rename = "owner")]
+        Owner,
+    }
+    impl ::std::fmt::Display for Network {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Alone => f.write_str("alone"),
+                Self::Owner => f.write_str("owner"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for Network {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "alone" => Ok(Self::Alone),
+                "owner" => Ok(Self::Owner),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for Network {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Network {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///A container to be made.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct NewContainer {
@@ -1343,6 +1702,9 @@ pub mod types {
         ///These allocations, the first one being the primary; free ones unless given.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub allocation_ids: ::std::vec::Vec<AllocationId>,
+        ///How it behaves over time and towards its host.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub behaviour: ::std::option::Option<Behaviour>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub daemon_id: ::std::option::Option<DaemonId>,
         ///What it is for.
@@ -1357,7 +1719,10 @@ pub mod types {
         pub name: ::std::string::String,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub owner_id: ::std::option::Option<UserId>,
-        ///Whether to start it at once.
+        ///Whether the template's installation is left out.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub skip_install: ::std::option::Option<bool>,
+        ///Whether to start it at once, or when it is installed.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub start: ::std::option::Option<bool>,
         ///Startup command; the template's unless given.
@@ -1529,6 +1894,27 @@ pub mod types {
             value.parse()
         }
     }
+    ///What a container's owner decided about starting it again.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct Policy {
+        ///Whether it is one also with exit code 0.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub clean_exit_is_crash: ::std::option::Option<bool>,
+        ///Whether an end that nobody asked for is a crash at all.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub detect_crashes: ::std::option::Option<bool>,
+        ///Crashes in a row after which it is no longer started by itself; 0 = it always is.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub max_crashes: ::std::option::Option<u8>,
+        ///Whether it comes back by itself.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub restart: ::std::option::Option<RestartPolicy>,
+    }
+    impl Policy {
+        pub fn builder() -> builder::Policy {
+            Default::default()
+        }
+    }
     ///What somebody asks of a container's process.
     #[derive(
         ::serde::Deserialize,
@@ -1638,11 +2024,76 @@ pub mod types {
         Pulling {
             ///Bytes there so far, over the layers whose size is known.
             current_bytes: u64,
+            ///Layers that are there.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            layers_done: ::std::option::Option<u32>,
+            ///Layers in all, as far as known.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            layers_total: ::std::option::Option<u32>,
             ///Bytes in all, over the layers whose size is known.
             total_bytes: u64,
         },
         #[serde(rename = "preparing")]
         Preparing,
+    }
+    ///Which protocols of a port are passed on.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Protocol {
+        #[serde(rename = "both")]
+        Both,
+        #[serde(rename = "tcp")]
+        Tcp,
+        #[serde(rename = "udp")]
+        Udp,
+    }
+    impl ::std::fmt::Display for Protocol {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Both => f.write_str("both"),
+                Self::Tcp => f.write_str("tcp"),
+                Self::Udp => f.write_str("udp"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for Protocol {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "both" => Ok(Self::Both),
+                "tcp" => Ok(Self::Tcp),
+                "udp" => Ok(Self::Udp),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for Protocol {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Protocol {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
     }
     ///What anybody may know of this Raptor.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -1657,6 +2108,151 @@ pub mod types {
     impl PublicSettings {
         pub fn builder() -> builder::PublicSettings {
             Default::default()
+        }
+    }
+    ///A login for a registry. Its password can't be read.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Registry {
+        ///The registry's host, with its port where it has one.
+        pub host: ::std::string::String,
+        ///Its id.
+        pub id: RegistryId,
+        ///When it was last changed.
+        pub updated_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///User name.
+        pub username: ::std::string::String,
+    }
+    impl Registry {
+        pub fn builder() -> builder::Registry {
+            Default::default()
+        }
+    }
+    ///A login to be added, or to take the place of the one for the same host.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RegistryDraft {
+        ///The registry's host as images name it.
+        pub host: ::std::string::String,
+        ///Password or token. It is stored encrypted and never shown.
+        pub password: ::std::string::String,
+        ///User name.
+        pub username: ::std::string::String,
+    }
+    impl RegistryDraft {
+        pub fn builder() -> builder::RegistryDraft {
+            Default::default()
+        }
+    }
+    ///A login for a registry of images.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(transparent)]
+    pub struct RegistryId(pub ::uuid::Uuid);
+    impl ::std::ops::Deref for RegistryId {
+        type Target = ::uuid::Uuid;
+        fn deref(&self) -> &::uuid::Uuid {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<RegistryId> for ::uuid::Uuid {
+        fn from(value: RegistryId) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::uuid::Uuid> for RegistryId {
+        fn from(value: ::uuid::Uuid) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for RegistryId {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for RegistryId {
+        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.parse()?))
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for RegistryId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<String> for RegistryId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    ///All logins for registries.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RegistryList {
+        ///By host.
+        pub items: ::std::vec::Vec<Registry>,
+    }
+    impl RegistryList {
+        pub fn builder() -> builder::RegistryList {
+            Default::default()
+        }
+    }
+    ///Whether a container comes back by itself.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum RestartPolicy {
+        #[serde(rename = "always")]
+        Always,
+        #[serde(rename = "unless_stopped")]
+        UnlessStopped,
+        #[serde(rename = "never")]
+        Never,
+    }
+    impl ::std::fmt::Display for RestartPolicy {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Always => f.write_str("always"),
+                Self::UnlessStopped => f.write_str("unless_stopped"),
+                Self::Never => f.write_str("never"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for RestartPolicy {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "always" => Ok(Self::Always),
+                "unless_stopped" => Ok(Self::UnlessStopped),
+                "never" => Ok(Self::Never),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for RestartPolicy {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for RestartPolicy {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///A role.
@@ -2055,12 +2651,16 @@ pub mod types {
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
+        ///Folders that containers may mount.
+        pub allowed_mounts: ::std::vec::Vec<::std::string::String>,
         ///CPU architecture, as Rust names it (`x86_64`, `aarch64`).
         pub architecture: ::std::string::String,
         ///Logical CPUs.
         pub cpu_count: u32,
         ///Load of all CPUs together in percent of one CPU (400 = four CPUs busy).
         pub cpu_percent: f64,
+        ///How the containers' disk limits are kept.
+        pub disk_limits: DiskLimits,
         ///Size of the file system that holds the containers' files, in bytes.
         pub disk_total_bytes: u64,
         ///Used space of it in bytes.
@@ -3422,6 +4022,7 @@ pub mod types {
             number: ::std::result::Result<i64, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
             primary: ::std::result::Result<bool, ::std::string::String>,
+            protocol: ::std::result::Result<super::Protocol, ::std::string::String>,
         }
         impl ::std::default::Default for Allocation {
             fn default() -> Self {
@@ -3435,6 +4036,7 @@ pub mod types {
                     number: Err("no value supplied for number".to_string()),
                     port: Err("no value supplied for port".to_string()),
                     primary: Err("no value supplied for primary".to_string()),
+                    protocol: Err("no value supplied for protocol".to_string()),
                 }
             }
         }
@@ -3543,6 +4145,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn protocol<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Protocol>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.protocol = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for protocol: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<Allocation> for super::Allocation {
             type Error = super::error::ConversionError;
@@ -3559,6 +4173,7 @@ pub mod types {
                     number: value.number?,
                     port: value.port?,
                     primary: value.primary?,
+                    protocol: value.protocol?,
                 })
             }
         }
@@ -3574,6 +4189,7 @@ pub mod types {
                     number: Ok(value.number),
                     port: Ok(value.port),
                     primary: Ok(value.primary),
+                    protocol: Ok(value.protocol),
                 }
             }
         }
@@ -3634,6 +4250,10 @@ pub mod types {
                 ::std::string::String,
             >,
             ports: ::std::result::Result<::std::string::String, ::std::string::String>,
+            protocol: ::std::result::Result<
+                ::std::option::Option<super::Protocol>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for AllocationDraft {
             fn default() -> Self {
@@ -3642,6 +4262,7 @@ pub mod types {
                     ip: Err("no value supplied for ip".to_string()),
                     note: Ok(Default::default()),
                     ports: Err("no value supplied for ports".to_string()),
+                    protocol: Ok(Default::default()),
                 }
             }
         }
@@ -3692,6 +4313,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn protocol<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Protocol>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.protocol = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for protocol: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<AllocationDraft> for super::AllocationDraft {
             type Error = super::error::ConversionError;
@@ -3703,6 +4336,7 @@ pub mod types {
                     ip: value.ip?,
                     note: value.note?,
                     ports: value.ports?,
+                    protocol: value.protocol?,
                 })
             }
         }
@@ -3713,6 +4347,7 @@ pub mod types {
                     ip: Ok(value.ip),
                     note: Ok(value.note),
                     ports: Ok(value.ports),
+                    protocol: Ok(value.protocol),
                 }
             }
         }
@@ -3809,12 +4444,17 @@ pub mod types {
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
+            protocol: ::std::result::Result<
+                ::std::option::Option<super::Protocol>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for AllocationUpdate {
             fn default() -> Self {
                 Self {
                     alias: Ok(Default::default()),
                     note: Ok(Default::default()),
+                    protocol: Ok(Default::default()),
                 }
             }
         }
@@ -3843,6 +4483,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn protocol<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Protocol>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.protocol = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for protocol: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<AllocationUpdate> for super::AllocationUpdate {
             type Error = super::error::ConversionError;
@@ -3852,6 +4504,7 @@ pub mod types {
                 Ok(Self {
                     alias: value.alias?,
                     note: value.note?,
+                    protocol: value.protocol?,
                 })
             }
         }
@@ -3860,6 +4513,197 @@ pub mod types {
                 Self {
                     alias: Ok(value.alias),
                     note: Ok(value.note),
+                    protocol: Ok(value.protocol),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Behaviour {
+            labels: ::std::result::Result<
+                ::std::collections::HashMap<
+                    ::std::string::String,
+                    ::std::string::String,
+                >,
+                ::std::string::String,
+            >,
+            mounts: ::std::result::Result<
+                ::std::vec::Vec<super::Mount>,
+                ::std::string::String,
+            >,
+            network: ::std::result::Result<
+                ::std::option::Option<super::Network>,
+                ::std::string::String,
+            >,
+            policy: ::std::result::Result<
+                ::std::option::Option<super::Policy>,
+                ::std::string::String,
+            >,
+            timezone: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Behaviour {
+            fn default() -> Self {
+                Self {
+                    labels: Ok(Default::default()),
+                    mounts: Ok(Default::default()),
+                    network: Ok(Default::default()),
+                    policy: Ok(Default::default()),
+                    timezone: Ok(Default::default()),
+                }
+            }
+        }
+        impl Behaviour {
+            pub fn labels<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::collections::HashMap<
+                        ::std::string::String,
+                        ::std::string::String,
+                    >,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.labels = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for labels: {e}")
+                    });
+                self
+            }
+            pub fn mounts<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::Mount>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mounts = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mounts: {e}")
+                    });
+                self
+            }
+            pub fn network<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Network>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.network = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for network: {e}")
+                    });
+                self
+            }
+            pub fn policy<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Policy>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.policy = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for policy: {e}")
+                    });
+                self
+            }
+            pub fn timezone<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.timezone = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for timezone: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Behaviour> for super::Behaviour {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Behaviour,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    labels: value.labels?,
+                    mounts: value.mounts?,
+                    network: value.network?,
+                    policy: value.policy?,
+                    timezone: value.timezone?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Behaviour> for Behaviour {
+            fn from(value: super::Behaviour) -> Self {
+                Self {
+                    labels: Ok(value.labels),
+                    mounts: Ok(value.mounts),
+                    network: Ok(value.network),
+                    policy: Ok(value.policy),
+                    timezone: Ok(value.timezone),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CleanedImages {
+            freed_bytes: ::std::result::Result<u64, ::std::string::String>,
+            images: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CleanedImages {
+            fn default() -> Self {
+                Self {
+                    freed_bytes: Err("no value supplied for freed_bytes".to_string()),
+                    images: Err("no value supplied for images".to_string()),
+                }
+            }
+        }
+        impl CleanedImages {
+            pub fn freed_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.freed_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for freed_bytes: {e}")
+                    });
+                self
+            }
+            pub fn images<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.images = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for images: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CleanedImages> for super::CleanedImages {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CleanedImages,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    freed_bytes: value.freed_bytes?,
+                    images: value.images?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CleanedImages> for CleanedImages {
+            fn from(value: super::CleanedImages) -> Self {
+                Self {
+                    freed_bytes: Ok(value.freed_bytes),
+                    images: Ok(value.images),
                 }
             }
         }
@@ -4193,6 +5037,10 @@ pub mod types {
                 ::std::vec::Vec<super::Allocation>,
                 ::std::string::String,
             >,
+            behaviour: ::std::result::Result<
+                ::std::option::Option<super::Behaviour>,
+                ::std::string::String,
+            >,
             created_at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -4207,6 +5055,11 @@ pub mod types {
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
             images: ::std::result::Result<
                 ::std::vec::Vec<super::TemplateImage>,
+                ::std::string::String,
+            >,
+            installable: ::std::result::Result<bool, ::std::string::String>,
+            installation: ::std::result::Result<
+                super::Installation,
                 ::std::string::String,
             >,
             limits: ::std::result::Result<super::Limits, ::std::string::String>,
@@ -4239,6 +5092,7 @@ pub mod types {
             fn default() -> Self {
                 Self {
                     allocations: Err("no value supplied for allocations".to_string()),
+                    behaviour: Ok(Default::default()),
                     created_at: Err("no value supplied for created_at".to_string()),
                     daemon: Err("no value supplied for daemon".to_string()),
                     deleting: Err("no value supplied for deleting".to_string()),
@@ -4246,6 +5100,8 @@ pub mod types {
                     id: Err("no value supplied for id".to_string()),
                     image: Err("no value supplied for image".to_string()),
                     images: Err("no value supplied for images".to_string()),
+                    installable: Err("no value supplied for installable".to_string()),
+                    installation: Err("no value supplied for installation".to_string()),
                     limits: Err("no value supplied for limits".to_string()),
                     live: Err("no value supplied for live".to_string()),
                     name: Err("no value supplied for name".to_string()),
@@ -4274,6 +5130,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for allocations: {e}")
+                    });
+                self
+            }
+            pub fn behaviour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Behaviour>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.behaviour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for behaviour: {e}")
                     });
                 self
             }
@@ -4356,6 +5224,30 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for images: {e}")
+                    });
+                self
+            }
+            pub fn installable<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.installable = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for installable: {e}")
+                    });
+                self
+            }
+            pub fn installation<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Installation>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.installation = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for installation: {e}")
                     });
                 self
             }
@@ -4527,6 +5419,7 @@ pub mod types {
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     allocations: value.allocations?,
+                    behaviour: value.behaviour?,
                     created_at: value.created_at?,
                     daemon: value.daemon?,
                     deleting: value.deleting?,
@@ -4534,6 +5427,8 @@ pub mod types {
                     id: value.id?,
                     image: value.image?,
                     images: value.images?,
+                    installable: value.installable?,
+                    installation: value.installation?,
                     limits: value.limits?,
                     live: value.live?,
                     name: value.name?,
@@ -4554,6 +5449,7 @@ pub mod types {
             fn from(value: super::Container) -> Self {
                 Self {
                     allocations: Ok(value.allocations),
+                    behaviour: Ok(value.behaviour),
                     created_at: Ok(value.created_at),
                     daemon: Ok(value.daemon),
                     deleting: Ok(value.deleting),
@@ -4561,6 +5457,8 @@ pub mod types {
                     id: Ok(value.id),
                     image: Ok(value.image),
                     images: Ok(value.images),
+                    installable: Ok(value.installable),
+                    installation: Ok(value.installation),
                     limits: Ok(value.limits),
                     live: Ok(value.live),
                     name: Ok(value.name),
@@ -4871,9 +5769,22 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct ContainerStatus {
+            crashes: ::std::result::Result<
+                ::std::option::Option<super::Crashes>,
+                ::std::string::String,
+            >,
+            hold: ::std::result::Result<
+                ::std::option::Option<super::Hold>,
+                ::std::string::String,
+            >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
+            installed: ::std::result::Result<u64, ::std::string::String>,
             last_exit: ::std::result::Result<
                 ::std::option::Option<super::Exit>,
+                ::std::string::String,
+            >,
+            pending: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
             phase: ::std::result::Result<super::Phase, ::std::string::String>,
@@ -4898,8 +5809,12 @@ pub mod types {
         impl ::std::default::Default for ContainerStatus {
             fn default() -> Self {
                 Self {
+                    crashes: Ok(Default::default()),
+                    hold: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
+                    installed: Err("no value supplied for installed".to_string()),
                     last_exit: Ok(Default::default()),
+                    pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
                     progress: Ok(Default::default()),
@@ -4910,6 +5825,30 @@ pub mod types {
             }
         }
         impl ContainerStatus {
+            pub fn crashes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.crashes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for crashes: {e}")
+                    });
+                self
+            }
+            pub fn hold<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Hold>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.hold = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for hold: {e}")
+                    });
+                self
+            }
             pub fn id<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::ContainerId>,
@@ -4918,6 +5857,18 @@ pub mod types {
                 self.id = value
                     .try_into()
                     .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn installed<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.installed = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for installed: {e}")
+                    });
                 self
             }
             pub fn last_exit<T>(mut self, value: T) -> Self
@@ -4929,6 +5880,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for last_exit: {e}")
+                    });
+                self
+            }
+            pub fn pending<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.pending = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for pending: {e}")
                     });
                 self
             }
@@ -5013,8 +5976,12 @@ pub mod types {
                 value: ContainerStatus,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    crashes: value.crashes?,
+                    hold: value.hold?,
                     id: value.id?,
+                    installed: value.installed?,
                     last_exit: value.last_exit?,
+                    pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
                     progress: value.progress?,
@@ -5027,8 +5994,12 @@ pub mod types {
         impl ::std::convert::From<super::ContainerStatus> for ContainerStatus {
             fn from(value: super::ContainerStatus) -> Self {
                 Self {
+                    crashes: Ok(value.crashes),
+                    hold: Ok(value.hold),
                     id: Ok(value.id),
+                    installed: Ok(value.installed),
                     last_exit: Ok(value.last_exit),
+                    pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
                     progress: Ok(value.progress),
@@ -5056,6 +6027,10 @@ pub mod types {
             >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
+            installation: ::std::result::Result<
+                super::Installation,
+                ::std::string::String,
+            >,
             limits: ::std::result::Result<super::Limits, ::std::string::String>,
             live: ::std::result::Result<super::LiveState, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -5082,6 +6057,7 @@ pub mod types {
                     description: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     image: Err("no value supplied for image".to_string()),
+                    installation: Err("no value supplied for installation".to_string()),
                     limits: Err("no value supplied for limits".to_string()),
                     live: Err("no value supplied for live".to_string()),
                     name: Err("no value supplied for name".to_string()),
@@ -5174,6 +6150,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for image: {e}")
+                    });
+                self
+            }
+            pub fn installation<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Installation>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.installation = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for installation: {e}")
                     });
                 self
             }
@@ -5299,6 +6287,7 @@ pub mod types {
                     description: value.description?,
                     id: value.id?,
                     image: value.image?,
+                    installation: value.installation?,
                     limits: value.limits?,
                     live: value.live?,
                     name: value.name?,
@@ -5321,6 +6310,7 @@ pub mod types {
                     description: Ok(value.description),
                     id: Ok(value.id),
                     image: Ok(value.image),
+                    installation: Ok(value.installation),
                     limits: Ok(value.limits),
                     live: Ok(value.live),
                     name: Ok(value.name),
@@ -5536,6 +6526,104 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Crashes {
+            again_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            count: ::std::result::Result<u32, ::std::string::String>,
+            lines: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            quarantined: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for Crashes {
+            fn default() -> Self {
+                Self {
+                    again_at: Ok(Default::default()),
+                    count: Err("no value supplied for count".to_string()),
+                    lines: Err("no value supplied for lines".to_string()),
+                    quarantined: Err("no value supplied for quarantined".to_string()),
+                }
+            }
+        }
+        impl Crashes {
+            pub fn again_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.again_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for again_at: {e}")
+                    });
+                self
+            }
+            pub fn count<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.count = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for count: {e}")
+                    });
+                self
+            }
+            pub fn lines<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.lines = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for lines: {e}")
+                    });
+                self
+            }
+            pub fn quarantined<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.quarantined = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for quarantined: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Crashes> for super::Crashes {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Crashes,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    again_at: value.again_at?,
+                    count: value.count?,
+                    lines: value.lines?,
+                    quarantined: value.quarantined?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Crashes> for Crashes {
+            fn from(value: super::Crashes) -> Self {
+                Self {
+                    again_at: Ok(value.again_at),
+                    count: Ok(value.count),
+                    lines: Ok(value.lines),
+                    quarantined: Ok(value.quarantined),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct CreatedAllocations {
             created: ::std::result::Result<u32, ::std::string::String>,
             existing: ::std::result::Result<u32, ::std::string::String>,
@@ -5672,6 +6760,10 @@ pub mod types {
             host: ::std::result::Result<::std::string::String, ::std::string::String>,
             id: ::std::result::Result<super::DaemonId, ::std::string::String>,
             local: ::std::result::Result<bool, ::std::string::String>,
+            maintenance: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             memory_limit_mib: ::std::result::Result<
                 ::std::option::Option<i64>,
                 ::std::string::String,
@@ -5706,6 +6798,7 @@ pub mod types {
                     host: Err("no value supplied for host".to_string()),
                     id: Err("no value supplied for id".to_string()),
                     local: Err("no value supplied for local".to_string()),
+                    maintenance: Ok(Default::default()),
                     memory_limit_mib: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
@@ -5848,6 +6941,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn maintenance<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.maintenance = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for maintenance: {e}")
+                    });
+                self
+            }
             pub fn memory_limit_mib<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<i64>>,
@@ -5967,6 +7072,7 @@ pub mod types {
                     host: value.host?,
                     id: value.id?,
                     local: value.local?,
+                    maintenance: value.maintenance?,
                     memory_limit_mib: value.memory_limit_mib?,
                     name: value.name?,
                     number: value.number?,
@@ -5991,6 +7097,7 @@ pub mod types {
                     host: Ok(value.host),
                     id: Ok(value.id),
                     local: Ok(value.local),
+                    maintenance: Ok(value.maintenance),
                     memory_limit_mib: Ok(value.memory_limit_mib),
                     name: Ok(value.name),
                     number: Ok(value.number),
@@ -6511,6 +7618,83 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct DiskLimits {
+            by_kernel: ::std::result::Result<bool, ::std::string::String>,
+            file_system: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            note: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for DiskLimits {
+            fn default() -> Self {
+                Self {
+                    by_kernel: Err("no value supplied for by_kernel".to_string()),
+                    file_system: Err("no value supplied for file_system".to_string()),
+                    note: Err("no value supplied for note".to_string()),
+                }
+            }
+        }
+        impl DiskLimits {
+            pub fn by_kernel<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.by_kernel = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for by_kernel: {e}")
+                    });
+                self
+            }
+            pub fn file_system<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file_system = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file_system: {e}")
+                    });
+                self
+            }
+            pub fn note<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.note = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for note: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<DiskLimits> for super::DiskLimits {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: DiskLimits,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    by_kernel: value.by_kernel?,
+                    file_system: value.file_system?,
+                    note: value.note?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::DiskLimits> for DiskLimits {
+            fn from(value: super::DiskLimits) -> Self {
+                Self {
+                    by_kernel: Ok(value.by_kernel),
+                    file_system: Ok(value.file_system),
+                    note: Ok(value.note),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Exit {
             at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -6598,6 +7782,48 @@ pub mod types {
                     code: Ok(value.code),
                     crash: Ok(value.crash),
                     out_of_memory: Ok(value.out_of_memory),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ImageCleaning {
+            unused_days: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for ImageCleaning {
+            fn default() -> Self {
+                Self {
+                    unused_days: Err("no value supplied for unused_days".to_string()),
+                }
+            }
+        }
+        impl ImageCleaning {
+            pub fn unused_days<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.unused_days = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for unused_days: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ImageCleaning> for super::ImageCleaning {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ImageCleaning,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    unused_days: value.unused_days?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ImageCleaning> for ImageCleaning {
+            fn from(value: super::ImageCleaning) -> Self {
+                Self {
+                    unused_days: Ok(value.unused_days),
                 }
             }
         }
@@ -6794,6 +8020,168 @@ pub mod types {
                     entrypoint: Ok(value.entrypoint),
                     image: Ok(value.image),
                     script: Ok(value.script),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct InstallRequest {
+            start: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            wipe: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for InstallRequest {
+            fn default() -> Self {
+                Self {
+                    start: Ok(Default::default()),
+                    wipe: Ok(Default::default()),
+                }
+            }
+        }
+        impl InstallRequest {
+            pub fn start<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.start = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for start: {e}")
+                    });
+                self
+            }
+            pub fn wipe<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.wipe = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for wipe: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<InstallRequest> for super::InstallRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: InstallRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    start: value.start?,
+                    wipe: value.wipe?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::InstallRequest> for InstallRequest {
+            fn from(value: super::InstallRequest) -> Self {
+                Self {
+                    start: Ok(value.start),
+                    wipe: Ok(value.wipe),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Installation {
+            ended_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            number: ::std::result::Result<u64, ::std::string::String>,
+            state: ::std::result::Result<super::InstallState, ::std::string::String>,
+        }
+        impl ::std::default::Default for Installation {
+            fn default() -> Self {
+                Self {
+                    ended_at: Ok(Default::default()),
+                    message: Ok(Default::default()),
+                    number: Err("no value supplied for number".to_string()),
+                    state: Err("no value supplied for state".to_string()),
+                }
+            }
+        }
+        impl Installation {
+            pub fn ended_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ended_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ended_at: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn number<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.number = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for number: {e}")
+                    });
+                self
+            }
+            pub fn state<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::InstallState>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.state = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for state: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Installation> for super::Installation {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Installation,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    ended_at: value.ended_at?,
+                    message: value.message?,
+                    number: value.number?,
+                    state: value.state?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Installation> for Installation {
+            fn from(value: super::Installation) -> Self {
+                Self {
+                    ended_at: Ok(value.ended_at),
+                    message: Ok(value.message),
+                    number: Ok(value.number),
+                    state: Ok(value.state),
                 }
             }
         }
@@ -7002,9 +8390,21 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct LiveState {
+            crashes: ::std::result::Result<
+                ::std::option::Option<super::Crashes>,
+                ::std::string::String,
+            >,
+            hold: ::std::result::Result<
+                ::std::option::Option<super::Hold>,
+                ::std::string::String,
+            >,
             known: ::std::result::Result<bool, ::std::string::String>,
             last_exit: ::std::result::Result<
                 ::std::option::Option<super::Exit>,
+                ::std::string::String,
+            >,
+            pending: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
             phase: ::std::result::Result<super::Phase, ::std::string::String>,
@@ -7028,8 +8428,11 @@ pub mod types {
         impl ::std::default::Default for LiveState {
             fn default() -> Self {
                 Self {
+                    crashes: Ok(Default::default()),
+                    hold: Ok(Default::default()),
                     known: Err("no value supplied for known".to_string()),
                     last_exit: Ok(Default::default()),
+                    pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
                     progress: Ok(Default::default()),
@@ -7039,6 +8442,30 @@ pub mod types {
             }
         }
         impl LiveState {
+            pub fn crashes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.crashes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for crashes: {e}")
+                    });
+                self
+            }
+            pub fn hold<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Hold>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.hold = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for hold: {e}")
+                    });
+                self
+            }
             pub fn known<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<bool>,
@@ -7060,6 +8487,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for last_exit: {e}")
+                    });
+                self
+            }
+            pub fn pending<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.pending = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for pending: {e}")
                     });
                 self
             }
@@ -7130,8 +8569,11 @@ pub mod types {
                 value: LiveState,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    crashes: value.crashes?,
+                    hold: value.hold?,
                     known: value.known?,
                     last_exit: value.last_exit?,
+                    pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
                     progress: value.progress?,
@@ -7143,13 +8585,131 @@ pub mod types {
         impl ::std::convert::From<super::LiveState> for LiveState {
             fn from(value: super::LiveState) -> Self {
                 Self {
+                    crashes: Ok(value.crashes),
+                    hold: Ok(value.hold),
                     known: Ok(value.known),
                     last_exit: Ok(value.last_exit),
+                    pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
                     progress: Ok(value.progress),
                     since: Ok(value.since),
                     stats: Ok(value.stats),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MaintenanceUpdate {
+            reason: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for MaintenanceUpdate {
+            fn default() -> Self {
+                Self {
+                    reason: Ok(Default::default()),
+                }
+            }
+        }
+        impl MaintenanceUpdate {
+            pub fn reason<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.reason = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for reason: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MaintenanceUpdate> for super::MaintenanceUpdate {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MaintenanceUpdate,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { reason: value.reason? })
+            }
+        }
+        impl ::std::convert::From<super::MaintenanceUpdate> for MaintenanceUpdate {
+            fn from(value: super::MaintenanceUpdate) -> Self {
+                Self { reason: Ok(value.reason) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Mount {
+            read_only: ::std::result::Result<bool, ::std::string::String>,
+            source: ::std::result::Result<::std::string::String, ::std::string::String>,
+            target: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for Mount {
+            fn default() -> Self {
+                Self {
+                    read_only: Err("no value supplied for read_only".to_string()),
+                    source: Err("no value supplied for source".to_string()),
+                    target: Err("no value supplied for target".to_string()),
+                }
+            }
+        }
+        impl Mount {
+            pub fn read_only<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.read_only = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for read_only: {e}")
+                    });
+                self
+            }
+            pub fn source<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source: {e}")
+                    });
+                self
+            }
+            pub fn target<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.target = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for target: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Mount> for super::Mount {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Mount,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    read_only: value.read_only?,
+                    source: value.source?,
+                    target: value.target?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Mount> for Mount {
+            fn from(value: super::Mount) -> Self {
+                Self {
+                    read_only: Ok(value.read_only),
+                    source: Ok(value.source),
+                    target: Ok(value.target),
                 }
             }
         }
@@ -7161,6 +8721,10 @@ pub mod types {
             >,
             allocation_ids: ::std::result::Result<
                 ::std::vec::Vec<super::AllocationId>,
+                ::std::string::String,
+            >,
+            behaviour: ::std::result::Result<
+                ::std::option::Option<super::Behaviour>,
                 ::std::string::String,
             >,
             daemon_id: ::std::result::Result<
@@ -7179,6 +8743,10 @@ pub mod types {
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             owner_id: ::std::result::Result<
                 ::std::option::Option<super::UserId>,
+                ::std::string::String,
+            >,
+            skip_install: ::std::result::Result<
+                ::std::option::Option<bool>,
                 ::std::string::String,
             >,
             start: ::std::result::Result<
@@ -7207,12 +8775,14 @@ pub mod types {
                 Self {
                     allocation_count: Ok(Default::default()),
                     allocation_ids: Ok(Default::default()),
+                    behaviour: Ok(Default::default()),
                     daemon_id: Ok(Default::default()),
                     description: Ok(Default::default()),
                     image: Ok(Default::default()),
                     limits: Err("no value supplied for limits".to_string()),
                     name: Err("no value supplied for name".to_string()),
                     owner_id: Ok(Default::default()),
+                    skip_install: Ok(Default::default()),
                     start: Ok(Default::default()),
                     startup_command: Ok(Default::default()),
                     stop_timeout_ms: Ok(Default::default()),
@@ -7247,6 +8817,18 @@ pub mod types {
                         format!(
                             "error converting supplied value for allocation_ids: {e}"
                         )
+                    });
+                self
+            }
+            pub fn behaviour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Behaviour>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.behaviour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for behaviour: {e}")
                     });
                 self
             }
@@ -7319,6 +8901,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for owner_id: {e}")
+                    });
+                self
+            }
+            pub fn skip_install<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.skip_install = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for skip_install: {e}")
                     });
                 self
             }
@@ -7400,12 +8994,14 @@ pub mod types {
                 Ok(Self {
                     allocation_count: value.allocation_count?,
                     allocation_ids: value.allocation_ids?,
+                    behaviour: value.behaviour?,
                     daemon_id: value.daemon_id?,
                     description: value.description?,
                     image: value.image?,
                     limits: value.limits?,
                     name: value.name?,
                     owner_id: value.owner_id?,
+                    skip_install: value.skip_install?,
                     start: value.start?,
                     startup_command: value.startup_command?,
                     stop_timeout_ms: value.stop_timeout_ms?,
@@ -7419,12 +9015,14 @@ pub mod types {
                 Self {
                     allocation_count: Ok(value.allocation_count),
                     allocation_ids: Ok(value.allocation_ids),
+                    behaviour: Ok(value.behaviour),
                     daemon_id: Ok(value.daemon_id),
                     description: Ok(value.description),
                     image: Ok(value.image),
                     limits: Ok(value.limits),
                     name: Ok(value.name),
                     owner_id: Ok(value.owner_id),
+                    skip_install: Ok(value.skip_install),
                     start: Ok(value.start),
                     startup_command: Ok(value.startup_command),
                     stop_timeout_ms: Ok(value.stop_timeout_ms),
@@ -7841,6 +9439,112 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Policy {
+            clean_exit_is_crash: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            detect_crashes: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            max_crashes: ::std::result::Result<
+                ::std::option::Option<u8>,
+                ::std::string::String,
+            >,
+            restart: ::std::result::Result<
+                ::std::option::Option<super::RestartPolicy>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Policy {
+            fn default() -> Self {
+                Self {
+                    clean_exit_is_crash: Ok(Default::default()),
+                    detect_crashes: Ok(Default::default()),
+                    max_crashes: Ok(Default::default()),
+                    restart: Ok(Default::default()),
+                }
+            }
+        }
+        impl Policy {
+            pub fn clean_exit_is_crash<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.clean_exit_is_crash = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for clean_exit_is_crash: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn detect_crashes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.detect_crashes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for detect_crashes: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn max_crashes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u8>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.max_crashes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for max_crashes: {e}")
+                    });
+                self
+            }
+            pub fn restart<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::RestartPolicy>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.restart = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for restart: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Policy> for super::Policy {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Policy,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    clean_exit_is_crash: value.clean_exit_is_crash?,
+                    detect_crashes: value.detect_crashes?,
+                    max_crashes: value.max_crashes?,
+                    restart: value.restart?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Policy> for Policy {
+            fn from(value: super::Policy) -> Self {
+                Self {
+                    clean_exit_is_crash: Ok(value.clean_exit_is_crash),
+                    detect_crashes: Ok(value.detect_crashes),
+                    max_crashes: Ok(value.max_crashes),
+                    restart: Ok(value.restart),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct PowerRequest {
             action: ::std::result::Result<super::PowerAction, ::std::string::String>,
         }
@@ -8099,6 +9803,221 @@ pub mod types {
                     name: Ok(value.name),
                     version: Ok(value.version),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Registry {
+            host: ::std::result::Result<::std::string::String, ::std::string::String>,
+            id: ::std::result::Result<super::RegistryId, ::std::string::String>,
+            updated_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            username: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Registry {
+            fn default() -> Self {
+                Self {
+                    host: Err("no value supplied for host".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    updated_at: Err("no value supplied for updated_at".to_string()),
+                    username: Err("no value supplied for username".to_string()),
+                }
+            }
+        }
+        impl Registry {
+            pub fn host<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.host = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for host: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::RegistryId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn updated_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.updated_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for updated_at: {e}")
+                    });
+                self
+            }
+            pub fn username<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.username = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for username: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Registry> for super::Registry {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Registry,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    host: value.host?,
+                    id: value.id?,
+                    updated_at: value.updated_at?,
+                    username: value.username?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Registry> for Registry {
+            fn from(value: super::Registry) -> Self {
+                Self {
+                    host: Ok(value.host),
+                    id: Ok(value.id),
+                    updated_at: Ok(value.updated_at),
+                    username: Ok(value.username),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct RegistryDraft {
+            host: ::std::result::Result<::std::string::String, ::std::string::String>,
+            password: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            username: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for RegistryDraft {
+            fn default() -> Self {
+                Self {
+                    host: Err("no value supplied for host".to_string()),
+                    password: Err("no value supplied for password".to_string()),
+                    username: Err("no value supplied for username".to_string()),
+                }
+            }
+        }
+        impl RegistryDraft {
+            pub fn host<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.host = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for host: {e}")
+                    });
+                self
+            }
+            pub fn password<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.password = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for password: {e}")
+                    });
+                self
+            }
+            pub fn username<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.username = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for username: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RegistryDraft> for super::RegistryDraft {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RegistryDraft,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    host: value.host?,
+                    password: value.password?,
+                    username: value.username?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::RegistryDraft> for RegistryDraft {
+            fn from(value: super::RegistryDraft) -> Self {
+                Self {
+                    host: Ok(value.host),
+                    password: Ok(value.password),
+                    username: Ok(value.username),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct RegistryList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::Registry>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for RegistryList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl RegistryList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::Registry>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RegistryList> for super::RegistryList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RegistryList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::RegistryList> for RegistryList {
+            fn from(value: super::RegistryList) -> Self {
+                Self { items: Ok(value.items) }
             }
         }
         #[derive(Clone, Debug)]
@@ -9366,12 +11285,17 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct SystemInfo {
+            allowed_mounts: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             architecture: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
             >,
             cpu_count: ::std::result::Result<u32, ::std::string::String>,
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
+            disk_limits: ::std::result::Result<super::DiskLimits, ::std::string::String>,
             disk_total_bytes: ::std::result::Result<u64, ::std::string::String>,
             disk_used_bytes: ::std::result::Result<u64, ::std::string::String>,
             docker_problem: ::std::result::Result<
@@ -9409,9 +11333,13 @@ pub mod types {
         impl ::std::default::Default for SystemInfo {
             fn default() -> Self {
                 Self {
+                    allowed_mounts: Err(
+                        "no value supplied for allowed_mounts".to_string(),
+                    ),
                     architecture: Err("no value supplied for architecture".to_string()),
                     cpu_count: Err("no value supplied for cpu_count".to_string()),
                     cpu_percent: Err("no value supplied for cpu_percent".to_string()),
+                    disk_limits: Err("no value supplied for disk_limits".to_string()),
                     disk_total_bytes: Err(
                         "no value supplied for disk_total_bytes".to_string(),
                     ),
@@ -9441,6 +11369,20 @@ pub mod types {
             }
         }
         impl SystemInfo {
+            pub fn allowed_mounts<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.allowed_mounts = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for allowed_mounts: {e}"
+                        )
+                    });
+                self
+            }
             pub fn architecture<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -9474,6 +11416,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for cpu_percent: {e}")
+                    });
+                self
+            }
+            pub fn disk_limits<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::DiskLimits>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.disk_limits = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for disk_limits: {e}")
                     });
                 self
             }
@@ -9676,9 +11630,11 @@ pub mod types {
                 value: SystemInfo,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    allowed_mounts: value.allowed_mounts?,
                     architecture: value.architecture?,
                     cpu_count: value.cpu_count?,
                     cpu_percent: value.cpu_percent?,
+                    disk_limits: value.disk_limits?,
                     disk_total_bytes: value.disk_total_bytes?,
                     disk_used_bytes: value.disk_used_bytes?,
                     docker_problem: value.docker_problem?,
@@ -9700,9 +11656,11 @@ pub mod types {
         impl ::std::convert::From<super::SystemInfo> for SystemInfo {
             fn from(value: super::SystemInfo) -> Self {
                 Self {
+                    allowed_mounts: Ok(value.allowed_mounts),
                     architecture: Ok(value.architecture),
                     cpu_count: Ok(value.cpu_count),
                     cpu_percent: Ok(value.cpu_percent),
+                    disk_limits: Ok(value.disk_limits),
                     disk_total_bytes: Ok(value.disk_total_bytes),
                     disk_used_bytes: Ok(value.disk_used_bytes),
                     docker_problem: Ok(value.docker_problem),
@@ -11536,6 +13494,35 @@ let response = client.renew_daemon_key()
     pub fn renew_daemon_key(&self) -> builder::RenewDaemonKey<'_> {
         builder::RenewDaemonKey::new(self)
     }
+    /**Begin a daemon's maintenance with a reason, or end it. Meanwhile nothing is placed on it, and only those who manage daemons
+start and stop its containers
+
+Sends a `PUT` request to `/api/v1/daemons/{id}/maintenance`
+
+```ignore
+let response = client.set_daemon_maintenance()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn set_daemon_maintenance(&self) -> builder::SetDaemonMaintenance<'_> {
+        builder::SetDaemonMaintenance::new(self)
+    }
+    /**Remove images from a host that were pulled for its containers and that nobody has used for a while
+
+Sends a `POST` request to `/api/v1/daemons/{id}/images/clean`
+
+```ignore
+let response = client.clean_daemon_images()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn clean_daemon_images(&self) -> builder::CleanDaemonImages<'_> {
+        builder::CleanDaemonImages::new(self)
+    }
     /**A daemon's allocations by address and port
 
 Sends a `GET` request to `/api/v1/daemons/{id}/allocations`
@@ -11575,7 +13562,7 @@ let response = client.create_allocations()
     pub fn create_allocations(&self) -> builder::CreateAllocations<'_> {
         builder::CreateAllocations::new(self)
     }
-    /**Change alias and note of an allocation
+    /**Change alias, note and protocols of an allocation
 
 Sends a `PUT` request to `/api/v1/allocations/{id}`
 
@@ -11879,6 +13866,99 @@ let response = client.get_console()
 ```*/
     pub fn get_console(&self) -> builder::GetConsole<'_> {
         builder::GetConsole::new(self)
+    }
+    /**Change when the container is started again, its time zone, network, mounts and labels. What concerns Docker holds from the
+next start on. Mounts and labels are for those who manage all containers
+
+Sends a `PUT` request to `/api/v1/containers/{id}/behaviour`
+
+```ignore
+let response = client.update_container_behaviour()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn update_container_behaviour(&self) -> builder::UpdateContainerBehaviour<'_> {
+        builder::UpdateContainerBehaviour::new(self)
+    }
+    /**Run the template's installation. What runs is stopped first; the container's state and console tell how it goes
+
+Sends a `POST` request to `/api/v1/containers/{id}/installation`
+
+```ignore
+let response = client.install_container()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn install_container(&self) -> builder::InstallContainer<'_> {
+        builder::InstallContainer::new(self)
+    }
+    /**End the installation that runs
+
+Sends a `DELETE` request to `/api/v1/containers/{id}/installation`
+
+```ignore
+let response = client.cancel_container_install()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn cancel_container_install(&self) -> builder::CancelContainerInstall<'_> {
+        builder::CancelContainerInstall::new(self)
+    }
+    /**Say that the container is installed though its installation failed or never ran
+
+Sends a `POST` request to `/api/v1/containers/{id}/installation/skip`
+
+```ignore
+let response = client.skip_container_install()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn skip_container_install(&self) -> builder::SkipContainerInstall<'_> {
+        builder::SkipContainerInstall::new(self)
+    }
+    /**All logins for registries, without their passwords
+
+Sends a `GET` request to `/api/v1/registries`
+
+```ignore
+let response = client.list_registries()
+    .send()
+    .await;
+```*/
+    pub fn list_registries(&self) -> builder::ListRegistries<'_> {
+        builder::ListRegistries::new(self)
+    }
+    /**Add the login for a registry, or replace the one that is there. It is used for images of exactly this host
+
+Sends a `PUT` request to `/api/v1/registries`
+
+```ignore
+let response = client.save_registry()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn save_registry(&self) -> builder::SaveRegistry<'_> {
+        builder::SaveRegistry::new(self)
+    }
+    /**Remove a login for a registry
+
+Sends a `DELETE` request to `/api/v1/registries/{id}`
+
+```ignore
+let response = client.delete_registry()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn delete_registry(&self) -> builder::DeleteRegistry<'_> {
+        builder::DeleteRegistry::new(self)
     }
     /**Give the container another allocation. It holds from the next start on
 
@@ -14689,6 +16769,226 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::set_daemon_maintenance`]
+
+[`Client::set_daemon_maintenance`]: super::Client::set_daemon_maintenance*/
+    #[derive(Debug, Clone)]
+    pub struct SetDaemonMaintenance<'a> {
+        client: &'a super::Client,
+        id: Result<types::DaemonId, String>,
+        body: Result<types::builder::MaintenanceUpdate, String>,
+    }
+    impl<'a> SetDaemonMaintenance<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::DaemonId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `DaemonId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::MaintenanceUpdate>,
+            <V as std::convert::TryInto<
+                types::MaintenanceUpdate,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `MaintenanceUpdate` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::MaintenanceUpdate,
+            ) -> types::builder::MaintenanceUpdate,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/daemons/{id}/maintenance`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Daemon>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::MaintenanceUpdate::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/daemons/{}/maintenance", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "set_daemon_maintenance",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::clean_daemon_images`]
+
+[`Client::clean_daemon_images`]: super::Client::clean_daemon_images*/
+    #[derive(Debug, Clone)]
+    pub struct CleanDaemonImages<'a> {
+        client: &'a super::Client,
+        id: Result<types::DaemonId, String>,
+        body: Result<types::builder::ImageCleaning, String>,
+    }
+    impl<'a> CleanDaemonImages<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::DaemonId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `DaemonId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ImageCleaning>,
+            <V as std::convert::TryInto<types::ImageCleaning>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `ImageCleaning` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::ImageCleaning,
+            ) -> types::builder::ImageCleaning,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/daemons/{id}/images/clean`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::CleanedImages>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::ImageCleaning::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/daemons/{}/images/clean", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "clean_daemon_images",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::list_allocations`]
 
 [`Client::list_allocations`]: super::Client::list_allocations*/
@@ -16970,6 +19270,606 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::update_container_behaviour`]
+
+[`Client::update_container_behaviour`]: super::Client::update_container_behaviour*/
+    #[derive(Debug, Clone)]
+    pub struct UpdateContainerBehaviour<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::Behaviour, String>,
+    }
+    impl<'a> UpdateContainerBehaviour<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::Behaviour>,
+            <V as std::convert::TryInto<types::Behaviour>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `Behaviour` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::Behaviour) -> types::builder::Behaviour,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/behaviour`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Container>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::Behaviour::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/behaviour", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "update_container_behaviour",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::install_container`]
+
+[`Client::install_container`]: super::Client::install_container*/
+    #[derive(Debug, Clone)]
+    pub struct InstallContainer<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::InstallRequest, String>,
+    }
+    impl<'a> InstallContainer<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::InstallRequest>,
+            <V as std::convert::TryInto<
+                types::InstallRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `InstallRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::InstallRequest,
+            ) -> types::builder::InstallRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/installation`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::InstallRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/installation", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "install_container",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                202u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::cancel_container_install`]
+
+[`Client::cancel_container_install`]: super::Client::cancel_container_install*/
+    #[derive(Debug, Clone)]
+    pub struct CancelContainerInstall<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> CancelContainerInstall<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/containers/{id}/installation`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/installation", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "cancel_container_install",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                202u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::skip_container_install`]
+
+[`Client::skip_container_install`]: super::Client::skip_container_install*/
+    #[derive(Debug, Clone)]
+    pub struct SkipContainerInstall<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> SkipContainerInstall<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/installation/skip`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/installation/skip", client.baseurl,
+                encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "skip_container_install",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_registries`]
+
+[`Client::list_registries`]: super::Client::list_registries*/
+    #[derive(Debug, Clone)]
+    pub struct ListRegistries<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> ListRegistries<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/api/v1/registries`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::RegistryList>, Error<types::Problem>> {
+            let Self { client } = self;
+            let url = format!("{}/api/v1/registries", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_registries",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::save_registry`]
+
+[`Client::save_registry`]: super::Client::save_registry*/
+    #[derive(Debug, Clone)]
+    pub struct SaveRegistry<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::RegistryDraft, String>,
+    }
+    impl<'a> SaveRegistry<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::RegistryDraft>,
+            <V as std::convert::TryInto<types::RegistryDraft>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `RegistryDraft` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::RegistryDraft,
+            ) -> types::builder::RegistryDraft,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/registries`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Registry>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::RegistryDraft::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/registries", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "save_registry",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::delete_registry`]
+
+[`Client::delete_registry`]: super::Client::delete_registry*/
+    #[derive(Debug, Clone)]
+    pub struct DeleteRegistry<'a> {
+        client: &'a super::Client,
+        id: Result<types::RegistryId, String>,
+    }
+    impl<'a> DeleteRegistry<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::RegistryId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `RegistryId` for id failed".to_string());
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/registries/{id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/registries/{}", client.baseurl, encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "delete_registry",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(

@@ -7,62 +7,41 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {
-    ///One row of the audit trail.
+    ///Events that are written down.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(transparent)]
-    pub struct ActivityId(pub ::uuid::Uuid);
-    impl ::std::ops::Deref for ActivityId {
-        type Target = ::uuid::Uuid;
-        fn deref(&self) -> &::uuid::Uuid {
-            &self.0
+    pub struct Acknowledgement {
+        ///The newest event that is.
+        pub number: u64,
+        ///The list that the number belongs to.
+        pub spool: ::uuid::Uuid,
+    }
+    impl Acknowledgement {
+        pub fn builder() -> builder::Acknowledgement {
+            Default::default()
         }
     }
-    impl ::std::convert::From<ActivityId> for ::uuid::Uuid {
-        fn from(value: ActivityId) -> Self {
-            value.0
-        }
-    }
-    impl ::std::convert::From<::uuid::Uuid> for ActivityId {
-        fn from(value: ::uuid::Uuid) -> Self {
-            Self(value)
-        }
-    }
-    impl ::std::fmt::Display for ActivityId {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            self.0.fmt(f)
-        }
-    }
-    impl ::std::str::FromStr for ActivityId {
-        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
-        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
-            Ok(Self(value.parse()?))
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for ActivityId {
-        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
-        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<String> for ActivityId {
-        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
-        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
-            value.parse()
-        }
-    }
-    ///What the control side answers.
+    ///An image that is no longer on a host.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(tag = "about", content = "answer")]
-    pub enum Answer {
-        ///To [`Question::Sftp`].
-        #[serde(rename = "sftp")]
-        Sftp(SftpAnswer),
-        #[serde(rename = "unavailable")]
-        Unavailable,
+    pub struct CleanedImages {
+        ///Bytes that became free.
+        pub freed_bytes: u64,
+        ///The references of images that were removed.
+        pub images: ::std::vec::Vec<::std::string::String>,
     }
-    impl ::std::convert::From<SftpAnswer> for Answer {
-        fn from(value: SftpAnswer) -> Self {
-            Self::Sftp(value)
+    impl CleanedImages {
+        pub fn builder() -> builder::CleanedImages {
+            Default::default()
+        }
+    }
+    ///Which images go.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CleaningRequest {
+        ///Seconds for which nobody has used them.
+        pub unused_s: u64,
+    }
+    impl CleaningRequest {
+        pub fn builder() -> builder::CleaningRequest {
+            Default::default()
         }
     }
     ///A line for a process's standard input.
@@ -271,9 +250,6 @@ pub mod types {
     pub struct ContainerSpec {
         ///Edits of its configuration files before each start. Placeholders are resolved already, but for `{{config.*}}`.
         pub config_files: ::std::vec::Vec<ConfigFile>,
-        ///Files that nobody may read or change through Raptor, as `.gitignore` has them.
-        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
-        pub denied_files: ::std::vec::Vec<::std::string::String>,
         /**Substrings (or `regex:` patterns) of which one in a line of output means that the container is running.
 Empty: running as soon as the process has started.*/
         pub done: ::std::vec::Vec<::std::string::String>,
@@ -286,10 +262,32 @@ Empty: running as soon as the process has started.*/
         pub id: ContainerId,
         ///Image reference. A leading `~` says that the image is local and must not be pulled.
         pub image: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub install: ::std::option::Option<InstallSpec>,
+        ///Labels for the host's own tools.
+        #[serde(
+            default,
+            skip_serializing_if = ":: std :: collections :: HashMap::is_empty"
+        )]
+        pub labels: ::std::collections::HashMap<
+            ::std::string::String,
+            ::std::string::String,
+        >,
         ///Resource limits.
         pub limits: Limits,
+        ///Folders of the host. The daemon refuses to start it with one that it does not allow.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub mounts: ::std::vec::Vec<Mount>,
         ///Name for people, used in labels and messages only.
         pub name: ::std::string::String,
+        ///Which other containers it can talk to.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub network: ::std::option::Option<Network>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub owner: ::std::option::Option<UserId>,
+        ///When it is started again.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub policy: ::std::option::Option<Policy>,
         ///Ports, the primary one first.
         pub ports: ::std::vec::Vec<PortBinding>,
         ///Grows with each change; a daemon ignores a declaration older than the one it has.
@@ -304,6 +302,9 @@ Empty: running as soon as the process has started.*/
         pub strip_ansi: bool,
         ///Whether starting is refused and a running process is to be stopped.
         pub suspended: bool,
+        ///Its time zone; the daemon's unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub timezone: ::std::option::Option<::std::string::String>,
     }
     impl ContainerSpec {
         pub fn builder() -> builder::ContainerSpec {
@@ -326,10 +327,19 @@ Empty: running as soon as the process has started.*/
     ///What the host knows of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerStatus {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub crashes: ::std::option::Option<Crashes>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub hold: ::std::option::Option<Hold>,
         ///The container.
         pub id: ContainerId,
+        ///The number of the newest installation that has ended, well or not; 0 = none.
+        pub installed: u64,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_exit: ::std::option::Option<Exit>,
+        ///Why some of its limits hold only from the next start on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
         ///Why the last start failed, in a sentence, until the next start.
@@ -350,6 +360,39 @@ Empty: running as soon as the process has started.*/
             Default::default()
         }
     }
+    ///Crashes in a row.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Crashes {
+        ///When it will be started again.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub again_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///How many.
+        pub count: u32,
+        ///Its last lines before the newest crash.
+        pub lines: ::std::vec::Vec<::std::string::String>,
+        ///Whether it is no longer started by itself.
+        pub quarantined: bool,
+    }
+    impl Crashes {
+        pub fn builder() -> builder::Crashes {
+            Default::default()
+        }
+    }
+    ///How a host keeps its containers' disk limits.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct DiskLimits {
+        ///Whether the kernel does it: the container itself finds its disk full.
+        pub by_kernel: bool,
+        ///The file system that holds the containers' files (`ext4`, `xfs`).
+        pub file_system: ::std::string::String,
+        ///How it is done now, and how to get the better way where there is one.
+        pub note: ::std::string::String,
+    }
+    impl DiskLimits {
+        pub fn builder() -> builder::DiskLimits {
+            Default::default()
+        }
+    }
     ///How a process ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Exit {
@@ -367,11 +410,81 @@ Empty: running as soon as the process has started.*/
             Default::default()
         }
     }
-    ///A value that no log shows.
+    ///Something that happened on a host, kept there until the API has written it down.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Happened {
+        ///When.
+        pub at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///To which container.
+        pub id: ContainerId,
+        ///Its number: starts at 1 and never skips or repeats.
+        pub number: u64,
+        ///Which list of events the number belongs to: a host that lost its state begins another.
+        pub spool: ::uuid::Uuid,
+        ///What.
+        pub what: Happening,
+    }
+    impl Happened {
+        pub fn builder() -> builder::Happened {
+            Default::default()
+        }
+    }
+    ///What happened to a container without anybody asking for it just then.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "event")]
+    pub enum Happening {
+        ///Its process crashed.
+        #[serde(rename = "crashed")]
+        Crashed {
+            ///Crashes in a row, this one included.
+            count: u32,
+            ///How it ended.
+            exit: Exit,
+            ///Its last lines.
+            lines: ::std::vec::Vec<::std::string::String>,
+            ///Whether it is no longer started by itself.
+            quarantined: bool,
+        },
+        ///Its process ended by itself, which is no crash.
+        #[serde(rename = "ended")]
+        Ended {
+            ///How it ended.
+            exit: Exit,
+        },
+        #[serde(rename = "recovered")]
+        Recovered,
+        ///A start that nobody asked for failed.
+        #[serde(rename = "start_failed")]
+        StartFailed {
+            ///Why.
+            why: ::std::string::String,
+        },
+        ///It was stopped since it used more disk than it may.
+        #[serde(rename = "disk_full")]
+        DiskFull {
+            ///Bytes that it may use.
+            limit_bytes: u64,
+            ///Bytes that it used.
+            used_bytes: u64,
+        },
+        ///An installation ended.
+        #[serde(rename = "installed")]
+        Installed {
+            ///Its last lines, where it failed.
+            lines: ::std::vec::Vec<::std::string::String>,
+            ///Its number.
+            number: u64,
+            ///Why it failed; none where it worked.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            problem: ::std::option::Option<::std::string::String>,
+        },
+    }
+    ///What keeps a container from being started though nobody suspended it.
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
         Clone,
+        Copy,
         Debug,
         Eq,
         Hash,
@@ -379,74 +492,70 @@ Empty: running as soon as the process has started.*/
         PartialEq,
         PartialOrd
     )]
-    #[serde(transparent)]
-    pub struct Hidden(pub ::std::string::String);
-    impl ::std::ops::Deref for Hidden {
-        type Target = ::std::string::String;
-        fn deref(&self) -> &::std::string::String {
-            &self.0
-        }
+    pub enum Hold {
+        #[serde(rename = "installing")]
+        Installing,
+        #[serde(rename = "install_failed")]
+        InstallFailed,
     }
-    impl ::std::convert::From<Hidden> for ::std::string::String {
-        fn from(value: Hidden) -> Self {
-            value.0
-        }
-    }
-    impl ::std::convert::From<::std::string::String> for Hidden {
-        fn from(value: ::std::string::String) -> Self {
-            Self(value)
-        }
-    }
-    impl ::std::fmt::Display for Hidden {
+    impl ::std::fmt::Display for Hold {
         fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            self.0.fmt(f)
+            match *self {
+                Self::Installing => f.write_str("installing"),
+                Self::InstallFailed => f.write_str("install_failed"),
+            }
         }
     }
-    impl ::std::str::FromStr for Hidden {
-        type Err = ::std::convert::Infallible;
-        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
-            Ok(Self(value.to_string()))
+    impl ::std::str::FromStr for Hold {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "installing" => Ok(Self::Installing),
+                "install_failed" => Ok(Self::InstallFailed),
+                _ => Err("invalid value".into()),
+            }
         }
     }
-    /**What somebody did on the host itself, for the audit trail. It is told again until it is acknowledged, so it is written down
-by its id once.*/
+    impl ::std::convert::TryFrom<&str> for Hold {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Hold {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///How a container is to be installed. The host runs each number once.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct HostActivity {
-        ///When it ended.
-        pub at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///To which container.
-        pub container_id: ContainerId,
-        ///What.
-        pub deed: HostDeed,
-        ///Its id.
-        pub id: ActivityId,
-        ///From where.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub ip: ::std::option::Option<::std::string::String>,
-        ///Who.
-        pub user_id: UserId,
+    pub struct InstallSpec {
+        ///What runs the script.
+        pub entrypoint: ::std::string::String,
+        ///The image that the script runs in. A leading `~` says that it is local and must not be pulled.
+        pub image: ::std::string::String,
+        ///Grows with each installation that is asked for.
+        pub number: u64,
+        ///The script.
+        pub script: ::std::string::String,
+        ///Whether the container starts after it.
+        pub start: bool,
+        ///Milliseconds after which it is ended.
+        pub timeout_ms: u64,
+        ///Whether the container's files go before it.
+        pub wipe: bool,
     }
-    impl HostActivity {
-        pub fn builder() -> builder::HostActivity {
+    impl InstallSpec {
+        pub fn builder() -> builder::InstallSpec {
             Default::default()
         }
-    }
-    ///What can be done on a host without the control side.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(tag = "deed")]
-    pub enum HostDeed {
-        ///Changes to files by SFTP, those of some seconds together.
-        #[serde(rename = "sftp_changes")]
-        SftpChanges {
-            ///The first of them, one for each path and kind.
-            changes: ::std::vec::Vec<SftpChange>,
-            ///How many changes there were.
-            count: u64,
-            ///Bytes written.
-            written_bytes: u64,
-        },
-        #[serde(rename = "sftp_signed_in_offline")]
-        SftpSignedInOffline,
     }
     ///Resource limits of a container. 0 means no limit, except where noted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -493,6 +602,8 @@ by its id once.*/
         Command,
         #[serde(rename = "daemon")]
         Daemon,
+        #[serde(rename = "install")]
+        Install,
     }
     impl ::std::fmt::Display for LineKind {
         fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -500,6 +611,7 @@ by its id once.*/
                 Self::Output => f.write_str("output"),
                 Self::Command => f.write_str("command"),
                 Self::Daemon => f.write_str("daemon"),
+                Self::Install => f.write_str("install"),
             }
         }
     }
@@ -512,6 +624,7 @@ by its id once.*/
                 "output" => Ok(Self::Output),
                 "command" => Ok(Self::Command),
                 "daemon" => Ok(Self::Daemon),
+                "install" => Ok(Self::Install),
                 _ => Err("invalid value".into()),
             }
         }
@@ -579,6 +692,76 @@ by its id once.*/
             message: ::std::string::String,
         },
     }
+    ///A folder of the host inside a container. The daemon has to allow it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Mount {
+        ///Whether the container may only read it.
+        pub read_only: bool,
+        ///Absolute path on the host.
+        pub source: ::std::string::String,
+        ///Absolute path in the container.
+        pub target: ::std::string::String,
+    }
+    impl Mount {
+        pub fn builder() -> builder::Mount {
+            Default::default()
+        }
+    }
+    ///Which other containers a container can talk to.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Network {
+        #[serde(rename = "alone")]
+        Alone,
+        #[serde(rename = "owner")]
+        Owner,
+    }
+    impl ::std::fmt::Display for Network {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Alone => f.write_str("alone"),
+                Self::Owner => f.write_str("owner"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for Network {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "alone" => Ok(Self::Alone),
+                "owner" => Ok(Self::Owner),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for Network {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Network {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///What a host tells about all its containers, over the link.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "type")]
@@ -615,19 +798,18 @@ by its id once.*/
             ///The container.
             id: ContainerId,
         },
-        ///The host wants to know something; the answer is a [`Word::Answer`].
-        #[serde(rename = "question")]
-        Question {
-            ///What the answer has to name.
-            id: u64,
-            ///The question.
-            question: Question,
-        },
-        ///Somebody did something on the host; to be acknowledged by a [`Word::Noted`].
-        #[serde(rename = "activity")]
-        Activity {
+        #[serde(rename = "happened")]
+        Happened {
+            ///When.
+            at: ::chrono::DateTime<::chrono::offset::Utc>,
+            ///To which container.
+            id: ContainerId,
+            ///Its number: starts at 1 and never skips or repeats.
+            number: u64,
+            ///Which list of events the number belongs to: a host that lost its state begins another.
+            spool: ::uuid::Uuid,
             ///What.
-            activity: HostActivity,
+            what: Happening,
         },
     }
     ///Where a container is in its life.
@@ -693,15 +875,39 @@ by its id once.*/
             value.parse()
         }
     }
+    ///What a container's owner decided about starting it again.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct Policy {
+        ///Whether it is one also with exit code 0.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub clean_exit_is_crash: ::std::option::Option<bool>,
+        ///Whether an end that nobody asked for is a crash at all.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub detect_crashes: ::std::option::Option<bool>,
+        ///Crashes in a row after which it is no longer started by itself; 0 = it always is.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub max_crashes: ::std::option::Option<u8>,
+        ///Whether it comes back by itself.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub restart: ::std::option::Option<RestartPolicy>,
+    }
+    impl Policy {
+        pub fn builder() -> builder::Policy {
+            Default::default()
+        }
+    }
     ///One ip:port given to a container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct PortBinding {
         ///Address on the host.
         pub ip: ::std::string::String,
-        ///Port, the same inside and outside, tcp and udp.
+        ///Port, the same inside and outside.
         pub port: u16,
         ///Whether it is the one that `SERVER_IP` and `SERVER_PORT` name.
         pub primary: bool,
+        ///Which protocols.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub protocol: ::std::option::Option<Protocol>,
     }
     impl PortBinding {
         pub fn builder() -> builder::PortBinding {
@@ -811,144 +1017,160 @@ by its id once.*/
         Pulling {
             ///Bytes there so far, over the layers whose size is known.
             current_bytes: u64,
+            ///Layers that are there.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            layers_done: ::std::option::Option<u32>,
+            ///Layers in all, as far as known.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            layers_total: ::std::option::Option<u32>,
             ///Bytes in all, over the layers whose size is known.
             total_bytes: u64,
         },
         #[serde(rename = "preparing")]
         Preparing,
     }
-    ///What a host asks the control side.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(tag = "about", content = "question")]
-    pub enum Question {
-        ///Whether somebody may use SFTP.
-        #[serde(rename = "sftp")]
-        Sftp(SftpQuestion),
+    ///Which protocols of a port are passed on.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Protocol {
+        #[serde(rename = "both")]
+        Both,
+        #[serde(rename = "tcp")]
+        Tcp,
+        #[serde(rename = "udp")]
+        Udp,
     }
-    impl ::std::convert::From<SftpQuestion> for Question {
-        fn from(value: SftpQuestion) -> Self {
-            Self::Sftp(value)
+    impl ::std::fmt::Display for Protocol {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Both => f.write_str("both"),
+                Self::Tcp => f.write_str("tcp"),
+                Self::Udp => f.write_str("udp"),
+            }
         }
     }
-    ///The answer to a [`SftpQuestion`].
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(tag = "type", content = "grant")]
-    pub enum SftpAnswer {
-        ///Yes.
-        #[serde(rename = "granted")]
-        Granted(SftpGrant),
-        #[serde(rename = "refused")]
-        Refused,
-    }
-    impl ::std::convert::From<SftpGrant> for SftpAnswer {
-        fn from(value: SftpGrant) -> Self {
-            Self::Granted(value)
+    impl ::std::str::FromStr for Protocol {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "both" => Ok(Self::Both),
+                "tcp" => Ok(Self::Tcp),
+                "udp" => Ok(Self::Udp),
+                _ => Err("invalid value".into()),
+            }
         }
     }
-    ///A change to a file by SFTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct SftpChange {
-        ///`write`, `create_folder`, `delete`, `delete_folder`, `rename`, `link`, `attributes`.
-        pub kind: ::std::string::String,
-        ///Its path in the container's folder.
-        pub path: ::std::string::String,
-        ///The new path, where it was renamed, or what a link points at.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub to: ::std::option::Option<::std::string::String>,
-    }
-    impl SftpChange {
-        pub fn builder() -> builder::SftpChange {
-            Default::default()
+    impl ::std::convert::TryFrom<&str> for Protocol {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
-    ///What somebody may do by SFTP.
+    impl ::std::convert::TryFrom<::std::string::String> for Protocol {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///Who may pull from a registry.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct SftpGrant {
-        ///In which container.
-        pub container_id: ContainerId,
-        ///Patterns (as in `.gitignore`) of files that stay out of reach.
-        pub denied: ::std::vec::Vec<::std::string::String>,
-        ///Grows when everything that was granted to this user before has to end.
-        pub epoch: i64,
-        ///For how many seconds a key with this grant may be believed while the control side is away.
-        pub keep_seconds: u64,
-        ///What they may do with it.
-        pub permissions: ::std::vec::Vec<::std::string::String>,
-        ///Whether the administrator has made the host's SFTP read-only.
-        pub read_only: bool,
-        ///Who.
-        pub user_id: UserId,
-        ///Their user name.
+    pub struct RegistryLogin {
+        ///The registry's host, with its port where it has one.
+        pub host: ::std::string::String,
+        ///Password or token.
+        pub password: ::std::string::String,
+        ///User name.
         pub username: ::std::string::String,
     }
-    impl SftpGrant {
-        pub fn builder() -> builder::SftpGrant {
+    impl RegistryLogin {
+        pub fn builder() -> builder::RegistryLogin {
             Default::default()
         }
     }
-    ///What somebody shows to sign in.
+    ///Logins for registries.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(tag = "type")]
-    pub enum SftpProof {
-        ///Their password.
-        #[serde(rename = "password")]
-        Password {
-            ///It.
-            password: Hidden,
-        },
-        ///A public key.
-        #[serde(rename = "key")]
-        Key {
-            ///`SHA256:…`.
-            fingerprint: ::std::string::String,
-            ///Whether they have proved that they hold the private half. Without, it is only asked whether it would do.
-            proven: bool,
-        },
+    pub struct RegistryLogins {
+        ///All of them.
+        pub items: ::std::vec::Vec<RegistryLogin>,
     }
-    ///Whether somebody may use SFTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(tag = "type")]
-    pub enum SftpQuestion {
-        ///Is this sign-in good?
-        #[serde(rename = "sign_in")]
-        SignIn {
-            ///Where they come from.
-            ip: ::std::string::String,
-            ///`<user>.<container>`, the container by its short id.
-            login: ::std::string::String,
-            ///What they show.
-            proof: SftpProof,
-        },
-        ///Does what was granted still hold?
-        #[serde(rename = "renew")]
-        Renew {
-            ///To what.
-            container_id: ContainerId,
-            ///The grant's epoch.
-            epoch: i64,
-            ///The fingerprint of the key that they signed in with; none for a password.
-            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            key: ::std::option::Option<::std::string::String>,
-            ///Whose.
-            user_id: UserId,
-        },
-    }
-    ///The host's SFTP server.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct SftpServer {
-        ///The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
-        pub fingerprint: ::std::string::String,
-        ///Its port.
-        pub port: u16,
-        ///Why it does not serve, with what to do.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub problem: ::std::option::Option<::std::string::String>,
-        ///The host key in OpenSSH's one-line format.
-        pub public_key: ::std::string::String,
-    }
-    impl SftpServer {
-        pub fn builder() -> builder::SftpServer {
+    impl RegistryLogins {
+        pub fn builder() -> builder::RegistryLogins {
             Default::default()
+        }
+    }
+    ///Whether a container comes back by itself.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum RestartPolicy {
+        #[serde(rename = "always")]
+        Always,
+        #[serde(rename = "unless_stopped")]
+        UnlessStopped,
+        #[serde(rename = "never")]
+        Never,
+    }
+    impl ::std::fmt::Display for RestartPolicy {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Always => f.write_str("always"),
+                Self::UnlessStopped => f.write_str("unless_stopped"),
+                Self::Never => f.write_str("never"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for RestartPolicy {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "always" => Ok(Self::Always),
+                "unless_stopped" => Ok(Self::UnlessStopped),
+                "never" => Ok(Self::Never),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for RestartPolicy {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for RestartPolicy {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///One measurement of a running container.
@@ -998,12 +1220,16 @@ by its id once.*/
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
+        ///Folders that containers may mount.
+        pub allowed_mounts: ::std::vec::Vec<::std::string::String>,
         ///CPU architecture, as Rust names it (`x86_64`, `aarch64`).
         pub architecture: ::std::string::String,
         ///Logical CPUs.
         pub cpu_count: u32,
         ///Load of all CPUs together in percent of one CPU (400 = four CPUs busy).
         pub cpu_percent: f64,
+        ///How the containers' disk limits are kept.
+        pub disk_limits: DiskLimits,
         ///Size of the file system that holds the containers' files, in bytes.
         pub disk_total_bytes: u64,
         ///Used space of it in bytes.
@@ -1028,8 +1254,6 @@ by its id once.*/
         pub os: ::std::string::String,
         ///[`PROTOCOL`] of the daemon.
         pub protocol: u32,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub sftp: ::std::option::Option<SftpServer>,
         ///The host's clock when it answered.
         pub time: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Seconds since the host booted.
@@ -1085,36 +1309,167 @@ by its id once.*/
             value.parse()
         }
     }
-    ///What the control side says to a host without being asked over HTTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(tag = "type")]
-    pub enum Word {
-        ///The answer to a question.
-        #[serde(rename = "answer")]
-        Answer {
-            ///The answer.
-            answer: Answer,
-            ///The question's number.
-            id: u64,
-        },
-        /**What was granted may have changed: ask again about everything that concerns this user and this container. One that is not
-named stands for all.*/
-        #[serde(rename = "recheck")]
-        Recheck {
-            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            container_id: ::std::option::Option<ContainerId>,
-            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            user_id: ::std::option::Option<UserId>,
-        },
-        ///An activity was written down.
-        #[serde(rename = "noted")]
-        Noted {
-            ///Which.
-            id: ActivityId,
-        },
-    }
     /// Types for composing complex structures.
     pub mod builder {
+        #[derive(Clone, Debug)]
+        pub struct Acknowledgement {
+            number: ::std::result::Result<u64, ::std::string::String>,
+            spool: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+        }
+        impl ::std::default::Default for Acknowledgement {
+            fn default() -> Self {
+                Self {
+                    number: Err("no value supplied for number".to_string()),
+                    spool: Err("no value supplied for spool".to_string()),
+                }
+            }
+        }
+        impl Acknowledgement {
+            pub fn number<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.number = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for number: {e}")
+                    });
+                self
+            }
+            pub fn spool<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.spool = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for spool: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Acknowledgement> for super::Acknowledgement {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Acknowledgement,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    number: value.number?,
+                    spool: value.spool?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Acknowledgement> for Acknowledgement {
+            fn from(value: super::Acknowledgement) -> Self {
+                Self {
+                    number: Ok(value.number),
+                    spool: Ok(value.spool),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CleanedImages {
+            freed_bytes: ::std::result::Result<u64, ::std::string::String>,
+            images: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CleanedImages {
+            fn default() -> Self {
+                Self {
+                    freed_bytes: Err("no value supplied for freed_bytes".to_string()),
+                    images: Err("no value supplied for images".to_string()),
+                }
+            }
+        }
+        impl CleanedImages {
+            pub fn freed_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.freed_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for freed_bytes: {e}")
+                    });
+                self
+            }
+            pub fn images<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.images = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for images: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CleanedImages> for super::CleanedImages {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CleanedImages,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    freed_bytes: value.freed_bytes?,
+                    images: value.images?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CleanedImages> for CleanedImages {
+            fn from(value: super::CleanedImages) -> Self {
+                Self {
+                    freed_bytes: Ok(value.freed_bytes),
+                    images: Ok(value.images),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CleaningRequest {
+            unused_s: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for CleaningRequest {
+            fn default() -> Self {
+                Self {
+                    unused_s: Err("no value supplied for unused_s".to_string()),
+                }
+            }
+        }
+        impl CleaningRequest {
+            pub fn unused_s<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.unused_s = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for unused_s: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CleaningRequest> for super::CleaningRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CleaningRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { unused_s: value.unused_s? })
+            }
+        }
+        impl ::std::convert::From<super::CleaningRequest> for CleaningRequest {
+            fn from(value: super::CleaningRequest) -> Self {
+                Self {
+                    unused_s: Ok(value.unused_s),
+                }
+            }
+        }
         #[derive(Clone, Debug)]
         pub struct CommandRequest {
             by: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -1504,10 +1859,6 @@ named stands for all.*/
                 ::std::vec::Vec<super::ConfigFile>,
                 ::std::string::String,
             >,
-            denied_files: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
             done: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -1521,8 +1872,35 @@ named stands for all.*/
             >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
+            install: ::std::result::Result<
+                ::std::option::Option<super::InstallSpec>,
+                ::std::string::String,
+            >,
+            labels: ::std::result::Result<
+                ::std::collections::HashMap<
+                    ::std::string::String,
+                    ::std::string::String,
+                >,
+                ::std::string::String,
+            >,
             limits: ::std::result::Result<super::Limits, ::std::string::String>,
+            mounts: ::std::result::Result<
+                ::std::vec::Vec<super::Mount>,
+                ::std::string::String,
+            >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            network: ::std::result::Result<
+                ::std::option::Option<super::Network>,
+                ::std::string::String,
+            >,
+            owner: ::std::result::Result<
+                ::std::option::Option<super::UserId>,
+                ::std::string::String,
+            >,
+            policy: ::std::result::Result<
+                ::std::option::Option<super::Policy>,
+                ::std::string::String,
+            >,
             ports: ::std::result::Result<
                 ::std::vec::Vec<super::PortBinding>,
                 ::std::string::String,
@@ -1533,18 +1911,27 @@ named stands for all.*/
             stop_timeout_ms: ::std::result::Result<u64, ::std::string::String>,
             strip_ansi: ::std::result::Result<bool, ::std::string::String>,
             suspended: ::std::result::Result<bool, ::std::string::String>,
+            timezone: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for ContainerSpec {
             fn default() -> Self {
                 Self {
                     config_files: Err("no value supplied for config_files".to_string()),
-                    denied_files: Ok(Default::default()),
                     done: Err("no value supplied for done".to_string()),
                     environment: Err("no value supplied for environment".to_string()),
                     id: Err("no value supplied for id".to_string()),
                     image: Err("no value supplied for image".to_string()),
+                    install: Ok(Default::default()),
+                    labels: Ok(Default::default()),
                     limits: Err("no value supplied for limits".to_string()),
+                    mounts: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
+                    network: Ok(Default::default()),
+                    owner: Ok(Default::default()),
+                    policy: Ok(Default::default()),
                     ports: Err("no value supplied for ports".to_string()),
                     revision: Err("no value supplied for revision".to_string()),
                     startup: Err("no value supplied for startup".to_string()),
@@ -1554,6 +1941,7 @@ named stands for all.*/
                     ),
                     strip_ansi: Err("no value supplied for strip_ansi".to_string()),
                     suspended: Err("no value supplied for suspended".to_string()),
+                    timezone: Ok(Default::default()),
                 }
             }
         }
@@ -1567,18 +1955,6 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for config_files: {e}")
-                    });
-                self
-            }
-            pub fn denied_files<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.denied_files = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for denied_files: {e}")
                     });
                 self
             }
@@ -1633,6 +2009,35 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn install<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::InstallSpec>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.install = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for install: {e}")
+                    });
+                self
+            }
+            pub fn labels<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::collections::HashMap<
+                        ::std::string::String,
+                        ::std::string::String,
+                    >,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.labels = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for labels: {e}")
+                    });
+                self
+            }
             pub fn limits<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::Limits>,
@@ -1645,6 +2050,18 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn mounts<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::Mount>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mounts = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mounts: {e}")
+                    });
+                self
+            }
             pub fn name<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -1654,6 +2071,42 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn network<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Network>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.network = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for network: {e}")
+                    });
+                self
+            }
+            pub fn owner<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::UserId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.owner = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for owner: {e}")
+                    });
+                self
+            }
+            pub fn policy<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Policy>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.policy = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for policy: {e}")
                     });
                 self
             }
@@ -1743,6 +2196,18 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn timezone<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.timezone = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for timezone: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<ContainerSpec> for super::ContainerSpec {
             type Error = super::error::ConversionError;
@@ -1751,13 +2216,18 @@ named stands for all.*/
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     config_files: value.config_files?,
-                    denied_files: value.denied_files?,
                     done: value.done?,
                     environment: value.environment?,
                     id: value.id?,
                     image: value.image?,
+                    install: value.install?,
+                    labels: value.labels?,
                     limits: value.limits?,
+                    mounts: value.mounts?,
                     name: value.name?,
+                    network: value.network?,
+                    owner: value.owner?,
+                    policy: value.policy?,
                     ports: value.ports?,
                     revision: value.revision?,
                     startup: value.startup?,
@@ -1765,6 +2235,7 @@ named stands for all.*/
                     stop_timeout_ms: value.stop_timeout_ms?,
                     strip_ansi: value.strip_ansi?,
                     suspended: value.suspended?,
+                    timezone: value.timezone?,
                 })
             }
         }
@@ -1772,13 +2243,18 @@ named stands for all.*/
             fn from(value: super::ContainerSpec) -> Self {
                 Self {
                     config_files: Ok(value.config_files),
-                    denied_files: Ok(value.denied_files),
                     done: Ok(value.done),
                     environment: Ok(value.environment),
                     id: Ok(value.id),
                     image: Ok(value.image),
+                    install: Ok(value.install),
+                    labels: Ok(value.labels),
                     limits: Ok(value.limits),
+                    mounts: Ok(value.mounts),
                     name: Ok(value.name),
+                    network: Ok(value.network),
+                    owner: Ok(value.owner),
+                    policy: Ok(value.policy),
                     ports: Ok(value.ports),
                     revision: Ok(value.revision),
                     startup: Ok(value.startup),
@@ -1786,6 +2262,7 @@ named stands for all.*/
                     stop_timeout_ms: Ok(value.stop_timeout_ms),
                     strip_ansi: Ok(value.strip_ansi),
                     suspended: Ok(value.suspended),
+                    timezone: Ok(value.timezone),
                 }
             }
         }
@@ -1847,9 +2324,22 @@ named stands for all.*/
         }
         #[derive(Clone, Debug)]
         pub struct ContainerStatus {
+            crashes: ::std::result::Result<
+                ::std::option::Option<super::Crashes>,
+                ::std::string::String,
+            >,
+            hold: ::std::result::Result<
+                ::std::option::Option<super::Hold>,
+                ::std::string::String,
+            >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
+            installed: ::std::result::Result<u64, ::std::string::String>,
             last_exit: ::std::result::Result<
                 ::std::option::Option<super::Exit>,
+                ::std::string::String,
+            >,
+            pending: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
             phase: ::std::result::Result<super::Phase, ::std::string::String>,
@@ -1874,8 +2364,12 @@ named stands for all.*/
         impl ::std::default::Default for ContainerStatus {
             fn default() -> Self {
                 Self {
+                    crashes: Ok(Default::default()),
+                    hold: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
+                    installed: Err("no value supplied for installed".to_string()),
                     last_exit: Ok(Default::default()),
+                    pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
                     progress: Ok(Default::default()),
@@ -1886,6 +2380,30 @@ named stands for all.*/
             }
         }
         impl ContainerStatus {
+            pub fn crashes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.crashes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for crashes: {e}")
+                    });
+                self
+            }
+            pub fn hold<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Hold>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.hold = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for hold: {e}")
+                    });
+                self
+            }
             pub fn id<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::ContainerId>,
@@ -1894,6 +2412,18 @@ named stands for all.*/
                 self.id = value
                     .try_into()
                     .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn installed<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.installed = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for installed: {e}")
+                    });
                 self
             }
             pub fn last_exit<T>(mut self, value: T) -> Self
@@ -1905,6 +2435,18 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for last_exit: {e}")
+                    });
+                self
+            }
+            pub fn pending<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.pending = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for pending: {e}")
                     });
                 self
             }
@@ -1989,8 +2531,12 @@ named stands for all.*/
                 value: ContainerStatus,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    crashes: value.crashes?,
+                    hold: value.hold?,
                     id: value.id?,
+                    installed: value.installed?,
                     last_exit: value.last_exit?,
+                    pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
                     progress: value.progress?,
@@ -2003,14 +2549,193 @@ named stands for all.*/
         impl ::std::convert::From<super::ContainerStatus> for ContainerStatus {
             fn from(value: super::ContainerStatus) -> Self {
                 Self {
+                    crashes: Ok(value.crashes),
+                    hold: Ok(value.hold),
                     id: Ok(value.id),
+                    installed: Ok(value.installed),
                     last_exit: Ok(value.last_exit),
+                    pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
                     progress: Ok(value.progress),
                     revision: Ok(value.revision),
                     since: Ok(value.since),
                     started_at: Ok(value.started_at),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Crashes {
+            again_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            count: ::std::result::Result<u32, ::std::string::String>,
+            lines: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            quarantined: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for Crashes {
+            fn default() -> Self {
+                Self {
+                    again_at: Ok(Default::default()),
+                    count: Err("no value supplied for count".to_string()),
+                    lines: Err("no value supplied for lines".to_string()),
+                    quarantined: Err("no value supplied for quarantined".to_string()),
+                }
+            }
+        }
+        impl Crashes {
+            pub fn again_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.again_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for again_at: {e}")
+                    });
+                self
+            }
+            pub fn count<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.count = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for count: {e}")
+                    });
+                self
+            }
+            pub fn lines<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.lines = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for lines: {e}")
+                    });
+                self
+            }
+            pub fn quarantined<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.quarantined = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for quarantined: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Crashes> for super::Crashes {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Crashes,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    again_at: value.again_at?,
+                    count: value.count?,
+                    lines: value.lines?,
+                    quarantined: value.quarantined?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Crashes> for Crashes {
+            fn from(value: super::Crashes) -> Self {
+                Self {
+                    again_at: Ok(value.again_at),
+                    count: Ok(value.count),
+                    lines: Ok(value.lines),
+                    quarantined: Ok(value.quarantined),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct DiskLimits {
+            by_kernel: ::std::result::Result<bool, ::std::string::String>,
+            file_system: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            note: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for DiskLimits {
+            fn default() -> Self {
+                Self {
+                    by_kernel: Err("no value supplied for by_kernel".to_string()),
+                    file_system: Err("no value supplied for file_system".to_string()),
+                    note: Err("no value supplied for note".to_string()),
+                }
+            }
+        }
+        impl DiskLimits {
+            pub fn by_kernel<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.by_kernel = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for by_kernel: {e}")
+                    });
+                self
+            }
+            pub fn file_system<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file_system = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file_system: {e}")
+                    });
+                self
+            }
+            pub fn note<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.note = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for note: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<DiskLimits> for super::DiskLimits {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: DiskLimits,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    by_kernel: value.by_kernel?,
+                    file_system: value.file_system?,
+                    note: value.note?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::DiskLimits> for DiskLimits {
+            fn from(value: super::DiskLimits) -> Self {
+                Self {
+                    by_kernel: Ok(value.by_kernel),
+                    file_system: Ok(value.file_system),
+                    note: Ok(value.note),
                 }
             }
         }
@@ -2106,36 +2831,28 @@ named stands for all.*/
             }
         }
         #[derive(Clone, Debug)]
-        pub struct HostActivity {
+        pub struct Happened {
             at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
             >,
-            container_id: ::std::result::Result<
-                super::ContainerId,
-                ::std::string::String,
-            >,
-            deed: ::std::result::Result<super::HostDeed, ::std::string::String>,
-            id: ::std::result::Result<super::ActivityId, ::std::string::String>,
-            ip: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            user_id: ::std::result::Result<super::UserId, ::std::string::String>,
+            id: ::std::result::Result<super::ContainerId, ::std::string::String>,
+            number: ::std::result::Result<u64, ::std::string::String>,
+            spool: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            what: ::std::result::Result<super::Happening, ::std::string::String>,
         }
-        impl ::std::default::Default for HostActivity {
+        impl ::std::default::Default for Happened {
             fn default() -> Self {
                 Self {
                     at: Err("no value supplied for at".to_string()),
-                    container_id: Err("no value supplied for container_id".to_string()),
-                    deed: Err("no value supplied for deed".to_string()),
                     id: Err("no value supplied for id".to_string()),
-                    ip: Ok(Default::default()),
-                    user_id: Err("no value supplied for user_id".to_string()),
+                    number: Err("no value supplied for number".to_string()),
+                    spool: Err("no value supplied for spool".to_string()),
+                    what: Err("no value supplied for what".to_string()),
                 }
             }
         }
-        impl HostActivity {
+        impl Happened {
             pub fn at<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
@@ -2146,33 +2863,9 @@ named stands for all.*/
                     .map_err(|e| format!("error converting supplied value for at: {e}"));
                 self
             }
-            pub fn container_id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ContainerId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.container_id = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for container_id: {e}")
-                    });
-                self
-            }
-            pub fn deed<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::HostDeed>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.deed = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for deed: {e}")
-                    });
-                self
-            }
             pub fn id<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<super::ActivityId>,
+                T: ::std::convert::TryInto<super::ContainerId>,
                 T::Error: ::std::fmt::Display,
             {
                 self.id = value
@@ -2180,53 +2873,206 @@ named stands for all.*/
                     .map_err(|e| format!("error converting supplied value for id: {e}"));
                 self
             }
-            pub fn ip<T>(mut self, value: T) -> Self
+            pub fn number<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T: ::std::convert::TryInto<u64>,
                 T::Error: ::std::fmt::Display,
             {
-                self.ip = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for ip: {e}"));
-                self
-            }
-            pub fn user_id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::UserId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.user_id = value
+                self.number = value
                     .try_into()
                     .map_err(|e| {
-                        format!("error converting supplied value for user_id: {e}")
+                        format!("error converting supplied value for number: {e}")
+                    });
+                self
+            }
+            pub fn spool<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.spool = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for spool: {e}")
+                    });
+                self
+            }
+            pub fn what<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Happening>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.what = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for what: {e}")
                     });
                 self
             }
         }
-        impl ::std::convert::TryFrom<HostActivity> for super::HostActivity {
+        impl ::std::convert::TryFrom<Happened> for super::Happened {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: HostActivity,
+                value: Happened,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     at: value.at?,
-                    container_id: value.container_id?,
-                    deed: value.deed?,
                     id: value.id?,
-                    ip: value.ip?,
-                    user_id: value.user_id?,
+                    number: value.number?,
+                    spool: value.spool?,
+                    what: value.what?,
                 })
             }
         }
-        impl ::std::convert::From<super::HostActivity> for HostActivity {
-            fn from(value: super::HostActivity) -> Self {
+        impl ::std::convert::From<super::Happened> for Happened {
+            fn from(value: super::Happened) -> Self {
                 Self {
                     at: Ok(value.at),
-                    container_id: Ok(value.container_id),
-                    deed: Ok(value.deed),
                     id: Ok(value.id),
-                    ip: Ok(value.ip),
-                    user_id: Ok(value.user_id),
+                    number: Ok(value.number),
+                    spool: Ok(value.spool),
+                    what: Ok(value.what),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct InstallSpec {
+            entrypoint: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            image: ::std::result::Result<::std::string::String, ::std::string::String>,
+            number: ::std::result::Result<u64, ::std::string::String>,
+            script: ::std::result::Result<::std::string::String, ::std::string::String>,
+            start: ::std::result::Result<bool, ::std::string::String>,
+            timeout_ms: ::std::result::Result<u64, ::std::string::String>,
+            wipe: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for InstallSpec {
+            fn default() -> Self {
+                Self {
+                    entrypoint: Err("no value supplied for entrypoint".to_string()),
+                    image: Err("no value supplied for image".to_string()),
+                    number: Err("no value supplied for number".to_string()),
+                    script: Err("no value supplied for script".to_string()),
+                    start: Err("no value supplied for start".to_string()),
+                    timeout_ms: Err("no value supplied for timeout_ms".to_string()),
+                    wipe: Err("no value supplied for wipe".to_string()),
+                }
+            }
+        }
+        impl InstallSpec {
+            pub fn entrypoint<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.entrypoint = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for entrypoint: {e}")
+                    });
+                self
+            }
+            pub fn image<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.image = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for image: {e}")
+                    });
+                self
+            }
+            pub fn number<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.number = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for number: {e}")
+                    });
+                self
+            }
+            pub fn script<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.script = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for script: {e}")
+                    });
+                self
+            }
+            pub fn start<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.start = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for start: {e}")
+                    });
+                self
+            }
+            pub fn timeout_ms<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.timeout_ms = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for timeout_ms: {e}")
+                    });
+                self
+            }
+            pub fn wipe<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.wipe = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for wipe: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<InstallSpec> for super::InstallSpec {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: InstallSpec,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    entrypoint: value.entrypoint?,
+                    image: value.image?,
+                    number: value.number?,
+                    script: value.script?,
+                    start: value.start?,
+                    timeout_ms: value.timeout_ms?,
+                    wipe: value.wipe?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::InstallSpec> for InstallSpec {
+            fn from(value: super::InstallSpec) -> Self {
+                Self {
+                    entrypoint: Ok(value.entrypoint),
+                    image: Ok(value.image),
+                    number: Ok(value.number),
+                    script: Ok(value.script),
+                    start: Ok(value.start),
+                    timeout_ms: Ok(value.timeout_ms),
+                    wipe: Ok(value.wipe),
                 }
             }
         }
@@ -2372,10 +3218,194 @@ named stands for all.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Mount {
+            read_only: ::std::result::Result<bool, ::std::string::String>,
+            source: ::std::result::Result<::std::string::String, ::std::string::String>,
+            target: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for Mount {
+            fn default() -> Self {
+                Self {
+                    read_only: Err("no value supplied for read_only".to_string()),
+                    source: Err("no value supplied for source".to_string()),
+                    target: Err("no value supplied for target".to_string()),
+                }
+            }
+        }
+        impl Mount {
+            pub fn read_only<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.read_only = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for read_only: {e}")
+                    });
+                self
+            }
+            pub fn source<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source: {e}")
+                    });
+                self
+            }
+            pub fn target<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.target = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for target: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Mount> for super::Mount {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Mount,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    read_only: value.read_only?,
+                    source: value.source?,
+                    target: value.target?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Mount> for Mount {
+            fn from(value: super::Mount) -> Self {
+                Self {
+                    read_only: Ok(value.read_only),
+                    source: Ok(value.source),
+                    target: Ok(value.target),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Policy {
+            clean_exit_is_crash: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            detect_crashes: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            max_crashes: ::std::result::Result<
+                ::std::option::Option<u8>,
+                ::std::string::String,
+            >,
+            restart: ::std::result::Result<
+                ::std::option::Option<super::RestartPolicy>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Policy {
+            fn default() -> Self {
+                Self {
+                    clean_exit_is_crash: Ok(Default::default()),
+                    detect_crashes: Ok(Default::default()),
+                    max_crashes: Ok(Default::default()),
+                    restart: Ok(Default::default()),
+                }
+            }
+        }
+        impl Policy {
+            pub fn clean_exit_is_crash<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.clean_exit_is_crash = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for clean_exit_is_crash: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn detect_crashes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.detect_crashes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for detect_crashes: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn max_crashes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u8>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.max_crashes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for max_crashes: {e}")
+                    });
+                self
+            }
+            pub fn restart<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::RestartPolicy>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.restart = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for restart: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Policy> for super::Policy {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Policy,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    clean_exit_is_crash: value.clean_exit_is_crash?,
+                    detect_crashes: value.detect_crashes?,
+                    max_crashes: value.max_crashes?,
+                    restart: value.restart?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Policy> for Policy {
+            fn from(value: super::Policy) -> Self {
+                Self {
+                    clean_exit_is_crash: Ok(value.clean_exit_is_crash),
+                    detect_crashes: Ok(value.detect_crashes),
+                    max_crashes: Ok(value.max_crashes),
+                    restart: Ok(value.restart),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct PortBinding {
             ip: ::std::result::Result<::std::string::String, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
             primary: ::std::result::Result<bool, ::std::string::String>,
+            protocol: ::std::result::Result<
+                ::std::option::Option<super::Protocol>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for PortBinding {
             fn default() -> Self {
@@ -2383,6 +3413,7 @@ named stands for all.*/
                     ip: Err("no value supplied for ip".to_string()),
                     port: Err("no value supplied for port".to_string()),
                     primary: Err("no value supplied for primary".to_string()),
+                    protocol: Ok(Default::default()),
                 }
             }
         }
@@ -2421,6 +3452,18 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn protocol<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Protocol>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.protocol = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for protocol: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<PortBinding> for super::PortBinding {
             type Error = super::error::ConversionError;
@@ -2431,6 +3474,7 @@ named stands for all.*/
                     ip: value.ip?,
                     port: value.port?,
                     primary: value.primary?,
+                    protocol: value.protocol?,
                 })
             }
         }
@@ -2440,6 +3484,7 @@ named stands for all.*/
                     ip: Ok(value.ip),
                     port: Ok(value.port),
                     primary: Ok(value.primary),
+                    protocol: Ok(value.protocol),
                 }
             }
         }
@@ -2588,199 +3633,48 @@ named stands for all.*/
             }
         }
         #[derive(Clone, Debug)]
-        pub struct SftpChange {
-            kind: ::std::result::Result<::std::string::String, ::std::string::String>,
-            path: ::std::result::Result<::std::string::String, ::std::string::String>,
-            to: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
+        pub struct RegistryLogin {
+            host: ::std::result::Result<::std::string::String, ::std::string::String>,
+            password: ::std::result::Result<
+                ::std::string::String,
                 ::std::string::String,
             >,
-        }
-        impl ::std::default::Default for SftpChange {
-            fn default() -> Self {
-                Self {
-                    kind: Err("no value supplied for kind".to_string()),
-                    path: Err("no value supplied for path".to_string()),
-                    to: Ok(Default::default()),
-                }
-            }
-        }
-        impl SftpChange {
-            pub fn kind<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.kind = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for kind: {e}")
-                    });
-                self
-            }
-            pub fn path<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.path = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for path: {e}")
-                    });
-                self
-            }
-            pub fn to<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.to = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for to: {e}"));
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<SftpChange> for super::SftpChange {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: SftpChange,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    kind: value.kind?,
-                    path: value.path?,
-                    to: value.to?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::SftpChange> for SftpChange {
-            fn from(value: super::SftpChange) -> Self {
-                Self {
-                    kind: Ok(value.kind),
-                    path: Ok(value.path),
-                    to: Ok(value.to),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct SftpGrant {
-            container_id: ::std::result::Result<
-                super::ContainerId,
-                ::std::string::String,
-            >,
-            denied: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            epoch: ::std::result::Result<i64, ::std::string::String>,
-            keep_seconds: ::std::result::Result<u64, ::std::string::String>,
-            permissions: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            read_only: ::std::result::Result<bool, ::std::string::String>,
-            user_id: ::std::result::Result<super::UserId, ::std::string::String>,
             username: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
             >,
         }
-        impl ::std::default::Default for SftpGrant {
+        impl ::std::default::Default for RegistryLogin {
             fn default() -> Self {
                 Self {
-                    container_id: Err("no value supplied for container_id".to_string()),
-                    denied: Err("no value supplied for denied".to_string()),
-                    epoch: Err("no value supplied for epoch".to_string()),
-                    keep_seconds: Err("no value supplied for keep_seconds".to_string()),
-                    permissions: Err("no value supplied for permissions".to_string()),
-                    read_only: Err("no value supplied for read_only".to_string()),
-                    user_id: Err("no value supplied for user_id".to_string()),
+                    host: Err("no value supplied for host".to_string()),
+                    password: Err("no value supplied for password".to_string()),
                     username: Err("no value supplied for username".to_string()),
                 }
             }
         }
-        impl SftpGrant {
-            pub fn container_id<T>(mut self, value: T) -> Self
+        impl RegistryLogin {
+            pub fn host<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<super::ContainerId>,
+                T: ::std::convert::TryInto<::std::string::String>,
                 T::Error: ::std::fmt::Display,
             {
-                self.container_id = value
+                self.host = value
                     .try_into()
                     .map_err(|e| {
-                        format!("error converting supplied value for container_id: {e}")
+                        format!("error converting supplied value for host: {e}")
                     });
                 self
             }
-            pub fn denied<T>(mut self, value: T) -> Self
+            pub fn password<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T: ::std::convert::TryInto<::std::string::String>,
                 T::Error: ::std::fmt::Display,
             {
-                self.denied = value
+                self.password = value
                     .try_into()
                     .map_err(|e| {
-                        format!("error converting supplied value for denied: {e}")
-                    });
-                self
-            }
-            pub fn epoch<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<i64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.epoch = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for epoch: {e}")
-                    });
-                self
-            }
-            pub fn keep_seconds<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.keep_seconds = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for keep_seconds: {e}")
-                    });
-                self
-            }
-            pub fn permissions<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.permissions = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for permissions: {e}")
-                    });
-                self
-            }
-            pub fn read_only<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.read_only = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for read_only: {e}")
-                    });
-                self
-            }
-            pub fn user_id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::UserId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.user_id = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for user_id: {e}")
+                        format!("error converting supplied value for password: {e}")
                     });
                 self
             }
@@ -2797,134 +3691,66 @@ named stands for all.*/
                 self
             }
         }
-        impl ::std::convert::TryFrom<SftpGrant> for super::SftpGrant {
+        impl ::std::convert::TryFrom<RegistryLogin> for super::RegistryLogin {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: SftpGrant,
+                value: RegistryLogin,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
-                    container_id: value.container_id?,
-                    denied: value.denied?,
-                    epoch: value.epoch?,
-                    keep_seconds: value.keep_seconds?,
-                    permissions: value.permissions?,
-                    read_only: value.read_only?,
-                    user_id: value.user_id?,
+                    host: value.host?,
+                    password: value.password?,
                     username: value.username?,
                 })
             }
         }
-        impl ::std::convert::From<super::SftpGrant> for SftpGrant {
-            fn from(value: super::SftpGrant) -> Self {
+        impl ::std::convert::From<super::RegistryLogin> for RegistryLogin {
+            fn from(value: super::RegistryLogin) -> Self {
                 Self {
-                    container_id: Ok(value.container_id),
-                    denied: Ok(value.denied),
-                    epoch: Ok(value.epoch),
-                    keep_seconds: Ok(value.keep_seconds),
-                    permissions: Ok(value.permissions),
-                    read_only: Ok(value.read_only),
-                    user_id: Ok(value.user_id),
+                    host: Ok(value.host),
+                    password: Ok(value.password),
                     username: Ok(value.username),
                 }
             }
         }
         #[derive(Clone, Debug)]
-        pub struct SftpServer {
-            fingerprint: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            port: ::std::result::Result<u16, ::std::string::String>,
-            problem: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            public_key: ::std::result::Result<
-                ::std::string::String,
+        pub struct RegistryLogins {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::RegistryLogin>,
                 ::std::string::String,
             >,
         }
-        impl ::std::default::Default for SftpServer {
+        impl ::std::default::Default for RegistryLogins {
             fn default() -> Self {
                 Self {
-                    fingerprint: Err("no value supplied for fingerprint".to_string()),
-                    port: Err("no value supplied for port".to_string()),
-                    problem: Ok(Default::default()),
-                    public_key: Err("no value supplied for public_key".to_string()),
+                    items: Err("no value supplied for items".to_string()),
                 }
             }
         }
-        impl SftpServer {
-            pub fn fingerprint<T>(mut self, value: T) -> Self
+        impl RegistryLogins {
+            pub fn items<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::vec::Vec<super::RegistryLogin>>,
                 T::Error: ::std::fmt::Display,
             {
-                self.fingerprint = value
+                self.items = value
                     .try_into()
                     .map_err(|e| {
-                        format!("error converting supplied value for fingerprint: {e}")
-                    });
-                self
-            }
-            pub fn port<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u16>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.port = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for port: {e}")
-                    });
-                self
-            }
-            pub fn problem<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.problem = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for problem: {e}")
-                    });
-                self
-            }
-            pub fn public_key<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.public_key = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for public_key: {e}")
+                        format!("error converting supplied value for items: {e}")
                     });
                 self
             }
         }
-        impl ::std::convert::TryFrom<SftpServer> for super::SftpServer {
+        impl ::std::convert::TryFrom<RegistryLogins> for super::RegistryLogins {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: SftpServer,
+                value: RegistryLogins,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    fingerprint: value.fingerprint?,
-                    port: value.port?,
-                    problem: value.problem?,
-                    public_key: value.public_key?,
-                })
+                Ok(Self { items: value.items? })
             }
         }
-        impl ::std::convert::From<super::SftpServer> for SftpServer {
-            fn from(value: super::SftpServer) -> Self {
-                Self {
-                    fingerprint: Ok(value.fingerprint),
-                    port: Ok(value.port),
-                    problem: Ok(value.problem),
-                    public_key: Ok(value.public_key),
-                }
+        impl ::std::convert::From<super::RegistryLogins> for RegistryLogins {
+            fn from(value: super::RegistryLogins) -> Self {
+                Self { items: Ok(value.items) }
             }
         }
         #[derive(Clone, Debug)]
@@ -3095,12 +3921,17 @@ named stands for all.*/
         }
         #[derive(Clone, Debug)]
         pub struct SystemInfo {
+            allowed_mounts: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             architecture: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
             >,
             cpu_count: ::std::result::Result<u32, ::std::string::String>,
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
+            disk_limits: ::std::result::Result<super::DiskLimits, ::std::string::String>,
             disk_total_bytes: ::std::result::Result<u64, ::std::string::String>,
             disk_used_bytes: ::std::result::Result<u64, ::std::string::String>,
             docker_problem: ::std::result::Result<
@@ -3124,10 +3955,6 @@ named stands for all.*/
             memory_used_bytes: ::std::result::Result<u64, ::std::string::String>,
             os: ::std::result::Result<::std::string::String, ::std::string::String>,
             protocol: ::std::result::Result<u32, ::std::string::String>,
-            sftp: ::std::result::Result<
-                ::std::option::Option<super::SftpServer>,
-                ::std::string::String,
-            >,
             time: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -3138,9 +3965,13 @@ named stands for all.*/
         impl ::std::default::Default for SystemInfo {
             fn default() -> Self {
                 Self {
+                    allowed_mounts: Err(
+                        "no value supplied for allowed_mounts".to_string(),
+                    ),
                     architecture: Err("no value supplied for architecture".to_string()),
                     cpu_count: Err("no value supplied for cpu_count".to_string()),
                     cpu_percent: Err("no value supplied for cpu_percent".to_string()),
+                    disk_limits: Err("no value supplied for disk_limits".to_string()),
                     disk_total_bytes: Err(
                         "no value supplied for disk_total_bytes".to_string(),
                     ),
@@ -3160,7 +3991,6 @@ named stands for all.*/
                     ),
                     os: Err("no value supplied for os".to_string()),
                     protocol: Err("no value supplied for protocol".to_string()),
-                    sftp: Ok(Default::default()),
                     time: Err("no value supplied for time".to_string()),
                     uptime_seconds: Err(
                         "no value supplied for uptime_seconds".to_string(),
@@ -3170,6 +4000,20 @@ named stands for all.*/
             }
         }
         impl SystemInfo {
+            pub fn allowed_mounts<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.allowed_mounts = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for allowed_mounts: {e}"
+                        )
+                    });
+                self
+            }
             pub fn architecture<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -3203,6 +4047,18 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for cpu_percent: {e}")
+                    });
+                self
+            }
+            pub fn disk_limits<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::DiskLimits>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.disk_limits = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for disk_limits: {e}")
                     });
                 self
             }
@@ -3348,18 +4204,6 @@ named stands for all.*/
                     });
                 self
             }
-            pub fn sftp<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::SftpServer>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.sftp = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for sftp: {e}")
-                    });
-                self
-            }
             pub fn time<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
@@ -3405,9 +4249,11 @@ named stands for all.*/
                 value: SystemInfo,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    allowed_mounts: value.allowed_mounts?,
                     architecture: value.architecture?,
                     cpu_count: value.cpu_count?,
                     cpu_percent: value.cpu_percent?,
+                    disk_limits: value.disk_limits?,
                     disk_total_bytes: value.disk_total_bytes?,
                     disk_used_bytes: value.disk_used_bytes?,
                     docker_problem: value.docker_problem?,
@@ -3419,7 +4265,6 @@ named stands for all.*/
                     memory_used_bytes: value.memory_used_bytes?,
                     os: value.os?,
                     protocol: value.protocol?,
-                    sftp: value.sftp?,
                     time: value.time?,
                     uptime_seconds: value.uptime_seconds?,
                     version: value.version?,
@@ -3429,9 +4274,11 @@ named stands for all.*/
         impl ::std::convert::From<super::SystemInfo> for SystemInfo {
             fn from(value: super::SystemInfo) -> Self {
                 Self {
+                    allowed_mounts: Ok(value.allowed_mounts),
                     architecture: Ok(value.architecture),
                     cpu_count: Ok(value.cpu_count),
                     cpu_percent: Ok(value.cpu_percent),
+                    disk_limits: Ok(value.disk_limits),
                     disk_total_bytes: Ok(value.disk_total_bytes),
                     disk_used_bytes: Ok(value.disk_used_bytes),
                     docker_problem: Ok(value.docker_problem),
@@ -3443,7 +4290,6 @@ named stands for all.*/
                     memory_used_bytes: Ok(value.memory_used_bytes),
                     os: Ok(value.os),
                     protocol: Ok(value.protocol),
-                    sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
                     version: Ok(value.version),
@@ -3603,6 +4449,58 @@ let response = client.power_container()
 ```*/
     pub fn power_container(&self) -> builder::PowerContainer<'_> {
         builder::PowerContainer::new(self)
+    }
+    /**End the installation that runs
+
+Sends a `DELETE` request to `/api/v1/containers/{id}/installation`
+
+```ignore
+let response = client.cancel_install()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn cancel_install(&self) -> builder::CancelInstall<'_> {
+        builder::CancelInstall::new(self)
+    }
+    /**Replace the logins for registries. They are kept in memory only
+
+Sends a `PUT` request to `/api/v1/registries`
+
+```ignore
+let response = client.set_registries()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn set_registries(&self) -> builder::SetRegistries<'_> {
+        builder::SetRegistries::new(self)
+    }
+    /**Remove images that were pulled for containers of this host and that nobody uses any more
+
+Sends a `POST` request to `/api/v1/images/clean`
+
+```ignore
+let response = client.clean_images()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn clean_images(&self) -> builder::CleanImages<'_> {
+        builder::CleanImages::new(self)
+    }
+    /**Say that events are written down: the host forgets them
+
+Sends a `POST` request to `/api/v1/link/acknowledgement`
+
+```ignore
+let response = client.acknowledge()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn acknowledge(&self) -> builder::Acknowledge<'_> {
+        builder::Acknowledge::new(self)
     }
     /**Write a line to a container's standard input
 
@@ -4044,6 +4942,367 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 202u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::cancel_install`]
+
+[`Client::cancel_install`]: super::Client::cancel_install*/
+    #[derive(Debug, Clone)]
+    pub struct CancelInstall<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> CancelInstall<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/containers/{id}/installation`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/installation", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "cancel_install",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                202u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::set_registries`]
+
+[`Client::set_registries`]: super::Client::set_registries*/
+    #[derive(Debug, Clone)]
+    pub struct SetRegistries<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::RegistryLogins, String>,
+    }
+    impl<'a> SetRegistries<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::RegistryLogins>,
+            <V as std::convert::TryInto<
+                types::RegistryLogins,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `RegistryLogins` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::RegistryLogins,
+            ) -> types::builder::RegistryLogins,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/registries`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::RegistryLogins::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/registries", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "set_registries",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::clean_images`]
+
+[`Client::clean_images`]: super::Client::clean_images*/
+    #[derive(Debug, Clone)]
+    pub struct CleanImages<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::CleaningRequest, String>,
+    }
+    impl<'a> CleanImages<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::CleaningRequest>,
+            <V as std::convert::TryInto<
+                types::CleaningRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `CleaningRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::CleaningRequest,
+            ) -> types::builder::CleaningRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/images/clean`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::CleanedImages>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::CleaningRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/images/clean", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "clean_images",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::acknowledge`]
+
+[`Client::acknowledge`]: super::Client::acknowledge*/
+    #[derive(Debug, Clone)]
+    pub struct Acknowledge<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::Acknowledgement, String>,
+    }
+    impl<'a> Acknowledge<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::Acknowledgement>,
+            <V as std::convert::TryInto<
+                types::Acknowledgement,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `Acknowledgement` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::Acknowledgement,
+            ) -> types::builder::Acknowledgement,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/link/acknowledgement`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::Acknowledgement::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/link/acknowledgement", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "acknowledge",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(

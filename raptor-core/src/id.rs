@@ -81,6 +81,8 @@ ids! {
     ActivityId,
     /// A piece of work that must happen on a host.
     JobId,
+    /// A login for a registry of images.
+    RegistryId,
 }
 
 impl ContainerId {

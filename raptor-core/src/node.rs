@@ -17,10 +17,10 @@ pub use sftp::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion, SftpServer};
 
 use crate::{
     containers::{
-        Limits,
-        lifecycle::{Phase, Refused},
+        Limits, Mount, Network,
+        lifecycle::{Hold, Phase, Policy, Refused},
     },
-    id::ContainerId,
+    id::{ContainerId, UserId},
     templates::{ConfigFile, StopRule},
 };
 use async_trait::async_trait;
@@ -28,9 +28,10 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr};
+use uuid::Uuid;
 
 /// The version of this conversation. A daemon and an API that differ in it refuse to work together and say so.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// How far the clocks of API and host may be apart before the panel warns, in seconds.
 pub const MAX_CLOCK_SKEW_S: i64 = 30;
@@ -77,6 +78,54 @@ pub struct SystemInfo {
     /// Its SFTP server, where it has one.
     #[serde(default)]
     pub sftp: Option<SftpServer>,
+    /// How the containers' disk limits are kept.
+    pub disk_limits: DiskLimits,
+    /// Folders that containers may mount.
+    pub allowed_mounts: Vec<String>,
+}
+
+/// How a host keeps its containers' disk limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DiskLimits {
+    /// Whether the kernel does it: the container itself finds its disk full.
+    pub by_kernel: bool,
+    /// The file system that holds the containers' files (`ext4`, `xfs`).
+    pub file_system: String,
+    /// How it is done now, and how to get the better way where there is one.
+    pub note: String,
+}
+
+/// Which protocols of a port are passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// TCP and UDP.
+    #[default]
+    Both,
+    /// TCP alone.
+    Tcp,
+    /// UDP alone.
+    Udp,
+}
+
+impl Protocol {
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// The one with this name; both where there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        [Self::Tcp, Self::Udp].into_iter().find(|protocol| protocol.name() == name).unwrap_or(Self::Both)
+    }
 }
 
 /// One ip:port given to a container.
@@ -86,8 +135,11 @@ pub struct PortBinding {
     /// Address on the host.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub ip: IpAddr,
-    /// Port, the same inside and outside, tcp and udp.
+    /// Port, the same inside and outside.
     pub port: u16,
+    /// Which protocols.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Whether it is the one that `SERVER_IP` and `SERVER_PORT` name.
     pub primary: bool,
 }
@@ -128,6 +180,47 @@ pub struct ContainerSpec {
     /// Files that nobody may read or change through Raptor, as `.gitignore` has them.
     #[serde(default)]
     pub denied_files: Vec<String>,
+    /// When it is started again.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Its newest installation; none where there is nothing to install.
+    #[serde(default)]
+    pub install: Option<InstallSpec>,
+    /// Its time zone; the daemon's unless given.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    /// Whose it is: containers that share a network share it by this.
+    #[serde(default)]
+    pub owner: Option<UserId>,
+    /// Which other containers it can talk to.
+    #[serde(default)]
+    pub network: Network,
+    /// Folders of the host. The daemon refuses to start it with one that it does not allow.
+    #[serde(default)]
+    pub mounts: Vec<Mount>,
+    /// Labels for the host's own tools.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How a container is to be installed. The host runs each number once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct InstallSpec {
+    /// Grows with each installation that is asked for.
+    pub number: u64,
+    /// The image that the script runs in. A leading `~` says that it is local and must not be pulled.
+    pub image: String,
+    /// What runs the script.
+    pub entrypoint: String,
+    /// The script.
+    pub script: String,
+    /// Whether the container's files go before it.
+    pub wipe: bool,
+    /// Whether the container starts after it.
+    pub start: bool,
+    /// Milliseconds after which it is ended.
+    pub timeout_ms: u64,
 }
 
 /// What the host knows of a container now.
@@ -148,8 +241,30 @@ pub struct ContainerStatus {
     pub last_exit: Option<Exit>,
     /// Why the last start failed, in a sentence, until the next start.
     pub problem: Option<String>,
-    /// What a start is busy with.
+    /// What a start or an installation is busy with.
     pub progress: Option<Progress>,
+    /// What keeps it from being started.
+    pub hold: Option<Hold>,
+    /// The number of the newest installation that has ended, well or not; 0 = none.
+    pub installed: u64,
+    /// Its crashes, until it has run calmly or somebody started it.
+    pub crashes: Option<Crashes>,
+    /// Why some of its limits hold only from the next start on.
+    pub pending: Option<String>,
+}
+
+/// Crashes in a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Crashes {
+    /// How many.
+    pub count: u32,
+    /// Whether it is no longer started by itself.
+    pub quarantined: bool,
+    /// When it will be started again.
+    pub again_at: Option<DateTime<Utc>>,
+    /// Its last lines before the newest crash.
+    pub lines: Vec<String>,
 }
 
 /// How a process ended.
@@ -177,6 +292,12 @@ pub enum Progress {
         current_bytes: u64,
         /// Bytes in all, over the layers whose size is known.
         total_bytes: u64,
+        /// Layers that are there.
+        #[serde(default)]
+        layers_done: u32,
+        /// Layers in all, as far as known.
+        #[serde(default)]
+        layers_total: u32,
     },
     /// Configuration files are edited and the container is created.
     Preparing,
@@ -215,6 +336,8 @@ pub enum LineKind {
     Command,
     /// The daemon: what it does to the container and why.
     Daemon,
+    /// The installation script.
+    Install,
 }
 
 /// One numbered console line.
@@ -336,6 +459,99 @@ pub enum NodeEvent {
         /// What.
         activity: HostActivity,
     },
+    /// Something that must not be lost: told again until it is acknowledged.
+    Happened(Happened),
+}
+
+/// Something that happened on a host, kept there until the API has written it down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Happened {
+    /// Which list of events the number belongs to: a host that lost its state begins another.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub spool: Uuid,
+    /// Its number: starts at 1 and never skips or repeats.
+    pub number: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// To which container.
+    pub id: ContainerId,
+    /// What.
+    pub what: Happening,
+}
+
+/// What happened to a container without anybody asking for it just then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Happening {
+    /// Its process crashed.
+    Crashed {
+        /// How it ended.
+        exit: Exit,
+        /// Crashes in a row, this one included.
+        count: u32,
+        /// Whether it is no longer started by itself.
+        quarantined: bool,
+        /// Its last lines.
+        lines: Vec<String>,
+    },
+    /// Its process ended by itself, which is no crash.
+    Ended {
+        /// How it ended.
+        exit: Exit,
+    },
+    /// It was interrupted with its host or engine and is started again.
+    Recovered,
+    /// A start that nobody asked for failed.
+    StartFailed {
+        /// Why.
+        why: String,
+    },
+    /// It was stopped since it used more disk than it may.
+    DiskFull {
+        /// Bytes that it used.
+        used_bytes: u64,
+        /// Bytes that it may use.
+        limit_bytes: u64,
+    },
+    /// An installation ended.
+    Installed {
+        /// Its number.
+        number: u64,
+        /// Why it failed; none where it worked.
+        problem: Option<String>,
+        /// Its last lines, where it failed.
+        lines: Vec<String>,
+    },
+}
+
+/// An image that is no longer on a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CleanedImages {
+    /// The references of images that were removed.
+    pub images: Vec<String>,
+    /// Bytes that became free.
+    pub freed_bytes: u64,
+}
+
+/// Who may pull from a registry.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RegistryLogin {
+    /// The registry's host, with its port where it has one.
+    pub host: String,
+    /// User name.
+    pub username: String,
+    /// Password or token.
+    pub password: String,
+}
+
+impl std::fmt::Debug for RegistryLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistryLogin").field("host", &self.host).finish_non_exhaustive()
+    }
 }
 
 /// A measurement and whose it is.
@@ -417,6 +633,19 @@ pub trait Node: Send + Sync {
 
     /// Accepts or refuses a power action; what follows is told by events.
     async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError>;
+
+    /// Ends the installation that runs.
+    async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError>;
+
+    /// Says that the events of `spool` up to `number` are written down: the host forgets them.
+    async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError>;
+
+    /// Replaces the logins for registries.
+    async fn set_registries(&self, logins: Vec<RegistryLogin>) -> Result<(), NodeError>;
+
+    /// Removes the images that no container of this host uses and none has used for `unused_s` seconds, of those that were
+    /// pulled for containers of this host.
+    async fn clean_images(&self, unused_s: u64) -> Result<CleanedImages, NodeError>;
 
     /// Writes one line to the container's standard input. `by` is the name shown beside it in the console.
     async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError>;

@@ -13,6 +13,7 @@ use crate::{
     jobs::worker,
     live::{Connector, Fleet},
     node::Node,
+    registries::service::RegistryService,
     roles::service::RoleService,
     sftp::SftpService,
     sshkeys::service::SshKeyService,
@@ -228,6 +229,12 @@ impl Raptor {
         AllocationService(self)
     }
 
+    /// Logins for registries.
+    #[must_use]
+    pub fn registries(&self) -> RegistryService<'_> {
+        RegistryService(self)
+    }
+
     /// Templates.
     #[must_use]
     pub fn templates(&self) -> TemplateService<'_> {
@@ -289,6 +296,10 @@ async fn follow_daemons(raptor: Raptor) {
         };
         use tokio::sync::broadcast::error::RecvError;
         match change {
+            Ok(Change { subject: Subject::Registry, .. }) => {
+                raptor.fleet.tell_logins(&raptor).await;
+                continue;
+            }
             Ok(Change { subject: Subject::Daemon, .. }) | Err(RecvError::Lagged(_)) => {}
             Ok(_) => continue,
             Err(RecvError::Closed) => return,

@@ -3,9 +3,10 @@
 mod refusal;
 
 use clap::{Args, Parser, Subcommand};
+use raptor_node_lib::Pool;
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
@@ -63,6 +64,15 @@ pub struct Config {
     /// The containers' time zone
     #[arg(long, env = "CONTAINER_TIMEZONE", default_value = "UTC", global = true)]
     pub container_timezone: String,
+    /// The range of which containers' networks are made, as address/prefix
+    #[arg(long, env = "CONTAINER_SUBNETS", default_value = "10.216.0.0/14", value_parser = subnets, global = true)]
+    pub container_subnets: Pool,
+    /// Folders that containers may mount, with all below them, separated by commas
+    #[arg(long, env = "ALLOWED_MOUNTS", value_delimiter = ',', value_parser = folder, global = true)]
+    pub allowed_mounts: Vec<PathBuf>,
+    /// Days after which pulled images that nobody uses are removed; 0 = never
+    #[arg(long, env = "IMAGE_RETENTION_DAYS", default_value_t = 30, global = true)]
+    pub image_retention_days: u32,
     /// What is logged: error, warn, info, debug, trace, or by module
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
@@ -109,6 +119,23 @@ fn api_key(text: &str) -> Result<Secret, String> {
     }
 }
 
+fn subnets(text: &str) -> Result<Pool, String> {
+    let wrong = || "use an address and a prefix of 8 to 22, such as 10.216.0.0/14".to_owned();
+    let (first, prefix) = text.split_once('/').ok_or_else(wrong)?;
+    let first: Ipv4Addr = first.parse().map_err(|_| wrong())?;
+    let prefix: u32 = prefix.parse().map_err(|_| wrong())?;
+    let host_bits = u32::MAX.checked_shr(prefix).unwrap_or(0);
+    if !(8..=22).contains(&prefix) || u32::from(first) & host_bits != 0 {
+        return Err(wrong());
+    }
+    Ok(Pool { first, prefix })
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() { Ok(path) } else { Err("use absolute paths".into()) }
+}
+
 /// Reads `.env` of the working folder, then flags and environment.
 ///
 /// # Errors
@@ -133,6 +160,9 @@ mod tests {
             (["--sftp-port", "0"], "SFTP_PORT is \"0\"", "65535"),
             (["--available-ips", "1.2.3"], "AVAILABLE_IPS is \"1.2.3\"", "203.0.113.7"),
             (["--container-uid", "0"], "CONTAINER_UID is \"0\"", "root"),
+            (["--container-subnets", "10.216.0.0/30"], "CONTAINER_SUBNETS is", "8 to 22"),
+            (["--container-subnets", "10.216.0.1/14"], "CONTAINER_SUBNETS is", "8 to 22"),
+            (["--allowed-mounts", "srv"], "ALLOWED_MOUNTS is", "absolute"),
         ] {
             let message = refused(&args);
             assert!(message.contains(name) && message.contains(allowed), "{message}");

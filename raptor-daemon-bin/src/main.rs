@@ -48,6 +48,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .ips(config.available_ips.clone())
         .timezone(&config.container_timezone)
         .sftp((config.sftp_host, config.sftp_port).into())
+        .subnets(config.container_subnets)
+        .mounts(config.allowed_mounts.clone())
+        .image_retention_days(config.image_retention_days)
         .build()
         .await
         .context("SFTP_BASE_PATH must be a folder that this user may write to")?;

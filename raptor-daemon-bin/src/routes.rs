@@ -17,8 +17,8 @@ use futures_util::{SinkExt, StreamExt, stream::BoxStream};
 use raptor_core::{
     id::ContainerId,
     node::{
-        ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
-        PowerAction, Since, SystemInfo, Word,
+        CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
+        NodeEvent, PowerAction, RegistryLogin, Since, SystemInfo, Word,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,10 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(list_containers))
         .routes(routes!(declare_container, remove_container))
         .routes(routes!(power_container))
+        .routes(routes!(cancel_install))
+        .routes(routes!(set_registries))
+        .routes(routes!(clean_images))
+        .routes(routes!(acknowledge))
         .routes(routes!(send_command))
         .routes(routes!(get_console))
         .routes(routes!(live_container))
@@ -202,6 +206,63 @@ async fn power_container(
 ) -> Answer<StatusCode> {
     node.power(id, body.action).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// End the installation that runs.
+#[utoipa::path(delete, path = "/containers/{id}/installation", operation_id = "cancel_install",
+    params(("id" = ContainerId, Path)), responses((status = 202)))]
+async fn cancel_install(State(node): State<Shared>, Path(id): Path<ContainerId>) -> Answer<StatusCode> {
+    node.cancel_install(id).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Logins for registries.
+#[derive(Deserialize, ToSchema)]
+struct RegistryLogins {
+    /// All of them.
+    items: Vec<RegistryLogin>,
+}
+
+/// Replace the logins for registries. They are kept in memory only.
+#[utoipa::path(put, path = "/registries", operation_id = "set_registries", request_body = RegistryLogins,
+    responses((status = 204)))]
+async fn set_registries(State(node): State<Shared>, Json(body): Json<RegistryLogins>) -> Answer<StatusCode> {
+    node.set_registries(body.items).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which images go.
+#[derive(Deserialize, ToSchema)]
+struct CleaningRequest {
+    /// Seconds for which nobody has used them.
+    unused_s: u64,
+}
+
+/// Remove images that were pulled for containers of this host and that nobody uses any more.
+#[utoipa::path(post, path = "/images/clean", operation_id = "clean_images", request_body = CleaningRequest,
+    responses((status = 200, body = CleanedImages)))]
+async fn clean_images(
+    State(node): State<Shared>,
+    Json(body): Json<CleaningRequest>,
+) -> Answer<Json<CleanedImages>> {
+    Ok(Json(node.clean_images(body.unused_s).await?))
+}
+
+/// Events that are written down.
+#[derive(Deserialize, ToSchema)]
+struct Acknowledgement {
+    /// The list that the number belongs to.
+    spool: uuid::Uuid,
+    /// The newest event that is.
+    number: u64,
+}
+
+/// Say that events are written down: the host forgets them.
+#[utoipa::path(post, path = "/link/acknowledgement", operation_id = "acknowledge", request_body = Acknowledgement,
+    responses((status = 204)))]
+async fn acknowledge(State(node): State<Shared>, Json(body): Json<Acknowledgement>) -> Answer<StatusCode> {
+    node.acknowledge(body.spool, body.number).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A line for a process's standard input.

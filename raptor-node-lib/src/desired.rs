@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use raptor_core::{
-    containers::lifecycle::Phase,
+    containers::lifecycle::Life,
     id::ContainerId,
-    node::{ContainerSpec, Exit},
+    node::{ContainerSpec, Crashes, Exit},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -12,7 +12,9 @@ use std::{
     io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
+use uuid::Uuid;
 
 /// One started process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,21 +23,29 @@ pub struct Run {
     pub started_at: DateTime<Utc>,
     /// The newest console line before it.
     pub after_line: u64,
+    /// The kernel's id of the host's uptime in which it was started.
+    pub boot_id: String,
 }
 
 /// What must survive the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
     /// Where the container was.
-    pub phase: Phase,
+    pub life: Life,
     /// Since when.
     pub since: DateTime<Utc>,
-    /// Whether it was to start again once stopped.
-    pub restart: bool,
     /// Its process, if it had one.
     pub run: Option<Run>,
+    /// The process that installs it, if it had one.
+    pub installer: Option<Run>,
+    /// The number of the newest installation that has ended.
+    pub installed: u64,
     /// How the last process ended.
     pub last_exit: Option<Exit>,
+    /// Its crashes.
+    pub crashes: Option<Crashes>,
+    /// Why its last start or installation failed.
+    pub problem: Option<String>,
 }
 
 /// The folder of one container's state.
@@ -102,6 +112,46 @@ impl StateFolder {
         self.write("state.json", saved)
     }
 
+    /// Where the installation script is put.
+    #[must_use]
+    pub fn script(&self) -> PathBuf {
+        self.0.join("install")
+    }
+
+    /// Notes that the container is being removed: whoever comes next goes on with that.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn condemn(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.0)?;
+        fs::write(self.0.join("removing"), "")
+    }
+
+    /// Whether its removal was begun.
+    #[must_use]
+    pub fn is_condemned(&self) -> bool {
+        self.0.join("removing").exists()
+    }
+
+    /// The place of its project among those of this daemon: the kernel limits disk use by project.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn project(&self, base: &Path) -> io::Result<u32> {
+        static TURN: Mutex<()> = Mutex::new(());
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(project) = self.read("project.json") {
+            return Ok(project);
+        }
+        let newest = base.join(".raptor/projects");
+        let project =
+            fs::read_to_string(&newest).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0) + 1;
+        // A number that is lost between the two is never used, which harms nobody.
+        fs::write(newest, project.to_string())?;
+        self.write("project.json", &project)?;
+        Ok(project)
+    }
+
     /// Forgets the container.
     ///
     /// # Errors
@@ -128,6 +178,30 @@ impl StateFolder {
         file.sync_data()?;
         fs::rename(temporary, self.0.join(name))
     }
+}
+
+/// The id of the daemon whose state is below `base`, made at its first start.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn instance(base: &Path) -> io::Result<Uuid> {
+    let folder = base.join(".raptor");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join("instance");
+    if let Some(id) = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok()) {
+        return Ok(id);
+    }
+    let id = Uuid::now_v7();
+    let temporary = folder.join("instance.new");
+    fs::write(&temporary, id.to_string())?;
+    fs::rename(temporary, path)?;
+    Ok(id)
+}
+
+/// The kernel's id of the host's present uptime: another one means that the host was restarted.
+#[must_use]
+pub fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
 //! The host: every container on it, behind the seam that the control side knows.
 
 use crate::{
-    desired::StateFolder,
+    desired::{StateFolder, boot_id, instance},
     files::{Accounts, Denied, Root},
+    images::Ledger,
     lifecycle::{Ask, Ground, Handle, Supervisor},
-    runtime::{Docker, Sample},
+    quota::Quota,
+    removal,
+    runtime::{Docker, Pool, Sample},
     sftp,
+    spool::Spool,
     system::Meter,
     workspace::{AllOperations, Workspace},
 };
@@ -18,8 +22,9 @@ use raptor_core::{
     clock::Clock,
     id::ContainerId,
     node::{
-        ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, PowerAction, Since, Stats, SystemInfo, Word, files::NodeFiles,
+        CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts,
+        Node, NodeError, NodeEvent, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
+        files::NodeFiles,
     },
 };
 use std::{
@@ -30,15 +35,21 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const SYSTEM_EVERY: Duration = Duration::from_secs(5);
 const DISK_EVERY: Duration = Duration::from_secs(60);
+const IMAGES_EVERY: Duration = Duration::from_secs(3_600);
 /// Containers measured at the same time.
 const SAMPLES_AT_ONCE: usize = 8;
+/// Containers that start at the same time where nobody waits for them.
+const STARTS_AT_ONCE: usize = 4;
+/// How long a container has to run for its earlier crashes to be forgiven.
+const CALM: Duration = Duration::from_secs(60);
 
 /// Collects what a [`Host`] needs.
 pub struct Builder {
@@ -48,6 +59,11 @@ pub struct Builder {
     gid: u32,
     ips: Vec<IpAddr>,
     timezone: String,
+    pool: Pool,
+    mounts: Vec<PathBuf>,
+    calm: Duration,
+    scan_every: Duration,
+    image_days: u32,
     clock: Clock,
     sftp: Option<SocketAddr>,
 }
@@ -88,6 +104,41 @@ impl Builder {
         self
     }
 
+    /// The range of which containers' networks are made.
+    #[must_use]
+    pub fn subnets(mut self, pool: Pool) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// Folders of this host that containers may mount, with all below them; none unless given.
+    #[must_use]
+    pub fn mounts(mut self, mounts: Vec<PathBuf>) -> Self {
+        self.mounts = mounts;
+        self
+    }
+
+    /// How long a container has to run for its earlier crashes to be forgiven; a minute unless given.
+    #[must_use]
+    pub fn calm(mut self, calm: Duration) -> Self {
+        self.calm = calm;
+        self
+    }
+
+    /// How often the data folders are measured; once a minute unless given.
+    #[must_use]
+    pub fn scan_every(mut self, period: Duration) -> Self {
+        self.scan_every = period;
+        self
+    }
+
+    /// Days after which pulled images that nobody uses are removed; never unless given, or 0.
+    #[must_use]
+    pub fn image_retention_days(mut self, days: u32) -> Self {
+        self.image_days = days;
+        self
+    }
+
     /// Takes over what is on this host. Docker may be away, and a port of SFTP taken.
     ///
     /// # Errors
@@ -98,15 +149,26 @@ impl Builder {
             io::Error::new(error.kind(), format!("the folder {} can't be used: {error}", base.display()))
         })?;
         let base = base.canonicalize()?;
-        let meter = Meter::new(&base, self.ips, self.clock.clone()).map_err(io::Error::other)?;
+        let (state, instance) = (base.join(".raptor"), instance(&base)?);
+        let quota = Quota::detect(&base, instance);
+        let meter = Meter::new(&base, self.ips, quota.info(), self.mounts.clone(), self.clock.clone());
+        let meter = meter.map_err(io::Error::other)?;
         let ground = Arc::new(Ground {
-            docker: Docker::new(&self.socket),
+            docker: Docker::new(&self.socket, instance),
+            spool: Spool::open(&state, instance)?,
+            images: Ledger::open(&state),
             base,
             uid: self.uid,
             gid: self.gid,
             timezone: self.timezone,
+            pool: self.pool,
+            quota,
+            mounts: self.mounts,
             clock: self.clock,
+            boot_id: boot_id(),
+            calm: self.calm,
             events: broadcast::channel(1_024).0,
+            turns: Semaphore::new(STARTS_AT_ONCE),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             accounts: Accounts::default(),
@@ -121,6 +183,8 @@ impl Builder {
             declaring: tokio::sync::Mutex::default(),
             sftp: OnceLock::new(),
         }));
+        let (condemned, ids): (Vec<_>, Vec<_>) =
+            ids.into_iter().partition(|id| host.0.ground.place(*id).state.is_condemned());
         for id in ids {
             if let Some(spec) = host.0.ground.place(id).state.spec() {
                 host.supervise(spec).map_err(|error| io::Error::other(error.to_string()))?;
@@ -130,9 +194,14 @@ impl Builder {
             host.serve_sftp(addr).await?;
         }
         host.measure().await;
+        host.0.ground.tasks.spawn(removal::sweep(host.0.ground.clone(), condemned));
         host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
         host.0.ground.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));
-        host.0.ground.tasks.spawn(host.clone().every(DISK_EVERY, Turn::Disk));
+        host.0.ground.tasks.spawn(host.clone().every(self.scan_every, Turn::Disk));
+        if self.image_days > 0 {
+            let unused_s = u64::from(self.image_days) * 86_400;
+            host.0.ground.tasks.spawn(host.clone().every(IMAGES_EVERY, Turn::Images { unused_s }));
+        }
         Ok(host)
     }
 }
@@ -155,6 +224,7 @@ enum Turn {
     Samples(HashMap<ContainerId, Sample>),
     System,
     Disk,
+    Images { unused_s: u64 },
 }
 
 impl Host {
@@ -167,6 +237,11 @@ impl Host {
             gid: 988,
             ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
             timezone: "UTC".into(),
+            pool: Pool::default(),
+            mounts: Vec::new(),
+            calm: CALM,
+            scan_every: DISK_EVERY,
+            image_days: 0,
             clock: Clock::System,
             sftp: None,
         }
@@ -265,6 +340,11 @@ impl Host {
                     let _ = self.0.ground.events.send(Arc::new(NodeEvent::System { system }));
                 }
                 Turn::Disk => self.scan().await,
+                Turn::Images { unused_s } => match crate::images::clean(&self.0.ground, *unused_s).await {
+                    Ok(cleaned) if cleaned.images.is_empty() => {}
+                    Ok(cleaned) => tracing::info!(images = ?cleaned.images, "unused images were removed"),
+                    Err(error) => tracing::debug!(%error, "unused images stay"),
+                },
             }
         }
     }
@@ -295,7 +375,7 @@ impl Host {
         let samples: Vec<_> = stream::iter(running)
             .map(|(id, handle)| {
                 let (ground, earlier) = (&self.0.ground, earlier.get(&id));
-                async move { (id, handle, ground.docker.sample(id, earlier).await) }
+                async move { (id, handle, ground.docker.sample(&crate::runtime::name(id), earlier).await) }
             })
             .buffer_unordered(SAMPLES_AT_ONCE)
             .collect()
@@ -321,7 +401,8 @@ impl Host {
         self.0.ground.place(id).state.spec().map_or(0, |spec| spec.limits.memory_mib * 1024 * 1024)
     }
 
-    /// Measures the data folders, one after another.
+    /// Measures the data folders, one after another. Where the kernel does not keep the limits, whoever is over its own is
+    /// stopped.
     async fn scan(&self) {
         for (id, handle) in self.handles() {
             let host = self.clone();
@@ -332,8 +413,12 @@ impl Host {
                 }
                 host.root(id).map_or(0, |root| root.measure(&place.state.files()))
             });
-            if let Ok(size) = size.await {
-                *handle.disk.lock().unwrap_or_else(PoisonError::into_inner) = size;
+            let Ok(used_bytes) = size.await else { continue };
+            *handle.disk.lock().unwrap_or_else(PoisonError::into_inner) = used_bytes;
+            let limit_mib = self.0.ground.place(id).state.spec().map_or(0, |spec| spec.limits.disk_mib);
+            let limit_bytes = limit_mib * 1024 * 1024;
+            if limit_bytes > 0 && used_bytes > limit_bytes && !self.0.ground.quota.by_kernel() {
+                let _ = handle.asks.send(Ask::DiskFull { used_bytes, limit_bytes }).await;
             }
         }
     }
@@ -381,7 +466,13 @@ impl Node for Host {
 
     async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
         match self.ask(id, Ask::Remove).await {
-            Err(NodeError::NotFound) => {}
+            Err(NodeError::NotFound) => {
+                // One whose removal an earlier daemon began has nobody to ask.
+                let place = self.0.ground.place(id);
+                if place.state.is_condemned() {
+                    removal::remove(&self.0.ground, &place).await?;
+                }
+            }
             other => other?,
         }
         self.0.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -393,6 +484,26 @@ impl Node for Host {
 
     async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
         self.ask(id, |reply| Ask::Power(action, reply)).await
+    }
+
+    async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {
+        self.ask(id, Ask::CancelInstall).await
+    }
+
+    async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
+        let ground = self.0.ground.clone();
+        let done = tokio::task::spawn_blocking(move || ground.spool.acknowledge(spool, number)).await;
+        let done = done.map_err(|error| NodeError::Internal(error.to_string()))?;
+        done.map_err(|error| NodeError::Internal(error.to_string()))
+    }
+
+    async fn set_registries(&self, logins: Vec<RegistryLogin>) -> Result<(), NodeError> {
+        self.0.ground.docker.set_logins(logins);
+        Ok(())
+    }
+
+    async fn clean_images(&self, unused_s: u64) -> Result<CleanedImages, NodeError> {
+        crate::images::clean(&self.0.ground, unused_s).await
     }
 
     async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
@@ -448,19 +559,11 @@ impl Node for Host {
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
         // Listening begins before the snapshot is taken: what happens between the two is told twice rather than not at all.
         let events = self.0.ground.events.subscribe();
+        let spool = self.0.ground.spool.watch();
         let first = self.snapshot().await;
-        let (host, own) = (self.clone(), self.0.ground.link.join());
-        let follow = stream::unfold((events, own, host), |(mut events, mut own, host)| async move {
-            let event = tokio::select! {
-                event = events.recv() => match event {
-                    Ok(event) => (*event).clone(),
-                    Err(broadcast::error::RecvError::Lagged(_)) => host.snapshot().await,
-                    Err(broadcast::error::RecvError::Closed) => return None,
-                },
-                Some(event) = own.recv() => event,
-            };
-            Some((event, (events, own, host)))
-        });
+        let own = self.0.ground.link.join();
+        let told = Told { events, own, spool, after: 0, host: self.clone() };
+        let follow = stream::unfold(told, |mut told| async move { Some((told.next().await?, told)) });
         Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
     }
 
@@ -471,5 +574,37 @@ impl Node for Host {
 
     fn files(&self) -> &dyn NodeFiles {
         self
+    }
+}
+
+/// What one listener has been told.
+struct Told {
+    events: broadcast::Receiver<Arc<NodeEvent>>,
+    /// Questions and reports of its own.
+    own: mpsc::Receiver<NodeEvent>,
+    spool: watch::Receiver<u64>,
+    /// The newest event of the spool that it was told.
+    after: u64,
+    host: Host,
+}
+
+impl Told {
+    async fn next(&mut self) -> Option<NodeEvent> {
+        loop {
+            self.spool.borrow_and_update();
+            if let Some(event) = self.host.0.ground.spool.after(self.after) {
+                self.after = event.number;
+                return Some(NodeEvent::Happened(event));
+            }
+            tokio::select! {
+                event = self.events.recv() => return match event {
+                    Ok(event) => Some((*event).clone()),
+                    Err(broadcast::error::RecvError::Lagged(_)) => Some(self.host.snapshot().await),
+                    Err(broadcast::error::RecvError::Closed) => None,
+                },
+                Some(event) = self.own.recv() => return Some(event),
+                changed = self.spool.changed() => changed.ok()?,
+            }
+        }
     }
 }

@@ -7,11 +7,16 @@ pub mod console;
 mod desired;
 pub mod files;
 mod host;
+mod images;
 mod lifecycle;
 mod link;
+mod quota;
+mod removal;
 pub mod runtime;
 mod sftp;
+mod spool;
 mod system;
 mod workspace;
 
 pub use host::{Builder, Host};
+pub use runtime::Pool;

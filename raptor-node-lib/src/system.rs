@@ -2,7 +2,7 @@
 
 use raptor_core::{
     clock::Clock,
-    node::{PROTOCOL, SystemInfo},
+    node::{DiskLimits, PROTOCOL, SystemInfo},
 };
 use std::{
     net::IpAddr,
@@ -16,6 +16,8 @@ pub struct Meter {
     system: Mutex<System>,
     base: PathBuf,
     ips: Vec<IpAddr>,
+    disk_limits: DiskLimits,
+    mounts: Vec<PathBuf>,
     clock: Clock,
 }
 
@@ -24,9 +26,15 @@ impl Meter {
     ///
     /// # Errors
     /// Where this kind of machine can't be measured.
-    pub fn new(base: &Path, ips: Vec<IpAddr>, clock: Clock) -> Result<Self, String> {
+    pub fn new(
+        base: &Path,
+        ips: Vec<IpAddr>,
+        disk_limits: DiskLimits,
+        mounts: Vec<PathBuf>,
+        clock: Clock,
+    ) -> Result<Self, String> {
         let system = System::new().map_err(|error| error.to_string())?;
-        Ok(Self { system: Mutex::new(system), base: base.to_owned(), ips, clock })
+        Ok(Self { system: Mutex::new(system), base: base.to_owned(), ips, disk_limits, mounts, clock })
     }
 
     /// The host now; CPU use is since the call before. What Docker says of itself is added by the caller.
@@ -62,6 +70,8 @@ impl Meter {
             docker_problem: None,
             ips: self.ips.clone(),
             sftp: None,
+            disk_limits: self.disk_limits.clone(),
+            allowed_mounts: self.mounts.iter().map(|mount| mount.display().to_string()).collect(),
         }
     }
 }

@@ -3,7 +3,11 @@
 use crate::run::{Outcome, command, output, root, run, succeeds};
 
 /// Image, the folder of its recipe.
-const IMAGES: &[(&str, &str)] = &[("raptor-test/busybox:1", "busybox"), ("raptor-test/openttd:1", "openttd")];
+const IMAGES: &[(&str, &str)] = &[
+    ("raptor-test/busybox:1", "busybox"),
+    ("raptor-test/openttd:1", "openttd"),
+    ("raptor-test/freeciv:1", "freeciv"),
+];
 
 /// Makes the images that are missing or older than their recipes.
 pub fn make() -> Outcome {

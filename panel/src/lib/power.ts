@@ -22,6 +22,8 @@ export interface Power {
 }
 
 const phase = (container: ContainerSummary) => container.live.phase;
+/** Whether it starts again by itself in a moment. */
+const waits = (container: ContainerSummary) => phase(container) === 'offline' && !!container.live.crashes?.again_at;
 const up = (container: ContainerSummary) => phase(container) !== 'offline';
 
 export const POWERS: Power[] = [
@@ -30,7 +32,7 @@ export const POWERS: Power[] = [
     title: 'Start',
     icon: Play,
     permission: 'power.start',
-    fits: (container) => phase(container) === 'offline' && !container.suspended && !container.deleting,
+    fits: (container) => phase(container) === 'offline' && !container.suspended && !container.deleting && !container.live.hold,
     leads: 'starting'
   },
   {
@@ -38,7 +40,7 @@ export const POWERS: Power[] = [
     title: 'Stop',
     icon: Square,
     permission: 'power.stop',
-    fits: (container) => phase(container) === 'running' || phase(container) === 'starting',
+    fits: (container) => phase(container) === 'running' || phase(container) === 'starting' || waits(container),
     leads: 'stopping'
   },
   {

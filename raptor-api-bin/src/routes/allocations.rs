@@ -57,14 +57,14 @@ async fn create_allocations(
     Json(body): Json<AllocationDraft>,
 ) -> Answer<(StatusCode, Json<CreatedAllocations>)> {
     let permit = app.raptor.authz().permit::<CreateAllocations>(&actor, id).await?;
-    let AllocationDraft { ip, ports, alias, note } = body;
-    let counts =
-        app.raptor.allocations().create(permit, service::AllocationDraft { ip, ports, alias, note }).await?;
+    let AllocationDraft { ip, ports, alias, note, protocol } = body;
+    let draft = service::AllocationDraft { ip, ports, alias, note, protocol };
+    let counts = app.raptor.allocations().create(permit, draft).await?;
     let counts = CreatedAllocations { created: counts.created, existing: counts.existing };
     Ok((StatusCode::CREATED, Json(counts)))
 }
 
-/// Change alias and note of an allocation.
+/// Change alias, note and protocols of an allocation.
 #[utoipa::path(put, path = "/allocations/{id}", operation_id = "update_allocation", tag = "allocations",
     params(("id" = AllocationId, Path)), request_body = AllocationUpdate, responses((status = 200, body = Allocation)))]
 async fn update_allocation(
@@ -74,7 +74,7 @@ async fn update_allocation(
     Json(body): Json<AllocationUpdate>,
 ) -> Answer<Json<Allocation>> {
     let permit = app.raptor.authz().permit::<UpdateAllocation>(&actor, id).await?;
-    Ok(Json(app.raptor.allocations().update(permit, body.alias, body.note).await?.into()))
+    Ok(Json(app.raptor.allocations().update(permit, body.alias, body.note, body.protocol).await?.into()))
 }
 
 /// Delete an allocation that no container has.

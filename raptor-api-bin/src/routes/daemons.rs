@@ -4,13 +4,17 @@ use crate::{
     App,
     extract::{Caller, Json, Path},
     problem::Answer,
-    views::daemons::{CreatedDaemon, Daemon, DaemonDraft, DaemonKey, DaemonList},
+    views::{
+        daemons::{CreatedDaemon, Daemon, DaemonDraft, DaemonKey, DaemonList},
+        runtime::{ImageCleaning, MaintenanceUpdate},
+    },
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
-    authz::actions::{CreateDaemon, DeleteDaemon, ListDaemons, ReadDaemon, UpdateDaemon},
+    authz::actions::{CreateDaemon, DeleteDaemon, ListDaemons, MaintainDaemon, ReadDaemon, UpdateDaemon},
     daemons,
     id::DaemonId,
+    node::CleanedImages,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -19,6 +23,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_daemons, create_daemon))
         .routes(routes!(get_daemon, update_daemon, delete_daemon))
         .routes(routes!(renew_daemon_key))
+        .routes(routes!(set_daemon_maintenance))
+        .routes(routes!(clean_daemon_images))
 }
 
 fn view(app: &App, daemon: daemons::Daemon) -> Daemon {
@@ -97,4 +103,32 @@ async fn renew_daemon_key(
 ) -> Answer<Json<DaemonKey>> {
     let permit = app.raptor.authz().permit::<UpdateDaemon>(&actor, id).await?;
     Ok(Json(DaemonKey { api_key: app.raptor.daemons().renew_key(permit).await? }))
+}
+
+/// Begin a daemon's maintenance with a reason, or end it. Meanwhile nothing is placed on it, and only those who manage daemons
+/// start and stop its containers.
+#[utoipa::path(put, path = "/daemons/{id}/maintenance", operation_id = "set_daemon_maintenance", tag = "daemons",
+    params(("id" = DaemonId, Path)), request_body = MaintenanceUpdate, responses((status = 200, body = Daemon)))]
+async fn set_daemon_maintenance(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<DaemonId>,
+    Json(body): Json<MaintenanceUpdate>,
+) -> Answer<Json<Daemon>> {
+    let permit = app.raptor.authz().permit::<MaintainDaemon>(&actor, id).await?;
+    let daemon = app.raptor.daemons().set_maintenance(permit, body.reason).await?;
+    Ok(Json(view(&app, daemon)))
+}
+
+/// Remove images from a host that were pulled for its containers and that nobody has used for a while.
+#[utoipa::path(post, path = "/daemons/{id}/images/clean", operation_id = "clean_daemon_images", tag = "daemons",
+    params(("id" = DaemonId, Path)), request_body = ImageCleaning, responses((status = 200, body = CleanedImages)))]
+async fn clean_daemon_images(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<DaemonId>,
+    Json(body): Json<ImageCleaning>,
+) -> Answer<Json<CleanedImages>> {
+    let permit = app.raptor.authz().permit::<MaintainDaemon>(&actor, id).await?;
+    Ok(Json(app.raptor.daemons().clean_images(permit, body.unused_days).await?))
 }

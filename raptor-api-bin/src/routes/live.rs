@@ -253,6 +253,7 @@ impl Listener {
             Subject::Daemon => grants.contains(SystemPermission::DaemonsRead),
             Subject::Allocation => grants.contains(SystemPermission::AllocationsRead),
             Subject::Template => grants.contains(SystemPermission::TemplatesRead),
+            Subject::Registry => grants.contains(SystemPermission::DaemonsRead),
             Subject::Session | Subject::Job => false,
         };
         let of_containers = matches!(change.subject, Subject::Container | Subject::Access);

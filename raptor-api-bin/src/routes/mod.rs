@@ -12,7 +12,9 @@ mod daemons;
 mod files;
 mod live;
 mod network;
+mod registries;
 mod roles;
+mod runtime;
 mod settings;
 mod sftp;
 mod templates;
@@ -37,6 +39,8 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(templates::routes())
         .merge(containers::routes())
         .merge(container_templates::routes())
+        .merge(runtime::routes())
+        .merge(registries::routes())
         .merge(network::routes())
         .merge(sftp::routes())
         .merge(access::routes())

@@ -1,14 +1,18 @@
 //! Containers on the wire.
 
-use super::daemons::Allocation;
+use super::{daemons::Allocation, runtime::Installation};
 use chrono::{DateTime, Utc};
 use raptor_core::{
     Error, allocations,
     authz::{ContainerPermission, ContainerSet, Permission},
-    containers::{self, Level, Limits, lifecycle::Phase, service::Visible},
+    containers::{
+        self, Behaviour, Level, Limits,
+        lifecycle::{Hold, Phase},
+        service::Visible,
+    },
     id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
     live,
-    node::{ConsoleLine, Exit, PowerAction, Progress, Stats},
+    node::{ConsoleLine, Crashes, Exit, PowerAction, Progress, Stats},
     templates::{self, StartupCommand, TemplateImage, variables::VariableInput},
 };
 use serde::{Deserialize, Serialize};
@@ -61,12 +65,38 @@ pub struct LiveState {
     pub progress: Option<Progress>,
     /// How its last process ended.
     pub last_exit: Option<Exit>,
+    /// What keeps it from being started.
+    pub hold: Option<Hold>,
+    /// Its crashes in a row, until it has run calmly or somebody started it.
+    pub crashes: Option<Crashes>,
+    /// Why some of its limits hold only from the next start on.
+    pub pending: Option<String>,
 }
 
 impl From<live::Live> for LiveState {
     fn from(live: live::Live) -> Self {
         let live::Live { phase, since, known, stats, problem, progress, last_exit, .. } = live;
-        Self { phase, since, known, stats, problem, progress, last_exit }
+        let live::Live { hold, crashes, pending, .. } = live;
+        Self { phase, since, known, stats, problem, progress, last_exit, hold, crashes, pending }
+    }
+}
+
+impl LiveState {
+    /// What was heard last, of a container whose host this process has not reached yet.
+    fn of(container: &containers::Container) -> Self {
+        let status = container.status.as_ref();
+        Self {
+            phase: container.phase,
+            since: container.phase_since,
+            known: false,
+            stats: None,
+            problem: status.and_then(|status| status.problem.clone()),
+            progress: None,
+            last_exit: status.and_then(|status| status.last_exit),
+            hold: status.and_then(|status| status.hold),
+            crashes: status.and_then(|status| status.crashes.clone()),
+            pending: status.and_then(|status| status.pending.clone()),
+        }
     }
 }
 
@@ -99,6 +129,8 @@ pub struct ContainerSummary {
     pub suspended: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Its newest installation.
+    pub installation: Installation,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// What is known of it now.
@@ -121,19 +153,12 @@ impl ContainerSummary {
         live: Option<live::Live>,
     ) -> Self {
         let shows_stats = permissions.contains(ContainerPermission::StatsRead);
-        let mut live = live.map_or_else(
-            || LiveState {
-                phase: container.phase,
-                since: container.phase_since,
-                known: false,
-                stats: None,
-                problem: None,
-                progress: None,
-                last_exit: None,
-            },
-            LiveState::from,
-        );
+        let shows_console = permissions.contains(ContainerPermission::ConsoleRead);
+        let mut live = live.map_or_else(|| LiveState::of(container), LiveState::from);
         live.stats = live.stats.filter(|_| shows_stats);
+        if let Some(crashes) = live.crashes.as_mut().filter(|_| !shows_console) {
+            crashes.lines.clear();
+        }
         Self {
             id: container.id,
             short_id: container.id.short(),
@@ -152,6 +177,7 @@ impl ContainerSummary {
             limits: container.limits.clone(),
             suspended: container.suspended,
             deleting: container.deleting,
+            installation: (&container.installation).into(),
             created_at: container.created_at,
             live,
             permissions: names(permissions),
@@ -211,6 +237,10 @@ pub struct Container {
     pub template_revision: i64,
     /// Milliseconds between asking it to stop and killing it.
     pub stop_timeout_ms: i64,
+    /// How it behaves over time and towards its host, where the caller may see settings.
+    pub behaviour: Option<Behaviour>,
+    /// Whether its template has an installation script.
+    pub installable: bool,
     /// Whether its daemon knows its newest declaration.
     pub synced: bool,
 }
@@ -226,6 +256,8 @@ impl Container {
     ) -> Self {
         let reads = visible.permissions.contains(ContainerPermission::StartupRead);
         let writes = visible.permissions.contains(ContainerPermission::StartupUpdate);
+        let shows_settings = visible.permissions.contains(ContainerPermission::SettingsRead);
+        let installable = template.install.as_ref().is_some_and(|install| !install.script.trim().is_empty());
         let values = visible.container.variables.clone();
         let variable = |variable: templates::Variable| {
             let rules = variable.rules();
@@ -251,6 +283,8 @@ impl Container {
             startup_commands: if reads { template.startup_commands } else { Vec::new() },
             template_revision: visible.container.template_revision,
             stop_timeout_ms: visible.container.stop_timeout_ms,
+            behaviour: shows_settings.then(|| visible.container.behaviour.clone()),
+            installable,
             synced: visible.container.synced_revision >= visible.container.revision,
             summary: ContainerSummary::new(&visible.container, visible.permissions, &allocations, live),
         }
@@ -286,7 +320,13 @@ pub struct NewContainer {
     pub allocation_count: Option<u32>,
     /// Milliseconds between asking it to stop and killing it; 30,000 unless given.
     pub stop_timeout_ms: Option<i64>,
-    /// Whether to start it at once.
+    /// How it behaves over time and towards its host.
+    #[serde(default)]
+    pub behaviour: Behaviour,
+    /// Whether the template's installation is left out.
+    #[serde(default)]
+    pub skip_install: bool,
+    /// Whether to start it at once, or when it is installed.
     #[serde(default)]
     pub start: bool,
 }
@@ -311,6 +351,8 @@ impl TryFrom<NewContainer> for containers::service::NewContainer {
             allocation_ids: new.allocation_ids,
             allocation_count,
             stop_timeout_ms: new.stop_timeout_ms.unwrap_or(30_000),
+            behaviour: new.behaviour,
+            skip_install: new.skip_install,
             start: new.start,
         })
     }

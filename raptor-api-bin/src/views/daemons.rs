@@ -5,7 +5,7 @@ use raptor_core::{
     allocations, daemons,
     id::{AllocationId, ContainerId, DaemonId},
     live,
-    node::SystemInfo,
+    node::{Protocol, SystemInfo},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -71,6 +71,8 @@ pub struct Daemon {
     pub allocated: DaemonUsage,
     /// How the link is.
     pub connection: DaemonConnection,
+    /// Why nothing is placed on it and its containers are left alone, while that is so.
+    pub maintenance: Option<String>,
     /// What the host last said of itself.
     pub system: Option<SystemInfo>,
 }
@@ -121,6 +123,7 @@ impl Daemon {
                 cpu_percent: usage.cpu_percent,
             },
             connection: link,
+            maintenance: daemon.maintenance,
             system,
         }
     }
@@ -210,6 +213,8 @@ pub struct Allocation {
     pub ip: String,
     /// The port.
     pub port: u16,
+    /// Which protocols of it are passed on.
+    pub protocol: Protocol,
     /// What people see in place of the address.
     pub alias: Option<String>,
     /// For those who manage it.
@@ -228,6 +233,7 @@ impl From<allocations::Allocation> for Allocation {
             daemon_id: allocation.daemon_id,
             ip: allocation.ip,
             port: allocation.port,
+            protocol: allocation.protocol,
             alias: allocation.alias,
             note: allocation.note,
             container: allocation.container.map(|(id, name)| ContainerRef { id, name }),
@@ -252,6 +258,9 @@ pub struct AllocationDraft {
     pub alias: Option<String>,
     /// For those who manage it.
     pub note: Option<String>,
+    /// Which protocols are passed on; both unless given.
+    #[serde(default)]
+    pub protocol: Protocol,
 }
 
 /// What came of it.
@@ -270,4 +279,6 @@ pub struct AllocationUpdate {
     pub alias: Option<String>,
     /// For those who manage it.
     pub note: Option<String>,
+    /// Which protocols are passed on, from the next start of the container on; as they are unless given.
+    pub protocol: Option<Protocol>,
 }

@@ -1,6 +1,7 @@
 //! The proof: the real programs run a real game server from its published egg, on a real Docker Engine.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod faults;
 mod programs;
 mod sftp;
 
@@ -86,7 +87,7 @@ fn play(api: &mut Api, daemon: &Value, port: u16, meanwhile: impl FnOnce(&mut Ap
         "/containers",
         json!({
             "name": "Trains", "template_id": imported["template"]["id"], "daemon_id": daemon,
-            "image": "~raptor-test/openttd:1", "variables": { "srv_name": "Raptor's trains" },
+            "image": "~raptor-test/openttd:1", "skip_install": true, "variables": { "srv_name": "Raptor's trains" },
             "allocation_ids": [allocations["items"][0]["id"]],
             "limits": { "memory_mib": 512, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 1024, "pids": 128, "io_weight": 500 },
         }),

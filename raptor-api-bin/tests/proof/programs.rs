@@ -83,6 +83,11 @@ impl Api {
         Self::start(vec!["up"], Vec::new())
     }
 
+    /// On its own, on SQLite.
+    pub fn serve_embedded() -> Self {
+        Self::start(vec!["serve"], vec![("APP_KEY", "an application key of some length".into())])
+    }
+
     /// On its own, on PostgreSQL.
     pub fn serve(database: &str) -> Self {
         let env = vec![
@@ -139,6 +144,20 @@ impl Api {
 
     pub fn start_again(&mut self) {
         self.process = Self::spawn(&self.args, &self.env, self.folder.path());
+        self.wait();
+    }
+
+    /// Ends it as a fault does.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it where it does not run.
+    pub fn revive(&mut self) {
+        if !matches!(self.process.try_wait(), Ok(None)) {
+            self.process = Self::spawn(&self.args, &self.env, self.folder.path());
+        }
         self.wait();
     }
 
@@ -199,6 +218,7 @@ impl Drop for Api {
         end(&mut self.process);
         for id in &self.containers {
             let _ = Command::new("docker").args(["rm", "-f", &format!("raptor-{id}")]).output();
+            let _ = Command::new("docker").args(["network", "rm", &format!("raptor-{id}")]).output();
         }
     }
 }
@@ -229,6 +249,25 @@ impl Daemon {
             .spawn()
             .unwrap();
         self.process = Some(process);
+    }
+
+    /// Ends it as a fault does.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    pub fn runs(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Starts it where it does not run.
+    pub fn revive(&mut self, key: &str) {
+        if !self.runs() {
+            self.start(key);
+        }
     }
 
     pub fn stop(&mut self) {

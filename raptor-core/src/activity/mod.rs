@@ -6,7 +6,7 @@ pub mod service;
 use crate::{
     authz::Actor,
     clock::Clock,
-    id::{ActivityId, ContainerId},
+    id::{ActivityId, ContainerId, DaemonId},
 };
 use chrono::{DateTime, Utc};
 use std::net::IpAddr;
@@ -82,6 +82,15 @@ impl Activity {
             ip: actor.ip(),
             detail: serde_json::Value::Object(serde_json::Map::new()),
         }
+    }
+
+    /// A daemon did it, of itself.
+    #[must_use]
+    pub fn by_daemon(mut self, id: DaemonId, name: &str) -> Self {
+        self.actor_kind = ActorKind::Daemon;
+        self.actor_id = Some(id.into());
+        self.actor_name = name.to_owned();
+        self
     }
 
     /// To this thing.

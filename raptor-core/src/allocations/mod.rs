@@ -6,6 +6,7 @@ pub mod service;
 use crate::{
     Error, Result,
     id::{AllocationId, ContainerId, DaemonId},
+    node::Protocol,
 };
 use ipnet::IpNet;
 use std::{collections::BTreeSet, net::IpAddr};
@@ -26,6 +27,8 @@ pub struct Allocation {
     pub ip: String,
     /// The port.
     pub port: u16,
+    /// Which protocols of it are passed on.
+    pub protocol: Protocol,
     /// What people see in place of the address.
     pub alias: Option<String>,
     /// For those who manage it.

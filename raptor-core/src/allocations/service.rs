@@ -9,6 +9,7 @@ use crate::{
         actions::{CreateAllocations, DeleteAllocation, ListAllocations, UpdateAllocation},
     },
     id::AllocationId,
+    node::Protocol,
     paging::{Page, PageRequest},
     store::{self, Change, Conn, Subject, Verb},
 };
@@ -38,6 +39,8 @@ pub struct AllocationDraft {
     pub alias: Option<String>,
     /// For those who manage it.
     pub note: Option<String>,
+    /// Which protocols are passed on.
+    pub protocol: Protocol,
 }
 
 /// What came of it.
@@ -96,7 +99,16 @@ impl AllocationService<'_> {
         for ip in &ips {
             for port in &ports {
                 let texts = (alias.as_deref(), note.as_deref());
-                if store::allocations::insert(&mut tx.conn(), daemon.id, (ip, *port), texts, now).await? {
+                if store::allocations::insert(
+                    &mut tx.conn(),
+                    daemon.id,
+                    (ip, *port),
+                    texts,
+                    draft.protocol,
+                    now,
+                )
+                .await?
+                {
                     counts.created += 1;
                 } else {
                     counts.existing += 1;
@@ -112,7 +124,7 @@ impl AllocationService<'_> {
         Ok(counts)
     }
 
-    /// Changes alias and note.
+    /// Changes alias, note and protocols. The latter hold from the next start of the container on.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.
@@ -121,13 +133,19 @@ impl AllocationService<'_> {
         permit: Permit<UpdateAllocation>,
         alias: Option<String>,
         note: Option<String>,
+        protocol: Option<Protocol>,
     ) -> Result<Allocation> {
         let (actor, mut allocation) = permit.consume();
         allocation.alias = check_text("alias", alias)?;
         allocation.note = check_text("note", note)?;
         let mut tx = self.0.store.begin().await?;
-        let (alias, note) = (allocation.alias.as_deref(), allocation.note.as_deref());
-        store::allocations::update(&mut tx.conn(), allocation.id, alias, note).await?;
+        let changed = protocol.filter(|protocol| *protocol != allocation.protocol);
+        allocation.protocol = protocol.unwrap_or(allocation.protocol);
+        let texts = (allocation.alias.as_deref(), allocation.note.as_deref());
+        store::allocations::update(&mut tx.conn(), allocation.id, texts, allocation.protocol).await?;
+        if let Some((container, _)) = allocation.container.as_ref().filter(|_| changed.is_some()) {
+            self.0.containers().declare_again(&mut tx, *container).await?;
+        }
         store::activity::insert(&mut tx.conn(), &self.activity(&actor, "allocation.updated", &allocation))
             .await?;
         tx.emit(Change::new(Subject::Allocation, Verb::Updated, allocation.daemon_id));

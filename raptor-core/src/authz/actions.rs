@@ -6,8 +6,8 @@ use super::{
     policy::Action,
 };
 use crate::{
-    allocations::Allocation, containers::service::Visible, daemons::Daemon, roles::Role,
-    templates::service::StoredTemplate, users::User,
+    allocations::Allocation, containers::service::Visible, daemons::Daemon, registries::Registry,
+    roles::Role, templates::service::StoredTemplate, users::User,
 };
 
 macro_rules! actions {
@@ -55,6 +55,16 @@ actions! {
     /// Remove a daemon.
     DeleteDaemon on Daemon = Action::System(S::DaemonsDelete);
 
+    /// Begin or end a daemon's maintenance, or clean it up.
+    MaintainDaemon on Daemon = Action::System(S::DaemonsUpdate);
+
+    /// List logins for registries.
+    ListRegistries on () = Action::System(S::DaemonsRead);
+    /// Add or replace a login for a registry.
+    SaveRegistry on () = Action::System(S::DaemonsUpdate);
+    /// Remove a login for a registry.
+    DeleteRegistry on Registry = Action::System(S::DaemonsUpdate);
+
     /// List a daemon's allocations.
     ListAllocations on Daemon = Action::System(S::AllocationsRead);
     /// Add allocations to a daemon.
@@ -93,6 +103,10 @@ actions! {
     ReadStartup on Visible = Action::Container(C::StartupRead);
     /// Move a container to another revision of its template.
     MoveTemplate on Visible = Action::Container(C::StartupUpdate);
+    /// Change how a container behaves over time and towards its host.
+    UpdateBehaviour on Visible = Action::Container(C::SettingsUpdate);
+    /// Install a container, cancel that, or say that it is installed.
+    InstallContainer on Visible = Action::Container(C::StartupInstall);
     /// Delete a container.
     DeleteContainer on Visible = Action::Container(C::Delete);
     /// Start a container.

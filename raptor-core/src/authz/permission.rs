@@ -96,6 +96,7 @@ permissions! {
         StartupRead = "startup.read": "See the startup command and variables",
         StartupUpdate = "startup.update": "Change startup variables and the image",
         StartupSecrets = "startup.secrets": "See the values of secret variables",
+        StartupInstall = "startup.install": "Install again, cancel an installation, mark as installed",
         NetworkRead = "network.read": "See allocations",
         NetworkUpdate = "network.update": "Add, remove and choose allocations",
         AccessRead = "access.read": "See who has access",
@@ -103,7 +104,7 @@ permissions! {
         AccessUpdate = "access.update": "Change somebody's access",
         AccessDelete = "access.delete": "Take somebody's access away",
         SettingsRead = "settings.read": "See settings",
-        SettingsUpdate = "settings.update": "Change name and description",
+        SettingsUpdate = "settings.update": "Change name, description, restart policy and network",
         ActivityRead = "activity.read": "See what was done to the container",
         Delete = "container.delete": "Delete the container",
         FileRead = "file.read": "See files and folders",
@@ -134,6 +135,7 @@ impl ContainerPermission {
             | Self::PowerRestart
             | Self::PowerKill => SystemPermission::ContainersControl,
             Self::StartupUpdate
+            | Self::StartupInstall
             | Self::StartupSecrets
             | Self::NetworkUpdate
             | Self::SettingsUpdate

@@ -1,5 +1,12 @@
-//! The container's life as a pure state machine: `step(life, input) -> (life, effects)`.
+//! The container's life as a pure state machine: `step(life, policy, input) -> (life, effects)`.
 
+mod policy;
+#[cfg(test)]
+mod walk;
+
+pub use policy::{Policy, RestartPolicy, backoff};
+
+use crate::node::PowerAction as Power;
 use serde::{Deserialize, Serialize};
 
 /// Where a container is in its life.
@@ -38,7 +45,18 @@ impl Phase {
     }
 }
 
-/// Why a power action was refused.
+/// What keeps a container from being started though nobody suspended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// Its installation runs.
+    Installing,
+    /// Its installation failed or was cancelled.
+    InstallFailed,
+}
+
+/// Why something that was asked for was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -55,9 +73,28 @@ pub enum Refused {
     /// Start while suspended.
     #[error("The container is suspended. An administrator can lift that.")]
     Suspended,
+    /// Anything while it is being installed.
+    #[error("The container is being installed. Wait until that has ended, or cancel it.")]
+    Installing,
+    /// Start after an installation that failed.
+    #[error("The installation failed. Install the container again, or mark it as installed.")]
+    InstallFailed,
+    /// Cancelling where nothing is being installed.
+    #[error("Nothing is being installed.")]
+    NotInstalling,
 }
 
 impl Refused {
+    const ALL: [Self; 7] = [
+        Self::AlreadyRunning,
+        Self::StillStopping,
+        Self::Offline,
+        Self::Suspended,
+        Self::Installing,
+        Self::InstallFailed,
+        Self::NotInstalling,
+    ];
+
     /// The stable code in the HTTP contract.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -66,47 +103,118 @@ impl Refused {
             Self::StillStopping => "still_stopping",
             Self::Offline => "offline",
             Self::Suspended => "suspended",
+            Self::Installing => "installing",
+            Self::InstallFailed => "install_failed",
+            Self::NotInstalling => "not_installing",
         }
+    }
+
+    /// The one with this code.
+    #[must_use]
+    pub fn coded(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|refused| refused.code() == code)
     }
 }
 
+/// What follows once a stopping process has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Next {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// It starts again.
+    Start,
+    /// It is installed.
+    Install,
+}
+
+/// What an offline container waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rest {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// The pause after a crash to be over; then it starts again.
+    Waiting,
+    /// A person: it crashed too often to be started by itself.
+    Quarantined,
+}
+
 /// Everything that decides what happens next to a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Life {
     /// Where it is.
     pub phase: Phase,
-    /// Whether it is to start again once it has stopped.
-    pub restart: bool,
+    /// What follows once it has stopped.
+    pub next: Next,
+    /// What keeps it from being started.
+    pub hold: Option<Hold>,
+    /// Whether it starts when it is installed.
+    pub start_installed: bool,
     /// Whether starting is refused.
     pub suspended: bool,
-    /// Whether it crashed a moment ago: it is not started again by itself a second time.
-    pub crashed_recently: bool,
+    /// Whether people want it to run.
+    pub wanted: bool,
+    /// Whether the present start was nobody's request.
+    pub by_itself: bool,
+    /// Crashes since it last ran calmly.
+    pub crashes: u8,
+    /// What it waits for while it is offline.
+    pub rest: Rest,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// With code 0.
+    Clean,
+    /// With another code, or for want of memory.
+    Badly,
+    /// With its host or engine, through no fault of its own.
+    Interrupted,
 }
 
 /// Something that happened or is asked for. Not knowing is no input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// Somebody asks.
-    Power(crate::node::PowerAction),
+    Power(Power),
     /// Somebody typed the stop command into the console.
     StopTyped,
     /// The process said that it is ready.
     Ready,
     /// Preparing or starting the process failed, or was cancelled.
     BootFailed,
-    /// The process ended, well or not.
-    Exited {
-        /// Whether it ended with another code than 0, or for want of memory.
-        badly: bool,
-    },
+    /// The process ended, or its preparation was interrupted with the daemon.
+    Exited(Ending),
     /// It had its time to stop.
     StopDeadline,
-    /// The last crash is long ago.
-    CrashWindowOver,
+    /// The pause after a crash is over.
+    BackoffOver,
+    /// It has run for a while without a crash.
+    Calm,
     /// Starting is refused from now on.
     Suspend,
     /// Starting is allowed again.
     Unsuspend,
+    /// It is to be installed, and started afterwards where `start`.
+    Install {
+        /// Whether to start it afterwards.
+        start: bool,
+    },
+    /// The installation has ended.
+    InstallEnded {
+        /// Whether it worked.
+        ok: bool,
+    },
+    /// Somebody does not want the installation any more.
+    CancelInstall,
+    /// No installation is wanted any more: one that failed does not matter.
+    InstallDropped,
+    /// The daemon took over an offline container from an earlier daemon.
+    TakenOver,
 }
 
 /// What is to be done about it.
@@ -122,198 +230,237 @@ pub enum Effect {
     ArmStopDeadline,
     /// Don't.
     DisarmStopDeadline,
-    /// Say [`Input::CrashWindowOver`] after a while.
-    ArmCrashWindow,
+    /// Say [`Input::BackoffOver`] after [`backoff`] of its crashes.
+    ArmBackoff,
+    /// Don't.
+    DisarmBackoff,
+    /// Say [`Input::Calm`] after a while.
+    ArmCalm,
     /// Tell people that it ended though nobody had asked.
     ReportCrash,
+    /// Run the installation.
+    Install,
+    /// End the installation.
+    CancelInstall,
 }
+
+type Step = Result<(Life, Vec<Effect>), Refused>;
 
 impl Life {
     /// A container that has never run.
-    pub const NEW: Self =
-        Self { phase: Phase::Offline, restart: false, suspended: false, crashed_recently: false };
+    pub const NEW: Self = Self {
+        phase: Phase::Offline,
+        next: Next::Nothing,
+        hold: None,
+        start_installed: false,
+        suspended: false,
+        wanted: false,
+        by_itself: false,
+        crashes: 0,
+        rest: Rest::Idle,
+    };
 
     /// What follows from `input`.
     ///
     /// # Errors
-    /// Why a power action is refused; then nothing has changed.
-    pub fn step(self, input: Input) -> Result<(Self, Vec<Effect>), Refused> {
-        use crate::node::PowerAction as Power;
-        use {Effect as E, Phase as P};
-        let to = |phase, restart, effects: &[Effect]| Ok((Self { phase, restart, ..self }, effects.to_vec()));
-        let stay = Ok((self, Vec::new()));
+    /// Why a request is refused; then nothing has changed.
+    pub fn step(self, policy: Policy, input: Input) -> Step {
+        use Phase as P;
         match (self.phase, input) {
-            (_, Input::Power(Power::Start | Power::Restart)) if self.suspended => Err(Refused::Suspended),
-            (P::Offline, Input::Power(Power::Start | Power::Restart)) => to(P::Starting, false, &[E::Boot]),
-            (P::Starting | P::Running, Input::Power(Power::Start)) => Err(Refused::AlreadyRunning),
-            (P::Stopping, Input::Power(Power::Start)) => Err(Refused::StillStopping),
-            (P::Starting | P::Running, Input::Power(Power::Restart)) => {
-                to(P::Stopping, true, &[E::AskToStop, E::ArmStopDeadline])
+            (_, Input::Power(action)) => self.power(action),
+            (P::Running, Input::StopTyped) => {
+                self.go(|life| (life.phase, life.wanted) = (P::Stopping, false), &[Effect::ArmStopDeadline])
             }
-            (P::Stopping, Input::Power(Power::Restart)) => to(P::Stopping, true, &[]),
+            (P::Stopping, Input::StopDeadline) => self.go(|_| {}, &[Effect::Kill, Effect::ArmStopDeadline]),
+            (P::Starting, Input::Ready) => self.go(|life| life.phase = P::Running, &[Effect::ArmCalm]),
+            (P::Running, Input::Calm) => self.go(|life| life.crashes = 0, &[]),
 
-            (P::Offline, Input::Power(Power::Stop | Power::Kill)) => Err(Refused::Offline),
-            (P::Starting | P::Running, Input::Power(Power::Stop)) => {
-                to(P::Stopping, false, &[E::AskToStop, E::ArmStopDeadline])
+            (P::Stopping, Input::BootFailed | Input::Exited(_)) => self.stopped(),
+            // Whoever asked for a start sees that it failed; what nobody asked for is tried again later.
+            (P::Starting, Input::BootFailed) if self.by_itself => self.crashed(policy, &[]),
+            (P::Starting, Input::BootFailed) => {
+                self.go(|life| (life.phase, life.wanted) = (P::Offline, false), &[])
             }
-            (P::Running, Input::StopTyped) => to(P::Stopping, false, &[E::ArmStopDeadline]),
-            (P::Stopping, Input::Power(Power::Stop)) => to(P::Stopping, false, &[]),
-            (P::Starting | P::Running, Input::Power(Power::Kill)) => {
-                to(P::Stopping, false, &[E::Kill, E::ArmStopDeadline])
-            }
-            (P::Stopping, Input::Power(Power::Kill)) => to(P::Stopping, false, &[E::Kill]),
-            (P::Stopping, Input::StopDeadline) => {
-                to(P::Stopping, self.restart, &[E::Kill, E::ArmStopDeadline])
-            }
+            (P::Starting | P::Running, Input::Exited(ending)) => self.ended(policy, ending),
+            (P::Offline, Input::BackoffOver) if self.rest == Rest::Waiting => self.boot(true),
+            (P::Offline, Input::TakenOver) => self.taken_over(policy),
 
-            (P::Starting, Input::Ready) => to(P::Running, false, &[]),
-            (P::Starting, Input::BootFailed) => to(P::Offline, false, &[]),
-            (P::Stopping, Input::BootFailed | Input::Exited { .. }) if self.restart && !self.suspended => {
-                to(P::Starting, false, &[E::DisarmStopDeadline, E::Boot])
-            }
-            (P::Stopping, Input::BootFailed | Input::Exited { .. }) => {
-                to(P::Offline, false, &[E::DisarmStopDeadline])
-            }
-            (P::Starting | P::Running, Input::Exited { badly: false }) => to(P::Offline, false, &[]),
-            (P::Starting | P::Running, Input::Exited { badly: true })
-                if self.suspended || self.crashed_recently =>
-            {
-                to(P::Offline, false, &[E::ReportCrash])
-            }
-            (P::Starting | P::Running, Input::Exited { badly: true }) => Ok((
-                Self { phase: P::Starting, restart: false, crashed_recently: true, ..self },
-                vec![E::ReportCrash, E::ArmCrashWindow, E::Boot],
-            )),
-            (_, Input::CrashWindowOver) => Ok((Self { crashed_recently: false, ..self }, Vec::new())),
+            (_, Input::Suspend) => self.suspend(),
+            (_, Input::Unsuspend) => self.go(|life| life.suspended = false, &[]),
 
-            (P::Starting | P::Running, Input::Suspend) => Ok((
-                Self { phase: P::Stopping, restart: false, suspended: true, ..self },
-                vec![E::AskToStop, E::ArmStopDeadline],
-            )),
-            (P::Offline | P::Stopping, Input::Suspend) => {
-                Ok((Self { restart: false, suspended: true, ..self }, Vec::new()))
+            (_, Input::Install { .. }) if self.hold == Some(Hold::Installing) => Err(Refused::Installing),
+            (_, Input::Install { start }) => self.install(start),
+            (P::Offline, Input::InstallEnded { ok }) if self.hold == Some(Hold::Installing) => {
+                self.installed(ok)
             }
-            (_, Input::Unsuspend) => Ok((Self { suspended: false, ..self }, Vec::new())),
-
+            (P::Offline, Input::CancelInstall) if self.hold == Some(Hold::Installing) => {
+                self.go(|life| life.start_installed = false, &[Effect::CancelInstall])
+            }
+            (_, Input::CancelInstall) => Err(Refused::NotInstalling),
+            (_, Input::InstallDropped) if self.hold == Some(Hold::InstallFailed) => {
+                self.go(|life| life.hold = None, &[])
+            }
             // Late or repeated facts change nothing.
-            (P::Offline | P::Running | P::Stopping, Input::Ready)
-            | (P::Offline | P::Running, Input::BootFailed)
-            | (P::Offline | P::Starting | P::Running, Input::StopDeadline)
-            | (P::Offline | P::Starting | P::Stopping, Input::StopTyped)
-            | (P::Offline, Input::Exited { .. }) => stay,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::node::PowerAction as Power;
-    use std::collections::{HashSet, VecDeque};
-
-    const INPUTS: [Input; 13] = [
-        Input::Power(Power::Start),
-        Input::Power(Power::Stop),
-        Input::Power(Power::Restart),
-        Input::Power(Power::Kill),
-        Input::StopTyped,
-        Input::Ready,
-        Input::BootFailed,
-        Input::Exited { badly: false },
-        Input::Exited { badly: true },
-        Input::StopDeadline,
-        Input::CrashWindowOver,
-        Input::Suspend,
-        Input::Unsuspend,
-    ];
-
-    /// What the world really is, beside what the machine believes.
-    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-    struct World {
-        life: Life,
-        process: bool,
-        deadline: bool,
-    }
-
-    fn possible(world: World, input: Input) -> bool {
-        match input {
-            Input::Exited { .. } | Input::Ready => world.process,
-            // What has booted can only exit.
-            Input::BootFailed => world.process && world.life.phase != Phase::Running,
-            Input::StopDeadline => world.deadline,
-            _ => true,
+            _ => self.go(|_| {}, &[]),
         }
     }
 
-    #[test]
-    fn every_reachable_state_keeps_the_promises() {
-        let mut seen = HashSet::new();
-        let mut open = VecDeque::from([World { life: Life::NEW, process: false, deadline: false }]);
-        while let Some(world) = open.pop_front() {
-            if !seen.insert(world) {
-                continue;
-            }
-            let life = world.life;
-            assert_eq!(
-                life.phase == Phase::Stopping,
-                world.deadline,
-                "{life:?}: stopping has a deadline, nothing else has"
-            );
-            assert_eq!(
-                life.phase != Phase::Offline,
-                world.process,
-                "{life:?}: offline is when there is no process"
-            );
-            assert!(!life.restart || life.phase == Phase::Stopping, "{life:?}");
-            for input in INPUTS.into_iter().filter(|input| possible(world, *input)) {
-                let Ok((next, effects)) = life.step(input) else { continue };
-                let ended = matches!(input, Input::Exited { .. } | Input::BootFailed);
-                let mut after = World { life: next, process: world.process && !ended, ..world };
-                for effect in effects {
-                    match effect {
-                        Effect::Boot => {
-                            assert!(!after.process, "{life:?} {input:?} starts a second process");
-                            assert!(!next.suspended, "{life:?} {input:?} starts what is suspended");
-                            after.process = true;
-                        }
-                        Effect::ArmStopDeadline => after.deadline = true,
-                        Effect::DisarmStopDeadline => after.deadline = false,
-                        _ => {}
-                    }
+    fn go(mut self, change: impl FnOnce(&mut Self), effects: &[Effect]) -> Step {
+        change(&mut self);
+        Ok((self, effects.to_vec()))
+    }
+
+    fn power(self, action: Power) -> Step {
+        use {Effect as E, Phase as P};
+        let up = matches!(self.phase, P::Starting | P::Running);
+        match action {
+            Power::Start | Power::Restart if self.suspended => Err(Refused::Suspended),
+            Power::Start if up => Err(Refused::AlreadyRunning),
+            Power::Start if self.phase == P::Stopping => Err(Refused::StillStopping),
+            Power::Start | Power::Restart if self.phase == P::Offline => match self.hold {
+                Some(Hold::Installing) => Err(Refused::Installing),
+                Some(Hold::InstallFailed) => Err(Refused::InstallFailed),
+                None => Self { crashes: 0, ..self }.boot(false),
+            },
+            Power::Restart | Power::Start if up => self.go(
+                |life| (life.phase, life.next, life.wanted) = (P::Stopping, Next::Start, true),
+                &[E::AskToStop, E::ArmStopDeadline],
+            ),
+            Power::Restart | Power::Start => self.go(
+                |life| match life.next {
+                    Next::Install => life.start_installed = true,
+                    _ => (life.next, life.wanted) = (Next::Start, true),
+                },
+                &[],
+            ),
+            Power::Stop | Power::Kill if self.phase == P::Offline => match (self.hold, self.rest) {
+                (Some(Hold::Installing), _) => Err(Refused::Installing),
+                (_, Rest::Waiting) => {
+                    self.go(|life| (life.rest, life.wanted) = (Rest::Idle, false), &[E::DisarmBackoff])
                 }
-                open.push_back(after);
+                _ => Err(Refused::Offline),
+            },
+            Power::Stop | Power::Kill => {
+                let effects: &[Effect] = match (action, up) {
+                    (Power::Stop, true) => &[E::AskToStop, E::ArmStopDeadline],
+                    (Power::Stop, false) => &[],
+                    (_, true) => &[E::Kill, E::ArmStopDeadline],
+                    (_, false) => &[E::Kill],
+                };
+                self.go(
+                    |life| {
+                        (life.phase, life.wanted, life.start_installed) = (P::Stopping, false, false);
+                        if life.next == Next::Start {
+                            life.next = Next::Nothing;
+                        }
+                    },
+                    effects,
+                )
             }
         }
-        assert!(seen.len() > 10, "only {} states were reached", seen.len());
     }
 
-    #[test]
-    fn kill_always_ends_offline() {
-        for phase in [Phase::Starting, Phase::Running, Phase::Stopping] {
-            let life = Life { phase, restart: phase == Phase::Stopping, ..Life::NEW };
-            let (life, effects) = life.step(Input::Power(Power::Kill)).unwrap();
-            assert!(effects.contains(&Effect::Kill));
-            let (life, effects) = life.step(Input::Exited { badly: true }).unwrap();
-            assert_eq!(life.phase, Phase::Offline);
-            assert!(!effects.contains(&Effect::Boot));
+    fn boot(self, by_itself: bool) -> Step {
+        self.go(
+            |life| {
+                (life.phase, life.next, life.rest) = (Phase::Starting, Next::Nothing, Rest::Idle);
+                (life.wanted, life.by_itself) = (true, by_itself);
+            },
+            &[Effect::DisarmBackoff, Effect::Boot],
+        )
+    }
+
+    /// A process that was asked to has ended.
+    fn stopped(self) -> Step {
+        let next = self.next;
+        let life = Self { phase: Phase::Offline, next: Next::Nothing, ..self };
+        let (life, effects) = match next {
+            Next::Start if !self.suspended => life.boot(false)?,
+            Next::Install => life.install(self.start_installed)?,
+            _ => (life, Vec::new()),
+        };
+        Ok((life, std::iter::once(Effect::DisarmStopDeadline).chain(effects).collect()))
+    }
+
+    /// A process that was not asked to has ended.
+    fn ended(self, policy: Policy, ending: Ending) -> Step {
+        let comes_back = policy.restart != RestartPolicy::Never && !self.suspended;
+        match ending {
+            Ending::Interrupted if comes_back => self.boot(true),
+            Ending::Badly if policy.detect_crashes => self.crashed(policy, &[Effect::ReportCrash]),
+            Ending::Clean if policy.detect_crashes && policy.clean_exit_is_crash => {
+                self.crashed(policy, &[Effect::ReportCrash])
+            }
+            _ => self.go(|life| (life.phase, life.wanted) = (Phase::Offline, false), &[]),
         }
     }
 
-    #[test]
-    fn a_crash_is_answered_by_one_start_and_a_second_one_soon_after_by_none() {
-        let running = Life { phase: Phase::Running, ..Life::NEW };
-        let (life, effects) = running.step(Input::Exited { badly: true }).unwrap();
-        assert!(effects.contains(&Effect::Boot));
-        let (life, _) = life.step(Input::Ready).unwrap();
-        let (life, effects) = life.step(Input::Exited { badly: true }).unwrap();
-        assert_eq!((life.phase, effects), (Phase::Offline, vec![Effect::ReportCrash]));
+    fn crashed(self, policy: Policy, effects: &[Effect]) -> Step {
+        let crashes = self.crashes.saturating_add(1);
+        let rest = match policy.restart {
+            RestartPolicy::Never => Rest::Idle,
+            _ if self.suspended => Rest::Idle,
+            _ if policy.max_crashes > 0 && crashes >= policy.max_crashes => Rest::Quarantined,
+            _ => Rest::Waiting,
+        };
+        let wait = (rest == Rest::Waiting).then_some(Effect::ArmBackoff);
+        let life = Self { phase: Phase::Offline, crashes, rest, wanted: rest == Rest::Waiting, ..self };
+        Ok((life, effects.iter().copied().chain(wait).collect()))
     }
 
-    #[test]
-    fn a_player_who_types_the_stop_command_causes_no_crash() {
-        let running = Life { phase: Phase::Running, ..Life::NEW };
-        let (life, _) = running.step(Input::StopTyped).unwrap();
-        let (life, effects) = life.step(Input::Exited { badly: true }).unwrap();
-        assert_eq!((life.phase, effects), (Phase::Offline, vec![Effect::DisarmStopDeadline]));
+    fn taken_over(self, policy: Policy) -> Step {
+        let runs = match policy.restart {
+            RestartPolicy::Always => true,
+            RestartPolicy::UnlessStopped => self.wanted,
+            RestartPolicy::Never => false,
+        };
+        match self.rest {
+            Rest::Waiting => self.go(|_| {}, &[Effect::ArmBackoff]),
+            Rest::Idle if runs && self.hold.is_none() && !self.suspended => self.boot(true),
+            _ => self.go(|_| {}, &[]),
+        }
+    }
+
+    fn suspend(self) -> Step {
+        let life = Self { suspended: true, wanted: false, start_installed: false, ..self };
+        match self.phase {
+            Phase::Starting | Phase::Running => life.go(
+                |life| (life.phase, life.next) = (Phase::Stopping, Next::Nothing),
+                &[Effect::AskToStop, Effect::ArmStopDeadline],
+            ),
+            Phase::Stopping if self.next == Next::Start => life.go(|life| life.next = Next::Nothing, &[]),
+            Phase::Offline if self.rest == Rest::Waiting => {
+                life.go(|life| life.rest = Rest::Idle, &[Effect::DisarmBackoff])
+            }
+            _ => life.go(|_| {}, &[]),
+        }
+    }
+
+    fn install(self, start: bool) -> Step {
+        let start_installed = start && !self.suspended;
+        match self.phase {
+            Phase::Offline => self.go(
+                |life| {
+                    (life.hold, life.start_installed) = (Some(Hold::Installing), start_installed);
+                    (life.rest, life.crashes) = (Rest::Idle, 0);
+                },
+                &[Effect::DisarmBackoff, Effect::Install],
+            ),
+            Phase::Stopping => {
+                self.go(|life| (life.next, life.start_installed) = (Next::Install, start_installed), &[])
+            }
+            Phase::Starting | Phase::Running => self.go(
+                |life| {
+                    (life.phase, life.next, life.wanted) = (Phase::Stopping, Next::Install, false);
+                    life.start_installed = start_installed;
+                },
+                &[Effect::AskToStop, Effect::ArmStopDeadline],
+            ),
+        }
+    }
+
+    fn installed(self, ok: bool) -> Step {
+        let life = Self { hold: (!ok).then_some(Hold::InstallFailed), start_installed: false, ..self };
+        if ok && self.start_installed && !self.suspended { life.boot(false) } else { life.go(|_| {}, &[]) }
     }
 }

@@ -37,6 +37,6 @@ pub(crate) fn list_cache(feed: &Feed) -> Arc<ListCache> {
         | Subject::User
         | Subject::Daemon
         | Subject::Template => Concern::All,
-        Subject::Session | Subject::Role | Subject::Job => Concern::Nothing,
+        Subject::Session | Subject::Role | Subject::Job | Subject::Registry => Concern::Nothing,
     })
 }

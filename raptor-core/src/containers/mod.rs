@@ -1,9 +1,14 @@
 //! Containers: what a user owns. Types and rules; operations are in [`service`].
 
+mod behaviour;
+mod image;
+mod installation;
 pub mod lifecycle;
 
 #[cfg(feature = "store")]
 mod list_cache;
+#[cfg(feature = "store")]
+mod runtime;
 #[cfg(feature = "store")]
 pub mod service;
 #[cfg(feature = "store")]
@@ -11,6 +16,9 @@ mod spec;
 #[cfg(feature = "store")]
 pub mod template;
 
+pub use behaviour::{Behaviour, Mount, Network};
+pub use image::{check_image, registry_of};
+pub use installation::{InstallState, Installation};
 #[cfg(feature = "store")]
 pub(crate) use list_cache::{ListCache, list_cache};
 
@@ -18,6 +26,7 @@ use crate::{
     Error, Result,
     authz::{ContainerPermission, ContainerSet},
     id::{ContainerId, DaemonId, TemplateId, UserId},
+    node::ContainerStatus,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -149,6 +158,10 @@ pub struct Container {
     pub limits: Limits,
     /// Milliseconds between asking it to stop and killing it.
     pub stop_timeout_ms: i64,
+    /// How it behaves over time and towards its host.
+    pub behaviour: Behaviour,
+    /// Its newest installation.
+    pub installation: Installation,
     /// Whether starting is refused.
     pub suspended: bool,
     /// Whether it is being deleted.
@@ -161,6 +174,8 @@ pub struct Container {
     pub phase: lifecycle::Phase,
     /// Since when.
     pub phase_since: DateTime<Utc>,
+    /// What its host last said of it.
+    pub status: Option<ContainerStatus>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -218,27 +233,4 @@ pub fn check_name(name: &str) -> Result<String> {
         return Err(Error::invalid("name", "Give the container a name of 1 to 100 characters."));
     }
     Ok(name.to_owned())
-}
-
-/// Checks an image reference. A leading `~` says that the image is on the host already.
-///
-/// # Errors
-/// [`Error::Invalid`] at `image`.
-pub fn check_image(image: &str) -> Result<String> {
-    let image = image.trim();
-    let body = image.trim_start_matches('~');
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@');
-    let begins = body.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    if begins
-        && body.len() <= 255
-        && body.chars().all(allowed)
-        && !body.contains("..")
-        && !body.contains("//")
-    {
-        return Ok(image.to_owned());
-    }
-    Err(Error::invalid(
-        "image",
-        "Use an image reference such as registry.example.com/owner/name:tag, with ~ before it for one that is on the host already.",
-    ))
 }

@@ -1,7 +1,7 @@
 //! What can be done with containers.
 
 use super::{
-    Container, Level, Limits, check_image, check_name,
+    Behaviour, Container, Installation, Level, Limits, check_image, check_name,
     lifecycle::Phase,
     list_cache::{Key, Stored},
     spec,
@@ -129,7 +129,11 @@ pub struct NewContainer {
     pub allocation_count: u32,
     /// Milliseconds between asking it to stop and killing it.
     pub stop_timeout_ms: i64,
-    /// Whether to start it at once.
+    /// How it behaves over time and towards its host.
+    pub behaviour: Behaviour,
+    /// Whether the template's installation is left out.
+    pub skip_install: bool,
+    /// Whether to start it at once, or when it is installed.
     pub start: bool,
 }
 
@@ -150,6 +154,8 @@ impl NewContainer {
             allocation_ids: Vec::new(),
             allocation_count: 1,
             stop_timeout_ms: 30_000,
+            behaviour: Behaviour::default(),
+            skip_install: false,
             start: false,
         }
     }
@@ -242,6 +248,7 @@ impl ContainerService<'_> {
         let (actor, ()) = permit.consume();
         let name = check_name(&new.name)?;
         new.limits.check()?;
+        new.behaviour.check()?;
         check_timeout(new.stop_timeout_ms)?;
         let owner_id =
             new.owner_id.or(actor.user_id()).ok_or_else(|| Error::invalid("owner_id", "Name the owner."))?;
@@ -260,6 +267,9 @@ impl ContainerService<'_> {
         check_variables(&template, &new.variables, true)?;
         check_defaults(&template, &new.variables)?;
         let now = self.0.clock.now();
+        let installs = !new.skip_install
+            && template.install.as_ref().is_some_and(|install| !install.script.trim().is_empty());
+        let none = Installation::default();
         let mut container = Container {
             id: ContainerId::generate(),
             number: 0,
@@ -278,17 +288,21 @@ impl ContainerService<'_> {
             variables: new.variables,
             limits: new.limits,
             stop_timeout_ms: new.stop_timeout_ms,
+            behaviour: new.behaviour,
+            installation: if installs { none.again(false, new.start) } else { none },
             suspended: false,
             deleting: false,
             revision: 1,
             synced_revision: 0,
             phase: Phase::Offline,
             phase_since: now,
+            status: None,
             created_at: now,
             updated_at: now,
         };
         self.place(&mut tx, &mut container, new.daemon_id, &new.allocation_ids, new.allocation_count).await?;
-        let kind = if new.start { Kind::Start } else { Kind::Declare };
+        // An installation starts it itself.
+        let kind = if new.start && !installs { Kind::Start } else { Kind::Declare };
         store::jobs::insert(&mut tx.conn(), kind, container.daemon_id, container.id, now).await?;
         let detail = serde_json::json!({ "daemon": container.daemon_name, "template": template.name, "owner": container.owner_name });
         self.record(&mut tx, &actor, "container.created", &container, detail).await?;
@@ -363,6 +377,9 @@ impl ContainerService<'_> {
         if count.is_some_and(|count| daemon.usage.allocation_free_count < i64::from(count)) {
             let free = daemon.usage.allocation_free_count;
             return Some(format!("it has {free} free allocations; add some"));
+        }
+        if let Some(reason) = &daemon.maintenance {
+            return Some(format!("it is in maintenance ({reason})"));
         }
         if !chosen && !self.0.fleet.is_online(daemon.id) {
             return Some("it is not online".into());
@@ -483,7 +500,7 @@ impl ContainerService<'_> {
     }
 
     /// Applies a change to the record as it is now, and has its host told.
-    async fn change<A: Act<On = Visible>>(
+    pub(super) async fn change<A: Act<On = Visible>>(
         &self,
         permit: Permit<A>,
         action: &str,
@@ -496,15 +513,19 @@ impl ContainerService<'_> {
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let mut container = alive(&mut tx, id).await?;
         let template = template(&mut tx.conn(), &container).await?;
+        let installation = container.installation.clone();
         let detail = change(&mut container, &template)?;
         container.updated_at = now;
         store::containers::update(&mut tx.conn(), &container).await?;
+        if container.installation != installation {
+            store::containers::set_installation(&mut tx.conn(), id, &container.installation).await?;
+        }
         self.record(&mut tx, &actor, action, &container, detail).await?;
         self.tell_host(&mut tx, &container).await?;
         tx.commit().await
     }
 
-    async fn tell_host(&self, tx: &mut Tx, container: &Container) -> Result<()> {
+    pub(super) async fn tell_host(&self, tx: &mut Tx, container: &Container) -> Result<()> {
         store::jobs::insert(
             &mut tx.conn(),
             Kind::Declare,
@@ -618,6 +639,7 @@ impl ContainerService<'_> {
     async fn power<A: Act<On = Visible>>(&self, permit: Permit<A>, action: PowerAction) -> Result<()> {
         let (actor, target) = permit.consume();
         let container = target.container;
+        self.check_maintenance(&actor, container.daemon_id).await?;
         if matches!(action, PowerAction::Start | PowerAction::Restart) {
             self.sync(container.id).await?;
         }
@@ -629,6 +651,21 @@ impl ContainerService<'_> {
             PowerAction::Kill => "container.power.kill",
         };
         self.note(&actor, name, &container, serde_json::json!({})).await
+    }
+
+    /// Who does not manage daemons leaves a host in maintenance alone.
+    async fn check_maintenance(&self, actor: &Actor, id: DaemonId) -> Result<()> {
+        if actor.grants().contains(SystemPermission::DaemonsUpdate) {
+            return Ok(());
+        }
+        let daemon = store::daemons::find(&mut self.0.store.read().await?.conn(), id).await?;
+        match daemon.and_then(|daemon| daemon.maintenance) {
+            None => Ok(()),
+            Some(reason) => Err(Error::conflict(
+                "maintenance",
+                format!("The host is in maintenance: {reason}. Try again when that has ended."),
+            )),
+        }
     }
 
     /// Writes a line to its standard input.
@@ -900,7 +937,7 @@ impl ContainerService<'_> {
         store::activity::list(&mut self.0.store.read().await?.conn(), &filter, page).await
     }
 
-    async fn record(
+    pub(super) async fn record(
         &self,
         tx: &mut Tx,
         actor: &Actor,

@@ -1,9 +1,9 @@
 //! From a record to what its host is told.
 
-use super::Container;
+use super::{Container, InstallState, runtime::INSTALL_TIMEOUT_MS};
 use crate::{
     allocations::Allocation,
-    node::{ContainerSpec, PortBinding},
+    node::{ContainerSpec, InstallSpec, PortBinding},
     templates::{
         Template,
         placeholders::{self, Context},
@@ -50,13 +50,37 @@ pub(super) fn spec(container: &Container, template: &Template, allocations: &[Al
         config_files: context.files(template),
         suspended: container.suspended,
         denied_files: template.denylist.clone(),
+        policy: container.behaviour.policy,
+        install: install(container, template),
+        timezone: container.behaviour.timezone.clone(),
+        owner: Some(container.owner_id),
+        network: container.behaviour.network,
+        mounts: container.behaviour.mounts.clone(),
+        labels: container.behaviour.labels.clone(),
     }
+}
+
+/// What is to be installed. Of what is installed the host hears no more: one that lost its state must not run it again.
+fn install(container: &Container, template: &Template) -> Option<InstallSpec> {
+    let installation = &container.installation;
+    let wanted = matches!(installation.state, InstallState::Pending | InstallState::Failed);
+    let install = template.install.as_ref().filter(|_| wanted)?;
+    Some(InstallSpec {
+        number: installation.number,
+        image: install.image.trim().to_owned(),
+        entrypoint: install.entrypoint.clone(),
+        script: install.script.clone(),
+        wipe: installation.wipe,
+        start: installation.start,
+        timeout_ms: INSTALL_TIMEOUT_MS,
+    })
 }
 
 fn port(allocation: &Allocation) -> PortBinding {
     PortBinding {
         ip: allocation.ip.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         port: allocation.port,
+        protocol: allocation.protocol,
         primary: allocation.primary,
     }
 }

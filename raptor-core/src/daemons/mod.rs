@@ -37,6 +37,8 @@ pub struct Daemon {
     pub sftp_read_only: bool,
     /// For how many hours keys that are known there work while the control side is away; 0 = never.
     pub sftp_offline_hours: i64,
+    /// Why nothing is placed on it and its containers are left alone, while that is so.
+    pub maintenance: Option<String>,
     /// When it was added.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.

@@ -4,8 +4,8 @@ use crate::{
     containers::lifecycle::Refused,
     id::ContainerId,
     node::{
-        ConsoleLine, ContainerSpec, ContainerStatus, FileError, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, PROTOCOL, PowerAction, Since, SystemInfo, Word,
+        CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, FileError, LiveFrame, LiveParts, Node,
+        NodeError, NodeEvent, PROTOCOL, PowerAction, RegistryLogin, Since, SystemInfo, Word,
         files::{
             Body, FileAnswer, FileContent, FileHead, FileRead, FileRequest, FileWrite, NodeFiles, Scoped,
         },
@@ -18,6 +18,7 @@ use raptor_client::{
     daemon::{Client, Error, types},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
 
 /// A daemon behind an address.
 pub struct RemoteNode {
@@ -80,10 +81,9 @@ impl RemoteNode {
 
     fn problem(&self, problem: types::Problem) -> NodeError {
         match problem.code.as_str() {
-            "already_running" => Refused::AlreadyRunning.into(),
-            "still_stopping" => Refused::StillStopping.into(),
-            "offline" => Refused::Offline.into(),
-            "suspended" => Refused::Suspended.into(),
+            code if Refused::coded(code).is_some() => {
+                Refused::coded(code).map_or(NodeError::NotFound, NodeError::from)
+            }
             "not_found" => NodeError::NotFound,
             "invalid" => NodeError::Invalid(problem.detail),
             "wrong_key" => NodeError::WrongKey,
@@ -177,6 +177,29 @@ impl Node for RemoteNode {
             .await
             .map_err(|error| self.error(error))?;
         Ok(())
+    }
+
+    async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {
+        self.client.cancel_install().id(id.as_uuid()).send().await.map_err(|error| self.error(error))?;
+        Ok(())
+    }
+
+    async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
+        let body = types::Acknowledgement { spool, number };
+        self.client.acknowledge().body(body).send().await.map_err(|error| self.error(error))?;
+        Ok(())
+    }
+
+    async fn set_registries(&self, logins: Vec<RegistryLogin>) -> Result<(), NodeError> {
+        let body = types::RegistryLogins { items: same(logins)? };
+        self.client.set_registries().body(body).send().await.map_err(|error| self.error(error))?;
+        Ok(())
+    }
+
+    async fn clean_images(&self, unused_s: u64) -> Result<CleanedImages, NodeError> {
+        let body = types::CleaningRequest { unused_s };
+        let cleaned = self.client.clean_images().body(body).send().await;
+        same(cleaned.map_err(|error| self.error(error))?.into_inner())
     }
 
     async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {

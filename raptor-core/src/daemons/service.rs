@@ -8,9 +8,13 @@ use crate::{
     auth::seal::generate_secret,
     authz::{
         Actor, ContainerSet, Permit, Target,
-        actions::{CreateAllocations, CreateDaemon, DeleteDaemon, ListDaemons, ReadDaemon, UpdateDaemon},
+        actions::{
+            CreateAllocations, CreateDaemon, DeleteDaemon, ListDaemons, MaintainDaemon, ReadDaemon,
+            UpdateDaemon,
+        },
     },
     id::DaemonId,
+    node::{CleanedImages, Protocol},
     store::{self, Change, Conn, Subject, Tx, Verb},
 };
 
@@ -68,6 +72,7 @@ impl DaemonService<'_> {
             disk_limit_mib: draft.disk_limit_mib,
             sftp_read_only: draft.sftp_read_only,
             sftp_offline_hours: draft.sftp_offline_hours,
+            maintenance: None,
             created_at: now,
             updated_at: now,
             usage: Usage::default(),
@@ -127,6 +132,59 @@ impl DaemonService<'_> {
         Ok(key)
     }
 
+    /// Begins the daemon's maintenance with a reason, or ends it with none: meanwhile nothing is placed on it, and only those
+    /// who manage daemons start and stop what is on it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `reason`.
+    pub async fn set_maintenance(
+        &self,
+        permit: Permit<MaintainDaemon>,
+        reason: Option<String>,
+    ) -> Result<Daemon> {
+        let (actor, mut daemon) = permit.consume();
+        let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+        if reason.as_ref().is_some_and(|reason| reason.chars().count() > 300) {
+            return Err(Error::invalid("reason", "Use at most 300 characters."));
+        }
+        let mut tx = self.0.store.begin().await?;
+        store::daemons::set_maintenance(&mut tx.conn(), daemon.id, reason.as_deref()).await?;
+        let action = if reason.is_some() { "daemon.maintenance_begun" } else { "daemon.maintenance_ended" };
+        let activity = Activity::new(&self.0.clock, &actor, action)
+            .on("daemon", daemon.id, &daemon.name)
+            .with(serde_json::json!({ "reason": reason }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::Daemon, Verb::Updated, daemon.id));
+        tx.commit().await?;
+        daemon.maintenance = reason;
+        Ok(daemon)
+    }
+
+    /// Removes images from the host that no container there uses and none has used for so many days, of those that were
+    /// pulled for its containers.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `unused_days`, [`Error::Unavailable`] when the daemon can't be reached.
+    pub async fn clean_images(
+        &self,
+        permit: Permit<MaintainDaemon>,
+        unused_days: u64,
+    ) -> Result<CleanedImages> {
+        let (actor, daemon) = permit.consume();
+        if unused_days > 3_650 {
+            return Err(Error::invalid("unused_days", "Use at most 3,650 days."));
+        }
+        let cleaned = self.0.fleet.node(daemon.id)?.clean_images(unused_days * 86_400).await?;
+        let mut tx = self.0.store.begin().await?;
+        let detail = serde_json::json!({ "images": cleaned.images, "freed_bytes": cleaned.freed_bytes });
+        let activity = Activity::new(&self.0.clock, &actor, "daemon.images_cleaned")
+            .on("daemon", daemon.id, &daemon.name)
+            .with(detail);
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.commit().await?;
+        Ok(cleaned)
+    }
+
     /// Removes a daemon without containers, and its allocations.
     ///
     /// # Errors
@@ -163,7 +221,13 @@ impl DaemonService<'_> {
         };
         let (daemon, _) = self.insert(&Actor::System, draft, true).await?;
         let permit = self.0.authz().permit::<CreateAllocations>(&Actor::System, daemon.id).await?;
-        let draft = AllocationDraft { ip: "0.0.0.0".into(), ports: ports.into(), alias: None, note: None };
+        let draft = AllocationDraft {
+            ip: "0.0.0.0".into(),
+            ports: ports.into(),
+            alias: None,
+            note: None,
+            protocol: Protocol::Both,
+        };
         self.0.allocations().create(permit, draft).await?;
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use crate::{
     clock::Clock,
-    containers::lifecycle::{Effect, Input, Life, Phase, Refused},
+    containers::lifecycle::{Effect, Ending, Input, Life, Phase, Refused, Rest},
     id::ContainerId,
     node::{
-        ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, Exit, LineKind, LiveFrame, LiveParts,
-        Node, NodeError, NodeEvent, PROTOCOL, PowerAction, Since, Stats, SystemInfo, Word,
+        CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, Crashes, DiskLimits,
+        Exit, Happened, Happening, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent, PROTOCOL,
+        PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
     },
     templates::StopRule,
 };
@@ -24,6 +25,7 @@ use std::{
 use tokio::sync::{broadcast, watch};
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 /// Console lines kept of each container.
 const LINES: usize = 1_000;
@@ -43,6 +45,9 @@ struct Inner {
     stop_time: Duration,
     containers: Mutex<HashMap<ContainerId, Arc<Simulated>>>,
     events: broadcast::Sender<NodeEvent>,
+    // Its life is one spool: what nobody acknowledged ends with it.
+    spool: Uuid,
+    happened: Mutex<(u64, VecDeque<Happened>)>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -112,6 +117,8 @@ impl Builder {
             stop_time: self.stop_time,
             containers: Mutex::default(),
             events: broadcast::channel(4_096).0,
+            spool: Uuid::now_v7(),
+            happened: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }));
@@ -192,13 +199,22 @@ impl SimulatedHost {
         let now = self.0.clock.now();
         let (life, effects, run) = {
             let mut state = locked(&container.state);
-            let (life, effects) = state.life.step(input)?;
+            let (life, effects) = state.life.step(state.spec.policy, input)?;
             let moved = life.phase != state.life.phase;
             state.life = life;
             state.run += u64::from(effects.contains(&Effect::Boot));
-            if moved {
-                container.status.send_modify(|status| (status.phase, status.since) = (life.phase, now));
-            }
+            container.status.send_modify(|status| {
+                if moved {
+                    (status.phase, status.since) = (life.phase, now);
+                }
+                status.hold = life.hold;
+                status.crashes = (life.crashes > 0).then(|| Crashes {
+                    count: life.crashes.into(),
+                    quarantined: life.rest == Rest::Quarantined,
+                    again_at: None,
+                    lines: Vec::new(),
+                });
+            });
             (life, effects, state.run)
         };
         if life.phase == Phase::Offline {
@@ -219,6 +235,18 @@ impl SimulatedHost {
                 Effect::Kill => {
                     self.later(container, run, Duration::ZERO, |host, container| host.exit(container, 137));
                 }
+                Effect::Install => {
+                    self.spawn_later(container, self.0.boot_time, |host, container| {
+                        host.installed(container);
+                    });
+                }
+                // Much sooner than a real one.
+                Effect::ArmBackoff => {
+                    self.spawn_later(container, self.0.boot_time, |host, container| {
+                        let _ = host.input(container, Input::BackoffOver);
+                    });
+                }
+                Effect::ReportCrash => self.report_crash(container),
                 // Its processes always heed what they are asked.
                 _ => {}
             }
@@ -232,7 +260,40 @@ impl SimulatedHost {
         let crash = code != 0 && locked(&container.state).life.phase != Phase::Stopping;
         let exit = Exit { code, out_of_memory: false, crash, at };
         container.status.send_modify(|status| (status.last_exit, status.started_at) = (Some(exit), None));
-        let _ = self.input(container, Input::Exited { badly: code != 0 });
+        let ending = if code == 0 { Ending::Clean } else { Ending::Badly };
+        let _ = self.input(container, Input::Exited(ending));
+    }
+
+    /// Every installation works.
+    fn installed(&self, container: &Arc<Simulated>) {
+        let number = locked(&container.state).spec.install.as_ref().map_or(0, |install| install.number);
+        container.say(&self.0.clock, LineKind::Install, ["Installed".into()]);
+        container.status.send_modify(|status| status.installed = number);
+        self.happens(container.id, Happening::Installed { number, problem: None, lines: Vec::new() });
+        let _ = self.input(container, Input::InstallEnded { ok: true });
+    }
+
+    fn report_crash(&self, container: &Simulated) {
+        let (exit, crashes) = {
+            let status = container.status.borrow();
+            (status.last_exit, status.crashes.clone())
+        };
+        if let (Some(exit), Some(crashes)) = (exit, crashes) {
+            let Crashes { count, quarantined, lines, .. } = crashes;
+            self.happens(container.id, Happening::Crashed { exit, count, quarantined, lines });
+        }
+    }
+
+    fn happens(&self, id: ContainerId, what: Happening) {
+        let event = {
+            let mut happened = locked(&self.0.happened);
+            happened.0 += 1;
+            let event =
+                Happened { spool: self.0.spool, number: happened.0, at: self.0.clock.now(), id, what };
+            happened.1.push_back(event.clone());
+            event
+        };
+        self.tell(NodeEvent::Happened(event));
     }
 
     /// Does something after a while, unless the process that it is about is gone by then.
@@ -243,15 +304,25 @@ impl SimulatedHost {
         after: Duration,
         then: impl FnOnce(&Self, &Arc<Simulated>) + Send + 'static,
     ) {
+        self.spawn_later(container, after, move |host, container| {
+            let alive = container.status.borrow().started_at.is_some();
+            if alive && locked(&container.state).run == run {
+                then(host, container);
+            }
+        });
+    }
+
+    fn spawn_later(
+        &self,
+        container: &Arc<Simulated>,
+        after: Duration,
+        then: impl FnOnce(&Self, &Arc<Simulated>) + Send + 'static,
+    ) {
         let (host, container) = (self.clone(), container.clone());
         self.0.tasks.spawn(async move {
             tokio::select! {
-                () = host.0.stop.cancelled() => return,
-                () = tokio::time::sleep(after) => {}
-            }
-            let alive = container.status.borrow().started_at.is_some();
-            if alive && locked(&container.state).run == run {
-                then(&host, &container);
+                () = host.0.stop.cancelled() => {}
+                () = tokio::time::sleep(after) => then(&host, &container),
             }
         });
     }
@@ -309,6 +380,12 @@ impl SimulatedHost {
             docker_problem: None,
             sftp: None,
             ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
+            disk_limits: DiskLimits {
+                by_kernel: true,
+                file_system: "simulated".into(),
+                note: "Nothing is written.".into(),
+            },
+            allowed_mounts: Vec::new(),
         }
     }
 
@@ -329,6 +406,10 @@ impl Simulated {
             last_exit: None,
             problem: None,
             progress: None,
+            hold: None,
+            installed: 0,
+            crashes: None,
+            pending: None,
         };
         let life = Life { suspended: spec.suspended, ..Life::NEW };
         Self {
@@ -427,11 +508,22 @@ impl Node for SimulatedHost {
             }
             (changed && suspended != state.life.suspended).then_some(suspended)
         };
+        let install = {
+            let state = locked(&container.state);
+            let due = state.spec.install.as_ref();
+            due.filter(|install| install.number > container.status.borrow().installed)
+                .map(|install| install.start)
+        };
         match suspend {
             Some(true) => self.input(&container, Input::Suspend)?,
             Some(false) => self.input(&container, Input::Unsuspend)?,
+            None if install.is_some() => {}
             None if new => self.tell(NodeEvent::Status { status: container.status.borrow().clone() }),
             None => {}
+        }
+        if let Some(start) = install {
+            // One that runs already is told again that it should.
+            let _ = self.input(&container, Input::Install { start });
         }
         let status = container.status.borrow().clone();
         Ok(status)
@@ -449,6 +541,25 @@ impl Node for SimulatedHost {
 
     async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
         Ok(self.input(&self.container(id)?, Input::Power(action))?)
+    }
+
+    async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {
+        Ok(self.input(&self.container(id)?, Input::CancelInstall)?)
+    }
+
+    async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
+        if spool == self.0.spool {
+            locked(&self.0.happened).1.retain(|event| event.number > number);
+        }
+        Ok(())
+    }
+
+    async fn set_registries(&self, _: Vec<RegistryLogin>) -> Result<(), NodeError> {
+        Ok(())
+    }
+
+    async fn clean_images(&self, _: u64) -> Result<CleanedImages, NodeError> {
+        Ok(CleanedImages::default())
     }
 
     async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
@@ -504,6 +615,7 @@ impl Node for SimulatedHost {
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
         let events = self.0.events.subscribe();
         let first = self.snapshot();
+        let waiting: Vec<_> = locked(&self.0.happened).1.iter().cloned().map(NodeEvent::Happened).collect();
         let follow = stream::unfold((events, self.clone()), |(mut events, host)| async move {
             let event = match events.recv().await {
                 Ok(event) => event,
@@ -512,7 +624,7 @@ impl Node for SimulatedHost {
             };
             Some((event, (events, host)))
         });
-        Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
+        Ok(stream::once(std::future::ready(first)).chain(stream::iter(waiting)).chain(follow).boxed())
     }
 
     /// A simulated host asks nothing, so there is nothing to say to it.

@@ -5,7 +5,7 @@ use crate::{
     Raptor, Result,
     id::{ContainerId, DaemonId},
     jobs::Kind,
-    node::{ContainerStatus, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL, SystemInfo},
+    node::{ContainerStatus, Happened, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL, SystemInfo},
     store::{self, Change, Subject, Verb},
 };
 use futures_util::{StreamExt, stream::BoxStream};
@@ -111,6 +111,7 @@ impl Task {
             NodeEvent::Removed { id } => fleet.forget(id),
             NodeEvent::Question { id, question } => self.reply(id, question),
             NodeEvent::Activity { activity } => self.note(activity),
+            NodeEvent::Happened(event) => self.happened(event).await?,
         }
         Ok(())
     }
@@ -142,25 +143,37 @@ impl Task {
         for status in containers {
             self.status(status).await;
         }
+        super::give_logins(&self.raptor, &*self.node).await;
         if let Err(error) = self.reconcile(&there).await {
             tracing::warn!(%error, daemon = %self.daemon, "what the daemon lacks was not determined");
         }
         Ok(())
     }
 
+    /// Written down before it is acknowledged; where that fails, the link is made again and tells it again.
+    async fn happened(&self, event: Happened) -> Result<(), NodeError> {
+        let (spool, number) = (event.spool, event.number);
+        self.raptor
+            .containers()
+            .happened(self.daemon, event)
+            .await
+            .map_err(|error| NodeError::Unreachable(format!("An event was not written down: {error}")))?;
+        self.node.acknowledge(spool, number).await
+    }
+
     async fn status(&self, status: ContainerStatus) {
-        let (id, phase, since) = (status.id, status.phase, status.since);
-        if self.raptor.fleet.set_status(self.daemon, status) {
+        let id = status.id;
+        if self.raptor.fleet.set_status(self.daemon, status.clone()) {
             let kept = async {
                 let mut tx = self.raptor.store.begin().await?;
-                store::containers::set_phase(&mut tx.conn(), id, phase, since).await?;
+                store::containers::set_status(&mut tx.conn(), &status).await?;
                 tx.commit().await?;
                 // Every replica hears it from the host itself, so the feed need not tell.
                 self.raptor.lists.forget_all();
                 Ok::<_, crate::Error>(())
             };
             if let Err(error) = kept.await {
-                tracing::warn!(%error, container = %id, "the container's phase was not written down");
+                tracing::warn!(%error, container = %id, "the container's status was not written down");
             }
         }
         self.raptor.fleet.tell(LiveEvent::Containers([id].into()));

@@ -6,10 +6,10 @@ mod words;
 use crate::{
     Error, Raptor, Result,
     auth::seal::Sealer,
-    containers::lifecycle::Phase,
+    containers::lifecycle::{Hold, Phase},
     daemons::Daemon,
     id::{ContainerId, DaemonId},
-    node::{ContainerStatus, Exit, Node, NodeError, Progress, Stats, SystemInfo},
+    node::{ContainerStatus, Crashes, Exit, Node, NodeError, Progress, Stats, SystemInfo},
     store,
 };
 use chrono::{DateTime, Utc};
@@ -86,6 +86,40 @@ pub struct Live {
     pub progress: Option<Progress>,
     /// How its last process ended.
     pub last_exit: Option<Exit>,
+    /// What keeps it from being started.
+    pub hold: Option<Hold>,
+    /// Its crashes, until it has run calmly.
+    pub crashes: Option<Crashes>,
+    /// Why some of its limits hold only from the next start on.
+    pub pending: Option<String>,
+}
+
+impl Live {
+    /// What a host said of its container once.
+    pub(crate) fn new(daemon_id: DaemonId, status: ContainerStatus, known: bool) -> Self {
+        Self {
+            daemon_id,
+            phase: status.phase,
+            since: status.since,
+            known,
+            stats: None,
+            problem: status.problem,
+            progress: status.progress.filter(|_| known),
+            last_exit: status.last_exit,
+            hold: status.hold,
+            crashes: status.crashes,
+            pending: status.pending,
+        }
+    }
+
+    /// Whether the store should know that it is so now.
+    fn differs(&self, other: &Self) -> bool {
+        let told = |live: &Self| (live.phase, live.since, live.hold, live.last_exit);
+        told(self) != told(other)
+            || self.problem != other.problem
+            || self.crashes != other.crashes
+            || self.pending != other.pending
+    }
 }
 
 /// Something that changed without the store.
@@ -225,6 +259,18 @@ impl Fleet {
         })
     }
 
+    /// Gives the logins for registries to all hosts that are connected.
+    pub(crate) async fn tell_logins(&self, raptor: &Raptor) {
+        let nodes: Vec<Arc<dyn Node>> = {
+            let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+            let online = links.values().filter(|link| link.connection.borrow().state == LinkState::Online);
+            online.filter_map(|link| link.node.clone()).collect()
+        };
+        for node in nodes {
+            give_logins(raptor, &*node).await;
+        }
+    }
+
     /// What is known of a daemon.
     pub(crate) fn connection(&self, id: DaemonId) -> Option<Connection> {
         let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
@@ -248,23 +294,15 @@ impl Fleet {
         self.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
-    /// Takes over a status. Tells whether the phase is another than before.
+    /// Takes over a status. Tells whether it is another than before, progress aside.
     fn set_status(&self, daemon_id: DaemonId, status: ContainerStatus) -> bool {
         let mut containers = self.containers.write().unwrap_or_else(PoisonError::into_inner);
         let before = containers.get(&status.id);
-        let moved = before.is_none_or(|before| before.phase != status.phase || before.since != status.since);
         let stats = before.and_then(|before| before.stats).filter(|_| status.started_at.is_some());
-        let live = Live {
-            daemon_id,
-            phase: status.phase,
-            since: status.since,
-            known: true,
-            stats,
-            problem: status.problem,
-            progress: status.progress,
-            last_exit: status.last_exit,
-        };
-        containers.insert(status.id, live);
+        let id = status.id;
+        let live = Live { stats, ..Live::new(daemon_id, status, true) };
+        let moved = before.is_none_or(|before| before.differs(&live));
+        containers.insert(id, live);
         moved
     }
 
@@ -291,6 +329,14 @@ impl Fleet {
     fn tell(&self, event: LiveEvent) {
         // An error says that nobody listens.
         let _ = self.events.send(event);
+    }
+}
+
+/// Gives the logins for registries to a host. One that can't be reached gets them when it is back.
+async fn give_logins(raptor: &Raptor, node: &dyn Node) {
+    let given = async { Ok::<_, Error>(node.set_registries(raptor.registries().logins().await?).await?) };
+    if let Err(error) = given.await {
+        tracing::warn!(%error, "a host was not given the logins for registries");
     }
 }
 

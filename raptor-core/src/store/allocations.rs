@@ -5,6 +5,7 @@ use crate::{
     Result,
     allocations::Allocation,
     id::{AllocationId, ContainerId, DaemonId},
+    node::Protocol,
     paging::{Page, PageRequest},
 };
 use chrono::{DateTime, Utc};
@@ -16,6 +17,7 @@ struct Row {
     daemon_id: DaemonId,
     ip: String,
     port: i64,
+    protocol: String,
     alias: Option<String>,
     note: Option<String>,
     container_id: Option<ContainerId>,
@@ -31,6 +33,7 @@ impl From<Row> for Allocation {
             daemon_id: row.daemon_id,
             ip: row.ip,
             port: u16::try_from(row.port).unwrap_or(0),
+            protocol: Protocol::named(&row.protocol),
             alias: row.alias,
             note: row.note,
             container: row.container_id.zip(row.container_name),
@@ -42,7 +45,7 @@ impl From<Row> for Allocation {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT a.id, a.number, a.daemon_id, a.ip, a.port, a.alias, a.note, a.container_id, c.name AS container_name,
+            "SELECT a.id, a.number, a.daemon_id, a.ip, a.port, a.protocol, a.alias, a.note, a.container_id, c.name AS container_name,
                     a.is_primary
              FROM allocations a LEFT JOIN containers c ON c.id = a.container_id ",
             $rest
@@ -56,12 +59,13 @@ pub(crate) async fn insert(
     daemon: DaemonId,
     (ip, port): (&str, u16),
     (alias, note): (Option<&str>, Option<&str>),
+    protocol: Protocol,
     at: DateTime<Utc>,
 ) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| {
         sqlx::query_scalar(
-        "INSERT INTO allocations (id, daemon_id, ip, port, alias, note, is_primary, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7) ON CONFLICT (daemon_id, ip, port) DO NOTHING RETURNING number",
+        "INSERT INTO allocations (id, daemon_id, ip, port, alias, note, is_primary, created_at, protocol)
+         VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7, $8) ON CONFLICT (daemon_id, ip, port) DO NOTHING RETURNING number",
     )
     .bind(AllocationId::generate())
     .bind(daemon)
@@ -70,6 +74,7 @@ pub(crate) async fn insert(
     .bind(alias)
     .bind(note)
     .bind(at)
+    .bind(protocol.name())
     .fetch_optional(c)
     .await
     })?;
@@ -174,13 +179,14 @@ pub(crate) async fn list(
 pub(crate) async fn update(
     c: &mut Conn<'_>,
     id: AllocationId,
-    alias: Option<&str>,
-    note: Option<&str>,
+    (alias, note): (Option<&str>, Option<&str>),
+    protocol: Protocol,
 ) -> Result<()> {
-    on!(c, |c| sqlx::query("UPDATE allocations SET alias = $2, note = $3 WHERE id = $1")
+    on!(c, |c| sqlx::query("UPDATE allocations SET alias = $2, note = $3, protocol = $4 WHERE id = $1")
         .bind(id)
         .bind(alias)
         .bind(note)
+        .bind(protocol.name())
         .execute(c)
         .await
         .map(drop))?;

@@ -5,11 +5,12 @@ use crate::{
     Result,
     authz::ContainerSet,
     containers::{
-        Container, Level, Limits,
+        Behaviour, Container, Installation, Level, Limits,
         lifecycle::Phase,
         service::{ContainerFilter, Sort},
     },
     id::{ContainerId, DaemonId, TemplateId, UserId},
+    node::ContainerStatus,
     paging::{Page, PageRequest},
 };
 use chrono::{DateTime, Utc};
@@ -41,6 +42,9 @@ struct Row {
     synced_revision: i64,
     phase: String,
     phase_since: DateTime<Utc>,
+    behaviour: Json<Behaviour>,
+    installation: Json<Installation>,
+    status: Option<serde_json::Value>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     level: Option<String>,
@@ -83,6 +87,10 @@ impl Row {
             synced_revision: self.synced_revision,
             phase: Phase::named(&self.phase).unwrap_or(Phase::Offline),
             phase_since: self.phase_since,
+            behaviour: self.behaviour.0,
+            installation: self.installation.0,
+            // What a version that said other things wrote down is nothing to go by.
+            status: self.status.and_then(|status| serde_json::from_value(status).ok()),
             created_at: self.created_at,
             updated_at: self.updated_at,
         };
@@ -96,7 +104,7 @@ macro_rules! columns {
         "c.id, c.number, c.name, c.description, c.owner_id, u.username AS owner_name, c.daemon_id, d.name AS daemon_name,
          CASE WHEN d.local THEN NULL ELSE d.host END AS daemon_host,
          c.template_id, c.template_revision, t.name AS template_name, c.image, c.startup, c.variables, c.limits, c.stop_timeout_ms,
-         c.suspended, c.deleting, c.revision, c.synced_revision, c.phase, c.phase_since, c.created_at, c.updated_at,
+         c.suspended, c.deleting, c.revision, c.synced_revision, c.phase, c.phase_since, c.behaviour, c.installation, c.status, c.created_at, c.updated_at,
          a.level, a.permissions"
     };
 }
@@ -196,9 +204,9 @@ pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i6
         sqlx::query_scalar(
         "INSERT INTO containers (id, short_id, name, name_key, description, owner_id, daemon_id, template_id, image, startup,
                                  variables, limits, memory_mib, disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting,
-                                 revision, synced_revision, phase, phase_since, created_at, updated_at, template_revision)
+                                 revision, synced_revision, phase, phase_since, created_at, updated_at, template_revision, behaviour, installation)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE, FALSE, $17, 0, 'offline', $18,
-                 $18, $18, $19)
+                 $18, $18, $19, $20, $21)
          RETURNING number",
     )
     .bind(container.id)
@@ -220,6 +228,8 @@ pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i6
     .bind(container.revision)
     .bind(container.created_at)
     .bind(container.template_revision)
+    .bind(Json(&container.behaviour))
+    .bind(Json(&container.installation))
     .fetch_one(c)
     .await
     })?)
@@ -259,7 +269,7 @@ pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bo
         "UPDATE containers SET name = $2, name_key = $3, description = $4, owner_id = $5, image = $6, startup = $7,
                 variables = $8, limits = $9, memory_mib = $10, disk_mib = $11, cpu_percent = $12, stop_timeout_ms = $13,
                 suspended = $14, deleting = $15, revision = revision + 1, updated_at = $16,
-                template_revision = $17
+                template_revision = $17, behaviour = $18
          WHERE id = $1 RETURNING revision",
     )
     .bind(container.id)
@@ -279,6 +289,7 @@ pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bo
     .bind(container.deleting)
     .bind(container.updated_at)
     .bind(container.template_revision)
+    .bind(Json(&container.behaviour))
     .fetch_optional(c)
     .await
     })?;
@@ -307,16 +318,28 @@ pub(crate) async fn set_unsynced(c: &mut Conn<'_>, id: ContainerId) -> Result<()
     Ok(())
 }
 
-pub(crate) async fn set_phase(
+/// Writes down what a host says of its container.
+pub(crate) async fn set_status(c: &mut Conn<'_>, status: &ContainerStatus) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE containers SET phase = $2, phase_since = $3, status = $4 WHERE id = $1")
+        .bind(status.id)
+        .bind(status.phase.name())
+        .bind(status.since)
+        .bind(Json(status))
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Writes down how its installation stands.
+pub(crate) async fn set_installation(
     c: &mut Conn<'_>,
     id: ContainerId,
-    phase: Phase,
-    since: DateTime<Utc>,
+    installation: &Installation,
 ) -> Result<()> {
-    on!(c, |c| sqlx::query("UPDATE containers SET phase = $2, phase_since = $3 WHERE id = $1")
+    on!(c, |c| sqlx::query("UPDATE containers SET installation = $2 WHERE id = $1")
         .bind(id)
-        .bind(phase.name())
-        .bind(since)
+        .bind(Json(installation))
         .execute(c)
         .await
         .map(drop))?;

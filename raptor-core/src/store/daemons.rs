@@ -7,6 +7,7 @@ use crate::{
     id::DaemonId,
 };
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -21,6 +22,7 @@ struct Row {
     disk_limit_mib: Option<i64>,
     sftp_read_only: bool,
     sftp_offline_hours: i64,
+    maintenance: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     container_count: i64,
@@ -45,6 +47,7 @@ impl From<Row> for Daemon {
             disk_limit_mib: row.disk_limit_mib,
             sftp_read_only: row.sftp_read_only,
             sftp_offline_hours: row.sftp_offline_hours,
+            maintenance: row.maintenance,
             created_at: row.created_at,
             updated_at: row.updated_at,
             usage: Usage {
@@ -63,7 +66,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT d.id, d.number, d.name, d.local, d.host, d.port, d.tls, d.memory_limit_mib, d.disk_limit_mib,
-                    d.sftp_read_only, d.sftp_offline_hours, d.created_at, d.updated_at,
+                    d.maintenance, d.sftp_read_only, d.sftp_offline_hours, d.created_at, d.updated_at,
                     (SELECT COUNT(*) FROM containers c WHERE c.daemon_id = d.id) AS container_count,
                     (SELECT COUNT(*) FROM allocations a WHERE a.daemon_id = d.id) AS allocation_count,
                     (SELECT COUNT(*) FROM allocations a WHERE a.daemon_id = d.id AND a.container_id IS NULL) AS allocation_free_count,
@@ -155,6 +158,31 @@ pub(crate) async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     .fetch_optional(c)
     .await)
     .map_err(|error| unique(error, || taken(&daemon.name)))?;
+    Ok(done.is_some())
+}
+
+/// Begins or ends its maintenance.
+pub(crate) async fn set_maintenance(c: &mut Conn<'_>, id: DaemonId, reason: Option<&str>) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE daemons SET maintenance = $2 WHERE id = $1")
+        .bind(id)
+        .bind(reason)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Notes that an event of a host is written down. Tells whether it was not before.
+pub(crate) async fn take_event(c: &mut Conn<'_>, id: DaemonId, spool: Uuid, number: i64) -> Result<bool> {
+    let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
+        "UPDATE daemons SET event_spool = $2, event_number = $3
+         WHERE id = $1 AND (event_spool IS NULL OR event_spool <> $2 OR event_number < $3) RETURNING number"
+    )
+    .bind(id)
+    .bind(spool)
+    .bind(number)
+    .fetch_optional(c)
+    .await)?;
     Ok(done.is_some())
 }
 

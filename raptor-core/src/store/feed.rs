@@ -39,6 +39,8 @@ pub enum Subject {
     Access,
     /// Work for a host (the id is the daemon's).
     Job,
+    /// A login for a registry.
+    Registry,
 }
 
 /// What happened to it.

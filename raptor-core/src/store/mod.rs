@@ -8,6 +8,7 @@ pub(crate) mod allocations;
 pub(crate) mod containers;
 pub(crate) mod daemons;
 pub(crate) mod jobs;
+pub(crate) mod registries;
 pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod ssh_keys;

@@ -24,7 +24,7 @@ use raptor_core::{
 use std::collections::BTreeMap;
 
 fn of(owner: UserId, name: &str, template: TemplateId) -> NewContainer {
-    NewContainer { owner_id: Some(owner), ..NewContainer::new(name, template) }
+    NewContainer { owner_id: Some(owner), skip_install: true, ..NewContainer::new(name, template) }
 }
 
 async fn names(world: &World, actor: &Actor, filter: ContainerFilter) -> Vec<String> {

@@ -6,6 +6,7 @@ mod accounts;
 mod allocations;
 mod containers;
 mod links;
+mod runtime;
 mod schema;
 mod sftp;
 mod templates;

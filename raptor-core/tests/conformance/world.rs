@@ -13,7 +13,7 @@ use raptor_core::{
     daemons::{Daemon, DaemonDraft, simulated::SimulatedHost},
     id::{ContainerId, RoleId},
     live::LinkState,
-    node::{Node, NodeError},
+    node::{Node, NodeError, Protocol},
     roles::Builtin,
     templates::service::StoredTemplate,
     users::{NewUser, User},
@@ -125,7 +125,8 @@ impl World {
         let permit = authz.allow::<actions::CreateDaemon>(&Actor::System).unwrap();
         let (daemon, _) = self.raptor.daemons().create(permit, draft).await.unwrap();
         let permit = authz.permit::<actions::CreateAllocations>(&Actor::System, daemon.id).await.unwrap();
-        let draft = AllocationDraft { ip: "192.0.2.1".into(), ports: ports.into(), alias: None, note: None };
+        let (alias, note, protocol) = (None, None, Protocol::Both);
+        let draft = AllocationDraft { ip: "192.0.2.1".into(), ports: ports.into(), alias, note, protocol };
         self.raptor.allocations().create(permit, draft).await.unwrap();
         let up = || self.raptor.connection(daemon.id).unwrap().state == LinkState::Online;
         until("the daemon is online", || async { name == "away" || up() }).await;

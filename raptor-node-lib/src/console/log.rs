@@ -156,7 +156,8 @@ impl Log {
     /// Output bytes up to the last line of output after line `after`.
     pub fn consumed_since(&self, after: u64) -> u64 {
         let run = self.tail.iter().rev().take_while(|line| line.seq > after);
-        run.filter(|line| line.kind == LineKind::Output).map(|line| line.consumed).next().unwrap_or(0)
+        let output = |line: &&Stored| matches!(line.kind, LineKind::Output | LineKind::Install);
+        run.filter(output).map(|line| line.consumed).next().unwrap_or(0)
     }
 
     /// Lines after `after`: some of them, at least one where there is one.

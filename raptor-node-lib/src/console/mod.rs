@@ -44,13 +44,21 @@ impl Console {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds lines that the process wrote. `offsets` tells for each the bytes of the run's output up to its end.
-    pub fn output(&self, at: DateTime<Utc>, lines: Vec<(String, u64)>) {
+    /// Adds lines that a process wrote, each with the count of its run's bytes up to the line's end.
+    pub fn output(&self, at: DateTime<Utc>, kind: LineKind, lines: Vec<(String, u64)>) {
         if lines.is_empty() {
             return;
         }
-        let newest = self.log().append(at, LineKind::Output, lines);
+        let newest = self.log().append(at, kind, lines);
         self.newest.send_replace(newest);
+    }
+
+    /// The last `count` lines of `kind` after line `after`, each cut to what a message can hold.
+    pub fn last_words(&self, after: u64, kind: LineKind, count: usize) -> Vec<String> {
+        let lines = self.page(None, count * 10);
+        let of_kind = lines.into_iter().filter(|line| line.seq > after && line.kind == kind);
+        let mut texts: Vec<String> = of_kind.map(|line| line.text.chars().take(500).collect()).collect();
+        texts.split_off(texts.len().saturating_sub(count))
     }
 
     /// Adds one line of ours or of somebody's.

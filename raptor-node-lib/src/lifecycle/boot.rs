@@ -1,24 +1,23 @@
 //! From a declaration to a running process.
 
-use super::{Ground, Place, supervisor::Msg};
+use super::{Ground, Place, attend::ASK_AGAIN, image, supervisor::Msg};
 use crate::{
     console::Console,
     files::Root,
-    runtime::{RuntimeError, Stdin},
+    runtime::{RuntimeError, Shape, Stdin},
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream::BoxStream};
+use futures_util::{StreamExt, stream::BoxStream};
 use raptor_core::{
     configfiles,
     node::{ContainerSpec, Progress},
     templates::ConfigFile,
 };
 use std::{
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
+    path::{Component, Path},
+    sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// A started process: what it writes, and the way in.
 pub(super) struct Started {
@@ -26,98 +25,128 @@ pub(super) struct Started {
     pub(super) stdin: Stdin,
 }
 
-/// How often progress of a pull is told.
-const TELL_EVERY: Duration = Duration::from_millis(500);
-
-/// Prepares and starts the process. The error is a sentence for people.
-pub(super) async fn boot(
-    ground: &Ground,
-    place: &Place,
-    spec: &ContainerSpec,
-    console: &Arc<Console>,
-    tell: &mpsc::Sender<Msg>,
-) -> Result<Started, String> {
-    image(ground, spec, console, tell).await?;
-    let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
-    prepare(ground, place, spec, console).await?;
-    let env = environment(ground, spec);
-    let say = |error: RuntimeError| format!("The container can't be started: {error}");
-    ground.docker.create(spec, env, &place.data, ground.uid, ground.gid).await.map_err(say)?;
-    let (output, stdin) = ground.docker.attach(place.id).await.map_err(say)?;
-    ground.docker.start(place.id).await.map_err(say)?;
-    Ok(Started { output: output.boxed(), stdin })
+/// What a start needs.
+pub(super) struct Boot {
+    pub(super) ground: Arc<Ground>,
+    pub(super) place: Place,
+    pub(super) spec: ContainerSpec,
+    pub(super) console: Arc<Console>,
+    pub(super) tell: mpsc::Sender<Msg>,
+    /// Where the size of the data folder is noted.
+    pub(super) disk: Arc<Mutex<u64>>,
+    /// Whether nobody asked for it: then it waits for its turn and for the engine.
+    pub(super) patient: bool,
 }
 
-/// Makes sure that the image is there. A registry that is away is no obstacle where an earlier copy is there.
-async fn image(
-    ground: &Ground,
-    spec: &ContainerSpec,
-    console: &Console,
-    tell: &mpsc::Sender<Msg>,
-) -> Result<(), String> {
-    let docker = &ground.docker;
-    let name = spec.image.trim_start_matches('~');
-    if spec.image.starts_with('~') {
-        return if docker.has_image(name).await {
-            Ok(())
-        } else {
-            Err(format!("The local image {name} is not on this host."))
+impl Boot {
+    /// Prepares and starts the process. The error is a sentence for people.
+    pub(super) async fn run(&self) -> Result<Started, String> {
+        let Self { ground, place, spec, console, tell, .. } = self;
+        let _turn = match self.patient {
+            true => ground.turns.acquire().await.ok(),
+            false => None,
         };
-    }
-    let pulled = pull(docker.pull(name), tell).await;
-    let Err(error) = pulled else { return Ok(()) };
-    if let RuntimeError::Away(_) = error {
-        return Err(error.to_string());
-    }
-    if docker.has_image(name).await {
-        ground.say(
-            console,
-            format!("The image {name} can't be pulled ({error}); using the copy on this host."),
-        );
-        return Ok(());
-    }
-    Err(format!("The image {name} can't be pulled: {error}"))
-}
-
-async fn pull(
-    progress: impl Stream<Item = Result<(u64, u64), RuntimeError>>,
-    tell: &mpsc::Sender<Msg>,
-) -> Result<(), RuntimeError> {
-    let mut progress = pin!(progress);
-    let mut told = Instant::now();
-    while let Some(step) = progress.next().await {
-        let (current_bytes, total_bytes) = step?;
-        if total_bytes > 0 && told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
-            let _ = tell.send(Msg::Progress(Some(Progress::Pulling { current_bytes, total_bytes }))).await;
+        while self.patient && ground.docker.version().await.is_err() {
+            tokio::time::sleep(ASK_AGAIN).await;
         }
+        check_mounts(ground, spec)?;
+        image::have(ground, &spec.image, console, tell).await?;
+        let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
+        let say = |error: RuntimeError| format!("The container can't be started: {error}");
+        let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
+        self.prepare(&network).await?;
+        self.limit_disk().await?;
+        let shape = Shape {
+            spec,
+            install: None,
+            env: environment(ground, spec),
+            data: &place.data,
+            script: Path::new(""),
+            user: (ground.uid, ground.gid),
+            network,
+        };
+        ground.docker.create(&place.name, shape).await.map_err(say)?;
+        let (output, stdin) = ground.docker.attach(&place.name).await.map_err(say)?;
+        prepared(tell, Msg::Prepared).await?;
+        ground.docker.start(&place.name).await.map_err(say)?;
+        Ok(Started { output: output.boxed(), stdin })
     }
-    Ok(())
+
+    /// Makes the data folder and edits the configuration files. A file that can't be edited is reported and is no obstacle.
+    async fn prepare(&self, network: &str) -> Result<(), String> {
+        let Self { ground, place, spec, console, .. } = self;
+        let needs_gateway = spec.config_files.iter().any(|file| {
+            file.edits.iter().any(|edit| edit.value.as_str().is_some_and(|value| value.contains("{{config.")))
+        });
+        let gateway = if needs_gateway { ground.docker.gateway(network).await } else { None };
+        let (data, uid, gid, files) = (place.data.clone(), ground.uid, ground.gid, spec.config_files.clone());
+        let (usage, beside) = (ground.accounts.of(place.id, spec.limits.disk_mib), place.state.files());
+        let problems = tokio::task::spawn_blocking(move || {
+            let root = Root::measured(&data, &beside, uid, gid, usage)
+                .map_err(|error| format!("The folder {} can't be used: {error}", data.display()))?;
+            let problems = files.into_iter().filter_map(|file| edit(&root, file, gateway.as_deref()).err());
+            Ok::<_, String>(problems.collect::<Vec<_>>())
+        });
+        for problem in problems.await.map_err(|error| error.to_string())?? {
+            ground.say(console, problem);
+        }
+        Ok(())
+    }
 }
 
-/// Makes the data folder and edits the configuration files. A file that can't be edited is reported and is no obstacle.
-async fn prepare(
-    ground: &Ground,
-    place: &Place,
-    spec: &ContainerSpec,
-    console: &Arc<Console>,
-) -> Result<(), String> {
-    let needs_gateway = spec.config_files.iter().any(|file| {
-        file.edits.iter().any(|edit| edit.value.as_str().is_some_and(|value| value.contains("{{config.")))
-    });
-    let gateway = if needs_gateway { ground.docker.gateway().await } else { None };
-    let (data, uid, gid, files) = (place.data.clone(), ground.uid, ground.gid, spec.config_files.clone());
-    let (usage, beside) = (ground.accounts.of(place.id, spec.limits.disk_mib), place.state.files());
-    let problems = tokio::task::spawn_blocking(move || {
-        let root = Root::measured(&data, &beside, uid, gid, usage)
-            .map_err(|error| format!("The folder {} can't be used: {error}", data.display()))?;
-        let problems = files.into_iter().filter_map(|file| edit(&root, file, gateway.as_deref()).err());
-        Ok::<_, String>(problems.collect::<Vec<_>>())
-    });
-    for problem in problems.await.map_err(|error| error.to_string())?? {
-        ground.say(console, problem);
+impl Boot {
+    /// Has the kernel keep the disk limit, or looks whether it is kept.
+    async fn limit_disk(&self) -> Result<(), String> {
+        let (ground, place) = (self.ground.clone(), self.place.clone());
+        let (limit_mib, disk) = (self.spec.limits.disk_mib, self.disk.clone());
+        let limited = tokio::task::spawn_blocking(move || {
+            if ground.quota.by_kernel() {
+                return super::limit_disk(&ground, &place, limit_mib);
+            }
+            let size = Root::open(&place.data, ground.uid, ground.gid).map_or(0, |root| root.size());
+            *disk.lock().unwrap_or_else(PoisonError::into_inner) = size;
+            let used_mib = size / (1024 * 1024);
+            if limit_mib > 0 && used_mib > limit_mib {
+                return Err(format!(
+                    "It uses {used_mib} MiB of disk and may use {limit_mib} MiB. Remove files or ask for a higher limit."
+                ));
+            }
+            Ok(())
+        });
+        limited.await.map_err(|error| error.to_string())?
     }
-    Ok(())
+}
+
+/// Has the supervisor write down that a process is about to be: whoever comes after a crash looks for it.
+pub(super) async fn prepared(
+    tell: &mpsc::Sender<Msg>,
+    msg: impl FnOnce(oneshot::Sender<()>) -> Msg,
+) -> Result<(), String> {
+    let (noted, note) = oneshot::channel();
+    let _ = tell.send(msg(noted)).await;
+    note.await.map_err(|_| "The start was cancelled.".to_owned())
+}
+
+fn check_mounts(ground: &Ground, spec: &ContainerSpec) -> Result<(), String> {
+    let refused = spec.mounts.iter().find(|mount| !allowed(&ground.mounts, Path::new(&mount.source)));
+    match refused {
+        None => Ok(()),
+        Some(mount) => Err(format!(
+            "The folder {} may not be mounted. Whoever runs this host can add it, or a folder above it, to ALLOWED_MOUNTS.",
+            mount.source
+        )),
+    }
+}
+
+/// Whether `source` is, or lies in, one of `folders`: by components and after following links.
+fn allowed(folders: &[std::path::PathBuf], source: &Path) -> bool {
+    let plain = source.is_absolute() && source.components().all(|part| !matches!(part, Component::ParentDir));
+    let Ok(real) = source.canonicalize() else { return false };
+    plain
+        && folders
+            .iter()
+            .filter_map(|folder| folder.canonicalize().ok())
+            .any(|folder| real.starts_with(folder))
 }
 
 fn edit(root: &Root, mut file: ConfigFile, gateway: Option<&str>) -> Result<(), String> {
@@ -138,10 +167,10 @@ fn edit(root: &Root, mut file: ConfigFile, gateway: Option<&str>) -> Result<(), 
     root.write_text(&file.path, &edited).map_err(|error| say(&error))
 }
 
-fn environment(ground: &Ground, spec: &ContainerSpec) -> Vec<String> {
+pub(super) fn environment(ground: &Ground, spec: &ContainerSpec) -> Vec<String> {
     let primary = spec.ports.iter().find(|port| port.primary).or(spec.ports.first());
     let mut env = spec.environment.clone();
-    env.insert("TZ".into(), ground.timezone.clone());
+    env.insert("TZ".into(), spec.timezone.clone().unwrap_or_else(|| ground.timezone.clone()));
     env.insert("STARTUP".into(), spec.startup.clone());
     env.insert("SERVER_MEMORY".into(), spec.limits.memory_mib.to_string());
     if let Some(primary) = primary {
@@ -149,4 +178,26 @@ fn environment(ground: &Ground, spec: &ContainerSpec) -> Vec<String> {
         env.insert("SERVER_PORT".into(), primary.port.to_string());
     }
     env.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_is_allowed_by_whole_components_and_where_its_links_lead() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        for name in ["mounts/maps", "mounts-x"] {
+            std::fs::create_dir_all(base.join(name)).unwrap();
+        }
+        std::os::unix::fs::symlink(base.join("mounts-x"), base.join("mounts/link")).unwrap();
+        let folders = [base.join("mounts")];
+        assert!(allowed(&folders, &base.join("mounts")));
+        assert!(allowed(&folders, &base.join("mounts/maps")));
+        assert!(!allowed(&folders, &base.join("mounts-x")));
+        assert!(!allowed(&folders, &base.join("mounts/link")));
+        assert!(!allowed(&folders, &base.join("mounts/../mounts-x")));
+        assert!(!allowed(&folders, &base.join("mounts/nothing")));
+    }
 }

@@ -2,12 +2,23 @@
 
 mod attend;
 mod boot;
+mod effects;
+mod image;
+mod install;
+mod ownership;
+mod requests;
 mod supervisor;
 
 pub(crate) use supervisor::{Ask, Supervisor};
 
 use crate::{
-    console::Console, desired::StateFolder, files::Accounts, link::Link, runtime::Docker,
+    console::Console,
+    desired::StateFolder,
+    files::Accounts,
+    link::Link,
+    quota::Quota,
+    runtime::{self, Docker, Pool},
+    spool::Spool,
     workspace::AllOperations,
 };
 use raptor_core::{
@@ -18,8 +29,9 @@ use raptor_core::{
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
+    time::Duration,
 };
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What all supervisors share.
@@ -29,8 +41,20 @@ pub(crate) struct Ground {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) timezone: String,
+    pub(crate) pool: Pool,
+    pub(crate) quota: Quota,
+    /// Folders that containers may mount.
+    pub(crate) mounts: Vec<PathBuf>,
     pub(crate) clock: Clock,
+    pub(crate) boot_id: String,
+    /// How long a container has to run for its earlier crashes to be forgiven.
+    pub(crate) calm: Duration,
     pub(crate) events: broadcast::Sender<Arc<NodeEvent>>,
+    pub(crate) spool: Spool,
+    /// Starts that nobody waits for, as after a restart of the host, go a few at a time.
+    pub(crate) turns: Semaphore,
+    /// Images that were pulled for containers of this host, with the time when each was last used.
+    pub(crate) images: crate::images::Ledger,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) accounts: Accounts,
@@ -55,15 +79,34 @@ pub(crate) struct Place {
     pub(crate) id: ContainerId,
     pub(crate) data: PathBuf,
     pub(crate) state: StateFolder,
+    /// The engine's name of it.
+    pub(crate) name: String,
+    /// The engine's name of what installs it.
+    pub(crate) installer: String,
 }
 
 impl Ground {
     pub(crate) fn place(&self, id: ContainerId) -> Place {
-        Place { id, data: self.base.join(id.to_string()), state: StateFolder::new(&self.base, id) }
+        Place {
+            id,
+            data: self.base.join(id.to_string()),
+            state: StateFolder::new(&self.base, id),
+            name: runtime::name(id),
+            installer: runtime::installer(id),
+        }
     }
 
     /// Tells everybody who reads the console what the daemon does.
     pub(crate) fn say(&self, console: &Console, text: impl Into<String>) {
         console.say(self.clock.now(), LineKind::Daemon, text);
     }
+}
+
+/// Has the kernel limit the container's data folder. Blocking. The error is a sentence for people.
+fn limit_disk(ground: &Ground, place: &Place, mib: u64) -> Result<(), String> {
+    let project = place.state.project(&ground.base).map_err(|error| error.to_string())?;
+    ground
+        .quota
+        .limit(&place.data, project, mib)
+        .map_err(|error| format!("The disk limit can't be set: {error}"))
 }

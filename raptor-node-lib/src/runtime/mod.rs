@@ -1,10 +1,20 @@
 //! The container engine. Its client's types never leave this folder.
 
+mod containers;
 mod docker;
+mod images;
+mod networks;
 mod raw;
+mod sample;
+mod shape;
 
-pub use docker::{Docker, Ended, Found, Sample};
+pub use containers::{Ended, Found, Ours};
+pub use docker::{Docker, installer, name};
+pub use images::Pulled;
+pub use networks::{OurNetwork, Pool};
 pub use raw::Stdin;
+pub use sample::Sample;
+pub use shape::Shape;
 
 /// Why the engine did not do something.
 #[derive(Debug, thiserror::Error)]

@@ -227,6 +227,13 @@ fn spec(id: ContainerId, disk_mib: u64) -> ContainerSpec {
         config_files: Vec::new(),
         denied_files: Vec::new(),
         suspended: false,
+        policy: Default::default(),
+        install: None,
+        timezone: None,
+        owner: None,
+        network: Default::default(),
+        mounts: Vec::new(),
+        labels: Default::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, AddSshKeyData, AddSshKeyErrors, AddSshKeyResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteSshKeyData, DeleteSshKeyErrors, DeleteSshKeyResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetContainerSftpData, GetContainerSftpErrors, GetContainerSftpResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSshKeysData, ListSshKeysErrors, ListSshKeysResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, PowerContainerData, PowerContainerErrors, PowerContainerResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen';
+import type { AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, CancelContainerInstallData, CancelContainerInstallErrors, CancelContainerInstallResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CleanDaemonImagesData, CleanDaemonImagesErrors, CleanDaemonImagesResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRegistryData, DeleteRegistryErrors, DeleteRegistryResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateResponses, InstallContainerData, InstallContainerErrors, InstallContainerResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRegistriesData, ListRegistriesErrors, ListRegistriesResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, PowerContainerData, PowerContainerErrors, PowerContainerResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SaveRegistryData, SaveRegistryErrors, SaveRegistryResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SetDaemonMaintenanceData, SetDaemonMaintenanceErrors, SetDaemonMaintenanceResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SkipContainerInstallData, SkipContainerInstallErrors, SkipContainerInstallResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerBehaviourData, UpdateContainerBehaviourErrors, UpdateContainerBehaviourResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -108,37 +108,6 @@ export const listSessions = <ThrowOnError extends boolean = false>(options?: Opt
 export const endSession = <ThrowOnError extends boolean = false>(options: Options<EndSessionData, ThrowOnError>) => (options.client ?? client).delete<EndSessionResponses, EndSessionErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/account/sessions/{id}',
-    ...options
-});
-
-/**
- * The caller's public keys for SFTP.
- */
-export const listSshKeys = <ThrowOnError extends boolean = false>(options?: Options<ListSshKeysData, ThrowOnError>) => (options?.client ?? client).get<ListSshKeysResponses, ListSshKeysErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/account/ssh-keys',
-    ...options
-});
-
-/**
- * Add a public key for SFTP.
- */
-export const addSshKey = <ThrowOnError extends boolean = false>(options: Options<AddSshKeyData, ThrowOnError>) => (options.client ?? client).post<AddSshKeyResponses, AddSshKeyErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/account/ssh-keys',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Delete a public key. SFTP sessions that were begun with it end at once.
- */
-export const deleteSshKey = <ThrowOnError extends boolean = false>(options: Options<DeleteSshKeyData, ThrowOnError>) => (options.client ?? client).delete<DeleteSshKeyResponses, DeleteSshKeyErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/account/ssh-keys/{id}',
     ...options
 });
 
@@ -342,6 +311,33 @@ export const renewDaemonKey = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
+ * Begin a daemon's maintenance with a reason, or end it. Meanwhile nothing is placed on it, and only those who manage daemons
+ * start and stop its containers.
+ */
+export const setDaemonMaintenance = <ThrowOnError extends boolean = false>(options: Options<SetDaemonMaintenanceData, ThrowOnError>) => (options.client ?? client).put<SetDaemonMaintenanceResponses, SetDaemonMaintenanceErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/daemons/{id}/maintenance',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Remove images from a host that were pulled for its containers and that nobody has used for a while.
+ */
+export const cleanDaemonImages = <ThrowOnError extends boolean = false>(options: Options<CleanDaemonImagesData, ThrowOnError>) => (options.client ?? client).post<CleanDaemonImagesResponses, CleanDaemonImagesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/daemons/{id}/images/clean',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * A daemon's allocations by address and port.
  */
 export const listAllocations = <ThrowOnError extends boolean = false>(options: Options<ListAllocationsData, ThrowOnError>) => (options.client ?? client).get<ListAllocationsResponses, ListAllocationsErrors, ThrowOnError>({
@@ -373,7 +369,7 @@ export const deleteAllocation = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Change alias and note of an allocation.
+ * Change alias, note and protocols of an allocation.
  */
 export const updateAllocation = <ThrowOnError extends boolean = false>(options: Options<UpdateAllocationData, ThrowOnError>) => (options.client ?? client).put<UpdateAllocationResponses, UpdateAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -581,6 +577,82 @@ export const getConsole = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * Change when the container is started again, its time zone, network, mounts and labels. What concerns Docker holds from the
+ * next start on. Mounts and labels are for those who manage all containers.
+ */
+export const updateContainerBehaviour = <ThrowOnError extends boolean = false>(options: Options<UpdateContainerBehaviourData, ThrowOnError>) => (options.client ?? client).put<UpdateContainerBehaviourResponses, UpdateContainerBehaviourErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/behaviour',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * End the installation that runs.
+ */
+export const cancelContainerInstall = <ThrowOnError extends boolean = false>(options: Options<CancelContainerInstallData, ThrowOnError>) => (options.client ?? client).delete<CancelContainerInstallResponses, CancelContainerInstallErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/installation',
+    ...options
+});
+
+/**
+ * Run the template's installation. What runs is stopped first; the container's state and console tell how it goes.
+ */
+export const installContainer = <ThrowOnError extends boolean = false>(options: Options<InstallContainerData, ThrowOnError>) => (options.client ?? client).post<InstallContainerResponses, InstallContainerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/installation',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Say that the container is installed though its installation failed or never ran.
+ */
+export const skipContainerInstall = <ThrowOnError extends boolean = false>(options: Options<SkipContainerInstallData, ThrowOnError>) => (options.client ?? client).post<SkipContainerInstallResponses, SkipContainerInstallErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/installation/skip',
+    ...options
+});
+
+/**
+ * All logins for registries, without their passwords.
+ */
+export const listRegistries = <ThrowOnError extends boolean = false>(options?: Options<ListRegistriesData, ThrowOnError>) => (options?.client ?? client).get<ListRegistriesResponses, ListRegistriesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/registries',
+    ...options
+});
+
+/**
+ * Add the login for a registry, or replace the one that is there. It is used for images of exactly this host.
+ */
+export const saveRegistry = <ThrowOnError extends boolean = false>(options: Options<SaveRegistryData, ThrowOnError>) => (options.client ?? client).put<SaveRegistryResponses, SaveRegistryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/registries',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Remove a login for a registry.
+ */
+export const deleteRegistry = <ThrowOnError extends boolean = false>(options: Options<DeleteRegistryData, ThrowOnError>) => (options.client ?? client).delete<DeleteRegistryResponses, DeleteRegistryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/registries/{id}',
+    ...options
+});
+
+/**
  * Give the container another allocation. It holds from the next start on.
  */
 export const addContainerAllocation = <ThrowOnError extends boolean = false>(options: Options<AddContainerAllocationData, ThrowOnError>) => (options.client ?? client).post<AddContainerAllocationResponses, AddContainerAllocationErrors, ThrowOnError>({
@@ -608,15 +680,6 @@ export const removeContainerAllocation = <ThrowOnError extends boolean = false>(
 export const setPrimaryAllocation = <ThrowOnError extends boolean = false>(options: Options<SetPrimaryAllocationData, ThrowOnError>) => (options.client ?? client).put<SetPrimaryAllocationResponses, SetPrimaryAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/containers/{id}/allocations/{allocation_id}/primary',
-    ...options
-});
-
-/**
- * How the caller reaches the container's files by SFTP.
- */
-export const getContainerSftp = <ThrowOnError extends boolean = false>(options: Options<GetContainerSftpData, ThrowOnError>) => (options.client ?? client).get<GetContainerSftpResponses, GetContainerSftpErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/containers/{id}/sftp',
     ...options
 });
 

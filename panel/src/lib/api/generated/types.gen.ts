@@ -250,6 +250,10 @@ export type Allocation = {
      */
     port: number;
     /**
+     * Which protocols of it are passed on.
+     */
+    protocol: Protocol;
+    /**
      * What people see in place of the address.
      */
     alias?: string | null;
@@ -291,6 +295,10 @@ export type AllocationDraft = {
      * For those who manage it.
      */
     note?: string | null;
+    /**
+     * Which protocols are passed on; both unless given.
+     */
+    protocol?: Protocol;
 };
 
 /**
@@ -328,6 +336,49 @@ export type AllocationUpdate = {
      * For those who manage it.
      */
     note?: string | null;
+    protocol?: Protocol | null;
+};
+
+/**
+ * How a container behaves over time and towards its host.
+ */
+export type Behaviour = {
+    /**
+     * When it is started again.
+     */
+    policy?: Policy;
+    /**
+     * Its time zone, such as `Europe/Berlin`; the daemon's unless given.
+     */
+    timezone?: string | null;
+    /**
+     * Which other containers it can talk to.
+     */
+    network?: Network;
+    /**
+     * Folders of the host.
+     */
+    mounts?: Array<Mount>;
+    /**
+     * Labels for the host's own tools.
+     */
+    labels?: {
+        [key: string]: string;
+    };
+};
+
+/**
+ * An image that is no longer on a host.
+ */
+export type CleanedImages = {
+    /**
+     * The references of images that were removed.
+     */
+    images: Array<string>;
+    /**
+     * Bytes that became free.
+     */
+    freed_bytes: number;
 };
 
 /**
@@ -433,6 +484,11 @@ export type Container = ContainerSummary & {
      * Milliseconds between asking it to stop and killing it.
      */
     stop_timeout_ms: number;
+    behaviour?: Behaviour | null;
+    /**
+     * Whether its template has an installation script.
+     */
+    installable: boolean;
     /**
      * Whether its daemon knows its newest declaration.
      */
@@ -477,40 +533,6 @@ export type ContainerRef = {
 };
 
 /**
- * What an SFTP client has to be given. The password is that of the account; a public key works too.
- */
-export type ContainerSftp = {
-    /**
-     * Host name or address; null for the host that the panel is on.
-     */
-    host?: string | null;
-    /**
-     * Port.
-     */
-    port: number;
-    /**
-     * User name: the account's, a dot, and the container's short id.
-     */
-    username: string;
-    /**
-     * The host key's fingerprint, as clients show it: `SHA256:…`.
-     */
-    fingerprint: string;
-    /**
-     * The host key, as `known_hosts` has it.
-     */
-    public_key: string;
-    /**
-     * Whether an administrator has made it read-only.
-     */
-    read_only: boolean;
-    /**
-     * Why it does not work now, with what to do.
-     */
-    problem?: string | null;
-};
-
-/**
  * The order of containers.
  */
 export type ContainerSort = 'name' | 'oldest' | 'newest';
@@ -545,6 +567,16 @@ export type ContainerStatus = {
      */
     problem?: string | null;
     progress?: Progress | null;
+    hold?: Hold | null;
+    /**
+     * The number of the newest installation that has ended, well or not; 0 = none.
+     */
+    installed: number;
+    crashes?: Crashes | null;
+    /**
+     * Why some of its limits hold only from the next start on.
+     */
+    pending?: string | null;
 };
 
 /**
@@ -603,6 +635,10 @@ export type ContainerSummary = {
      * Whether it is being deleted.
      */
     deleting: boolean;
+    /**
+     * Its newest installation.
+     */
+    installation: Installation;
     /**
      * When it was made.
      */
@@ -663,6 +699,28 @@ export type ContainerVariable = {
      * The input that fits.
      */
     input: VariableInput;
+};
+
+/**
+ * Crashes in a row.
+ */
+export type Crashes = {
+    /**
+     * How many.
+     */
+    count: number;
+    /**
+     * Whether it is no longer started by itself.
+     */
+    quarantined: boolean;
+    /**
+     * When it will be started again.
+     */
+    again_at?: string | null;
+    /**
+     * Its last lines before the newest crash.
+     */
+    lines: Array<string>;
 };
 
 /**
@@ -734,14 +792,6 @@ export type Daemon = {
      */
     disk_limit_mib?: number | null;
     /**
-     * Whether files can't be changed by SFTP there.
-     */
-    sftp_read_only: boolean;
-    /**
-     * For how many hours SFTP keys that are known there work while the API is away; 0 = never.
-     */
-    sftp_offline_hours: number;
-    /**
      * When it was added.
      */
     created_at: string;
@@ -765,6 +815,10 @@ export type Daemon = {
      * How the link is.
      */
     connection: DaemonConnection;
+    /**
+     * Why nothing is placed on it and its containers are left alone, while that is so.
+     */
+    maintenance?: string | null;
     system?: SystemInfo | null;
 };
 
@@ -818,14 +872,6 @@ export type DaemonDraft = {
      * Disk in MiB that containers may have together; what the host has unless given.
      */
     disk_limit_mib?: number | null;
-    /**
-     * Whether files can't be changed by SFTP there.
-     */
-    sftp_read_only?: boolean;
-    /**
-     * For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
-     */
-    sftp_offline_hours?: number | null;
 };
 
 /**
@@ -890,6 +936,24 @@ export type DaemonUsage = {
 };
 
 /**
+ * How a host keeps its containers' disk limits.
+ */
+export type DiskLimits = {
+    /**
+     * Whether the kernel does it: the container itself finds its disk full.
+     */
+    by_kernel: boolean;
+    /**
+     * The file system that holds the containers' files (`ext4`, `xfs`).
+     */
+    file_system: string;
+    /**
+     * How it is done now, and how to get the better way where there is one.
+     */
+    note: string;
+};
+
+/**
  * How a process ended.
  */
 export type Exit = {
@@ -909,6 +973,21 @@ export type Exit = {
      * When.
      */
     at: string;
+};
+
+/**
+ * What keeps a container from being started though nobody suspended it.
+ */
+export type Hold = 'installing' | 'install_failed';
+
+/**
+ * Which images go.
+ */
+export type ImageCleaning = {
+    /**
+     * Days for which no container has used them; 0 = all that none uses now.
+     */
+    unused_days: number;
 };
 
 /**
@@ -955,6 +1034,47 @@ export type Install = {
      * The script.
      */
     script: string;
+};
+
+/**
+ * An installation to be run.
+ */
+export type InstallRequest = {
+    /**
+     * Whether the container's files are removed first.
+     */
+    wipe?: boolean;
+    /**
+     * Whether the container starts afterwards.
+     */
+    start?: boolean;
+};
+
+/**
+ * How an installation stands.
+ */
+export type InstallState = 'none' | 'pending' | 'installed' | 'failed';
+
+/**
+ * The newest installation of a container.
+ */
+export type Installation = {
+    /**
+     * How it stands.
+     */
+    state: InstallState;
+    /**
+     * Grows with each one that is asked for; 0 = none ever was.
+     */
+    number: number;
+    /**
+     * Why it failed.
+     */
+    message?: string | null;
+    /**
+     * When it ended.
+     */
+    ended_at?: string | null;
 };
 
 /**
@@ -1014,7 +1134,7 @@ export type LimitsUpdate = {
 /**
  * Who wrote a console line.
  */
-export type LineKind = 'output' | 'command' | 'daemon';
+export type LineKind = 'output' | 'command' | 'daemon' | 'install';
 
 /**
  * One message of a container's live stream. This is also the frame that the browser gets.
@@ -1090,7 +1210,46 @@ export type LiveState = {
     problem?: string | null;
     progress?: Progress | null;
     last_exit?: Exit | null;
+    hold?: Hold | null;
+    crashes?: Crashes | null;
+    /**
+     * Why some of its limits hold only from the next start on.
+     */
+    pending?: string | null;
 };
+
+/**
+ * A daemon's maintenance.
+ */
+export type MaintenanceUpdate = {
+    /**
+     * Why, as its users see it; null ends it.
+     */
+    reason?: string | null;
+};
+
+/**
+ * A folder of the host inside a container. The daemon has to allow it.
+ */
+export type Mount = {
+    /**
+     * Absolute path on the host.
+     */
+    source: string;
+    /**
+     * Absolute path in the container.
+     */
+    target: string;
+    /**
+     * Whether the container may only read it.
+     */
+    read_only: boolean;
+};
+
+/**
+ * Which other containers a container can talk to.
+ */
+export type Network = 'alone' | 'owner';
 
 /**
  * A container to be made.
@@ -1141,7 +1300,15 @@ export type NewContainer = {
      */
     stop_timeout_ms?: number | null;
     /**
-     * Whether to start it at once.
+     * How it behaves over time and towards its host.
+     */
+    behaviour?: Behaviour;
+    /**
+     * Whether the template's installation is left out.
+     */
+    skip_install?: boolean;
+    /**
+     * Whether to start it at once, or when it is installed.
      */
     start?: boolean;
 };
@@ -1244,6 +1411,28 @@ export type PermissionList = {
 export type Phase = 'offline' | 'starting' | 'running' | 'stopping';
 
 /**
+ * What a container's owner decided about starting it again.
+ */
+export type Policy = {
+    /**
+     * Whether it comes back by itself.
+     */
+    restart?: RestartPolicy;
+    /**
+     * Whether an end that nobody asked for is a crash at all.
+     */
+    detect_crashes?: boolean;
+    /**
+     * Whether it is one also with exit code 0.
+     */
+    clean_exit_is_crash?: boolean;
+    /**
+     * Crashes in a row after which it is no longer started by itself; 0 = it always is.
+     */
+    max_crashes?: number;
+};
+
+/**
  * What somebody asks of a container's process.
  */
 export type PowerAction = 'start' | 'stop' | 'restart' | 'kill';
@@ -1304,10 +1493,23 @@ export type Progress = {
      * Bytes in all, over the layers whose size is known.
      */
     total_bytes: number;
+    /**
+     * Layers that are there.
+     */
+    layers_done?: number;
+    /**
+     * Layers in all, as far as known.
+     */
+    layers_total?: number;
     step: 'pulling';
 } | {
     step: 'preparing';
 };
+
+/**
+ * Which protocols of a port are passed on.
+ */
+export type Protocol = 'both' | 'tcp' | 'udp';
 
 /**
  * What anybody may know of this Raptor.
@@ -1326,6 +1528,66 @@ export type PublicSettings = {
      */
     api_version: string;
 };
+
+/**
+ * A login for a registry. Its password can't be read.
+ */
+export type Registry = {
+    /**
+     * Its id.
+     */
+    id: RegistryId;
+    /**
+     * The registry's host, with its port where it has one.
+     */
+    host: string;
+    /**
+     * User name.
+     */
+    username: string;
+    /**
+     * When it was last changed.
+     */
+    updated_at: string;
+};
+
+/**
+ * A login to be added, or to take the place of the one for the same host.
+ */
+export type RegistryDraft = {
+    /**
+     * The registry's host as images name it.
+     */
+    host: string;
+    /**
+     * User name.
+     */
+    username: string;
+    /**
+     * Password or token. It is stored encrypted and never shown.
+     */
+    password: string;
+};
+
+/**
+ * A login for a registry of images.
+ */
+export type RegistryId = string;
+
+/**
+ * All logins for registries.
+ */
+export type RegistryList = {
+    /**
+     * By host.
+     */
+    items: Array<Registry>;
+};
+
+/**
+ * Whether a container comes back by itself.
+ */
+export type RestartPolicy = 'always' | 'unless_stopped' | 'never';
 
 /**
  * A role.
@@ -1480,28 +1742,6 @@ export type SessionToken = {
 };
 
 /**
- * The host's SFTP server.
- */
-export type SftpServer = {
-    /**
-     * Its port.
-     */
-    port: number;
-    /**
-     * The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
-     */
-    fingerprint: string;
-    /**
-     * The host key in OpenSSH's one-line format.
-     */
-    public_key: string;
-    /**
-     * Why it does not serve, with what to do.
-     */
-    problem?: string | null;
-};
-
-/**
  * Who wants to sign in.
  */
 export type SignIn = {
@@ -1513,65 +1753,6 @@ export type SignIn = {
      * The password.
      */
     password: string;
-};
-
-/**
- * A public key for SFTP.
- */
-export type SshKey = {
-    /**
-     * Its id.
-     */
-    id: SshKeyId;
-    /**
-     * Name for people.
-     */
-    name: string;
-    /**
-     * `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256` and the like.
-     */
-    algorithm: string;
-    /**
-     * As `ssh-keygen -l` shows it.
-     */
-    fingerprint: string;
-    /**
-     * When it was added.
-     */
-    created_at: string;
-    /**
-     * When somebody last signed in with it.
-     */
-    last_used_at?: string | null;
-};
-
-/**
- * A public key to be added.
- */
-export type SshKeyDraft = {
-    /**
-     * Name for people, at most 64 characters; the key's comment unless given.
-     */
-    name?: string | null;
-    /**
-     * A line such as `ssh-ed25519 AAAA… you@computer`.
-     */
-    public_key: string;
-};
-
-/**
- * A public key of a user.
- */
-export type SshKeyId = string;
-
-/**
- * The caller's public keys.
- */
-export type SshKeyList = {
-    /**
-     * The newest first.
-     */
-    items: Array<SshKey>;
 };
 
 /**
@@ -1723,7 +1904,14 @@ export type SystemInfo = {
      * The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
      */
     ips: Array<string>;
-    sftp?: SftpServer | null;
+    /**
+     * How the containers' disk limits are kept.
+     */
+    disk_limits: DiskLimits;
+    /**
+     * Folders that containers may mount.
+     */
+    allowed_mounts: Array<string>;
 };
 
 /**
@@ -2366,95 +2554,6 @@ export type EndSessionResponses = {
 
 export type EndSessionResponse = EndSessionResponses[keyof EndSessionResponses];
 
-export type ListSshKeysData = {
-    body?: never;
-    path?: never;
-    query?: never;
-    url: '/api/v1/account/ssh-keys';
-};
-
-export type ListSshKeysErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type ListSshKeysError = ListSshKeysErrors[keyof ListSshKeysErrors];
-
-export type ListSshKeysResponses = {
-    /**
-     * Done
-     */
-    200: SshKeyList;
-};
-
-export type ListSshKeysResponse = ListSshKeysResponses[keyof ListSshKeysResponses];
-
-export type AddSshKeyData = {
-    body: SshKeyDraft;
-    path?: never;
-    query?: never;
-    url: '/api/v1/account/ssh-keys';
-};
-
-export type AddSshKeyErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type AddSshKeyError = AddSshKeyErrors[keyof AddSshKeyErrors];
-
-export type AddSshKeyResponses = {
-    /**
-     * Done
-     */
-    201: SshKey;
-};
-
-export type AddSshKeyResponse = AddSshKeyResponses[keyof AddSshKeyResponses];
-
-export type DeleteSshKeyData = {
-    body?: never;
-    path: {
-        id: SshKeyId;
-    };
-    query?: never;
-    url: '/api/v1/account/ssh-keys/{id}';
-};
-
-export type DeleteSshKeyErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type DeleteSshKeyError = DeleteSshKeyErrors[keyof DeleteSshKeyErrors];
-
-export type DeleteSshKeyResponses = {
-    /**
-     * Done
-     */
-    204: void;
-};
-
-export type DeleteSshKeyResponse = DeleteSshKeyResponses[keyof DeleteSshKeyResponses];
-
 export type ListAccountActivityData = {
     body?: never;
     path?: never;
@@ -3063,6 +3162,68 @@ export type RenewDaemonKeyResponses = {
 };
 
 export type RenewDaemonKeyResponse = RenewDaemonKeyResponses[keyof RenewDaemonKeyResponses];
+
+export type SetDaemonMaintenanceData = {
+    body: MaintenanceUpdate;
+    path: {
+        id: DaemonId;
+    };
+    query?: never;
+    url: '/api/v1/daemons/{id}/maintenance';
+};
+
+export type SetDaemonMaintenanceErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SetDaemonMaintenanceError = SetDaemonMaintenanceErrors[keyof SetDaemonMaintenanceErrors];
+
+export type SetDaemonMaintenanceResponses = {
+    /**
+     * Done
+     */
+    200: Daemon;
+};
+
+export type SetDaemonMaintenanceResponse = SetDaemonMaintenanceResponses[keyof SetDaemonMaintenanceResponses];
+
+export type CleanDaemonImagesData = {
+    body: ImageCleaning;
+    path: {
+        id: DaemonId;
+    };
+    query?: never;
+    url: '/api/v1/daemons/{id}/images/clean';
+};
+
+export type CleanDaemonImagesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type CleanDaemonImagesError = CleanDaemonImagesErrors[keyof CleanDaemonImagesErrors];
+
+export type CleanDaemonImagesResponses = {
+    /**
+     * Done
+     */
+    200: CleanedImages;
+};
+
+export type CleanDaemonImagesResponse = CleanDaemonImagesResponses[keyof CleanDaemonImagesResponses];
 
 export type ListAllocationsData = {
     body?: never;
@@ -3827,6 +3988,215 @@ export type GetConsoleResponses = {
 
 export type GetConsoleResponse = GetConsoleResponses[keyof GetConsoleResponses];
 
+export type UpdateContainerBehaviourData = {
+    body: Behaviour;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/behaviour';
+};
+
+export type UpdateContainerBehaviourErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type UpdateContainerBehaviourError = UpdateContainerBehaviourErrors[keyof UpdateContainerBehaviourErrors];
+
+export type UpdateContainerBehaviourResponses = {
+    /**
+     * Done
+     */
+    200: Container;
+};
+
+export type UpdateContainerBehaviourResponse = UpdateContainerBehaviourResponses[keyof UpdateContainerBehaviourResponses];
+
+export type CancelContainerInstallData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/installation';
+};
+
+export type CancelContainerInstallErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type CancelContainerInstallError = CancelContainerInstallErrors[keyof CancelContainerInstallErrors];
+
+export type CancelContainerInstallResponses = {
+    /**
+     * Done
+     */
+    202: unknown;
+};
+
+export type InstallContainerData = {
+    body: InstallRequest;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/installation';
+};
+
+export type InstallContainerErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type InstallContainerError = InstallContainerErrors[keyof InstallContainerErrors];
+
+export type InstallContainerResponses = {
+    /**
+     * Done
+     */
+    202: unknown;
+};
+
+export type SkipContainerInstallData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/installation/skip';
+};
+
+export type SkipContainerInstallErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SkipContainerInstallError = SkipContainerInstallErrors[keyof SkipContainerInstallErrors];
+
+export type SkipContainerInstallResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type SkipContainerInstallResponse = SkipContainerInstallResponses[keyof SkipContainerInstallResponses];
+
+export type ListRegistriesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/registries';
+};
+
+export type ListRegistriesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListRegistriesError = ListRegistriesErrors[keyof ListRegistriesErrors];
+
+export type ListRegistriesResponses = {
+    /**
+     * Done
+     */
+    200: RegistryList;
+};
+
+export type ListRegistriesResponse = ListRegistriesResponses[keyof ListRegistriesResponses];
+
+export type SaveRegistryData = {
+    body: RegistryDraft;
+    path?: never;
+    query?: never;
+    url: '/api/v1/registries';
+};
+
+export type SaveRegistryErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SaveRegistryError = SaveRegistryErrors[keyof SaveRegistryErrors];
+
+export type SaveRegistryResponses = {
+    /**
+     * Done
+     */
+    200: Registry;
+};
+
+export type SaveRegistryResponse = SaveRegistryResponses[keyof SaveRegistryResponses];
+
+export type DeleteRegistryData = {
+    body?: never;
+    path: {
+        id: RegistryId;
+    };
+    query?: never;
+    url: '/api/v1/registries/{id}';
+};
+
+export type DeleteRegistryErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type DeleteRegistryError = DeleteRegistryErrors[keyof DeleteRegistryErrors];
+
+export type DeleteRegistryResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type DeleteRegistryResponse = DeleteRegistryResponses[keyof DeleteRegistryResponses];
+
 export type AddContainerAllocationData = {
     body: AllocationChoice;
     path: {
@@ -3921,37 +4291,6 @@ export type SetPrimaryAllocationResponses = {
 };
 
 export type SetPrimaryAllocationResponse = SetPrimaryAllocationResponses[keyof SetPrimaryAllocationResponses];
-
-export type GetContainerSftpData = {
-    body?: never;
-    path: {
-        id: ContainerId;
-    };
-    query?: never;
-    url: '/api/v1/containers/{id}/sftp';
-};
-
-export type GetContainerSftpErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type GetContainerSftpError = GetContainerSftpErrors[keyof GetContainerSftpErrors];
-
-export type GetContainerSftpResponses = {
-    /**
-     * Done
-     */
-    200: ContainerSftp;
-};
-
-export type GetContainerSftpResponse = GetContainerSftpResponses[keyof GetContainerSftpResponses];
 
 export type ListAccessData = {
     body?: never;

@@ -1,147 +1,14 @@
-//! The host on a real Docker Engine. Needs the image that `cargo xtask images` makes; `cargo xtask test` does all that.
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! Starting, running, ending.
 
+use crate::world::{ECHO, PATIENCE, World, docker, docker_output, spec};
 use futures_util::StreamExt;
 use raptor_core::{
-    containers::{Limits, lifecycle::Phase},
-    id::ContainerId,
-    node::{
-        ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, PortBinding, PowerAction,
-        Since,
-    },
+    containers::lifecycle::{Phase, RestartPolicy},
+    node::{Happening, LiveFrame, LiveParts, Node, PortBinding, PowerAction, Protocol, Since},
     templates::{ConfigEdit, ConfigFile, ConfigParser, StopRule},
 };
 use raptor_node_lib::Host;
-use std::{collections::BTreeMap, path::PathBuf, process::Command, time::Duration};
-
-const PATIENCE: Duration = Duration::from_secs(40);
-
-/// Whether Docker is to be used; a skip is said, and is a failure in CI.
-fn docker() -> bool {
-    if std::env::var_os("RAPTOR_TEST_DOCKER").is_some() {
-        return true;
-    }
-    assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "RAPTOR_TEST_DOCKER is needed in CI");
-    println!("SKIP: Docker, run `cargo xtask test`");
-    false
-}
-
-struct World {
-    host: Host,
-    base: PathBuf,
-    id: ContainerId,
-    _folder: tempfile::TempDir,
-}
-
-impl World {
-    async fn new(startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let base = folder.path().join("containers");
-        std::fs::create_dir(&base).unwrap();
-        // The containers' user has to come as far as its own folder.
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(folder.path(), open).unwrap();
-        let host = Host::builder(&base).build().await.unwrap();
-        let mut spec = spec(startup);
-        change(&mut spec);
-        let id = spec.id;
-        host.declare(spec).await.unwrap();
-        Self { host, base, id, _folder: folder }
-    }
-
-    async fn until(&self, what: &str, met: impl Fn(&ContainerStatus) -> bool) -> ContainerStatus {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let status = self
-                .host
-                .containers()
-                .await
-                .unwrap()
-                .into_iter()
-                .find(|status| status.id == self.id)
-                .unwrap();
-            if met(&status) {
-                return status;
-            }
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "not {what}: {status:?}\n{}",
-                self.transcript().await
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    async fn phase(&self, phase: Phase) -> ContainerStatus {
-        self.until(&format!("{phase:?}"), |status| status.phase == phase).await
-    }
-
-    async fn line(&self, text: &str) -> ConsoleLine {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let lines = self.host.console(self.id, None, 1_000).await.unwrap();
-            if let Some(line) = lines.into_iter().find(|line| line.text.contains(text)) {
-                return line;
-            }
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "no line {text:?} in\n{}",
-                self.transcript().await
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    async fn transcript(&self) -> String {
-        let lines = self.host.console(self.id, None, 1_000).await.unwrap();
-        lines.into_iter().map(|line| format!("{} {:?} {}\n", line.seq, line.kind, line.text)).collect()
-    }
-
-    /// The daemon dies and another one takes its place.
-    async fn restart_daemon(&mut self) {
-        self.host.shutdown().await;
-        self.host = Host::builder(&self.base).build().await.unwrap();
-    }
-
-    fn inspect(&self, format: &str) -> String {
-        docker_output(&["inspect", "--format", format, &format!("raptor-{}", self.id)])
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = Command::new("docker").args(["rm", "-f", &format!("raptor-{}", self.id)]).output();
-    }
-}
-
-fn docker_output(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output().unwrap();
-    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn spec(startup: &str) -> ContainerSpec {
-    ContainerSpec {
-        id: ContainerId::generate(),
-        revision: 1,
-        name: "test".into(),
-        image: "~raptor-test/busybox:1".into(),
-        startup: startup.into(),
-        environment: BTreeMap::from([("GREETING".into(), "hello".into())]),
-        limits: Limits { memory_mib: 64, pids: 64, ..Limits::default() },
-        ports: Vec::new(),
-        done: vec!["ready".into()],
-        strip_ansi: false,
-        stop: StopRule::Command { command: "stop".into() },
-        stop_timeout_ms: 3_000,
-        config_files: Vec::new(),
-        suspended: false,
-        denied_files: Vec::new(),
-    }
-}
-
-/// Says that it is ready, then repeats what it reads, until it reads `stop`.
-const ECHO: &str = "sh -c 'echo {{GREETING}} ready; while read line; do [ \"$line\" = stop ] && exit 0; echo \"got $line\"; done'";
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_container_starts_answers_and_stops() {
@@ -170,7 +37,8 @@ async fn a_container_is_as_locked_up_as_it_can_be() {
     if !docker() {
         return;
     }
-    let port = PortBinding { ip: [127, 0, 0, 1].into(), port: 38_417, primary: true };
+    let port =
+        PortBinding { ip: [127, 0, 0, 1].into(), port: 38_417, protocol: Protocol::Both, primary: true };
     let world = World::new(ECHO, |spec| spec.ports = vec![port]).await;
     world.host.power(world.id, PowerAction::Start).await.unwrap();
     world.phase(Phase::Running).await;
@@ -209,22 +77,78 @@ async fn what_ignores_its_stop_is_killed_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn an_end_from_outside_is_noticed_and_answered_by_one_start() {
+async fn a_crash_is_answered_by_a_start_after_a_pause_and_repeated_ones_by_quarantine() {
     if !docker() {
         return;
     }
-    let world = World::new(ECHO, |_| {}).await;
+    let world = World::new(ECHO, |spec| spec.policy.max_crashes = 2).await;
     world.host.power(world.id, PowerAction::Start).await.unwrap();
     world.phase(Phase::Running).await;
     let name = format!("raptor-{}", world.id);
     docker_output(&["kill", &name]);
-    let status = world
-        .until("started again", |status| status.phase == Phase::Running && status.last_exit.is_some())
-        .await;
-    assert!(status.last_exit.unwrap().crash);
+    let waiting = world.until("waiting", |status| status.crashes.is_some()).await;
+    assert_eq!(waiting.phase, Phase::Offline);
+    assert!(waiting.last_exit.unwrap().crash);
+    assert!(waiting.crashes.unwrap().again_at.is_some());
+    world.phase(Phase::Running).await;
     docker_output(&["kill", &name]);
-    world.phase(Phase::Offline).await;
-    world.line("it stays offline").await;
+    let status = world
+        .until("quarantined", |status| status.crashes.as_ref().is_some_and(|crashes| crashes.quarantined))
+        .await;
+    let crashes = status.crashes.unwrap();
+    assert_eq!((status.phase, crashes.count), (Phase::Offline, 2));
+    assert_eq!(crashes.lines, ["hello ready"]);
+    let counts: Vec<_> = world
+        .happened()
+        .await
+        .into_iter()
+        .filter_map(|event| match event.what {
+            Happening::Crashed { count, quarantined, .. } => Some((event.number, count, quarantined)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(counts, [(1, 1, false), (2, 2, true)]);
+    let refused = world.host.command(world.id, "ping", "").await.unwrap_err();
+    assert_eq!(refused.to_string(), "The container is offline.");
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    assert_eq!(world.phase(Phase::Running).await.crashes, None, "one click tries again");
+}
+
+#[tokio::test]
+async fn what_was_ended_from_outside_while_the_daemon_was_away_comes_back_by_its_policy() {
+    if !docker() {
+        return;
+    }
+    for (restart, phase) in
+        [(RestartPolicy::UnlessStopped, Phase::Running), (RestartPolicy::Never, Phase::Offline)]
+    {
+        let mut world = World::new(ECHO, |spec| spec.policy.restart = restart).await;
+        world.host.power(world.id, PowerAction::Start).await.unwrap();
+        world.phase(Phase::Running).await;
+        world.host.shutdown().await;
+        docker_output(&["kill", &format!("raptor-{}", world.id)]);
+        world.restart_daemon().await;
+        let status =
+            world.until("settled", |status| status.phase == phase && status.last_exit.is_some()).await;
+        assert!(!status.last_exit.unwrap().crash, "{status:?}\n{}", world.transcript().await);
+    }
+}
+
+#[tokio::test]
+async fn whoever_was_stopped_stays_stopped_when_the_daemon_returns_unless_it_is_always_to_run() {
+    if !docker() {
+        return;
+    }
+    for (restart, comes_back) in [(RestartPolicy::UnlessStopped, false), (RestartPolicy::Always, true)] {
+        let mut world = World::new(ECHO, |spec| spec.policy.restart = restart).await;
+        world.host.power(world.id, PowerAction::Start).await.unwrap();
+        world.phase(Phase::Running).await;
+        world.host.power(world.id, PowerAction::Stop).await.unwrap();
+        world.phase(Phase::Offline).await;
+        world.restart_daemon().await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(world.until("there", |_| true).await.phase != Phase::Offline, comes_back);
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,93 @@
+//! How containers run, on the wire: behaviour, installation, registries, maintenance.
+
+use chrono::{DateTime, Utc};
+use raptor_core::{
+    containers::{self, InstallState},
+    id::RegistryId,
+    registries,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The newest installation of a container.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Installation {
+    /// How it stands.
+    pub state: InstallState,
+    /// Grows with each one that is asked for; 0 = none ever was.
+    pub number: u64,
+    /// Why it failed.
+    pub message: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+impl From<&containers::Installation> for Installation {
+    fn from(installation: &containers::Installation) -> Self {
+        let containers::Installation { number, state, message, ended_at, .. } = installation;
+        Self { state: *state, number: *number, message: message.clone(), ended_at: *ended_at }
+    }
+}
+
+/// An installation to be run.
+#[derive(Deserialize, ToSchema)]
+pub struct InstallRequest {
+    /// Whether the container's files are removed first.
+    #[serde(default)]
+    pub wipe: bool,
+    /// Whether the container starts afterwards.
+    #[serde(default)]
+    pub start: bool,
+}
+
+/// A daemon's maintenance.
+#[derive(Deserialize, ToSchema)]
+pub struct MaintenanceUpdate {
+    /// Why, as its users see it; null ends it.
+    pub reason: Option<String>,
+}
+
+/// Which images go.
+#[derive(Deserialize, ToSchema)]
+pub struct ImageCleaning {
+    /// Days for which no container has used them; 0 = all that none uses now.
+    pub unused_days: u64,
+}
+
+/// A login for a registry. Its password can't be read.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Registry {
+    /// Its id.
+    pub id: RegistryId,
+    /// The registry's host, with its port where it has one.
+    pub host: String,
+    /// User name.
+    pub username: String,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<registries::Registry> for Registry {
+    fn from(registry: registries::Registry) -> Self {
+        let registries::Registry { id, host, username, updated_at, .. } = registry;
+        Self { id, host, username, updated_at }
+    }
+}
+
+/// All logins for registries.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RegistryList {
+    /// By host.
+    pub items: Vec<Registry>,
+}
+
+/// A login to be added, or to take the place of the one for the same host.
+#[derive(Deserialize, ToSchema)]
+pub struct RegistryDraft {
+    /// The registry's host as images name it.
+    pub host: String,
+    /// User name.
+    pub username: String,
+    /// Password or token. It is stored encrypted and never shown.
+    pub password: String,
+}

@@ -1,0 +1,145 @@
+//! How a container behaves over time and towards its host.
+
+use super::lifecycle::Policy;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Which other containers a container can talk to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// None: it has a network of its own.
+    #[default]
+    Alone,
+    /// Those of the same owner on the same host that chose this too. They find each other by `raptor-` and their id.
+    Owner,
+}
+
+/// A folder of the host inside a container. The daemon has to allow it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Mount {
+    /// Absolute path on the host.
+    pub source: String,
+    /// Absolute path in the container.
+    pub target: String,
+    /// Whether the container may only read it.
+    pub read_only: bool,
+}
+
+/// How a container behaves over time and towards its host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Behaviour {
+    /// When it is started again.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Its time zone, such as `Europe/Berlin`; the daemon's unless given.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    /// Which other containers it can talk to.
+    #[serde(default)]
+    pub network: Network,
+    /// Folders of the host.
+    #[serde(default)]
+    pub mounts: Vec<Mount>,
+    /// Labels for the host's own tools.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Behaviour {
+    /// Checks it. Whether its daemon allows the mounts is the daemon's to say.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field.
+    pub fn check(&self) -> Result<()> {
+        if self.timezone.as_deref().is_some_and(|zone| !is_zone(zone)) {
+            return Err(Error::invalid("timezone", "Use the name of a time zone, such as Europe/Berlin."));
+        }
+        if self.mounts.len() > 20 {
+            return Err(Error::invalid("mounts", "Use at most 20 mounts."));
+        }
+        for mount in &self.mounts {
+            mount.check()?;
+        }
+        let label_fits = |(name, value): (&String, &String)| {
+            let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/');
+            let name_fits = (1..=100).contains(&name.len()) && name.chars().all(known);
+            name_fits && value.len() <= 1_000 && !value.chars().any(char::is_control)
+        };
+        if self.labels.len() > 50 || !self.labels.iter().all(label_fits) {
+            return Err(Error::invalid(
+                "labels",
+                "Use at most 50 labels with names of letters, digits, . - _ and /.",
+            ));
+        }
+        if self.labels.keys().any(|name| name.starts_with("raptor.")) {
+            return Err(Error::invalid("labels", "Labels that begin with raptor. belong to Raptor."));
+        }
+        Ok(())
+    }
+}
+
+impl Mount {
+    fn check(&self) -> Result<()> {
+        let absolute = |path: &str| {
+            path.starts_with('/')
+                && path.len() <= 1_000
+                && !path.contains([':', '\0', '\n'])
+                && !path.split('/').any(|part| part == "..")
+        };
+        if !absolute(&self.source) || !absolute(&self.target) {
+            return Err(Error::invalid("mounts", "Use absolute paths without .. and colons."));
+        }
+        let target = self.target.trim_end_matches('/');
+        let taken = ["", "/home/container", "/tmp", "/proc", "/sys", "/dev"];
+        if taken.contains(&target) || ["/proc/", "/sys/", "/dev/"].iter().any(|path| target.starts_with(path))
+        {
+            return Err(Error::invalid("mounts", format!("{} is taken inside a container.", self.target)));
+        }
+        Ok(())
+    }
+}
+
+fn is_zone(zone: &str) -> bool {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
+    (1..=64).contains(&zone.len()) && zone.chars().all(known) && !zone.starts_with('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_leads_nowhere_it_must_not() {
+        let with = |source: &str, target: &str| Behaviour {
+            mounts: vec![Mount { source: source.into(), target: target.into(), read_only: true }],
+            ..Behaviour::default()
+        };
+        assert!(with("/srv/maps", "/maps").check().is_ok());
+        for (source, target) in [
+            ("srv", "/maps"),
+            ("/srv/../etc", "/maps"),
+            ("/srv", "/home/container/"),
+            ("/srv", "/proc/self"),
+            ("/srv", "/"),
+            ("/srv:rw", "/maps"),
+        ] {
+            assert!(with(source, target).check().is_err(), "{source} at {target}");
+        }
+    }
+
+    #[test]
+    fn our_own_labels_cannot_be_set() {
+        let labels = BTreeMap::from([("raptor.container".into(), "x".into())]);
+        assert!(Behaviour { labels, ..Behaviour::default() }.check().is_err());
+    }
+
+    #[test]
+    fn what_was_kept_before_a_setting_existed_has_its_default() {
+        assert_eq!(serde_json::from_str::<Behaviour>("{}").unwrap(), Behaviour::default());
+    }
+}

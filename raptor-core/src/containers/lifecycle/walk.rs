@@ -1,0 +1,260 @@
+//! The promises, in every state that can be reached.
+
+use super::*;
+use std::collections::{HashSet, VecDeque};
+
+const INPUTS: [Input; 22] = [
+    Input::Power(Power::Start),
+    Input::Power(Power::Stop),
+    Input::Power(Power::Restart),
+    Input::Power(Power::Kill),
+    Input::StopTyped,
+    Input::Ready,
+    Input::BootFailed,
+    Input::Exited(Ending::Clean),
+    Input::Exited(Ending::Badly),
+    Input::Exited(Ending::Interrupted),
+    Input::StopDeadline,
+    Input::BackoffOver,
+    Input::Calm,
+    Input::Suspend,
+    Input::Unsuspend,
+    Input::Install { start: true },
+    Input::Install { start: false },
+    Input::InstallEnded { ok: true },
+    Input::InstallEnded { ok: false },
+    Input::CancelInstall,
+    Input::InstallDropped,
+    Input::TakenOver,
+];
+
+/// What the world really is, beside what the machine believes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct World {
+    life: Life,
+    process: bool,
+    installer: bool,
+    deadline: bool,
+    backoff: bool,
+}
+
+const START: World =
+    World { life: Life::NEW, process: false, installer: false, deadline: false, backoff: false };
+
+fn policies() -> impl Iterator<Item = Policy> {
+    [RestartPolicy::Always, RestartPolicy::UnlessStopped, RestartPolicy::Never].into_iter().flat_map(
+        |restart| {
+            [(true, true), (true, false), (false, false)].map(|(detect_crashes, clean_exit_is_crash)| {
+                Policy { restart, detect_crashes, clean_exit_is_crash, max_crashes: 3 }
+            })
+        },
+    )
+}
+
+fn possible(world: World, input: Input) -> bool {
+    match input {
+        Input::Exited(_) | Input::Ready => world.process,
+        // What has booted can only exit.
+        Input::BootFailed => world.process && world.life.phase != Phase::Running,
+        Input::StopDeadline => world.deadline,
+        Input::BackoffOver => world.backoff,
+        Input::InstallEnded { .. } => world.installer,
+        // Timers die with the daemon that armed them.
+        Input::TakenOver => world.life.phase == Phase::Offline && !world.installer,
+        _ => true,
+    }
+}
+
+fn consistent(world: World) {
+    let life = world.life;
+    assert_eq!(
+        life.phase == Phase::Stopping,
+        world.deadline,
+        "{life:?}: stopping has a deadline, nothing else has"
+    );
+    assert_eq!(life.phase != Phase::Offline, world.process, "{life:?}: offline is when there is no process");
+    assert_eq!(life.rest == Rest::Waiting, world.backoff, "{life:?}: waiting ends by itself");
+    assert_eq!(
+        life.hold == Some(Hold::Installing),
+        world.installer,
+        "{life:?}: installing is when there is an installer"
+    );
+    assert!(life.next == Next::Nothing || life.phase == Phase::Stopping, "{life:?}");
+    assert!(life.rest == Rest::Idle || life.phase == Phase::Offline, "{life:?}");
+    assert!(!world.installer || !world.process, "{life:?}: never both at the same files");
+}
+
+fn apply(world: World, policy: Policy, input: Input) -> Option<World> {
+    let life = world.life;
+    let (next, effects) = life.step(policy, input).ok()?;
+    let ended = matches!(input, Input::Exited(_) | Input::BootFailed);
+    let mut after = World {
+        life: next,
+        process: world.process && !ended,
+        installer: world.installer && !matches!(input, Input::InstallEnded { .. }),
+        backoff: world.backoff && !matches!(input, Input::BackoffOver | Input::TakenOver),
+        ..world
+    };
+    for effect in effects {
+        match effect {
+            Effect::Boot => {
+                assert!(!after.process, "{life:?} {input:?} starts a second process");
+                assert!(!next.suspended, "{life:?} {input:?} starts what is suspended");
+                assert_eq!(next.hold, None, "{life:?} {input:?} starts what is not installed");
+                after.process = true;
+            }
+            Effect::Install => {
+                assert!(!after.installer, "{life:?} {input:?} installs twice at once");
+                after.installer = true;
+            }
+            Effect::ArmStopDeadline => after.deadline = true,
+            Effect::DisarmStopDeadline => after.deadline = false,
+            Effect::ArmBackoff => after.backoff = true,
+            Effect::DisarmBackoff => after.backoff = false,
+            _ => {}
+        }
+    }
+    Some(after)
+}
+
+/// Every state that can be reached under `policy`, with the way from each to the next.
+fn reachable(policy: Policy) -> HashSet<World> {
+    let mut seen = HashSet::new();
+    let mut open = VecDeque::from([START]);
+    while let Some(world) = open.pop_front() {
+        if !seen.insert(world) {
+            continue;
+        }
+        consistent(world);
+        let inputs = INPUTS.into_iter().filter(|input| possible(world, *input));
+        open.extend(inputs.filter_map(|input| apply(world, policy, input)));
+    }
+    seen
+}
+
+#[test]
+fn every_reachable_state_keeps_the_promises() {
+    for policy in policies() {
+        let seen = reachable(policy);
+        assert!(seen.len() > 20, "only {} states were reached", seen.len());
+    }
+}
+
+#[test]
+fn kill_always_ends_offline() {
+    for policy in policies() {
+        for world in reachable(policy).into_iter().filter(|world| world.process) {
+            let (life, effects) = world.life.step(policy, Input::Power(Power::Kill)).unwrap();
+            assert!(effects.contains(&Effect::Kill));
+            for ending in [Ending::Clean, Ending::Badly, Ending::Interrupted] {
+                let (life, effects) = life.step(policy, Input::Exited(ending)).unwrap();
+                assert_eq!(life.phase, Phase::Offline);
+                assert!(!effects.contains(&Effect::Boot));
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_stopped_it_finds_it_stopped_after_a_restart_of_the_daemon_unless_it_is_always_to_run() {
+    for policy in policies() {
+        for world in reachable(policy).into_iter().filter(|world| world.process) {
+            let Ok((life, _)) = world.life.step(policy, Input::Power(Power::Stop)) else { continue };
+            let (life, _) = life.step(policy, Input::Exited(Ending::Clean)).unwrap();
+            let (life, _) = life.step(policy, Input::TakenOver).unwrap();
+            let back = life.phase == Phase::Starting;
+            let allowed = policy.restart == RestartPolicy::Always && !life.suspended && life.hold.is_none();
+            assert_eq!(back, allowed, "{policy:?} {life:?}");
+        }
+    }
+}
+
+#[test]
+fn what_never_comes_back_is_never_started_but_by_people() {
+    for policy in policies().filter(|policy| policy.restart == RestartPolicy::Never) {
+        for world in reachable(policy) {
+            for input in INPUTS.into_iter().filter(|input| possible(world, *input)) {
+                let Ok((_, effects)) = world.life.step(policy, input) else { continue };
+                let asked = world.life.next == Next::Start
+                    || matches!(input, Input::Power(_) | Input::InstallEnded { .. });
+                assert!(asked || !effects.contains(&Effect::Boot), "{world:?} {input:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn repeated_crashes_end_in_quarantine_and_a_person_ends_that() {
+    let policy = Policy { max_crashes: 3, ..Policy::default() };
+    let mut life = Life { phase: Phase::Running, wanted: true, ..Life::NEW };
+    for crash in 1..=2 {
+        let (waiting, effects) = life.step(policy, Input::Exited(Ending::Badly)).unwrap();
+        assert_eq!((waiting.rest, waiting.crashes), (Rest::Waiting, crash));
+        assert!(effects.contains(&Effect::ReportCrash) && effects.contains(&Effect::ArmBackoff));
+        life = waiting.step(policy, Input::BackoffOver).unwrap().0;
+        life = life.step(policy, Input::Ready).unwrap().0;
+    }
+    let (life, _) = life.step(policy, Input::Exited(Ending::Badly)).unwrap();
+    assert_eq!((life.phase, life.rest), (Phase::Offline, Rest::Quarantined));
+    assert_eq!(life.step(policy, Input::TakenOver).unwrap().0, life, "a new daemon leaves it alone");
+    let (life, effects) = life.step(policy, Input::Power(Power::Start)).unwrap();
+    assert!(effects.contains(&Effect::Boot));
+    assert_eq!(life.crashes, 0);
+}
+
+#[test]
+fn a_calm_while_forgives_earlier_crashes() {
+    let life = Life { phase: Phase::Running, crashes: 2, wanted: true, ..Life::NEW };
+    assert_eq!(life.step(Policy::default(), Input::Calm).unwrap().0.crashes, 0);
+}
+
+#[test]
+fn an_end_with_the_host_is_answered_by_a_start_and_is_no_crash() {
+    let running = Life { phase: Phase::Running, wanted: true, ..Life::NEW };
+    let (life, effects) = running.step(Policy::default(), Input::Exited(Ending::Interrupted)).unwrap();
+    assert_eq!((life.phase, life.crashes), (Phase::Starting, 0));
+    assert!(!effects.contains(&Effect::ReportCrash));
+    let never = Policy { restart: RestartPolicy::Never, ..Policy::default() };
+    assert_eq!(running.step(never, Input::Exited(Ending::Interrupted)).unwrap().0.phase, Phase::Offline);
+}
+
+#[test]
+fn a_player_who_types_the_stop_command_causes_no_crash() {
+    let running = Life { phase: Phase::Running, ..Life::NEW };
+    let (life, _) = running.step(Policy::default(), Input::StopTyped).unwrap();
+    let (life, effects) = life.step(Policy::default(), Input::Exited(Ending::Badly)).unwrap();
+    assert_eq!((life.phase, effects), (Phase::Offline, vec![Effect::DisarmStopDeadline]));
+}
+
+#[test]
+fn exit_code_0_is_a_crash_only_for_those_who_say_so() {
+    let running = Life { phase: Phase::Running, wanted: true, ..Life::NEW };
+    let (life, _) = running.step(Policy::default(), Input::Exited(Ending::Clean)).unwrap();
+    assert_eq!((life.phase, life.rest, life.wanted), (Phase::Offline, Rest::Idle, false));
+    let policy = Policy { clean_exit_is_crash: true, ..Policy::default() };
+    assert_eq!(running.step(policy, Input::Exited(Ending::Clean)).unwrap().0.rest, Rest::Waiting);
+}
+
+#[test]
+fn an_installation_of_what_runs_stops_it_first_and_starts_it_afterwards_where_asked() {
+    let policy = Policy::default();
+    let running = Life { phase: Phase::Running, wanted: true, ..Life::NEW };
+    let (life, effects) = running.step(policy, Input::Install { start: true }).unwrap();
+    assert!(effects.contains(&Effect::AskToStop) && !effects.contains(&Effect::Install));
+    let (life, effects) = life.step(policy, Input::Exited(Ending::Clean)).unwrap();
+    assert!(effects.contains(&Effect::Install));
+    assert_eq!(life.step(policy, Input::Power(Power::Start)).unwrap_err(), Refused::Installing);
+    let (life, effects) = life.step(policy, Input::InstallEnded { ok: true }).unwrap();
+    assert!(effects.contains(&Effect::Boot));
+    assert_eq!(life.phase, Phase::Starting);
+}
+
+#[test]
+fn what_failed_to_install_starts_only_once_it_is_installed_or_marked_so() {
+    let policy = Policy::default();
+    let (life, _) = Life::NEW.step(policy, Input::Install { start: true }).unwrap();
+    let (life, _) = life.step(policy, Input::InstallEnded { ok: false }).unwrap();
+    assert_eq!(life.step(policy, Input::Power(Power::Start)).unwrap_err(), Refused::InstallFailed);
+    let (life, _) = life.step(policy, Input::InstallDropped).unwrap();
+    assert!(life.step(policy, Input::Power(Power::Start)).is_ok());
+}

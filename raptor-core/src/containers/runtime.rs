@@ -1,0 +1,165 @@
+//! What can be done about how a container runs: its behaviour and its installation, and what its host tells of them.
+
+use super::{
+    Behaviour, Container, InstallState, Installation, lifecycle::Refused, service::ContainerService,
+};
+use crate::{
+    Error, Result,
+    activity::Activity,
+    authz::{
+        Actor, Permit, SystemPermission,
+        actions::{InstallContainer, UpdateBehaviour},
+    },
+    daemons::Daemon,
+    id::{ContainerId, DaemonId},
+    node::{Happened, Happening},
+    store::{self, Change, Subject, Tx, Verb},
+};
+use serde_json::json;
+
+/// How long an installation may take, in milliseconds. Large games are downloaded for hours on slow lines.
+pub(super) const INSTALL_TIMEOUT_MS: u64 = 4 * 3_600_000;
+
+impl ContainerService<'_> {
+    /// Changes how it behaves over time and towards its host. What concerns the engine holds from the next start on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field, [`Error::Forbidden`] for what only those may change who manage all containers.
+    pub async fn set_behaviour(&self, permit: Permit<UpdateBehaviour>, behaviour: Behaviour) -> Result<()> {
+        behaviour.check()?;
+        let manages = permit.actor().grants().contains(SystemPermission::ContainersUpdate);
+        self.change(permit, "container.behaviour_changed", |container, _| {
+            let before = &container.behaviour;
+            if !manages && (behaviour.mounts != before.mounts || behaviour.labels != before.labels) {
+                return Err(Error::Forbidden { permission: "containers.update".into() });
+            }
+            let detail = json!({ "from": before, "to": behaviour });
+            container.behaviour = behaviour;
+            Ok(detail)
+        })
+        .await
+    }
+
+    /// Installs it, again or for the first time: stops it where it runs, removes its files first where `wipe`, and starts it
+    /// afterwards where `start`.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `nothing_to_install`, [`Error::Refused`] while it is being installed.
+    pub async fn install(&self, permit: Permit<InstallContainer>, wipe: bool, start: bool) -> Result<()> {
+        self.change(permit, "container.install", |container, template| {
+            if template.install.as_ref().is_none_or(|install| install.script.trim().is_empty()) {
+                return Err(Error::conflict(
+                    "nothing_to_install",
+                    "The template has no installation script.",
+                ));
+            }
+            if container.installation.state == InstallState::Pending {
+                return Err(Refused::Installing.into());
+            }
+            container.installation = container.installation.again(wipe, start && !container.suspended);
+            Ok(json!({ "wipe": wipe, "start": start }))
+        })
+        .await
+    }
+
+    /// Ends the installation that runs.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where none runs, [`Error::Unavailable`] when the daemon can't be reached.
+    pub async fn cancel_install(&self, permit: Permit<InstallContainer>) -> Result<()> {
+        let (actor, target) = permit.consume();
+        self.node(&target.container)?.cancel_install(target.container.id).await?;
+        self.note(&actor, "container.install_cancelled", &target.container, json!({})).await
+    }
+
+    /// Says that it is installed though its installation failed or never ran.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] while it is being installed.
+    pub async fn skip_install(&self, permit: Permit<InstallContainer>) -> Result<()> {
+        self.change(permit, "container.install_skipped", |container, _| {
+            if container.installation.state == InstallState::Pending {
+                return Err(Refused::Installing.into());
+            }
+            let number = container.installation.number;
+            container.installation = Installation { number, ..Installation::default() };
+            Ok(json!({}))
+        })
+        .await
+    }
+
+    /// Has its host told of it again, since something that it depends on has changed.
+    pub(crate) async fn declare_again(&self, tx: &mut Tx, id: ContainerId) -> Result<()> {
+        let Some((mut container, _)) = store::containers::find(&mut tx.conn(), id, None).await? else {
+            return Ok(());
+        };
+        container.updated_at = self.0.clock.now();
+        store::containers::update(&mut tx.conn(), &container).await?;
+        self.tell_host(tx, &container).await
+    }
+
+    /// Writes down what happened on a host. Each event counts once, however often and to how many replicas it is told.
+    ///
+    /// # Errors
+    /// When the store fails: the event has to be told again.
+    pub(crate) async fn happened(&self, daemon: DaemonId, event: Happened) -> Result<()> {
+        let mut tx = self.0.store.begin().await?;
+        store::daemons::lock(&mut tx.conn(), daemon).await?;
+        let number = i64::try_from(event.number).unwrap_or(i64::MAX);
+        if !store::daemons::take_event(&mut tx.conn(), daemon, event.spool, number).await? {
+            return Ok(());
+        }
+        let found = store::containers::find(&mut tx.conn(), event.id, None).await?;
+        // What is gone, or was never on this host, is none of its business.
+        let found = found.filter(|(container, _)| container.daemon_id == daemon);
+        let host = store::daemons::find(&mut tx.conn(), daemon).await?;
+        if let Some(((mut container, _), host)) = found.zip(host) {
+            if let Happening::Installed { number, problem, .. } = &event.what
+                && *number == container.installation.number
+                && container.installation.state == InstallState::Pending
+            {
+                let state = if problem.is_none() { InstallState::Installed } else { InstallState::Failed };
+                container.installation.state = state;
+                container.installation.message.clone_from(problem);
+                container.installation.ended_at = Some(event.at);
+                store::containers::set_installation(&mut tx.conn(), container.id, &container.installation)
+                    .await?;
+            }
+            store::activity::insert(&mut tx.conn(), &self.told(&host, &container, event)).await?;
+            tx.emit(Change::new(Subject::Container, Verb::Updated, container.id));
+        }
+        tx.commit().await
+    }
+
+    fn told(&self, host: &Daemon, container: &Container, event: Happened) -> Activity {
+        let (action, detail) = words(event.what);
+        let mut activity = Activity::new(&self.0.clock, &Actor::System, action)
+            .by_daemon(host.id, &host.name)
+            .on("container", container.id, &container.name)
+            .in_container(container.id)
+            .with(detail);
+        activity.at = event.at;
+        activity
+    }
+}
+
+fn words(what: Happening) -> (&'static str, serde_json::Value) {
+    match what {
+        Happening::Crashed { exit, count, quarantined, lines } => (
+            if quarantined { "container.quarantined" } else { "container.crashed" },
+            json!({ "exit_code": exit.code, "out_of_memory": exit.out_of_memory, "count": count, "lines": lines }),
+        ),
+        Happening::Ended { exit } => ("container.ended", json!({ "exit_code": exit.code })),
+        Happening::Recovered => ("container.recovered", json!({})),
+        Happening::StartFailed { why } => ("container.start_failed", json!({ "why": why })),
+        Happening::DiskFull { used_bytes, limit_bytes } => {
+            ("container.disk_full", json!({ "used_bytes": used_bytes, "limit_bytes": limit_bytes }))
+        }
+        Happening::Installed { number, problem: None, .. } => {
+            ("container.installed", json!({ "number": number }))
+        }
+        Happening::Installed { number, problem: Some(why), lines } => {
+            ("container.install_failed", json!({ "number": number, "why": why, "lines": lines }))
+        }
+    }
+}

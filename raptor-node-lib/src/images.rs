@@ -1,0 +1,94 @@
+//! Which images were pulled for this host's containers, and when each was last used.
+
+use crate::{desired::StateFolder, lifecycle::Ground, runtime::RuntimeError};
+use chrono::{DateTime, TimeDelta, Utc};
+use raptor_core::node::{CleanedImages, NodeError};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+/// Images by reference, kept on disk. What is not in it was not pulled by this daemon and is none of its business.
+pub(crate) struct Ledger {
+    path: PathBuf,
+    used: Mutex<BTreeMap<String, DateTime<Utc>>>,
+}
+
+impl Ledger {
+    /// Opens what is in `folder`.
+    pub(crate) fn open(folder: &Path) -> Self {
+        let path = folder.join("images.json");
+        let used = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        Self { path, used: Mutex::new(used.unwrap_or_default()) }
+    }
+
+    /// An image was pulled, or is used now.
+    pub(crate) fn note(&self, image: &str, at: DateTime<Utc>) {
+        self.change(|used| {
+            used.insert(image.to_owned(), at);
+        });
+    }
+
+    /// An image is there no more.
+    pub(crate) fn forget(&self, image: &str) {
+        self.change(|used| {
+            used.remove(image);
+        });
+    }
+
+    /// The images that were not used since `unused` ago.
+    pub(crate) fn idle(&self, now: DateTime<Utc>, unused: TimeDelta) -> Vec<String> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.iter().filter(|(_, at)| now - **at >= unused).map(|(image, _)| image.clone()).collect()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, DateTime<Utc>>)) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut used);
+        if let Err(error) = self.keep(&used) {
+            tracing::warn!(%error, "which images are in use was not kept");
+        }
+    }
+
+    fn keep(&self, used: &BTreeMap<String, DateTime<Utc>>) -> io::Result<()> {
+        let temporary = self.path.with_extension("new");
+        fs::write(&temporary, serde_json::to_vec(used)?)?;
+        fs::rename(temporary, &self.path)
+    }
+}
+
+/// Removes the images that were pulled for this host's containers and that nobody has used for `unused_s` seconds. What any
+/// container of the engine was made from stays, whoever made it, as does what a declared container would start from.
+///
+/// # Errors
+/// When the engine does not answer.
+pub(crate) async fn clean(ground: &Ground, unused_s: u64) -> Result<CleanedImages, NodeError> {
+    let away = |error: crate::runtime::RuntimeError| NodeError::Docker(error.to_string());
+    let unused =
+        TimeDelta::try_seconds(i64::try_from(unused_s).unwrap_or(i64::MAX)).unwrap_or(TimeDelta::MAX);
+    let used = ground.docker.used_images().await.map_err(away)?;
+    let declared = StateFolder::all(&ground.base).unwrap_or_default();
+    let declared: HashSet<String> =
+        declared.into_iter().filter_map(|id| Some(ground.place(id).state.spec()?.image)).collect();
+    let mut cleaned = CleanedImages::default();
+    for image in ground.images.idle(ground.clock.now(), unused) {
+        let id = ground.docker.image_id(&image).await;
+        let in_use = used.contains(&image) || id.is_some_and(|id| used.contains(&id));
+        if in_use || declared.contains(&image) {
+            continue;
+        }
+        match ground.docker.remove_image(&image).await {
+            Ok(bytes) => {
+                cleaned.freed_bytes += bytes;
+                cleaned.images.push(image.clone());
+                ground.images.forget(&image);
+            }
+            Err(RuntimeError::NotFound) => ground.images.forget(&image),
+            Err(RuntimeError::Refused(why)) => tracing::debug!(image, why, "an image stays"),
+            Err(error) => return Err(away(error)),
+        }
+    }
+    Ok(cleaned)
+}

@@ -1,0 +1,280 @@
+//! Letting the state machine decide, and carrying out what follows.
+
+use super::{
+    attend::End,
+    boot::Boot,
+    install,
+    supervisor::{Msg, Supervisor},
+};
+use crate::runtime::RuntimeError;
+use chrono::TimeDelta;
+use raptor_core::{
+    containers::lifecycle::{Effect, Ending, Hold, Input, Phase, Rest, backoff},
+    node::{Crashes, Exit, Happening, LineKind},
+    templates::StopRule,
+};
+use tokio::time::Instant;
+
+/// Lines that are kept of a crash.
+const LAST_LINES: usize = 20;
+
+impl Supervisor {
+    /// Lets the state machine decide and carries out what follows from it.
+    pub(super) async fn input(&mut self, input: Input) {
+        let Ok((life, effects)) = self.life.step(self.spec.policy, input) else { return };
+        let before = self.life;
+        self.life = life;
+        self.show(before.phase != life.phase, &effects);
+        // On disk first: a daemon that dies now goes on from here.
+        self.save();
+        self.publish();
+        for effect in effects {
+            self.carry_out(effect).await;
+        }
+    }
+
+    fn show(&mut self, moved: bool, effects: &[Effect]) {
+        let (life, now) = (self.life, self.ground.clock.now());
+        let waits = effects.contains(&Effect::ArmBackoff);
+        let again_at = waits.then(|| now + TimeDelta::from_std(backoff(life.crashes)).unwrap_or_default());
+        let lines = effects
+            .contains(&Effect::ReportCrash)
+            .then(|| self.console.last_words(self.ended_after, LineKind::Output, LAST_LINES));
+        self.status.send_modify(|status| {
+            if moved {
+                (status.phase, status.since) = (life.phase, now);
+            }
+            status.hold = life.hold;
+            if effects.contains(&Effect::Boot) || effects.contains(&Effect::Install) {
+                status.problem = None;
+            }
+            status.crashes = (life.crashes > 0).then(|| {
+                let before = status.crashes.take();
+                Crashes {
+                    count: life.crashes.into(),
+                    quarantined: life.rest == Rest::Quarantined,
+                    again_at: again_at.or(before
+                        .as_ref()
+                        .and_then(|before| before.again_at)
+                        .filter(|_| life.rest == Rest::Waiting)),
+                    lines: lines.or(before.map(|before| before.lines)).unwrap_or_default(),
+                }
+            });
+        });
+        if life.phase != Phase::Running {
+            self.calm_at = None;
+        }
+    }
+
+    async fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Boot => self.boot(),
+            Effect::AskToStop => self.ask_to_stop().await,
+            Effect::Kill => self.kill().await,
+            Effect::ArmStopDeadline => self.arm_deadline(),
+            Effect::DisarmStopDeadline => self.stop_at = None,
+            Effect::ArmBackoff => {
+                let pause = backoff(self.life.crashes);
+                self.ground.say(&self.console, format!("Starting it again in {} s.", pause.as_secs()));
+                self.again_at = Some(Instant::now() + pause);
+            }
+            Effect::DisarmBackoff => self.again_at = None,
+            Effect::ArmCalm => self.calm_at = Some(Instant::now() + self.ground.calm),
+            Effect::ReportCrash => self.report_crash(),
+            Effect::Install => {
+                self.installer = None;
+                self.install();
+            }
+            Effect::CancelInstall => self.end_install("The installation was cancelled.").await,
+        }
+    }
+
+    fn report_crash(&self) {
+        let (exit, crashes) = {
+            let status = self.status.borrow();
+            (status.last_exit, status.crashes.clone())
+        };
+        let (Some(exit), Some(Crashes { count, quarantined, lines, .. })) = (exit, crashes) else { return };
+        if quarantined {
+            let text = format!(
+                "It crashed {count} times in a row and is no longer started by itself. Start it to try again."
+            );
+            self.ground.say(&self.console, text);
+        }
+        self.tell_api(Happening::Crashed { exit, count, quarantined, lines });
+    }
+
+    fn boot(&mut self) {
+        self.ground.say(&self.console, "Starting…");
+        let boot = Boot {
+            ground: self.ground.clone(),
+            place: self.place.clone(),
+            spec: self.spec.clone(),
+            console: self.console.clone(),
+            tell: self.tell.clone(),
+            disk: self.disk.clone(),
+            patient: self.life.by_itself,
+        };
+        let (tell, stop) = (self.tell.clone(), self.ground.stop.clone());
+        self.booting = Some(self.ground.tasks.spawn(async move {
+            if let Some(started) = stop.run_until_cancelled(boot.run()).await {
+                let _ = tell.send(Msg::Booted(started)).await;
+            }
+        }));
+    }
+
+    /// Ends a preparation that has not come to a process yet. Tells whether there was one.
+    async fn cancel_boot(&mut self) -> bool {
+        let Some(booting) = self.booting.take() else { return false };
+        booting.abort();
+        let _ = booting.await;
+        self.run = None;
+        if let Err(error) = self.ground.docker.remove(&self.place.name).await {
+            tracing::warn!(%error, id = %self.place.id, "what was prepared for a cancelled start is still there");
+        }
+        // Told, not called: the state machine finishes the step that it is in first.
+        let tell = self.tell.clone();
+        self.ground.tasks.spawn(async move {
+            let _ = tell.send(Msg::Booted(Err("The start was cancelled.".into()))).await;
+        });
+        true
+    }
+
+    pub(super) async fn ask_to_stop(&mut self) {
+        if self.cancel_boot().await || self.run.is_none() {
+            return;
+        }
+        let asked = match &self.spec.stop {
+            StopRule::Command { command } => {
+                let line = command.clone();
+                self.console.say(self.ground.clock.now(), LineKind::Command, line.clone());
+                self.write(&line).await.map_err(|error| RuntimeError::Refused(error.to_string()))
+            }
+            StopRule::Signal { signal } => self.ground.docker.signal(&self.place.name, signal).await,
+            StopRule::Docker => self.ground.docker.stop(&self.place.name).await,
+        };
+        if let Err(error) = asked {
+            self.ground.say(&self.console, format!("Asking it to stop failed: {error}"));
+        }
+    }
+
+    async fn kill(&mut self) {
+        if self.cancel_boot().await || self.run.is_none() {
+            return;
+        }
+        self.ground.say(&self.console, "Killing it.");
+        match self.ground.docker.signal(&self.place.name, "SIGKILL").await {
+            // Its end is noticed by whoever waits for it.
+            Ok(()) | Err(RuntimeError::NotFound | RuntimeError::Refused(_)) => {}
+            Err(error) => self.ground.say(&self.console, format!("Killing it failed: {error}")),
+        }
+    }
+
+    pub(super) async fn exited(&mut self, end: End) {
+        let Some(run) = self.run.take() else { return };
+        self.ended_after = run.after_line;
+        let End { ended, interrupted } = end;
+        let asked = self.life.phase == Phase::Stopping;
+        let badly = ended.code != 0 || ended.out_of_memory;
+        let policy = self.spec.policy;
+        let crash = !asked && !interrupted && policy.detect_crashes && (badly || policy.clean_exit_is_crash);
+        let exit =
+            Exit { code: ended.code, out_of_memory: ended.out_of_memory, crash, at: self.ground.clock.now() };
+        self.stdin = None;
+        self.status.send_modify(|status| (status.last_exit, status.started_at) = (Some(exit), None));
+        self.console.set_partial("");
+        self.ground.say(&self.console, words(exit, interrupted && !asked));
+        let ending = match (interrupted, badly) {
+            (true, _) => Ending::Interrupted,
+            (false, true) => Ending::Badly,
+            (false, false) => Ending::Clean,
+        };
+        if !asked && !crash && !interrupted {
+            self.tell_api(Happening::Ended { exit });
+        }
+        self.input(Input::Exited(ending)).await;
+        if !asked && interrupted && self.life.phase == Phase::Starting {
+            self.tell_api(Happening::Recovered);
+        }
+    }
+
+    /// Installs where a newer installation is declared than the last one, and lets go of one that nobody wants any more.
+    pub(super) async fn heed_install(&mut self) {
+        match &self.spec.install {
+            Some(install) if install.number > self.installed => {
+                if self.life.hold != Some(Hold::Installing) {
+                    let start = install.start;
+                    self.input(Input::Install { start }).await;
+                }
+            }
+            None if self.life.hold == Some(Hold::InstallFailed) => self.input(Input::InstallDropped).await,
+            _ => {}
+        }
+    }
+
+    pub(super) async fn install_deadline(&mut self) {
+        self.install_by = None;
+        if self.life.hold == Some(Hold::Installing) {
+            self.end_install("The installation took longer than it may.").await;
+        }
+    }
+
+    /// Ends the installer; what follows comes as its end.
+    pub(super) async fn end_install(&mut self, why: &str) {
+        self.install_end = Some(why.to_owned());
+        self.ground.say(&self.console, why);
+        // One that does not run yet can't be ended; what prepares it can.
+        let runs = self.installer.is_some();
+        if runs && self.ground.docker.signal(&self.place.installer, "SIGKILL").await.is_ok() {
+            return;
+        }
+        if let Some(installing) = self.installing.take() {
+            installing.abort();
+            let _ = installing.await;
+        }
+        let (ground, place, tell, why) =
+            (self.ground.clone(), self.place.clone(), self.tell.clone(), why.to_owned());
+        self.ground.tasks.spawn(async move {
+            install::discard(&ground, &place).await;
+            let _ = tell.send(Msg::Installed(Err(why))).await;
+        });
+    }
+
+    pub(super) async fn install_ended(&mut self, result: Result<(), String>) {
+        if self.life.hold != Some(Hold::Installing) {
+            return;
+        }
+        let run = self.installer.take();
+        (self.installing, self.install_by) = (None, None);
+        // Of an end that we brought about, our reason is the better one.
+        let problem = match (result, self.install_end.take()) {
+            (Ok(()), _) => None,
+            (Err(_), Some(why)) => Some(why),
+            (Err(why), None) => Some(why),
+        };
+        let number = self.spec.install.as_ref().map_or(self.installed, |install| install.number);
+        self.installed = number;
+        self.ground.say(&self.console, problem.clone().unwrap_or_else(|| "Installed.".into()));
+        let lines = match (&problem, run) {
+            (Some(_), Some(run)) => self.console.last_words(run.after_line, LineKind::Install, LAST_LINES),
+            _ => Vec::new(),
+        };
+        self.tell_api(Happening::Installed { number, problem: problem.clone(), lines });
+        let ok = problem.is_none();
+        self.status.send_modify(|status| {
+            (status.installed, status.progress, status.problem) = (number, None, problem);
+        });
+        self.input(Input::InstallEnded { ok }).await;
+        self.heed_install().await;
+    }
+}
+
+fn words(exit: Exit, interrupted: bool) -> String {
+    let code = exit.code;
+    match exit {
+        Exit { out_of_memory: true, .. } => format!("Stopped: it ran out of memory (exit code {code})."),
+        _ if interrupted => "Stopped: it was interrupted with its host or engine.".into(),
+        Exit { crash: true, .. } => format!("The container crashed (exit code {code})."),
+        _ => format!("Stopped: the process ended (exit code {code})."),
+    }
+}

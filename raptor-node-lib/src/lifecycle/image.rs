@@ -1,0 +1,69 @@
+//! Having an image before it is needed.
+
+use super::{Ground, supervisor::Msg};
+use crate::{
+    console::Console,
+    runtime::{Pulled, RuntimeError},
+};
+use futures_util::{Stream, StreamExt};
+use raptor_core::node::Progress;
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc;
+
+/// How often progress of a pull is told.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+/// Makes sure that the image is there. A registry that is away is no obstacle where an earlier copy is there. The error is a
+/// sentence for people.
+pub(super) async fn have(
+    ground: &Ground,
+    image: &str,
+    console: &Console,
+    tell: &mpsc::Sender<Msg>,
+) -> Result<(), String> {
+    let docker = &ground.docker;
+    let name = image.trim_start_matches('~');
+    if image.starts_with('~') {
+        return if docker.has_image(name).await {
+            Ok(())
+        } else {
+            Err(format!("The local image {name} is not on this host."))
+        };
+    }
+    let pulled = pull(docker.pull(name), tell).await;
+    let Err(error) = pulled else {
+        ground.images.note(name, ground.clock.now());
+        return Ok(());
+    };
+    if let RuntimeError::Away(_) = error {
+        return Err(error.to_string());
+    }
+    if docker.has_image(name).await {
+        ground.say(
+            console,
+            format!("The image {name} can't be pulled ({error}); using the copy on this host."),
+        );
+        return Ok(());
+    }
+    Err(format!("The image {name} can't be pulled: {error}"))
+}
+
+async fn pull(
+    progress: impl Stream<Item = Result<Pulled, RuntimeError>>,
+    tell: &mpsc::Sender<Msg>,
+) -> Result<(), RuntimeError> {
+    let mut progress = pin!(progress);
+    let mut told = Instant::now();
+    while let Some(step) = progress.next().await {
+        let Pulled { current_bytes, total_bytes, layers_done, layers_total } = step?;
+        if layers_total > 0 && told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            let progress = Progress::Pulling { current_bytes, total_bytes, layers_done, layers_total };
+            let _ = tell.send(Msg::Progress(Some(progress))).await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Running a template's installation script in a container of its own.
+
+use super::{
+    Ground, Place,
+    attend::{Attendant, End},
+    boot::{Started, environment, prepared},
+    image, ownership,
+    supervisor::Msg,
+};
+use crate::{
+    console::Console,
+    desired::Run,
+    files::{self, Root},
+    runtime::{RuntimeError, Shape},
+};
+use futures_util::StreamExt;
+use raptor_core::node::{ContainerSpec, InstallSpec, LineKind, Progress};
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+    sync::Arc,
+};
+use tokio::sync::mpsc;
+
+/// One installation.
+pub(super) struct Installation {
+    pub(super) ground: Arc<Ground>,
+    pub(super) place: Place,
+    pub(super) spec: ContainerSpec,
+    pub(super) install: InstallSpec,
+    pub(super) console: Arc<Console>,
+    pub(super) tell: mpsc::Sender<Msg>,
+}
+
+impl Installation {
+    /// Runs it from the beginning, or stays with the process `run` that an earlier daemon started. The error is a sentence
+    /// for people.
+    pub(super) async fn run(self, run: Option<Run>) -> Result<(), String> {
+        let end = match run {
+            Some(run) => self.stay(&run, None).await,
+            None => {
+                let started = self.start().await?;
+                let run = Run {
+                    started_at: self.ground.clock.now(),
+                    after_line: self.console.newest(),
+                    boot_id: self.ground.boot_id.clone(),
+                };
+                self.stay(&run, Some(started)).await
+            }
+        };
+        let settled = self.settle().await;
+        match end {
+            End { interrupted: true, .. } => {
+                Err("The installation was interrupted: its container was ended from outside. Install again."
+                    .into())
+            }
+            End { ended, .. } if ended.out_of_memory => {
+                Err("The installation ran out of memory. Give the container more memory and install again."
+                    .into())
+            }
+            End { ended, .. } if ended.code != 0 => {
+                Err(format!("The installation script failed with exit code {}.", ended.code))
+            }
+            End { .. } => settled,
+        }
+    }
+
+    async fn start(&self) -> Result<Started, String> {
+        let Self { ground, place, spec, install, console, tell } = self;
+        image::have(ground, &install.image, console, tell).await?;
+        let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
+        let (data, script, wipe) = (place.data.clone(), place.state.script(), install.wipe);
+        let (text, disk_mib) = (install.script.clone(), spec.limits.disk_mib);
+        let (common, own) = (ground.clone(), place.clone());
+        let ready = tokio::task::spawn_blocking(move || {
+            if wipe {
+                files::remove(&data)?;
+            }
+            Root::open(&data, common.uid, common.gid)?;
+            super::limit_disk(&common, &own, disk_mib).map_err(io::Error::other)?;
+            write_script(&script, &text)
+        });
+        ready
+            .await
+            .map_err(|error| error.to_string())?
+            .map_err(|error| format!("The installation can't be prepared: {error}"))?;
+        let say = |error: RuntimeError| format!("The installer can't be started: {error}");
+        let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
+        let shape = Shape {
+            spec,
+            install: Some(install),
+            env: environment(ground, spec),
+            data: &place.data,
+            script: &place.state.script(),
+            user: (0, 0),
+            network,
+        };
+        ground.docker.create(&place.installer, shape).await.map_err(say)?;
+        let (output, stdin) = ground.docker.attach(&place.installer).await.map_err(say)?;
+        prepared(tell, Msg::InstallerPrepared).await?;
+        ground.docker.start(&place.installer).await.map_err(say)?;
+        let _ = tell.send(Msg::Progress(None)).await;
+        Ok(Started { output: output.boxed(), stdin })
+    }
+
+    async fn stay(&self, run: &Run, started: Option<Started>) -> End {
+        let attendant = Attendant {
+            ground: self.ground.clone(),
+            name: self.place.installer.clone(),
+            console: self.console.clone(),
+            kind: LineKind::Install,
+            after_line: run.after_line,
+            other_boot: run.boot_id != self.ground.boot_id,
+            done: None,
+            tell: self.tell.clone(),
+        };
+        // Nobody answers an installer's questions.
+        let (_nobody, input) = mpsc::channel(1);
+        attendant.attend(started, input).await
+    }
+
+    /// Removes what was there for the installer alone, and gives the files back to the container's user.
+    async fn settle(&self) -> Result<(), String> {
+        discard(&self.ground, &self.place).await;
+        let (data, uid, gid) = (self.place.data.clone(), self.ground.uid, self.ground.gid);
+        let given = tokio::task::spawn_blocking(move || ownership::give(&data, uid, gid));
+        given
+            .await
+            .map_err(|error| error.to_string())?
+            .map_err(|error| format!("The installed files can't be given to the container's user: {error}"))
+    }
+}
+
+/// Removes the installer's container and the script.
+pub(super) async fn discard(ground: &Ground, place: &Place) {
+    if let Err(error) = ground.docker.remove(&place.installer).await {
+        tracing::warn!(%error, id = %place.id, "the installer's container is still there");
+    }
+    let script = place.state.script();
+    let removed = tokio::task::spawn_blocking(move || files::remove(&script)).await;
+    if let Ok(Err(error)) = removed {
+        tracing::warn!(%error, id = %place.id, "the installation script is still there");
+    }
+}
+
+/// Writes the script where only root sees it. Most published scripts have the line ends of another system, on which a shell
+/// would fail.
+fn write_script(folder: &Path, text: &str) -> io::Result<()> {
+    files::remove(folder)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o700).open(folder.join("install.sh"))?;
+    io::Write::write_all(&mut { file }, mend(text).as_bytes())
+}
+
+fn mend(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_gets_the_line_ends_that_a_shell_understands() {
+        assert_eq!(mend("#!/bin/bash\r\necho a\recho b\n"), "#!/bin/bash\necho a\necho b\n");
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("install");
+        write_script(&script, "x\r\n").unwrap();
+        write_script(&script, "y\r\n").unwrap();
+        assert_eq!(fs::read_to_string(script.join("install.sh")).unwrap(), "y\n");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&script).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o700);
+    }
+}

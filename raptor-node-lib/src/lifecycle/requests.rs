@@ -1,0 +1,144 @@
+//! What others ask of a supervisor.
+
+use super::supervisor::{Ask, Supervisor};
+use bytes::Bytes;
+use raptor_core::{
+    containers::{
+        Limits,
+        lifecycle::{Input, Phase, Refused},
+    },
+    node::{ContainerSpec, Happening, LineKind, NodeError, PowerAction},
+    templates::StopRule,
+};
+
+impl Supervisor {
+    pub(super) async fn heed(&mut self, ask: Ask) {
+        match ask {
+            Ask::Power(action, reply) => {
+                let _ = reply.send(self.request(Input::Power(action)));
+                self.input(Input::Power(action)).await;
+            }
+            Ask::CancelInstall(reply) => {
+                let _ = reply.send(self.request(Input::CancelInstall));
+                self.input(Input::CancelInstall).await;
+            }
+            Ask::Command { line, by, reply } => {
+                let _ = reply.send(self.command(line, &by).await);
+            }
+            Ask::Declare(spec, reply) => {
+                let declared = self.declare(*spec).await;
+                let _ = reply.send(declared.map(|()| self.status.borrow().clone()));
+            }
+            Ask::DiskFull { used_bytes, limit_bytes } => self.disk_full(used_bytes, limit_bytes).await,
+            Ask::Remove(_) => {}
+        }
+    }
+
+    /// Whether it is accepted; what follows is told by events.
+    fn request(&self, input: Input) -> Result<(), NodeError> {
+        self.life.step(self.spec.policy, input).map(drop).map_err(NodeError::from)
+    }
+
+    async fn command(&mut self, line: String, by: &str) -> Result<(), NodeError> {
+        if line.chars().any(|c| c == '\n' || c == '\r') || line.len() > 4_096 {
+            return Err(NodeError::Invalid("A command is one line of at most 4,096 bytes.".into()));
+        }
+        if self.run.is_none() || self.booting.is_some() {
+            return Err(NodeError::Refused(Refused::Offline));
+        }
+        let typed_stop = matches!(&self.spec.stop, StopRule::Command { command } if *command == line);
+        let shown = if by.is_empty() { line.clone() } else { format!("{by}> {line}") };
+        self.console.say(self.ground.clock.now(), LineKind::Command, shown);
+        if typed_stop {
+            self.input(Input::StopTyped).await;
+        }
+        self.write(&line).await
+    }
+
+    pub(super) async fn write(&mut self, line: &str) -> Result<(), NodeError> {
+        let Some(stdin) = &self.stdin else {
+            return Err(NodeError::Docker("The console is not connected. Try again in a moment.".into()));
+        };
+        let full = || NodeError::Docker("The container does not read its input.".into());
+        stdin.try_send(Bytes::from(format!("{line}\n"))).map_err(|_| full())
+    }
+
+    async fn declare(&mut self, spec: ContainerSpec) -> Result<(), NodeError> {
+        if spec.revision <= self.spec.revision {
+            return Ok(());
+        }
+        self.place.state.keep_spec(&spec).map_err(|error| NodeError::Internal(error.to_string()))?;
+        let suspend = (spec.suspended != self.spec.suspended).then_some(spec.suspended);
+        self.status.send_modify(|status| status.revision = spec.revision);
+        let before = std::mem::replace(&mut self.spec, spec);
+        match suspend {
+            Some(true) => self.input(Input::Suspend).await,
+            Some(false) => self.input(Input::Unsuspend).await,
+            None => self.publish(),
+        }
+        if before.limits.disk_mib != self.spec.limits.disk_mib {
+            self.limit_disk().await;
+        }
+        if before.limits != self.spec.limits {
+            self.limit(&before.limits).await;
+        }
+        self.heed_install().await;
+        Ok(())
+    }
+
+    async fn limit_disk(&self) {
+        let (ground, place, mib) = (self.ground.clone(), self.place.clone(), self.spec.limits.disk_mib);
+        if !ground.quota.by_kernel() || !place.data.exists() {
+            return;
+        }
+        let limited = tokio::task::spawn_blocking(move || super::limit_disk(&ground, &place, mib)).await;
+        if let Ok(Err(why)) = limited {
+            self.ground.say(&self.console, why);
+        }
+    }
+
+    /// Changes the limits of what runs. What can't be changed now holds from the next start on, which is said.
+    async fn limit(&mut self, before: &Limits) {
+        if self.run.is_none() || self.booting.is_some() {
+            return;
+        }
+        let limits = self.spec.limits.clone();
+        let limited = self.ground.docker.limit(&self.place.name, &limits, before).await;
+        let pending =
+            limited.err().map(|error| format!("The new limits hold from the next start on: {error}"));
+        let said = pending.clone().unwrap_or_else(|| "The new limits hold from now on.".into());
+        self.ground.say(&self.console, said);
+        self.status.send_modify(|status| status.pending = pending);
+        self.publish();
+    }
+
+    async fn disk_full(&mut self, used_bytes: u64, limit_bytes: u64) {
+        if !matches!(self.life.phase, Phase::Starting | Phase::Running) {
+            return;
+        }
+        let mib = |bytes: u64| bytes / (1024 * 1024);
+        let text = format!(
+            "It uses {} MiB of disk and may use {} MiB: stopping it. Remove files or ask for a higher limit.",
+            mib(used_bytes),
+            mib(limit_bytes)
+        );
+        self.ground.say(&self.console, text.clone());
+        self.tell_api(Happening::DiskFull { used_bytes, limit_bytes });
+        self.status.send_modify(|status| status.problem = Some(text));
+        self.input(Input::Power(PowerAction::Stop)).await;
+    }
+
+    pub(super) async fn remove(&mut self) -> Result<(), NodeError> {
+        let broken = |error: std::io::Error| {
+            NodeError::Internal(format!("The container's files can't be removed: {error}"))
+        };
+        // Whatever happens from here on, nobody starts it again.
+        self.place.state.condemn().map_err(broken)?;
+        for task in [self.booting.take(), self.installing.take()].into_iter().flatten() {
+            task.abort();
+            let _ = task.await;
+        }
+        (self.again_at, self.calm_at, self.stop_at, self.install_by) = (None, None, None, None);
+        crate::removal::remove(&self.ground, &self.place).await
+    }
+}

@@ -1,0 +1,68 @@
+//! Removing what containers leave: their own things, and those of containers that nobody knows any more.
+
+use crate::{
+    lifecycle::{Ground, Place},
+    runtime::Ours,
+};
+use raptor_core::{containers::lifecycle::Hold, id::ContainerId, node::NodeError};
+use std::{sync::Arc, time::Duration};
+
+/// How often the engine is asked again when it did not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Removes a container with its installer, network, files and state.
+///
+/// # Errors
+/// When the engine does not answer or the disk refuses; then it can be tried again.
+pub(crate) async fn remove(ground: &Ground, place: &Place) -> Result<(), NodeError> {
+    let away = |error: crate::runtime::RuntimeError| NodeError::Docker(error.to_string());
+    for name in [&place.name, &place.installer] {
+        ground.docker.remove(name).await.map_err(away)?;
+    }
+    ground.docker.remove_network(&place.name).await.map_err(away)?;
+    if let Some(spec) = place.state.spec() {
+        // An owner's network goes with the last of its containers: the engine refuses while one is in it.
+        ground.docker.remove_network(&ground.docker.network_name(&spec)).await.map_err(away)?;
+    }
+    let place = place.clone();
+    let gone = tokio::task::spawn_blocking(move || {
+        crate::files::remove(&place.data)?;
+        place.state.remove()
+    });
+    let gone = gone.await.map_err(|error| NodeError::Internal(error.to_string()))?;
+    gone.map_err(|error| NodeError::Internal(format!("The container's files can't be removed: {error}")))
+}
+
+/// Goes on with removals that were begun, and removes what is this daemon's by its label and belongs to no container that it
+/// knows. Others' things are left alone. Waits for the engine.
+pub(crate) async fn sweep(ground: Arc<Ground>, condemned: Vec<ContainerId>) {
+    while ground.docker.version().await.is_err() {
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+    for id in condemned {
+        if let Err(error) = remove(&ground, &ground.place(id)).await {
+            tracing::warn!(%error, %id, "a removal that was begun can't be ended");
+        }
+    }
+    // Looked up at each: containers are declared meanwhile.
+    let unknown = |id: Option<ContainerId>| id.is_some_and(|id| ground.place(id).state.spec().is_none());
+    let idle_installer = |found: &Ours| {
+        let place = found.id.map(|id| ground.place(id)).filter(|place| place.installer == found.name);
+        let saved = place.and_then(|place| place.state.saved());
+        saved.is_some_and(|saved| saved.life.hold != Some(Hold::Installing))
+    };
+    for found in ground.docker.ours().await.unwrap_or_default() {
+        if unknown(found.id) || idle_installer(&found) {
+            tracing::info!(name = found.name, "removing a container that belongs to nothing");
+            if let Err(error) = ground.docker.remove(&found.name).await {
+                tracing::warn!(%error, name = found.name, "it can't be removed");
+            }
+        }
+    }
+    for network in ground.docker.our_networks().await.unwrap_or_default() {
+        // An owner's network goes when no container is in it; the engine refuses while one is.
+        if unknown(network.id) || network.id.is_none() {
+            let _ = ground.docker.remove_network(&network.name).await;
+        }
+    }
+}

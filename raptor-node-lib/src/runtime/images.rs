@@ -1,0 +1,129 @@
+//! Images: pulled, found, and removed when nobody uses them.
+
+use super::{Docker, RuntimeError, docker::error};
+use bollard::{
+    auth::DockerCredentials,
+    query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder},
+};
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use raptor_core::{containers::registry_of, node::RegistryLogin};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::PoisonError,
+};
+
+/// How far a pull is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pulled {
+    /// Bytes there so far, over the layers whose size is known.
+    pub current_bytes: u64,
+    /// Bytes in all, over the layers whose size is known.
+    pub total_bytes: u64,
+    /// Layers that are there.
+    pub layers_done: u32,
+    /// Layers in all, as far as known.
+    pub layers_total: u32,
+}
+
+impl Docker {
+    /// Replaces the logins for registries.
+    pub fn set_logins(&self, logins: Vec<RegistryLogin>) {
+        *self.logins.write().unwrap_or_else(PoisonError::into_inner) = logins;
+    }
+
+    /// Whether the image is on this host.
+    pub async fn has_image(&self, image: &str) -> bool {
+        match self.client() {
+            Ok(client) => client.inspect_image(image).await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    /// Pulls an image and tells how far it is, layer by layer.
+    pub fn pull(&self, image: &str) -> impl Stream<Item = Result<Pulled, RuntimeError>> + Send + use<> {
+        // Without a tag, the engine would pull every tag there is.
+        let last = image.rsplit('/').next().unwrap_or(image);
+        let tag = if last.contains([':', '@']) { "" } else { "latest" };
+        let options = CreateImageOptionsBuilder::default().from_image(image).tag(tag).build();
+        let items = match self.client() {
+            Ok(client) => client.create_image(Some(options), None, self.login(image)).map_err(error).boxed(),
+            Err(away) => futures_util::stream::once(std::future::ready(Err(away))).boxed(),
+        };
+        let mut layers: HashMap<String, (u64, u64, bool)> = HashMap::new();
+        items.map_ok(move |info| {
+            let status = info.status.unwrap_or_default();
+            // The first line names the tag, the last ones the digest; the others a layer each.
+            if let Some(id) = info.id.filter(|_| !status.starts_with("Pulling from")) {
+                let layer = layers.entry(id).or_default();
+                layer.2 = matches!(status.as_str(), "Pull complete" | "Already exists");
+                if let Some(progress) = info.progress_detail.filter(|_| status == "Downloading") {
+                    let bytes = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok());
+                    if let (Some(current), Some(total)) = (bytes(progress.current), bytes(progress.total)) {
+                        (layer.0, layer.1) = (current, total);
+                    }
+                }
+                if layer.2 || matches!(status.as_str(), "Download complete" | "Extracting") {
+                    layer.0 = layer.1;
+                }
+            }
+            layers.values().fold(Pulled::default(), |sum, layer| Pulled {
+                current_bytes: sum.current_bytes + layer.0,
+                total_bytes: sum.total_bytes + layer.1,
+                layers_done: sum.layers_done + u32::from(layer.2),
+                layers_total: sum.layers_total + 1,
+            })
+        })
+    }
+
+    /// The login for the image's registry: the very same host, never one that only begins like it.
+    fn login(&self, image: &str) -> Option<DockerCredentials> {
+        let registry = registry_of(image);
+        let logins = self.logins.read().unwrap_or_else(PoisonError::into_inner);
+        let login = logins.iter().find(|login| login.host.eq_ignore_ascii_case(&registry))?;
+        Some(DockerCredentials {
+            username: Some(login.username.clone()),
+            password: Some(login.password.clone()),
+            serveraddress: Some(login.host.clone()),
+            ..DockerCredentials::default()
+        })
+    }
+
+    /// The id of an image, if it is there.
+    pub async fn image_id(&self, image: &str) -> Option<String> {
+        self.client().ok()?.inspect_image(image).await.ok()?.id
+    }
+
+    /// Removes an image unless a container uses it, and gives the bytes that it had.
+    ///
+    /// # Errors
+    /// When the engine refuses or does not answer.
+    pub async fn remove_image(&self, image: &str) -> Result<u64, RuntimeError> {
+        let client = self.client()?;
+        let size = client.inspect_image(image).await.map_err(error)?.size.unwrap_or(0);
+        client
+            .remove_image(image, None::<bollard::query_parameters::RemoveImageOptions>, None)
+            .await
+            .map_err(error)?;
+        Ok(u64::try_from(size).unwrap_or(0))
+    }
+
+    /// The references and ids of all images that some container of the engine uses, whoever made it.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn used_images(&self) -> Result<HashSet<String>, RuntimeError> {
+        let options = ListContainersOptionsBuilder::default().all(true).build();
+        let found = self.client()?.list_containers(Some(options)).await.map_err(error)?;
+        Ok(found.into_iter().flat_map(|found| [found.image, found.image_id]).flatten().collect())
+    }
+
+    /// The references of all images that are there.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn images(&self) -> Result<HashSet<String>, RuntimeError> {
+        let options = ListImagesOptionsBuilder::default().build();
+        let found = self.client()?.list_images(Some(options)).await.map_err(error)?;
+        Ok(found.into_iter().flat_map(|image| image.repo_tags).collect())
+    }
+}

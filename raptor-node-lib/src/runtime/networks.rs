@@ -1,0 +1,162 @@
+//! Networks: one for each container, so that none reaches another, or one for those of one owner who asked for it.
+
+use super::{
+    Docker, RuntimeError,
+    docker::{CONTAINER, INSTANCE, error},
+};
+use bollard::{
+    models::{Ipam, IpamConfig, NetworkCreateRequest},
+    query_parameters::ListNetworksOptionsBuilder,
+};
+use raptor_core::{containers::Network, id::ContainerId, node::ContainerSpec};
+use std::{collections::HashMap, net::Ipv4Addr};
+
+/// How many subnets are tried before giving up: others may use some of the range.
+const TRIES: u32 = 256;
+/// Addresses in the network of one container: its own, its installer's, the host's side.
+const ALONE_BITS: u32 = 3;
+/// Addresses in the network of one owner.
+const OWNER_BITS: u32 = 8;
+
+/// The range of which containers' networks are made, as address and prefix length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// The first address.
+    pub first: Ipv4Addr,
+    /// Bits of the range, 8 to 22.
+    pub prefix: u32,
+}
+
+impl Default for Pool {
+    /// A private range that few networks use: room for 32,768 containers.
+    fn default() -> Self {
+        Self { first: Ipv4Addr::new(10, 216, 0, 0), prefix: 14 }
+    }
+}
+
+impl Pool {
+    /// The subnet at place `at` of those with `bits` bits for hosts, and the host's address in it.
+    fn subnet(self, at: u32, bits: u32) -> (String, String) {
+        let count = 1_u32 << (32 - self.prefix - bits);
+        let first = u32::from(self.first) + ((at % count) << bits);
+        let (subnet, gateway) = (Ipv4Addr::from(first), Ipv4Addr::from(first + 1));
+        (format!("{subnet}/{}", 32 - bits), gateway.to_string())
+    }
+}
+
+/// A network that this daemon made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OurNetwork {
+    /// The engine's name.
+    pub name: String,
+    /// The container that it is for, unless it is an owner's.
+    pub id: Option<ContainerId>,
+}
+
+impl Docker {
+    /// The engine's name of the container's network.
+    #[must_use]
+    pub fn network_name(&self, spec: &ContainerSpec) -> String {
+        match (spec.network, spec.owner) {
+            (Network::Owner, Some(owner)) => format!("raptor-{}-owner-{owner}", self.short_instance()),
+            _ => format!("raptor-{}", spec.id),
+        }
+    }
+
+    fn short_instance(&self) -> String {
+        let mut text = self.instance.simple().to_string();
+        // The end of the id is the random part.
+        text.drain(..20);
+        text
+    }
+
+    /// Makes the container's network where it is missing, and gives its name.
+    ///
+    /// # Errors
+    /// When the engine refuses or does not answer.
+    pub async fn network(&self, spec: &ContainerSpec, pool: Pool) -> Result<String, RuntimeError> {
+        let name = self.network_name(spec);
+        let client = self.client()?;
+        match client.inspect_network(&name, None).await.map_err(error) {
+            Ok(_) => return Ok(name),
+            Err(RuntimeError::NotFound) => {}
+            Err(other) => return Err(other),
+        }
+        let own = name == format!("raptor-{}", spec.id);
+        let bits = if own { ALONE_BITS } else { OWNER_BITS };
+        let mut labels = HashMap::from([(INSTANCE.to_owned(), self.instance.to_string())]);
+        if own {
+            labels.insert(CONTAINER.into(), spec.id.to_string());
+        }
+        // Where the search begins differs from one network to the next, so that most find a free one at once.
+        let begin =
+            name.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
+        let mut refused = String::new();
+        for step in 0..TRIES {
+            let (subnet, gateway) = pool.subnet(begin.wrapping_add(step), bits);
+            let config = IpamConfig { subnet: Some(subnet), gateway: Some(gateway), ..IpamConfig::default() };
+            let request = NetworkCreateRequest {
+                name: name.clone(),
+                driver: Some("bridge".into()),
+                ipam: Some(Ipam { config: Some(vec![config]), ..Ipam::default() }),
+                labels: Some(labels.clone()),
+                ..NetworkCreateRequest::default()
+            };
+            match client.create_network(request).await.map_err(error) {
+                Ok(_) => return Ok(name),
+                // Another start of the same owner was quicker.
+                Err(RuntimeError::Refused(why)) if why.contains("already exists") => return Ok(name),
+                Err(RuntimeError::Refused(why)) if why.contains("verlap") => refused = why,
+                Err(other) => return Err(other),
+            }
+        }
+        Err(RuntimeError::Refused(format!("no network address is free ({refused}); set CONTAINER_SUBNETS")))
+    }
+
+    /// All networks that this daemon made.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn our_networks(&self) -> Result<Vec<OurNetwork>, RuntimeError> {
+        let filters = HashMap::from([("label", vec![format!("{INSTANCE}={}", self.instance)])]);
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        let found = self.client()?.list_networks(Some(options)).await.map_err(error)?;
+        let ours = found.into_iter().filter_map(|network| {
+            let id = network.labels.and_then(|labels| labels.get(CONTAINER)?.parse().ok());
+            Some(OurNetwork { name: network.name?, id })
+        });
+        Ok(ours.collect())
+    }
+
+    /// Removes a network. One that isn't there, or that a container still uses, is no error.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn remove_network(&self, name: &str) -> Result<(), RuntimeError> {
+        match self.client()?.remove_network(name).await.map_err(error) {
+            Ok(()) | Err(RuntimeError::NotFound | RuntimeError::Refused(_)) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The address of the host inside a network.
+    pub async fn gateway(&self, network: &str) -> Option<String> {
+        let network = self.client().ok()?.inspect_network(network, None).await.ok()?;
+        network.ipam?.config?.into_iter().find_map(|config| config.gateway)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subnets_lie_in_the_range_and_do_not_overlap() {
+        let pool = Pool { first: Ipv4Addr::new(10, 0, 0, 0), prefix: 22 };
+        let subnets: std::collections::BTreeSet<_> = (0..128).map(|at| pool.subnet(at, ALONE_BITS)).collect();
+        assert_eq!(subnets.len(), 128);
+        assert_eq!(pool.subnet(127, ALONE_BITS), ("10.0.3.248/29".into(), "10.0.3.249".into()));
+        assert_eq!(pool.subnet(128, ALONE_BITS), pool.subnet(0, ALONE_BITS));
+        assert_eq!(pool.subnet(1, OWNER_BITS).0, "10.0.1.0/24");
+    }
+}

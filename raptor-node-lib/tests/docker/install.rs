@@ -1,0 +1,188 @@
+//! Installations.
+
+use crate::world::{ECHO, World, docker, docker_output};
+use raptor_core::{
+    containers::lifecycle::{Hold, Phase},
+    node::{ContainerStatus, Happening, InstallSpec, LineKind, Node, PowerAction},
+};
+use std::{os::unix::fs::MetadataExt, time::Duration};
+
+fn install(script: &str) -> InstallSpec {
+    InstallSpec {
+        number: 1,
+        image: "~raptor-test/busybox:1".into(),
+        entrypoint: "sh".into(),
+        script: script.into(),
+        wipe: false,
+        start: false,
+        timeout_ms: 60_000,
+    }
+}
+
+async fn installed(world: &World, number: u64) -> ContainerStatus {
+    world.until("installed", |status| status.installed == number && status.progress.is_none()).await
+}
+
+async fn results(world: &World) -> Vec<(u64, Option<String>)> {
+    let happened = world.happened().await.into_iter();
+    let results = happened.filter_map(|event| match event.what {
+        Happening::Installed { number, problem, .. } => Some((number, problem)),
+        _ => None,
+    });
+    results.collect()
+}
+
+#[tokio::test]
+async fn a_script_installs_before_the_first_start_and_its_files_belong_to_the_container() {
+    if !docker() {
+        return;
+    }
+    let script = "#!/bin/sh\r\necho \"installing for $GREETING\"\r\nmkdir -p /mnt/server/maps\r\nln -s /etc /mnt/server/link\r\n\
+                  id -u > /mnt/server/maps/who\r\ncat /mnt/server/maps/who\r\n";
+    let world = World::new(ECHO, |spec| {
+        spec.install = Some(InstallSpec { start: true, ..install(script) });
+    })
+    .await;
+    world.line("installing for hello").await;
+    world.phase(Phase::Running).await;
+    assert_eq!(world.texts(LineKind::Install).await, ["installing for hello", "0"]);
+    let data = world.base.join(world.id.to_string());
+    for path in ["maps", "maps/who"] {
+        assert_eq!(std::fs::metadata(data.join(path)).unwrap().uid(), 988, "{path}");
+    }
+    assert_eq!(std::fs::symlink_metadata(data.join("link")).unwrap().uid(), 988);
+    assert_eq!(std::fs::metadata("/etc").unwrap().uid(), 0, "a link is given, not followed");
+    assert_eq!(results(&world).await, [(1, None)]);
+    let label = format!("label=raptor.container={}", world.id);
+    let left = docker_output(&["ps", "-a", "--format", "{{.Names}}", "--filter", &label]);
+    assert_eq!(left, format!("raptor-{}", world.id), "the installer's container is gone");
+    assert!(!world.base.join(".raptor").join(world.id.to_string()).join("install").exists());
+}
+
+#[tokio::test]
+async fn an_installer_is_locked_up_and_sees_nothing_of_the_host() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |spec| spec.install = Some(install("echo begun; sleep 30"))).await;
+    world.line("begun").await;
+    let inspect = |format: &str| {
+        docker_output(&["inspect", "--format", format, &format!("raptor-{}-installer", world.id)])
+    };
+    let binds = inspect("{{json .HostConfig.Binds}}");
+    let state = world.base.join(".raptor").join(world.id.to_string());
+    assert_eq!(
+        binds,
+        format!(
+            r#"["{}:/mnt/server:rw","{}:/mnt/install:rw"]"#,
+            world.base.join(world.id.to_string()).display(),
+            state.join("install").display()
+        )
+    );
+    assert_eq!(
+        inspect("{{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Privileged}}"),
+        "[ALL] [no-new-privileges] false"
+    );
+    assert_eq!(
+        inspect("{{.HostConfig.PidsLimit}} {{.HostConfig.Memory}}"),
+        format!("1024 {}", 1024 * 1024 * 1024_u64 / 100 * 115)
+    );
+    let mode = std::fs::metadata(state.join("install")).unwrap().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    assert_eq!(
+        world.host.power(world.id, PowerAction::Start).await.unwrap_err().to_string(),
+        "The container is being installed. Wait until that has ended, or cancel it."
+    );
+    world.host.cancel_install(world.id).await.unwrap();
+    let status = installed(&world, 1).await;
+    assert_eq!(status.hold, Some(Hold::InstallFailed));
+    assert_eq!(status.problem.as_deref(), Some("The installation was cancelled."));
+}
+
+#[tokio::test]
+async fn a_failed_installation_says_why_and_can_be_tried_again_or_dropped() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |spec| spec.install = Some(install("echo no such file; exit 3"))).await;
+    let status = installed(&world, 1).await;
+    assert_eq!(status.hold, Some(Hold::InstallFailed));
+    assert!(status.problem.unwrap().contains("exit code 3"));
+    assert!(world.host.power(world.id, PowerAction::Start).await.is_err());
+    let data = world.base.join(world.id.to_string());
+    std::fs::write(data.join("kept"), "x").unwrap();
+    world.change(|spec| spec.install = Some(InstallSpec { number: 2, ..install("echo fine") })).await;
+    assert_eq!(installed(&world, 2).await.hold, None);
+    assert!(data.join("kept").exists());
+    world
+        .change(|spec| spec.install = Some(InstallSpec { number: 3, wipe: true, ..install("exit 1") }))
+        .await;
+    assert_eq!(installed(&world, 3).await.hold, Some(Hold::InstallFailed));
+    assert!(!data.join("kept").exists());
+    world.change(|spec| spec.install = None).await;
+    world.until("dropped", |status| status.hold.is_none()).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    let numbers: Vec<_> =
+        results(&world).await.into_iter().map(|(number, problem)| (number, problem.is_some())).collect();
+    assert_eq!(numbers, [(1, true), (2, false), (3, true)]);
+}
+
+#[tokio::test]
+async fn an_installation_has_its_time_and_what_runs_is_stopped_for_it() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |_| {}).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    world
+        .change(|spec| {
+            spec.install = Some(InstallSpec { timeout_ms: 1_500, ..install("echo long; sleep 60") })
+        })
+        .await;
+    world.line("long").await;
+    let status = installed(&world, 1).await;
+    assert!(status.problem.unwrap().contains("longer than it may"));
+    assert_eq!(status.last_exit.unwrap().code, 0, "it was asked to stop, not killed");
+}
+
+#[tokio::test]
+async fn a_new_daemon_goes_on_with_an_installation_without_losing_a_line() {
+    if !docker() {
+        return;
+    }
+    let script = "i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo step $i; sleep 0.1; done; echo done > /mnt/server/done";
+    let mut world = World::new(ECHO, |spec| spec.install = Some(install(script))).await;
+    world.line("step 5").await;
+    for _ in 0..2 {
+        world.restart_daemon().await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    assert_eq!(installed(&world, 1).await.hold, None);
+    let steps = world.texts(LineKind::Install).await;
+    assert_eq!(steps, (1..=30).map(|n| format!("step {n}")).collect::<Vec<_>>());
+
+    // What ended while nobody looked is judged all the same.
+    world
+        .change(|spec| {
+            spec.install = Some(InstallSpec { number: 2, ..install("echo short; sleep 1; exit 7") })
+        })
+        .await;
+    world.line("short").await;
+    world.host.shutdown().await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    world.restart_daemon().await;
+    assert!(installed(&world, 2).await.problem.unwrap().contains("exit code 7"));
+
+    world
+        .change(|spec| spec.install = Some(InstallSpec { number: 3, ..install("echo third; sleep 60") }))
+        .await;
+    world.line("third").await;
+    world.host.shutdown().await;
+    docker_output(&["rm", "-f", &format!("raptor-{}-installer", world.id)]);
+    world.restart_daemon().await;
+    let status = installed(&world, 3).await;
+    assert_eq!(status.hold, Some(Hold::InstallFailed));
+    assert!(status.problem.unwrap().contains("interrupted"));
+}

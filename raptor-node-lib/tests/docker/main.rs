@@ -1,0 +1,8 @@
+//! The host on a real Docker Engine. Needs the image that `cargo xtask images` makes; `cargo xtask test` does all that.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod install;
+mod life;
+mod servers;
+mod tenants;
+mod world;

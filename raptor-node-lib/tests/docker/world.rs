@@ -1,0 +1,185 @@
+//! A host on a real Docker Engine, with one container.
+
+use futures_util::StreamExt;
+use raptor_core::{
+    containers::{
+        Limits, Network,
+        lifecycle::{Phase, Policy},
+    },
+    id::ContainerId,
+    node::{ConsoleLine, ContainerSpec, ContainerStatus, Happened, LineKind, Node, NodeEvent},
+    templates::StopRule,
+};
+use raptor_node_lib::Host;
+use std::{collections::BTreeMap, path::PathBuf, process::Command, time::Duration};
+
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Whether Docker is to be used; a skip is said, and is a failure in CI.
+pub fn docker() -> bool {
+    if std::env::var_os("RAPTOR_TEST_DOCKER").is_some() {
+        return true;
+    }
+    assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "RAPTOR_TEST_DOCKER is needed in CI");
+    println!("SKIP: Docker, run `cargo xtask test`");
+    false
+}
+
+pub struct World {
+    pub host: Host,
+    pub base: PathBuf,
+    pub id: ContainerId,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    pub async fn new(startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("containers");
+        std::fs::create_dir(&base).unwrap();
+        // The containers' user has to come as far as its own folder.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), open).unwrap();
+        let host = Self::host(&base).await;
+        let mut spec = spec(startup);
+        change(&mut spec);
+        let id = spec.id;
+        host.declare(spec).await.unwrap();
+        Self { host, base, id, _folder: folder }
+    }
+
+    pub async fn until(&self, what: &str, met: impl Fn(&ContainerStatus) -> bool) -> ContainerStatus {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let status = self
+                .host
+                .containers()
+                .await
+                .unwrap()
+                .into_iter()
+                .find(|status| status.id == self.id)
+                .unwrap();
+            if met(&status) {
+                return status;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "not {what}: {status:?}\n{}",
+                self.transcript().await
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn phase(&self, phase: Phase) -> ContainerStatus {
+        self.until(&format!("{phase:?}"), |status| status.phase == phase).await
+    }
+
+    pub async fn line(&self, text: &str) -> ConsoleLine {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let lines = self.host.console(self.id, None, 1_000).await.unwrap();
+            if let Some(line) = lines.into_iter().find(|line| line.text.contains(text)) {
+                return line;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "no line {text:?} in\n{}",
+                self.transcript().await
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn transcript(&self) -> String {
+        let lines = self.host.console(self.id, None, 1_000).await.unwrap();
+        lines.into_iter().map(|line| format!("{} {:?} {}\n", line.seq, line.kind, line.text)).collect()
+    }
+
+    /// The daemon dies and another one takes its place.
+    pub async fn restart_daemon(&mut self) {
+        self.host.shutdown().await;
+        self.host = Self::host(&self.base).await;
+    }
+
+    async fn host(base: &std::path::Path) -> Host {
+        let allowed = base.join("../shared");
+        Host::builder(base).mounts(vec![allowed]).scan_every(Duration::from_secs(1)).build().await.unwrap()
+    }
+
+    /// Declares a change.
+    pub async fn change(&self, change: impl FnOnce(&mut ContainerSpec)) {
+        let spec = self.base.join(".raptor").join(self.id.to_string()).join("spec.json");
+        let mut spec: ContainerSpec = serde_json::from_slice(&std::fs::read(spec).unwrap()).unwrap();
+        spec.revision += 1;
+        change(&mut spec);
+        self.host.declare(spec).await.unwrap();
+    }
+
+    /// Everything that the host has told the API and that was not acknowledged.
+    pub async fn happened(&self) -> Vec<Happened> {
+        let mut events = self.host.events().await.unwrap();
+        let mut happened = Vec::new();
+        loop {
+            match tokio::time::timeout(Duration::from_millis(300), events.next()).await {
+                Ok(Some(NodeEvent::Happened(event))) => happened.push(event),
+                Ok(Some(NodeEvent::Snapshot { .. })) => {}
+                _ => return happened,
+            }
+        }
+    }
+
+    /// The texts of lines of one kind.
+    pub async fn texts(&self, kind: LineKind) -> Vec<String> {
+        let lines = self.host.console(self.id, None, 1_000).await.unwrap();
+        lines.into_iter().filter(|line| line.kind == kind).map(|line| line.text).collect()
+    }
+
+    pub fn inspect(&self, format: &str) -> String {
+        docker_output(&["inspect", "--format", format, &format!("raptor-{}", self.id)])
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let name = format!("raptor-{}", self.id);
+        let _ = Command::new("docker").args(["rm", "-f", &name, &format!("{name}-installer")]).output();
+        let _ = Command::new("docker").args(["network", "rm", &name]).output();
+    }
+}
+
+pub fn docker_output(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().unwrap();
+    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+pub fn spec(startup: &str) -> ContainerSpec {
+    ContainerSpec {
+        id: ContainerId::generate(),
+        revision: 1,
+        name: "test".into(),
+        image: "~raptor-test/busybox:1".into(),
+        startup: startup.into(),
+        environment: BTreeMap::from([("GREETING".into(), "hello".into())]),
+        limits: Limits { memory_mib: 64, pids: 64, ..Limits::default() },
+        ports: Vec::new(),
+        done: vec!["ready".into()],
+        strip_ansi: false,
+        stop: StopRule::Command { command: "stop".into() },
+        stop_timeout_ms: 3_000,
+        config_files: Vec::new(),
+        denied_files: Vec::new(),
+        suspended: false,
+        policy: Policy::default(),
+        install: None,
+        timezone: None,
+        owner: None,
+        network: Network::Alone,
+        mounts: Vec::new(),
+        labels: BTreeMap::new(),
+    }
+}
+
+/// Says that it is ready, then repeats what it reads, until it reads `stop`.
+pub const ECHO: &str = "sh -c 'echo {{GREETING}} ready; while read line; do [ \"$line\" = stop ] && exit 0; echo \"got $line\"; done'";

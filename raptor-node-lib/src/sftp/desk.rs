@@ -5,6 +5,7 @@ use super::{
     listing,
     live::{Live, Rights},
     refusal::Refusal,
+    replies,
     wire::{self, Attributes, MAX_DATA, MAX_PACKET, OpenFlags, Request, StatusCode},
 };
 use crate::files::{Kind, Open, Root};
@@ -45,7 +46,7 @@ impl Desk {
     pub(super) fn serve(&mut self, kind: u8, id: u32, body: Bytes) -> Option<Bytes> {
         if !self.begun {
             self.begun = kind == wire::INIT;
-            return self.begun.then(wire::version);
+            return self.begun.then(replies::version);
         }
         if kind == wire::INIT {
             return None;
@@ -53,7 +54,7 @@ impl Desk {
         self.look_up();
         self.live.used_at.store(self.clock.now().timestamp(), std::sync::atomic::Ordering::Relaxed);
         let done = wire::request(kind, body).map_err(Refusal::from).and_then(|request| self.act(id, request));
-        Some(done.unwrap_or_else(|refusal| wire::status(id, refusal.code, &refusal.message)))
+        Some(done.unwrap_or_else(|refusal| replies::status(id, refusal.code, &refusal.message)))
     }
 
     /// Takes over what the session may do now.
@@ -74,16 +75,16 @@ impl Desk {
             Request::Write { handle, offset, data } => self.write(id, &handle, offset, &data),
             Request::Stat { path } => {
                 let stat = self.seen(&path).and_then(|path| Ok(self.root.stat(&path)?))?;
-                Ok(wire::attributes(id, &listing::attributes(&stat)))
+                Ok(replies::attributes(id, &listing::attributes(&stat)))
             }
             Request::Lstat { path } => {
                 let stat = self.seen(&path).and_then(|path| Ok(self.root.lstat(&path)?))?;
-                Ok(wire::attributes(id, &listing::attributes(&stat)))
+                Ok(replies::attributes(id, &listing::attributes(&stat)))
             }
             Request::Fstat { handle } => {
                 self.may_look()?;
                 let stat = self.handles.file(&handle)?.file.stat()?;
-                Ok(wire::attributes(id, &listing::attributes(&stat)))
+                Ok(replies::attributes(id, &listing::attributes(&stat)))
             }
             Request::SetStat { path, attributes } => self.set_path(&path, attributes, true).map(|()| ok(id)),
             Request::LsetStat { path, attributes } => {
@@ -92,12 +93,12 @@ impl Desk {
             Request::FsetStat { handle, attributes } => self.set_handle(&handle, attributes).map(|()| ok(id)),
             Request::OpenDir { path } => self.open_folder(id, &path),
             Request::ReadDir { handle } => self.read_folder(id, &handle),
-            Request::RealPath { path } => Ok(wire::name(id, &path_of(&path)?.to_string())),
-            Request::ExpandPath { path } => Ok(wire::name(id, &expanded(&path)?.to_string())),
-            Request::HomeDirectory => Ok(wire::name(id, "/")),
+            Request::RealPath { path } => Ok(replies::name(id, &path_of(&path)?.to_string())),
+            Request::ExpandPath { path } => Ok(replies::name(id, &expanded(&path)?.to_string())),
+            Request::HomeDirectory => Ok(replies::name(id, "/")),
             Request::ReadLink { path } => {
                 let target = self.seen(&path).and_then(|path| Ok(self.root.read_link(&path)?))?;
-                Ok(wire::name(id, &target))
+                Ok(replies::name(id, &target))
             }
             Request::StatVfs { path } => {
                 self.seen(&path).and_then(|path| Ok(self.root.stat(&path)?))?;
@@ -111,7 +112,7 @@ impl Desk {
             }
             Request::Limits => {
                 let data = u64::from(MAX_DATA);
-                Ok(wire::numbers(id, &[MAX_PACKET as u64, data, data, MAX_HANDLES as u64]))
+                Ok(replies::numbers(id, &[MAX_PACKET as u64, data, data, MAX_HANDLES as u64]))
             }
             Request::Fsync { handle } => {
                 self.handles.file(&handle)?.file.sync()?;
@@ -213,7 +214,7 @@ impl Desk {
             self.live.journal.note_write(&path, 0, &mut noted);
         }
         let open = OpenFile { file, path, readable: read, writable: write, noted };
-        Ok(wire::handle(id, self.handles.add_file(open)?))
+        Ok(replies::handle(id, self.handles.add_file(open)?))
     }
 
     fn read(&mut self, id: u32, handle: &Bytes, offset: u64, length: u32) -> Done {
@@ -223,7 +224,7 @@ impl Desk {
             return Err(Refusal::denied("The file was not opened for reading."));
         }
         let length = length.min(MAX_DATA) as usize;
-        let data = wire::data(id, length, |buffer| open.file.read_at(buffer, offset))?;
+        let data = replies::data(id, length, |buffer| open.file.read_at(buffer, offset))?;
         data.ok_or_else(Refusal::end)
     }
 
@@ -268,7 +269,7 @@ impl Desk {
     fn open_folder(&mut self, id: u32, path: &str) -> Done {
         let path = self.seen(path)?;
         let entries = self.root.entries(&path)?;
-        Ok(wire::handle(
+        Ok(replies::handle(
             id,
             self.handles.add_folder(OpenFolder { path, entries, ahead: None, begun: false })?,
         ))
@@ -278,7 +279,7 @@ impl Desk {
         self.may_look()?;
         let now = self.clock.now();
         let folder = self.handles.folder(handle)?;
-        let mut reply = wire::names(id);
+        let mut reply = replies::names(id);
         let mut count = 0;
         if !folder.begun {
             folder.begun = true;
@@ -307,7 +308,7 @@ impl Desk {
             reply.put_attributes(&listing::attributes(&entry.stat));
             count += 1;
         }
-        if count == 0 { Err(Refusal::end()) } else { Ok(wire::count_names(reply, count)) }
+        if count == 0 { Err(Refusal::end()) } else { Ok(replies::count_names(reply, count)) }
     }
 
     fn space(&self, id: u32) -> Done {
@@ -319,7 +320,7 @@ impl Desk {
         let (total, free) = (space.total / block, space.free / block);
         let numbers =
             [block, block, total, free, free, space.files, space.free_files, space.free_files, 0, flags, 255];
-        Ok(wire::numbers(id, &numbers))
+        Ok(replies::numbers(id, &numbers))
     }
 
     fn set_path(&mut self, path: &str, attributes: Attributes, follow: bool) -> Result<(), Refusal> {
@@ -374,7 +375,7 @@ impl Desk {
 }
 
 pub(super) fn ok(id: u32) -> Bytes {
-    wire::status(id, StatusCode::Ok, "")
+    replies::status(id, StatusCode::Ok, "")
 }
 
 fn may(allowed: bool, why: &str) -> Result<(), Refusal> {

@@ -12,6 +12,7 @@ mod live;
 mod login;
 mod peer;
 mod refusal;
+mod replies;
 mod serve;
 mod transport;
 mod wire;

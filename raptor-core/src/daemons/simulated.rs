@@ -40,6 +40,7 @@ pub struct SimulatedHost(Arc<Inner>);
 
 struct Inner {
     name: String,
+    protocol: u32,
     clock: Clock,
     boot_time: Duration,
     stop_time: Duration,
@@ -59,6 +60,7 @@ pub struct Builder {
     boot_time: Duration,
     stop_time: Duration,
     stats_every: Option<Duration>,
+    protocol: u32,
 }
 
 struct Simulated {
@@ -107,11 +109,19 @@ impl Builder {
         self
     }
 
+    /// Which protocol it says that it speaks; [`PROTOCOL`] unless given.
+    #[must_use]
+    pub fn protocol(mut self, protocol: u32) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
     /// The host. Has to be called inside a tokio runtime.
     #[must_use]
     pub fn build(self) -> SimulatedHost {
         let host = SimulatedHost(Arc::new(Inner {
             name: self.name,
+            protocol: self.protocol,
             clock: self.clock,
             boot_time: self.boot_time,
             stop_time: self.stop_time,
@@ -149,6 +159,7 @@ impl SimulatedHost {
             boot_time: Duration::from_millis(10),
             stop_time: Duration::from_millis(10),
             stats_every: None,
+            protocol: PROTOCOL,
         }
     }
 
@@ -362,7 +373,7 @@ impl SimulatedHost {
 
     fn info(&self) -> SystemInfo {
         SystemInfo {
-            protocol: PROTOCOL,
+            protocol: self.0.protocol,
             version: env!("CARGO_PKG_VERSION").into(),
             time: self.0.clock.now(),
             hostname: self.0.name.clone(),

@@ -1,73 +1,15 @@
 //! What is said of a daemon that can be reached and is still not right.
 
-use futures_util::{StreamExt, stream::BoxStream};
 use raptor_core::{
     Raptor,
     authz::{Actor, actions::CreateDaemon},
     clock::Clock,
     daemons::{DaemonDraft, simulated::SimulatedHost},
-    id::{ContainerId, DaemonId},
+    id::DaemonId,
     live::{Connection, LinkState},
-    node::{
-        ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
-        PROTOCOL, PowerAction, Since, SystemInfo,
-    },
+    node::{Node, PROTOCOL},
 };
 use std::{sync::Arc, time::Duration};
-
-/// A host whose snapshot says another protocol.
-struct Older(SimulatedHost);
-
-#[async_trait::async_trait]
-impl Node for Older {
-    async fn system(&self) -> Result<SystemInfo, NodeError> {
-        self.0.system().await
-    }
-    async fn containers(&self) -> Result<Vec<ContainerStatus>, NodeError> {
-        self.0.containers().await
-    }
-    async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
-        self.0.declare(spec).await
-    }
-    async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
-        self.0.remove(id).await
-    }
-    async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
-        self.0.power(id, action).await
-    }
-    async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
-        self.0.command(id, line, by).await
-    }
-    async fn console(
-        &self,
-        id: ContainerId,
-        after: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<ConsoleLine>, NodeError> {
-        self.0.console(id, after, limit).await
-    }
-    async fn live(
-        &self,
-        id: ContainerId,
-        since: Since,
-        parts: LiveParts,
-    ) -> Result<BoxStream<'static, LiveFrame>, NodeError> {
-        self.0.live(id, since, parts).await
-    }
-    async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
-        let events = self.0.events().await?;
-        let older = |mut event| {
-            if let NodeEvent::Snapshot { system, .. } = &mut event {
-                system.protocol = PROTOCOL - 1;
-            }
-            event
-        };
-        Ok(events.map(older).boxed())
-    }
-    async fn tell(&self, _: raptor_core::node::Word) -> Result<(), NodeError> {
-        Ok(())
-    }
-}
 
 async fn connection_to(node: Arc<dyn Node>, clock: Clock, wanted: LinkState) -> Connection {
     let raptor = Raptor::builder("app key")
@@ -104,7 +46,7 @@ async fn connection_to(node: Arc<dyn Node>, clock: Clock, wanted: LinkState) -> 
 
 #[tokio::test]
 async fn a_daemon_of_another_protocol_is_refused_and_the_versions_are_said() {
-    let older = Arc::new(Older(SimulatedHost::default()));
+    let older = Arc::new(SimulatedHost::builder().protocol(PROTOCOL - 1).build());
     let connection = connection_to(older, Clock::System, LinkState::ProtocolMismatch).await;
     let message = connection.message.unwrap();
     assert!(message.contains(&format!("protocol {}", PROTOCOL - 1)), "{message}");

@@ -10,7 +10,7 @@ use raptor_core::{
             SuspendContainer, UpdateDaemon, UpdateUser,
         },
     },
-    containers::{Level, Limits, service::NewContainer},
+    containers::{Level, service::NewContainer},
     daemons::DaemonDraft,
     id::{ContainerId, DaemonId},
     node::{Hidden, SftpAnswer, SftpGrant, SftpProof, SftpQuestion},
@@ -57,22 +57,13 @@ impl Ground {
             "config": { "files": "{}", "startup": "{\"done\": \"x\"}", "logs": "{}", "stop": "stop" },
             "scripts": { "installation": { "script": null, "container": "x", "entrypoint": "sh" } },
         });
-        let template = raptor.templates().import(permit, egg.to_string().as_bytes()).await.unwrap().0;
+        let template = raptor.templates().import(permit, egg.to_string().as_bytes()).await.unwrap().template;
         let permit = authz.allow::<CreateContainer>(&Actor::System).unwrap();
         let new = NewContainer {
-            name: "World".into(),
-            description: None,
             owner_id: Some(owner.id),
             daemon_id: Some(daemon),
-            template_id: template.id,
-            image: None,
-            startup: None,
-            variables: Default::default(),
-            limits: Limits::default(),
-            allocation_ids: Vec::new(),
             allocation_count: 0,
-            stop_timeout_ms: 10_000,
-            start: false,
+            ..NewContainer::new("World", template.id)
         };
         let container = raptor.containers().create(permit, new).await.unwrap();
         Self { steve, daemon, container, world }

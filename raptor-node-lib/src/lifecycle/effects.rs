@@ -201,11 +201,9 @@ impl Supervisor {
     /// Installs where a newer installation is declared than the last one, and lets go of one that nobody wants any more.
     pub(super) async fn heed_install(&mut self) {
         match &self.spec.install {
-            Some(install) if install.number > self.installed => {
-                if self.life.hold != Some(Hold::Installing) {
-                    let start = install.start;
-                    self.input(Input::Install { start }).await;
-                }
+            Some(install) if install.number > self.installed && self.life.hold != Some(Hold::Installing) => {
+                let start = install.start;
+                self.input(Input::Install { start }).await;
             }
             None if self.life.hold == Some(Hold::InstallFailed) => self.input(Input::InstallDropped).await,
             _ => {}

@@ -34,7 +34,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         role_id: raptor.roles().builtin(Builtin::User).await?.id,
     };
     let steve = raptor.users().create(authz.allow::<may::CreateUser>(&system)?, user).await?;
-    let (template, _) = raptor.templates().import(authz.allow::<may::ImportTemplate>(&system)?, EGG).await?;
+    let template =
+        raptor.templates().import(authz.allow::<may::ImportTemplate>(&system)?, EGG).await?.template;
 
     let mut changes = raptor.live_events();
     let new =

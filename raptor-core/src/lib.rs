@@ -31,7 +31,7 @@
 //! # let owner = raptor.users().create(permit, steve).await?;
 //! // A program that embeds Raptor acts as the system, or vouches for one of the users.
 //! let permit = raptor.authz().allow::<ImportTemplate>(&Actor::System)?;
-//! let (template, _warnings) = raptor.templates().import(permit, egg).await?;
+//! let template = raptor.templates().import(permit, egg).await?.template;
 //!
 //! let permit = raptor.authz().allow::<CreateContainer>(&Actor::System)?;
 //! let new = NewContainer { owner_id: Some(owner.id), ..NewContainer::new("Trains", template.id) };

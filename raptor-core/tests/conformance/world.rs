@@ -132,7 +132,7 @@ impl World {
 
     pub async fn template(&self) -> StoredTemplate {
         let permit = self.raptor.authz().allow::<actions::ImportTemplate>(&Actor::System).unwrap();
-        self.raptor.templates().import(permit, EGG).await.unwrap().0
+        self.raptor.templates().import(permit, EGG).await.unwrap().template
     }
 
     /// Makes a container as the system.

@@ -430,6 +430,14 @@ export type Container = ContainerSummary & {
      */
     images: Array<TemplateImage>;
     /**
+     * The template's named commands to choose from; empty where there is only one.
+     */
+    startup_commands: Array<StartupCommand>;
+    /**
+     * Which revision of its template it runs.
+     */
+    template_revision: number;
+    /**
      * Milliseconds between asking it to stop and killing it.
      */
     stop_timeout_ms: number;
@@ -614,9 +622,17 @@ export type ContainerVariable = {
      */
     env: string;
     /**
-     * Its value.
+     * Its value; empty where it is secret.
      */
     value: string;
+    /**
+     * Whether its value is not shown: it can be set, and looked up by those who may.
+     */
+    secret: boolean;
+    /**
+     * Whether it has a value.
+     */
+    is_set: boolean;
     /**
      * Whether the caller may change it.
      */
@@ -862,7 +878,35 @@ export type Exit = {
 };
 
 /**
- * Something odd in an egg, and what was made of it.
+ * As what a template is exported.
+ */
+export type ExportFormat = 'ptdl_v2' | 'raptor';
+
+/**
+ * One thing that becomes different.
+ */
+export type FieldChange = {
+    /**
+     * What: `startup`, `image`, `stop`, `variables.NAME`, `config_files.path`.
+     */
+    field: string;
+    /**
+     * What it is; none where there is none yet.
+     */
+    before?: string | null;
+    /**
+     * What it becomes; none where it goes.
+     */
+    after?: string | null;
+};
+
+/**
+ * What an import came to.
+ */
+export type ImportOutcome = 'created' | 'revised' | 'unchanged';
+
+/**
+ * Something odd in a template, and what was made of it.
  */
 export type ImportWarning = {
     /**
@@ -887,6 +931,10 @@ export type ImportedTemplate = {
      * What was odd, and what was made of it.
      */
     warnings: Array<ImportWarning>;
+    /**
+     * What it came to.
+     */
+    outcome: ImportOutcome;
 };
 
 /**
@@ -902,7 +950,7 @@ export type Install = {
      */
     entrypoint: string;
     /**
-     * The script.
+     * The script, as the template has it.
      */
     script: string;
 };
@@ -1278,6 +1326,16 @@ export type PublicSettings = {
 };
 
 /**
+ * All revisions of a template.
+ */
+export type RevisionList = {
+    /**
+     * The newest first.
+     */
+    items: Array<TemplateRevision>;
+};
+
+/**
  * A role.
  */
 export type Role = {
@@ -1363,6 +1421,16 @@ export type RoleRef = {
 };
 
 /**
+ * The value of a secret variable.
+ */
+export type SecretValue = {
+    /**
+     * The value.
+     */
+    value: string;
+};
+
+/**
  * A signed-in session.
  */
 export type Session = {
@@ -1441,6 +1509,20 @@ export type SignIn = {
      * The password.
      */
     password: string;
+};
+
+/**
+ * One of several ways to start.
+ */
+export type StartupCommand = {
+    /**
+     * What people see.
+     */
+    name: string;
+    /**
+     * The command, with placeholders.
+     */
+    command: string;
 };
 
 /**
@@ -1627,9 +1709,41 @@ export type Template = {
      */
     container_count: number;
     /**
+     * Which of its revisions this is.
+     */
+    revision: number;
+    /**
      * When it was imported.
      */
     created_at: string;
+    /**
+     * When it got its newest revision.
+     */
+    updated_at: string;
+    /**
+     * Words to find it by.
+     */
+    tags: Array<string>;
+    /**
+     * A picture, as a `data:` URL.
+     */
+    icon?: string | null;
+    /**
+     * Where its makers publish it.
+     */
+    update_url?: string | null;
+    /**
+     * Names of features that panels may offer help for.
+     */
+    features: Array<string>;
+    /**
+     * Files that users may not touch.
+     */
+    denylist: Array<string>;
+    /**
+     * What is odd about it.
+     */
+    warnings: Array<ImportWarning>;
     /**
      * Images to choose from.
      */
@@ -1638,6 +1752,10 @@ export type Template = {
      * The startup command, with placeholders.
      */
     startup_command: string;
+    /**
+     * The named commands to choose from; empty where there is only one.
+     */
+    startup_commands: Array<StartupCommand>;
     /**
      * Which output means that it is running.
      */
@@ -1655,6 +1773,32 @@ export type Template = {
      */
     variables: Array<TemplateVariable>;
     install?: Install | null;
+};
+
+/**
+ * What moving a container to another revision of its template would change.
+ */
+export type TemplateChange = {
+    /**
+     * The revision that the container runs.
+     */
+    from: number;
+    /**
+     * The revision that it would run.
+     */
+    to: number;
+    /**
+     * The newest that there is.
+     */
+    newest: number;
+    /**
+     * What becomes different.
+     */
+    changes: Array<FieldChange>;
+    /**
+     * Variables that need a value first.
+     */
+    needed: Array<string>;
 };
 
 /**
@@ -1677,6 +1821,22 @@ export type TemplateImage = {
 };
 
 /**
+ * Another revision of the template.
+ */
+export type TemplateMove = {
+    /**
+     * Which.
+     */
+    revision: number;
+    /**
+     * Values of the variables that need one, by name.
+     */
+    variables?: {
+        [key: string]: string;
+    };
+};
+
+/**
  * One page of templates, by name.
  */
 export type TemplatePage = {
@@ -1695,6 +1855,38 @@ export type TemplatePage = {
 };
 
 /**
+ * What a template would be, and what a container with its defaults on 192.0.2.1:25565 would get.
+ */
+export type TemplatePreview = {
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * The dialect that it is in.
+     */
+    source_format: string;
+    /**
+     * What is odd about it.
+     */
+    warnings: Array<ImportWarning>;
+    /**
+     * The startup command as it would run.
+     */
+    startup: string;
+    /**
+     * The environment.
+     */
+    environment: {
+        [key: string]: string;
+    };
+    /**
+     * The edits of configuration files.
+     */
+    config_files: Array<ConfigFile>;
+};
+
+/**
  * A template by name.
  */
 export type TemplateRef = {
@@ -1706,6 +1898,32 @@ export type TemplateRef = {
      * Its name.
      */
     name: string;
+};
+
+/**
+ * One revision of a template.
+ */
+export type TemplateRevision = {
+    /**
+     * Its number, from 1.
+     */
+    revision: number;
+    /**
+     * The dialect that it was imported from.
+     */
+    source_format: string;
+    /**
+     * Who made it; empty where nobody wrote it down.
+     */
+    made_by: string;
+    /**
+     * When.
+     */
+    created_at: string;
+    /**
+     * Containers that run it.
+     */
+    container_count: number;
 };
 
 /**
@@ -1778,6 +1996,10 @@ export type TemplateVariable = {
      * What its value must meet, in Laravel's notation.
      */
     rules: string;
+    /**
+     * Whether its value is not shown again once it is set.
+     */
+    secret: boolean;
     /**
      * Whether a value is needed.
      */
@@ -1940,6 +2162,16 @@ export type VariableInput = {
      */
     max_length?: number | null;
     kind: 'text';
+} | {
+    /**
+     * Characters at least.
+     */
+    min_length?: number | null;
+    /**
+     * Characters at most.
+     */
+    max_length?: number | null;
+    kind: 'secret';
 };
 
 export type GetSettingsData = {
@@ -3063,6 +3295,134 @@ export type ImportTemplateResponses = {
 
 export type ImportTemplateResponse = ImportTemplateResponses[keyof ImportTemplateResponses];
 
+export type PreviewTemplateData = {
+    body: string;
+    path?: never;
+    query?: never;
+    url: '/api/v1/templates/preview';
+};
+
+export type PreviewTemplateErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type PreviewTemplateError = PreviewTemplateErrors[keyof PreviewTemplateErrors];
+
+export type PreviewTemplateResponses = {
+    /**
+     * Done
+     */
+    200: TemplatePreview;
+};
+
+export type PreviewTemplateResponse = PreviewTemplateResponses[keyof PreviewTemplateResponses];
+
+export type ListTemplateRevisionsData = {
+    body?: never;
+    path: {
+        id: TemplateId;
+    };
+    query?: never;
+    url: '/api/v1/templates/{id}/revisions';
+};
+
+export type ListTemplateRevisionsErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListTemplateRevisionsError = ListTemplateRevisionsErrors[keyof ListTemplateRevisionsErrors];
+
+export type ListTemplateRevisionsResponses = {
+    /**
+     * Done
+     */
+    200: RevisionList;
+};
+
+export type ListTemplateRevisionsResponse = ListTemplateRevisionsResponses[keyof ListTemplateRevisionsResponses];
+
+export type ReviseTemplateData = {
+    body: string;
+    path: {
+        id: TemplateId;
+    };
+    query?: {
+        /**
+         * The revision that was looked at; a newer one that is there by now is not overwritten.
+         */
+        base?: number;
+    };
+    url: '/api/v1/templates/{id}/revisions';
+};
+
+export type ReviseTemplateErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ReviseTemplateError = ReviseTemplateErrors[keyof ReviseTemplateErrors];
+
+export type ReviseTemplateResponses = {
+    /**
+     * Done
+     */
+    201: ImportedTemplate;
+};
+
+export type ReviseTemplateResponse = ReviseTemplateResponses[keyof ReviseTemplateResponses];
+
+export type GetTemplateRevisionData = {
+    body?: never;
+    path: {
+        id: TemplateId;
+        revision: number;
+    };
+    query?: never;
+    url: '/api/v1/templates/{id}/revisions/{revision}';
+};
+
+export type GetTemplateRevisionErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetTemplateRevisionError = GetTemplateRevisionErrors[keyof GetTemplateRevisionErrors];
+
+export type GetTemplateRevisionResponses = {
+    /**
+     * Done
+     */
+    200: Template;
+};
+
+export type GetTemplateRevisionResponse = GetTemplateRevisionResponses[keyof GetTemplateRevisionResponses];
+
 export type DeleteTemplateData = {
     body?: never;
     path: {
@@ -3130,7 +3490,12 @@ export type ExportTemplateData = {
     path: {
         id: TemplateId;
     };
-    query?: never;
+    query?: {
+        /**
+         * The format; `ptdl_v2` unless given.
+         */
+        format?: ExportFormat;
+    };
     url: '/api/v1/templates/{id}/export';
 };
 
@@ -3605,6 +3970,105 @@ export type GetConsoleResponses = {
 };
 
 export type GetConsoleResponse = GetConsoleResponses[keyof GetConsoleResponses];
+
+export type GetTemplateChangeData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: {
+        /**
+         * The revision; the newest one unless given.
+         */
+        revision?: number;
+    };
+    url: '/api/v1/containers/{id}/template';
+};
+
+export type GetTemplateChangeErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetTemplateChangeError = GetTemplateChangeErrors[keyof GetTemplateChangeErrors];
+
+export type GetTemplateChangeResponses = {
+    /**
+     * Done
+     */
+    200: TemplateChange;
+};
+
+export type GetTemplateChangeResponse = GetTemplateChangeResponses[keyof GetTemplateChangeResponses];
+
+export type MoveContainerTemplateData = {
+    body: TemplateMove;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/template';
+};
+
+export type MoveContainerTemplateErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type MoveContainerTemplateError = MoveContainerTemplateErrors[keyof MoveContainerTemplateErrors];
+
+export type MoveContainerTemplateResponses = {
+    /**
+     * Done
+     */
+    200: Container;
+};
+
+export type MoveContainerTemplateResponse = MoveContainerTemplateResponses[keyof MoveContainerTemplateResponses];
+
+export type RevealContainerSecretData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+        env: string;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/variables/{env}/reveal';
+};
+
+export type RevealContainerSecretErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type RevealContainerSecretError = RevealContainerSecretErrors[keyof RevealContainerSecretErrors];
+
+export type RevealContainerSecretResponses = {
+    /**
+     * Done
+     */
+    200: SecretValue;
+};
+
+export type RevealContainerSecretResponse = RevealContainerSecretResponses[keyof RevealContainerSecretResponses];
 
 export type AddContainerAllocationData = {
     body: AllocationChoice;

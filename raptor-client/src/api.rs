@@ -547,6 +547,8 @@ pub mod types {
         ///The startup command, where the caller may see it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub startup_command: ::std::option::Option<::std::string::String>,
+        ///The template's named commands to choose from; empty where there is only one.
+        pub startup_commands: ::std::vec::Vec<StartupCommand>,
         ///Milliseconds between asking it to stop and killing it.
         pub stop_timeout_ms: i64,
         ///Whether starting is refused.
@@ -555,6 +557,8 @@ pub mod types {
         pub synced: bool,
         ///What it is made from.
         pub template: TemplateRef,
+        ///Which revision of its template it runs.
+        pub template_revision: i64,
         ///The variables that the caller may see.
         pub variables: ::std::vec::Vec<ContainerVariable>,
     }
@@ -789,11 +793,15 @@ pub mod types {
         pub env: ::std::string::String,
         ///The input that fits.
         pub input: VariableInput,
+        ///Whether it has a value.
+        pub is_set: bool,
         ///What people see.
         pub name: ::std::string::String,
         ///Whether a value is needed.
         pub required: bool,
-        ///Its value.
+        ///Whether its value is not shown: it can be set, and looked up by those who may.
+        pub secret: bool,
+        ///Its value; empty where it is secret.
         pub value: ::std::string::String,
     }
     impl ContainerVariable {
@@ -1027,7 +1035,138 @@ pub mod types {
             Default::default()
         }
     }
-    ///Something odd in an egg, and what was made of it.
+    ///As what a template is exported.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ExportFormat {
+        #[serde(rename = "ptdl_v2")]
+        PtdlV2,
+        #[serde(rename = "raptor")]
+        Raptor,
+    }
+    impl ::std::fmt::Display for ExportFormat {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::PtdlV2 => f.write_str("ptdl_v2"),
+                Self::Raptor => f.write_str("raptor"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ExportFormat {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "ptdl_v2" => Ok(Self::PtdlV2),
+                "raptor" => Ok(Self::Raptor),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ExportFormat {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ExportFormat {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///One thing that becomes different.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FieldChange {
+        ///What it becomes; none where it goes.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub after: ::std::option::Option<::std::string::String>,
+        ///What it is; none where there is none yet.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub before: ::std::option::Option<::std::string::String>,
+        ///What: `startup`, `image`, `stop`, `variables.NAME`, `config_files.path`.
+        pub field: ::std::string::String,
+    }
+    impl FieldChange {
+        pub fn builder() -> builder::FieldChange {
+            Default::default()
+        }
+    }
+    ///What an import came to.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ImportOutcome {
+        #[serde(rename = "created")]
+        Created,
+        #[serde(rename = "revised")]
+        Revised,
+        #[serde(rename = "unchanged")]
+        Unchanged,
+    }
+    impl ::std::fmt::Display for ImportOutcome {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Created => f.write_str("created"),
+                Self::Revised => f.write_str("revised"),
+                Self::Unchanged => f.write_str("unchanged"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ImportOutcome {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "created" => Ok(Self::Created),
+                "revised" => Ok(Self::Revised),
+                "unchanged" => Ok(Self::Unchanged),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ImportOutcome {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ImportOutcome {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///Something odd in a template, and what was made of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ImportWarning {
         ///What is odd and what was made of it.
@@ -1043,6 +1182,8 @@ pub mod types {
     ///A template that was just imported.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ImportedTemplate {
+        ///What it came to.
+        pub outcome: ImportOutcome,
         ///The template.
         pub template: Template,
         ///What was odd, and what was made of it.
@@ -1060,7 +1201,7 @@ pub mod types {
         pub entrypoint: ::std::string::String,
         ///The image that the script runs in.
         pub image: ::std::string::String,
-        ///The script.
+        ///The script, as the template has it.
         pub script: ::std::string::String,
     }
     impl Install {
@@ -1624,6 +1765,17 @@ pub mod types {
             Default::default()
         }
     }
+    ///All revisions of a template.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RevisionList {
+        ///The newest first.
+        pub items: ::std::vec::Vec<TemplateRevision>,
+    }
+    impl RevisionList {
+        pub fn builder() -> builder::RevisionList {
+            Default::default()
+        }
+    }
     ///A role.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Role {
@@ -1732,6 +1884,17 @@ pub mod types {
             Default::default()
         }
     }
+    ///The value of a secret variable.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SecretValue {
+        ///The value.
+        pub value: ::std::string::String,
+    }
+    impl SecretValue {
+        pub fn builder() -> builder::SecretValue {
+            Default::default()
+        }
+    }
     ///A signed-in session.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Session {
@@ -1836,6 +1999,19 @@ pub mod types {
     }
     impl SignIn {
         pub fn builder() -> builder::SignIn {
+            Default::default()
+        }
+    }
+    ///One of several ways to start.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct StartupCommand {
+        ///The command, with placeholders.
+        pub command: ::std::string::String,
+        ///What people see.
+        pub name: ::std::string::String,
+    }
+    impl StartupCommand {
+        pub fn builder() -> builder::StartupCommand {
             Default::default()
         }
     }
@@ -1963,10 +2139,17 @@ pub mod types {
         pub container_count: i64,
         ///When it was imported.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Files that users may not touch.
+        pub denylist: ::std::vec::Vec<::std::string::String>,
         ///What it is for.
         pub description: ::std::string::String,
         ///Which output means that it is running.
         pub done: ::std::vec::Vec<::std::string::String>,
+        ///Names of features that panels may offer help for.
+        pub features: ::std::vec::Vec<::std::string::String>,
+        ///A picture, as a `data:` URL.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub icon: ::std::option::Option<::std::string::String>,
         ///Its id.
         pub id: TemplateId,
         ///Images to choose from.
@@ -1977,17 +2160,49 @@ pub mod types {
         pub name: ::std::string::String,
         ///Its small stable number.
         pub number: i64,
+        ///Which of its revisions this is.
+        pub revision: i64,
         ///The dialect that it was imported from.
         pub source_format: ::std::string::String,
         ///The startup command, with placeholders.
         pub startup_command: ::std::string::String,
+        ///The named commands to choose from; empty where there is only one.
+        pub startup_commands: ::std::vec::Vec<StartupCommand>,
         ///How it is asked to stop.
         pub stop: StopRule,
+        ///Words to find it by.
+        pub tags: ::std::vec::Vec<::std::string::String>,
+        ///Where its makers publish it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub update_url: ::std::option::Option<::std::string::String>,
+        ///When it got its newest revision.
+        pub updated_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///What can be set for each container.
         pub variables: ::std::vec::Vec<TemplateVariable>,
+        ///What is odd about it.
+        pub warnings: ::std::vec::Vec<ImportWarning>,
     }
     impl Template {
         pub fn builder() -> builder::Template {
+            Default::default()
+        }
+    }
+    ///What moving a container to another revision of its template would change.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateChange {
+        ///What becomes different.
+        pub changes: ::std::vec::Vec<FieldChange>,
+        ///The revision that the container runs.
+        pub from: i64,
+        ///Variables that need a value first.
+        pub needed: ::std::vec::Vec<::std::string::String>,
+        ///The newest that there is.
+        pub newest: i64,
+        ///The revision that it would run.
+        pub to: i64,
+    }
+    impl TemplateChange {
+        pub fn builder() -> builder::TemplateChange {
             Default::default()
         }
     }
@@ -2047,6 +2262,26 @@ pub mod types {
             Default::default()
         }
     }
+    ///Another revision of the template.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateMove {
+        ///Which.
+        pub revision: i64,
+        ///Values of the variables that need one, by name.
+        #[serde(
+            default,
+            skip_serializing_if = ":: std :: collections :: HashMap::is_empty"
+        )]
+        pub variables: ::std::collections::HashMap<
+            ::std::string::String,
+            ::std::string::String,
+        >,
+    }
+    impl TemplateMove {
+        pub fn builder() -> builder::TemplateMove {
+            Default::default()
+        }
+    }
     ///One page of templates, by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplatePage {
@@ -2064,6 +2299,30 @@ pub mod types {
             Default::default()
         }
     }
+    ///What a template would be, and what a container with its defaults on 192.0.2.1:25565 would get.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplatePreview {
+        ///The edits of configuration files.
+        pub config_files: ::std::vec::Vec<ConfigFile>,
+        ///The environment.
+        pub environment: ::std::collections::HashMap<
+            ::std::string::String,
+            ::std::string::String,
+        >,
+        ///Its name.
+        pub name: ::std::string::String,
+        ///The dialect that it is in.
+        pub source_format: ::std::string::String,
+        ///The startup command as it would run.
+        pub startup: ::std::string::String,
+        ///What is odd about it.
+        pub warnings: ::std::vec::Vec<ImportWarning>,
+    }
+    impl TemplatePreview {
+        pub fn builder() -> builder::TemplatePreview {
+            Default::default()
+        }
+    }
     ///A template by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateRef {
@@ -2074,6 +2333,25 @@ pub mod types {
     }
     impl TemplateRef {
         pub fn builder() -> builder::TemplateRef {
+            Default::default()
+        }
+    }
+    ///One revision of a template.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateRevision {
+        ///Containers that run it.
+        pub container_count: i64,
+        ///When.
+        pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who made it; empty where nobody wrote it down.
+        pub made_by: ::std::string::String,
+        ///Its number, from 1.
+        pub revision: i64,
+        ///The dialect that it was imported from.
+        pub source_format: ::std::string::String,
+    }
+    impl TemplateRevision {
+        pub fn builder() -> builder::TemplateRevision {
             Default::default()
         }
     }
@@ -2119,6 +2397,8 @@ pub mod types {
         pub required: bool,
         ///What its value must meet, in Laravel's notation.
         pub rules: ::std::string::String,
+        ///Whether its value is not shown again once it is set.
+        pub secret: bool,
         ///Whether users change it.
         pub user_editable: bool,
         ///Whether users see it.
@@ -2288,6 +2568,16 @@ pub mod types {
         ///Text.
         #[serde(rename = "text")]
         Text {
+            ///Characters at most.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            max_length: ::std::option::Option<u32>,
+            ///Characters at least.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            min_length: ::std::option::Option<u32>,
+        },
+        ///Text that is not shown again.
+        #[serde(rename = "secret")]
+        Secret {
             ///Characters at most.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             max_length: ::std::option::Option<u32>,
@@ -4079,10 +4369,15 @@ pub mod types {
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
+            startup_commands: ::std::result::Result<
+                ::std::vec::Vec<super::StartupCommand>,
+                ::std::string::String,
+            >,
             stop_timeout_ms: ::std::result::Result<i64, ::std::string::String>,
             suspended: ::std::result::Result<bool, ::std::string::String>,
             synced: ::std::result::Result<bool, ::std::string::String>,
             template: ::std::result::Result<super::TemplateRef, ::std::string::String>,
+            template_revision: ::std::result::Result<i64, ::std::string::String>,
             variables: ::std::result::Result<
                 ::std::vec::Vec<super::ContainerVariable>,
                 ::std::string::String,
@@ -4107,12 +4402,18 @@ pub mod types {
                     permissions: Err("no value supplied for permissions".to_string()),
                     short_id: Err("no value supplied for short_id".to_string()),
                     startup_command: Ok(Default::default()),
+                    startup_commands: Err(
+                        "no value supplied for startup_commands".to_string(),
+                    ),
                     stop_timeout_ms: Err(
                         "no value supplied for stop_timeout_ms".to_string(),
                     ),
                     suspended: Err("no value supplied for suspended".to_string()),
                     synced: Err("no value supplied for synced".to_string()),
                     template: Err("no value supplied for template".to_string()),
+                    template_revision: Err(
+                        "no value supplied for template_revision".to_string(),
+                    ),
                     variables: Err("no value supplied for variables".to_string()),
                 }
             }
@@ -4310,6 +4611,20 @@ pub mod types {
                     });
                 self
             }
+            pub fn startup_commands<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::StartupCommand>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.startup_commands = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for startup_commands: {e}"
+                        )
+                    });
+                self
+            }
             pub fn stop_timeout_ms<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<i64>,
@@ -4360,6 +4675,20 @@ pub mod types {
                     });
                 self
             }
+            pub fn template_revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template_revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for template_revision: {e}"
+                        )
+                    });
+                self
+            }
             pub fn variables<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<super::ContainerVariable>>,
@@ -4395,10 +4724,12 @@ pub mod types {
                     permissions: value.permissions?,
                     short_id: value.short_id?,
                     startup_command: value.startup_command?,
+                    startup_commands: value.startup_commands?,
                     stop_timeout_ms: value.stop_timeout_ms?,
                     suspended: value.suspended?,
                     synced: value.synced?,
                     template: value.template?,
+                    template_revision: value.template_revision?,
                     variables: value.variables?,
                 })
             }
@@ -4422,10 +4753,12 @@ pub mod types {
                     permissions: Ok(value.permissions),
                     short_id: Ok(value.short_id),
                     startup_command: Ok(value.startup_command),
+                    startup_commands: Ok(value.startup_commands),
                     stop_timeout_ms: Ok(value.stop_timeout_ms),
                     suspended: Ok(value.suspended),
                     synced: Ok(value.synced),
                     template: Ok(value.template),
+                    template_revision: Ok(value.template_revision),
                     variables: Ok(value.variables),
                 }
             }
@@ -5103,8 +5436,10 @@ pub mod types {
             editable: ::std::result::Result<bool, ::std::string::String>,
             env: ::std::result::Result<::std::string::String, ::std::string::String>,
             input: ::std::result::Result<super::VariableInput, ::std::string::String>,
+            is_set: ::std::result::Result<bool, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             required: ::std::result::Result<bool, ::std::string::String>,
+            secret: ::std::result::Result<bool, ::std::string::String>,
             value: ::std::result::Result<::std::string::String, ::std::string::String>,
         }
         impl ::std::default::Default for ContainerVariable {
@@ -5114,8 +5449,10 @@ pub mod types {
                     editable: Err("no value supplied for editable".to_string()),
                     env: Err("no value supplied for env".to_string()),
                     input: Err("no value supplied for input".to_string()),
+                    is_set: Err("no value supplied for is_set".to_string()),
                     name: Err("no value supplied for name".to_string()),
                     required: Err("no value supplied for required".to_string()),
+                    secret: Err("no value supplied for secret".to_string()),
                     value: Err("no value supplied for value".to_string()),
                 }
             }
@@ -5169,6 +5506,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn is_set<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.is_set = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for is_set: {e}")
+                    });
+                self
+            }
             pub fn name<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -5190,6 +5539,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for required: {e}")
+                    });
+                self
+            }
+            pub fn secret<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.secret = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for secret: {e}")
                     });
                 self
             }
@@ -5216,8 +5577,10 @@ pub mod types {
                     editable: value.editable?,
                     env: value.env?,
                     input: value.input?,
+                    is_set: value.is_set?,
                     name: value.name?,
                     required: value.required?,
+                    secret: value.secret?,
                     value: value.value?,
                 })
             }
@@ -5229,8 +5592,10 @@ pub mod types {
                     editable: Ok(value.editable),
                     env: Ok(value.env),
                     input: Ok(value.input),
+                    is_set: Ok(value.is_set),
                     name: Ok(value.name),
                     required: Ok(value.required),
+                    secret: Ok(value.secret),
                     value: Ok(value.value),
                 }
             }
@@ -6220,6 +6585,86 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct FieldChange {
+            after: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            before: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            field: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for FieldChange {
+            fn default() -> Self {
+                Self {
+                    after: Ok(Default::default()),
+                    before: Ok(Default::default()),
+                    field: Err("no value supplied for field".to_string()),
+                }
+            }
+        }
+        impl FieldChange {
+            pub fn after<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.after = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for after: {e}")
+                    });
+                self
+            }
+            pub fn before<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.before = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for before: {e}")
+                    });
+                self
+            }
+            pub fn field<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.field = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for field: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FieldChange> for super::FieldChange {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FieldChange,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    after: value.after?,
+                    before: value.before?,
+                    field: value.field?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FieldChange> for FieldChange {
+            fn from(value: super::FieldChange) -> Self {
+                Self {
+                    after: Ok(value.after),
+                    before: Ok(value.before),
+                    field: Ok(value.field),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ImportWarning {
             message: ::std::result::Result<::std::string::String, ::std::string::String>,
             path: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -6279,6 +6724,7 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct ImportedTemplate {
+            outcome: ::std::result::Result<super::ImportOutcome, ::std::string::String>,
             template: ::std::result::Result<super::Template, ::std::string::String>,
             warnings: ::std::result::Result<
                 ::std::vec::Vec<super::ImportWarning>,
@@ -6288,12 +6734,25 @@ pub mod types {
         impl ::std::default::Default for ImportedTemplate {
             fn default() -> Self {
                 Self {
+                    outcome: Err("no value supplied for outcome".to_string()),
                     template: Err("no value supplied for template".to_string()),
                     warnings: Err("no value supplied for warnings".to_string()),
                 }
             }
         }
         impl ImportedTemplate {
+            pub fn outcome<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ImportOutcome>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.outcome = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for outcome: {e}")
+                    });
+                self
+            }
             pub fn template<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::Template>,
@@ -6325,6 +6784,7 @@ pub mod types {
                 value: ImportedTemplate,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    outcome: value.outcome?,
                     template: value.template?,
                     warnings: value.warnings?,
                 })
@@ -6333,6 +6793,7 @@ pub mod types {
         impl ::std::convert::From<super::ImportedTemplate> for ImportedTemplate {
             fn from(value: super::ImportedTemplate) -> Self {
                 Self {
+                    outcome: Ok(value.outcome),
                     template: Ok(value.template),
                     warnings: Ok(value.warnings),
                 }
@@ -7720,6 +8181,47 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct RevisionList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::TemplateRevision>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for RevisionList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl RevisionList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::TemplateRevision>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RevisionList> for super::RevisionList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RevisionList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::RevisionList> for RevisionList {
+            fn from(value: super::RevisionList) -> Self {
+                Self { items: Ok(value.items) }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Role {
             builtin: ::std::result::Result<bool, ::std::string::String>,
             created_at: ::std::result::Result<
@@ -8058,6 +8560,44 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct SecretValue {
+            value: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for SecretValue {
+            fn default() -> Self {
+                Self {
+                    value: Err("no value supplied for value".to_string()),
+                }
+            }
+        }
+        impl SecretValue {
+            pub fn value<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.value = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for value: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SecretValue> for super::SecretValue {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SecretValue,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { value: value.value? })
+            }
+        }
+        impl ::std::convert::From<super::SecretValue> for SecretValue {
+            fn from(value: super::SecretValue) -> Self {
+                Self { value: Ok(value.value) }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Session {
             created_at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -8382,6 +8922,64 @@ pub mod types {
                 Self {
                     login: Ok(value.login),
                     password: Ok(value.password),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct StartupCommand {
+            command: ::std::result::Result<::std::string::String, ::std::string::String>,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for StartupCommand {
+            fn default() -> Self {
+                Self {
+                    command: Err("no value supplied for command".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                }
+            }
+        }
+        impl StartupCommand {
+            pub fn command<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.command = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for command: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<StartupCommand> for super::StartupCommand {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: StartupCommand,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    command: value.command?,
+                    name: value.name?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::StartupCommand> for StartupCommand {
+            fn from(value: super::StartupCommand) -> Self {
+                Self {
+                    command: Ok(value.command),
+                    name: Ok(value.name),
                 }
             }
         }
@@ -8994,12 +9592,24 @@ pub mod types {
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
             >,
+            denylist: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             description: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
             >,
             done: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            features: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            icon: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
             id: ::std::result::Result<super::TemplateId, ::std::string::String>,
@@ -9013,6 +9623,7 @@ pub mod types {
             >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
+            revision: ::std::result::Result<i64, ::std::string::String>,
             source_format: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -9021,9 +9632,29 @@ pub mod types {
                 ::std::string::String,
                 ::std::string::String,
             >,
+            startup_commands: ::std::result::Result<
+                ::std::vec::Vec<super::StartupCommand>,
+                ::std::string::String,
+            >,
             stop: ::std::result::Result<super::StopRule, ::std::string::String>,
+            tags: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            update_url: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            updated_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
             variables: ::std::result::Result<
                 ::std::vec::Vec<super::TemplateVariable>,
+                ::std::string::String,
+            >,
+            warnings: ::std::result::Result<
+                ::std::vec::Vec<super::ImportWarning>,
                 ::std::string::String,
             >,
         }
@@ -9036,21 +9667,32 @@ pub mod types {
                         "no value supplied for container_count".to_string(),
                     ),
                     created_at: Err("no value supplied for created_at".to_string()),
+                    denylist: Err("no value supplied for denylist".to_string()),
                     description: Err("no value supplied for description".to_string()),
                     done: Err("no value supplied for done".to_string()),
+                    features: Err("no value supplied for features".to_string()),
+                    icon: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     images: Err("no value supplied for images".to_string()),
                     install: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
+                    revision: Err("no value supplied for revision".to_string()),
                     source_format: Err(
                         "no value supplied for source_format".to_string(),
                     ),
                     startup_command: Err(
                         "no value supplied for startup_command".to_string(),
                     ),
+                    startup_commands: Err(
+                        "no value supplied for startup_commands".to_string(),
+                    ),
                     stop: Err("no value supplied for stop".to_string()),
+                    tags: Err("no value supplied for tags".to_string()),
+                    update_url: Ok(Default::default()),
+                    updated_at: Err("no value supplied for updated_at".to_string()),
                     variables: Err("no value supplied for variables".to_string()),
+                    warnings: Err("no value supplied for warnings".to_string()),
                 }
             }
         }
@@ -9105,6 +9747,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn denylist<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denylist = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denylist: {e}")
+                    });
+                self
+            }
             pub fn description<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -9126,6 +9780,30 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for done: {e}")
+                    });
+                self
+            }
+            pub fn features<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.features = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for features: {e}")
+                    });
+                self
+            }
+            pub fn icon<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.icon = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for icon: {e}")
                     });
                 self
             }
@@ -9187,6 +9865,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
             pub fn source_format<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -9213,6 +9903,20 @@ pub mod types {
                     });
                 self
             }
+            pub fn startup_commands<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::StartupCommand>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.startup_commands = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for startup_commands: {e}"
+                        )
+                    });
+                self
+            }
             pub fn stop<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::StopRule>,
@@ -9222,6 +9926,42 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for stop: {e}")
+                    });
+                self
+            }
+            pub fn tags<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.tags = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for tags: {e}")
+                    });
+                self
+            }
+            pub fn update_url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.update_url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for update_url: {e}")
+                    });
+                self
+            }
+            pub fn updated_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.updated_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for updated_at: {e}")
                     });
                 self
             }
@@ -9237,6 +9977,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn warnings<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ImportWarning>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.warnings = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for warnings: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<Template> for super::Template {
             type Error = super::error::ConversionError;
@@ -9248,17 +10000,26 @@ pub mod types {
                     config_files: value.config_files?,
                     container_count: value.container_count?,
                     created_at: value.created_at?,
+                    denylist: value.denylist?,
                     description: value.description?,
                     done: value.done?,
+                    features: value.features?,
+                    icon: value.icon?,
                     id: value.id?,
                     images: value.images?,
                     install: value.install?,
                     name: value.name?,
                     number: value.number?,
+                    revision: value.revision?,
                     source_format: value.source_format?,
                     startup_command: value.startup_command?,
+                    startup_commands: value.startup_commands?,
                     stop: value.stop?,
+                    tags: value.tags?,
+                    update_url: value.update_url?,
+                    updated_at: value.updated_at?,
                     variables: value.variables?,
+                    warnings: value.warnings?,
                 })
             }
         }
@@ -9269,17 +10030,136 @@ pub mod types {
                     config_files: Ok(value.config_files),
                     container_count: Ok(value.container_count),
                     created_at: Ok(value.created_at),
+                    denylist: Ok(value.denylist),
                     description: Ok(value.description),
                     done: Ok(value.done),
+                    features: Ok(value.features),
+                    icon: Ok(value.icon),
                     id: Ok(value.id),
                     images: Ok(value.images),
                     install: Ok(value.install),
                     name: Ok(value.name),
                     number: Ok(value.number),
+                    revision: Ok(value.revision),
                     source_format: Ok(value.source_format),
                     startup_command: Ok(value.startup_command),
+                    startup_commands: Ok(value.startup_commands),
                     stop: Ok(value.stop),
+                    tags: Ok(value.tags),
+                    update_url: Ok(value.update_url),
+                    updated_at: Ok(value.updated_at),
                     variables: Ok(value.variables),
+                    warnings: Ok(value.warnings),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateChange {
+            changes: ::std::result::Result<
+                ::std::vec::Vec<super::FieldChange>,
+                ::std::string::String,
+            >,
+            from: ::std::result::Result<i64, ::std::string::String>,
+            needed: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            newest: ::std::result::Result<i64, ::std::string::String>,
+            to: ::std::result::Result<i64, ::std::string::String>,
+        }
+        impl ::std::default::Default for TemplateChange {
+            fn default() -> Self {
+                Self {
+                    changes: Err("no value supplied for changes".to_string()),
+                    from: Err("no value supplied for from".to_string()),
+                    needed: Err("no value supplied for needed".to_string()),
+                    newest: Err("no value supplied for newest".to_string()),
+                    to: Err("no value supplied for to".to_string()),
+                }
+            }
+        }
+        impl TemplateChange {
+            pub fn changes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FieldChange>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.changes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for changes: {e}")
+                    });
+                self
+            }
+            pub fn from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for from: {e}")
+                    });
+                self
+            }
+            pub fn needed<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.needed = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for needed: {e}")
+                    });
+                self
+            }
+            pub fn newest<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.newest = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for newest: {e}")
+                    });
+                self
+            }
+            pub fn to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.to = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for to: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateChange> for super::TemplateChange {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateChange,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    changes: value.changes?,
+                    from: value.from?,
+                    needed: value.needed?,
+                    newest: value.newest?,
+                    to: value.to?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateChange> for TemplateChange {
+            fn from(value: super::TemplateChange) -> Self {
+                Self {
+                    changes: Ok(value.changes),
+                    from: Ok(value.from),
+                    needed: Ok(value.needed),
+                    newest: Ok(value.newest),
+                    to: Ok(value.to),
                 }
             }
         }
@@ -9338,6 +10218,75 @@ pub mod types {
                 Self {
                     image: Ok(value.image),
                     label: Ok(value.label),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateMove {
+            revision: ::std::result::Result<i64, ::std::string::String>,
+            variables: ::std::result::Result<
+                ::std::collections::HashMap<
+                    ::std::string::String,
+                    ::std::string::String,
+                >,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateMove {
+            fn default() -> Self {
+                Self {
+                    revision: Err("no value supplied for revision".to_string()),
+                    variables: Ok(Default::default()),
+                }
+            }
+        }
+        impl TemplateMove {
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn variables<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::collections::HashMap<
+                        ::std::string::String,
+                        ::std::string::String,
+                    >,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.variables = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for variables: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateMove> for super::TemplateMove {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateMove,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    revision: value.revision?,
+                    variables: value.variables?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateMove> for TemplateMove {
+            fn from(value: super::TemplateMove) -> Self {
+                Self {
+                    revision: Ok(value.revision),
+                    variables: Ok(value.variables),
                 }
             }
         }
@@ -9425,6 +10374,150 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct TemplatePreview {
+            config_files: ::std::result::Result<
+                ::std::vec::Vec<super::ConfigFile>,
+                ::std::string::String,
+            >,
+            environment: ::std::result::Result<
+                ::std::collections::HashMap<
+                    ::std::string::String,
+                    ::std::string::String,
+                >,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            source_format: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            startup: ::std::result::Result<::std::string::String, ::std::string::String>,
+            warnings: ::std::result::Result<
+                ::std::vec::Vec<super::ImportWarning>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplatePreview {
+            fn default() -> Self {
+                Self {
+                    config_files: Err("no value supplied for config_files".to_string()),
+                    environment: Err("no value supplied for environment".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    source_format: Err(
+                        "no value supplied for source_format".to_string(),
+                    ),
+                    startup: Err("no value supplied for startup".to_string()),
+                    warnings: Err("no value supplied for warnings".to_string()),
+                }
+            }
+        }
+        impl TemplatePreview {
+            pub fn config_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ConfigFile>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.config_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for config_files: {e}")
+                    });
+                self
+            }
+            pub fn environment<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::collections::HashMap<
+                        ::std::string::String,
+                        ::std::string::String,
+                    >,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.environment = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for environment: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn source_format<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source_format = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source_format: {e}")
+                    });
+                self
+            }
+            pub fn startup<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.startup = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for startup: {e}")
+                    });
+                self
+            }
+            pub fn warnings<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ImportWarning>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.warnings = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for warnings: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplatePreview> for super::TemplatePreview {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplatePreview,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    config_files: value.config_files?,
+                    environment: value.environment?,
+                    name: value.name?,
+                    source_format: value.source_format?,
+                    startup: value.startup?,
+                    warnings: value.warnings?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplatePreview> for TemplatePreview {
+            fn from(value: super::TemplatePreview) -> Self {
+                Self {
+                    config_files: Ok(value.config_files),
+                    environment: Ok(value.environment),
+                    name: Ok(value.name),
+                    source_format: Ok(value.source_format),
+                    startup: Ok(value.startup),
+                    warnings: Ok(value.warnings),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct TemplateRef {
             id: ::std::result::Result<super::TemplateId, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -9477,6 +10570,122 @@ pub mod types {
                 Self {
                     id: Ok(value.id),
                     name: Ok(value.name),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateRevision {
+            container_count: ::std::result::Result<i64, ::std::string::String>,
+            created_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            made_by: ::std::result::Result<::std::string::String, ::std::string::String>,
+            revision: ::std::result::Result<i64, ::std::string::String>,
+            source_format: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateRevision {
+            fn default() -> Self {
+                Self {
+                    container_count: Err(
+                        "no value supplied for container_count".to_string(),
+                    ),
+                    created_at: Err("no value supplied for created_at".to_string()),
+                    made_by: Err("no value supplied for made_by".to_string()),
+                    revision: Err("no value supplied for revision".to_string()),
+                    source_format: Err("no value supplied for source_format".to_string()),
+                }
+            }
+        }
+        impl TemplateRevision {
+            pub fn container_count<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.container_count = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for container_count: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn created_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.created_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for created_at: {e}")
+                    });
+                self
+            }
+            pub fn made_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.made_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for made_by: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn source_format<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source_format = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source_format: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateRevision> for super::TemplateRevision {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateRevision,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    container_count: value.container_count?,
+                    created_at: value.created_at?,
+                    made_by: value.made_by?,
+                    revision: value.revision?,
+                    source_format: value.source_format?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateRevision> for TemplateRevision {
+            fn from(value: super::TemplateRevision) -> Self {
+                Self {
+                    container_count: Ok(value.container_count),
+                    created_at: Ok(value.created_at),
+                    made_by: Ok(value.made_by),
+                    revision: Ok(value.revision),
+                    source_format: Ok(value.source_format),
                 }
             }
         }
@@ -9660,6 +10869,7 @@ pub mod types {
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             required: ::std::result::Result<bool, ::std::string::String>,
             rules: ::std::result::Result<::std::string::String, ::std::string::String>,
+            secret: ::std::result::Result<bool, ::std::string::String>,
             user_editable: ::std::result::Result<bool, ::std::string::String>,
             user_viewable: ::std::result::Result<bool, ::std::string::String>,
         }
@@ -9675,6 +10885,7 @@ pub mod types {
                     name: Err("no value supplied for name".to_string()),
                     required: Err("no value supplied for required".to_string()),
                     rules: Err("no value supplied for rules".to_string()),
+                    secret: Err("no value supplied for secret".to_string()),
                     user_editable: Err(
                         "no value supplied for user_editable".to_string(),
                     ),
@@ -9767,6 +10978,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn secret<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.secret = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for secret: {e}")
+                    });
+                self
+            }
             pub fn user_editable<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<bool>,
@@ -9805,6 +11028,7 @@ pub mod types {
                     name: value.name?,
                     required: value.required?,
                     rules: value.rules?,
+                    secret: value.secret?,
                     user_editable: value.user_editable?,
                     user_viewable: value.user_viewable?,
                 })
@@ -9820,6 +11044,7 @@ pub mod types {
                     name: Ok(value.name),
                     required: Ok(value.required),
                     rules: Ok(value.rules),
+                    secret: Ok(value.secret),
                     user_editable: Ok(value.user_editable),
                     user_viewable: Ok(value.user_viewable),
                 }
@@ -10846,7 +12071,7 @@ let response = client.list_templates()
     pub fn list_templates(&self) -> builder::ListTemplates<'_> {
         builder::ListTemplates::new(self)
     }
-    /**Import a Pterodactyl egg (PTDL_v1 or PTDL_v2, JSON)
+    /**Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML
 
 Sends a `POST` request to `/api/v1/templates/import`
 
@@ -10858,6 +12083,65 @@ let response = client.import_template()
 ```*/
     pub fn import_template(&self) -> builder::ImportTemplate<'_> {
         builder::ImportTemplate::new(self)
+    }
+    /**What a template would be and what a container would get from it, without keeping it
+
+Sends a `POST` request to `/api/v1/templates/preview`
+
+```ignore
+let response = client.preview_template()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn preview_template(&self) -> builder::PreviewTemplate<'_> {
+        builder::PreviewTemplate::new(self)
+    }
+    /**A template's revisions, the newest first
+
+Sends a `GET` request to `/api/v1/templates/{id}/revisions`
+
+```ignore
+let response = client.list_template_revisions()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn list_template_revisions(&self) -> builder::ListTemplateRevisions<'_> {
+        builder::ListTemplateRevisions::new(self)
+    }
+    /**Give a template a new revision, in any format that can be imported. Containers stay at theirs until they are moved
+
+Sends a `POST` request to `/api/v1/templates/{id}/revisions`
+
+Arguments:
+- `id`
+- `base`: The revision that was looked at; a newer one that is there by now is not overwritten.
+- `body`
+```ignore
+let response = client.revise_template()
+    .id(id)
+    .base(base)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn revise_template(&self) -> builder::ReviseTemplate<'_> {
+        builder::ReviseTemplate::new(self)
+    }
+    /**A template as one of its revisions had it
+
+Sends a `GET` request to `/api/v1/templates/{id}/revisions/{revision}`
+
+```ignore
+let response = client.get_template_revision()
+    .id(id)
+    .revision(revision)
+    .send()
+    .await;
+```*/
+    pub fn get_template_revision(&self) -> builder::GetTemplateRevision<'_> {
+        builder::GetTemplateRevision::new(self)
     }
     /**One template
 
@@ -10885,13 +12169,17 @@ let response = client.delete_template()
     pub fn delete_template(&self) -> builder::DeleteTemplate<'_> {
         builder::DeleteTemplate::new(self)
     }
-    /**The template as a Pterodactyl egg (PTDL_v2, JSON), as a file to keep
+    /**The template as a file to keep
 
 Sends a `GET` request to `/api/v1/templates/{id}/export`
 
+Arguments:
+- `id`
+- `format`: The format; `ptdl_v2` unless given.
 ```ignore
 let response = client.export_template()
     .id(id)
+    .format(format)
     .send()
     .await;
 ```*/
@@ -11102,6 +12390,51 @@ let response = client.get_console()
 ```*/
     pub fn get_console(&self) -> builder::GetConsole<'_> {
         builder::GetConsole::new(self)
+    }
+    /**What moving a container to another revision of its template would change
+
+Sends a `GET` request to `/api/v1/containers/{id}/template`
+
+Arguments:
+- `id`
+- `revision`: The revision; the newest one unless given.
+```ignore
+let response = client.get_template_change()
+    .id(id)
+    .revision(revision)
+    .send()
+    .await;
+```*/
+    pub fn get_template_change(&self) -> builder::GetTemplateChange<'_> {
+        builder::GetTemplateChange::new(self)
+    }
+    /**Move a container to another revision of its template. It holds from the next start on
+
+Sends a `PUT` request to `/api/v1/containers/{id}/template`
+
+```ignore
+let response = client.move_container_template()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn move_container_template(&self) -> builder::MoveContainerTemplate<'_> {
+        builder::MoveContainerTemplate::new(self)
+    }
+    /**The value of a secret variable. Looking is written down
+
+Sends a `POST` request to `/api/v1/containers/{id}/variables/{env}/reveal`
+
+```ignore
+let response = client.reveal_container_secret()
+    .id(id)
+    .env(env)
+    .send()
+    .await;
+```*/
+    pub fn reveal_container_secret(&self) -> builder::RevealContainerSecret<'_> {
+        builder::RevealContainerSecret::new(self)
     }
     /**Give the container another allocation. It holds from the next start on
 
@@ -14339,6 +15672,375 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::preview_template`]
+
+[`Client::preview_template`]: super::Client::preview_template*/
+    #[derive(Debug)]
+    pub struct PreviewTemplate<'a> {
+        client: &'a super::Client,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> PreviewTemplate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/templates/preview`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TemplatePreview>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/templates/preview", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "preview_template",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_template_revisions`]
+
+[`Client::list_template_revisions`]: super::Client::list_template_revisions*/
+    #[derive(Debug, Clone)]
+    pub struct ListTemplateRevisions<'a> {
+        client: &'a super::Client,
+        id: Result<types::TemplateId, String>,
+    }
+    impl<'a> ListTemplateRevisions<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/templates/{id}/revisions`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::RevisionList>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/templates/{}/revisions", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_template_revisions",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::revise_template`]
+
+[`Client::revise_template`]: super::Client::revise_template*/
+    #[derive(Debug)]
+    pub struct ReviseTemplate<'a> {
+        client: &'a super::Client,
+        id: Result<types::TemplateId, String>,
+        base: Result<Option<i64>, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> ReviseTemplate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                base: Ok(None),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
+            self
+        }
+        pub fn base<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<i64>,
+        {
+            self.base = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `i64` for base failed".to_string());
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/templates/{id}/revisions`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
+            let Self { client, id, base, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let base = base.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/templates/{}/revisions", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(&progenitor_client::QueryParam::new("base", &base))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "revise_template",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_template_revision`]
+
+[`Client::get_template_revision`]: super::Client::get_template_revision*/
+    #[derive(Debug, Clone)]
+    pub struct GetTemplateRevision<'a> {
+        client: &'a super::Client,
+        id: Result<types::TemplateId, String>,
+        revision: Result<i64, String>,
+    }
+    impl<'a> GetTemplateRevision<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                revision: Err("revision was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
+            self
+        }
+        pub fn revision<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<i64>,
+        {
+            self.revision = value
+                .try_into()
+                .map_err(|_| "conversion to `i64` for revision failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/templates/{id}/revisions/{revision}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Template>, Error<types::Problem>> {
+            let Self { client, id, revision } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let revision = revision.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/templates/{}/revisions/{}", client.baseurl, encode_path(& id
+                .to_string()), encode_path(& revision.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_template_revision",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::get_template`]
 
 [`Client::get_template`]: super::Client::get_template*/
@@ -14500,12 +16202,14 @@ pub mod builder {
     pub struct ExportTemplate<'a> {
         client: &'a super::Client,
         id: Result<types::TemplateId, String>,
+        format: Result<Option<types::ExportFormat>, String>,
     }
     impl<'a> ExportTemplate<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
                 id: Err("id was not initialized".to_string()),
+                format: Ok(None),
             }
         }
         pub fn id<V>(mut self, value: V) -> Self
@@ -14517,12 +16221,25 @@ pub mod builder {
                 .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
             self
         }
+        pub fn format<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ExportFormat>,
+        {
+            self.format = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `ExportFormat` for format failed".to_string()
+                });
+            self
+        }
         ///Sends a `GET` request to `/api/v1/templates/{id}/export`
         pub async fn send(
             self,
         ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
-            let Self { client, id } = self;
+            let Self { client, id, format } = self;
             let id = id.map_err(Error::InvalidRequest)?;
+            let format = format.map_err(Error::InvalidRequest)?;
             let url = format!(
                 "{}/api/v1/templates/{}/export", client.baseurl, encode_path(& id
                 .to_string()),
@@ -14536,7 +16253,12 @@ pub mod builder {
                     ),
                 );
             #[allow(unused_mut)]
-            let mut request = client.client.get(url).headers(header_map).build()?;
+            let mut request = client
+                .client
+                .get(url)
+                .query(&progenitor_client::QueryParam::new("format", &format))
+                .headers(header_map)
+                .build()?;
             let info = OperationInfo {
                 operation_id: "export_template",
             };
@@ -15942,6 +17664,302 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "get_console",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_template_change`]
+
+[`Client::get_template_change`]: super::Client::get_template_change*/
+    #[derive(Debug, Clone)]
+    pub struct GetTemplateChange<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        revision: Result<Option<i64>, String>,
+    }
+    impl<'a> GetTemplateChange<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                revision: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn revision<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<i64>,
+        {
+            self.revision = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `i64` for revision failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/template`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TemplateChange>, Error<types::Problem>> {
+            let Self { client, id, revision } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let revision = revision.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/template", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("revision", &revision))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_template_change",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::move_container_template`]
+
+[`Client::move_container_template`]: super::Client::move_container_template*/
+    #[derive(Debug, Clone)]
+    pub struct MoveContainerTemplate<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::TemplateMove, String>,
+    }
+    impl<'a> MoveContainerTemplate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateMove>,
+            <V as std::convert::TryInto<types::TemplateMove>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `TemplateMove` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::TemplateMove,
+            ) -> types::builder::TemplateMove,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/template`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Container>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::TemplateMove::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/template", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "move_container_template",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::reveal_container_secret`]
+
+[`Client::reveal_container_secret`]: super::Client::reveal_container_secret*/
+    #[derive(Debug, Clone)]
+    pub struct RevealContainerSecret<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        env: Result<::std::string::String, String>,
+    }
+    impl<'a> RevealContainerSecret<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                env: Err("env was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn env<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.env = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for env failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/variables/{env}/reveal`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::SecretValue>, Error<types::Problem>> {
+            let Self { client, id, env } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let env = env.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/variables/{}/reveal", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& env.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "reveal_container_secret",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

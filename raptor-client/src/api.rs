@@ -254,8 +254,6 @@ pub mod types {
         pub port: u16,
         ///Whether it is that container's first address.
         pub primary: bool,
-        ///Which protocols of it are passed on.
-        pub protocol: Protocol,
     }
     impl Allocation {
         pub fn builder() -> builder::Allocation {
@@ -286,9 +284,6 @@ pub mod types {
         pub note: ::std::option::Option<::std::string::String>,
         ///Ports and ranges: `25565, 25570-25580`.
         pub ports: ::std::string::String,
-        ///Which protocols are passed on; both unless given.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub protocol: ::std::option::Option<Protocol>,
     }
     impl AllocationDraft {
         pub fn builder() -> builder::AllocationDraft {
@@ -364,54 +359,9 @@ pub mod types {
         ///For those who manage it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub note: ::std::option::Option<::std::string::String>,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub protocol: ::std::option::Option<Protocol>,
     }
     impl AllocationUpdate {
         pub fn builder() -> builder::AllocationUpdate {
-            Default::default()
-        }
-    }
-    ///How a container behaves over time and towards its host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
-    pub struct Behaviour {
-        ///Labels for the host's own tools.
-        #[serde(
-            default,
-            skip_serializing_if = ":: std :: collections :: HashMap::is_empty"
-        )]
-        pub labels: ::std::collections::HashMap<
-            ::std::string::String,
-            ::std::string::String,
-        >,
-        ///Folders of the host.
-        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
-        pub mounts: ::std::vec::Vec<Mount>,
-        ///Which other containers it can talk to.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub network: ::std::option::Option<Network>,
-        ///When it is started again.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub policy: ::std::option::Option<Policy>,
-        ///Its time zone, such as `Europe/Berlin`; the daemon's unless given.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub timezone: ::std::option::Option<::std::string::String>,
-    }
-    impl Behaviour {
-        pub fn builder() -> builder::Behaviour {
-            Default::default()
-        }
-    }
-    ///An image that is no longer on a host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct CleanedImages {
-        ///Bytes that became free.
-        pub freed_bytes: u64,
-        ///The references of images that were removed.
-        pub images: ::std::vec::Vec<::std::string::String>,
-    }
-    impl CleanedImages {
-        pub fn builder() -> builder::CleanedImages {
             Default::default()
         }
     }
@@ -565,8 +515,6 @@ pub mod types {
     pub struct Container {
         ///Its addresses, the primary one first.
         pub allocations: ::std::vec::Vec<Allocation>,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub behaviour: ::std::option::Option<Behaviour>,
         ///When it was made.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Where it runs.
@@ -582,10 +530,6 @@ pub mod types {
         pub image: ::std::string::String,
         ///Images to choose from.
         pub images: ::std::vec::Vec<TemplateImage>,
-        ///Whether its template has an installation script.
-        pub installable: bool,
-        ///Its newest installation.
-        pub installation: Installation,
         ///Its limits.
         pub limits: Limits,
         ///What is known of it now.
@@ -603,6 +547,8 @@ pub mod types {
         ///The startup command, where the caller may see it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub startup_command: ::std::option::Option<::std::string::String>,
+        ///The template's named commands to choose from; empty where there is only one.
+        pub startup_commands: ::std::vec::Vec<StartupCommand>,
         ///Milliseconds between asking it to stop and killing it.
         pub stop_timeout_ms: i64,
         ///Whether starting is refused.
@@ -611,6 +557,8 @@ pub mod types {
         pub synced: bool,
         ///What it is made from.
         pub template: TemplateRef,
+        ///Which revision of its template it runs.
+        pub template_revision: i64,
         ///The variables that the caller may see.
         pub variables: ::std::vec::Vec<ContainerVariable>,
     }
@@ -692,31 +640,6 @@ pub mod types {
             Default::default()
         }
     }
-    ///What an SFTP client has to be given. The password is that of the account; a public key works too.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct ContainerSftp {
-        ///The host key's fingerprint, as clients show it: `SHA256:…`.
-        pub fingerprint: ::std::string::String,
-        ///Host name or address; null for the host that the panel is on.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub host: ::std::option::Option<::std::string::String>,
-        ///Port.
-        pub port: u16,
-        ///Why it does not work now, with what to do.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub problem: ::std::option::Option<::std::string::String>,
-        ///The host key, as `known_hosts` has it.
-        pub public_key: ::std::string::String,
-        ///Whether an administrator has made it read-only.
-        pub read_only: bool,
-        ///User name: the account's, a dot, and the container's short id.
-        pub username: ::std::string::String,
-    }
-    impl ContainerSftp {
-        pub fn builder() -> builder::ContainerSftp {
-            Default::default()
-        }
-    }
     ///The order of containers.
     #[derive(
         ::serde::Deserialize,
@@ -779,19 +702,10 @@ pub mod types {
     ///What the host knows of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerStatus {
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub crashes: ::std::option::Option<Crashes>,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub hold: ::std::option::Option<Hold>,
         ///The container.
         pub id: ContainerId,
-        ///The number of the newest installation that has ended, well or not; 0 = none.
-        pub installed: u64,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_exit: ::std::option::Option<Exit>,
-        ///Why some of its limits hold only from the next start on.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
         ///Why the last start failed, in a sentence, until the next start.
@@ -830,8 +744,6 @@ pub mod types {
         pub id: ContainerId,
         ///Its image.
         pub image: ::std::string::String,
-        ///Its newest installation.
-        pub installation: Installation,
         ///Its limits.
         pub limits: Limits,
         ///What is known of it now.
@@ -881,33 +793,19 @@ pub mod types {
         pub env: ::std::string::String,
         ///The input that fits.
         pub input: VariableInput,
+        ///Whether it has a value.
+        pub is_set: bool,
         ///What people see.
         pub name: ::std::string::String,
         ///Whether a value is needed.
         pub required: bool,
-        ///Its value.
+        ///Whether its value is not shown: it can be set, and looked up by those who may.
+        pub secret: bool,
+        ///Its value; empty where it is secret.
         pub value: ::std::string::String,
     }
     impl ContainerVariable {
         pub fn builder() -> builder::ContainerVariable {
-            Default::default()
-        }
-    }
-    ///Crashes in a row.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct Crashes {
-        ///When it will be started again.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub again_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-        ///How many.
-        pub count: u32,
-        ///Its last lines before the newest crash.
-        pub lines: ::std::vec::Vec<::std::string::String>,
-        ///Whether it is no longer started by itself.
-        pub quarantined: bool,
-    }
-    impl Crashes {
-        pub fn builder() -> builder::Crashes {
             Default::default()
         }
     }
@@ -961,9 +859,6 @@ pub mod types {
         pub id: DaemonId,
         ///Whether it runs inside the API.
         pub local: bool,
-        ///Why nothing is placed on it and its containers are left alone, while that is so.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub maintenance: ::std::option::Option<::std::string::String>,
         ///Memory in MiB that containers may have together.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub memory_limit_mib: ::std::option::Option<i64>,
@@ -973,10 +868,6 @@ pub mod types {
         pub number: i64,
         ///Port of its API.
         pub port: u16,
-        ///For how many hours SFTP keys that are known there work while the API is away; 0 = never.
-        pub sftp_offline_hours: i64,
-        ///Whether files can't be changed by SFTP there.
-        pub sftp_read_only: bool,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub system: ::std::option::Option<SystemInfo>,
         ///Whether it is reached by https.
@@ -1022,12 +913,6 @@ pub mod types {
         pub name: ::std::string::String,
         ///Port of its API.
         pub port: u16,
-        ///For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub sftp_offline_hours: ::std::option::Option<i64>,
-        ///Whether files can't be changed by SFTP there.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub sftp_read_only: ::std::option::Option<bool>,
         ///Whether it is reached by https.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub tls: ::std::option::Option<bool>,
@@ -1133,21 +1018,6 @@ pub mod types {
             Default::default()
         }
     }
-    ///How a host keeps its containers' disk limits.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct DiskLimits {
-        ///Whether the kernel does it: the container itself finds its disk full.
-        pub by_kernel: bool,
-        ///The file system that holds the containers' files (`ext4`, `xfs`).
-        pub file_system: ::std::string::String,
-        ///How it is done now, and how to get the better way where there is one.
-        pub note: ::std::string::String,
-    }
-    impl DiskLimits {
-        pub fn builder() -> builder::DiskLimits {
-            Default::default()
-        }
-    }
     ///How a process ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Exit {
@@ -1165,7 +1035,7 @@ pub mod types {
             Default::default()
         }
     }
-    ///What keeps a container from being started though nobody suspended it.
+    ///As what a template is exported.
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -1178,33 +1048,33 @@ pub mod types {
         PartialEq,
         PartialOrd
     )]
-    pub enum Hold {
-        #[serde(rename = "installing")]
-        Installing,
-        #[serde(rename = "install_failed")]
-        InstallFailed,
+    pub enum ExportFormat {
+        #[serde(rename = "ptdl_v2")]
+        PtdlV2,
+        #[serde(rename = "raptor")]
+        Raptor,
     }
-    impl ::std::fmt::Display for Hold {
+    impl ::std::fmt::Display for ExportFormat {
         fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
             match *self {
-                Self::Installing => f.write_str("installing"),
-                Self::InstallFailed => f.write_str("install_failed"),
+                Self::PtdlV2 => f.write_str("ptdl_v2"),
+                Self::Raptor => f.write_str("raptor"),
             }
         }
     }
-    impl ::std::str::FromStr for Hold {
+    impl ::std::str::FromStr for ExportFormat {
         type Err = self::error::ConversionError;
         fn from_str(
             value: &str,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             match value {
-                "installing" => Ok(Self::Installing),
-                "install_failed" => Ok(Self::InstallFailed),
+                "ptdl_v2" => Ok(Self::PtdlV2),
+                "raptor" => Ok(Self::Raptor),
                 _ => Err("invalid value".into()),
             }
         }
     }
-    impl ::std::convert::TryFrom<&str> for Hold {
+    impl ::std::convert::TryFrom<&str> for ExportFormat {
         type Error = self::error::ConversionError;
         fn try_from(
             value: &str,
@@ -1212,7 +1082,7 @@ pub mod types {
             value.parse()
         }
     }
-    impl ::std::convert::TryFrom<::std::string::String> for Hold {
+    impl ::std::convert::TryFrom<::std::string::String> for ExportFormat {
         type Error = self::error::ConversionError;
         fn try_from(
             value: ::std::string::String,
@@ -1220,18 +1090,83 @@ pub mod types {
             value.parse()
         }
     }
-    ///Which images go.
+    ///One thing that becomes different.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct ImageCleaning {
-        ///Days for which no container has used them; 0 = all that none uses now.
-        pub unused_days: u64,
+    pub struct FieldChange {
+        ///What it becomes; none where it goes.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub after: ::std::option::Option<::std::string::String>,
+        ///What it is; none where there is none yet.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub before: ::std::option::Option<::std::string::String>,
+        ///What: `startup`, `image`, `stop`, `variables.NAME`, `config_files.path`.
+        pub field: ::std::string::String,
     }
-    impl ImageCleaning {
-        pub fn builder() -> builder::ImageCleaning {
+    impl FieldChange {
+        pub fn builder() -> builder::FieldChange {
             Default::default()
         }
     }
-    ///Something odd in an egg, and what was made of it.
+    ///What an import came to.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ImportOutcome {
+        #[serde(rename = "created")]
+        Created,
+        #[serde(rename = "revised")]
+        Revised,
+        #[serde(rename = "unchanged")]
+        Unchanged,
+    }
+    impl ::std::fmt::Display for ImportOutcome {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Created => f.write_str("created"),
+                Self::Revised => f.write_str("revised"),
+                Self::Unchanged => f.write_str("unchanged"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ImportOutcome {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "created" => Ok(Self::Created),
+                "revised" => Ok(Self::Revised),
+                "unchanged" => Ok(Self::Unchanged),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ImportOutcome {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ImportOutcome {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///Something odd in a template, and what was made of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ImportWarning {
         ///What is odd and what was made of it.
@@ -1247,6 +1182,8 @@ pub mod types {
     ///A template that was just imported.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ImportedTemplate {
+        ///What it came to.
+        pub outcome: ImportOutcome,
         ///The template.
         pub template: Template,
         ///What was odd, and what was made of it.
@@ -1264,108 +1201,11 @@ pub mod types {
         pub entrypoint: ::std::string::String,
         ///The image that the script runs in.
         pub image: ::std::string::String,
-        ///The script.
+        ///The script, as the template has it.
         pub script: ::std::string::String,
     }
     impl Install {
         pub fn builder() -> builder::Install {
-            Default::default()
-        }
-    }
-    ///An installation to be run.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
-    pub struct InstallRequest {
-        ///Whether the container starts afterwards.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub start: ::std::option::Option<bool>,
-        ///Whether the container's files are removed first.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub wipe: ::std::option::Option<bool>,
-    }
-    impl InstallRequest {
-        pub fn builder() -> builder::InstallRequest {
-            Default::default()
-        }
-    }
-    ///How an installation stands.
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd
-    )]
-    pub enum InstallState {
-        #[serde(rename = "none")]
-        None,
-        #[serde(rename = "pending")]
-        Pending,
-        #[serde(rename = "installed")]
-        Installed,
-        #[serde(rename = "failed")]
-        Failed,
-    }
-    impl ::std::fmt::Display for InstallState {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            match *self {
-                Self::None => f.write_str("none"),
-                Self::Pending => f.write_str("pending"),
-                Self::Installed => f.write_str("installed"),
-                Self::Failed => f.write_str("failed"),
-            }
-        }
-    }
-    impl ::std::str::FromStr for InstallState {
-        type Err = self::error::ConversionError;
-        fn from_str(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            match value {
-                "none" => Ok(Self::None),
-                "pending" => Ok(Self::Pending),
-                "installed" => Ok(Self::Installed),
-                "failed" => Ok(Self::Failed),
-                _ => Err("invalid value".into()),
-            }
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for InstallState {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<::std::string::String> for InstallState {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: ::std::string::String,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    ///The newest installation of a container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct Installation {
-        ///When it ended.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub ended_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-        ///Why it failed.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub message: ::std::option::Option<::std::string::String>,
-        ///Grows with each one that is asked for; 0 = none ever was.
-        pub number: u64,
-        ///How it stands.
-        pub state: InstallState,
-    }
-    impl Installation {
-        pub fn builder() -> builder::Installation {
             Default::default()
         }
     }
@@ -1490,8 +1330,6 @@ pub mod types {
         Command,
         #[serde(rename = "daemon")]
         Daemon,
-        #[serde(rename = "install")]
-        Install,
     }
     impl ::std::fmt::Display for LineKind {
         fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -1499,7 +1337,6 @@ pub mod types {
                 Self::Output => f.write_str("output"),
                 Self::Command => f.write_str("command"),
                 Self::Daemon => f.write_str("daemon"),
-                Self::Install => f.write_str("install"),
             }
         }
     }
@@ -1512,7 +1349,6 @@ pub mod types {
                 "output" => Ok(Self::Output),
                 "command" => Ok(Self::Command),
                 "daemon" => Ok(Self::Daemon),
-                "install" => Ok(Self::Install),
                 _ => Err("invalid value".into()),
             }
         }
@@ -1583,17 +1419,10 @@ pub mod types {
     ///What is known of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct LiveState {
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub crashes: ::std::option::Option<Crashes>,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub hold: ::std::option::Option<Hold>,
         ///Whether its daemon is connected: else this is what was last heard.
         pub known: bool,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_exit: ::std::option::Option<Exit>,
-        ///Why some of its limits hold only from the next start on.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
         ///Why its last start failed.
@@ -1611,88 +1440,6 @@ pub mod types {
             Default::default()
         }
     }
-    ///A daemon's maintenance.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
-    pub struct MaintenanceUpdate {
-        ///Why, as its users see it; null ends it.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub reason: ::std::option::Option<::std::string::String>,
-    }
-    impl MaintenanceUpdate {
-        pub fn builder() -> builder::MaintenanceUpdate {
-            Default::default()
-        }
-    }
-    ///A folder of the host inside a container. The daemon has to allow it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct Mount {
-        ///Whether the container may only read it.
-        pub read_only: bool,
-        ///Absolute path on the host.
-        pub source: ::std::string::String,
-        ///Absolute path in the container.
-        pub target: ::std::string::String,
-    }
-    impl Mount {
-        pub fn builder() -> builder::Mount {
-            Default::default()
-        }
-    }
-    ///Which other containers a container can talk to.
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd
-    )]
-    pub enum Network {
-        #[serde(rename = "alone")]
-        Alone,
-        #[serde(rename = "owner")]
-        Owner,
-    }
-    impl ::std::fmt::Display for Network {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            match *self {
-                Self::Alone => f.write_str("alone"),
-                Self::Owner => f.write_str("owner"),
-            }
-        }
-    }
-    impl ::std::str::FromStr for Network {
-        type Err = self::error::ConversionError;
-        fn from_str(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            match value {
-                "alone" => Ok(Self::Alone),
-                "owner" => Ok(Self::Owner),
-                _ => Err("invalid value".into()),
-            }
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for Network {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<::std::string::String> for Network {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: ::std::string::String,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
     ///A container to be made.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct NewContainer {
@@ -1702,9 +1449,6 @@ pub mod types {
         ///These allocations, the first one being the primary; free ones unless given.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub allocation_ids: ::std::vec::Vec<AllocationId>,
-        ///How it behaves over time and towards its host.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub behaviour: ::std::option::Option<Behaviour>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub daemon_id: ::std::option::Option<DaemonId>,
         ///What it is for.
@@ -1719,10 +1463,7 @@ pub mod types {
         pub name: ::std::string::String,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub owner_id: ::std::option::Option<UserId>,
-        ///Whether the template's installation is left out.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub skip_install: ::std::option::Option<bool>,
-        ///Whether to start it at once, or when it is installed.
+        ///Whether to start it at once.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub start: ::std::option::Option<bool>,
         ///Startup command; the template's unless given.
@@ -1894,27 +1635,6 @@ pub mod types {
             value.parse()
         }
     }
-    ///What a container's owner decided about starting it again.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
-    pub struct Policy {
-        ///Whether it is one also with exit code 0.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub clean_exit_is_crash: ::std::option::Option<bool>,
-        ///Whether an end that nobody asked for is a crash at all.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub detect_crashes: ::std::option::Option<bool>,
-        ///Crashes in a row after which it is no longer started by itself; 0 = it always is.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub max_crashes: ::std::option::Option<u8>,
-        ///Whether it comes back by itself.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub restart: ::std::option::Option<RestartPolicy>,
-    }
-    impl Policy {
-        pub fn builder() -> builder::Policy {
-            Default::default()
-        }
-    }
     ///What somebody asks of a container's process.
     #[derive(
         ::serde::Deserialize,
@@ -2024,76 +1744,11 @@ pub mod types {
         Pulling {
             ///Bytes there so far, over the layers whose size is known.
             current_bytes: u64,
-            ///Layers that are there.
-            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            layers_done: ::std::option::Option<u32>,
-            ///Layers in all, as far as known.
-            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            layers_total: ::std::option::Option<u32>,
             ///Bytes in all, over the layers whose size is known.
             total_bytes: u64,
         },
         #[serde(rename = "preparing")]
         Preparing,
-    }
-    ///Which protocols of a port are passed on.
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd
-    )]
-    pub enum Protocol {
-        #[serde(rename = "both")]
-        Both,
-        #[serde(rename = "tcp")]
-        Tcp,
-        #[serde(rename = "udp")]
-        Udp,
-    }
-    impl ::std::fmt::Display for Protocol {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            match *self {
-                Self::Both => f.write_str("both"),
-                Self::Tcp => f.write_str("tcp"),
-                Self::Udp => f.write_str("udp"),
-            }
-        }
-    }
-    impl ::std::str::FromStr for Protocol {
-        type Err = self::error::ConversionError;
-        fn from_str(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            match value {
-                "both" => Ok(Self::Both),
-                "tcp" => Ok(Self::Tcp),
-                "udp" => Ok(Self::Udp),
-                _ => Err("invalid value".into()),
-            }
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for Protocol {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<::std::string::String> for Protocol {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: ::std::string::String,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
     }
     ///What anybody may know of this Raptor.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -2110,149 +1765,15 @@ pub mod types {
             Default::default()
         }
     }
-    ///A login for a registry. Its password can't be read.
+    ///All revisions of a template.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct Registry {
-        ///The registry's host, with its port where it has one.
-        pub host: ::std::string::String,
-        ///Its id.
-        pub id: RegistryId,
-        ///When it was last changed.
-        pub updated_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///User name.
-        pub username: ::std::string::String,
+    pub struct RevisionList {
+        ///The newest first.
+        pub items: ::std::vec::Vec<TemplateRevision>,
     }
-    impl Registry {
-        pub fn builder() -> builder::Registry {
+    impl RevisionList {
+        pub fn builder() -> builder::RevisionList {
             Default::default()
-        }
-    }
-    ///A login to be added, or to take the place of the one for the same host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct RegistryDraft {
-        ///The registry's host as images name it.
-        pub host: ::std::string::String,
-        ///Password or token. It is stored encrypted and never shown.
-        pub password: ::std::string::String,
-        ///User name.
-        pub username: ::std::string::String,
-    }
-    impl RegistryDraft {
-        pub fn builder() -> builder::RegistryDraft {
-            Default::default()
-        }
-    }
-    ///A login for a registry of images.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(transparent)]
-    pub struct RegistryId(pub ::uuid::Uuid);
-    impl ::std::ops::Deref for RegistryId {
-        type Target = ::uuid::Uuid;
-        fn deref(&self) -> &::uuid::Uuid {
-            &self.0
-        }
-    }
-    impl ::std::convert::From<RegistryId> for ::uuid::Uuid {
-        fn from(value: RegistryId) -> Self {
-            value.0
-        }
-    }
-    impl ::std::convert::From<::uuid::Uuid> for RegistryId {
-        fn from(value: ::uuid::Uuid) -> Self {
-            Self(value)
-        }
-    }
-    impl ::std::fmt::Display for RegistryId {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            self.0.fmt(f)
-        }
-    }
-    impl ::std::str::FromStr for RegistryId {
-        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
-        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
-            Ok(Self(value.parse()?))
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for RegistryId {
-        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
-        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<String> for RegistryId {
-        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
-        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
-            value.parse()
-        }
-    }
-    ///All logins for registries.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct RegistryList {
-        ///By host.
-        pub items: ::std::vec::Vec<Registry>,
-    }
-    impl RegistryList {
-        pub fn builder() -> builder::RegistryList {
-            Default::default()
-        }
-    }
-    ///Whether a container comes back by itself.
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd
-    )]
-    pub enum RestartPolicy {
-        #[serde(rename = "always")]
-        Always,
-        #[serde(rename = "unless_stopped")]
-        UnlessStopped,
-        #[serde(rename = "never")]
-        Never,
-    }
-    impl ::std::fmt::Display for RestartPolicy {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            match *self {
-                Self::Always => f.write_str("always"),
-                Self::UnlessStopped => f.write_str("unless_stopped"),
-                Self::Never => f.write_str("never"),
-            }
-        }
-    }
-    impl ::std::str::FromStr for RestartPolicy {
-        type Err = self::error::ConversionError;
-        fn from_str(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            match value {
-                "always" => Ok(Self::Always),
-                "unless_stopped" => Ok(Self::UnlessStopped),
-                "never" => Ok(Self::Never),
-                _ => Err("invalid value".into()),
-            }
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for RestartPolicy {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<::std::string::String> for RestartPolicy {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: ::std::string::String,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
         }
     }
     ///A role.
@@ -2363,6 +1884,17 @@ pub mod types {
             Default::default()
         }
     }
+    ///The value of a secret variable.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SecretValue {
+        ///The value.
+        pub value: ::std::string::String,
+    }
+    impl SecretValue {
+        pub fn builder() -> builder::SecretValue {
+            Default::default()
+        }
+    }
     ///A signed-in session.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Session {
@@ -2457,24 +1989,6 @@ pub mod types {
             Default::default()
         }
     }
-    ///The host's SFTP server.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct SftpServer {
-        ///The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
-        pub fingerprint: ::std::string::String,
-        ///Its port.
-        pub port: u16,
-        ///Why it does not serve, with what to do.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub problem: ::std::option::Option<::std::string::String>,
-        ///The host key in OpenSSH's one-line format.
-        pub public_key: ::std::string::String,
-    }
-    impl SftpServer {
-        pub fn builder() -> builder::SftpServer {
-            Default::default()
-        }
-    }
     ///Who wants to sign in.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SignIn {
@@ -2488,95 +2002,16 @@ pub mod types {
             Default::default()
         }
     }
-    ///A public key for SFTP.
+    ///One of several ways to start.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct SshKey {
-        ///`ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256` and the like.
-        pub algorithm: ::std::string::String,
-        ///When it was added.
-        pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///As `ssh-keygen -l` shows it.
-        pub fingerprint: ::std::string::String,
-        ///Its id.
-        pub id: SshKeyId,
-        ///When somebody last signed in with it.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub last_used_at: ::std::option::Option<
-            ::chrono::DateTime<::chrono::offset::Utc>,
-        >,
-        ///Name for people.
+    pub struct StartupCommand {
+        ///The command, with placeholders.
+        pub command: ::std::string::String,
+        ///What people see.
         pub name: ::std::string::String,
     }
-    impl SshKey {
-        pub fn builder() -> builder::SshKey {
-            Default::default()
-        }
-    }
-    ///A public key to be added.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct SshKeyDraft {
-        ///Name for people, at most 64 characters; the key's comment unless given.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub name: ::std::option::Option<::std::string::String>,
-        ///A line such as `ssh-ed25519 AAAA… you@computer`.
-        pub public_key: ::std::string::String,
-    }
-    impl SshKeyDraft {
-        pub fn builder() -> builder::SshKeyDraft {
-            Default::default()
-        }
-    }
-    ///A public key of a user.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(transparent)]
-    pub struct SshKeyId(pub ::uuid::Uuid);
-    impl ::std::ops::Deref for SshKeyId {
-        type Target = ::uuid::Uuid;
-        fn deref(&self) -> &::uuid::Uuid {
-            &self.0
-        }
-    }
-    impl ::std::convert::From<SshKeyId> for ::uuid::Uuid {
-        fn from(value: SshKeyId) -> Self {
-            value.0
-        }
-    }
-    impl ::std::convert::From<::uuid::Uuid> for SshKeyId {
-        fn from(value: ::uuid::Uuid) -> Self {
-            Self(value)
-        }
-    }
-    impl ::std::fmt::Display for SshKeyId {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            self.0.fmt(f)
-        }
-    }
-    impl ::std::str::FromStr for SshKeyId {
-        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
-        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
-            Ok(Self(value.parse()?))
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for SshKeyId {
-        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
-        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<String> for SshKeyId {
-        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
-        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
-            value.parse()
-        }
-    }
-    ///The caller's public keys.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct SshKeyList {
-        ///The newest first.
-        pub items: ::std::vec::Vec<SshKey>,
-    }
-    impl SshKeyList {
-        pub fn builder() -> builder::SshKeyList {
+    impl StartupCommand {
+        pub fn builder() -> builder::StartupCommand {
             Default::default()
         }
     }
@@ -2651,16 +2086,12 @@ pub mod types {
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
-        ///Folders that containers may mount.
-        pub allowed_mounts: ::std::vec::Vec<::std::string::String>,
         ///CPU architecture, as Rust names it (`x86_64`, `aarch64`).
         pub architecture: ::std::string::String,
         ///Logical CPUs.
         pub cpu_count: u32,
         ///Load of all CPUs together in percent of one CPU (400 = four CPUs busy).
         pub cpu_percent: f64,
-        ///How the containers' disk limits are kept.
-        pub disk_limits: DiskLimits,
         ///Size of the file system that holds the containers' files, in bytes.
         pub disk_total_bytes: u64,
         ///Used space of it in bytes.
@@ -2685,8 +2116,6 @@ pub mod types {
         pub os: ::std::string::String,
         ///[`PROTOCOL`] of the daemon.
         pub protocol: u32,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub sftp: ::std::option::Option<SftpServer>,
         ///The host's clock when it answered.
         pub time: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Seconds since the host booted.
@@ -2710,10 +2139,17 @@ pub mod types {
         pub container_count: i64,
         ///When it was imported.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Files that users may not touch.
+        pub denylist: ::std::vec::Vec<::std::string::String>,
         ///What it is for.
         pub description: ::std::string::String,
         ///Which output means that it is running.
         pub done: ::std::vec::Vec<::std::string::String>,
+        ///Names of features that panels may offer help for.
+        pub features: ::std::vec::Vec<::std::string::String>,
+        ///A picture, as a `data:` URL.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub icon: ::std::option::Option<::std::string::String>,
         ///Its id.
         pub id: TemplateId,
         ///Images to choose from.
@@ -2724,17 +2160,49 @@ pub mod types {
         pub name: ::std::string::String,
         ///Its small stable number.
         pub number: i64,
+        ///Which of its revisions this is.
+        pub revision: i64,
         ///The dialect that it was imported from.
         pub source_format: ::std::string::String,
         ///The startup command, with placeholders.
         pub startup_command: ::std::string::String,
+        ///The named commands to choose from; empty where there is only one.
+        pub startup_commands: ::std::vec::Vec<StartupCommand>,
         ///How it is asked to stop.
         pub stop: StopRule,
+        ///Words to find it by.
+        pub tags: ::std::vec::Vec<::std::string::String>,
+        ///Where its makers publish it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub update_url: ::std::option::Option<::std::string::String>,
+        ///When it got its newest revision.
+        pub updated_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///What can be set for each container.
         pub variables: ::std::vec::Vec<TemplateVariable>,
+        ///What is odd about it.
+        pub warnings: ::std::vec::Vec<ImportWarning>,
     }
     impl Template {
         pub fn builder() -> builder::Template {
+            Default::default()
+        }
+    }
+    ///What moving a container to another revision of its template would change.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateChange {
+        ///What becomes different.
+        pub changes: ::std::vec::Vec<FieldChange>,
+        ///The revision that the container runs.
+        pub from: i64,
+        ///Variables that need a value first.
+        pub needed: ::std::vec::Vec<::std::string::String>,
+        ///The newest that there is.
+        pub newest: i64,
+        ///The revision that it would run.
+        pub to: i64,
+    }
+    impl TemplateChange {
+        pub fn builder() -> builder::TemplateChange {
             Default::default()
         }
     }
@@ -2794,6 +2262,26 @@ pub mod types {
             Default::default()
         }
     }
+    ///Another revision of the template.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateMove {
+        ///Which.
+        pub revision: i64,
+        ///Values of the variables that need one, by name.
+        #[serde(
+            default,
+            skip_serializing_if = ":: std :: collections :: HashMap::is_empty"
+        )]
+        pub variables: ::std::collections::HashMap<
+            ::std::string::String,
+            ::std::string::String,
+        >,
+    }
+    impl TemplateMove {
+        pub fn builder() -> builder::TemplateMove {
+            Default::default()
+        }
+    }
     ///One page of templates, by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplatePage {
@@ -2811,6 +2299,30 @@ pub mod types {
             Default::default()
         }
     }
+    ///What a template would be, and what a container with its defaults on 192.0.2.1:25565 would get.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplatePreview {
+        ///The edits of configuration files.
+        pub config_files: ::std::vec::Vec<ConfigFile>,
+        ///The environment.
+        pub environment: ::std::collections::HashMap<
+            ::std::string::String,
+            ::std::string::String,
+        >,
+        ///Its name.
+        pub name: ::std::string::String,
+        ///The dialect that it is in.
+        pub source_format: ::std::string::String,
+        ///The startup command as it would run.
+        pub startup: ::std::string::String,
+        ///What is odd about it.
+        pub warnings: ::std::vec::Vec<ImportWarning>,
+    }
+    impl TemplatePreview {
+        pub fn builder() -> builder::TemplatePreview {
+            Default::default()
+        }
+    }
     ///A template by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateRef {
@@ -2821,6 +2333,25 @@ pub mod types {
     }
     impl TemplateRef {
         pub fn builder() -> builder::TemplateRef {
+            Default::default()
+        }
+    }
+    ///One revision of a template.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateRevision {
+        ///Containers that run it.
+        pub container_count: i64,
+        ///When.
+        pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who made it; empty where nobody wrote it down.
+        pub made_by: ::std::string::String,
+        ///Its number, from 1.
+        pub revision: i64,
+        ///The dialect that it was imported from.
+        pub source_format: ::std::string::String,
+    }
+    impl TemplateRevision {
+        pub fn builder() -> builder::TemplateRevision {
             Default::default()
         }
     }
@@ -2866,6 +2397,8 @@ pub mod types {
         pub required: bool,
         ///What its value must meet, in Laravel's notation.
         pub rules: ::std::string::String,
+        ///Whether its value is not shown again once it is set.
+        pub secret: bool,
         ///Whether users change it.
         pub user_editable: bool,
         ///Whether users see it.
@@ -3035,6 +2568,16 @@ pub mod types {
         ///Text.
         #[serde(rename = "text")]
         Text {
+            ///Characters at most.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            max_length: ::std::option::Option<u32>,
+            ///Characters at least.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            min_length: ::std::option::Option<u32>,
+        },
+        ///Text that is not shown again.
+        #[serde(rename = "secret")]
+        Secret {
             ///Characters at most.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             max_length: ::std::option::Option<u32>,
@@ -4022,7 +3565,6 @@ pub mod types {
             number: ::std::result::Result<i64, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
             primary: ::std::result::Result<bool, ::std::string::String>,
-            protocol: ::std::result::Result<super::Protocol, ::std::string::String>,
         }
         impl ::std::default::Default for Allocation {
             fn default() -> Self {
@@ -4036,7 +3578,6 @@ pub mod types {
                     number: Err("no value supplied for number".to_string()),
                     port: Err("no value supplied for port".to_string()),
                     primary: Err("no value supplied for primary".to_string()),
-                    protocol: Err("no value supplied for protocol".to_string()),
                 }
             }
         }
@@ -4145,18 +3686,6 @@ pub mod types {
                     });
                 self
             }
-            pub fn protocol<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Protocol>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.protocol = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for protocol: {e}")
-                    });
-                self
-            }
         }
         impl ::std::convert::TryFrom<Allocation> for super::Allocation {
             type Error = super::error::ConversionError;
@@ -4173,7 +3702,6 @@ pub mod types {
                     number: value.number?,
                     port: value.port?,
                     primary: value.primary?,
-                    protocol: value.protocol?,
                 })
             }
         }
@@ -4189,7 +3717,6 @@ pub mod types {
                     number: Ok(value.number),
                     port: Ok(value.port),
                     primary: Ok(value.primary),
-                    protocol: Ok(value.protocol),
                 }
             }
         }
@@ -4250,10 +3777,6 @@ pub mod types {
                 ::std::string::String,
             >,
             ports: ::std::result::Result<::std::string::String, ::std::string::String>,
-            protocol: ::std::result::Result<
-                ::std::option::Option<super::Protocol>,
-                ::std::string::String,
-            >,
         }
         impl ::std::default::Default for AllocationDraft {
             fn default() -> Self {
@@ -4262,7 +3785,6 @@ pub mod types {
                     ip: Err("no value supplied for ip".to_string()),
                     note: Ok(Default::default()),
                     ports: Err("no value supplied for ports".to_string()),
-                    protocol: Ok(Default::default()),
                 }
             }
         }
@@ -4313,18 +3835,6 @@ pub mod types {
                     });
                 self
             }
-            pub fn protocol<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Protocol>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.protocol = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for protocol: {e}")
-                    });
-                self
-            }
         }
         impl ::std::convert::TryFrom<AllocationDraft> for super::AllocationDraft {
             type Error = super::error::ConversionError;
@@ -4336,7 +3846,6 @@ pub mod types {
                     ip: value.ip?,
                     note: value.note?,
                     ports: value.ports?,
-                    protocol: value.protocol?,
                 })
             }
         }
@@ -4347,7 +3856,6 @@ pub mod types {
                     ip: Ok(value.ip),
                     note: Ok(value.note),
                     ports: Ok(value.ports),
-                    protocol: Ok(value.protocol),
                 }
             }
         }
@@ -4444,17 +3952,12 @@ pub mod types {
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
-            protocol: ::std::result::Result<
-                ::std::option::Option<super::Protocol>,
-                ::std::string::String,
-            >,
         }
         impl ::std::default::Default for AllocationUpdate {
             fn default() -> Self {
                 Self {
                     alias: Ok(Default::default()),
                     note: Ok(Default::default()),
-                    protocol: Ok(Default::default()),
                 }
             }
         }
@@ -4483,18 +3986,6 @@ pub mod types {
                     });
                 self
             }
-            pub fn protocol<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Protocol>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.protocol = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for protocol: {e}")
-                    });
-                self
-            }
         }
         impl ::std::convert::TryFrom<AllocationUpdate> for super::AllocationUpdate {
             type Error = super::error::ConversionError;
@@ -4504,7 +3995,6 @@ pub mod types {
                 Ok(Self {
                     alias: value.alias?,
                     note: value.note?,
-                    protocol: value.protocol?,
                 })
             }
         }
@@ -4513,197 +4003,6 @@ pub mod types {
                 Self {
                     alias: Ok(value.alias),
                     note: Ok(value.note),
-                    protocol: Ok(value.protocol),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Behaviour {
-            labels: ::std::result::Result<
-                ::std::collections::HashMap<
-                    ::std::string::String,
-                    ::std::string::String,
-                >,
-                ::std::string::String,
-            >,
-            mounts: ::std::result::Result<
-                ::std::vec::Vec<super::Mount>,
-                ::std::string::String,
-            >,
-            network: ::std::result::Result<
-                ::std::option::Option<super::Network>,
-                ::std::string::String,
-            >,
-            policy: ::std::result::Result<
-                ::std::option::Option<super::Policy>,
-                ::std::string::String,
-            >,
-            timezone: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for Behaviour {
-            fn default() -> Self {
-                Self {
-                    labels: Ok(Default::default()),
-                    mounts: Ok(Default::default()),
-                    network: Ok(Default::default()),
-                    policy: Ok(Default::default()),
-                    timezone: Ok(Default::default()),
-                }
-            }
-        }
-        impl Behaviour {
-            pub fn labels<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::collections::HashMap<
-                        ::std::string::String,
-                        ::std::string::String,
-                    >,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.labels = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for labels: {e}")
-                    });
-                self
-            }
-            pub fn mounts<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::Mount>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.mounts = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for mounts: {e}")
-                    });
-                self
-            }
-            pub fn network<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Network>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.network = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for network: {e}")
-                    });
-                self
-            }
-            pub fn policy<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Policy>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.policy = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for policy: {e}")
-                    });
-                self
-            }
-            pub fn timezone<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.timezone = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for timezone: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Behaviour> for super::Behaviour {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Behaviour,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    labels: value.labels?,
-                    mounts: value.mounts?,
-                    network: value.network?,
-                    policy: value.policy?,
-                    timezone: value.timezone?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Behaviour> for Behaviour {
-            fn from(value: super::Behaviour) -> Self {
-                Self {
-                    labels: Ok(value.labels),
-                    mounts: Ok(value.mounts),
-                    network: Ok(value.network),
-                    policy: Ok(value.policy),
-                    timezone: Ok(value.timezone),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct CleanedImages {
-            freed_bytes: ::std::result::Result<u64, ::std::string::String>,
-            images: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for CleanedImages {
-            fn default() -> Self {
-                Self {
-                    freed_bytes: Err("no value supplied for freed_bytes".to_string()),
-                    images: Err("no value supplied for images".to_string()),
-                }
-            }
-        }
-        impl CleanedImages {
-            pub fn freed_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.freed_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for freed_bytes: {e}")
-                    });
-                self
-            }
-            pub fn images<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.images = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for images: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<CleanedImages> for super::CleanedImages {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: CleanedImages,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    freed_bytes: value.freed_bytes?,
-                    images: value.images?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::CleanedImages> for CleanedImages {
-            fn from(value: super::CleanedImages) -> Self {
-                Self {
-                    freed_bytes: Ok(value.freed_bytes),
-                    images: Ok(value.images),
                 }
             }
         }
@@ -5037,10 +4336,6 @@ pub mod types {
                 ::std::vec::Vec<super::Allocation>,
                 ::std::string::String,
             >,
-            behaviour: ::std::result::Result<
-                ::std::option::Option<super::Behaviour>,
-                ::std::string::String,
-            >,
             created_at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -5055,11 +4350,6 @@ pub mod types {
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
             images: ::std::result::Result<
                 ::std::vec::Vec<super::TemplateImage>,
-                ::std::string::String,
-            >,
-            installable: ::std::result::Result<bool, ::std::string::String>,
-            installation: ::std::result::Result<
-                super::Installation,
                 ::std::string::String,
             >,
             limits: ::std::result::Result<super::Limits, ::std::string::String>,
@@ -5079,10 +4369,15 @@ pub mod types {
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
+            startup_commands: ::std::result::Result<
+                ::std::vec::Vec<super::StartupCommand>,
+                ::std::string::String,
+            >,
             stop_timeout_ms: ::std::result::Result<i64, ::std::string::String>,
             suspended: ::std::result::Result<bool, ::std::string::String>,
             synced: ::std::result::Result<bool, ::std::string::String>,
             template: ::std::result::Result<super::TemplateRef, ::std::string::String>,
+            template_revision: ::std::result::Result<i64, ::std::string::String>,
             variables: ::std::result::Result<
                 ::std::vec::Vec<super::ContainerVariable>,
                 ::std::string::String,
@@ -5092,7 +4387,6 @@ pub mod types {
             fn default() -> Self {
                 Self {
                     allocations: Err("no value supplied for allocations".to_string()),
-                    behaviour: Ok(Default::default()),
                     created_at: Err("no value supplied for created_at".to_string()),
                     daemon: Err("no value supplied for daemon".to_string()),
                     deleting: Err("no value supplied for deleting".to_string()),
@@ -5100,8 +4394,6 @@ pub mod types {
                     id: Err("no value supplied for id".to_string()),
                     image: Err("no value supplied for image".to_string()),
                     images: Err("no value supplied for images".to_string()),
-                    installable: Err("no value supplied for installable".to_string()),
-                    installation: Err("no value supplied for installation".to_string()),
                     limits: Err("no value supplied for limits".to_string()),
                     live: Err("no value supplied for live".to_string()),
                     name: Err("no value supplied for name".to_string()),
@@ -5110,12 +4402,18 @@ pub mod types {
                     permissions: Err("no value supplied for permissions".to_string()),
                     short_id: Err("no value supplied for short_id".to_string()),
                     startup_command: Ok(Default::default()),
+                    startup_commands: Err(
+                        "no value supplied for startup_commands".to_string(),
+                    ),
                     stop_timeout_ms: Err(
                         "no value supplied for stop_timeout_ms".to_string(),
                     ),
                     suspended: Err("no value supplied for suspended".to_string()),
                     synced: Err("no value supplied for synced".to_string()),
                     template: Err("no value supplied for template".to_string()),
+                    template_revision: Err(
+                        "no value supplied for template_revision".to_string(),
+                    ),
                     variables: Err("no value supplied for variables".to_string()),
                 }
             }
@@ -5130,18 +4428,6 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for allocations: {e}")
-                    });
-                self
-            }
-            pub fn behaviour<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Behaviour>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.behaviour = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for behaviour: {e}")
                     });
                 self
             }
@@ -5224,30 +4510,6 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for images: {e}")
-                    });
-                self
-            }
-            pub fn installable<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.installable = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for installable: {e}")
-                    });
-                self
-            }
-            pub fn installation<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Installation>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.installation = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for installation: {e}")
                     });
                 self
             }
@@ -5349,6 +4611,20 @@ pub mod types {
                     });
                 self
             }
+            pub fn startup_commands<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::StartupCommand>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.startup_commands = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for startup_commands: {e}"
+                        )
+                    });
+                self
+            }
             pub fn stop_timeout_ms<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<i64>,
@@ -5399,6 +4675,20 @@ pub mod types {
                     });
                 self
             }
+            pub fn template_revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template_revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for template_revision: {e}"
+                        )
+                    });
+                self
+            }
             pub fn variables<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<super::ContainerVariable>>,
@@ -5419,7 +4709,6 @@ pub mod types {
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     allocations: value.allocations?,
-                    behaviour: value.behaviour?,
                     created_at: value.created_at?,
                     daemon: value.daemon?,
                     deleting: value.deleting?,
@@ -5427,8 +4716,6 @@ pub mod types {
                     id: value.id?,
                     image: value.image?,
                     images: value.images?,
-                    installable: value.installable?,
-                    installation: value.installation?,
                     limits: value.limits?,
                     live: value.live?,
                     name: value.name?,
@@ -5437,10 +4724,12 @@ pub mod types {
                     permissions: value.permissions?,
                     short_id: value.short_id?,
                     startup_command: value.startup_command?,
+                    startup_commands: value.startup_commands?,
                     stop_timeout_ms: value.stop_timeout_ms?,
                     suspended: value.suspended?,
                     synced: value.synced?,
                     template: value.template?,
+                    template_revision: value.template_revision?,
                     variables: value.variables?,
                 })
             }
@@ -5449,7 +4738,6 @@ pub mod types {
             fn from(value: super::Container) -> Self {
                 Self {
                     allocations: Ok(value.allocations),
-                    behaviour: Ok(value.behaviour),
                     created_at: Ok(value.created_at),
                     daemon: Ok(value.daemon),
                     deleting: Ok(value.deleting),
@@ -5457,8 +4745,6 @@ pub mod types {
                     id: Ok(value.id),
                     image: Ok(value.image),
                     images: Ok(value.images),
-                    installable: Ok(value.installable),
-                    installation: Ok(value.installation),
                     limits: Ok(value.limits),
                     live: Ok(value.live),
                     name: Ok(value.name),
@@ -5467,10 +4753,12 @@ pub mod types {
                     permissions: Ok(value.permissions),
                     short_id: Ok(value.short_id),
                     startup_command: Ok(value.startup_command),
+                    startup_commands: Ok(value.startup_commands),
                     stop_timeout_ms: Ok(value.stop_timeout_ms),
                     suspended: Ok(value.suspended),
                     synced: Ok(value.synced),
                     template: Ok(value.template),
+                    template_revision: Ok(value.template_revision),
                     variables: Ok(value.variables),
                 }
             }
@@ -5615,176 +4903,10 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct ContainerSftp {
-            fingerprint: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            host: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            port: ::std::result::Result<u16, ::std::string::String>,
-            problem: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            public_key: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            read_only: ::std::result::Result<bool, ::std::string::String>,
-            username: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for ContainerSftp {
-            fn default() -> Self {
-                Self {
-                    fingerprint: Err("no value supplied for fingerprint".to_string()),
-                    host: Ok(Default::default()),
-                    port: Err("no value supplied for port".to_string()),
-                    problem: Ok(Default::default()),
-                    public_key: Err("no value supplied for public_key".to_string()),
-                    read_only: Err("no value supplied for read_only".to_string()),
-                    username: Err("no value supplied for username".to_string()),
-                }
-            }
-        }
-        impl ContainerSftp {
-            pub fn fingerprint<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.fingerprint = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for fingerprint: {e}")
-                    });
-                self
-            }
-            pub fn host<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.host = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for host: {e}")
-                    });
-                self
-            }
-            pub fn port<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u16>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.port = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for port: {e}")
-                    });
-                self
-            }
-            pub fn problem<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.problem = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for problem: {e}")
-                    });
-                self
-            }
-            pub fn public_key<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.public_key = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for public_key: {e}")
-                    });
-                self
-            }
-            pub fn read_only<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.read_only = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for read_only: {e}")
-                    });
-                self
-            }
-            pub fn username<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.username = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for username: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ContainerSftp> for super::ContainerSftp {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ContainerSftp,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    fingerprint: value.fingerprint?,
-                    host: value.host?,
-                    port: value.port?,
-                    problem: value.problem?,
-                    public_key: value.public_key?,
-                    read_only: value.read_only?,
-                    username: value.username?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ContainerSftp> for ContainerSftp {
-            fn from(value: super::ContainerSftp) -> Self {
-                Self {
-                    fingerprint: Ok(value.fingerprint),
-                    host: Ok(value.host),
-                    port: Ok(value.port),
-                    problem: Ok(value.problem),
-                    public_key: Ok(value.public_key),
-                    read_only: Ok(value.read_only),
-                    username: Ok(value.username),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
         pub struct ContainerStatus {
-            crashes: ::std::result::Result<
-                ::std::option::Option<super::Crashes>,
-                ::std::string::String,
-            >,
-            hold: ::std::result::Result<
-                ::std::option::Option<super::Hold>,
-                ::std::string::String,
-            >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
-            installed: ::std::result::Result<u64, ::std::string::String>,
             last_exit: ::std::result::Result<
                 ::std::option::Option<super::Exit>,
-                ::std::string::String,
-            >,
-            pending: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
             phase: ::std::result::Result<super::Phase, ::std::string::String>,
@@ -5809,12 +4931,8 @@ pub mod types {
         impl ::std::default::Default for ContainerStatus {
             fn default() -> Self {
                 Self {
-                    crashes: Ok(Default::default()),
-                    hold: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
-                    installed: Err("no value supplied for installed".to_string()),
                     last_exit: Ok(Default::default()),
-                    pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
                     progress: Ok(Default::default()),
@@ -5825,30 +4943,6 @@ pub mod types {
             }
         }
         impl ContainerStatus {
-            pub fn crashes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.crashes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for crashes: {e}")
-                    });
-                self
-            }
-            pub fn hold<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Hold>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.hold = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for hold: {e}")
-                    });
-                self
-            }
             pub fn id<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::ContainerId>,
@@ -5857,18 +4951,6 @@ pub mod types {
                 self.id = value
                     .try_into()
                     .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn installed<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.installed = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for installed: {e}")
-                    });
                 self
             }
             pub fn last_exit<T>(mut self, value: T) -> Self
@@ -5880,18 +4962,6 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for last_exit: {e}")
-                    });
-                self
-            }
-            pub fn pending<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.pending = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for pending: {e}")
                     });
                 self
             }
@@ -5976,12 +5046,8 @@ pub mod types {
                 value: ContainerStatus,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
-                    crashes: value.crashes?,
-                    hold: value.hold?,
                     id: value.id?,
-                    installed: value.installed?,
                     last_exit: value.last_exit?,
-                    pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
                     progress: value.progress?,
@@ -5994,12 +5060,8 @@ pub mod types {
         impl ::std::convert::From<super::ContainerStatus> for ContainerStatus {
             fn from(value: super::ContainerStatus) -> Self {
                 Self {
-                    crashes: Ok(value.crashes),
-                    hold: Ok(value.hold),
                     id: Ok(value.id),
-                    installed: Ok(value.installed),
                     last_exit: Ok(value.last_exit),
-                    pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
                     progress: Ok(value.progress),
@@ -6027,10 +5089,6 @@ pub mod types {
             >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
-            installation: ::std::result::Result<
-                super::Installation,
-                ::std::string::String,
-            >,
             limits: ::std::result::Result<super::Limits, ::std::string::String>,
             live: ::std::result::Result<super::LiveState, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -6057,7 +5115,6 @@ pub mod types {
                     description: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     image: Err("no value supplied for image".to_string()),
-                    installation: Err("no value supplied for installation".to_string()),
                     limits: Err("no value supplied for limits".to_string()),
                     live: Err("no value supplied for live".to_string()),
                     name: Err("no value supplied for name".to_string()),
@@ -6150,18 +5207,6 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for image: {e}")
-                    });
-                self
-            }
-            pub fn installation<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Installation>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.installation = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for installation: {e}")
                     });
                 self
             }
@@ -6287,7 +5332,6 @@ pub mod types {
                     description: value.description?,
                     id: value.id?,
                     image: value.image?,
-                    installation: value.installation?,
                     limits: value.limits?,
                     live: value.live?,
                     name: value.name?,
@@ -6310,7 +5354,6 @@ pub mod types {
                     description: Ok(value.description),
                     id: Ok(value.id),
                     image: Ok(value.image),
-                    installation: Ok(value.installation),
                     limits: Ok(value.limits),
                     live: Ok(value.live),
                     name: Ok(value.name),
@@ -6393,8 +5436,10 @@ pub mod types {
             editable: ::std::result::Result<bool, ::std::string::String>,
             env: ::std::result::Result<::std::string::String, ::std::string::String>,
             input: ::std::result::Result<super::VariableInput, ::std::string::String>,
+            is_set: ::std::result::Result<bool, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             required: ::std::result::Result<bool, ::std::string::String>,
+            secret: ::std::result::Result<bool, ::std::string::String>,
             value: ::std::result::Result<::std::string::String, ::std::string::String>,
         }
         impl ::std::default::Default for ContainerVariable {
@@ -6404,8 +5449,10 @@ pub mod types {
                     editable: Err("no value supplied for editable".to_string()),
                     env: Err("no value supplied for env".to_string()),
                     input: Err("no value supplied for input".to_string()),
+                    is_set: Err("no value supplied for is_set".to_string()),
                     name: Err("no value supplied for name".to_string()),
                     required: Err("no value supplied for required".to_string()),
+                    secret: Err("no value supplied for secret".to_string()),
                     value: Err("no value supplied for value".to_string()),
                 }
             }
@@ -6459,6 +5506,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn is_set<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.is_set = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for is_set: {e}")
+                    });
+                self
+            }
             pub fn name<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -6480,6 +5539,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for required: {e}")
+                    });
+                self
+            }
+            pub fn secret<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.secret = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for secret: {e}")
                     });
                 self
             }
@@ -6506,8 +5577,10 @@ pub mod types {
                     editable: value.editable?,
                     env: value.env?,
                     input: value.input?,
+                    is_set: value.is_set?,
                     name: value.name?,
                     required: value.required?,
+                    secret: value.secret?,
                     value: value.value?,
                 })
             }
@@ -6519,107 +5592,11 @@ pub mod types {
                     editable: Ok(value.editable),
                     env: Ok(value.env),
                     input: Ok(value.input),
+                    is_set: Ok(value.is_set),
                     name: Ok(value.name),
                     required: Ok(value.required),
+                    secret: Ok(value.secret),
                     value: Ok(value.value),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Crashes {
-            again_at: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
-            count: ::std::result::Result<u32, ::std::string::String>,
-            lines: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            quarantined: ::std::result::Result<bool, ::std::string::String>,
-        }
-        impl ::std::default::Default for Crashes {
-            fn default() -> Self {
-                Self {
-                    again_at: Ok(Default::default()),
-                    count: Err("no value supplied for count".to_string()),
-                    lines: Err("no value supplied for lines".to_string()),
-                    quarantined: Err("no value supplied for quarantined".to_string()),
-                }
-            }
-        }
-        impl Crashes {
-            pub fn again_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.again_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for again_at: {e}")
-                    });
-                self
-            }
-            pub fn count<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u32>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.count = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for count: {e}")
-                    });
-                self
-            }
-            pub fn lines<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.lines = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for lines: {e}")
-                    });
-                self
-            }
-            pub fn quarantined<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.quarantined = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for quarantined: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Crashes> for super::Crashes {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Crashes,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    again_at: value.again_at?,
-                    count: value.count?,
-                    lines: value.lines?,
-                    quarantined: value.quarantined?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Crashes> for Crashes {
-            fn from(value: super::Crashes) -> Self {
-                Self {
-                    again_at: Ok(value.again_at),
-                    count: Ok(value.count),
-                    lines: Ok(value.lines),
-                    quarantined: Ok(value.quarantined),
                 }
             }
         }
@@ -6760,10 +5737,6 @@ pub mod types {
             host: ::std::result::Result<::std::string::String, ::std::string::String>,
             id: ::std::result::Result<super::DaemonId, ::std::string::String>,
             local: ::std::result::Result<bool, ::std::string::String>,
-            maintenance: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
             memory_limit_mib: ::std::result::Result<
                 ::std::option::Option<i64>,
                 ::std::string::String,
@@ -6771,8 +5744,6 @@ pub mod types {
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
-            sftp_offline_hours: ::std::result::Result<i64, ::std::string::String>,
-            sftp_read_only: ::std::result::Result<bool, ::std::string::String>,
             system: ::std::result::Result<
                 ::std::option::Option<super::SystemInfo>,
                 ::std::string::String,
@@ -6798,17 +5769,10 @@ pub mod types {
                     host: Err("no value supplied for host".to_string()),
                     id: Err("no value supplied for id".to_string()),
                     local: Err("no value supplied for local".to_string()),
-                    maintenance: Ok(Default::default()),
                     memory_limit_mib: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
                     port: Err("no value supplied for port".to_string()),
-                    sftp_offline_hours: Err(
-                        "no value supplied for sftp_offline_hours".to_string(),
-                    ),
-                    sftp_read_only: Err(
-                        "no value supplied for sftp_read_only".to_string(),
-                    ),
                     system: Ok(Default::default()),
                     tls: Err("no value supplied for tls".to_string()),
                 }
@@ -6941,18 +5905,6 @@ pub mod types {
                     });
                 self
             }
-            pub fn maintenance<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.maintenance = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for maintenance: {e}")
-                    });
-                self
-            }
             pub fn memory_limit_mib<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<i64>>,
@@ -7003,34 +5955,6 @@ pub mod types {
                     });
                 self
             }
-            pub fn sftp_offline_hours<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<i64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.sftp_offline_hours = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for sftp_offline_hours: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn sftp_read_only<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.sftp_read_only = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for sftp_read_only: {e}"
-                        )
-                    });
-                self
-            }
             pub fn system<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::SystemInfo>>,
@@ -7072,13 +5996,10 @@ pub mod types {
                     host: value.host?,
                     id: value.id?,
                     local: value.local?,
-                    maintenance: value.maintenance?,
                     memory_limit_mib: value.memory_limit_mib?,
                     name: value.name?,
                     number: value.number?,
                     port: value.port?,
-                    sftp_offline_hours: value.sftp_offline_hours?,
-                    sftp_read_only: value.sftp_read_only?,
                     system: value.system?,
                     tls: value.tls?,
                 })
@@ -7097,13 +6018,10 @@ pub mod types {
                     host: Ok(value.host),
                     id: Ok(value.id),
                     local: Ok(value.local),
-                    maintenance: Ok(value.maintenance),
                     memory_limit_mib: Ok(value.memory_limit_mib),
                     name: Ok(value.name),
                     number: Ok(value.number),
                     port: Ok(value.port),
-                    sftp_offline_hours: Ok(value.sftp_offline_hours),
-                    sftp_read_only: Ok(value.sftp_read_only),
                     system: Ok(value.system),
                     tls: Ok(value.tls),
                 }
@@ -7225,14 +6143,6 @@ pub mod types {
             >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
-            sftp_offline_hours: ::std::result::Result<
-                ::std::option::Option<i64>,
-                ::std::string::String,
-            >,
-            sftp_read_only: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
             tls: ::std::result::Result<
                 ::std::option::Option<bool>,
                 ::std::string::String,
@@ -7246,8 +6156,6 @@ pub mod types {
                     memory_limit_mib: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     port: Err("no value supplied for port".to_string()),
-                    sftp_offline_hours: Ok(Default::default()),
-                    sftp_read_only: Ok(Default::default()),
                     tls: Ok(Default::default()),
                 }
             }
@@ -7317,34 +6225,6 @@ pub mod types {
                     });
                 self
             }
-            pub fn sftp_offline_hours<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<i64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.sftp_offline_hours = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for sftp_offline_hours: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn sftp_read_only<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.sftp_read_only = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for sftp_read_only: {e}"
-                        )
-                    });
-                self
-            }
             pub fn tls<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<bool>>,
@@ -7369,8 +6249,6 @@ pub mod types {
                     memory_limit_mib: value.memory_limit_mib?,
                     name: value.name?,
                     port: value.port?,
-                    sftp_offline_hours: value.sftp_offline_hours?,
-                    sftp_read_only: value.sftp_read_only?,
                     tls: value.tls?,
                 })
             }
@@ -7383,8 +6261,6 @@ pub mod types {
                     memory_limit_mib: Ok(value.memory_limit_mib),
                     name: Ok(value.name),
                     port: Ok(value.port),
-                    sftp_offline_hours: Ok(value.sftp_offline_hours),
-                    sftp_read_only: Ok(value.sftp_read_only),
                     tls: Ok(value.tls),
                 }
             }
@@ -7618,83 +6494,6 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct DiskLimits {
-            by_kernel: ::std::result::Result<bool, ::std::string::String>,
-            file_system: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            note: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for DiskLimits {
-            fn default() -> Self {
-                Self {
-                    by_kernel: Err("no value supplied for by_kernel".to_string()),
-                    file_system: Err("no value supplied for file_system".to_string()),
-                    note: Err("no value supplied for note".to_string()),
-                }
-            }
-        }
-        impl DiskLimits {
-            pub fn by_kernel<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.by_kernel = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for by_kernel: {e}")
-                    });
-                self
-            }
-            pub fn file_system<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.file_system = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for file_system: {e}")
-                    });
-                self
-            }
-            pub fn note<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.note = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for note: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<DiskLimits> for super::DiskLimits {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: DiskLimits,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    by_kernel: value.by_kernel?,
-                    file_system: value.file_system?,
-                    note: value.note?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::DiskLimits> for DiskLimits {
-            fn from(value: super::DiskLimits) -> Self {
-                Self {
-                    by_kernel: Ok(value.by_kernel),
-                    file_system: Ok(value.file_system),
-                    note: Ok(value.note),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
         pub struct Exit {
             at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -7786,44 +6585,82 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct ImageCleaning {
-            unused_days: ::std::result::Result<u64, ::std::string::String>,
+        pub struct FieldChange {
+            after: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            before: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            field: ::std::result::Result<::std::string::String, ::std::string::String>,
         }
-        impl ::std::default::Default for ImageCleaning {
+        impl ::std::default::Default for FieldChange {
             fn default() -> Self {
                 Self {
-                    unused_days: Err("no value supplied for unused_days".to_string()),
+                    after: Ok(Default::default()),
+                    before: Ok(Default::default()),
+                    field: Err("no value supplied for field".to_string()),
                 }
             }
         }
-        impl ImageCleaning {
-            pub fn unused_days<T>(mut self, value: T) -> Self
+        impl FieldChange {
+            pub fn after<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<u64>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
-                self.unused_days = value
+                self.after = value
                     .try_into()
                     .map_err(|e| {
-                        format!("error converting supplied value for unused_days: {e}")
+                        format!("error converting supplied value for after: {e}")
+                    });
+                self
+            }
+            pub fn before<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.before = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for before: {e}")
+                    });
+                self
+            }
+            pub fn field<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.field = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for field: {e}")
                     });
                 self
             }
         }
-        impl ::std::convert::TryFrom<ImageCleaning> for super::ImageCleaning {
+        impl ::std::convert::TryFrom<FieldChange> for super::FieldChange {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: ImageCleaning,
+                value: FieldChange,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
-                    unused_days: value.unused_days?,
+                    after: value.after?,
+                    before: value.before?,
+                    field: value.field?,
                 })
             }
         }
-        impl ::std::convert::From<super::ImageCleaning> for ImageCleaning {
-            fn from(value: super::ImageCleaning) -> Self {
+        impl ::std::convert::From<super::FieldChange> for FieldChange {
+            fn from(value: super::FieldChange) -> Self {
                 Self {
-                    unused_days: Ok(value.unused_days),
+                    after: Ok(value.after),
+                    before: Ok(value.before),
+                    field: Ok(value.field),
                 }
             }
         }
@@ -7887,6 +6724,7 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct ImportedTemplate {
+            outcome: ::std::result::Result<super::ImportOutcome, ::std::string::String>,
             template: ::std::result::Result<super::Template, ::std::string::String>,
             warnings: ::std::result::Result<
                 ::std::vec::Vec<super::ImportWarning>,
@@ -7896,12 +6734,25 @@ pub mod types {
         impl ::std::default::Default for ImportedTemplate {
             fn default() -> Self {
                 Self {
+                    outcome: Err("no value supplied for outcome".to_string()),
                     template: Err("no value supplied for template".to_string()),
                     warnings: Err("no value supplied for warnings".to_string()),
                 }
             }
         }
         impl ImportedTemplate {
+            pub fn outcome<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ImportOutcome>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.outcome = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for outcome: {e}")
+                    });
+                self
+            }
             pub fn template<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::Template>,
@@ -7933,6 +6784,7 @@ pub mod types {
                 value: ImportedTemplate,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    outcome: value.outcome?,
                     template: value.template?,
                     warnings: value.warnings?,
                 })
@@ -7941,6 +6793,7 @@ pub mod types {
         impl ::std::convert::From<super::ImportedTemplate> for ImportedTemplate {
             fn from(value: super::ImportedTemplate) -> Self {
                 Self {
+                    outcome: Ok(value.outcome),
                     template: Ok(value.template),
                     warnings: Ok(value.warnings),
                 }
@@ -8020,168 +6873,6 @@ pub mod types {
                     entrypoint: Ok(value.entrypoint),
                     image: Ok(value.image),
                     script: Ok(value.script),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct InstallRequest {
-            start: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            wipe: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for InstallRequest {
-            fn default() -> Self {
-                Self {
-                    start: Ok(Default::default()),
-                    wipe: Ok(Default::default()),
-                }
-            }
-        }
-        impl InstallRequest {
-            pub fn start<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.start = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for start: {e}")
-                    });
-                self
-            }
-            pub fn wipe<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.wipe = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for wipe: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<InstallRequest> for super::InstallRequest {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: InstallRequest,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    start: value.start?,
-                    wipe: value.wipe?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::InstallRequest> for InstallRequest {
-            fn from(value: super::InstallRequest) -> Self {
-                Self {
-                    start: Ok(value.start),
-                    wipe: Ok(value.wipe),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Installation {
-            ended_at: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
-            message: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            number: ::std::result::Result<u64, ::std::string::String>,
-            state: ::std::result::Result<super::InstallState, ::std::string::String>,
-        }
-        impl ::std::default::Default for Installation {
-            fn default() -> Self {
-                Self {
-                    ended_at: Ok(Default::default()),
-                    message: Ok(Default::default()),
-                    number: Err("no value supplied for number".to_string()),
-                    state: Err("no value supplied for state".to_string()),
-                }
-            }
-        }
-        impl Installation {
-            pub fn ended_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.ended_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for ended_at: {e}")
-                    });
-                self
-            }
-            pub fn message<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.message = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for message: {e}")
-                    });
-                self
-            }
-            pub fn number<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.number = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for number: {e}")
-                    });
-                self
-            }
-            pub fn state<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::InstallState>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.state = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for state: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Installation> for super::Installation {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Installation,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    ended_at: value.ended_at?,
-                    message: value.message?,
-                    number: value.number?,
-                    state: value.state?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Installation> for Installation {
-            fn from(value: super::Installation) -> Self {
-                Self {
-                    ended_at: Ok(value.ended_at),
-                    message: Ok(value.message),
-                    number: Ok(value.number),
-                    state: Ok(value.state),
                 }
             }
         }
@@ -8390,21 +7081,9 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct LiveState {
-            crashes: ::std::result::Result<
-                ::std::option::Option<super::Crashes>,
-                ::std::string::String,
-            >,
-            hold: ::std::result::Result<
-                ::std::option::Option<super::Hold>,
-                ::std::string::String,
-            >,
             known: ::std::result::Result<bool, ::std::string::String>,
             last_exit: ::std::result::Result<
                 ::std::option::Option<super::Exit>,
-                ::std::string::String,
-            >,
-            pending: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
             phase: ::std::result::Result<super::Phase, ::std::string::String>,
@@ -8428,11 +7107,8 @@ pub mod types {
         impl ::std::default::Default for LiveState {
             fn default() -> Self {
                 Self {
-                    crashes: Ok(Default::default()),
-                    hold: Ok(Default::default()),
                     known: Err("no value supplied for known".to_string()),
                     last_exit: Ok(Default::default()),
-                    pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
                     progress: Ok(Default::default()),
@@ -8442,30 +7118,6 @@ pub mod types {
             }
         }
         impl LiveState {
-            pub fn crashes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.crashes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for crashes: {e}")
-                    });
-                self
-            }
-            pub fn hold<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Hold>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.hold = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for hold: {e}")
-                    });
-                self
-            }
             pub fn known<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<bool>,
@@ -8487,18 +7139,6 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for last_exit: {e}")
-                    });
-                self
-            }
-            pub fn pending<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.pending = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for pending: {e}")
                     });
                 self
             }
@@ -8569,11 +7209,8 @@ pub mod types {
                 value: LiveState,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
-                    crashes: value.crashes?,
-                    hold: value.hold?,
                     known: value.known?,
                     last_exit: value.last_exit?,
-                    pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
                     progress: value.progress?,
@@ -8585,131 +7222,13 @@ pub mod types {
         impl ::std::convert::From<super::LiveState> for LiveState {
             fn from(value: super::LiveState) -> Self {
                 Self {
-                    crashes: Ok(value.crashes),
-                    hold: Ok(value.hold),
                     known: Ok(value.known),
                     last_exit: Ok(value.last_exit),
-                    pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
                     progress: Ok(value.progress),
                     since: Ok(value.since),
                     stats: Ok(value.stats),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct MaintenanceUpdate {
-            reason: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for MaintenanceUpdate {
-            fn default() -> Self {
-                Self {
-                    reason: Ok(Default::default()),
-                }
-            }
-        }
-        impl MaintenanceUpdate {
-            pub fn reason<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.reason = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for reason: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<MaintenanceUpdate> for super::MaintenanceUpdate {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: MaintenanceUpdate,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { reason: value.reason? })
-            }
-        }
-        impl ::std::convert::From<super::MaintenanceUpdate> for MaintenanceUpdate {
-            fn from(value: super::MaintenanceUpdate) -> Self {
-                Self { reason: Ok(value.reason) }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Mount {
-            read_only: ::std::result::Result<bool, ::std::string::String>,
-            source: ::std::result::Result<::std::string::String, ::std::string::String>,
-            target: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for Mount {
-            fn default() -> Self {
-                Self {
-                    read_only: Err("no value supplied for read_only".to_string()),
-                    source: Err("no value supplied for source".to_string()),
-                    target: Err("no value supplied for target".to_string()),
-                }
-            }
-        }
-        impl Mount {
-            pub fn read_only<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.read_only = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for read_only: {e}")
-                    });
-                self
-            }
-            pub fn source<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.source = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for source: {e}")
-                    });
-                self
-            }
-            pub fn target<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.target = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for target: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Mount> for super::Mount {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Mount,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    read_only: value.read_only?,
-                    source: value.source?,
-                    target: value.target?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Mount> for Mount {
-            fn from(value: super::Mount) -> Self {
-                Self {
-                    read_only: Ok(value.read_only),
-                    source: Ok(value.source),
-                    target: Ok(value.target),
                 }
             }
         }
@@ -8721,10 +7240,6 @@ pub mod types {
             >,
             allocation_ids: ::std::result::Result<
                 ::std::vec::Vec<super::AllocationId>,
-                ::std::string::String,
-            >,
-            behaviour: ::std::result::Result<
-                ::std::option::Option<super::Behaviour>,
                 ::std::string::String,
             >,
             daemon_id: ::std::result::Result<
@@ -8743,10 +7258,6 @@ pub mod types {
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             owner_id: ::std::result::Result<
                 ::std::option::Option<super::UserId>,
-                ::std::string::String,
-            >,
-            skip_install: ::std::result::Result<
-                ::std::option::Option<bool>,
                 ::std::string::String,
             >,
             start: ::std::result::Result<
@@ -8775,14 +7286,12 @@ pub mod types {
                 Self {
                     allocation_count: Ok(Default::default()),
                     allocation_ids: Ok(Default::default()),
-                    behaviour: Ok(Default::default()),
                     daemon_id: Ok(Default::default()),
                     description: Ok(Default::default()),
                     image: Ok(Default::default()),
                     limits: Err("no value supplied for limits".to_string()),
                     name: Err("no value supplied for name".to_string()),
                     owner_id: Ok(Default::default()),
-                    skip_install: Ok(Default::default()),
                     start: Ok(Default::default()),
                     startup_command: Ok(Default::default()),
                     stop_timeout_ms: Ok(Default::default()),
@@ -8817,18 +7326,6 @@ pub mod types {
                         format!(
                             "error converting supplied value for allocation_ids: {e}"
                         )
-                    });
-                self
-            }
-            pub fn behaviour<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Behaviour>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.behaviour = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for behaviour: {e}")
                     });
                 self
             }
@@ -8901,18 +7398,6 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for owner_id: {e}")
-                    });
-                self
-            }
-            pub fn skip_install<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.skip_install = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for skip_install: {e}")
                     });
                 self
             }
@@ -8994,14 +7479,12 @@ pub mod types {
                 Ok(Self {
                     allocation_count: value.allocation_count?,
                     allocation_ids: value.allocation_ids?,
-                    behaviour: value.behaviour?,
                     daemon_id: value.daemon_id?,
                     description: value.description?,
                     image: value.image?,
                     limits: value.limits?,
                     name: value.name?,
                     owner_id: value.owner_id?,
-                    skip_install: value.skip_install?,
                     start: value.start?,
                     startup_command: value.startup_command?,
                     stop_timeout_ms: value.stop_timeout_ms?,
@@ -9015,14 +7498,12 @@ pub mod types {
                 Self {
                     allocation_count: Ok(value.allocation_count),
                     allocation_ids: Ok(value.allocation_ids),
-                    behaviour: Ok(value.behaviour),
                     daemon_id: Ok(value.daemon_id),
                     description: Ok(value.description),
                     image: Ok(value.image),
                     limits: Ok(value.limits),
                     name: Ok(value.name),
                     owner_id: Ok(value.owner_id),
-                    skip_install: Ok(value.skip_install),
                     start: Ok(value.start),
                     startup_command: Ok(value.startup_command),
                     stop_timeout_ms: Ok(value.stop_timeout_ms),
@@ -9439,112 +7920,6 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct Policy {
-            clean_exit_is_crash: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            detect_crashes: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            max_crashes: ::std::result::Result<
-                ::std::option::Option<u8>,
-                ::std::string::String,
-            >,
-            restart: ::std::result::Result<
-                ::std::option::Option<super::RestartPolicy>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for Policy {
-            fn default() -> Self {
-                Self {
-                    clean_exit_is_crash: Ok(Default::default()),
-                    detect_crashes: Ok(Default::default()),
-                    max_crashes: Ok(Default::default()),
-                    restart: Ok(Default::default()),
-                }
-            }
-        }
-        impl Policy {
-            pub fn clean_exit_is_crash<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.clean_exit_is_crash = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for clean_exit_is_crash: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn detect_crashes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.detect_crashes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for detect_crashes: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn max_crashes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u8>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.max_crashes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for max_crashes: {e}")
-                    });
-                self
-            }
-            pub fn restart<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::RestartPolicy>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.restart = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for restart: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Policy> for super::Policy {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Policy,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    clean_exit_is_crash: value.clean_exit_is_crash?,
-                    detect_crashes: value.detect_crashes?,
-                    max_crashes: value.max_crashes?,
-                    restart: value.restart?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Policy> for Policy {
-            fn from(value: super::Policy) -> Self {
-                Self {
-                    clean_exit_is_crash: Ok(value.clean_exit_is_crash),
-                    detect_crashes: Ok(value.detect_crashes),
-                    max_crashes: Ok(value.max_crashes),
-                    restart: Ok(value.restart),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
         pub struct PowerRequest {
             action: ::std::result::Result<super::PowerAction, ::std::string::String>,
         }
@@ -9806,197 +8181,23 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct Registry {
-            host: ::std::result::Result<::std::string::String, ::std::string::String>,
-            id: ::std::result::Result<super::RegistryId, ::std::string::String>,
-            updated_at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            username: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for Registry {
-            fn default() -> Self {
-                Self {
-                    host: Err("no value supplied for host".to_string()),
-                    id: Err("no value supplied for id".to_string()),
-                    updated_at: Err("no value supplied for updated_at".to_string()),
-                    username: Err("no value supplied for username".to_string()),
-                }
-            }
-        }
-        impl Registry {
-            pub fn host<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.host = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for host: {e}")
-                    });
-                self
-            }
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::RegistryId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn updated_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.updated_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for updated_at: {e}")
-                    });
-                self
-            }
-            pub fn username<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.username = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for username: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Registry> for super::Registry {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Registry,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    host: value.host?,
-                    id: value.id?,
-                    updated_at: value.updated_at?,
-                    username: value.username?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Registry> for Registry {
-            fn from(value: super::Registry) -> Self {
-                Self {
-                    host: Ok(value.host),
-                    id: Ok(value.id),
-                    updated_at: Ok(value.updated_at),
-                    username: Ok(value.username),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct RegistryDraft {
-            host: ::std::result::Result<::std::string::String, ::std::string::String>,
-            password: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            username: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for RegistryDraft {
-            fn default() -> Self {
-                Self {
-                    host: Err("no value supplied for host".to_string()),
-                    password: Err("no value supplied for password".to_string()),
-                    username: Err("no value supplied for username".to_string()),
-                }
-            }
-        }
-        impl RegistryDraft {
-            pub fn host<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.host = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for host: {e}")
-                    });
-                self
-            }
-            pub fn password<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.password = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for password: {e}")
-                    });
-                self
-            }
-            pub fn username<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.username = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for username: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<RegistryDraft> for super::RegistryDraft {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: RegistryDraft,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    host: value.host?,
-                    password: value.password?,
-                    username: value.username?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::RegistryDraft> for RegistryDraft {
-            fn from(value: super::RegistryDraft) -> Self {
-                Self {
-                    host: Ok(value.host),
-                    password: Ok(value.password),
-                    username: Ok(value.username),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct RegistryList {
+        pub struct RevisionList {
             items: ::std::result::Result<
-                ::std::vec::Vec<super::Registry>,
+                ::std::vec::Vec<super::TemplateRevision>,
                 ::std::string::String,
             >,
         }
-        impl ::std::default::Default for RegistryList {
+        impl ::std::default::Default for RevisionList {
             fn default() -> Self {
                 Self {
                     items: Err("no value supplied for items".to_string()),
                 }
             }
         }
-        impl RegistryList {
+        impl RevisionList {
             pub fn items<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::Registry>>,
+                T: ::std::convert::TryInto<::std::vec::Vec<super::TemplateRevision>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.items = value
@@ -10007,16 +8208,16 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<RegistryList> for super::RegistryList {
+        impl ::std::convert::TryFrom<RevisionList> for super::RevisionList {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: RegistryList,
+                value: RevisionList,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self { items: value.items? })
             }
         }
-        impl ::std::convert::From<super::RegistryList> for RegistryList {
-            fn from(value: super::RegistryList) -> Self {
+        impl ::std::convert::From<super::RevisionList> for RevisionList {
+            fn from(value: super::RevisionList) -> Self {
                 Self { items: Ok(value.items) }
             }
         }
@@ -10359,6 +8560,44 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct SecretValue {
+            value: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for SecretValue {
+            fn default() -> Self {
+                Self {
+                    value: Err("no value supplied for value".to_string()),
+                }
+            }
+        }
+        impl SecretValue {
+            pub fn value<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.value = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for value: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SecretValue> for super::SecretValue {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SecretValue,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { value: value.value? })
+            }
+        }
+        impl ::std::convert::From<super::SecretValue> for SecretValue {
+            fn from(value: super::SecretValue) -> Self {
+                Self { value: Ok(value.value) }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Session {
             created_at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -10626,105 +8865,6 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct SftpServer {
-            fingerprint: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            port: ::std::result::Result<u16, ::std::string::String>,
-            problem: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            public_key: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for SftpServer {
-            fn default() -> Self {
-                Self {
-                    fingerprint: Err("no value supplied for fingerprint".to_string()),
-                    port: Err("no value supplied for port".to_string()),
-                    problem: Ok(Default::default()),
-                    public_key: Err("no value supplied for public_key".to_string()),
-                }
-            }
-        }
-        impl SftpServer {
-            pub fn fingerprint<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.fingerprint = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for fingerprint: {e}")
-                    });
-                self
-            }
-            pub fn port<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u16>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.port = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for port: {e}")
-                    });
-                self
-            }
-            pub fn problem<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.problem = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for problem: {e}")
-                    });
-                self
-            }
-            pub fn public_key<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.public_key = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for public_key: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<SftpServer> for super::SftpServer {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: SftpServer,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    fingerprint: value.fingerprint?,
-                    port: value.port?,
-                    problem: value.problem?,
-                    public_key: value.public_key?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::SftpServer> for SftpServer {
-            fn from(value: super::SftpServer) -> Self {
-                Self {
-                    fingerprint: Ok(value.fingerprint),
-                    port: Ok(value.port),
-                    problem: Ok(value.problem),
-                    public_key: Ok(value.public_key),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
         pub struct SignIn {
             login: ::std::result::Result<::std::string::String, ::std::string::String>,
             password: ::std::result::Result<
@@ -10786,96 +8926,28 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
-        pub struct SshKey {
-            algorithm: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            created_at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            fingerprint: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            id: ::std::result::Result<super::SshKeyId, ::std::string::String>,
-            last_used_at: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
+        pub struct StartupCommand {
+            command: ::std::result::Result<::std::string::String, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
         }
-        impl ::std::default::Default for SshKey {
+        impl ::std::default::Default for StartupCommand {
             fn default() -> Self {
                 Self {
-                    algorithm: Err("no value supplied for algorithm".to_string()),
-                    created_at: Err("no value supplied for created_at".to_string()),
-                    fingerprint: Err("no value supplied for fingerprint".to_string()),
-                    id: Err("no value supplied for id".to_string()),
-                    last_used_at: Ok(Default::default()),
+                    command: Err("no value supplied for command".to_string()),
                     name: Err("no value supplied for name".to_string()),
                 }
             }
         }
-        impl SshKey {
-            pub fn algorithm<T>(mut self, value: T) -> Self
+        impl StartupCommand {
+            pub fn command<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
                 T::Error: ::std::fmt::Display,
             {
-                self.algorithm = value
+                self.command = value
                     .try_into()
                     .map_err(|e| {
-                        format!("error converting supplied value for algorithm: {e}")
-                    });
-                self
-            }
-            pub fn created_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.created_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for created_at: {e}")
-                    });
-                self
-            }
-            pub fn fingerprint<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.fingerprint = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for fingerprint: {e}")
-                    });
-                self
-            }
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::SshKeyId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn last_used_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.last_used_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for last_used_at: {e}")
+                        format!("error converting supplied value for command: {e}")
                     });
                 self
             }
@@ -10892,136 +8964,23 @@ pub mod types {
                 self
             }
         }
-        impl ::std::convert::TryFrom<SshKey> for super::SshKey {
+        impl ::std::convert::TryFrom<StartupCommand> for super::StartupCommand {
             type Error = super::error::ConversionError;
             fn try_from(
-                value: SshKey,
+                value: StartupCommand,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
-                    algorithm: value.algorithm?,
-                    created_at: value.created_at?,
-                    fingerprint: value.fingerprint?,
-                    id: value.id?,
-                    last_used_at: value.last_used_at?,
+                    command: value.command?,
                     name: value.name?,
                 })
             }
         }
-        impl ::std::convert::From<super::SshKey> for SshKey {
-            fn from(value: super::SshKey) -> Self {
+        impl ::std::convert::From<super::StartupCommand> for StartupCommand {
+            fn from(value: super::StartupCommand) -> Self {
                 Self {
-                    algorithm: Ok(value.algorithm),
-                    created_at: Ok(value.created_at),
-                    fingerprint: Ok(value.fingerprint),
-                    id: Ok(value.id),
-                    last_used_at: Ok(value.last_used_at),
+                    command: Ok(value.command),
                     name: Ok(value.name),
                 }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct SshKeyDraft {
-            name: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            public_key: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for SshKeyDraft {
-            fn default() -> Self {
-                Self {
-                    name: Ok(Default::default()),
-                    public_key: Err("no value supplied for public_key".to_string()),
-                }
-            }
-        }
-        impl SshKeyDraft {
-            pub fn name<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.name = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for name: {e}")
-                    });
-                self
-            }
-            pub fn public_key<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.public_key = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for public_key: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<SshKeyDraft> for super::SshKeyDraft {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: SshKeyDraft,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    name: value.name?,
-                    public_key: value.public_key?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::SshKeyDraft> for SshKeyDraft {
-            fn from(value: super::SshKeyDraft) -> Self {
-                Self {
-                    name: Ok(value.name),
-                    public_key: Ok(value.public_key),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct SshKeyList {
-            items: ::std::result::Result<
-                ::std::vec::Vec<super::SshKey>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for SshKeyList {
-            fn default() -> Self {
-                Self {
-                    items: Err("no value supplied for items".to_string()),
-                }
-            }
-        }
-        impl SshKeyList {
-            pub fn items<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::SshKey>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.items = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for items: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<SshKeyList> for super::SshKeyList {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: SshKeyList,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { items: value.items? })
-            }
-        }
-        impl ::std::convert::From<super::SshKeyList> for SshKeyList {
-            fn from(value: super::SshKeyList) -> Self {
-                Self { items: Ok(value.items) }
             }
         }
         #[derive(Clone, Debug)]
@@ -11285,17 +9244,12 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct SystemInfo {
-            allowed_mounts: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
             architecture: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
             >,
             cpu_count: ::std::result::Result<u32, ::std::string::String>,
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
-            disk_limits: ::std::result::Result<super::DiskLimits, ::std::string::String>,
             disk_total_bytes: ::std::result::Result<u64, ::std::string::String>,
             disk_used_bytes: ::std::result::Result<u64, ::std::string::String>,
             docker_problem: ::std::result::Result<
@@ -11319,10 +9273,6 @@ pub mod types {
             memory_used_bytes: ::std::result::Result<u64, ::std::string::String>,
             os: ::std::result::Result<::std::string::String, ::std::string::String>,
             protocol: ::std::result::Result<u32, ::std::string::String>,
-            sftp: ::std::result::Result<
-                ::std::option::Option<super::SftpServer>,
-                ::std::string::String,
-            >,
             time: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -11333,13 +9283,9 @@ pub mod types {
         impl ::std::default::Default for SystemInfo {
             fn default() -> Self {
                 Self {
-                    allowed_mounts: Err(
-                        "no value supplied for allowed_mounts".to_string(),
-                    ),
                     architecture: Err("no value supplied for architecture".to_string()),
                     cpu_count: Err("no value supplied for cpu_count".to_string()),
                     cpu_percent: Err("no value supplied for cpu_percent".to_string()),
-                    disk_limits: Err("no value supplied for disk_limits".to_string()),
                     disk_total_bytes: Err(
                         "no value supplied for disk_total_bytes".to_string(),
                     ),
@@ -11359,7 +9305,6 @@ pub mod types {
                     ),
                     os: Err("no value supplied for os".to_string()),
                     protocol: Err("no value supplied for protocol".to_string()),
-                    sftp: Ok(Default::default()),
                     time: Err("no value supplied for time".to_string()),
                     uptime_seconds: Err(
                         "no value supplied for uptime_seconds".to_string(),
@@ -11369,20 +9314,6 @@ pub mod types {
             }
         }
         impl SystemInfo {
-            pub fn allowed_mounts<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.allowed_mounts = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for allowed_mounts: {e}"
-                        )
-                    });
-                self
-            }
             pub fn architecture<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -11416,18 +9347,6 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for cpu_percent: {e}")
-                    });
-                self
-            }
-            pub fn disk_limits<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::DiskLimits>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.disk_limits = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for disk_limits: {e}")
                     });
                 self
             }
@@ -11573,18 +9492,6 @@ pub mod types {
                     });
                 self
             }
-            pub fn sftp<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::SftpServer>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.sftp = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for sftp: {e}")
-                    });
-                self
-            }
             pub fn time<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
@@ -11630,11 +9537,9 @@ pub mod types {
                 value: SystemInfo,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
-                    allowed_mounts: value.allowed_mounts?,
                     architecture: value.architecture?,
                     cpu_count: value.cpu_count?,
                     cpu_percent: value.cpu_percent?,
-                    disk_limits: value.disk_limits?,
                     disk_total_bytes: value.disk_total_bytes?,
                     disk_used_bytes: value.disk_used_bytes?,
                     docker_problem: value.docker_problem?,
@@ -11646,7 +9551,6 @@ pub mod types {
                     memory_used_bytes: value.memory_used_bytes?,
                     os: value.os?,
                     protocol: value.protocol?,
-                    sftp: value.sftp?,
                     time: value.time?,
                     uptime_seconds: value.uptime_seconds?,
                     version: value.version?,
@@ -11656,11 +9560,9 @@ pub mod types {
         impl ::std::convert::From<super::SystemInfo> for SystemInfo {
             fn from(value: super::SystemInfo) -> Self {
                 Self {
-                    allowed_mounts: Ok(value.allowed_mounts),
                     architecture: Ok(value.architecture),
                     cpu_count: Ok(value.cpu_count),
                     cpu_percent: Ok(value.cpu_percent),
-                    disk_limits: Ok(value.disk_limits),
                     disk_total_bytes: Ok(value.disk_total_bytes),
                     disk_used_bytes: Ok(value.disk_used_bytes),
                     docker_problem: Ok(value.docker_problem),
@@ -11672,7 +9574,6 @@ pub mod types {
                     memory_used_bytes: Ok(value.memory_used_bytes),
                     os: Ok(value.os),
                     protocol: Ok(value.protocol),
-                    sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
                     version: Ok(value.version),
@@ -11691,12 +9592,24 @@ pub mod types {
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
             >,
+            denylist: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             description: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
             >,
             done: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            features: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            icon: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
             id: ::std::result::Result<super::TemplateId, ::std::string::String>,
@@ -11710,6 +9623,7 @@ pub mod types {
             >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
+            revision: ::std::result::Result<i64, ::std::string::String>,
             source_format: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -11718,9 +9632,29 @@ pub mod types {
                 ::std::string::String,
                 ::std::string::String,
             >,
+            startup_commands: ::std::result::Result<
+                ::std::vec::Vec<super::StartupCommand>,
+                ::std::string::String,
+            >,
             stop: ::std::result::Result<super::StopRule, ::std::string::String>,
+            tags: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            update_url: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            updated_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
             variables: ::std::result::Result<
                 ::std::vec::Vec<super::TemplateVariable>,
+                ::std::string::String,
+            >,
+            warnings: ::std::result::Result<
+                ::std::vec::Vec<super::ImportWarning>,
                 ::std::string::String,
             >,
         }
@@ -11733,21 +9667,32 @@ pub mod types {
                         "no value supplied for container_count".to_string(),
                     ),
                     created_at: Err("no value supplied for created_at".to_string()),
+                    denylist: Err("no value supplied for denylist".to_string()),
                     description: Err("no value supplied for description".to_string()),
                     done: Err("no value supplied for done".to_string()),
+                    features: Err("no value supplied for features".to_string()),
+                    icon: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     images: Err("no value supplied for images".to_string()),
                     install: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
+                    revision: Err("no value supplied for revision".to_string()),
                     source_format: Err(
                         "no value supplied for source_format".to_string(),
                     ),
                     startup_command: Err(
                         "no value supplied for startup_command".to_string(),
                     ),
+                    startup_commands: Err(
+                        "no value supplied for startup_commands".to_string(),
+                    ),
                     stop: Err("no value supplied for stop".to_string()),
+                    tags: Err("no value supplied for tags".to_string()),
+                    update_url: Ok(Default::default()),
+                    updated_at: Err("no value supplied for updated_at".to_string()),
                     variables: Err("no value supplied for variables".to_string()),
+                    warnings: Err("no value supplied for warnings".to_string()),
                 }
             }
         }
@@ -11802,6 +9747,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn denylist<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denylist = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denylist: {e}")
+                    });
+                self
+            }
             pub fn description<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -11823,6 +9780,30 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for done: {e}")
+                    });
+                self
+            }
+            pub fn features<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.features = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for features: {e}")
+                    });
+                self
+            }
+            pub fn icon<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.icon = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for icon: {e}")
                     });
                 self
             }
@@ -11884,6 +9865,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
             pub fn source_format<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -11910,6 +9903,20 @@ pub mod types {
                     });
                 self
             }
+            pub fn startup_commands<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::StartupCommand>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.startup_commands = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for startup_commands: {e}"
+                        )
+                    });
+                self
+            }
             pub fn stop<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::StopRule>,
@@ -11919,6 +9926,42 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for stop: {e}")
+                    });
+                self
+            }
+            pub fn tags<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.tags = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for tags: {e}")
+                    });
+                self
+            }
+            pub fn update_url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.update_url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for update_url: {e}")
+                    });
+                self
+            }
+            pub fn updated_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.updated_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for updated_at: {e}")
                     });
                 self
             }
@@ -11934,6 +9977,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn warnings<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ImportWarning>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.warnings = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for warnings: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<Template> for super::Template {
             type Error = super::error::ConversionError;
@@ -11945,17 +10000,26 @@ pub mod types {
                     config_files: value.config_files?,
                     container_count: value.container_count?,
                     created_at: value.created_at?,
+                    denylist: value.denylist?,
                     description: value.description?,
                     done: value.done?,
+                    features: value.features?,
+                    icon: value.icon?,
                     id: value.id?,
                     images: value.images?,
                     install: value.install?,
                     name: value.name?,
                     number: value.number?,
+                    revision: value.revision?,
                     source_format: value.source_format?,
                     startup_command: value.startup_command?,
+                    startup_commands: value.startup_commands?,
                     stop: value.stop?,
+                    tags: value.tags?,
+                    update_url: value.update_url?,
+                    updated_at: value.updated_at?,
                     variables: value.variables?,
+                    warnings: value.warnings?,
                 })
             }
         }
@@ -11966,17 +10030,136 @@ pub mod types {
                     config_files: Ok(value.config_files),
                     container_count: Ok(value.container_count),
                     created_at: Ok(value.created_at),
+                    denylist: Ok(value.denylist),
                     description: Ok(value.description),
                     done: Ok(value.done),
+                    features: Ok(value.features),
+                    icon: Ok(value.icon),
                     id: Ok(value.id),
                     images: Ok(value.images),
                     install: Ok(value.install),
                     name: Ok(value.name),
                     number: Ok(value.number),
+                    revision: Ok(value.revision),
                     source_format: Ok(value.source_format),
                     startup_command: Ok(value.startup_command),
+                    startup_commands: Ok(value.startup_commands),
                     stop: Ok(value.stop),
+                    tags: Ok(value.tags),
+                    update_url: Ok(value.update_url),
+                    updated_at: Ok(value.updated_at),
                     variables: Ok(value.variables),
+                    warnings: Ok(value.warnings),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateChange {
+            changes: ::std::result::Result<
+                ::std::vec::Vec<super::FieldChange>,
+                ::std::string::String,
+            >,
+            from: ::std::result::Result<i64, ::std::string::String>,
+            needed: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            newest: ::std::result::Result<i64, ::std::string::String>,
+            to: ::std::result::Result<i64, ::std::string::String>,
+        }
+        impl ::std::default::Default for TemplateChange {
+            fn default() -> Self {
+                Self {
+                    changes: Err("no value supplied for changes".to_string()),
+                    from: Err("no value supplied for from".to_string()),
+                    needed: Err("no value supplied for needed".to_string()),
+                    newest: Err("no value supplied for newest".to_string()),
+                    to: Err("no value supplied for to".to_string()),
+                }
+            }
+        }
+        impl TemplateChange {
+            pub fn changes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FieldChange>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.changes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for changes: {e}")
+                    });
+                self
+            }
+            pub fn from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for from: {e}")
+                    });
+                self
+            }
+            pub fn needed<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.needed = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for needed: {e}")
+                    });
+                self
+            }
+            pub fn newest<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.newest = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for newest: {e}")
+                    });
+                self
+            }
+            pub fn to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.to = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for to: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateChange> for super::TemplateChange {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateChange,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    changes: value.changes?,
+                    from: value.from?,
+                    needed: value.needed?,
+                    newest: value.newest?,
+                    to: value.to?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateChange> for TemplateChange {
+            fn from(value: super::TemplateChange) -> Self {
+                Self {
+                    changes: Ok(value.changes),
+                    from: Ok(value.from),
+                    needed: Ok(value.needed),
+                    newest: Ok(value.newest),
+                    to: Ok(value.to),
                 }
             }
         }
@@ -12035,6 +10218,75 @@ pub mod types {
                 Self {
                     image: Ok(value.image),
                     label: Ok(value.label),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateMove {
+            revision: ::std::result::Result<i64, ::std::string::String>,
+            variables: ::std::result::Result<
+                ::std::collections::HashMap<
+                    ::std::string::String,
+                    ::std::string::String,
+                >,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateMove {
+            fn default() -> Self {
+                Self {
+                    revision: Err("no value supplied for revision".to_string()),
+                    variables: Ok(Default::default()),
+                }
+            }
+        }
+        impl TemplateMove {
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn variables<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::collections::HashMap<
+                        ::std::string::String,
+                        ::std::string::String,
+                    >,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.variables = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for variables: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateMove> for super::TemplateMove {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateMove,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    revision: value.revision?,
+                    variables: value.variables?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateMove> for TemplateMove {
+            fn from(value: super::TemplateMove) -> Self {
+                Self {
+                    revision: Ok(value.revision),
+                    variables: Ok(value.variables),
                 }
             }
         }
@@ -12122,6 +10374,150 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct TemplatePreview {
+            config_files: ::std::result::Result<
+                ::std::vec::Vec<super::ConfigFile>,
+                ::std::string::String,
+            >,
+            environment: ::std::result::Result<
+                ::std::collections::HashMap<
+                    ::std::string::String,
+                    ::std::string::String,
+                >,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            source_format: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            startup: ::std::result::Result<::std::string::String, ::std::string::String>,
+            warnings: ::std::result::Result<
+                ::std::vec::Vec<super::ImportWarning>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplatePreview {
+            fn default() -> Self {
+                Self {
+                    config_files: Err("no value supplied for config_files".to_string()),
+                    environment: Err("no value supplied for environment".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    source_format: Err(
+                        "no value supplied for source_format".to_string(),
+                    ),
+                    startup: Err("no value supplied for startup".to_string()),
+                    warnings: Err("no value supplied for warnings".to_string()),
+                }
+            }
+        }
+        impl TemplatePreview {
+            pub fn config_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ConfigFile>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.config_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for config_files: {e}")
+                    });
+                self
+            }
+            pub fn environment<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::collections::HashMap<
+                        ::std::string::String,
+                        ::std::string::String,
+                    >,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.environment = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for environment: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn source_format<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source_format = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source_format: {e}")
+                    });
+                self
+            }
+            pub fn startup<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.startup = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for startup: {e}")
+                    });
+                self
+            }
+            pub fn warnings<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ImportWarning>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.warnings = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for warnings: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplatePreview> for super::TemplatePreview {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplatePreview,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    config_files: value.config_files?,
+                    environment: value.environment?,
+                    name: value.name?,
+                    source_format: value.source_format?,
+                    startup: value.startup?,
+                    warnings: value.warnings?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplatePreview> for TemplatePreview {
+            fn from(value: super::TemplatePreview) -> Self {
+                Self {
+                    config_files: Ok(value.config_files),
+                    environment: Ok(value.environment),
+                    name: Ok(value.name),
+                    source_format: Ok(value.source_format),
+                    startup: Ok(value.startup),
+                    warnings: Ok(value.warnings),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct TemplateRef {
             id: ::std::result::Result<super::TemplateId, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -12174,6 +10570,122 @@ pub mod types {
                 Self {
                     id: Ok(value.id),
                     name: Ok(value.name),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateRevision {
+            container_count: ::std::result::Result<i64, ::std::string::String>,
+            created_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            made_by: ::std::result::Result<::std::string::String, ::std::string::String>,
+            revision: ::std::result::Result<i64, ::std::string::String>,
+            source_format: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateRevision {
+            fn default() -> Self {
+                Self {
+                    container_count: Err(
+                        "no value supplied for container_count".to_string(),
+                    ),
+                    created_at: Err("no value supplied for created_at".to_string()),
+                    made_by: Err("no value supplied for made_by".to_string()),
+                    revision: Err("no value supplied for revision".to_string()),
+                    source_format: Err("no value supplied for source_format".to_string()),
+                }
+            }
+        }
+        impl TemplateRevision {
+            pub fn container_count<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.container_count = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for container_count: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn created_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.created_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for created_at: {e}")
+                    });
+                self
+            }
+            pub fn made_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.made_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for made_by: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn source_format<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source_format = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source_format: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateRevision> for super::TemplateRevision {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateRevision,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    container_count: value.container_count?,
+                    created_at: value.created_at?,
+                    made_by: value.made_by?,
+                    revision: value.revision?,
+                    source_format: value.source_format?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateRevision> for TemplateRevision {
+            fn from(value: super::TemplateRevision) -> Self {
+                Self {
+                    container_count: Ok(value.container_count),
+                    created_at: Ok(value.created_at),
+                    made_by: Ok(value.made_by),
+                    revision: Ok(value.revision),
+                    source_format: Ok(value.source_format),
                 }
             }
         }
@@ -12357,6 +10869,7 @@ pub mod types {
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             required: ::std::result::Result<bool, ::std::string::String>,
             rules: ::std::result::Result<::std::string::String, ::std::string::String>,
+            secret: ::std::result::Result<bool, ::std::string::String>,
             user_editable: ::std::result::Result<bool, ::std::string::String>,
             user_viewable: ::std::result::Result<bool, ::std::string::String>,
         }
@@ -12372,6 +10885,7 @@ pub mod types {
                     name: Err("no value supplied for name".to_string()),
                     required: Err("no value supplied for required".to_string()),
                     rules: Err("no value supplied for rules".to_string()),
+                    secret: Err("no value supplied for secret".to_string()),
                     user_editable: Err(
                         "no value supplied for user_editable".to_string(),
                     ),
@@ -12464,6 +10978,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn secret<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.secret = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for secret: {e}")
+                    });
+                self
+            }
             pub fn user_editable<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<bool>,
@@ -12502,6 +11028,7 @@ pub mod types {
                     name: value.name?,
                     required: value.required?,
                     rules: value.rules?,
+                    secret: value.secret?,
                     user_editable: value.user_editable?,
                     user_viewable: value.user_viewable?,
                 })
@@ -12517,6 +11044,7 @@ pub mod types {
                     name: Ok(value.name),
                     required: Ok(value.required),
                     rules: Ok(value.rules),
+                    secret: Ok(value.secret),
                     user_editable: Ok(value.user_editable),
                     user_viewable: Ok(value.user_viewable),
                 }
@@ -13191,44 +11719,6 @@ let response = client.end_session()
     pub fn end_session(&self) -> builder::EndSession<'_> {
         builder::EndSession::new(self)
     }
-    /**The caller's public keys for SFTP
-
-Sends a `GET` request to `/api/v1/account/ssh-keys`
-
-```ignore
-let response = client.list_ssh_keys()
-    .send()
-    .await;
-```*/
-    pub fn list_ssh_keys(&self) -> builder::ListSshKeys<'_> {
-        builder::ListSshKeys::new(self)
-    }
-    /**Add a public key for SFTP
-
-Sends a `POST` request to `/api/v1/account/ssh-keys`
-
-```ignore
-let response = client.add_ssh_key()
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn add_ssh_key(&self) -> builder::AddSshKey<'_> {
-        builder::AddSshKey::new(self)
-    }
-    /**Delete a public key. SFTP sessions that were begun with it end at once
-
-Sends a `DELETE` request to `/api/v1/account/ssh-keys/{id}`
-
-```ignore
-let response = client.delete_ssh_key()
-    .id(id)
-    .send()
-    .await;
-```*/
-    pub fn delete_ssh_key(&self) -> builder::DeleteSshKey<'_> {
-        builder::DeleteSshKey::new(self)
-    }
     /**What the caller did, the newest first
 
 Sends a `GET` request to `/api/v1/account/activity`
@@ -13494,35 +11984,6 @@ let response = client.renew_daemon_key()
     pub fn renew_daemon_key(&self) -> builder::RenewDaemonKey<'_> {
         builder::RenewDaemonKey::new(self)
     }
-    /**Begin a daemon's maintenance with a reason, or end it. Meanwhile nothing is placed on it, and only those who manage daemons
-start and stop its containers
-
-Sends a `PUT` request to `/api/v1/daemons/{id}/maintenance`
-
-```ignore
-let response = client.set_daemon_maintenance()
-    .id(id)
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn set_daemon_maintenance(&self) -> builder::SetDaemonMaintenance<'_> {
-        builder::SetDaemonMaintenance::new(self)
-    }
-    /**Remove images from a host that were pulled for its containers and that nobody has used for a while
-
-Sends a `POST` request to `/api/v1/daemons/{id}/images/clean`
-
-```ignore
-let response = client.clean_daemon_images()
-    .id(id)
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn clean_daemon_images(&self) -> builder::CleanDaemonImages<'_> {
-        builder::CleanDaemonImages::new(self)
-    }
     /**A daemon's allocations by address and port
 
 Sends a `GET` request to `/api/v1/daemons/{id}/allocations`
@@ -13562,7 +12023,7 @@ let response = client.create_allocations()
     pub fn create_allocations(&self) -> builder::CreateAllocations<'_> {
         builder::CreateAllocations::new(self)
     }
-    /**Change alias, note and protocols of an allocation
+    /**Change alias and note of an allocation
 
 Sends a `PUT` request to `/api/v1/allocations/{id}`
 
@@ -13610,7 +12071,7 @@ let response = client.list_templates()
     pub fn list_templates(&self) -> builder::ListTemplates<'_> {
         builder::ListTemplates::new(self)
     }
-    /**Import a Pterodactyl egg (PTDL_v1 or PTDL_v2, JSON)
+    /**Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML
 
 Sends a `POST` request to `/api/v1/templates/import`
 
@@ -13622,6 +12083,65 @@ let response = client.import_template()
 ```*/
     pub fn import_template(&self) -> builder::ImportTemplate<'_> {
         builder::ImportTemplate::new(self)
+    }
+    /**What a template would be and what a container would get from it, without keeping it
+
+Sends a `POST` request to `/api/v1/templates/preview`
+
+```ignore
+let response = client.preview_template()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn preview_template(&self) -> builder::PreviewTemplate<'_> {
+        builder::PreviewTemplate::new(self)
+    }
+    /**A template's revisions, the newest first
+
+Sends a `GET` request to `/api/v1/templates/{id}/revisions`
+
+```ignore
+let response = client.list_template_revisions()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn list_template_revisions(&self) -> builder::ListTemplateRevisions<'_> {
+        builder::ListTemplateRevisions::new(self)
+    }
+    /**Give a template a new revision, in any format that can be imported. Containers stay at theirs until they are moved
+
+Sends a `POST` request to `/api/v1/templates/{id}/revisions`
+
+Arguments:
+- `id`
+- `base`: The revision that was looked at; a newer one that is there by now is not overwritten.
+- `body`
+```ignore
+let response = client.revise_template()
+    .id(id)
+    .base(base)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn revise_template(&self) -> builder::ReviseTemplate<'_> {
+        builder::ReviseTemplate::new(self)
+    }
+    /**A template as one of its revisions had it
+
+Sends a `GET` request to `/api/v1/templates/{id}/revisions/{revision}`
+
+```ignore
+let response = client.get_template_revision()
+    .id(id)
+    .revision(revision)
+    .send()
+    .await;
+```*/
+    pub fn get_template_revision(&self) -> builder::GetTemplateRevision<'_> {
+        builder::GetTemplateRevision::new(self)
     }
     /**One template
 
@@ -13649,13 +12169,17 @@ let response = client.delete_template()
     pub fn delete_template(&self) -> builder::DeleteTemplate<'_> {
         builder::DeleteTemplate::new(self)
     }
-    /**The template as a Pterodactyl egg (PTDL_v2, JSON), as a file to keep
+    /**The template as a file to keep
 
 Sends a `GET` request to `/api/v1/templates/{id}/export`
 
+Arguments:
+- `id`
+- `format`: The format; `ptdl_v2` unless given.
 ```ignore
 let response = client.export_template()
     .id(id)
+    .format(format)
     .send()
     .await;
 ```*/
@@ -13867,98 +12391,50 @@ let response = client.get_console()
     pub fn get_console(&self) -> builder::GetConsole<'_> {
         builder::GetConsole::new(self)
     }
-    /**Change when the container is started again, its time zone, network, mounts and labels. What concerns Docker holds from the
-next start on. Mounts and labels are for those who manage all containers
+    /**What moving a container to another revision of its template would change
 
-Sends a `PUT` request to `/api/v1/containers/{id}/behaviour`
+Sends a `GET` request to `/api/v1/containers/{id}/template`
+
+Arguments:
+- `id`
+- `revision`: The revision; the newest one unless given.
+```ignore
+let response = client.get_template_change()
+    .id(id)
+    .revision(revision)
+    .send()
+    .await;
+```*/
+    pub fn get_template_change(&self) -> builder::GetTemplateChange<'_> {
+        builder::GetTemplateChange::new(self)
+    }
+    /**Move a container to another revision of its template. It holds from the next start on
+
+Sends a `PUT` request to `/api/v1/containers/{id}/template`
 
 ```ignore
-let response = client.update_container_behaviour()
+let response = client.move_container_template()
     .id(id)
     .body(body)
     .send()
     .await;
 ```*/
-    pub fn update_container_behaviour(&self) -> builder::UpdateContainerBehaviour<'_> {
-        builder::UpdateContainerBehaviour::new(self)
+    pub fn move_container_template(&self) -> builder::MoveContainerTemplate<'_> {
+        builder::MoveContainerTemplate::new(self)
     }
-    /**Run the template's installation. What runs is stopped first; the container's state and console tell how it goes
+    /**The value of a secret variable. Looking is written down
 
-Sends a `POST` request to `/api/v1/containers/{id}/installation`
+Sends a `POST` request to `/api/v1/containers/{id}/variables/{env}/reveal`
 
 ```ignore
-let response = client.install_container()
+let response = client.reveal_container_secret()
     .id(id)
-    .body(body)
+    .env(env)
     .send()
     .await;
 ```*/
-    pub fn install_container(&self) -> builder::InstallContainer<'_> {
-        builder::InstallContainer::new(self)
-    }
-    /**End the installation that runs
-
-Sends a `DELETE` request to `/api/v1/containers/{id}/installation`
-
-```ignore
-let response = client.cancel_container_install()
-    .id(id)
-    .send()
-    .await;
-```*/
-    pub fn cancel_container_install(&self) -> builder::CancelContainerInstall<'_> {
-        builder::CancelContainerInstall::new(self)
-    }
-    /**Say that the container is installed though its installation failed or never ran
-
-Sends a `POST` request to `/api/v1/containers/{id}/installation/skip`
-
-```ignore
-let response = client.skip_container_install()
-    .id(id)
-    .send()
-    .await;
-```*/
-    pub fn skip_container_install(&self) -> builder::SkipContainerInstall<'_> {
-        builder::SkipContainerInstall::new(self)
-    }
-    /**All logins for registries, without their passwords
-
-Sends a `GET` request to `/api/v1/registries`
-
-```ignore
-let response = client.list_registries()
-    .send()
-    .await;
-```*/
-    pub fn list_registries(&self) -> builder::ListRegistries<'_> {
-        builder::ListRegistries::new(self)
-    }
-    /**Add the login for a registry, or replace the one that is there. It is used for images of exactly this host
-
-Sends a `PUT` request to `/api/v1/registries`
-
-```ignore
-let response = client.save_registry()
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn save_registry(&self) -> builder::SaveRegistry<'_> {
-        builder::SaveRegistry::new(self)
-    }
-    /**Remove a login for a registry
-
-Sends a `DELETE` request to `/api/v1/registries/{id}`
-
-```ignore
-let response = client.delete_registry()
-    .id(id)
-    .send()
-    .await;
-```*/
-    pub fn delete_registry(&self) -> builder::DeleteRegistry<'_> {
-        builder::DeleteRegistry::new(self)
+    pub fn reveal_container_secret(&self) -> builder::RevealContainerSecret<'_> {
+        builder::RevealContainerSecret::new(self)
     }
     /**Give the container another allocation. It holds from the next start on
 
@@ -14001,19 +12477,6 @@ let response = client.set_primary_allocation()
 ```*/
     pub fn set_primary_allocation(&self) -> builder::SetPrimaryAllocation<'_> {
         builder::SetPrimaryAllocation::new(self)
-    }
-    /**How the caller reaches the container's files by SFTP
-
-Sends a `GET` request to `/api/v1/containers/{id}/sftp`
-
-```ignore
-let response = client.get_container_sftp()
-    .id(id)
-    .send()
-    .await;
-```*/
-    pub fn get_container_sftp(&self) -> builder::GetContainerSftp<'_> {
-        builder::GetContainerSftp::new(self)
     }
     /**Everybody with access, the owner first
 
@@ -14825,237 +13288,6 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "end_session",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                204u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::list_ssh_keys`]
-
-[`Client::list_ssh_keys`]: super::Client::list_ssh_keys*/
-    #[derive(Debug, Clone)]
-    pub struct ListSshKeys<'a> {
-        client: &'a super::Client,
-    }
-    impl<'a> ListSshKeys<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self { client: client }
-        }
-        ///Sends a `GET` request to `/api/v1/account/ssh-keys`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::SshKeyList>, Error<types::Problem>> {
-            let Self { client } = self;
-            let url = format!("{}/api/v1/account/ssh-keys", client.baseurl,);
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .get(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "list_ssh_keys",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::add_ssh_key`]
-
-[`Client::add_ssh_key`]: super::Client::add_ssh_key*/
-    #[derive(Debug, Clone)]
-    pub struct AddSshKey<'a> {
-        client: &'a super::Client,
-        body: Result<types::builder::SshKeyDraft, String>,
-    }
-    impl<'a> AddSshKey<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::SshKeyDraft>,
-            <V as std::convert::TryInto<types::SshKeyDraft>>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `SshKeyDraft` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::SshKeyDraft,
-            ) -> types::builder::SshKeyDraft,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/account/ssh-keys`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::SshKey>, Error<types::Problem>> {
-            let Self { client, body } = self;
-            let body = body
-                .and_then(|v| types::SshKeyDraft::try_from(v).map_err(|e| e.to_string()))
-                .map_err(Error::InvalidRequest)?;
-            let url = format!("{}/api/v1/account/ssh-keys", client.baseurl,);
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "add_ssh_key",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                201u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::delete_ssh_key`]
-
-[`Client::delete_ssh_key`]: super::Client::delete_ssh_key*/
-    #[derive(Debug, Clone)]
-    pub struct DeleteSshKey<'a> {
-        client: &'a super::Client,
-        id: Result<types::SshKeyId, String>,
-    }
-    impl<'a> DeleteSshKey<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::SshKeyId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `SshKeyId` for id failed".to_string());
-            self
-        }
-        ///Sends a `DELETE` request to `/api/v1/account/ssh-keys/{id}`
-        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
-            let Self { client, id } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/account/ssh-keys/{}", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .delete(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "delete_ssh_key",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
@@ -16769,226 +15001,6 @@ pub mod builder {
             }
         }
     }
-    /**Builder for [`Client::set_daemon_maintenance`]
-
-[`Client::set_daemon_maintenance`]: super::Client::set_daemon_maintenance*/
-    #[derive(Debug, Clone)]
-    pub struct SetDaemonMaintenance<'a> {
-        client: &'a super::Client,
-        id: Result<types::DaemonId, String>,
-        body: Result<types::builder::MaintenanceUpdate, String>,
-    }
-    impl<'a> SetDaemonMaintenance<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::DaemonId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `DaemonId` for id failed".to_string());
-            self
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::MaintenanceUpdate>,
-            <V as std::convert::TryInto<
-                types::MaintenanceUpdate,
-            >>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `MaintenanceUpdate` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::MaintenanceUpdate,
-            ) -> types::builder::MaintenanceUpdate,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `PUT` request to `/api/v1/daemons/{id}/maintenance`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::Daemon>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| {
-                    types::MaintenanceUpdate::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/daemons/{}/maintenance", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .put(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "set_daemon_maintenance",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::clean_daemon_images`]
-
-[`Client::clean_daemon_images`]: super::Client::clean_daemon_images*/
-    #[derive(Debug, Clone)]
-    pub struct CleanDaemonImages<'a> {
-        client: &'a super::Client,
-        id: Result<types::DaemonId, String>,
-        body: Result<types::builder::ImageCleaning, String>,
-    }
-    impl<'a> CleanDaemonImages<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::DaemonId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `DaemonId` for id failed".to_string());
-            self
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ImageCleaning>,
-            <V as std::convert::TryInto<types::ImageCleaning>>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `ImageCleaning` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::ImageCleaning,
-            ) -> types::builder::ImageCleaning,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/daemons/{id}/images/clean`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::CleanedImages>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| {
-                    types::ImageCleaning::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/daemons/{}/images/clean", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "clean_daemon_images",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
     /**Builder for [`Client::list_allocations`]
 
 [`Client::list_allocations`]: super::Client::list_allocations*/
@@ -17660,6 +15672,375 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::preview_template`]
+
+[`Client::preview_template`]: super::Client::preview_template*/
+    #[derive(Debug)]
+    pub struct PreviewTemplate<'a> {
+        client: &'a super::Client,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> PreviewTemplate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/templates/preview`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TemplatePreview>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/templates/preview", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "preview_template",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_template_revisions`]
+
+[`Client::list_template_revisions`]: super::Client::list_template_revisions*/
+    #[derive(Debug, Clone)]
+    pub struct ListTemplateRevisions<'a> {
+        client: &'a super::Client,
+        id: Result<types::TemplateId, String>,
+    }
+    impl<'a> ListTemplateRevisions<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/templates/{id}/revisions`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::RevisionList>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/templates/{}/revisions", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_template_revisions",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::revise_template`]
+
+[`Client::revise_template`]: super::Client::revise_template*/
+    #[derive(Debug)]
+    pub struct ReviseTemplate<'a> {
+        client: &'a super::Client,
+        id: Result<types::TemplateId, String>,
+        base: Result<Option<i64>, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> ReviseTemplate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                base: Ok(None),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
+            self
+        }
+        pub fn base<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<i64>,
+        {
+            self.base = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `i64` for base failed".to_string());
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/templates/{id}/revisions`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
+            let Self { client, id, base, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let base = base.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/templates/{}/revisions", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(&progenitor_client::QueryParam::new("base", &base))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "revise_template",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_template_revision`]
+
+[`Client::get_template_revision`]: super::Client::get_template_revision*/
+    #[derive(Debug, Clone)]
+    pub struct GetTemplateRevision<'a> {
+        client: &'a super::Client,
+        id: Result<types::TemplateId, String>,
+        revision: Result<i64, String>,
+    }
+    impl<'a> GetTemplateRevision<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                revision: Err("revision was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
+            self
+        }
+        pub fn revision<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<i64>,
+        {
+            self.revision = value
+                .try_into()
+                .map_err(|_| "conversion to `i64` for revision failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/templates/{id}/revisions/{revision}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Template>, Error<types::Problem>> {
+            let Self { client, id, revision } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let revision = revision.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/templates/{}/revisions/{}", client.baseurl, encode_path(& id
+                .to_string()), encode_path(& revision.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_template_revision",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::get_template`]
 
 [`Client::get_template`]: super::Client::get_template*/
@@ -17821,12 +16202,14 @@ pub mod builder {
     pub struct ExportTemplate<'a> {
         client: &'a super::Client,
         id: Result<types::TemplateId, String>,
+        format: Result<Option<types::ExportFormat>, String>,
     }
     impl<'a> ExportTemplate<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
                 id: Err("id was not initialized".to_string()),
+                format: Ok(None),
             }
         }
         pub fn id<V>(mut self, value: V) -> Self
@@ -17838,12 +16221,25 @@ pub mod builder {
                 .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
             self
         }
+        pub fn format<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ExportFormat>,
+        {
+            self.format = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `ExportFormat` for format failed".to_string()
+                });
+            self
+        }
         ///Sends a `GET` request to `/api/v1/templates/{id}/export`
         pub async fn send(
             self,
         ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
-            let Self { client, id } = self;
+            let Self { client, id, format } = self;
             let id = id.map_err(Error::InvalidRequest)?;
+            let format = format.map_err(Error::InvalidRequest)?;
             let url = format!(
                 "{}/api/v1/templates/{}/export", client.baseurl, encode_path(& id
                 .to_string()),
@@ -17857,7 +16253,12 @@ pub mod builder {
                     ),
                 );
             #[allow(unused_mut)]
-            let mut request = client.client.get(url).headers(header_map).build()?;
+            let mut request = client
+                .client
+                .get(url)
+                .query(&progenitor_client::QueryParam::new("format", &format))
+                .headers(header_map)
+                .build()?;
             let info = OperationInfo {
                 operation_id: "export_template",
             };
@@ -19288,21 +17689,21 @@ pub mod builder {
             }
         }
     }
-    /**Builder for [`Client::update_container_behaviour`]
+    /**Builder for [`Client::get_template_change`]
 
-[`Client::update_container_behaviour`]: super::Client::update_container_behaviour*/
+[`Client::get_template_change`]: super::Client::get_template_change*/
     #[derive(Debug, Clone)]
-    pub struct UpdateContainerBehaviour<'a> {
+    pub struct GetTemplateChange<'a> {
         client: &'a super::Client,
         id: Result<types::ContainerId, String>,
-        body: Result<types::builder::Behaviour, String>,
+        revision: Result<Option<i64>, String>,
     }
-    impl<'a> UpdateContainerBehaviour<'a> {
+    impl<'a> GetTemplateChange<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
                 id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
+                revision: Ok(None),
             }
         }
         pub fn id<V>(mut self, value: V) -> Self
@@ -19314,365 +17715,27 @@ pub mod builder {
                 .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
             self
         }
-        pub fn body<V>(mut self, value: V) -> Self
+        pub fn revision<V>(mut self, value: V) -> Self
         where
-            V: std::convert::TryInto<types::Behaviour>,
-            <V as std::convert::TryInto<types::Behaviour>>::Error: std::fmt::Display,
+            V: std::convert::TryInto<i64>,
         {
-            self.body = value
+            self.revision = value
                 .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `Behaviour` for body failed: {}", s)
-                });
+                .map(Some)
+                .map_err(|_| "conversion to `i64` for revision failed".to_string());
             self
         }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(types::builder::Behaviour) -> types::builder::Behaviour,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `PUT` request to `/api/v1/containers/{id}/behaviour`
+        ///Sends a `GET` request to `/api/v1/containers/{id}/template`
         pub async fn send(
             self,
-        ) -> Result<ResponseValue<types::Container>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
+        ) -> Result<ResponseValue<types::TemplateChange>, Error<types::Problem>> {
+            let Self { client, id, revision } = self;
             let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| types::Behaviour::try_from(v).map_err(|e| e.to_string()))
-                .map_err(Error::InvalidRequest)?;
+            let revision = revision.map_err(Error::InvalidRequest)?;
             let url = format!(
-                "{}/api/v1/containers/{}/behaviour", client.baseurl, encode_path(& id
+                "{}/api/v1/containers/{}/template", client.baseurl, encode_path(& id
                 .to_string()),
             );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .put(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "update_container_behaviour",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::install_container`]
-
-[`Client::install_container`]: super::Client::install_container*/
-    #[derive(Debug, Clone)]
-    pub struct InstallContainer<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        body: Result<types::builder::InstallRequest, String>,
-    }
-    impl<'a> InstallContainer<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::InstallRequest>,
-            <V as std::convert::TryInto<
-                types::InstallRequest,
-            >>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `InstallRequest` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::InstallRequest,
-            ) -> types::builder::InstallRequest,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/containers/{id}/installation`
-        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| {
-                    types::InstallRequest::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/installation", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "install_container",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                202u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::cancel_container_install`]
-
-[`Client::cancel_container_install`]: super::Client::cancel_container_install*/
-    #[derive(Debug, Clone)]
-    pub struct CancelContainerInstall<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-    }
-    impl<'a> CancelContainerInstall<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        ///Sends a `DELETE` request to `/api/v1/containers/{id}/installation`
-        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
-            let Self { client, id } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/installation", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .delete(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "cancel_container_install",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                202u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::skip_container_install`]
-
-[`Client::skip_container_install`]: super::Client::skip_container_install*/
-    #[derive(Debug, Clone)]
-    pub struct SkipContainerInstall<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-    }
-    impl<'a> SkipContainerInstall<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/containers/{id}/installation/skip`
-        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
-            let Self { client, id } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/installation/skip", client.baseurl,
-                encode_path(& id.to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "skip_container_install",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                204u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::list_registries`]
-
-[`Client::list_registries`]: super::Client::list_registries*/
-    #[derive(Debug, Clone)]
-    pub struct ListRegistries<'a> {
-        client: &'a super::Client,
-    }
-    impl<'a> ListRegistries<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self { client: client }
-        }
-        ///Sends a `GET` request to `/api/v1/registries`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::RegistryList>, Error<types::Problem>> {
-            let Self { client } = self;
-            let url = format!("{}/api/v1/registries", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
             header_map
                 .append(
@@ -19689,10 +17752,11 @@ pub mod builder {
                     ::reqwest::header::ACCEPT,
                     ::reqwest::header::HeaderValue::from_static("application/json"),
                 )
+                .query(&progenitor_client::QueryParam::new("revision", &revision))
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
-                operation_id: "list_registries",
+                operation_id: "get_template_change",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
@@ -19718,54 +17782,69 @@ pub mod builder {
             }
         }
     }
-    /**Builder for [`Client::save_registry`]
+    /**Builder for [`Client::move_container_template`]
 
-[`Client::save_registry`]: super::Client::save_registry*/
+[`Client::move_container_template`]: super::Client::move_container_template*/
     #[derive(Debug, Clone)]
-    pub struct SaveRegistry<'a> {
+    pub struct MoveContainerTemplate<'a> {
         client: &'a super::Client,
-        body: Result<types::builder::RegistryDraft, String>,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::TemplateMove, String>,
     }
-    impl<'a> SaveRegistry<'a> {
+    impl<'a> MoveContainerTemplate<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
+                id: Err("id was not initialized".to_string()),
                 body: Ok(::std::default::Default::default()),
             }
         }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
         pub fn body<V>(mut self, value: V) -> Self
         where
-            V: std::convert::TryInto<types::RegistryDraft>,
-            <V as std::convert::TryInto<types::RegistryDraft>>::Error: std::fmt::Display,
+            V: std::convert::TryInto<types::TemplateMove>,
+            <V as std::convert::TryInto<types::TemplateMove>>::Error: std::fmt::Display,
         {
             self.body = value
                 .try_into()
                 .map(From::from)
                 .map_err(|s| {
-                    format!("conversion to `RegistryDraft` for body failed: {}", s)
+                    format!("conversion to `TemplateMove` for body failed: {}", s)
                 });
             self
         }
         pub fn body_map<F>(mut self, f: F) -> Self
         where
             F: std::ops::FnOnce(
-                types::builder::RegistryDraft,
-            ) -> types::builder::RegistryDraft,
+                types::builder::TemplateMove,
+            ) -> types::builder::TemplateMove,
         {
             self.body = self.body.map(f);
             self
         }
-        ///Sends a `PUT` request to `/api/v1/registries`
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/template`
         pub async fn send(
             self,
-        ) -> Result<ResponseValue<types::Registry>, Error<types::Problem>> {
-            let Self { client, body } = self;
+        ) -> Result<ResponseValue<types::Container>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
             let body = body
                 .and_then(|v| {
-                    types::RegistryDraft::try_from(v).map_err(|e| e.to_string())
+                    types::TemplateMove::try_from(v).map_err(|e| e.to_string())
                 })
                 .map_err(Error::InvalidRequest)?;
-            let url = format!("{}/api/v1/registries", client.baseurl,);
+            let url = format!(
+                "{}/api/v1/containers/{}/template", client.baseurl, encode_path(& id
+                .to_string()),
+            );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
             header_map
                 .append(
@@ -19786,7 +17865,7 @@ pub mod builder {
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
-                operation_id: "save_registry",
+                operation_id: "move_container_template",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
@@ -19812,36 +17891,54 @@ pub mod builder {
             }
         }
     }
-    /**Builder for [`Client::delete_registry`]
+    /**Builder for [`Client::reveal_container_secret`]
 
-[`Client::delete_registry`]: super::Client::delete_registry*/
+[`Client::reveal_container_secret`]: super::Client::reveal_container_secret*/
     #[derive(Debug, Clone)]
-    pub struct DeleteRegistry<'a> {
+    pub struct RevealContainerSecret<'a> {
         client: &'a super::Client,
-        id: Result<types::RegistryId, String>,
+        id: Result<types::ContainerId, String>,
+        env: Result<::std::string::String, String>,
     }
-    impl<'a> DeleteRegistry<'a> {
+    impl<'a> RevealContainerSecret<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
                 id: Err("id was not initialized".to_string()),
+                env: Err("env was not initialized".to_string()),
             }
         }
         pub fn id<V>(mut self, value: V) -> Self
         where
-            V: std::convert::TryInto<types::RegistryId>,
+            V: std::convert::TryInto<types::ContainerId>,
         {
             self.id = value
                 .try_into()
-                .map_err(|_| "conversion to `RegistryId` for id failed".to_string());
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
             self
         }
-        ///Sends a `DELETE` request to `/api/v1/registries/{id}`
-        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
-            let Self { client, id } = self;
+        pub fn env<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.env = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for env failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/variables/{env}/reveal`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::SecretValue>, Error<types::Problem>> {
+            let Self { client, id, env } = self;
             let id = id.map_err(Error::InvalidRequest)?;
+            let env = env.map_err(Error::InvalidRequest)?;
             let url = format!(
-                "{}/api/v1/registries/{}", client.baseurl, encode_path(& id.to_string()),
+                "{}/api/v1/containers/{}/variables/{}/reveal", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& env.to_string()),
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
             header_map
@@ -19854,7 +17951,7 @@ pub mod builder {
             #[allow(unused_mut)]
             let mut request = client
                 .client
-                .delete(url)
+                .post(url)
                 .header(
                     ::reqwest::header::ACCEPT,
                     ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -19862,14 +17959,14 @@ pub mod builder {
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
-                operation_id: "delete_registry",
+                operation_id: "reveal_container_secret",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
             client.post(&result, &info).await?;
             let response = result?;
             match response.status().as_u16() {
-                204u16 => Ok(ResponseValue::empty(response)),
+                200u16 => ResponseValue::from_response(response).await,
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(
@@ -20161,85 +18258,6 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 204u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::get_container_sftp`]
-
-[`Client::get_container_sftp`]: super::Client::get_container_sftp*/
-    #[derive(Debug, Clone)]
-    pub struct GetContainerSftp<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-    }
-    impl<'a> GetContainerSftp<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        ///Sends a `GET` request to `/api/v1/containers/{id}/sftp`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::ContainerSftp>, Error<types::Problem>> {
-            let Self { client, id } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/sftp", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .get(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "get_container_sftp",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(

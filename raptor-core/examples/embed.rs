@@ -34,8 +34,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         role_id: raptor.roles().builtin(Builtin::User).await?.id,
     };
     let steve = raptor.users().create(authz.allow::<may::CreateUser>(&system)?, user).await?;
-    let imported = raptor.templates().import(authz.allow::<may::ImportTemplate>(&system)?, EGG).await?;
-    let template = imported.template;
+    let template =
+        raptor.templates().import(authz.allow::<may::ImportTemplate>(&system)?, EGG).await?.template;
 
     let mut changes = raptor.live_events();
     let new =

@@ -21,6 +21,7 @@ mod templates;
 mod users;
 
 pub(crate) use containers::ContainerSort;
+pub(crate) use templates::ExportFormat;
 
 use crate::{App, openapi::Base};
 use utoipa::OpenApi;

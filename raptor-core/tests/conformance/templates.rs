@@ -4,7 +4,10 @@ use crate::world::on_both;
 use raptor_core::{
     authz::{
         Actor,
-        actions::{DeleteTemplate, ListTemplates, ReadTemplate},
+        actions::{
+            DeleteTemplate, ListTemplates, MoveTemplate, ReadStartup, ReadTemplate, RevealSecret,
+            UpdateTemplate,
+        },
     },
     containers::service::NewContainer,
     paging::PageRequest,
@@ -52,6 +55,60 @@ async fn a_template_in_use_stays() {
             page.items.iter().map(|item| (item.id, item.container_count)).collect::<Vec<_>>(),
             [(template.id, 1)]
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_container_stays_at_its_revision_until_it_is_moved() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await;
+        world.daemon("one", "30000").await;
+        let template = world.template().await;
+        let new = NewContainer { owner_id: Some(steve.id), ..NewContainer::new("Trains", template.id) };
+        let id = world.container(new).await.unwrap();
+        let (raptor, authz) = (&world.raptor, world.raptor.authz());
+
+        let mut document = raptor_core::templates::export::to_own(&template.document);
+        document["startup"] = "./openttd -D -x".into();
+        document["variables"].as_array_mut().unwrap().push(serde_json::json!({
+            "name": "Key", "description": "", "env": "API_TOKEN", "default_value": "", "user_viewable": true,
+            "user_editable": true, "rules": "required|string|min:4", "secret": true,
+        }));
+        let file = document.to_string();
+        let permit = authz.permit::<UpdateTemplate>(&Actor::System, template.id).await.unwrap();
+        let stale = raptor.templates().revise(permit, file.as_bytes(), Some(7)).await.unwrap_err();
+        assert_eq!(stale.code(), "template_changed");
+        let permit = authz.permit::<UpdateTemplate>(&Actor::System, template.id).await.unwrap();
+        let made = raptor.templates().revise(permit, file.as_bytes(), Some(1)).await.unwrap();
+        assert_eq!(made.template.revision, 2);
+        let permit = authz.permit::<UpdateTemplate>(&Actor::System, template.id).await.unwrap();
+        let again = raptor.templates().revise(permit, file.as_bytes(), None).await.unwrap();
+        assert_eq!(again.template.revision, 2, "the same again is no new revision");
+
+        let (visible, _, runs) = raptor.containers().get(&Actor::System, id).await.unwrap();
+        assert_eq!((visible.container.template_revision, &runs), (1, &template.document));
+        let permit = authz.permit::<ReadStartup>(&Actor::System, id).await.unwrap();
+        let change = raptor.containers().template_change(permit, None).await.unwrap();
+        assert_eq!((change.from, change.to, change.needed.as_slice()), (1, 2, &["API_TOKEN".to_owned()][..]));
+        assert!(change.changes.iter().any(|field| field.field == "startup"), "{change:?}");
+
+        let permit = authz.permit::<MoveTemplate>(&Actor::System, id).await.unwrap();
+        let refused = raptor.containers().move_template(permit, 2, Default::default()).await.unwrap_err();
+        assert_eq!(refused.code(), "invalid");
+        let permit = authz.permit::<MoveTemplate>(&Actor::System, id).await.unwrap();
+        let values = [("API_TOKEN".to_owned(), "s3cret".to_owned())].into();
+        raptor.containers().move_template(permit, 2, values).await.unwrap();
+        let (visible, _, _) = raptor.containers().get(&Actor::System, id).await.unwrap();
+        assert_eq!(visible.container.template_revision, 2);
+        assert_eq!(visible.container.startup, "./openttd -D -x");
+
+        let permit = authz.permit::<RevealSecret>(&Actor::System, id).await.unwrap();
+        assert_eq!(raptor.containers().reveal(permit, "API_TOKEN").await.unwrap(), "s3cret");
+        let permit = authz.permit::<ReadTemplate>(&Actor::System, template.id).await.unwrap();
+        let revisions = raptor.templates().revisions(permit).await.unwrap();
+        let counts: Vec<_> = revisions.iter().map(|one| (one.revision, one.container_count)).collect();
+        assert_eq!(counts, [(2, 1), (1, 0)]);
     })
     .await;
 }

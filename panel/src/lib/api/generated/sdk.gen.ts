@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, CancelContainerInstallData, CancelContainerInstallErrors, CancelContainerInstallResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CleanDaemonImagesData, CleanDaemonImagesErrors, CleanDaemonImagesResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRegistryData, DeleteRegistryErrors, DeleteRegistryResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateResponses, InstallContainerData, InstallContainerErrors, InstallContainerResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRegistriesData, ListRegistriesErrors, ListRegistriesResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, PowerContainerData, PowerContainerErrors, PowerContainerResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SaveRegistryData, SaveRegistryErrors, SaveRegistryResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SetDaemonMaintenanceData, SetDaemonMaintenanceErrors, SetDaemonMaintenanceResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SkipContainerInstallData, SkipContainerInstallErrors, SkipContainerInstallResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerBehaviourData, UpdateContainerBehaviourErrors, UpdateContainerBehaviourResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen';
+import type { AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateChangeData, GetTemplateChangeErrors, GetTemplateChangeResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetTemplateRevisionData, GetTemplateRevisionErrors, GetTemplateRevisionResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTemplateRevisionsData, ListTemplateRevisionsErrors, ListTemplateRevisionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, MoveContainerTemplateData, MoveContainerTemplateErrors, MoveContainerTemplateResponses, PowerContainerData, PowerContainerErrors, PowerContainerResponses, PreviewTemplateData, PreviewTemplateErrors, PreviewTemplateResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RevealContainerSecretData, RevealContainerSecretErrors, RevealContainerSecretResponses, ReviseTemplateData, ReviseTemplateErrors, ReviseTemplateResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -311,33 +311,6 @@ export const renewDaemonKey = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Begin a daemon's maintenance with a reason, or end it. Meanwhile nothing is placed on it, and only those who manage daemons
- * start and stop its containers.
- */
-export const setDaemonMaintenance = <ThrowOnError extends boolean = false>(options: Options<SetDaemonMaintenanceData, ThrowOnError>) => (options.client ?? client).put<SetDaemonMaintenanceResponses, SetDaemonMaintenanceErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/daemons/{id}/maintenance',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Remove images from a host that were pulled for its containers and that nobody has used for a while.
- */
-export const cleanDaemonImages = <ThrowOnError extends boolean = false>(options: Options<CleanDaemonImagesData, ThrowOnError>) => (options.client ?? client).post<CleanDaemonImagesResponses, CleanDaemonImagesErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/daemons/{id}/images/clean',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
  * A daemon's allocations by address and port.
  */
 export const listAllocations = <ThrowOnError extends boolean = false>(options: Options<ListAllocationsData, ThrowOnError>) => (options.client ?? client).get<ListAllocationsResponses, ListAllocationsErrors, ThrowOnError>({
@@ -369,7 +342,7 @@ export const deleteAllocation = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Change alias, note and protocols of an allocation.
+ * Change alias and note of an allocation.
  */
 export const updateAllocation = <ThrowOnError extends boolean = false>(options: Options<UpdateAllocationData, ThrowOnError>) => (options.client ?? client).put<UpdateAllocationResponses, UpdateAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -391,7 +364,7 @@ export const listTemplates = <ThrowOnError extends boolean = false>(options?: Op
 });
 
 /**
- * Import a Pterodactyl egg (PTDL_v1 or PTDL_v2, JSON).
+ * Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML.
  */
 export const importTemplate = <ThrowOnError extends boolean = false>(options: Options<ImportTemplateData, ThrowOnError>) => (options.client ?? client).post<ImportTemplateResponses, ImportTemplateErrors, ThrowOnError>({
     bodySerializer: null,
@@ -402,6 +375,52 @@ export const importTemplate = <ThrowOnError extends boolean = false>(options: Op
         'Content-Type': 'application/octet-stream',
         ...options.headers
     }
+});
+
+/**
+ * What a template would be and what a container would get from it, without keeping it.
+ */
+export const previewTemplate = <ThrowOnError extends boolean = false>(options: Options<PreviewTemplateData, ThrowOnError>) => (options.client ?? client).post<PreviewTemplateResponses, PreviewTemplateErrors, ThrowOnError>({
+    bodySerializer: null,
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/templates/preview',
+    ...options,
+    headers: {
+        'Content-Type': 'application/octet-stream',
+        ...options.headers
+    }
+});
+
+/**
+ * A template's revisions, the newest first.
+ */
+export const listTemplateRevisions = <ThrowOnError extends boolean = false>(options: Options<ListTemplateRevisionsData, ThrowOnError>) => (options.client ?? client).get<ListTemplateRevisionsResponses, ListTemplateRevisionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/templates/{id}/revisions',
+    ...options
+});
+
+/**
+ * Give a template a new revision, in any format that can be imported. Containers stay at theirs until they are moved.
+ */
+export const reviseTemplate = <ThrowOnError extends boolean = false>(options: Options<ReviseTemplateData, ThrowOnError>) => (options.client ?? client).post<ReviseTemplateResponses, ReviseTemplateErrors, ThrowOnError>({
+    bodySerializer: null,
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/templates/{id}/revisions',
+    ...options,
+    headers: {
+        'Content-Type': 'application/octet-stream',
+        ...options.headers
+    }
+});
+
+/**
+ * A template as one of its revisions had it.
+ */
+export const getTemplateRevision = <ThrowOnError extends boolean = false>(options: Options<GetTemplateRevisionData, ThrowOnError>) => (options.client ?? client).get<GetTemplateRevisionResponses, GetTemplateRevisionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/templates/{id}/revisions/{revision}',
+    ...options
 });
 
 /**
@@ -423,7 +442,7 @@ export const getTemplate = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * The template as a Pterodactyl egg (PTDL_v2, JSON), as a file to keep.
+ * The template as a file to keep.
  */
 export const exportTemplate = <ThrowOnError extends boolean = false>(options: Options<ExportTemplateData, ThrowOnError>) => (options.client ?? client).get<ExportTemplateResponses, ExportTemplateErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -577,12 +596,20 @@ export const getConsole = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Change when the container is started again, its time zone, network, mounts and labels. What concerns Docker holds from the
- * next start on. Mounts and labels are for those who manage all containers.
+ * What moving a container to another revision of its template would change.
  */
-export const updateContainerBehaviour = <ThrowOnError extends boolean = false>(options: Options<UpdateContainerBehaviourData, ThrowOnError>) => (options.client ?? client).put<UpdateContainerBehaviourResponses, UpdateContainerBehaviourErrors, ThrowOnError>({
+export const getTemplateChange = <ThrowOnError extends boolean = false>(options: Options<GetTemplateChangeData, ThrowOnError>) => (options.client ?? client).get<GetTemplateChangeResponses, GetTemplateChangeErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/containers/{id}/behaviour',
+    url: '/api/v1/containers/{id}/template',
+    ...options
+});
+
+/**
+ * Move a container to another revision of its template. It holds from the next start on.
+ */
+export const moveContainerTemplate = <ThrowOnError extends boolean = false>(options: Options<MoveContainerTemplateData, ThrowOnError>) => (options.client ?? client).put<MoveContainerTemplateResponses, MoveContainerTemplateErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/template',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -591,64 +618,11 @@ export const updateContainerBehaviour = <ThrowOnError extends boolean = false>(o
 });
 
 /**
- * End the installation that runs.
+ * The value of a secret variable. Looking is written down.
  */
-export const cancelContainerInstall = <ThrowOnError extends boolean = false>(options: Options<CancelContainerInstallData, ThrowOnError>) => (options.client ?? client).delete<CancelContainerInstallResponses, CancelContainerInstallErrors, ThrowOnError>({
+export const revealContainerSecret = <ThrowOnError extends boolean = false>(options: Options<RevealContainerSecretData, ThrowOnError>) => (options.client ?? client).post<RevealContainerSecretResponses, RevealContainerSecretErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/containers/{id}/installation',
-    ...options
-});
-
-/**
- * Run the template's installation. What runs is stopped first; the container's state and console tell how it goes.
- */
-export const installContainer = <ThrowOnError extends boolean = false>(options: Options<InstallContainerData, ThrowOnError>) => (options.client ?? client).post<InstallContainerResponses, InstallContainerErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/containers/{id}/installation',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Say that the container is installed though its installation failed or never ran.
- */
-export const skipContainerInstall = <ThrowOnError extends boolean = false>(options: Options<SkipContainerInstallData, ThrowOnError>) => (options.client ?? client).post<SkipContainerInstallResponses, SkipContainerInstallErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/containers/{id}/installation/skip',
-    ...options
-});
-
-/**
- * All logins for registries, without their passwords.
- */
-export const listRegistries = <ThrowOnError extends boolean = false>(options?: Options<ListRegistriesData, ThrowOnError>) => (options?.client ?? client).get<ListRegistriesResponses, ListRegistriesErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/registries',
-    ...options
-});
-
-/**
- * Add the login for a registry, or replace the one that is there. It is used for images of exactly this host.
- */
-export const saveRegistry = <ThrowOnError extends boolean = false>(options: Options<SaveRegistryData, ThrowOnError>) => (options.client ?? client).put<SaveRegistryResponses, SaveRegistryErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/registries',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Remove a login for a registry.
- */
-export const deleteRegistry = <ThrowOnError extends boolean = false>(options: Options<DeleteRegistryData, ThrowOnError>) => (options.client ?? client).delete<DeleteRegistryResponses, DeleteRegistryErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/registries/{id}',
+    url: '/api/v1/containers/{id}/variables/{env}/reveal',
     ...options
 });
 

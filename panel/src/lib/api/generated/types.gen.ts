@@ -250,10 +250,6 @@ export type Allocation = {
      */
     port: number;
     /**
-     * Which protocols of it are passed on.
-     */
-    protocol: Protocol;
-    /**
      * What people see in place of the address.
      */
     alias?: string | null;
@@ -295,10 +291,6 @@ export type AllocationDraft = {
      * For those who manage it.
      */
     note?: string | null;
-    /**
-     * Which protocols are passed on; both unless given.
-     */
-    protocol?: Protocol;
 };
 
 /**
@@ -336,49 +328,6 @@ export type AllocationUpdate = {
      * For those who manage it.
      */
     note?: string | null;
-    protocol?: Protocol | null;
-};
-
-/**
- * How a container behaves over time and towards its host.
- */
-export type Behaviour = {
-    /**
-     * When it is started again.
-     */
-    policy?: Policy;
-    /**
-     * Its time zone, such as `Europe/Berlin`; the daemon's unless given.
-     */
-    timezone?: string | null;
-    /**
-     * Which other containers it can talk to.
-     */
-    network?: Network;
-    /**
-     * Folders of the host.
-     */
-    mounts?: Array<Mount>;
-    /**
-     * Labels for the host's own tools.
-     */
-    labels?: {
-        [key: string]: string;
-    };
-};
-
-/**
- * An image that is no longer on a host.
- */
-export type CleanedImages = {
-    /**
-     * The references of images that were removed.
-     */
-    images: Array<string>;
-    /**
-     * Bytes that became free.
-     */
-    freed_bytes: number;
 };
 
 /**
@@ -481,14 +430,17 @@ export type Container = ContainerSummary & {
      */
     images: Array<TemplateImage>;
     /**
+     * The template's named commands to choose from; empty where there is only one.
+     */
+    startup_commands: Array<StartupCommand>;
+    /**
+     * Which revision of its template it runs.
+     */
+    template_revision: number;
+    /**
      * Milliseconds between asking it to stop and killing it.
      */
     stop_timeout_ms: number;
-    behaviour?: Behaviour | null;
-    /**
-     * Whether its template has an installation script.
-     */
-    installable: boolean;
     /**
      * Whether its daemon knows its newest declaration.
      */
@@ -567,16 +519,6 @@ export type ContainerStatus = {
      */
     problem?: string | null;
     progress?: Progress | null;
-    hold?: Hold | null;
-    /**
-     * The number of the newest installation that has ended, well or not; 0 = none.
-     */
-    installed: number;
-    crashes?: Crashes | null;
-    /**
-     * Why some of its limits hold only from the next start on.
-     */
-    pending?: string | null;
 };
 
 /**
@@ -636,10 +578,6 @@ export type ContainerSummary = {
      */
     deleting: boolean;
     /**
-     * Its newest installation.
-     */
-    installation: Installation;
-    /**
      * When it was made.
      */
     created_at: string;
@@ -684,9 +622,17 @@ export type ContainerVariable = {
      */
     env: string;
     /**
-     * Its value.
+     * Its value; empty where it is secret.
      */
     value: string;
+    /**
+     * Whether its value is not shown: it can be set, and looked up by those who may.
+     */
+    secret: boolean;
+    /**
+     * Whether it has a value.
+     */
+    is_set: boolean;
     /**
      * Whether the caller may change it.
      */
@@ -699,28 +645,6 @@ export type ContainerVariable = {
      * The input that fits.
      */
     input: VariableInput;
-};
-
-/**
- * Crashes in a row.
- */
-export type Crashes = {
-    /**
-     * How many.
-     */
-    count: number;
-    /**
-     * Whether it is no longer started by itself.
-     */
-    quarantined: boolean;
-    /**
-     * When it will be started again.
-     */
-    again_at?: string | null;
-    /**
-     * Its last lines before the newest crash.
-     */
-    lines: Array<string>;
 };
 
 /**
@@ -815,10 +739,6 @@ export type Daemon = {
      * How the link is.
      */
     connection: DaemonConnection;
-    /**
-     * Why nothing is placed on it and its containers are left alone, while that is so.
-     */
-    maintenance?: string | null;
     system?: SystemInfo | null;
 };
 
@@ -936,24 +856,6 @@ export type DaemonUsage = {
 };
 
 /**
- * How a host keeps its containers' disk limits.
- */
-export type DiskLimits = {
-    /**
-     * Whether the kernel does it: the container itself finds its disk full.
-     */
-    by_kernel: boolean;
-    /**
-     * The file system that holds the containers' files (`ext4`, `xfs`).
-     */
-    file_system: string;
-    /**
-     * How it is done now, and how to get the better way where there is one.
-     */
-    note: string;
-};
-
-/**
  * How a process ended.
  */
 export type Exit = {
@@ -976,22 +878,35 @@ export type Exit = {
 };
 
 /**
- * What keeps a container from being started though nobody suspended it.
+ * As what a template is exported.
  */
-export type Hold = 'installing' | 'install_failed';
+export type ExportFormat = 'ptdl_v2' | 'raptor';
 
 /**
- * Which images go.
+ * One thing that becomes different.
  */
-export type ImageCleaning = {
+export type FieldChange = {
     /**
-     * Days for which no container has used them; 0 = all that none uses now.
+     * What: `startup`, `image`, `stop`, `variables.NAME`, `config_files.path`.
      */
-    unused_days: number;
+    field: string;
+    /**
+     * What it is; none where there is none yet.
+     */
+    before?: string | null;
+    /**
+     * What it becomes; none where it goes.
+     */
+    after?: string | null;
 };
 
 /**
- * Something odd in an egg, and what was made of it.
+ * What an import came to.
+ */
+export type ImportOutcome = 'created' | 'revised' | 'unchanged';
+
+/**
+ * Something odd in a template, and what was made of it.
  */
 export type ImportWarning = {
     /**
@@ -1016,6 +931,10 @@ export type ImportedTemplate = {
      * What was odd, and what was made of it.
      */
     warnings: Array<ImportWarning>;
+    /**
+     * What it came to.
+     */
+    outcome: ImportOutcome;
 };
 
 /**
@@ -1031,50 +950,9 @@ export type Install = {
      */
     entrypoint: string;
     /**
-     * The script.
+     * The script, as the template has it.
      */
     script: string;
-};
-
-/**
- * An installation to be run.
- */
-export type InstallRequest = {
-    /**
-     * Whether the container's files are removed first.
-     */
-    wipe?: boolean;
-    /**
-     * Whether the container starts afterwards.
-     */
-    start?: boolean;
-};
-
-/**
- * How an installation stands.
- */
-export type InstallState = 'none' | 'pending' | 'installed' | 'failed';
-
-/**
- * The newest installation of a container.
- */
-export type Installation = {
-    /**
-     * How it stands.
-     */
-    state: InstallState;
-    /**
-     * Grows with each one that is asked for; 0 = none ever was.
-     */
-    number: number;
-    /**
-     * Why it failed.
-     */
-    message?: string | null;
-    /**
-     * When it ended.
-     */
-    ended_at?: string | null;
 };
 
 /**
@@ -1134,7 +1012,7 @@ export type LimitsUpdate = {
 /**
  * Who wrote a console line.
  */
-export type LineKind = 'output' | 'command' | 'daemon' | 'install';
+export type LineKind = 'output' | 'command' | 'daemon';
 
 /**
  * One message of a container's live stream. This is also the frame that the browser gets.
@@ -1210,46 +1088,7 @@ export type LiveState = {
     problem?: string | null;
     progress?: Progress | null;
     last_exit?: Exit | null;
-    hold?: Hold | null;
-    crashes?: Crashes | null;
-    /**
-     * Why some of its limits hold only from the next start on.
-     */
-    pending?: string | null;
 };
-
-/**
- * A daemon's maintenance.
- */
-export type MaintenanceUpdate = {
-    /**
-     * Why, as its users see it; null ends it.
-     */
-    reason?: string | null;
-};
-
-/**
- * A folder of the host inside a container. The daemon has to allow it.
- */
-export type Mount = {
-    /**
-     * Absolute path on the host.
-     */
-    source: string;
-    /**
-     * Absolute path in the container.
-     */
-    target: string;
-    /**
-     * Whether the container may only read it.
-     */
-    read_only: boolean;
-};
-
-/**
- * Which other containers a container can talk to.
- */
-export type Network = 'alone' | 'owner';
 
 /**
  * A container to be made.
@@ -1300,15 +1139,7 @@ export type NewContainer = {
      */
     stop_timeout_ms?: number | null;
     /**
-     * How it behaves over time and towards its host.
-     */
-    behaviour?: Behaviour;
-    /**
-     * Whether the template's installation is left out.
-     */
-    skip_install?: boolean;
-    /**
-     * Whether to start it at once, or when it is installed.
+     * Whether to start it at once.
      */
     start?: boolean;
 };
@@ -1411,28 +1242,6 @@ export type PermissionList = {
 export type Phase = 'offline' | 'starting' | 'running' | 'stopping';
 
 /**
- * What a container's owner decided about starting it again.
- */
-export type Policy = {
-    /**
-     * Whether it comes back by itself.
-     */
-    restart?: RestartPolicy;
-    /**
-     * Whether an end that nobody asked for is a crash at all.
-     */
-    detect_crashes?: boolean;
-    /**
-     * Whether it is one also with exit code 0.
-     */
-    clean_exit_is_crash?: boolean;
-    /**
-     * Crashes in a row after which it is no longer started by itself; 0 = it always is.
-     */
-    max_crashes?: number;
-};
-
-/**
  * What somebody asks of a container's process.
  */
 export type PowerAction = 'start' | 'stop' | 'restart' | 'kill';
@@ -1493,23 +1302,10 @@ export type Progress = {
      * Bytes in all, over the layers whose size is known.
      */
     total_bytes: number;
-    /**
-     * Layers that are there.
-     */
-    layers_done?: number;
-    /**
-     * Layers in all, as far as known.
-     */
-    layers_total?: number;
     step: 'pulling';
 } | {
     step: 'preparing';
 };
-
-/**
- * Which protocols of a port are passed on.
- */
-export type Protocol = 'both' | 'tcp' | 'udp';
 
 /**
  * What anybody may know of this Raptor.
@@ -1530,64 +1326,14 @@ export type PublicSettings = {
 };
 
 /**
- * A login for a registry. Its password can't be read.
+ * All revisions of a template.
  */
-export type Registry = {
+export type RevisionList = {
     /**
-     * Its id.
+     * The newest first.
      */
-    id: RegistryId;
-    /**
-     * The registry's host, with its port where it has one.
-     */
-    host: string;
-    /**
-     * User name.
-     */
-    username: string;
-    /**
-     * When it was last changed.
-     */
-    updated_at: string;
+    items: Array<TemplateRevision>;
 };
-
-/**
- * A login to be added, or to take the place of the one for the same host.
- */
-export type RegistryDraft = {
-    /**
-     * The registry's host as images name it.
-     */
-    host: string;
-    /**
-     * User name.
-     */
-    username: string;
-    /**
-     * Password or token. It is stored encrypted and never shown.
-     */
-    password: string;
-};
-
-/**
- * A login for a registry of images.
- */
-export type RegistryId = string;
-
-/**
- * All logins for registries.
- */
-export type RegistryList = {
-    /**
-     * By host.
-     */
-    items: Array<Registry>;
-};
-
-/**
- * Whether a container comes back by itself.
- */
-export type RestartPolicy = 'always' | 'unless_stopped' | 'never';
 
 /**
  * A role.
@@ -1675,6 +1421,16 @@ export type RoleRef = {
 };
 
 /**
+ * The value of a secret variable.
+ */
+export type SecretValue = {
+    /**
+     * The value.
+     */
+    value: string;
+};
+
+/**
  * A signed-in session.
  */
 export type Session = {
@@ -1753,6 +1509,20 @@ export type SignIn = {
      * The password.
      */
     password: string;
+};
+
+/**
+ * One of several ways to start.
+ */
+export type StartupCommand = {
+    /**
+     * What people see.
+     */
+    name: string;
+    /**
+     * The command, with placeholders.
+     */
+    command: string;
 };
 
 /**
@@ -1904,14 +1674,6 @@ export type SystemInfo = {
      * The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
      */
     ips: Array<string>;
-    /**
-     * How the containers' disk limits are kept.
-     */
-    disk_limits: DiskLimits;
-    /**
-     * Folders that containers may mount.
-     */
-    allowed_mounts: Array<string>;
 };
 
 /**
@@ -1947,9 +1709,41 @@ export type Template = {
      */
     container_count: number;
     /**
+     * Which of its revisions this is.
+     */
+    revision: number;
+    /**
      * When it was imported.
      */
     created_at: string;
+    /**
+     * When it got its newest revision.
+     */
+    updated_at: string;
+    /**
+     * Words to find it by.
+     */
+    tags: Array<string>;
+    /**
+     * A picture, as a `data:` URL.
+     */
+    icon?: string | null;
+    /**
+     * Where its makers publish it.
+     */
+    update_url?: string | null;
+    /**
+     * Names of features that panels may offer help for.
+     */
+    features: Array<string>;
+    /**
+     * Files that users may not touch.
+     */
+    denylist: Array<string>;
+    /**
+     * What is odd about it.
+     */
+    warnings: Array<ImportWarning>;
     /**
      * Images to choose from.
      */
@@ -1958,6 +1752,10 @@ export type Template = {
      * The startup command, with placeholders.
      */
     startup_command: string;
+    /**
+     * The named commands to choose from; empty where there is only one.
+     */
+    startup_commands: Array<StartupCommand>;
     /**
      * Which output means that it is running.
      */
@@ -1975,6 +1773,32 @@ export type Template = {
      */
     variables: Array<TemplateVariable>;
     install?: Install | null;
+};
+
+/**
+ * What moving a container to another revision of its template would change.
+ */
+export type TemplateChange = {
+    /**
+     * The revision that the container runs.
+     */
+    from: number;
+    /**
+     * The revision that it would run.
+     */
+    to: number;
+    /**
+     * The newest that there is.
+     */
+    newest: number;
+    /**
+     * What becomes different.
+     */
+    changes: Array<FieldChange>;
+    /**
+     * Variables that need a value first.
+     */
+    needed: Array<string>;
 };
 
 /**
@@ -1997,6 +1821,22 @@ export type TemplateImage = {
 };
 
 /**
+ * Another revision of the template.
+ */
+export type TemplateMove = {
+    /**
+     * Which.
+     */
+    revision: number;
+    /**
+     * Values of the variables that need one, by name.
+     */
+    variables?: {
+        [key: string]: string;
+    };
+};
+
+/**
  * One page of templates, by name.
  */
 export type TemplatePage = {
@@ -2015,6 +1855,38 @@ export type TemplatePage = {
 };
 
 /**
+ * What a template would be, and what a container with its defaults on 192.0.2.1:25565 would get.
+ */
+export type TemplatePreview = {
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * The dialect that it is in.
+     */
+    source_format: string;
+    /**
+     * What is odd about it.
+     */
+    warnings: Array<ImportWarning>;
+    /**
+     * The startup command as it would run.
+     */
+    startup: string;
+    /**
+     * The environment.
+     */
+    environment: {
+        [key: string]: string;
+    };
+    /**
+     * The edits of configuration files.
+     */
+    config_files: Array<ConfigFile>;
+};
+
+/**
  * A template by name.
  */
 export type TemplateRef = {
@@ -2026,6 +1898,32 @@ export type TemplateRef = {
      * Its name.
      */
     name: string;
+};
+
+/**
+ * One revision of a template.
+ */
+export type TemplateRevision = {
+    /**
+     * Its number, from 1.
+     */
+    revision: number;
+    /**
+     * The dialect that it was imported from.
+     */
+    source_format: string;
+    /**
+     * Who made it; empty where nobody wrote it down.
+     */
+    made_by: string;
+    /**
+     * When.
+     */
+    created_at: string;
+    /**
+     * Containers that run it.
+     */
+    container_count: number;
 };
 
 /**
@@ -2098,6 +1996,10 @@ export type TemplateVariable = {
      * What its value must meet, in Laravel's notation.
      */
     rules: string;
+    /**
+     * Whether its value is not shown again once it is set.
+     */
+    secret: boolean;
     /**
      * Whether a value is needed.
      */
@@ -2260,6 +2162,16 @@ export type VariableInput = {
      */
     max_length?: number | null;
     kind: 'text';
+} | {
+    /**
+     * Characters at least.
+     */
+    min_length?: number | null;
+    /**
+     * Characters at most.
+     */
+    max_length?: number | null;
+    kind: 'secret';
 };
 
 export type GetSettingsData = {
@@ -3163,68 +3075,6 @@ export type RenewDaemonKeyResponses = {
 
 export type RenewDaemonKeyResponse = RenewDaemonKeyResponses[keyof RenewDaemonKeyResponses];
 
-export type SetDaemonMaintenanceData = {
-    body: MaintenanceUpdate;
-    path: {
-        id: DaemonId;
-    };
-    query?: never;
-    url: '/api/v1/daemons/{id}/maintenance';
-};
-
-export type SetDaemonMaintenanceErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type SetDaemonMaintenanceError = SetDaemonMaintenanceErrors[keyof SetDaemonMaintenanceErrors];
-
-export type SetDaemonMaintenanceResponses = {
-    /**
-     * Done
-     */
-    200: Daemon;
-};
-
-export type SetDaemonMaintenanceResponse = SetDaemonMaintenanceResponses[keyof SetDaemonMaintenanceResponses];
-
-export type CleanDaemonImagesData = {
-    body: ImageCleaning;
-    path: {
-        id: DaemonId;
-    };
-    query?: never;
-    url: '/api/v1/daemons/{id}/images/clean';
-};
-
-export type CleanDaemonImagesErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type CleanDaemonImagesError = CleanDaemonImagesErrors[keyof CleanDaemonImagesErrors];
-
-export type CleanDaemonImagesResponses = {
-    /**
-     * Done
-     */
-    200: CleanedImages;
-};
-
-export type CleanDaemonImagesResponse = CleanDaemonImagesResponses[keyof CleanDaemonImagesResponses];
-
 export type ListAllocationsData = {
     body?: never;
     path: {
@@ -3445,6 +3295,134 @@ export type ImportTemplateResponses = {
 
 export type ImportTemplateResponse = ImportTemplateResponses[keyof ImportTemplateResponses];
 
+export type PreviewTemplateData = {
+    body: string;
+    path?: never;
+    query?: never;
+    url: '/api/v1/templates/preview';
+};
+
+export type PreviewTemplateErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type PreviewTemplateError = PreviewTemplateErrors[keyof PreviewTemplateErrors];
+
+export type PreviewTemplateResponses = {
+    /**
+     * Done
+     */
+    200: TemplatePreview;
+};
+
+export type PreviewTemplateResponse = PreviewTemplateResponses[keyof PreviewTemplateResponses];
+
+export type ListTemplateRevisionsData = {
+    body?: never;
+    path: {
+        id: TemplateId;
+    };
+    query?: never;
+    url: '/api/v1/templates/{id}/revisions';
+};
+
+export type ListTemplateRevisionsErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListTemplateRevisionsError = ListTemplateRevisionsErrors[keyof ListTemplateRevisionsErrors];
+
+export type ListTemplateRevisionsResponses = {
+    /**
+     * Done
+     */
+    200: RevisionList;
+};
+
+export type ListTemplateRevisionsResponse = ListTemplateRevisionsResponses[keyof ListTemplateRevisionsResponses];
+
+export type ReviseTemplateData = {
+    body: string;
+    path: {
+        id: TemplateId;
+    };
+    query?: {
+        /**
+         * The revision that was looked at; a newer one that is there by now is not overwritten.
+         */
+        base?: number;
+    };
+    url: '/api/v1/templates/{id}/revisions';
+};
+
+export type ReviseTemplateErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ReviseTemplateError = ReviseTemplateErrors[keyof ReviseTemplateErrors];
+
+export type ReviseTemplateResponses = {
+    /**
+     * Done
+     */
+    201: ImportedTemplate;
+};
+
+export type ReviseTemplateResponse = ReviseTemplateResponses[keyof ReviseTemplateResponses];
+
+export type GetTemplateRevisionData = {
+    body?: never;
+    path: {
+        id: TemplateId;
+        revision: number;
+    };
+    query?: never;
+    url: '/api/v1/templates/{id}/revisions/{revision}';
+};
+
+export type GetTemplateRevisionErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetTemplateRevisionError = GetTemplateRevisionErrors[keyof GetTemplateRevisionErrors];
+
+export type GetTemplateRevisionResponses = {
+    /**
+     * Done
+     */
+    200: Template;
+};
+
+export type GetTemplateRevisionResponse = GetTemplateRevisionResponses[keyof GetTemplateRevisionResponses];
+
 export type DeleteTemplateData = {
     body?: never;
     path: {
@@ -3512,7 +3490,12 @@ export type ExportTemplateData = {
     path: {
         id: TemplateId;
     };
-    query?: never;
+    query?: {
+        /**
+         * The format; `ptdl_v2` unless given.
+         */
+        format?: ExportFormat;
+    };
     url: '/api/v1/templates/{id}/export';
 };
 
@@ -3988,16 +3971,21 @@ export type GetConsoleResponses = {
 
 export type GetConsoleResponse = GetConsoleResponses[keyof GetConsoleResponses];
 
-export type UpdateContainerBehaviourData = {
-    body: Behaviour;
+export type GetTemplateChangeData = {
+    body?: never;
     path: {
         id: ContainerId;
     };
-    query?: never;
-    url: '/api/v1/containers/{id}/behaviour';
+    query?: {
+        /**
+         * The revision; the newest one unless given.
+         */
+        revision?: number;
+    };
+    url: '/api/v1/containers/{id}/template';
 };
 
-export type UpdateContainerBehaviourErrors = {
+export type GetTemplateChangeErrors = {
     /**
      * Refused
      */
@@ -4008,27 +3996,59 @@ export type UpdateContainerBehaviourErrors = {
     '5XX': Problem;
 };
 
-export type UpdateContainerBehaviourError = UpdateContainerBehaviourErrors[keyof UpdateContainerBehaviourErrors];
+export type GetTemplateChangeError = GetTemplateChangeErrors[keyof GetTemplateChangeErrors];
 
-export type UpdateContainerBehaviourResponses = {
+export type GetTemplateChangeResponses = {
+    /**
+     * Done
+     */
+    200: TemplateChange;
+};
+
+export type GetTemplateChangeResponse = GetTemplateChangeResponses[keyof GetTemplateChangeResponses];
+
+export type MoveContainerTemplateData = {
+    body: TemplateMove;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/template';
+};
+
+export type MoveContainerTemplateErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type MoveContainerTemplateError = MoveContainerTemplateErrors[keyof MoveContainerTemplateErrors];
+
+export type MoveContainerTemplateResponses = {
     /**
      * Done
      */
     200: Container;
 };
 
-export type UpdateContainerBehaviourResponse = UpdateContainerBehaviourResponses[keyof UpdateContainerBehaviourResponses];
+export type MoveContainerTemplateResponse = MoveContainerTemplateResponses[keyof MoveContainerTemplateResponses];
 
-export type CancelContainerInstallData = {
+export type RevealContainerSecretData = {
     body?: never;
     path: {
         id: ContainerId;
+        env: string;
     };
     query?: never;
-    url: '/api/v1/containers/{id}/installation';
+    url: '/api/v1/containers/{id}/variables/{env}/reveal';
 };
 
-export type CancelContainerInstallErrors = {
+export type RevealContainerSecretErrors = {
     /**
      * Refused
      */
@@ -4039,163 +4059,16 @@ export type CancelContainerInstallErrors = {
     '5XX': Problem;
 };
 
-export type CancelContainerInstallError = CancelContainerInstallErrors[keyof CancelContainerInstallErrors];
+export type RevealContainerSecretError = RevealContainerSecretErrors[keyof RevealContainerSecretErrors];
 
-export type CancelContainerInstallResponses = {
+export type RevealContainerSecretResponses = {
     /**
      * Done
      */
-    202: unknown;
+    200: SecretValue;
 };
 
-export type InstallContainerData = {
-    body: InstallRequest;
-    path: {
-        id: ContainerId;
-    };
-    query?: never;
-    url: '/api/v1/containers/{id}/installation';
-};
-
-export type InstallContainerErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type InstallContainerError = InstallContainerErrors[keyof InstallContainerErrors];
-
-export type InstallContainerResponses = {
-    /**
-     * Done
-     */
-    202: unknown;
-};
-
-export type SkipContainerInstallData = {
-    body?: never;
-    path: {
-        id: ContainerId;
-    };
-    query?: never;
-    url: '/api/v1/containers/{id}/installation/skip';
-};
-
-export type SkipContainerInstallErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type SkipContainerInstallError = SkipContainerInstallErrors[keyof SkipContainerInstallErrors];
-
-export type SkipContainerInstallResponses = {
-    /**
-     * Done
-     */
-    204: void;
-};
-
-export type SkipContainerInstallResponse = SkipContainerInstallResponses[keyof SkipContainerInstallResponses];
-
-export type ListRegistriesData = {
-    body?: never;
-    path?: never;
-    query?: never;
-    url: '/api/v1/registries';
-};
-
-export type ListRegistriesErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type ListRegistriesError = ListRegistriesErrors[keyof ListRegistriesErrors];
-
-export type ListRegistriesResponses = {
-    /**
-     * Done
-     */
-    200: RegistryList;
-};
-
-export type ListRegistriesResponse = ListRegistriesResponses[keyof ListRegistriesResponses];
-
-export type SaveRegistryData = {
-    body: RegistryDraft;
-    path?: never;
-    query?: never;
-    url: '/api/v1/registries';
-};
-
-export type SaveRegistryErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type SaveRegistryError = SaveRegistryErrors[keyof SaveRegistryErrors];
-
-export type SaveRegistryResponses = {
-    /**
-     * Done
-     */
-    200: Registry;
-};
-
-export type SaveRegistryResponse = SaveRegistryResponses[keyof SaveRegistryResponses];
-
-export type DeleteRegistryData = {
-    body?: never;
-    path: {
-        id: RegistryId;
-    };
-    query?: never;
-    url: '/api/v1/registries/{id}';
-};
-
-export type DeleteRegistryErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type DeleteRegistryError = DeleteRegistryErrors[keyof DeleteRegistryErrors];
-
-export type DeleteRegistryResponses = {
-    /**
-     * Done
-     */
-    204: void;
-};
-
-export type DeleteRegistryResponse = DeleteRegistryResponses[keyof DeleteRegistryResponses];
+export type RevealContainerSecretResponse = RevealContainerSecretResponses[keyof RevealContainerSecretResponses];
 
 export type AddContainerAllocationData = {
     body: AllocationChoice;

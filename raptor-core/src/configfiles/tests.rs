@@ -219,7 +219,8 @@ fn tree() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<bool>().prop_map(Value::from),
         any::<i32>().prop_map(Value::from),
-        "[ -~]{0,12}".prop_map(Value::from),
+        // Not a number and not true or false: eggs write those as text, and they become what they say.
+        "([ -~]{0,12}[g-zG-Z !]|)".prop_map(Value::from),
         "(yes|no|null|0x1|1:30|2020-01-01|~|- a|a: b|#x|'q|\"|é|\u{1f600})".prop_map(Value::from),
     ];
     let key = "[a-e]";

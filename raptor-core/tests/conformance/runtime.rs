@@ -87,10 +87,14 @@ async fn crashes_reach_the_audit_trail_in_order_and_end_in_quarantine() {
             containers.get(&Actor::System, id).await.unwrap().0.container.synced_revision == 2
         })
         .await;
-        for _ in 0..2 {
+        for crash in 1..=2 {
             phase(&world, id, Phase::Running).await;
             world.hosts.of("one").end_process(id, 3).unwrap();
-            phase(&world, id, Phase::Offline).await;
+            until("the crash is known", || async {
+                let live = world.raptor.live([id].iter()).remove(&id).unwrap();
+                live.crashes.is_some_and(|crashes| crashes.count == crash)
+            })
+            .await;
         }
         until("it is in quarantine", || async {
             let live = world.raptor.live([id].iter()).remove(&id).unwrap();

@@ -365,6 +365,147 @@ pub mod types {
             Default::default()
         }
     }
+    ///The format of an archive.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ArchiveFormat {
+        #[serde(rename = "zip")]
+        Zip,
+        #[serde(rename = "tar")]
+        Tar,
+        #[serde(rename = "tar.gz")]
+        TarGz,
+        #[serde(rename = "tar.xz")]
+        TarXz,
+        #[serde(rename = "tar.bz2")]
+        TarBz2,
+        #[serde(rename = "tar.zst")]
+        TarZst,
+    }
+    impl ::std::fmt::Display for ArchiveFormat {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Zip => f.write_str("zip"),
+                Self::Tar => f.write_str("tar"),
+                Self::TarGz => f.write_str("tar.gz"),
+                Self::TarXz => f.write_str("tar.xz"),
+                Self::TarBz2 => f.write_str("tar.bz2"),
+                Self::TarZst => f.write_str("tar.zst"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ArchiveFormat {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "zip" => Ok(Self::Zip),
+                "tar" => Ok(Self::Tar),
+                "tar.gz" => Ok(Self::TarGz),
+                "tar.xz" => Ok(Self::TarXz),
+                "tar.bz2" => Ok(Self::TarBz2),
+                "tar.zst" => Ok(Self::TarZst),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ArchiveFormat {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ArchiveFormat {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///A checksum.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Checksum {
+        ///In lower-case hexadecimal.
+        pub checksum: ::std::string::String,
+    }
+    impl Checksum {
+        pub fn builder() -> builder::Checksum {
+            Default::default()
+        }
+    }
+    ///How a checksum is made.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ChecksumKind {
+        #[serde(rename = "sha256")]
+        Sha256,
+        #[serde(rename = "sha1")]
+        Sha1,
+        #[serde(rename = "md5")]
+        Md5,
+    }
+    impl ::std::fmt::Display for ChecksumKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Sha256 => f.write_str("sha256"),
+                Self::Sha1 => f.write_str("sha1"),
+                Self::Md5 => f.write_str("md5"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ChecksumKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "sha256" => Ok(Self::Sha256),
+                "sha1" => Ok(Self::Sha1),
+                "md5" => Ok(Self::Md5),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ChecksumKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ChecksumKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///A line for its standard input.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CommandRequest {
@@ -1010,6 +1151,18 @@ pub mod types {
             Default::default()
         }
     }
+    ///What goes for good.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct EmptyTrash {
+        ///Which; everything unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub ids: ::std::option::Option<::std::vec::Vec<::uuid::Uuid>>,
+    }
+    impl EmptyTrash {
+        pub fn builder() -> builder::EmptyTrash {
+            Default::default()
+        }
+    }
     ///How a process ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Exit {
@@ -1024,6 +1177,403 @@ pub mod types {
     }
     impl Exit {
         pub fn builder() -> builder::Exit {
+            Default::default()
+        }
+    }
+    ///Something that a search found.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileHit {
+        ///The file.
+        pub file: FileInfo,
+        ///The line that holds the text, counted from 1.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub line: ::std::option::Option<u64>,
+        ///That line, cut to 200 characters.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub text: ::std::option::Option<::std::string::String>,
+    }
+    impl FileHit {
+        pub fn builder() -> builder::FileHit {
+            Default::default()
+        }
+    }
+    ///What a search found.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileHits {
+        ///In the order in which they were found.
+        pub items: ::std::vec::Vec<FileHit>,
+        ///Whether there may be more: the search stopped at its bounds.
+        pub more: bool,
+    }
+    impl FileHits {
+        pub fn builder() -> builder::FileHits {
+            Default::default()
+        }
+    }
+    ///Something in a folder.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileInfo {
+        ///Tells this version of its content from others.
+        pub etag: ::std::string::String,
+        ///What it is.
+        pub kind: FileKind,
+        ///Permission bits.
+        pub mode: u32,
+        ///When its content changed last.
+        pub modified_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Its name; empty for the container's folder itself.
+        pub name: ::std::string::String,
+        ///Where it is.
+        pub path: FilePath,
+        ///Its length in bytes; 0 for a folder.
+        pub size_bytes: u64,
+        ///Where a link leads, as it is written in it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub target: ::std::option::Option<::std::string::String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub target_kind: ::std::option::Option<FileKind>,
+    }
+    impl FileInfo {
+        pub fn builder() -> builder::FileInfo {
+            Default::default()
+        }
+    }
+    ///What something in a folder is.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum FileKind {
+        #[serde(rename = "folder")]
+        Folder,
+        #[serde(rename = "file")]
+        File,
+        #[serde(rename = "symlink")]
+        Symlink,
+        #[serde(rename = "special")]
+        Special,
+    }
+    impl ::std::fmt::Display for FileKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Folder => f.write_str("folder"),
+                Self::File => f.write_str("file"),
+                Self::Symlink => f.write_str("symlink"),
+                Self::Special => f.write_str("special"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for FileKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "folder" => Ok(Self::Folder),
+                "file" => Ok(Self::File),
+                "symlink" => Ok(Self::Symlink),
+                "special" => Ok(Self::Special),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for FileKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for FileKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///A link.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileLink {
+        ///For how many seconds it can be opened.
+        pub expires_in_seconds: u64,
+        ///The address, from the API's own.
+        pub url: ::std::string::String,
+    }
+    impl FileLink {
+        pub fn builder() -> builder::FileLink {
+            Default::default()
+        }
+    }
+    ///From where to where.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileMove {
+        ///What there is.
+        pub from: FilePath,
+        ///Where it is to be, with its name.
+        pub to: FilePath,
+    }
+    impl FileMove {
+        pub fn builder() -> builder::FileMove {
+            Default::default()
+        }
+    }
+    ///What is renamed and moved.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileMoves {
+        ///Done in this order; what was done before one that fails stays done.
+        pub moves: ::std::vec::Vec<FileMove>,
+        ///Whether files that are there are replaced.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub replace: ::std::option::Option<bool>,
+    }
+    impl FileMoves {
+        pub fn builder() -> builder::FileMoves {
+            Default::default()
+        }
+    }
+    ///A part of a folder's content.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FilePage {
+        ///The folder.
+        pub folder: FileInfo,
+        ///In the order asked for.
+        pub items: ::std::vec::Vec<FileInfo>,
+        ///The container's disk limit in bytes; 0 = none.
+        pub limit_bytes: u64,
+        ///How many there are in all.
+        pub total: u64,
+        ///Bytes that the container's files take on disk.
+        pub used_bytes: u64,
+    }
+    impl FilePage {
+        pub fn builder() -> builder::FilePage {
+            Default::default()
+        }
+    }
+    ///A path inside the container's folder, such as `/config/server.properties`.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    #[serde(transparent)]
+    pub struct FilePath(pub ::std::string::String);
+    impl ::std::ops::Deref for FilePath {
+        type Target = ::std::string::String;
+        fn deref(&self) -> &::std::string::String {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<FilePath> for ::std::string::String {
+        fn from(value: FilePath) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::std::string::String> for FilePath {
+        fn from(value: ::std::string::String) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for FilePath {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for FilePath {
+        type Err = ::std::convert::Infallible;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.to_string()))
+        }
+    }
+    ///By what a folder's content is sorted. Folders come first always.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum FileSort {
+        #[serde(rename = "name")]
+        Name,
+        #[serde(rename = "size")]
+        Size,
+        #[serde(rename = "modified")]
+        Modified,
+    }
+    impl ::std::fmt::Display for FileSort {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Name => f.write_str("name"),
+                Self::Size => f.write_str("size"),
+                Self::Modified => f.write_str("modified"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for FileSort {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "name" => Ok(Self::Name),
+                "size" => Ok(Self::Size),
+                "modified" => Ok(Self::Modified),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for FileSort {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for FileSort {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///Something that takes long and runs on the host by itself.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum FileTask {
+        ///Copy files and folders.
+        #[serde(rename = "copy")]
+        Copy {
+            ///What and whereto.
+            copies: ::std::vec::Vec<FileMove>,
+        },
+        ///Delete for good.
+        #[serde(rename = "delete")]
+        Delete {
+            ///What.
+            paths: ::std::vec::Vec<FilePath>,
+        },
+        ///Put files and folders into an archive.
+        #[serde(rename = "archive")]
+        Archive {
+            ///Its format.
+            format: ArchiveFormat,
+            ///What.
+            paths: ::std::vec::Vec<FilePath>,
+            ///The archive.
+            to: FilePath,
+        },
+        ///Take everything out of an archive.
+        #[serde(rename = "extract")]
+        Extract {
+            ///The folder that it goes to.
+            into: FilePath,
+            ///The archive; its name says its format.
+            path: FilePath,
+            ///Whether files that are there are replaced.
+            replace: bool,
+        },
+        ///Fetch a file from a web address.
+        #[serde(rename = "pull")]
+        Pull {
+            ///The folder that it goes to.
+            into: FilePath,
+            ///Its name there; the address's own unless given.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            name: ::std::option::Option<::std::string::String>,
+            ///`http://` or `https://`.
+            url: ::std::string::String,
+        },
+    }
+    ///What is to be done by itself.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileTaskRequest {
+        ///What.
+        pub task: FileTask,
+    }
+    impl FileTaskRequest {
+        pub fn builder() -> builder::FileTaskRequest {
+            Default::default()
+        }
+    }
+    ///An earlier version of a text file.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileVersion {
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///When it was replaced.
+        pub replaced_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who replaced it.
+        pub replaced_by: ::std::string::String,
+        ///Its length in bytes.
+        pub size_bytes: u64,
+    }
+    impl FileVersion {
+        pub fn builder() -> builder::FileVersion {
+            Default::default()
+        }
+    }
+    ///New permission bits.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FilesMode {
+        ///The bits, as a number (0o644 = 420).
+        pub mode: u32,
+        ///Of what.
+        pub paths: ::std::vec::Vec<FilePath>,
+    }
+    impl FilesMode {
+        pub fn builder() -> builder::FilesMode {
+            Default::default()
+        }
+    }
+    ///What a folder's content takes.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FolderSize {
+        ///Bytes on disk of it and all that is in it.
+        pub disk_bytes: u64,
+        ///Files in it.
+        pub files: u64,
+        ///What it is.
+        pub kind: FileKind,
+        ///A file or folder in it.
+        pub path: FilePath,
+    }
+    impl FolderSize {
+        pub fn builder() -> builder::FolderSize {
+            Default::default()
+        }
+    }
+    ///What a folder's content takes.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FolderSizes {
+        ///The largest first.
+        pub items: ::std::vec::Vec<FolderSize>,
+    }
+    impl FolderSizes {
+        pub fn builder() -> builder::FolderSizes {
             Default::default()
         }
     }
@@ -1348,6 +1898,30 @@ pub mod types {
             Default::default()
         }
     }
+    ///A folder that is to be.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct NewFolder {
+        ///Where.
+        pub path: FilePath,
+    }
+    impl NewFolder {
+        pub fn builder() -> builder::NewFolder {
+            Default::default()
+        }
+    }
+    ///What a link is for.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct NewLink {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub format: ::std::option::Option<ArchiveFormat>,
+        ///One file, or files and folders that come as one archive.
+        pub paths: ::std::vec::Vec<FilePath>,
+    }
+    impl NewLink {
+        pub fn builder() -> builder::NewLink {
+            Default::default()
+        }
+    }
     ///A new password.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct NewPassword {
@@ -1356,6 +1930,22 @@ pub mod types {
     }
     impl NewPassword {
         pub fn builder() -> builder::NewPassword {
+            Default::default()
+        }
+    }
+    ///A file that is to be sent in pieces.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct NewUpload {
+        ///Where it will be; folders on the way are made.
+        pub path: FilePath,
+        ///Whether a file that is there is replaced. Needs the permission to change files.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub replace: ::std::option::Option<bool>,
+        ///Its length in bytes.
+        pub size_bytes: u64,
+    }
+    impl NewUpload {
+        pub fn builder() -> builder::NewUpload {
             Default::default()
         }
     }
@@ -1379,6 +1969,112 @@ pub mod types {
             Default::default()
         }
     }
+    ///Something that takes long, as it is now.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Operation {
+        ///Bytes done.
+        pub done_bytes: u64,
+        ///Files done.
+        pub done_files: u64,
+        ///When it ended.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub ended_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///Why it failed.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub problem: ::std::option::Option<::std::string::String>,
+        ///When.
+        pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who began it.
+        pub started_by: ::std::string::String,
+        ///Where it is.
+        pub state: OperationState,
+        ///What it does.
+        pub task: FileTask,
+        ///Bytes in all, where that is known.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub total_bytes: ::std::option::Option<u64>,
+    }
+    impl Operation {
+        pub fn builder() -> builder::Operation {
+            Default::default()
+        }
+    }
+    ///What goes on by itself.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct OperationList {
+        ///The newest first.
+        pub items: ::std::vec::Vec<Operation>,
+    }
+    impl OperationList {
+        pub fn builder() -> builder::OperationList {
+            Default::default()
+        }
+    }
+    ///Where something that takes long is.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum OperationState {
+        #[serde(rename = "running")]
+        Running,
+        #[serde(rename = "done")]
+        Done,
+        #[serde(rename = "failed")]
+        Failed,
+        #[serde(rename = "cancelled")]
+        Cancelled,
+    }
+    impl ::std::fmt::Display for OperationState {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Running => f.write_str("running"),
+                Self::Done => f.write_str("done"),
+                Self::Failed => f.write_str("failed"),
+                Self::Cancelled => f.write_str("cancelled"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for OperationState {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "running" => Ok(Self::Running),
+                "done" => Ok(Self::Done),
+                "failed" => Ok(Self::Failed),
+                "cancelled" => Ok(Self::Cancelled),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for OperationState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for OperationState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///Another owner.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct OwnerUpdate {
@@ -1400,6 +2096,17 @@ pub mod types {
     }
     impl PasswordChange {
         pub fn builder() -> builder::PasswordChange {
+            Default::default()
+        }
+    }
+    ///Some files and folders.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct PathList {
+        ///Which.
+        pub paths: ::std::vec::Vec<FilePath>,
+    }
+    impl PathList {
+        pub fn builder() -> builder::PathList {
             Default::default()
         }
     }
@@ -1621,6 +2328,17 @@ pub mod types {
     }
     impl PublicSettings {
         pub fn builder() -> builder::PublicSettings {
+            Default::default()
+        }
+    }
+    ///What is put back.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RestoreFiles {
+        ///Which.
+        pub ids: ::std::vec::Vec<::uuid::Uuid>,
+    }
+    impl RestoreFiles {
+        pub fn builder() -> builder::RestoreFiles {
             Default::default()
         }
     }
@@ -2129,6 +2847,57 @@ pub mod types {
             Default::default()
         }
     }
+    ///Something in the trash.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TrashItem {
+        ///When it was deleted.
+        pub deleted_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who deleted it.
+        pub deleted_by: ::std::string::String,
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///What it is.
+        pub kind: FileKind,
+        ///Where it was.
+        pub path: FilePath,
+        ///Its length in bytes; 0 for a folder.
+        pub size_bytes: u64,
+    }
+    impl TrashItem {
+        pub fn builder() -> builder::TrashItem {
+            Default::default()
+        }
+    }
+    ///The trash.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TrashList {
+        ///The newest first.
+        pub items: ::std::vec::Vec<TrashItem>,
+    }
+    impl TrashList {
+        pub fn builder() -> builder::TrashList {
+            Default::default()
+        }
+    }
+    ///A file on its way here, piece by piece.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Upload {
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///Where it will be.
+        pub path: FilePath,
+        ///How many bytes are here; the next piece begins there.
+        pub received_bytes: u64,
+        ///Its length in bytes.
+        pub size_bytes: u64,
+        ///When it began. It is dropped a day after its last piece.
+        pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    }
+    impl Upload {
+        pub fn builder() -> builder::Upload {
+            Default::default()
+        }
+    }
     ///A user account.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct User {
@@ -2295,6 +3064,17 @@ pub mod types {
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             min_length: ::std::option::Option<u32>,
         },
+    }
+    ///Earlier versions of a file.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct VersionList {
+        ///The newest first.
+        pub items: ::std::vec::Vec<FileVersion>,
+    }
+    impl VersionList {
+        pub fn builder() -> builder::VersionList {
+            Default::default()
+        }
     }
     /// Types for composing complex structures.
     pub mod builder {
@@ -3713,6 +4493,49 @@ pub mod types {
                 Self {
                     alias: Ok(value.alias),
                     note: Ok(value.note),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Checksum {
+            checksum: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Checksum {
+            fn default() -> Self {
+                Self {
+                    checksum: Err("no value supplied for checksum".to_string()),
+                }
+            }
+        }
+        impl Checksum {
+            pub fn checksum<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.checksum = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for checksum: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Checksum> for super::Checksum {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Checksum,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { checksum: value.checksum? })
+            }
+        }
+        impl ::std::convert::From<super::Checksum> for Checksum {
+            fn from(value: super::Checksum) -> Self {
+                Self {
+                    checksum: Ok(value.checksum),
                 }
             }
         }
@@ -6129,6 +6952,49 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct EmptyTrash {
+            ids: ::std::result::Result<
+                ::std::option::Option<::std::vec::Vec<::uuid::Uuid>>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for EmptyTrash {
+            fn default() -> Self {
+                Self {
+                    ids: Ok(Default::default()),
+                }
+            }
+        }
+        impl EmptyTrash {
+            pub fn ids<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::std::vec::Vec<::uuid::Uuid>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ids = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ids: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<EmptyTrash> for super::EmptyTrash {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: EmptyTrash,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { ids: value.ids? })
+            }
+        }
+        impl ::std::convert::From<super::EmptyTrash> for EmptyTrash {
+            fn from(value: super::EmptyTrash) -> Self {
+                Self { ids: Ok(value.ids) }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Exit {
             at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -6217,6 +7083,941 @@ pub mod types {
                     crash: Ok(value.crash),
                     out_of_memory: Ok(value.out_of_memory),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileHit {
+            file: ::std::result::Result<super::FileInfo, ::std::string::String>,
+            line: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
+            text: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FileHit {
+            fn default() -> Self {
+                Self {
+                    file: Err("no value supplied for file".to_string()),
+                    line: Ok(Default::default()),
+                    text: Ok(Default::default()),
+                }
+            }
+        }
+        impl FileHit {
+            pub fn file<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileInfo>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file: {e}")
+                    });
+                self
+            }
+            pub fn line<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.line = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for line: {e}")
+                    });
+                self
+            }
+            pub fn text<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.text = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for text: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileHit> for super::FileHit {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileHit,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    file: value.file?,
+                    line: value.line?,
+                    text: value.text?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileHit> for FileHit {
+            fn from(value: super::FileHit) -> Self {
+                Self {
+                    file: Ok(value.file),
+                    line: Ok(value.line),
+                    text: Ok(value.text),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileHits {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::FileHit>,
+                ::std::string::String,
+            >,
+            more: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileHits {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                    more: Err("no value supplied for more".to_string()),
+                }
+            }
+        }
+        impl FileHits {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FileHit>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+            pub fn more<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.more = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for more: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileHits> for super::FileHits {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileHits,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    items: value.items?,
+                    more: value.more?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileHits> for FileHits {
+            fn from(value: super::FileHits) -> Self {
+                Self {
+                    items: Ok(value.items),
+                    more: Ok(value.more),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileInfo {
+            etag: ::std::result::Result<::std::string::String, ::std::string::String>,
+            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
+            mode: ::std::result::Result<u32, ::std::string::String>,
+            modified_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+            target: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            target_kind: ::std::result::Result<
+                ::std::option::Option<super::FileKind>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FileInfo {
+            fn default() -> Self {
+                Self {
+                    etag: Err("no value supplied for etag".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    mode: Err("no value supplied for mode".to_string()),
+                    modified_at: Err("no value supplied for modified_at".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                    target: Ok(Default::default()),
+                    target_kind: Ok(Default::default()),
+                }
+            }
+        }
+        impl FileInfo {
+            pub fn etag<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.etag = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for etag: {e}")
+                    });
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn mode<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mode = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mode: {e}")
+                    });
+                self
+            }
+            pub fn modified_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.modified_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for modified_at: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+            pub fn target<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.target = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for target: {e}")
+                    });
+                self
+            }
+            pub fn target_kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::FileKind>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.target_kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for target_kind: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileInfo> for super::FileInfo {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileInfo,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    etag: value.etag?,
+                    kind: value.kind?,
+                    mode: value.mode?,
+                    modified_at: value.modified_at?,
+                    name: value.name?,
+                    path: value.path?,
+                    size_bytes: value.size_bytes?,
+                    target: value.target?,
+                    target_kind: value.target_kind?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileInfo> for FileInfo {
+            fn from(value: super::FileInfo) -> Self {
+                Self {
+                    etag: Ok(value.etag),
+                    kind: Ok(value.kind),
+                    mode: Ok(value.mode),
+                    modified_at: Ok(value.modified_at),
+                    name: Ok(value.name),
+                    path: Ok(value.path),
+                    size_bytes: Ok(value.size_bytes),
+                    target: Ok(value.target),
+                    target_kind: Ok(value.target_kind),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileLink {
+            expires_in_seconds: ::std::result::Result<u64, ::std::string::String>,
+            url: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileLink {
+            fn default() -> Self {
+                Self {
+                    expires_in_seconds: Err(
+                        "no value supplied for expires_in_seconds".to_string(),
+                    ),
+                    url: Err("no value supplied for url".to_string()),
+                }
+            }
+        }
+        impl FileLink {
+            pub fn expires_in_seconds<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.expires_in_seconds = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for expires_in_seconds: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for url: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileLink> for super::FileLink {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileLink,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    expires_in_seconds: value.expires_in_seconds?,
+                    url: value.url?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileLink> for FileLink {
+            fn from(value: super::FileLink) -> Self {
+                Self {
+                    expires_in_seconds: Ok(value.expires_in_seconds),
+                    url: Ok(value.url),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileMove {
+            from: ::std::result::Result<super::FilePath, ::std::string::String>,
+            to: ::std::result::Result<super::FilePath, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileMove {
+            fn default() -> Self {
+                Self {
+                    from: Err("no value supplied for from".to_string()),
+                    to: Err("no value supplied for to".to_string()),
+                }
+            }
+        }
+        impl FileMove {
+            pub fn from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for from: {e}")
+                    });
+                self
+            }
+            pub fn to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.to = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for to: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileMove> for super::FileMove {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileMove,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    from: value.from?,
+                    to: value.to?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileMove> for FileMove {
+            fn from(value: super::FileMove) -> Self {
+                Self {
+                    from: Ok(value.from),
+                    to: Ok(value.to),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileMoves {
+            moves: ::std::result::Result<
+                ::std::vec::Vec<super::FileMove>,
+                ::std::string::String,
+            >,
+            replace: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FileMoves {
+            fn default() -> Self {
+                Self {
+                    moves: Err("no value supplied for moves".to_string()),
+                    replace: Ok(Default::default()),
+                }
+            }
+        }
+        impl FileMoves {
+            pub fn moves<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FileMove>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.moves = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for moves: {e}")
+                    });
+                self
+            }
+            pub fn replace<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.replace = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for replace: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileMoves> for super::FileMoves {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileMoves,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    moves: value.moves?,
+                    replace: value.replace?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileMoves> for FileMoves {
+            fn from(value: super::FileMoves) -> Self {
+                Self {
+                    moves: Ok(value.moves),
+                    replace: Ok(value.replace),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FilePage {
+            folder: ::std::result::Result<super::FileInfo, ::std::string::String>,
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::FileInfo>,
+                ::std::string::String,
+            >,
+            limit_bytes: ::std::result::Result<u64, ::std::string::String>,
+            total: ::std::result::Result<u64, ::std::string::String>,
+            used_bytes: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for FilePage {
+            fn default() -> Self {
+                Self {
+                    folder: Err("no value supplied for folder".to_string()),
+                    items: Err("no value supplied for items".to_string()),
+                    limit_bytes: Err("no value supplied for limit_bytes".to_string()),
+                    total: Err("no value supplied for total".to_string()),
+                    used_bytes: Err("no value supplied for used_bytes".to_string()),
+                }
+            }
+        }
+        impl FilePage {
+            pub fn folder<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileInfo>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.folder = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for folder: {e}")
+                    });
+                self
+            }
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FileInfo>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+            pub fn limit_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.limit_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for limit_bytes: {e}")
+                    });
+                self
+            }
+            pub fn total<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.total = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for total: {e}")
+                    });
+                self
+            }
+            pub fn used_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.used_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for used_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FilePage> for super::FilePage {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FilePage,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    folder: value.folder?,
+                    items: value.items?,
+                    limit_bytes: value.limit_bytes?,
+                    total: value.total?,
+                    used_bytes: value.used_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FilePage> for FilePage {
+            fn from(value: super::FilePage) -> Self {
+                Self {
+                    folder: Ok(value.folder),
+                    items: Ok(value.items),
+                    limit_bytes: Ok(value.limit_bytes),
+                    total: Ok(value.total),
+                    used_bytes: Ok(value.used_bytes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileTaskRequest {
+            task: ::std::result::Result<super::FileTask, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileTaskRequest {
+            fn default() -> Self {
+                Self {
+                    task: Err("no value supplied for task".to_string()),
+                }
+            }
+        }
+        impl FileTaskRequest {
+            pub fn task<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileTask>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.task = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for task: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileTaskRequest> for super::FileTaskRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileTaskRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { task: value.task? })
+            }
+        }
+        impl ::std::convert::From<super::FileTaskRequest> for FileTaskRequest {
+            fn from(value: super::FileTaskRequest) -> Self {
+                Self { task: Ok(value.task) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileVersion {
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            replaced_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            replaced_by: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileVersion {
+            fn default() -> Self {
+                Self {
+                    id: Err("no value supplied for id".to_string()),
+                    replaced_at: Err("no value supplied for replaced_at".to_string()),
+                    replaced_by: Err("no value supplied for replaced_by".to_string()),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                }
+            }
+        }
+        impl FileVersion {
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn replaced_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.replaced_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for replaced_at: {e}")
+                    });
+                self
+            }
+            pub fn replaced_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.replaced_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for replaced_by: {e}")
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileVersion> for super::FileVersion {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileVersion,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    id: value.id?,
+                    replaced_at: value.replaced_at?,
+                    replaced_by: value.replaced_by?,
+                    size_bytes: value.size_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileVersion> for FileVersion {
+            fn from(value: super::FileVersion) -> Self {
+                Self {
+                    id: Ok(value.id),
+                    replaced_at: Ok(value.replaced_at),
+                    replaced_by: Ok(value.replaced_by),
+                    size_bytes: Ok(value.size_bytes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FilesMode {
+            mode: ::std::result::Result<u32, ::std::string::String>,
+            paths: ::std::result::Result<
+                ::std::vec::Vec<super::FilePath>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FilesMode {
+            fn default() -> Self {
+                Self {
+                    mode: Err("no value supplied for mode".to_string()),
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl FilesMode {
+            pub fn mode<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mode = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mode: {e}")
+                    });
+                self
+            }
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FilePath>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FilesMode> for super::FilesMode {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FilesMode,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    mode: value.mode?,
+                    paths: value.paths?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FilesMode> for FilesMode {
+            fn from(value: super::FilesMode) -> Self {
+                Self {
+                    mode: Ok(value.mode),
+                    paths: Ok(value.paths),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FolderSize {
+            disk_bytes: ::std::result::Result<u64, ::std::string::String>,
+            files: ::std::result::Result<u64, ::std::string::String>,
+            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+        }
+        impl ::std::default::Default for FolderSize {
+            fn default() -> Self {
+                Self {
+                    disk_bytes: Err("no value supplied for disk_bytes".to_string()),
+                    files: Err("no value supplied for files".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                }
+            }
+        }
+        impl FolderSize {
+            pub fn disk_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.disk_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for disk_bytes: {e}")
+                    });
+                self
+            }
+            pub fn files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for files: {e}")
+                    });
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FolderSize> for super::FolderSize {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FolderSize,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    disk_bytes: value.disk_bytes?,
+                    files: value.files?,
+                    kind: value.kind?,
+                    path: value.path?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FolderSize> for FolderSize {
+            fn from(value: super::FolderSize) -> Self {
+                Self {
+                    disk_bytes: Ok(value.disk_bytes),
+                    files: Ok(value.files),
+                    kind: Ok(value.kind),
+                    path: Ok(value.path),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FolderSizes {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::FolderSize>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FolderSizes {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl FolderSizes {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FolderSize>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FolderSizes> for super::FolderSizes {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FolderSizes,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::FolderSizes> for FolderSizes {
+            fn from(value: super::FolderSizes) -> Self {
+                Self { items: Ok(value.items) }
             }
         }
         #[derive(Clone, Debug)]
@@ -7052,6 +8853,108 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct NewFolder {
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+        }
+        impl ::std::default::Default for NewFolder {
+            fn default() -> Self {
+                Self {
+                    path: Err("no value supplied for path".to_string()),
+                }
+            }
+        }
+        impl NewFolder {
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<NewFolder> for super::NewFolder {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: NewFolder,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { path: value.path? })
+            }
+        }
+        impl ::std::convert::From<super::NewFolder> for NewFolder {
+            fn from(value: super::NewFolder) -> Self {
+                Self { path: Ok(value.path) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct NewLink {
+            format: ::std::result::Result<
+                ::std::option::Option<super::ArchiveFormat>,
+                ::std::string::String,
+            >,
+            paths: ::std::result::Result<
+                ::std::vec::Vec<super::FilePath>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for NewLink {
+            fn default() -> Self {
+                Self {
+                    format: Ok(Default::default()),
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl NewLink {
+            pub fn format<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::ArchiveFormat>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.format = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for format: {e}")
+                    });
+                self
+            }
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FilePath>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<NewLink> for super::NewLink {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: NewLink,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    format: value.format?,
+                    paths: value.paths?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::NewLink> for NewLink {
+            fn from(value: super::NewLink) -> Self {
+                Self {
+                    format: Ok(value.format),
+                    paths: Ok(value.paths),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct NewPassword {
             password: ::std::result::Result<
                 ::std::string::String,
@@ -7091,6 +8994,83 @@ pub mod types {
             fn from(value: super::NewPassword) -> Self {
                 Self {
                     password: Ok(value.password),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct NewUpload {
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            replace: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for NewUpload {
+            fn default() -> Self {
+                Self {
+                    path: Err("no value supplied for path".to_string()),
+                    replace: Ok(Default::default()),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                }
+            }
+        }
+        impl NewUpload {
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn replace<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.replace = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for replace: {e}")
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<NewUpload> for super::NewUpload {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: NewUpload,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    path: value.path?,
+                    replace: value.replace?,
+                    size_bytes: value.size_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::NewUpload> for NewUpload {
+            fn from(value: super::NewUpload) -> Self {
+                Self {
+                    path: Ok(value.path),
+                    replace: Ok(value.replace),
+                    size_bytes: Ok(value.size_bytes),
                 }
             }
         }
@@ -7210,6 +9190,248 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Operation {
+            done_bytes: ::std::result::Result<u64, ::std::string::String>,
+            done_files: ::std::result::Result<u64, ::std::string::String>,
+            ended_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            started_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            started_by: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            state: ::std::result::Result<super::OperationState, ::std::string::String>,
+            task: ::std::result::Result<super::FileTask, ::std::string::String>,
+            total_bytes: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Operation {
+            fn default() -> Self {
+                Self {
+                    done_bytes: Err("no value supplied for done_bytes".to_string()),
+                    done_files: Err("no value supplied for done_files".to_string()),
+                    ended_at: Ok(Default::default()),
+                    id: Err("no value supplied for id".to_string()),
+                    problem: Ok(Default::default()),
+                    started_at: Err("no value supplied for started_at".to_string()),
+                    started_by: Err("no value supplied for started_by".to_string()),
+                    state: Err("no value supplied for state".to_string()),
+                    task: Err("no value supplied for task".to_string()),
+                    total_bytes: Ok(Default::default()),
+                }
+            }
+        }
+        impl Operation {
+            pub fn done_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.done_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for done_bytes: {e}")
+                    });
+                self
+            }
+            pub fn done_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.done_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for done_files: {e}")
+                    });
+                self
+            }
+            pub fn ended_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ended_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ended_at: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for problem: {e}")
+                    });
+                self
+            }
+            pub fn started_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.started_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for started_at: {e}")
+                    });
+                self
+            }
+            pub fn started_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.started_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for started_by: {e}")
+                    });
+                self
+            }
+            pub fn state<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::OperationState>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.state = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for state: {e}")
+                    });
+                self
+            }
+            pub fn task<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileTask>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.task = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for task: {e}")
+                    });
+                self
+            }
+            pub fn total_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.total_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for total_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Operation> for super::Operation {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Operation,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    done_bytes: value.done_bytes?,
+                    done_files: value.done_files?,
+                    ended_at: value.ended_at?,
+                    id: value.id?,
+                    problem: value.problem?,
+                    started_at: value.started_at?,
+                    started_by: value.started_by?,
+                    state: value.state?,
+                    task: value.task?,
+                    total_bytes: value.total_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Operation> for Operation {
+            fn from(value: super::Operation) -> Self {
+                Self {
+                    done_bytes: Ok(value.done_bytes),
+                    done_files: Ok(value.done_files),
+                    ended_at: Ok(value.ended_at),
+                    id: Ok(value.id),
+                    problem: Ok(value.problem),
+                    started_at: Ok(value.started_at),
+                    started_by: Ok(value.started_by),
+                    state: Ok(value.state),
+                    task: Ok(value.task),
+                    total_bytes: Ok(value.total_bytes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct OperationList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::Operation>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for OperationList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl OperationList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::Operation>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<OperationList> for super::OperationList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: OperationList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::OperationList> for OperationList {
+            fn from(value: super::OperationList) -> Self {
+                Self { items: Ok(value.items) }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct OwnerUpdate {
             owner_id: ::std::result::Result<super::UserId, ::std::string::String>,
         }
@@ -7315,6 +9537,47 @@ pub mod types {
                     current_password: Ok(value.current_password),
                     new_password: Ok(value.new_password),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct PathList {
+            paths: ::std::result::Result<
+                ::std::vec::Vec<super::FilePath>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for PathList {
+            fn default() -> Self {
+                Self {
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl PathList {
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FilePath>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<PathList> for super::PathList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: PathList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { paths: value.paths? })
+            }
+        }
+        impl ::std::convert::From<super::PathList> for PathList {
+            fn from(value: super::PathList) -> Self {
+                Self { paths: Ok(value.paths) }
             }
         }
         #[derive(Clone, Debug)]
@@ -7717,6 +9980,47 @@ pub mod types {
                     name: Ok(value.name),
                     version: Ok(value.version),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct RestoreFiles {
+            ids: ::std::result::Result<
+                ::std::vec::Vec<::uuid::Uuid>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for RestoreFiles {
+            fn default() -> Self {
+                Self {
+                    ids: Err("no value supplied for ids".to_string()),
+                }
+            }
+        }
+        impl RestoreFiles {
+            pub fn ids<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::uuid::Uuid>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ids = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ids: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RestoreFiles> for super::RestoreFiles {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RestoreFiles,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { ids: value.ids? })
+            }
+        }
+        impl ::std::convert::From<super::RestoreFiles> for RestoreFiles {
+            fn from(value: super::RestoreFiles) -> Self {
+                Self { ids: Ok(value.ids) }
             }
         }
         #[derive(Clone, Debug)]
@@ -9826,6 +12130,284 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct TrashItem {
+            deleted_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            deleted_by: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for TrashItem {
+            fn default() -> Self {
+                Self {
+                    deleted_at: Err("no value supplied for deleted_at".to_string()),
+                    deleted_by: Err("no value supplied for deleted_by".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                }
+            }
+        }
+        impl TrashItem {
+            pub fn deleted_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.deleted_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for deleted_at: {e}")
+                    });
+                self
+            }
+            pub fn deleted_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.deleted_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for deleted_by: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TrashItem> for super::TrashItem {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TrashItem,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    deleted_at: value.deleted_at?,
+                    deleted_by: value.deleted_by?,
+                    id: value.id?,
+                    kind: value.kind?,
+                    path: value.path?,
+                    size_bytes: value.size_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TrashItem> for TrashItem {
+            fn from(value: super::TrashItem) -> Self {
+                Self {
+                    deleted_at: Ok(value.deleted_at),
+                    deleted_by: Ok(value.deleted_by),
+                    id: Ok(value.id),
+                    kind: Ok(value.kind),
+                    path: Ok(value.path),
+                    size_bytes: Ok(value.size_bytes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TrashList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::TrashItem>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TrashList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl TrashList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::TrashItem>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TrashList> for super::TrashList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TrashList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::TrashList> for TrashList {
+            fn from(value: super::TrashList) -> Self {
+                Self { items: Ok(value.items) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Upload {
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            received_bytes: ::std::result::Result<u64, ::std::string::String>,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+            started_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Upload {
+            fn default() -> Self {
+                Self {
+                    id: Err("no value supplied for id".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                    received_bytes: Err(
+                        "no value supplied for received_bytes".to_string(),
+                    ),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                    started_at: Err("no value supplied for started_at".to_string()),
+                }
+            }
+        }
+        impl Upload {
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn received_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.received_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for received_bytes: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+            pub fn started_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.started_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for started_at: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Upload> for super::Upload {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Upload,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    id: value.id?,
+                    path: value.path?,
+                    received_bytes: value.received_bytes?,
+                    size_bytes: value.size_bytes?,
+                    started_at: value.started_at?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Upload> for Upload {
+            fn from(value: super::Upload) -> Self {
+                Self {
+                    id: Ok(value.id),
+                    path: Ok(value.path),
+                    received_bytes: Ok(value.received_bytes),
+                    size_bytes: Ok(value.size_bytes),
+                    started_at: Ok(value.started_at),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct User {
             container_count: ::std::result::Result<i64, ::std::string::String>,
             created_at: ::std::result::Result<
@@ -10279,6 +12861,47 @@ pub mod types {
                     suspended: Ok(value.suspended),
                     username: Ok(value.username),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct VersionList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::FileVersion>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for VersionList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl VersionList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FileVersion>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<VersionList> for super::VersionList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: VersionList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::VersionList> for VersionList {
+            fn from(value: super::VersionList) -> Self {
+                Self { items: Ok(value.items) }
             }
         }
     }
@@ -11222,6 +13845,391 @@ let response = client.list_container_activity()
     pub fn list_container_activity(&self) -> builder::ListContainerActivity<'_> {
         builder::ListContainerActivity::new(self)
     }
+    /**A part of a folder's content
+
+Sends a `GET` request to `/api/v1/containers/{id}/files`
+
+Arguments:
+- `id`
+- `descending`: Whether the order is turned round.
+- `limit`: How many come at most, 1 to 2,000; 500 unless given.
+- `offset`: How many are left out first.
+- `path`: The folder; the container's own unless given.
+- `search`: Only names that hold this.
+- `sort`: By what it is sorted; by name unless given. Folders come first.
+```ignore
+let response = client.list_files()
+    .id(id)
+    .descending(descending)
+    .limit(limit)
+    .offset(offset)
+    .path(path)
+    .search(search)
+    .sort(sort)
+    .send()
+    .await;
+```*/
+    pub fn list_files(&self) -> builder::ListFiles<'_> {
+        builder::ListFiles::new(self)
+    }
+    /**What is at a path
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/info`
+
+Arguments:
+- `id`
+- `path`: Its path.
+```ignore
+let response = client.get_file()
+    .id(id)
+    .path(path)
+    .send()
+    .await;
+```*/
+    pub fn get_file(&self) -> builder::GetFile<'_> {
+        builder::GetFile::new(self)
+    }
+    /**Make a folder
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/folders`
+
+```ignore
+let response = client.create_folder()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn create_folder(&self) -> builder::CreateFolder<'_> {
+        builder::CreateFolder::new(self)
+    }
+    /**Rename and move files and folders
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/moves`
+
+```ignore
+let response = client.move_files()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn move_files(&self) -> builder::MoveFiles<'_> {
+        builder::MoveFiles::new(self)
+    }
+    /**Change permission bits
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/mode`
+
+```ignore
+let response = client.set_files_mode()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn set_files_mode(&self) -> builder::SetFilesMode<'_> {
+        builder::SetFilesMode::new(self)
+    }
+    /**What is in the trash, the newest first
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/trash`
+
+```ignore
+let response = client.list_trash()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn list_trash(&self) -> builder::ListTrash<'_> {
+        builder::ListTrash::new(self)
+    }
+    /**Put files and folders into the trash. They count against the disk limit until it is emptied
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/trash`
+
+```ignore
+let response = client.discard_files()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn discard_files(&self) -> builder::DiscardFiles<'_> {
+        builder::DiscardFiles::new(self)
+    }
+    /**Put back from the trash, each to where it was
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/trash/restore`
+
+```ignore
+let response = client.restore_files()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn restore_files(&self) -> builder::RestoreFiles<'_> {
+        builder::RestoreFiles::new(self)
+    }
+    /**Remove from the trash for good: what is named, or everything
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/trash/empty`
+
+```ignore
+let response = client.empty_trash()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn empty_trash(&self) -> builder::EmptyTrash<'_> {
+        builder::EmptyTrash::new(self)
+    }
+    /**Look for files by their names and by what is in them. It stops after 10 seconds or 500 hits and says so
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/search`
+
+Arguments:
+- `id`
+- `content`: Text in the file, without regard to case. Needs the permission to open files.
+- `name`: Part of the name; `*` and `?` stand for any letters.
+- `path`: The folder to look in; the container's own unless given.
+```ignore
+let response = client.search_files()
+    .id(id)
+    .content(content)
+    .name(name)
+    .path(path)
+    .send()
+    .await;
+```*/
+    pub fn search_files(&self) -> builder::SearchFiles<'_> {
+        builder::SearchFiles::new(self)
+    }
+    /**What a folder's content takes on disk, the largest first
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/sizes`
+
+Arguments:
+- `id`
+- `path`: Its path.
+```ignore
+let response = client.measure_folder()
+    .id(id)
+    .path(path)
+    .send()
+    .await;
+```*/
+    pub fn measure_folder(&self) -> builder::MeasureFolder<'_> {
+        builder::MeasureFolder::new(self)
+    }
+    /**A file's checksum
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/checksum`
+
+Arguments:
+- `id`
+- `algorithm`: The algorithm; SHA-256 unless given.
+- `path`: Its path.
+```ignore
+let response = client.get_file_checksum()
+    .id(id)
+    .algorithm(algorithm)
+    .path(path)
+    .send()
+    .await;
+```*/
+    pub fn get_file_checksum(&self) -> builder::GetFileChecksum<'_> {
+        builder::GetFileChecksum::new(self)
+    }
+    /**Earlier versions of a text file that was edited, the newest first
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/versions`
+
+Arguments:
+- `id`
+- `path`: Its path.
+```ignore
+let response = client.list_file_versions()
+    .id(id)
+    .path(path)
+    .send()
+    .await;
+```*/
+    pub fn list_file_versions(&self) -> builder::ListFileVersions<'_> {
+        builder::ListFileVersions::new(self)
+    }
+    /**What goes on by itself, the newest first; what has ended is listed for an hour
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/operations`
+
+```ignore
+let response = client.list_file_operations()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn list_file_operations(&self) -> builder::ListFileOperations<'_> {
+        builder::ListFileOperations::new(self)
+    }
+    /**Copy, delete for good, make or unpack an archive, or fetch a file from a web address. Answered when it has begun
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/operations`
+
+```ignore
+let response = client.start_file_operation()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn start_file_operation(&self) -> builder::StartFileOperation<'_> {
+        builder::StartFileOperation::new(self)
+    }
+    /**Stop what goes on by itself, or forget what has ended
+
+Sends a `DELETE` request to `/api/v1/containers/{id}/files/operations/{operation_id}`
+
+```ignore
+let response = client.cancel_file_operation()
+    .id(id)
+    .operation_id(operation_id)
+    .send()
+    .await;
+```*/
+    pub fn cancel_file_operation(&self) -> builder::CancelFileOperation<'_> {
+        builder::CancelFileOperation::new(self)
+    }
+    /**A file's content. `Range` is honoured. It comes as an attachment, never as a page
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/content`
+
+Arguments:
+- `id`
+- `path`: The file.
+- `unpack`: Whether a compressed log comes as the text in it, up to 64 MiB.
+- `version`: An earlier version of it.
+```ignore
+let response = client.read_file()
+    .id(id)
+    .path(path)
+    .unpack(unpack)
+    .version(version)
+    .send()
+    .await;
+```*/
+    pub fn read_file(&self) -> builder::ReadFile<'_> {
+        builder::ReadFile::new(self)
+    }
+    /**Save a file as a whole. A text file's version before it is kept
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/content`
+
+Arguments:
+- `id`
+- `etag`: The version that the writer saw: another one there is not replaced. Empty: only where there is no file yet, which is all
+that the permission to create files allows. Absent: in any case.
+- `path`: The file; folders on the way are made.
+- `body`
+```ignore
+let response = client.write_file()
+    .id(id)
+    .etag(etag)
+    .path(path)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn write_file(&self) -> builder::WriteFile<'_> {
+        builder::WriteFile::new(self)
+    }
+    /**A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again. It is
+worth nothing once the session or the access of whoever made it has ended
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/links`
+
+```ignore
+let response = client.link_files()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn link_files(&self) -> builder::LinkFiles<'_> {
+        builder::LinkFiles::new(self)
+    }
+    /**What a link stands for. `Range` is honoured for a single file
+
+Sends a `GET` request to `/api/v1/downloads`
+
+Arguments:
+- `token`: What `link_files` gave.
+```ignore
+let response = client.download()
+    .token(token)
+    .send()
+    .await;
+```*/
+    pub fn download(&self) -> builder::Download<'_> {
+        builder::Download::new(self)
+    }
+    /**Begin to send a file in pieces. It appears when it is whole
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/uploads`
+
+```ignore
+let response = client.begin_upload()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn begin_upload(&self) -> builder::BeginUpload<'_> {
+        builder::BeginUpload::new(self)
+    }
+    /**How far an upload is: its next piece begins at `received_bytes`
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/uploads/{upload_id}`
+
+```ignore
+let response = client.get_upload()
+    .id(id)
+    .upload_id(upload_id)
+    .send()
+    .await;
+```*/
+    pub fn get_upload(&self) -> builder::GetUpload<'_> {
+        builder::GetUpload::new(self)
+    }
+    /**Forget an upload and what was received of it
+
+Sends a `DELETE` request to `/api/v1/containers/{id}/files/uploads/{upload_id}`
+
+```ignore
+let response = client.abort_upload()
+    .id(id)
+    .upload_id(upload_id)
+    .send()
+    .await;
+```*/
+    pub fn abort_upload(&self) -> builder::AbortUpload<'_> {
+        builder::AbortUpload::new(self)
+    }
+    /**Put an upload that is whole where it belongs
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/finish`
+
+```ignore
+let response = client.finish_upload()
+    .id(id)
+    .upload_id(upload_id)
+    .send()
+    .await;
+```*/
+    pub fn finish_upload(&self) -> builder::FinishUpload<'_> {
+        builder::FinishUpload::new(self)
+    }
     /**What everybody did, the newest first
 
 Sends a `GET` request to `/api/v1/activity`
@@ -11248,6 +14256,27 @@ let response = client.list_activity()
 ```*/
     pub fn list_activity(&self) -> builder::ListActivity<'_> {
         builder::ListActivity::new(self)
+    }
+    /**The next piece of an upload
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/content`
+
+Arguments:
+- `id`
+- `upload_id`
+- `offset`: At what has been received already.
+- `body`
+```ignore
+let response = client.send_piece()
+    .id(id)
+    .upload_id(upload_id)
+    .offset(offset)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn send_piece(&self) -> builder::SendPiece<'_> {
+        builder::SendPiece::new(self)
     }
 }
 /// Types for composing operation parameters.
@@ -16777,6 +19806,2502 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::list_files`]
+
+[`Client::list_files`]: super::Client::list_files*/
+    #[derive(Debug, Clone)]
+    pub struct ListFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        descending: Result<Option<bool>, String>,
+        limit: Result<Option<u64>, String>,
+        offset: Result<Option<u64>, String>,
+        path: Result<Option<::std::string::String>, String>,
+        search: Result<Option<::std::string::String>, String>,
+        sort: Result<Option<types::FileSort>, String>,
+    }
+    impl<'a> ListFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                descending: Ok(None),
+                limit: Ok(None),
+                offset: Ok(None),
+                path: Ok(None),
+                search: Ok(None),
+                sort: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn descending<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.descending = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for descending failed".to_string());
+            self
+        }
+        pub fn limit<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.limit = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `u64` for limit failed".to_string());
+            self
+        }
+        pub fn offset<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.offset = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `u64` for offset failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn search<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.search = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for search failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn sort<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::FileSort>,
+        {
+            self.sort = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `FileSort` for sort failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FilePage>, Error<types::Problem>> {
+            let Self { client, id, descending, limit, offset, path, search, sort } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let descending = descending.map_err(Error::InvalidRequest)?;
+            let limit = limit.map_err(Error::InvalidRequest)?;
+            let offset = offset.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let search = search.map_err(Error::InvalidRequest)?;
+            let sort = sort.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("descending", &descending))
+                .query(&progenitor_client::QueryParam::new("limit", &limit))
+                .query(&progenitor_client::QueryParam::new("offset", &offset))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("search", &search))
+                .query(&progenitor_client::QueryParam::new("sort", &sort))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_file`]
+
+[`Client::get_file`]: super::Client::get_file*/
+    #[derive(Debug, Clone)]
+    pub struct GetFile<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        path: Result<::std::string::String, String>,
+    }
+    impl<'a> GetFile<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                path: Err("path was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/info`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self { client, id, path } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/info", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_file",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::create_folder`]
+
+[`Client::create_folder`]: super::Client::create_folder*/
+    #[derive(Debug, Clone)]
+    pub struct CreateFolder<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::NewFolder, String>,
+    }
+    impl<'a> CreateFolder<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::NewFolder>,
+            <V as std::convert::TryInto<types::NewFolder>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `NewFolder` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::NewFolder) -> types::builder::NewFolder,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/folders`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::NewFolder::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/folders", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "create_folder",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::move_files`]
+
+[`Client::move_files`]: super::Client::move_files*/
+    #[derive(Debug, Clone)]
+    pub struct MoveFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::FileMoves, String>,
+    }
+    impl<'a> MoveFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::FileMoves>,
+            <V as std::convert::TryInto<types::FileMoves>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `FileMoves` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::FileMoves) -> types::builder::FileMoves,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/moves`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::FileMoves::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/moves", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "move_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::set_files_mode`]
+
+[`Client::set_files_mode`]: super::Client::set_files_mode*/
+    #[derive(Debug, Clone)]
+    pub struct SetFilesMode<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::FilesMode, String>,
+    }
+    impl<'a> SetFilesMode<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::FilesMode>,
+            <V as std::convert::TryInto<types::FilesMode>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `FilesMode` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::FilesMode) -> types::builder::FilesMode,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/mode`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::FilesMode::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/mode", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "set_files_mode",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_trash`]
+
+[`Client::list_trash`]: super::Client::list_trash*/
+    #[derive(Debug, Clone)]
+    pub struct ListTrash<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> ListTrash<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/trash`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TrashList>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/trash", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_trash",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::discard_files`]
+
+[`Client::discard_files`]: super::Client::discard_files*/
+    #[derive(Debug, Clone)]
+    pub struct DiscardFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::PathList, String>,
+    }
+    impl<'a> DiscardFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::PathList>,
+            <V as std::convert::TryInto<types::PathList>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| format!("conversion to `PathList` for body failed: {}", s));
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::PathList) -> types::builder::PathList,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/trash`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TrashList>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::PathList::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/trash", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "discard_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::restore_files`]
+
+[`Client::restore_files`]: super::Client::restore_files*/
+    #[derive(Debug, Clone)]
+    pub struct RestoreFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::RestoreFiles, String>,
+    }
+    impl<'a> RestoreFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::RestoreFiles>,
+            <V as std::convert::TryInto<types::RestoreFiles>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `RestoreFiles` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::RestoreFiles,
+            ) -> types::builder::RestoreFiles,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/trash/restore`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::RestoreFiles::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/trash/restore", client.baseurl,
+                encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "restore_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::empty_trash`]
+
+[`Client::empty_trash`]: super::Client::empty_trash*/
+    #[derive(Debug, Clone)]
+    pub struct EmptyTrash<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::EmptyTrash, String>,
+    }
+    impl<'a> EmptyTrash<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::EmptyTrash>,
+            <V as std::convert::TryInto<types::EmptyTrash>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `EmptyTrash` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::EmptyTrash,
+            ) -> types::builder::EmptyTrash,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/trash/empty`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::EmptyTrash::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/trash/empty", client.baseurl,
+                encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "empty_trash",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::search_files`]
+
+[`Client::search_files`]: super::Client::search_files*/
+    #[derive(Debug, Clone)]
+    pub struct SearchFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        content: Result<Option<::std::string::String>, String>,
+        name: Result<Option<::std::string::String>, String>,
+        path: Result<Option<::std::string::String>, String>,
+    }
+    impl<'a> SearchFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                content: Ok(None),
+                name: Ok(None),
+                path: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn content<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.content = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for content failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn name<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.name = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for name failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/search`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileHits>, Error<types::Problem>> {
+            let Self { client, id, content, name, path } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let content = content.map_err(Error::InvalidRequest)?;
+            let name = name.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/search", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("content", &content))
+                .query(&progenitor_client::QueryParam::new("name", &name))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "search_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::measure_folder`]
+
+[`Client::measure_folder`]: super::Client::measure_folder*/
+    #[derive(Debug, Clone)]
+    pub struct MeasureFolder<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        path: Result<::std::string::String, String>,
+    }
+    impl<'a> MeasureFolder<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                path: Err("path was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/sizes`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FolderSizes>, Error<types::Problem>> {
+            let Self { client, id, path } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/sizes", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "measure_folder",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_file_checksum`]
+
+[`Client::get_file_checksum`]: super::Client::get_file_checksum*/
+    #[derive(Debug, Clone)]
+    pub struct GetFileChecksum<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        algorithm: Result<Option<types::ChecksumKind>, String>,
+        path: Result<::std::string::String, String>,
+    }
+    impl<'a> GetFileChecksum<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                algorithm: Ok(None),
+                path: Err("path was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn algorithm<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ChecksumKind>,
+        {
+            self.algorithm = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `ChecksumKind` for algorithm failed".to_string()
+                });
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/checksum`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Checksum>, Error<types::Problem>> {
+            let Self { client, id, algorithm, path } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let algorithm = algorithm.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/checksum", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("algorithm", &algorithm))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_file_checksum",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_file_versions`]
+
+[`Client::list_file_versions`]: super::Client::list_file_versions*/
+    #[derive(Debug, Clone)]
+    pub struct ListFileVersions<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        path: Result<::std::string::String, String>,
+    }
+    impl<'a> ListFileVersions<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                path: Err("path was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/versions`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::VersionList>, Error<types::Problem>> {
+            let Self { client, id, path } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/versions", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_file_versions",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_file_operations`]
+
+[`Client::list_file_operations`]: super::Client::list_file_operations*/
+    #[derive(Debug, Clone)]
+    pub struct ListFileOperations<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> ListFileOperations<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/operations`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::OperationList>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/operations", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_file_operations",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::start_file_operation`]
+
+[`Client::start_file_operation`]: super::Client::start_file_operation*/
+    #[derive(Debug, Clone)]
+    pub struct StartFileOperation<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::FileTaskRequest, String>,
+    }
+    impl<'a> StartFileOperation<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::FileTaskRequest>,
+            <V as std::convert::TryInto<
+                types::FileTaskRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `FileTaskRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::FileTaskRequest,
+            ) -> types::builder::FileTaskRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/operations`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Operation>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::FileTaskRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/operations", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "start_file_operation",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                202u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::cancel_file_operation`]
+
+[`Client::cancel_file_operation`]: super::Client::cancel_file_operation*/
+    #[derive(Debug, Clone)]
+    pub struct CancelFileOperation<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        operation_id: Result<::uuid::Uuid, String>,
+    }
+    impl<'a> CancelFileOperation<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                operation_id: Err("operation_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn operation_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.operation_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for operation_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/containers/{id}/files/operations/{operation_id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, operation_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let operation_id = operation_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/operations/{}", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& operation_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "cancel_file_operation",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::read_file`]
+
+[`Client::read_file`]: super::Client::read_file*/
+    #[derive(Debug, Clone)]
+    pub struct ReadFile<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        path: Result<::std::string::String, String>,
+        unpack: Result<Option<bool>, String>,
+        version: Result<Option<::uuid::Uuid>, String>,
+    }
+    impl<'a> ReadFile<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                path: Err("path was not initialized".to_string()),
+                unpack: Ok(None),
+                version: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn unpack<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.unpack = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for unpack failed".to_string());
+            self
+        }
+        pub fn version<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.version = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for version failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/content`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
+            let Self { client, id, path, unpack, version } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let unpack = unpack.map_err(Error::InvalidRequest)?;
+            let version = version.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/content", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("unpack", &unpack))
+                .query(&progenitor_client::QueryParam::new("version", &version))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "read_file",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => Ok(ResponseValue::stream(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::write_file`]
+
+[`Client::write_file`]: super::Client::write_file*/
+    #[derive(Debug)]
+    pub struct WriteFile<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        etag: Result<Option<::std::string::String>, String>,
+        path: Result<::std::string::String, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> WriteFile<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                etag: Ok(None),
+                path: Err("path was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn etag<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.etag = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for etag failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/content`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self { client, id, etag, path, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let etag = etag.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/content", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(&progenitor_client::QueryParam::new("etag", &etag))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "write_file",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::link_files`]
+
+[`Client::link_files`]: super::Client::link_files*/
+    #[derive(Debug, Clone)]
+    pub struct LinkFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::NewLink, String>,
+    }
+    impl<'a> LinkFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::NewLink>,
+            <V as std::convert::TryInto<types::NewLink>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| format!("conversion to `NewLink` for body failed: {}", s));
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::NewLink) -> types::builder::NewLink,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/links`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileLink>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::NewLink::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/links", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "link_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::download`]
+
+[`Client::download`]: super::Client::download*/
+    #[derive(Debug, Clone)]
+    pub struct Download<'a> {
+        client: &'a super::Client,
+        token: Result<::std::string::String, String>,
+    }
+    impl<'a> Download<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                token: Err("token was not initialized".to_string()),
+            }
+        }
+        pub fn token<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.token = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for token failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/downloads`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
+            let Self { client, token } = self;
+            let token = token.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/downloads", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .query(&progenitor_client::QueryParam::new("token", &token))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "download",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => Ok(ResponseValue::stream(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::begin_upload`]
+
+[`Client::begin_upload`]: super::Client::begin_upload*/
+    #[derive(Debug, Clone)]
+    pub struct BeginUpload<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::NewUpload, String>,
+    }
+    impl<'a> BeginUpload<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::NewUpload>,
+            <V as std::convert::TryInto<types::NewUpload>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `NewUpload` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::NewUpload) -> types::builder::NewUpload,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/uploads`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Upload>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::NewUpload::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "begin_upload",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_upload`]
+
+[`Client::get_upload`]: super::Client::get_upload*/
+    #[derive(Debug, Clone)]
+    pub struct GetUpload<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        upload_id: Result<::uuid::Uuid, String>,
+    }
+    impl<'a> GetUpload<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                upload_id: Err("upload_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn upload_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.upload_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for upload_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/uploads/{upload_id}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Upload>, Error<types::Problem>> {
+            let Self { client, id, upload_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let upload_id = upload_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads/{}", client.baseurl, encode_path(&
+                id.to_string()), encode_path(& upload_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_upload",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::abort_upload`]
+
+[`Client::abort_upload`]: super::Client::abort_upload*/
+    #[derive(Debug, Clone)]
+    pub struct AbortUpload<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        upload_id: Result<::uuid::Uuid, String>,
+    }
+    impl<'a> AbortUpload<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                upload_id: Err("upload_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn upload_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.upload_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for upload_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/containers/{id}/files/uploads/{upload_id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, upload_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let upload_id = upload_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads/{}", client.baseurl, encode_path(&
+                id.to_string()), encode_path(& upload_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "abort_upload",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::finish_upload`]
+
+[`Client::finish_upload`]: super::Client::finish_upload*/
+    #[derive(Debug, Clone)]
+    pub struct FinishUpload<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        upload_id: Result<::uuid::Uuid, String>,
+    }
+    impl<'a> FinishUpload<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                upload_id: Err("upload_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn upload_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.upload_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for upload_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/finish`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self { client, id, upload_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let upload_id = upload_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads/{}/finish", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& upload_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "finish_upload",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::list_activity`]
 
 [`Client::list_activity`]: super::Client::list_activity*/
@@ -16941,6 +22466,133 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "list_activity",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::send_piece`]
+
+[`Client::send_piece`]: super::Client::send_piece*/
+    #[derive(Debug)]
+    pub struct SendPiece<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        upload_id: Result<::uuid::Uuid, String>,
+        offset: Result<u64, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> SendPiece<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                upload_id: Err("upload_id was not initialized".to_string()),
+                offset: Err("offset was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn upload_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.upload_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for upload_id failed".to_string()
+                });
+            self
+        }
+        pub fn offset<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.offset = value
+                .try_into()
+                .map_err(|_| "conversion to `u64` for offset failed".to_string());
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/content`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Upload>, Error<types::Problem>> {
+            let Self { client, id, upload_id, offset, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let upload_id = upload_id.map_err(Error::InvalidRequest)?;
+            let offset = offset.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads/{}/content", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& upload_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(&progenitor_client::QueryParam::new("offset", &offset))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "send_piece",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

@@ -854,7 +854,8 @@ impl ContainerService<'_> {
         }
         store::containers::set_access(&mut tx.conn(), id, user, (level, permissions), self.0.clock.now())
             .await?;
-        let named = store::users::find(&mut tx.conn(), user).await?.ok_or(Error::NotFound { what: "user" })?;
+        let named =
+            store::users::find(&mut tx.conn(), user).await?.ok_or(Error::NotFound { what: "user" })?;
         let detail = serde_json::json!({ "user": named.username, "level": level });
         self.record(&mut tx, &actor, action, &container, detail).await?;
         tx.emit(Change::new(Subject::Access, Verb::Updated, id));

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, PowerContainerData, PowerContainerErrors, PowerContainerResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen';
+import type { AbortUploadData, AbortUploadErrors, AbortUploadResponses, AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, BeginUploadData, BeginUploadErrors, BeginUploadResponses, CancelFileOperationData, CancelFileOperationErrors, CancelFileOperationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateFolderData, CreateFolderErrors, CreateFolderResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DiscardFilesData, DiscardFilesErrors, DiscardFilesResponses, DownloadData, DownloadErrors, DownloadResponses, EmptyTrashData, EmptyTrashErrors, EmptyTrashResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, FinishUploadData, FinishUploadErrors, FinishUploadResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetFileChecksumData, GetFileChecksumErrors, GetFileChecksumResponses, GetFileData, GetFileErrors, GetFileResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetUploadData, GetUploadErrors, GetUploadResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateResponses, LinkFilesData, LinkFilesErrors, LinkFilesResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListFileOperationsData, ListFileOperationsErrors, ListFileOperationsResponses, ListFilesData, ListFilesErrors, ListFilesResponses, ListFileVersionsData, ListFileVersionsErrors, ListFileVersionsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListTrashData, ListTrashErrors, ListTrashResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, MeasureFolderData, MeasureFolderErrors, MeasureFolderResponses, MoveFilesData, MoveFilesErrors, MoveFilesResponses, PowerContainerData, PowerContainerErrors, PowerContainerResponses, ReadFileData, ReadFileErrors, ReadFileResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RestoreFilesData, RestoreFilesErrors, RestoreFilesResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SearchFilesData, SearchFilesErrors, SearchFilesResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SendPieceData, SendPieceErrors, SendPieceResponses, SetFilesModeData, SetFilesModeErrors, SetFilesModeResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartFileOperationData, StartFileOperationErrors, StartFileOperationResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, WriteFileData, WriteFileErrors, WriteFileResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -655,10 +655,278 @@ export const streamEvents = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
+ * A part of a folder's content.
+ */
+export const listFiles = <ThrowOnError extends boolean = false>(options: Options<ListFilesData, ThrowOnError>) => (options.client ?? client).get<ListFilesResponses, ListFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files',
+    ...options
+});
+
+/**
+ * What is at a path.
+ */
+export const getFile = <ThrowOnError extends boolean = false>(options: Options<GetFileData, ThrowOnError>) => (options.client ?? client).get<GetFileResponses, GetFileErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/info',
+    ...options
+});
+
+/**
+ * Make a folder.
+ */
+export const createFolder = <ThrowOnError extends boolean = false>(options: Options<CreateFolderData, ThrowOnError>) => (options.client ?? client).post<CreateFolderResponses, CreateFolderErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/folders',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Rename and move files and folders.
+ */
+export const moveFiles = <ThrowOnError extends boolean = false>(options: Options<MoveFilesData, ThrowOnError>) => (options.client ?? client).post<MoveFilesResponses, MoveFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/moves',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Change permission bits.
+ */
+export const setFilesMode = <ThrowOnError extends boolean = false>(options: Options<SetFilesModeData, ThrowOnError>) => (options.client ?? client).put<SetFilesModeResponses, SetFilesModeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/mode',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * What is in the trash, the newest first.
+ */
+export const listTrash = <ThrowOnError extends boolean = false>(options: Options<ListTrashData, ThrowOnError>) => (options.client ?? client).get<ListTrashResponses, ListTrashErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/trash',
+    ...options
+});
+
+/**
+ * Put files and folders into the trash. They count against the disk limit until it is emptied.
+ */
+export const discardFiles = <ThrowOnError extends boolean = false>(options: Options<DiscardFilesData, ThrowOnError>) => (options.client ?? client).post<DiscardFilesResponses, DiscardFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/trash',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Put back from the trash, each to where it was.
+ */
+export const restoreFiles = <ThrowOnError extends boolean = false>(options: Options<RestoreFilesData, ThrowOnError>) => (options.client ?? client).post<RestoreFilesResponses, RestoreFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/trash/restore',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Remove from the trash for good: what is named, or everything.
+ */
+export const emptyTrash = <ThrowOnError extends boolean = false>(options: Options<EmptyTrashData, ThrowOnError>) => (options.client ?? client).post<EmptyTrashResponses, EmptyTrashErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/trash/empty',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Look for files by their names and by what is in them. It stops after 10 seconds or 500 hits and says so.
+ */
+export const searchFiles = <ThrowOnError extends boolean = false>(options: Options<SearchFilesData, ThrowOnError>) => (options.client ?? client).get<SearchFilesResponses, SearchFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/search',
+    ...options
+});
+
+/**
+ * What a folder's content takes on disk, the largest first.
+ */
+export const measureFolder = <ThrowOnError extends boolean = false>(options: Options<MeasureFolderData, ThrowOnError>) => (options.client ?? client).get<MeasureFolderResponses, MeasureFolderErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/sizes',
+    ...options
+});
+
+/**
+ * A file's checksum.
+ */
+export const getFileChecksum = <ThrowOnError extends boolean = false>(options: Options<GetFileChecksumData, ThrowOnError>) => (options.client ?? client).get<GetFileChecksumResponses, GetFileChecksumErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/checksum',
+    ...options
+});
+
+/**
+ * Earlier versions of a text file that was edited, the newest first.
+ */
+export const listFileVersions = <ThrowOnError extends boolean = false>(options: Options<ListFileVersionsData, ThrowOnError>) => (options.client ?? client).get<ListFileVersionsResponses, ListFileVersionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/versions',
+    ...options
+});
+
+/**
+ * What goes on by itself, the newest first; what has ended is listed for an hour.
+ */
+export const listFileOperations = <ThrowOnError extends boolean = false>(options: Options<ListFileOperationsData, ThrowOnError>) => (options.client ?? client).get<ListFileOperationsResponses, ListFileOperationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/operations',
+    ...options
+});
+
+/**
+ * Copy, delete for good, make or unpack an archive, or fetch a file from a web address. Answered when it has begun.
+ */
+export const startFileOperation = <ThrowOnError extends boolean = false>(options: Options<StartFileOperationData, ThrowOnError>) => (options.client ?? client).post<StartFileOperationResponses, StartFileOperationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/operations',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Stop what goes on by itself, or forget what has ended.
+ */
+export const cancelFileOperation = <ThrowOnError extends boolean = false>(options: Options<CancelFileOperationData, ThrowOnError>) => (options.client ?? client).delete<CancelFileOperationResponses, CancelFileOperationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/operations/{operation_id}',
+    ...options
+});
+
+/**
+ * A file's content. `Range` is honoured. It comes as an attachment, never as a page.
+ */
+export const readFile = <ThrowOnError extends boolean = false>(options: Options<ReadFileData, ThrowOnError>) => (options.client ?? client).get<ReadFileResponses, ReadFileErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/content',
+    ...options
+});
+
+/**
+ * Save a file as a whole. A text file's version before it is kept.
+ */
+export const writeFile = <ThrowOnError extends boolean = false>(options: Options<WriteFileData, ThrowOnError>) => (options.client ?? client).put<WriteFileResponses, WriteFileErrors, ThrowOnError>({
+    bodySerializer: null,
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/content',
+    ...options,
+    headers: {
+        'Content-Type': 'application/octet-stream',
+        ...options.headers
+    }
+});
+
+/**
+ * A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again. It is
+ * worth nothing once the session or the access of whoever made it has ended.
+ */
+export const linkFiles = <ThrowOnError extends boolean = false>(options: Options<LinkFilesData, ThrowOnError>) => (options.client ?? client).post<LinkFilesResponses, LinkFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/links',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * What a link stands for. `Range` is honoured for a single file.
+ */
+export const download = <ThrowOnError extends boolean = false>(options: Options<DownloadData, ThrowOnError>) => (options.client ?? client).get<DownloadResponses, DownloadErrors, ThrowOnError>({ url: '/api/v1/downloads', ...options });
+
+/**
+ * Begin to send a file in pieces. It appears when it is whole.
+ */
+export const beginUpload = <ThrowOnError extends boolean = false>(options: Options<BeginUploadData, ThrowOnError>) => (options.client ?? client).post<BeginUploadResponses, BeginUploadErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/uploads',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Forget an upload and what was received of it.
+ */
+export const abortUpload = <ThrowOnError extends boolean = false>(options: Options<AbortUploadData, ThrowOnError>) => (options.client ?? client).delete<AbortUploadResponses, AbortUploadErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}',
+    ...options
+});
+
+/**
+ * How far an upload is: its next piece begins at `received_bytes`.
+ */
+export const getUpload = <ThrowOnError extends boolean = false>(options: Options<GetUploadData, ThrowOnError>) => (options.client ?? client).get<GetUploadResponses, GetUploadErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}',
+    ...options
+});
+
+/**
+ * Put an upload that is whole where it belongs.
+ */
+export const finishUpload = <ThrowOnError extends boolean = false>(options: Options<FinishUploadData, ThrowOnError>) => (options.client ?? client).post<FinishUploadResponses, FinishUploadErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}/finish',
+    ...options
+});
+
+/**
  * What everybody did, the newest first.
  */
 export const listActivity = <ThrowOnError extends boolean = false>(options?: Options<ListActivityData, ThrowOnError>) => (options?.client ?? client).get<ListActivityResponses, ListActivityErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/activity',
     ...options
+});
+
+/**
+ * The next piece of an upload.
+ */
+export const sendPiece = <ThrowOnError extends boolean = false>(options: Options<SendPieceData, ThrowOnError>) => (options.client ?? client).put<SendPieceResponses, SendPieceErrors, ThrowOnError>({
+    bodySerializer: null,
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}/content',
+    ...options,
+    headers: {
+        'Content-Type': 'application/octet-stream',
+        ...options.headers
+    }
 });

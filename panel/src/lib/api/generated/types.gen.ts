@@ -331,6 +331,26 @@ export type AllocationUpdate = {
 };
 
 /**
+ * The format of an archive.
+ */
+export type ArchiveFormat = 'zip' | 'tar' | 'tar.gz' | 'tar.xz' | 'tar.bz2' | 'tar.zst';
+
+/**
+ * A checksum.
+ */
+export type Checksum = {
+    /**
+     * In lower-case hexadecimal.
+     */
+    checksum: string;
+};
+
+/**
+ * How a checksum is made.
+ */
+export type ChecksumKind = 'sha256' | 'sha1' | 'md5';
+
+/**
  * A line for its standard input.
  */
 export type CommandRequest = {
@@ -840,6 +860,16 @@ export type DaemonUsage = {
 };
 
 /**
+ * What goes for good.
+ */
+export type EmptyTrash = {
+    /**
+     * Which; everything unless given.
+     */
+    ids?: Array<string> | null;
+};
+
+/**
  * How a process ended.
  */
 export type Exit = {
@@ -859,6 +889,297 @@ export type Exit = {
      * When.
      */
     at: string;
+};
+
+/**
+ * Something that a search found.
+ */
+export type FileHit = {
+    /**
+     * The file.
+     */
+    file: FileInfo;
+    /**
+     * The line that holds the text, counted from 1.
+     */
+    line?: number | null;
+    /**
+     * That line, cut to 200 characters.
+     */
+    text?: string | null;
+};
+
+/**
+ * What a search found.
+ */
+export type FileHits = {
+    /**
+     * In the order in which they were found.
+     */
+    items: Array<FileHit>;
+    /**
+     * Whether there may be more: the search stopped at its bounds.
+     */
+    more: boolean;
+};
+
+/**
+ * Something in a folder.
+ */
+export type FileInfo = {
+    /**
+     * Its name; empty for the container's folder itself.
+     */
+    name: string;
+    /**
+     * Where it is.
+     */
+    path: FilePath;
+    /**
+     * What it is.
+     */
+    kind: FileKind;
+    /**
+     * Its length in bytes; 0 for a folder.
+     */
+    size_bytes: number;
+    /**
+     * Permission bits.
+     */
+    mode: number;
+    /**
+     * When its content changed last.
+     */
+    modified_at: string;
+    /**
+     * Tells this version of its content from others.
+     */
+    etag: string;
+    /**
+     * Where a link leads, as it is written in it.
+     */
+    target?: string | null;
+    target_kind?: FileKind | null;
+};
+
+/**
+ * What something in a folder is.
+ */
+export type FileKind = 'folder' | 'file' | 'symlink' | 'special';
+
+/**
+ * A link.
+ */
+export type FileLink = {
+    /**
+     * The address, from the API's own.
+     */
+    url: string;
+    /**
+     * For how many seconds it can be opened.
+     */
+    expires_in_seconds: number;
+};
+
+/**
+ * From where to where.
+ */
+export type FileMove = {
+    /**
+     * What there is.
+     */
+    from: FilePath;
+    /**
+     * Where it is to be, with its name.
+     */
+    to: FilePath;
+};
+
+/**
+ * What is renamed and moved.
+ */
+export type FileMoves = {
+    /**
+     * Done in this order; what was done before one that fails stays done.
+     */
+    moves: Array<FileMove>;
+    /**
+     * Whether files that are there are replaced.
+     */
+    replace?: boolean | null;
+};
+
+/**
+ * A part of a folder's content.
+ */
+export type FilePage = {
+    /**
+     * In the order asked for.
+     */
+    items: Array<FileInfo>;
+    /**
+     * How many there are in all.
+     */
+    total: number;
+    /**
+     * The folder.
+     */
+    folder: FileInfo;
+    /**
+     * Bytes that the container's files take on disk.
+     */
+    used_bytes: number;
+    /**
+     * The container's disk limit in bytes; 0 = none.
+     */
+    limit_bytes: number;
+};
+
+/**
+ * A path inside the container's folder, such as `/config/server.properties`.
+ */
+export type FilePath = string;
+
+/**
+ * By what a folder's content is sorted. Folders come first always.
+ */
+export type FileSort = 'name' | 'size' | 'modified';
+
+/**
+ * Something that takes long and runs on the host by itself.
+ */
+export type FileTask = {
+    /**
+     * What and whereto.
+     */
+    copies: Array<FileMove>;
+    type: 'copy';
+} | {
+    /**
+     * What.
+     */
+    paths: Array<FilePath>;
+    type: 'delete';
+} | {
+    /**
+     * What.
+     */
+    paths: Array<FilePath>;
+    /**
+     * The archive.
+     */
+    to: FilePath;
+    /**
+     * Its format.
+     */
+    format: ArchiveFormat;
+    type: 'archive';
+} | {
+    /**
+     * The archive; its name says its format.
+     */
+    path: FilePath;
+    /**
+     * The folder that it goes to.
+     */
+    into: FilePath;
+    /**
+     * Whether files that are there are replaced.
+     */
+    replace: boolean;
+    type: 'extract';
+} | {
+    /**
+     * `http://` or `https://`.
+     */
+    url: string;
+    /**
+     * The folder that it goes to.
+     */
+    into: FilePath;
+    /**
+     * Its name there; the address's own unless given.
+     */
+    name?: string | null;
+    type: 'pull';
+};
+
+/**
+ * What is to be done by itself.
+ */
+export type FileTaskRequest = {
+    /**
+     * What.
+     */
+    task: FileTask;
+};
+
+/**
+ * An earlier version of a text file.
+ */
+export type FileVersion = {
+    /**
+     * What names it.
+     */
+    id: string;
+    /**
+     * When it was replaced.
+     */
+    replaced_at: string;
+    /**
+     * Who replaced it.
+     */
+    replaced_by: string;
+    /**
+     * Its length in bytes.
+     */
+    size_bytes: number;
+};
+
+/**
+ * New permission bits.
+ */
+export type FilesMode = {
+    /**
+     * Of what.
+     */
+    paths: Array<FilePath>;
+    /**
+     * The bits, as a number (0o644 = 420).
+     */
+    mode: number;
+};
+
+/**
+ * What a folder's content takes.
+ */
+export type FolderSize = {
+    /**
+     * A file or folder in it.
+     */
+    path: FilePath;
+    /**
+     * What it is.
+     */
+    kind: FileKind;
+    /**
+     * Bytes on disk of it and all that is in it.
+     */
+    disk_bytes: number;
+    /**
+     * Files in it.
+     */
+    files: number;
+};
+
+/**
+ * What a folder's content takes.
+ */
+export type FolderSizes = {
+    /**
+     * The largest first.
+     */
+    items: Array<FolderSize>;
 };
 
 /**
@@ -1097,6 +1418,27 @@ export type NewContainer = {
 };
 
 /**
+ * A folder that is to be.
+ */
+export type NewFolder = {
+    /**
+     * Where.
+     */
+    path: FilePath;
+};
+
+/**
+ * What a link is for.
+ */
+export type NewLink = {
+    /**
+     * One file, or files and folders that come as one archive.
+     */
+    paths: Array<FilePath>;
+    format?: ArchiveFormat | null;
+};
+
+/**
  * A new password.
  */
 export type NewPassword = {
@@ -1104,6 +1446,24 @@ export type NewPassword = {
      * 8 to 1,024 characters.
      */
     password: string;
+};
+
+/**
+ * A file that is to be sent in pieces.
+ */
+export type NewUpload = {
+    /**
+     * Where it will be; folders on the way are made.
+     */
+    path: FilePath;
+    /**
+     * Its length in bytes.
+     */
+    size_bytes: number;
+    /**
+     * Whether a file that is there is replaced. Needs the permission to change files.
+     */
+    replace?: boolean | null;
 };
 
 /**
@@ -1133,6 +1493,67 @@ export type NewUser = {
 };
 
 /**
+ * Something that takes long, as it is now.
+ */
+export type Operation = {
+    /**
+     * What names it.
+     */
+    id: string;
+    /**
+     * What it does.
+     */
+    task: FileTask;
+    /**
+     * Who began it.
+     */
+    started_by: string;
+    /**
+     * When.
+     */
+    started_at: string;
+    /**
+     * When it ended.
+     */
+    ended_at?: string | null;
+    /**
+     * Where it is.
+     */
+    state: OperationState;
+    /**
+     * Why it failed.
+     */
+    problem?: string | null;
+    /**
+     * Bytes done.
+     */
+    done_bytes: number;
+    /**
+     * Bytes in all, where that is known.
+     */
+    total_bytes?: number | null;
+    /**
+     * Files done.
+     */
+    done_files: number;
+};
+
+/**
+ * What goes on by itself.
+ */
+export type OperationList = {
+    /**
+     * The newest first.
+     */
+    items: Array<Operation>;
+};
+
+/**
+ * Where something that takes long is.
+ */
+export type OperationState = 'running' | 'done' | 'failed' | 'cancelled';
+
+/**
  * Another owner.
  */
 export type OwnerUpdate = {
@@ -1154,6 +1575,16 @@ export type PasswordChange = {
      * 8 to 1,024 characters.
      */
     new_password: string;
+};
+
+/**
+ * Some files and folders.
+ */
+export type PathList = {
+    /**
+     * Which.
+     */
+    paths: Array<FilePath>;
 };
 
 /**
@@ -1275,6 +1706,16 @@ export type PublicSettings = {
      * The version of the API in its paths.
      */
     api_version: string;
+};
+
+/**
+ * What is put back.
+ */
+export type RestoreFiles = {
+    /**
+     * Which.
+     */
+    ids: Array<string>;
 };
 
 /**
@@ -1789,6 +2230,72 @@ export type TemplateVariable = {
 };
 
 /**
+ * Something in the trash.
+ */
+export type TrashItem = {
+    /**
+     * What names it.
+     */
+    id: string;
+    /**
+     * Where it was.
+     */
+    path: FilePath;
+    /**
+     * What it is.
+     */
+    kind: FileKind;
+    /**
+     * Its length in bytes; 0 for a folder.
+     */
+    size_bytes: number;
+    /**
+     * When it was deleted.
+     */
+    deleted_at: string;
+    /**
+     * Who deleted it.
+     */
+    deleted_by: string;
+};
+
+/**
+ * The trash.
+ */
+export type TrashList = {
+    /**
+     * The newest first.
+     */
+    items: Array<TrashItem>;
+};
+
+/**
+ * A file on its way here, piece by piece.
+ */
+export type Upload = {
+    /**
+     * What names it.
+     */
+    id: string;
+    /**
+     * Where it will be.
+     */
+    path: FilePath;
+    /**
+     * Its length in bytes.
+     */
+    size_bytes: number;
+    /**
+     * How many bytes are here; the next piece begins there.
+     */
+    received_bytes: number;
+    /**
+     * When it began. It is dropped a day after its last piece.
+     */
+    started_at: string;
+};
+
+/**
  * A user account.
  */
 export type User = {
@@ -1940,6 +2447,16 @@ export type VariableInput = {
      */
     max_length?: number | null;
     kind: 'text';
+};
+
+/**
+ * Earlier versions of a file.
+ */
+export type VersionList = {
+    /**
+     * The newest first.
+     */
+    items: Array<FileVersion>;
 };
 
 export type GetSettingsData = {
@@ -3931,6 +4448,842 @@ export type StreamEventsResponses = {
 
 export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
 
+export type ListFilesData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: {
+        /**
+         * The folder; the container's own unless given.
+         */
+        path?: string;
+        /**
+         * By what it is sorted; by name unless given. Folders come first.
+         */
+        sort?: FileSort;
+        /**
+         * Whether the order is turned round.
+         */
+        descending?: boolean;
+        /**
+         * How many are left out first.
+         */
+        offset?: number;
+        /**
+         * How many come at most, 1 to 2,000; 500 unless given.
+         */
+        limit?: number;
+        /**
+         * Only names that hold this.
+         */
+        search?: string;
+    };
+    url: '/api/v1/containers/{id}/files';
+};
+
+export type ListFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListFilesError = ListFilesErrors[keyof ListFilesErrors];
+
+export type ListFilesResponses = {
+    /**
+     * Done
+     */
+    200: FilePage;
+};
+
+export type ListFilesResponse = ListFilesResponses[keyof ListFilesResponses];
+
+export type GetFileData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * Its path.
+         */
+        path: string;
+    };
+    url: '/api/v1/containers/{id}/files/info';
+};
+
+export type GetFileErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetFileError = GetFileErrors[keyof GetFileErrors];
+
+export type GetFileResponses = {
+    /**
+     * Done
+     */
+    200: FileInfo;
+};
+
+export type GetFileResponse = GetFileResponses[keyof GetFileResponses];
+
+export type CreateFolderData = {
+    body: NewFolder;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/folders';
+};
+
+export type CreateFolderErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type CreateFolderError = CreateFolderErrors[keyof CreateFolderErrors];
+
+export type CreateFolderResponses = {
+    /**
+     * Done
+     */
+    201: FileInfo;
+};
+
+export type CreateFolderResponse = CreateFolderResponses[keyof CreateFolderResponses];
+
+export type MoveFilesData = {
+    body: FileMoves;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/moves';
+};
+
+export type MoveFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type MoveFilesError = MoveFilesErrors[keyof MoveFilesErrors];
+
+export type MoveFilesResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type MoveFilesResponse = MoveFilesResponses[keyof MoveFilesResponses];
+
+export type SetFilesModeData = {
+    body: FilesMode;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/mode';
+};
+
+export type SetFilesModeErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SetFilesModeError = SetFilesModeErrors[keyof SetFilesModeErrors];
+
+export type SetFilesModeResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type SetFilesModeResponse = SetFilesModeResponses[keyof SetFilesModeResponses];
+
+export type ListTrashData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/trash';
+};
+
+export type ListTrashErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListTrashError = ListTrashErrors[keyof ListTrashErrors];
+
+export type ListTrashResponses = {
+    /**
+     * Done
+     */
+    200: TrashList;
+};
+
+export type ListTrashResponse = ListTrashResponses[keyof ListTrashResponses];
+
+export type DiscardFilesData = {
+    body: PathList;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/trash';
+};
+
+export type DiscardFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type DiscardFilesError = DiscardFilesErrors[keyof DiscardFilesErrors];
+
+export type DiscardFilesResponses = {
+    /**
+     * Done
+     */
+    200: TrashList;
+};
+
+export type DiscardFilesResponse = DiscardFilesResponses[keyof DiscardFilesResponses];
+
+export type RestoreFilesData = {
+    body: RestoreFiles;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/trash/restore';
+};
+
+export type RestoreFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type RestoreFilesError = RestoreFilesErrors[keyof RestoreFilesErrors];
+
+export type RestoreFilesResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type RestoreFilesResponse = RestoreFilesResponses[keyof RestoreFilesResponses];
+
+export type EmptyTrashData = {
+    body: EmptyTrash;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/trash/empty';
+};
+
+export type EmptyTrashErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type EmptyTrashError = EmptyTrashErrors[keyof EmptyTrashErrors];
+
+export type EmptyTrashResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type EmptyTrashResponse = EmptyTrashResponses[keyof EmptyTrashResponses];
+
+export type SearchFilesData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: {
+        /**
+         * The folder to look in; the container's own unless given.
+         */
+        path?: string;
+        /**
+         * Part of the name; `*` and `?` stand for any letters.
+         */
+        name?: string;
+        /**
+         * Text in the file, without regard to case. Needs the permission to open files.
+         */
+        content?: string;
+    };
+    url: '/api/v1/containers/{id}/files/search';
+};
+
+export type SearchFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SearchFilesError = SearchFilesErrors[keyof SearchFilesErrors];
+
+export type SearchFilesResponses = {
+    /**
+     * Done
+     */
+    200: FileHits;
+};
+
+export type SearchFilesResponse = SearchFilesResponses[keyof SearchFilesResponses];
+
+export type MeasureFolderData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * Its path.
+         */
+        path: string;
+    };
+    url: '/api/v1/containers/{id}/files/sizes';
+};
+
+export type MeasureFolderErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type MeasureFolderError = MeasureFolderErrors[keyof MeasureFolderErrors];
+
+export type MeasureFolderResponses = {
+    /**
+     * Done
+     */
+    200: FolderSizes;
+};
+
+export type MeasureFolderResponse = MeasureFolderResponses[keyof MeasureFolderResponses];
+
+export type GetFileChecksumData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * Its path.
+         */
+        path: string;
+        /**
+         * The algorithm; SHA-256 unless given.
+         */
+        algorithm?: ChecksumKind;
+    };
+    url: '/api/v1/containers/{id}/files/checksum';
+};
+
+export type GetFileChecksumErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetFileChecksumError = GetFileChecksumErrors[keyof GetFileChecksumErrors];
+
+export type GetFileChecksumResponses = {
+    /**
+     * Done
+     */
+    200: Checksum;
+};
+
+export type GetFileChecksumResponse = GetFileChecksumResponses[keyof GetFileChecksumResponses];
+
+export type ListFileVersionsData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * Its path.
+         */
+        path: string;
+    };
+    url: '/api/v1/containers/{id}/files/versions';
+};
+
+export type ListFileVersionsErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListFileVersionsError = ListFileVersionsErrors[keyof ListFileVersionsErrors];
+
+export type ListFileVersionsResponses = {
+    /**
+     * Done
+     */
+    200: VersionList;
+};
+
+export type ListFileVersionsResponse = ListFileVersionsResponses[keyof ListFileVersionsResponses];
+
+export type ListFileOperationsData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/operations';
+};
+
+export type ListFileOperationsErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListFileOperationsError = ListFileOperationsErrors[keyof ListFileOperationsErrors];
+
+export type ListFileOperationsResponses = {
+    /**
+     * Done
+     */
+    200: OperationList;
+};
+
+export type ListFileOperationsResponse = ListFileOperationsResponses[keyof ListFileOperationsResponses];
+
+export type StartFileOperationData = {
+    body: FileTaskRequest;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/operations';
+};
+
+export type StartFileOperationErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type StartFileOperationError = StartFileOperationErrors[keyof StartFileOperationErrors];
+
+export type StartFileOperationResponses = {
+    /**
+     * Done
+     */
+    202: Operation;
+};
+
+export type StartFileOperationResponse = StartFileOperationResponses[keyof StartFileOperationResponses];
+
+export type CancelFileOperationData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+        operation_id: string;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/operations/{operation_id}';
+};
+
+export type CancelFileOperationErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type CancelFileOperationError = CancelFileOperationErrors[keyof CancelFileOperationErrors];
+
+export type CancelFileOperationResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type CancelFileOperationResponse = CancelFileOperationResponses[keyof CancelFileOperationResponses];
+
+export type ReadFileData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The file.
+         */
+        path: string;
+        /**
+         * An earlier version of it.
+         */
+        version?: string;
+        /**
+         * Whether a compressed log comes as the text in it, up to 64 MiB.
+         */
+        unpack?: boolean;
+    };
+    url: '/api/v1/containers/{id}/files/content';
+};
+
+export type ReadFileErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ReadFileError = ReadFileErrors[keyof ReadFileErrors];
+
+export type ReadFileResponses = {
+    /**
+     * Done
+     */
+    200: Array<number>;
+};
+
+export type ReadFileResponse = ReadFileResponses[keyof ReadFileResponses];
+
+export type WriteFileData = {
+    body: Array<number>;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The file; folders on the way are made.
+         */
+        path: string;
+        /**
+         * The version that the writer saw: another one there is not replaced. Empty: only where there is no file yet, which is all
+         * that the permission to create files allows. Absent: in any case.
+         */
+        etag?: string;
+    };
+    url: '/api/v1/containers/{id}/files/content';
+};
+
+export type WriteFileErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type WriteFileError = WriteFileErrors[keyof WriteFileErrors];
+
+export type WriteFileResponses = {
+    /**
+     * Done
+     */
+    200: FileInfo;
+};
+
+export type WriteFileResponse = WriteFileResponses[keyof WriteFileResponses];
+
+export type LinkFilesData = {
+    body: NewLink;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/links';
+};
+
+export type LinkFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type LinkFilesError = LinkFilesErrors[keyof LinkFilesErrors];
+
+export type LinkFilesResponses = {
+    /**
+     * Done
+     */
+    201: FileLink;
+};
+
+export type LinkFilesResponse = LinkFilesResponses[keyof LinkFilesResponses];
+
+export type DownloadData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * What `link_files` gave.
+         */
+        token: string;
+    };
+    url: '/api/v1/downloads';
+};
+
+export type DownloadErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type DownloadError = DownloadErrors[keyof DownloadErrors];
+
+export type DownloadResponses = {
+    /**
+     * Done
+     */
+    200: Array<number>;
+};
+
+export type DownloadResponse = DownloadResponses[keyof DownloadResponses];
+
+export type BeginUploadData = {
+    body: NewUpload;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/uploads';
+};
+
+export type BeginUploadErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type BeginUploadError = BeginUploadErrors[keyof BeginUploadErrors];
+
+export type BeginUploadResponses = {
+    /**
+     * Done
+     */
+    201: Upload;
+};
+
+export type BeginUploadResponse = BeginUploadResponses[keyof BeginUploadResponses];
+
+export type AbortUploadData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+        upload_id: string;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}';
+};
+
+export type AbortUploadErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type AbortUploadError = AbortUploadErrors[keyof AbortUploadErrors];
+
+export type AbortUploadResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type AbortUploadResponse = AbortUploadResponses[keyof AbortUploadResponses];
+
+export type GetUploadData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+        upload_id: string;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}';
+};
+
+export type GetUploadErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetUploadError = GetUploadErrors[keyof GetUploadErrors];
+
+export type GetUploadResponses = {
+    /**
+     * Done
+     */
+    200: Upload;
+};
+
+export type GetUploadResponse = GetUploadResponses[keyof GetUploadResponses];
+
+export type FinishUploadData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+        upload_id: string;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}/finish';
+};
+
+export type FinishUploadErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type FinishUploadError = FinishUploadErrors[keyof FinishUploadErrors];
+
+export type FinishUploadResponses = {
+    /**
+     * Done
+     */
+    200: FileInfo;
+};
+
+export type FinishUploadResponse = FinishUploadResponses[keyof FinishUploadResponses];
+
 export type ListActivityData = {
     body?: never;
     path?: never;
@@ -3988,3 +5341,40 @@ export type ListActivityResponses = {
 };
 
 export type ListActivityResponse = ListActivityResponses[keyof ListActivityResponses];
+
+export type SendPieceData = {
+    body: Array<number>;
+    path: {
+        id: ContainerId;
+        upload_id: string;
+    };
+    query: {
+        /**
+         * At what has been received already.
+         */
+        offset: number;
+    };
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}/content';
+};
+
+export type SendPieceErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SendPieceError = SendPieceErrors[keyof SendPieceErrors];
+
+export type SendPieceResponses = {
+    /**
+     * Done
+     */
+    200: Upload;
+};
+
+export type SendPieceResponse = SendPieceResponses[keyof SendPieceResponses];

@@ -46,12 +46,15 @@ impl AllOperations {
 #[derive(Default)]
 pub(crate) struct Operations(Mutex<Vec<Arc<Running>>>, Mutex<()>);
 
+/// When it ended, how, and why it failed.
+type End = (DateTime<Utc>, OperationState, Option<String>);
+
 pub(super) struct Running {
     id: Uuid,
     task: FileTask,
     by: String,
     started_at: DateTime<Utc>,
-    ended: Mutex<Option<(DateTime<Utc>, OperationState, Option<String>)>>,
+    ended: Mutex<Option<End>>,
     pub(super) progress: Progress,
 }
 

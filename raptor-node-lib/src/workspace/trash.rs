@@ -74,7 +74,7 @@ impl Workspace {
                 items.push(note.item(id));
             }
         }
-        items.sort_by(|a, b| b.id.cmp(&a.id));
+        items.sort_by_key(|item| std::cmp::Reverse(item.id));
         Ok(items)
     }
 

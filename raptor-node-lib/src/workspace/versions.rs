@@ -70,7 +70,7 @@ impl Workspace {
                 note.map_or_else(|_| (time(&entry.stat), String::new()), |note| (note.at, note.by));
             items.push(FileVersion { id, replaced_at: at, replaced_by: by, size_bytes: entry.stat.len });
         }
-        items.sort_by(|a, b| b.id.cmp(&a.id));
+        items.sort_by_key(|item| std::cmp::Reverse(item.id));
         Ok(items)
     }
 

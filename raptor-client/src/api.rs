@@ -254,6 +254,8 @@ pub mod types {
         pub port: u16,
         ///Whether it is that container's first address.
         pub primary: bool,
+        ///Which protocols of it are passed on.
+        pub protocol: Protocol,
     }
     impl Allocation {
         pub fn builder() -> builder::Allocation {
@@ -284,6 +286,9 @@ pub mod types {
         pub note: ::std::option::Option<::std::string::String>,
         ///Ports and ranges: `25565, 25570-25580`.
         pub ports: ::std::string::String,
+        ///Which protocols are passed on; both unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub protocol: ::std::option::Option<Protocol>,
     }
     impl AllocationDraft {
         pub fn builder() -> builder::AllocationDraft {
@@ -359,9 +364,195 @@ pub mod types {
         ///For those who manage it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub note: ::std::option::Option<::std::string::String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub protocol: ::std::option::Option<Protocol>,
     }
     impl AllocationUpdate {
         pub fn builder() -> builder::AllocationUpdate {
+            Default::default()
+        }
+    }
+    ///The format of an archive.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ArchiveFormat {
+        #[serde(rename = "zip")]
+        Zip,
+        #[serde(rename = "tar")]
+        Tar,
+        #[serde(rename = "tar.gz")]
+        TarGz,
+        #[serde(rename = "tar.xz")]
+        TarXz,
+        #[serde(rename = "tar.bz2")]
+        TarBz2,
+        #[serde(rename = "tar.zst")]
+        TarZst,
+    }
+    impl ::std::fmt::Display for ArchiveFormat {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Zip => f.write_str("zip"),
+                Self::Tar => f.write_str("tar"),
+                Self::TarGz => f.write_str("tar.gz"),
+                Self::TarXz => f.write_str("tar.xz"),
+                Self::TarBz2 => f.write_str("tar.bz2"),
+                Self::TarZst => f.write_str("tar.zst"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ArchiveFormat {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "zip" => Ok(Self::Zip),
+                "tar" => Ok(Self::Tar),
+                "tar.gz" => Ok(Self::TarGz),
+                "tar.xz" => Ok(Self::TarXz),
+                "tar.bz2" => Ok(Self::TarBz2),
+                "tar.zst" => Ok(Self::TarZst),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ArchiveFormat {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ArchiveFormat {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///How a container behaves over time and towards its host.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct Behaviour {
+        ///Labels for the host's own tools.
+        #[serde(
+            default,
+            skip_serializing_if = ":: std :: collections :: HashMap::is_empty"
+        )]
+        pub labels: ::std::collections::HashMap<
+            ::std::string::String,
+            ::std::string::String,
+        >,
+        ///Folders of the host.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub mounts: ::std::vec::Vec<Mount>,
+        ///Which other containers it can talk to.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub network: ::std::option::Option<Network>,
+        ///When it is started again.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub policy: ::std::option::Option<Policy>,
+        ///Its time zone, such as `Europe/Berlin`; the daemon's unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub timezone: ::std::option::Option<::std::string::String>,
+    }
+    impl Behaviour {
+        pub fn builder() -> builder::Behaviour {
+            Default::default()
+        }
+    }
+    ///A checksum.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Checksum {
+        ///In lower-case hexadecimal.
+        pub checksum: ::std::string::String,
+    }
+    impl Checksum {
+        pub fn builder() -> builder::Checksum {
+            Default::default()
+        }
+    }
+    ///How a checksum is made.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ChecksumKind {
+        #[serde(rename = "sha256")]
+        Sha256,
+        #[serde(rename = "sha1")]
+        Sha1,
+        #[serde(rename = "md5")]
+        Md5,
+    }
+    impl ::std::fmt::Display for ChecksumKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Sha256 => f.write_str("sha256"),
+                Self::Sha1 => f.write_str("sha1"),
+                Self::Md5 => f.write_str("md5"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ChecksumKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "sha256" => Ok(Self::Sha256),
+                "sha1" => Ok(Self::Sha1),
+                "md5" => Ok(Self::Md5),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ChecksumKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ChecksumKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///An image that is no longer on a host.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CleanedImages {
+        ///Bytes that became free.
+        pub freed_bytes: u64,
+        ///The references of images that were removed.
+        pub images: ::std::vec::Vec<::std::string::String>,
+    }
+    impl CleanedImages {
+        pub fn builder() -> builder::CleanedImages {
             Default::default()
         }
     }
@@ -515,6 +706,8 @@ pub mod types {
     pub struct Container {
         ///Its addresses, the primary one first.
         pub allocations: ::std::vec::Vec<Allocation>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub behaviour: ::std::option::Option<Behaviour>,
         ///When it was made.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Where it runs.
@@ -530,6 +723,10 @@ pub mod types {
         pub image: ::std::string::String,
         ///Images to choose from.
         pub images: ::std::vec::Vec<TemplateImage>,
+        ///Whether its template has an installation script.
+        pub installable: bool,
+        ///Its newest installation.
+        pub installation: Installation,
         ///Its limits.
         pub limits: Limits,
         ///What is known of it now.
@@ -640,6 +837,31 @@ pub mod types {
             Default::default()
         }
     }
+    ///What an SFTP client has to be given. The password is that of the account; a public key works too.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ContainerSftp {
+        ///The host key's fingerprint, as clients show it: `SHA256:…`.
+        pub fingerprint: ::std::string::String,
+        ///Host name or address; null for the host that the panel is on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub host: ::std::option::Option<::std::string::String>,
+        ///Port.
+        pub port: u16,
+        ///Why it does not work now, with what to do.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub problem: ::std::option::Option<::std::string::String>,
+        ///The host key, as `known_hosts` has it.
+        pub public_key: ::std::string::String,
+        ///Whether an administrator has made it read-only.
+        pub read_only: bool,
+        ///User name: the account's, a dot, and the container's short id.
+        pub username: ::std::string::String,
+    }
+    impl ContainerSftp {
+        pub fn builder() -> builder::ContainerSftp {
+            Default::default()
+        }
+    }
     ///The order of containers.
     #[derive(
         ::serde::Deserialize,
@@ -702,10 +924,19 @@ pub mod types {
     ///What the host knows of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerStatus {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub crashes: ::std::option::Option<Crashes>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub hold: ::std::option::Option<Hold>,
         ///The container.
         pub id: ContainerId,
+        ///The number of the newest installation that has ended, well or not; 0 = none.
+        pub installed: u64,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_exit: ::std::option::Option<Exit>,
+        ///Why some of its limits hold only from the next start on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
         ///Why the last start failed, in a sentence, until the next start.
@@ -744,6 +975,8 @@ pub mod types {
         pub id: ContainerId,
         ///Its image.
         pub image: ::std::string::String,
+        ///Its newest installation.
+        pub installation: Installation,
         ///Its limits.
         pub limits: Limits,
         ///What is known of it now.
@@ -809,6 +1042,24 @@ pub mod types {
             Default::default()
         }
     }
+    ///Crashes in a row.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Crashes {
+        ///When it will be started again.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub again_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///How many.
+        pub count: u32,
+        ///Its last lines before the newest crash.
+        pub lines: ::std::vec::Vec<::std::string::String>,
+        ///Whether it is no longer started by itself.
+        pub quarantined: bool,
+    }
+    impl Crashes {
+        pub fn builder() -> builder::Crashes {
+            Default::default()
+        }
+    }
     ///What came of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CreatedAllocations {
@@ -859,6 +1110,9 @@ pub mod types {
         pub id: DaemonId,
         ///Whether it runs inside the API.
         pub local: bool,
+        ///Why nothing is placed on it and its containers are left alone, while that is so.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub maintenance: ::std::option::Option<::std::string::String>,
         ///Memory in MiB that containers may have together.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub memory_limit_mib: ::std::option::Option<i64>,
@@ -868,6 +1122,10 @@ pub mod types {
         pub number: i64,
         ///Port of its API.
         pub port: u16,
+        ///For how many hours SFTP keys that are known there work while the API is away; 0 = never.
+        pub sftp_offline_hours: i64,
+        ///Whether files can't be changed by SFTP there.
+        pub sftp_read_only: bool,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub system: ::std::option::Option<SystemInfo>,
         ///Whether it is reached by https.
@@ -913,6 +1171,12 @@ pub mod types {
         pub name: ::std::string::String,
         ///Port of its API.
         pub port: u16,
+        ///For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sftp_offline_hours: ::std::option::Option<i64>,
+        ///Whether files can't be changed by SFTP there.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sftp_read_only: ::std::option::Option<bool>,
         ///Whether it is reached by https.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub tls: ::std::option::Option<bool>,
@@ -1018,6 +1282,33 @@ pub mod types {
             Default::default()
         }
     }
+    ///How a host keeps its containers' disk limits.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct DiskLimits {
+        ///Whether the kernel does it: the container itself finds its disk full.
+        pub by_kernel: bool,
+        ///The file system that holds the containers' files (`ext4`, `xfs`).
+        pub file_system: ::std::string::String,
+        ///How it is done now, and how to get the better way where there is one.
+        pub note: ::std::string::String,
+    }
+    impl DiskLimits {
+        pub fn builder() -> builder::DiskLimits {
+            Default::default()
+        }
+    }
+    ///What goes for good.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct EmptyTrash {
+        ///Which; everything unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub ids: ::std::option::Option<::std::vec::Vec<::uuid::Uuid>>,
+    }
+    impl EmptyTrash {
+        pub fn builder() -> builder::EmptyTrash {
+            Default::default()
+        }
+    }
     ///How a process ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Exit {
@@ -1104,6 +1395,469 @@ pub mod types {
     }
     impl FieldChange {
         pub fn builder() -> builder::FieldChange {
+            Default::default()
+        }
+    }
+    ///Something that a search found.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileHit {
+        ///The file.
+        pub file: FileInfo,
+        ///The line that holds the text, counted from 1.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub line: ::std::option::Option<u64>,
+        ///That line, cut to 200 characters.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub text: ::std::option::Option<::std::string::String>,
+    }
+    impl FileHit {
+        pub fn builder() -> builder::FileHit {
+            Default::default()
+        }
+    }
+    ///What a search found.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileHits {
+        ///In the order in which they were found.
+        pub items: ::std::vec::Vec<FileHit>,
+        ///Whether there may be more: the search stopped at its bounds.
+        pub more: bool,
+    }
+    impl FileHits {
+        pub fn builder() -> builder::FileHits {
+            Default::default()
+        }
+    }
+    ///Something in a folder.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileInfo {
+        ///Tells this version of its content from others.
+        pub etag: ::std::string::String,
+        ///What it is.
+        pub kind: FileKind,
+        ///Permission bits.
+        pub mode: u32,
+        ///When its content changed last.
+        pub modified_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Its name; empty for the container's folder itself.
+        pub name: ::std::string::String,
+        ///Where it is.
+        pub path: FilePath,
+        ///Its length in bytes; 0 for a folder.
+        pub size_bytes: u64,
+        ///Where a link leads, as it is written in it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub target: ::std::option::Option<::std::string::String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub target_kind: ::std::option::Option<FileKind>,
+    }
+    impl FileInfo {
+        pub fn builder() -> builder::FileInfo {
+            Default::default()
+        }
+    }
+    ///What something in a folder is.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum FileKind {
+        #[serde(rename = "folder")]
+        Folder,
+        #[serde(rename = "file")]
+        File,
+        #[serde(rename = "symlink")]
+        Symlink,
+        #[serde(rename = "special")]
+        Special,
+    }
+    impl ::std::fmt::Display for FileKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Folder => f.write_str("folder"),
+                Self::File => f.write_str("file"),
+                Self::Symlink => f.write_str("symlink"),
+                Self::Special => f.write_str("special"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for FileKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "folder" => Ok(Self::Folder),
+                "file" => Ok(Self::File),
+                "symlink" => Ok(Self::Symlink),
+                "special" => Ok(Self::Special),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for FileKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for FileKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///A link.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileLink {
+        ///For how many seconds it can be opened.
+        pub expires_in_seconds: u64,
+        ///The address, from the API's own.
+        pub url: ::std::string::String,
+    }
+    impl FileLink {
+        pub fn builder() -> builder::FileLink {
+            Default::default()
+        }
+    }
+    ///From where to where.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileMove {
+        ///What there is.
+        pub from: FilePath,
+        ///Where it is to be, with its name.
+        pub to: FilePath,
+    }
+    impl FileMove {
+        pub fn builder() -> builder::FileMove {
+            Default::default()
+        }
+    }
+    ///What is renamed and moved.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileMoves {
+        ///Done in this order; what was done before one that fails stays done.
+        pub moves: ::std::vec::Vec<FileMove>,
+        ///Whether files that are there are replaced.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub replace: ::std::option::Option<bool>,
+    }
+    impl FileMoves {
+        pub fn builder() -> builder::FileMoves {
+            Default::default()
+        }
+    }
+    ///A part of a folder's content.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FilePage {
+        ///The folder.
+        pub folder: FileInfo,
+        ///In the order asked for.
+        pub items: ::std::vec::Vec<FileInfo>,
+        ///The container's disk limit in bytes; 0 = none.
+        pub limit_bytes: u64,
+        ///How many there are in all.
+        pub total: u64,
+        ///Bytes that the container's files take on disk.
+        pub used_bytes: u64,
+    }
+    impl FilePage {
+        pub fn builder() -> builder::FilePage {
+            Default::default()
+        }
+    }
+    ///A path inside the container's folder, such as `/config/server.properties`.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    #[serde(transparent)]
+    pub struct FilePath(pub ::std::string::String);
+    impl ::std::ops::Deref for FilePath {
+        type Target = ::std::string::String;
+        fn deref(&self) -> &::std::string::String {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<FilePath> for ::std::string::String {
+        fn from(value: FilePath) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::std::string::String> for FilePath {
+        fn from(value: ::std::string::String) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for FilePath {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for FilePath {
+        type Err = ::std::convert::Infallible;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.to_string()))
+        }
+    }
+    ///By what a folder's content is sorted. Folders come first always.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum FileSort {
+        #[serde(rename = "name")]
+        Name,
+        #[serde(rename = "size")]
+        Size,
+        #[serde(rename = "modified")]
+        Modified,
+    }
+    impl ::std::fmt::Display for FileSort {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Name => f.write_str("name"),
+                Self::Size => f.write_str("size"),
+                Self::Modified => f.write_str("modified"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for FileSort {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "name" => Ok(Self::Name),
+                "size" => Ok(Self::Size),
+                "modified" => Ok(Self::Modified),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for FileSort {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for FileSort {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///Something that takes long and runs on the host by itself.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum FileTask {
+        ///Copy files and folders.
+        #[serde(rename = "copy")]
+        Copy {
+            ///What and whereto.
+            copies: ::std::vec::Vec<FileMove>,
+        },
+        ///Delete for good.
+        #[serde(rename = "delete")]
+        Delete {
+            ///What.
+            paths: ::std::vec::Vec<FilePath>,
+        },
+        ///Put files and folders into an archive.
+        #[serde(rename = "archive")]
+        Archive {
+            ///Its format.
+            format: ArchiveFormat,
+            ///What.
+            paths: ::std::vec::Vec<FilePath>,
+            ///The archive.
+            to: FilePath,
+        },
+        ///Take everything out of an archive.
+        #[serde(rename = "extract")]
+        Extract {
+            ///The folder that it goes to.
+            into: FilePath,
+            ///The archive; its name says its format.
+            path: FilePath,
+            ///Whether files that are there are replaced.
+            replace: bool,
+        },
+        ///Fetch a file from a web address.
+        #[serde(rename = "pull")]
+        Pull {
+            ///The folder that it goes to.
+            into: FilePath,
+            ///Its name there; the address's own unless given.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            name: ::std::option::Option<::std::string::String>,
+            ///`http://` or `https://`.
+            url: ::std::string::String,
+        },
+    }
+    ///What is to be done by itself.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileTaskRequest {
+        ///What.
+        pub task: FileTask,
+    }
+    impl FileTaskRequest {
+        pub fn builder() -> builder::FileTaskRequest {
+            Default::default()
+        }
+    }
+    ///An earlier version of a text file.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileVersion {
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///When it was replaced.
+        pub replaced_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who replaced it.
+        pub replaced_by: ::std::string::String,
+        ///Its length in bytes.
+        pub size_bytes: u64,
+    }
+    impl FileVersion {
+        pub fn builder() -> builder::FileVersion {
+            Default::default()
+        }
+    }
+    ///New permission bits.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FilesMode {
+        ///The bits, as a number (0o644 = 420).
+        pub mode: u32,
+        ///Of what.
+        pub paths: ::std::vec::Vec<FilePath>,
+    }
+    impl FilesMode {
+        pub fn builder() -> builder::FilesMode {
+            Default::default()
+        }
+    }
+    ///What a folder's content takes.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FolderSize {
+        ///Bytes on disk of it and all that is in it.
+        pub disk_bytes: u64,
+        ///Files in it.
+        pub files: u64,
+        ///What it is.
+        pub kind: FileKind,
+        ///A file or folder in it.
+        pub path: FilePath,
+    }
+    impl FolderSize {
+        pub fn builder() -> builder::FolderSize {
+            Default::default()
+        }
+    }
+    ///What a folder's content takes.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FolderSizes {
+        ///The largest first.
+        pub items: ::std::vec::Vec<FolderSize>,
+    }
+    impl FolderSizes {
+        pub fn builder() -> builder::FolderSizes {
+            Default::default()
+        }
+    }
+    ///What keeps a container from being started though nobody suspended it.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Hold {
+        #[serde(rename = "installing")]
+        Installing,
+        #[serde(rename = "install_failed")]
+        InstallFailed,
+    }
+    impl ::std::fmt::Display for Hold {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Installing => f.write_str("installing"),
+                Self::InstallFailed => f.write_str("install_failed"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for Hold {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "installing" => Ok(Self::Installing),
+                "install_failed" => Ok(Self::InstallFailed),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for Hold {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Hold {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///Which images go.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ImageCleaning {
+        ///Days for which no container has used them; 0 = all that none uses now.
+        pub unused_days: u64,
+    }
+    impl ImageCleaning {
+        pub fn builder() -> builder::ImageCleaning {
             Default::default()
         }
     }
@@ -1206,6 +1960,103 @@ pub mod types {
     }
     impl Install {
         pub fn builder() -> builder::Install {
+            Default::default()
+        }
+    }
+    ///An installation to be run.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct InstallRequest {
+        ///Whether the container starts afterwards.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub start: ::std::option::Option<bool>,
+        ///Whether the container's files are removed first.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub wipe: ::std::option::Option<bool>,
+    }
+    impl InstallRequest {
+        pub fn builder() -> builder::InstallRequest {
+            Default::default()
+        }
+    }
+    ///How an installation stands.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum InstallState {
+        #[serde(rename = "none")]
+        None,
+        #[serde(rename = "pending")]
+        Pending,
+        #[serde(rename = "installed")]
+        Installed,
+        #[serde(rename = "failed")]
+        Failed,
+    }
+    impl ::std::fmt::Display for InstallState {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::None => f.write_str("none"),
+                Self::Pending => f.write_str("pending"),
+                Self::Installed => f.write_str("installed"),
+                Self::Failed => f.write_str("failed"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for InstallState {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "none" => Ok(Self::None),
+                "pending" => Ok(Self::Pending),
+                "installed" => Ok(Self::Installed),
+                "failed" => Ok(Self::Failed),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for InstallState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for InstallState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///The newest installation of a container.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Installation {
+        ///When it ended.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub ended_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///Why it failed.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub message: ::std::option::Option<::std::string::String>,
+        ///Grows with each one that is asked for; 0 = none ever was.
+        pub number: u64,
+        ///How it stands.
+        pub state: InstallState,
+    }
+    impl Installation {
+        pub fn builder() -> builder::Installation {
             Default::default()
         }
     }
@@ -1330,6 +2181,8 @@ pub mod types {
         Command,
         #[serde(rename = "daemon")]
         Daemon,
+        #[serde(rename = "install")]
+        Install,
     }
     impl ::std::fmt::Display for LineKind {
         fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -1337,6 +2190,7 @@ pub mod types {
                 Self::Output => f.write_str("output"),
                 Self::Command => f.write_str("command"),
                 Self::Daemon => f.write_str("daemon"),
+                Self::Install => f.write_str("install"),
             }
         }
     }
@@ -1349,6 +2203,7 @@ pub mod types {
                 "output" => Ok(Self::Output),
                 "command" => Ok(Self::Command),
                 "daemon" => Ok(Self::Daemon),
+                "install" => Ok(Self::Install),
                 _ => Err("invalid value".into()),
             }
         }
@@ -1419,10 +2274,17 @@ pub mod types {
     ///What is known of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct LiveState {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub crashes: ::std::option::Option<Crashes>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub hold: ::std::option::Option<Hold>,
         ///Whether its daemon is connected: else this is what was last heard.
         pub known: bool,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_exit: ::std::option::Option<Exit>,
+        ///Why some of its limits hold only from the next start on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
         ///Why its last start failed.
@@ -1440,6 +2302,88 @@ pub mod types {
             Default::default()
         }
     }
+    ///A daemon's maintenance.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct MaintenanceUpdate {
+        ///Why, as its users see it; null ends it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub reason: ::std::option::Option<::std::string::String>,
+    }
+    impl MaintenanceUpdate {
+        pub fn builder() -> builder::MaintenanceUpdate {
+            Default::default()
+        }
+    }
+    ///A folder of the host inside a container. The daemon has to allow it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Mount {
+        ///Whether the container may only read it.
+        pub read_only: bool,
+        ///Absolute path on the host.
+        pub source: ::std::string::String,
+        ///Absolute path in the container.
+        pub target: ::std::string::String,
+    }
+    impl Mount {
+        pub fn builder() -> builder::Mount {
+            Default::default()
+        }
+    }
+    ///Which other containers a container can talk to.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Network {
+        #[serde(rename = "alone")]
+        Alone,
+        #[serde(rename = "owner")]
+        Owner,
+    }
+    impl ::std::fmt::Display for Network {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Alone => f.write_str("alone"),
+                Self::Owner => f.write_str("owner"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for Network {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "alone" => Ok(Self::Alone),
+                "owner" => Ok(Self::Owner),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for Network {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Network {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///A container to be made.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct NewContainer {
@@ -1449,6 +2393,9 @@ pub mod types {
         ///These allocations, the first one being the primary; free ones unless given.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub allocation_ids: ::std::vec::Vec<AllocationId>,
+        ///How it behaves over time and towards its host.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub behaviour: ::std::option::Option<Behaviour>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub daemon_id: ::std::option::Option<DaemonId>,
         ///What it is for.
@@ -1463,7 +2410,10 @@ pub mod types {
         pub name: ::std::string::String,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub owner_id: ::std::option::Option<UserId>,
-        ///Whether to start it at once.
+        ///Whether the template's installation is left out.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub skip_install: ::std::option::Option<bool>,
+        ///Whether to start it at once, or when it is installed.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub start: ::std::option::Option<bool>,
         ///Startup command; the template's unless given.
@@ -1489,6 +2439,30 @@ pub mod types {
             Default::default()
         }
     }
+    ///A folder that is to be.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct NewFolder {
+        ///Where.
+        pub path: FilePath,
+    }
+    impl NewFolder {
+        pub fn builder() -> builder::NewFolder {
+            Default::default()
+        }
+    }
+    ///What a link is for.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct NewLink {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub format: ::std::option::Option<ArchiveFormat>,
+        ///One file, or files and folders that come as one archive.
+        pub paths: ::std::vec::Vec<FilePath>,
+    }
+    impl NewLink {
+        pub fn builder() -> builder::NewLink {
+            Default::default()
+        }
+    }
     ///A new password.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct NewPassword {
@@ -1497,6 +2471,22 @@ pub mod types {
     }
     impl NewPassword {
         pub fn builder() -> builder::NewPassword {
+            Default::default()
+        }
+    }
+    ///A file that is to be sent in pieces.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct NewUpload {
+        ///Where it will be; folders on the way are made.
+        pub path: FilePath,
+        ///Whether a file that is there is replaced. Needs the permission to change files.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub replace: ::std::option::Option<bool>,
+        ///Its length in bytes.
+        pub size_bytes: u64,
+    }
+    impl NewUpload {
+        pub fn builder() -> builder::NewUpload {
             Default::default()
         }
     }
@@ -1520,6 +2510,112 @@ pub mod types {
             Default::default()
         }
     }
+    ///Something that takes long, as it is now.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Operation {
+        ///Bytes done.
+        pub done_bytes: u64,
+        ///Files done.
+        pub done_files: u64,
+        ///When it ended.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub ended_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///Why it failed.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub problem: ::std::option::Option<::std::string::String>,
+        ///When.
+        pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who began it.
+        pub started_by: ::std::string::String,
+        ///Where it is.
+        pub state: OperationState,
+        ///What it does.
+        pub task: FileTask,
+        ///Bytes in all, where that is known.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub total_bytes: ::std::option::Option<u64>,
+    }
+    impl Operation {
+        pub fn builder() -> builder::Operation {
+            Default::default()
+        }
+    }
+    ///What goes on by itself.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct OperationList {
+        ///The newest first.
+        pub items: ::std::vec::Vec<Operation>,
+    }
+    impl OperationList {
+        pub fn builder() -> builder::OperationList {
+            Default::default()
+        }
+    }
+    ///Where something that takes long is.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum OperationState {
+        #[serde(rename = "running")]
+        Running,
+        #[serde(rename = "done")]
+        Done,
+        #[serde(rename = "failed")]
+        Failed,
+        #[serde(rename = "cancelled")]
+        Cancelled,
+    }
+    impl ::std::fmt::Display for OperationState {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Running => f.write_str("running"),
+                Self::Done => f.write_str("done"),
+                Self::Failed => f.write_str("failed"),
+                Self::Cancelled => f.write_str("cancelled"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for OperationState {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "running" => Ok(Self::Running),
+                "done" => Ok(Self::Done),
+                "failed" => Ok(Self::Failed),
+                "cancelled" => Ok(Self::Cancelled),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for OperationState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for OperationState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///Another owner.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct OwnerUpdate {
@@ -1541,6 +2637,17 @@ pub mod types {
     }
     impl PasswordChange {
         pub fn builder() -> builder::PasswordChange {
+            Default::default()
+        }
+    }
+    ///Some files and folders.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct PathList {
+        ///Which.
+        pub paths: ::std::vec::Vec<FilePath>,
+    }
+    impl PathList {
+        pub fn builder() -> builder::PathList {
             Default::default()
         }
     }
@@ -1633,6 +2740,27 @@ pub mod types {
             value: ::std::string::String,
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
+        }
+    }
+    ///What a container's owner decided about starting it again.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct Policy {
+        ///Whether it is one also with exit code 0.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub clean_exit_is_crash: ::std::option::Option<bool>,
+        ///Whether an end that nobody asked for is a crash at all.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub detect_crashes: ::std::option::Option<bool>,
+        ///Crashes in a row after which it is no longer started by itself; 0 = it always is.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub max_crashes: ::std::option::Option<u8>,
+        ///Whether it comes back by itself.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub restart: ::std::option::Option<RestartPolicy>,
+    }
+    impl Policy {
+        pub fn builder() -> builder::Policy {
+            Default::default()
         }
     }
     ///What somebody asks of a container's process.
@@ -1744,11 +2872,76 @@ pub mod types {
         Pulling {
             ///Bytes there so far, over the layers whose size is known.
             current_bytes: u64,
+            ///Layers that are there.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            layers_done: ::std::option::Option<u32>,
+            ///Layers in all, as far as known.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            layers_total: ::std::option::Option<u32>,
             ///Bytes in all, over the layers whose size is known.
             total_bytes: u64,
         },
         #[serde(rename = "preparing")]
         Preparing,
+    }
+    ///Which protocols of a port are passed on.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Protocol {
+        #[serde(rename = "both")]
+        Both,
+        #[serde(rename = "tcp")]
+        Tcp,
+        #[serde(rename = "udp")]
+        Udp,
+    }
+    impl ::std::fmt::Display for Protocol {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Both => f.write_str("both"),
+                Self::Tcp => f.write_str("tcp"),
+                Self::Udp => f.write_str("udp"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for Protocol {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "both" => Ok(Self::Both),
+                "tcp" => Ok(Self::Tcp),
+                "udp" => Ok(Self::Udp),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for Protocol {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Protocol {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
     }
     ///What anybody may know of this Raptor.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -1762,6 +2955,162 @@ pub mod types {
     }
     impl PublicSettings {
         pub fn builder() -> builder::PublicSettings {
+            Default::default()
+        }
+    }
+    ///A login for a registry. Its password can't be read.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Registry {
+        ///The registry's host, with its port where it has one.
+        pub host: ::std::string::String,
+        ///Its id.
+        pub id: RegistryId,
+        ///When it was last changed.
+        pub updated_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///User name.
+        pub username: ::std::string::String,
+    }
+    impl Registry {
+        pub fn builder() -> builder::Registry {
+            Default::default()
+        }
+    }
+    ///A login to be added, or to take the place of the one for the same host.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RegistryDraft {
+        ///The registry's host as images name it.
+        pub host: ::std::string::String,
+        ///Password or token. It is stored encrypted and never shown.
+        pub password: ::std::string::String,
+        ///User name.
+        pub username: ::std::string::String,
+    }
+    impl RegistryDraft {
+        pub fn builder() -> builder::RegistryDraft {
+            Default::default()
+        }
+    }
+    ///A login for a registry of images.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(transparent)]
+    pub struct RegistryId(pub ::uuid::Uuid);
+    impl ::std::ops::Deref for RegistryId {
+        type Target = ::uuid::Uuid;
+        fn deref(&self) -> &::uuid::Uuid {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<RegistryId> for ::uuid::Uuid {
+        fn from(value: RegistryId) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::uuid::Uuid> for RegistryId {
+        fn from(value: ::uuid::Uuid) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for RegistryId {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for RegistryId {
+        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.parse()?))
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for RegistryId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<String> for RegistryId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    ///All logins for registries.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RegistryList {
+        ///By host.
+        pub items: ::std::vec::Vec<Registry>,
+    }
+    impl RegistryList {
+        pub fn builder() -> builder::RegistryList {
+            Default::default()
+        }
+    }
+    ///Whether a container comes back by itself.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum RestartPolicy {
+        #[serde(rename = "always")]
+        Always,
+        #[serde(rename = "unless_stopped")]
+        UnlessStopped,
+        #[serde(rename = "never")]
+        Never,
+    }
+    impl ::std::fmt::Display for RestartPolicy {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Always => f.write_str("always"),
+                Self::UnlessStopped => f.write_str("unless_stopped"),
+                Self::Never => f.write_str("never"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for RestartPolicy {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "always" => Ok(Self::Always),
+                "unless_stopped" => Ok(Self::UnlessStopped),
+                "never" => Ok(Self::Never),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for RestartPolicy {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for RestartPolicy {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///What is put back.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RestoreFiles {
+        ///Which.
+        pub ids: ::std::vec::Vec<::uuid::Uuid>,
+    }
+    impl RestoreFiles {
+        pub fn builder() -> builder::RestoreFiles {
             Default::default()
         }
     }
@@ -1989,6 +3338,24 @@ pub mod types {
             Default::default()
         }
     }
+    ///The host's SFTP server.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SftpServer {
+        ///The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
+        pub fingerprint: ::std::string::String,
+        ///Its port.
+        pub port: u16,
+        ///Why it does not serve, with what to do.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub problem: ::std::option::Option<::std::string::String>,
+        ///The host key in OpenSSH's one-line format.
+        pub public_key: ::std::string::String,
+    }
+    impl SftpServer {
+        pub fn builder() -> builder::SftpServer {
+            Default::default()
+        }
+    }
     ///Who wants to sign in.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SignIn {
@@ -1999,6 +3366,98 @@ pub mod types {
     }
     impl SignIn {
         pub fn builder() -> builder::SignIn {
+            Default::default()
+        }
+    }
+    ///A public key for SFTP.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SshKey {
+        ///`ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256` and the like.
+        pub algorithm: ::std::string::String,
+        ///When it was added.
+        pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///As `ssh-keygen -l` shows it.
+        pub fingerprint: ::std::string::String,
+        ///Its id.
+        pub id: SshKeyId,
+        ///When somebody last signed in with it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub last_used_at: ::std::option::Option<
+            ::chrono::DateTime<::chrono::offset::Utc>,
+        >,
+        ///Name for people.
+        pub name: ::std::string::String,
+    }
+    impl SshKey {
+        pub fn builder() -> builder::SshKey {
+            Default::default()
+        }
+    }
+    ///A public key to be added.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SshKeyDraft {
+        ///Name for people, at most 64 characters; the key's comment unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub name: ::std::option::Option<::std::string::String>,
+        ///A line such as `ssh-ed25519 AAAA… you@computer`.
+        pub public_key: ::std::string::String,
+    }
+    impl SshKeyDraft {
+        pub fn builder() -> builder::SshKeyDraft {
+            Default::default()
+        }
+    }
+    ///A public key of a user.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(transparent)]
+    pub struct SshKeyId(pub ::uuid::Uuid);
+    impl ::std::ops::Deref for SshKeyId {
+        type Target = ::uuid::Uuid;
+        fn deref(&self) -> &::uuid::Uuid {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<SshKeyId> for ::uuid::Uuid {
+        fn from(value: SshKeyId) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::uuid::Uuid> for SshKeyId {
+        fn from(value: ::uuid::Uuid) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for SshKeyId {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for SshKeyId {
+        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.parse()?))
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for SshKeyId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<String> for SshKeyId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    ///The caller's public keys.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SshKeyList {
+        ///The newest first.
+        pub items: ::std::vec::Vec<SshKey>,
+    }
+    impl SshKeyList {
+        pub fn builder() -> builder::SshKeyList {
             Default::default()
         }
     }
@@ -2086,12 +3545,16 @@ pub mod types {
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
+        ///Folders that containers may mount.
+        pub allowed_mounts: ::std::vec::Vec<::std::string::String>,
         ///CPU architecture, as Rust names it (`x86_64`, `aarch64`).
         pub architecture: ::std::string::String,
         ///Logical CPUs.
         pub cpu_count: u32,
         ///Load of all CPUs together in percent of one CPU (400 = four CPUs busy).
         pub cpu_percent: f64,
+        ///How the containers' disk limits are kept.
+        pub disk_limits: DiskLimits,
         ///Size of the file system that holds the containers' files, in bytes.
         pub disk_total_bytes: u64,
         ///Used space of it in bytes.
@@ -2116,6 +3579,8 @@ pub mod types {
         pub os: ::std::string::String,
         ///[`PROTOCOL`] of the daemon.
         pub protocol: u32,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sftp: ::std::option::Option<SftpServer>,
         ///The host's clock when it answered.
         pub time: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Seconds since the host booted.
@@ -2409,6 +3874,57 @@ pub mod types {
             Default::default()
         }
     }
+    ///Something in the trash.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TrashItem {
+        ///When it was deleted.
+        pub deleted_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who deleted it.
+        pub deleted_by: ::std::string::String,
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///What it is.
+        pub kind: FileKind,
+        ///Where it was.
+        pub path: FilePath,
+        ///Its length in bytes; 0 for a folder.
+        pub size_bytes: u64,
+    }
+    impl TrashItem {
+        pub fn builder() -> builder::TrashItem {
+            Default::default()
+        }
+    }
+    ///The trash.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TrashList {
+        ///The newest first.
+        pub items: ::std::vec::Vec<TrashItem>,
+    }
+    impl TrashList {
+        pub fn builder() -> builder::TrashList {
+            Default::default()
+        }
+    }
+    ///A file on its way here, piece by piece.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Upload {
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///Where it will be.
+        pub path: FilePath,
+        ///How many bytes are here; the next piece begins there.
+        pub received_bytes: u64,
+        ///Its length in bytes.
+        pub size_bytes: u64,
+        ///When it began. It is dropped a day after its last piece.
+        pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    }
+    impl Upload {
+        pub fn builder() -> builder::Upload {
+            Default::default()
+        }
+    }
     ///A user account.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct User {
@@ -2585,6 +4101,17 @@ pub mod types {
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             min_length: ::std::option::Option<u32>,
         },
+    }
+    ///Earlier versions of a file.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct VersionList {
+        ///The newest first.
+        pub items: ::std::vec::Vec<FileVersion>,
+    }
+    impl VersionList {
+        pub fn builder() -> builder::VersionList {
+            Default::default()
+        }
     }
     /// Types for composing complex structures.
     pub mod builder {
@@ -3565,6 +5092,7 @@ pub mod types {
             number: ::std::result::Result<i64, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
             primary: ::std::result::Result<bool, ::std::string::String>,
+            protocol: ::std::result::Result<super::Protocol, ::std::string::String>,
         }
         impl ::std::default::Default for Allocation {
             fn default() -> Self {
@@ -3578,6 +5106,7 @@ pub mod types {
                     number: Err("no value supplied for number".to_string()),
                     port: Err("no value supplied for port".to_string()),
                     primary: Err("no value supplied for primary".to_string()),
+                    protocol: Err("no value supplied for protocol".to_string()),
                 }
             }
         }
@@ -3686,6 +5215,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn protocol<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Protocol>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.protocol = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for protocol: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<Allocation> for super::Allocation {
             type Error = super::error::ConversionError;
@@ -3702,6 +5243,7 @@ pub mod types {
                     number: value.number?,
                     port: value.port?,
                     primary: value.primary?,
+                    protocol: value.protocol?,
                 })
             }
         }
@@ -3717,6 +5259,7 @@ pub mod types {
                     number: Ok(value.number),
                     port: Ok(value.port),
                     primary: Ok(value.primary),
+                    protocol: Ok(value.protocol),
                 }
             }
         }
@@ -3777,6 +5320,10 @@ pub mod types {
                 ::std::string::String,
             >,
             ports: ::std::result::Result<::std::string::String, ::std::string::String>,
+            protocol: ::std::result::Result<
+                ::std::option::Option<super::Protocol>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for AllocationDraft {
             fn default() -> Self {
@@ -3785,6 +5332,7 @@ pub mod types {
                     ip: Err("no value supplied for ip".to_string()),
                     note: Ok(Default::default()),
                     ports: Err("no value supplied for ports".to_string()),
+                    protocol: Ok(Default::default()),
                 }
             }
         }
@@ -3835,6 +5383,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn protocol<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Protocol>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.protocol = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for protocol: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<AllocationDraft> for super::AllocationDraft {
             type Error = super::error::ConversionError;
@@ -3846,6 +5406,7 @@ pub mod types {
                     ip: value.ip?,
                     note: value.note?,
                     ports: value.ports?,
+                    protocol: value.protocol?,
                 })
             }
         }
@@ -3856,6 +5417,7 @@ pub mod types {
                     ip: Ok(value.ip),
                     note: Ok(value.note),
                     ports: Ok(value.ports),
+                    protocol: Ok(value.protocol),
                 }
             }
         }
@@ -3952,12 +5514,17 @@ pub mod types {
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
+            protocol: ::std::result::Result<
+                ::std::option::Option<super::Protocol>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for AllocationUpdate {
             fn default() -> Self {
                 Self {
                     alias: Ok(Default::default()),
                     note: Ok(Default::default()),
+                    protocol: Ok(Default::default()),
                 }
             }
         }
@@ -3986,6 +5553,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn protocol<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Protocol>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.protocol = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for protocol: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<AllocationUpdate> for super::AllocationUpdate {
             type Error = super::error::ConversionError;
@@ -3995,6 +5574,7 @@ pub mod types {
                 Ok(Self {
                     alias: value.alias?,
                     note: value.note?,
+                    protocol: value.protocol?,
                 })
             }
         }
@@ -4003,6 +5583,240 @@ pub mod types {
                 Self {
                     alias: Ok(value.alias),
                     note: Ok(value.note),
+                    protocol: Ok(value.protocol),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Behaviour {
+            labels: ::std::result::Result<
+                ::std::collections::HashMap<
+                    ::std::string::String,
+                    ::std::string::String,
+                >,
+                ::std::string::String,
+            >,
+            mounts: ::std::result::Result<
+                ::std::vec::Vec<super::Mount>,
+                ::std::string::String,
+            >,
+            network: ::std::result::Result<
+                ::std::option::Option<super::Network>,
+                ::std::string::String,
+            >,
+            policy: ::std::result::Result<
+                ::std::option::Option<super::Policy>,
+                ::std::string::String,
+            >,
+            timezone: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Behaviour {
+            fn default() -> Self {
+                Self {
+                    labels: Ok(Default::default()),
+                    mounts: Ok(Default::default()),
+                    network: Ok(Default::default()),
+                    policy: Ok(Default::default()),
+                    timezone: Ok(Default::default()),
+                }
+            }
+        }
+        impl Behaviour {
+            pub fn labels<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::collections::HashMap<
+                        ::std::string::String,
+                        ::std::string::String,
+                    >,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.labels = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for labels: {e}")
+                    });
+                self
+            }
+            pub fn mounts<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::Mount>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mounts = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mounts: {e}")
+                    });
+                self
+            }
+            pub fn network<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Network>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.network = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for network: {e}")
+                    });
+                self
+            }
+            pub fn policy<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Policy>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.policy = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for policy: {e}")
+                    });
+                self
+            }
+            pub fn timezone<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.timezone = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for timezone: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Behaviour> for super::Behaviour {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Behaviour,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    labels: value.labels?,
+                    mounts: value.mounts?,
+                    network: value.network?,
+                    policy: value.policy?,
+                    timezone: value.timezone?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Behaviour> for Behaviour {
+            fn from(value: super::Behaviour) -> Self {
+                Self {
+                    labels: Ok(value.labels),
+                    mounts: Ok(value.mounts),
+                    network: Ok(value.network),
+                    policy: Ok(value.policy),
+                    timezone: Ok(value.timezone),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Checksum {
+            checksum: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Checksum {
+            fn default() -> Self {
+                Self {
+                    checksum: Err("no value supplied for checksum".to_string()),
+                }
+            }
+        }
+        impl Checksum {
+            pub fn checksum<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.checksum = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for checksum: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Checksum> for super::Checksum {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Checksum,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { checksum: value.checksum? })
+            }
+        }
+        impl ::std::convert::From<super::Checksum> for Checksum {
+            fn from(value: super::Checksum) -> Self {
+                Self {
+                    checksum: Ok(value.checksum),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CleanedImages {
+            freed_bytes: ::std::result::Result<u64, ::std::string::String>,
+            images: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CleanedImages {
+            fn default() -> Self {
+                Self {
+                    freed_bytes: Err("no value supplied for freed_bytes".to_string()),
+                    images: Err("no value supplied for images".to_string()),
+                }
+            }
+        }
+        impl CleanedImages {
+            pub fn freed_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.freed_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for freed_bytes: {e}")
+                    });
+                self
+            }
+            pub fn images<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.images = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for images: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CleanedImages> for super::CleanedImages {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CleanedImages,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    freed_bytes: value.freed_bytes?,
+                    images: value.images?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CleanedImages> for CleanedImages {
+            fn from(value: super::CleanedImages) -> Self {
+                Self {
+                    freed_bytes: Ok(value.freed_bytes),
+                    images: Ok(value.images),
                 }
             }
         }
@@ -4336,6 +6150,10 @@ pub mod types {
                 ::std::vec::Vec<super::Allocation>,
                 ::std::string::String,
             >,
+            behaviour: ::std::result::Result<
+                ::std::option::Option<super::Behaviour>,
+                ::std::string::String,
+            >,
             created_at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -4350,6 +6168,11 @@ pub mod types {
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
             images: ::std::result::Result<
                 ::std::vec::Vec<super::TemplateImage>,
+                ::std::string::String,
+            >,
+            installable: ::std::result::Result<bool, ::std::string::String>,
+            installation: ::std::result::Result<
+                super::Installation,
                 ::std::string::String,
             >,
             limits: ::std::result::Result<super::Limits, ::std::string::String>,
@@ -4387,6 +6210,7 @@ pub mod types {
             fn default() -> Self {
                 Self {
                     allocations: Err("no value supplied for allocations".to_string()),
+                    behaviour: Ok(Default::default()),
                     created_at: Err("no value supplied for created_at".to_string()),
                     daemon: Err("no value supplied for daemon".to_string()),
                     deleting: Err("no value supplied for deleting".to_string()),
@@ -4394,6 +6218,8 @@ pub mod types {
                     id: Err("no value supplied for id".to_string()),
                     image: Err("no value supplied for image".to_string()),
                     images: Err("no value supplied for images".to_string()),
+                    installable: Err("no value supplied for installable".to_string()),
+                    installation: Err("no value supplied for installation".to_string()),
                     limits: Err("no value supplied for limits".to_string()),
                     live: Err("no value supplied for live".to_string()),
                     name: Err("no value supplied for name".to_string()),
@@ -4428,6 +6254,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for allocations: {e}")
+                    });
+                self
+            }
+            pub fn behaviour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Behaviour>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.behaviour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for behaviour: {e}")
                     });
                 self
             }
@@ -4510,6 +6348,30 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for images: {e}")
+                    });
+                self
+            }
+            pub fn installable<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.installable = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for installable: {e}")
+                    });
+                self
+            }
+            pub fn installation<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Installation>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.installation = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for installation: {e}")
                     });
                 self
             }
@@ -4709,6 +6571,7 @@ pub mod types {
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     allocations: value.allocations?,
+                    behaviour: value.behaviour?,
                     created_at: value.created_at?,
                     daemon: value.daemon?,
                     deleting: value.deleting?,
@@ -4716,6 +6579,8 @@ pub mod types {
                     id: value.id?,
                     image: value.image?,
                     images: value.images?,
+                    installable: value.installable?,
+                    installation: value.installation?,
                     limits: value.limits?,
                     live: value.live?,
                     name: value.name?,
@@ -4738,6 +6603,7 @@ pub mod types {
             fn from(value: super::Container) -> Self {
                 Self {
                     allocations: Ok(value.allocations),
+                    behaviour: Ok(value.behaviour),
                     created_at: Ok(value.created_at),
                     daemon: Ok(value.daemon),
                     deleting: Ok(value.deleting),
@@ -4745,6 +6611,8 @@ pub mod types {
                     id: Ok(value.id),
                     image: Ok(value.image),
                     images: Ok(value.images),
+                    installable: Ok(value.installable),
+                    installation: Ok(value.installation),
                     limits: Ok(value.limits),
                     live: Ok(value.live),
                     name: Ok(value.name),
@@ -4903,10 +6771,176 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct ContainerSftp {
+            fingerprint: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            host: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            port: ::std::result::Result<u16, ::std::string::String>,
+            problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            public_key: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            read_only: ::std::result::Result<bool, ::std::string::String>,
+            username: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for ContainerSftp {
+            fn default() -> Self {
+                Self {
+                    fingerprint: Err("no value supplied for fingerprint".to_string()),
+                    host: Ok(Default::default()),
+                    port: Err("no value supplied for port".to_string()),
+                    problem: Ok(Default::default()),
+                    public_key: Err("no value supplied for public_key".to_string()),
+                    read_only: Err("no value supplied for read_only".to_string()),
+                    username: Err("no value supplied for username".to_string()),
+                }
+            }
+        }
+        impl ContainerSftp {
+            pub fn fingerprint<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fingerprint = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fingerprint: {e}")
+                    });
+                self
+            }
+            pub fn host<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.host = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for host: {e}")
+                    });
+                self
+            }
+            pub fn port<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u16>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.port = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for port: {e}")
+                    });
+                self
+            }
+            pub fn problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for problem: {e}")
+                    });
+                self
+            }
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+            pub fn read_only<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.read_only = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for read_only: {e}")
+                    });
+                self
+            }
+            pub fn username<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.username = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for username: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ContainerSftp> for super::ContainerSftp {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ContainerSftp,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    fingerprint: value.fingerprint?,
+                    host: value.host?,
+                    port: value.port?,
+                    problem: value.problem?,
+                    public_key: value.public_key?,
+                    read_only: value.read_only?,
+                    username: value.username?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ContainerSftp> for ContainerSftp {
+            fn from(value: super::ContainerSftp) -> Self {
+                Self {
+                    fingerprint: Ok(value.fingerprint),
+                    host: Ok(value.host),
+                    port: Ok(value.port),
+                    problem: Ok(value.problem),
+                    public_key: Ok(value.public_key),
+                    read_only: Ok(value.read_only),
+                    username: Ok(value.username),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ContainerStatus {
+            crashes: ::std::result::Result<
+                ::std::option::Option<super::Crashes>,
+                ::std::string::String,
+            >,
+            hold: ::std::result::Result<
+                ::std::option::Option<super::Hold>,
+                ::std::string::String,
+            >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
+            installed: ::std::result::Result<u64, ::std::string::String>,
             last_exit: ::std::result::Result<
                 ::std::option::Option<super::Exit>,
+                ::std::string::String,
+            >,
+            pending: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
             phase: ::std::result::Result<super::Phase, ::std::string::String>,
@@ -4931,8 +6965,12 @@ pub mod types {
         impl ::std::default::Default for ContainerStatus {
             fn default() -> Self {
                 Self {
+                    crashes: Ok(Default::default()),
+                    hold: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
+                    installed: Err("no value supplied for installed".to_string()),
                     last_exit: Ok(Default::default()),
+                    pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
                     progress: Ok(Default::default()),
@@ -4943,6 +6981,30 @@ pub mod types {
             }
         }
         impl ContainerStatus {
+            pub fn crashes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.crashes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for crashes: {e}")
+                    });
+                self
+            }
+            pub fn hold<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Hold>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.hold = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for hold: {e}")
+                    });
+                self
+            }
             pub fn id<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::ContainerId>,
@@ -4951,6 +7013,18 @@ pub mod types {
                 self.id = value
                     .try_into()
                     .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn installed<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.installed = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for installed: {e}")
+                    });
                 self
             }
             pub fn last_exit<T>(mut self, value: T) -> Self
@@ -4962,6 +7036,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for last_exit: {e}")
+                    });
+                self
+            }
+            pub fn pending<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.pending = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for pending: {e}")
                     });
                 self
             }
@@ -5046,8 +7132,12 @@ pub mod types {
                 value: ContainerStatus,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    crashes: value.crashes?,
+                    hold: value.hold?,
                     id: value.id?,
+                    installed: value.installed?,
                     last_exit: value.last_exit?,
+                    pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
                     progress: value.progress?,
@@ -5060,8 +7150,12 @@ pub mod types {
         impl ::std::convert::From<super::ContainerStatus> for ContainerStatus {
             fn from(value: super::ContainerStatus) -> Self {
                 Self {
+                    crashes: Ok(value.crashes),
+                    hold: Ok(value.hold),
                     id: Ok(value.id),
+                    installed: Ok(value.installed),
                     last_exit: Ok(value.last_exit),
+                    pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
                     progress: Ok(value.progress),
@@ -5089,6 +7183,10 @@ pub mod types {
             >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
+            installation: ::std::result::Result<
+                super::Installation,
+                ::std::string::String,
+            >,
             limits: ::std::result::Result<super::Limits, ::std::string::String>,
             live: ::std::result::Result<super::LiveState, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -5115,6 +7213,7 @@ pub mod types {
                     description: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     image: Err("no value supplied for image".to_string()),
+                    installation: Err("no value supplied for installation".to_string()),
                     limits: Err("no value supplied for limits".to_string()),
                     live: Err("no value supplied for live".to_string()),
                     name: Err("no value supplied for name".to_string()),
@@ -5207,6 +7306,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for image: {e}")
+                    });
+                self
+            }
+            pub fn installation<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Installation>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.installation = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for installation: {e}")
                     });
                 self
             }
@@ -5332,6 +7443,7 @@ pub mod types {
                     description: value.description?,
                     id: value.id?,
                     image: value.image?,
+                    installation: value.installation?,
                     limits: value.limits?,
                     live: value.live?,
                     name: value.name?,
@@ -5354,6 +7466,7 @@ pub mod types {
                     description: Ok(value.description),
                     id: Ok(value.id),
                     image: Ok(value.image),
+                    installation: Ok(value.installation),
                     limits: Ok(value.limits),
                     live: Ok(value.live),
                     name: Ok(value.name),
@@ -5601,6 +7714,104 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Crashes {
+            again_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            count: ::std::result::Result<u32, ::std::string::String>,
+            lines: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            quarantined: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for Crashes {
+            fn default() -> Self {
+                Self {
+                    again_at: Ok(Default::default()),
+                    count: Err("no value supplied for count".to_string()),
+                    lines: Err("no value supplied for lines".to_string()),
+                    quarantined: Err("no value supplied for quarantined".to_string()),
+                }
+            }
+        }
+        impl Crashes {
+            pub fn again_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.again_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for again_at: {e}")
+                    });
+                self
+            }
+            pub fn count<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.count = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for count: {e}")
+                    });
+                self
+            }
+            pub fn lines<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.lines = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for lines: {e}")
+                    });
+                self
+            }
+            pub fn quarantined<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.quarantined = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for quarantined: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Crashes> for super::Crashes {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Crashes,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    again_at: value.again_at?,
+                    count: value.count?,
+                    lines: value.lines?,
+                    quarantined: value.quarantined?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Crashes> for Crashes {
+            fn from(value: super::Crashes) -> Self {
+                Self {
+                    again_at: Ok(value.again_at),
+                    count: Ok(value.count),
+                    lines: Ok(value.lines),
+                    quarantined: Ok(value.quarantined),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct CreatedAllocations {
             created: ::std::result::Result<u32, ::std::string::String>,
             existing: ::std::result::Result<u32, ::std::string::String>,
@@ -5737,6 +7948,10 @@ pub mod types {
             host: ::std::result::Result<::std::string::String, ::std::string::String>,
             id: ::std::result::Result<super::DaemonId, ::std::string::String>,
             local: ::std::result::Result<bool, ::std::string::String>,
+            maintenance: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             memory_limit_mib: ::std::result::Result<
                 ::std::option::Option<i64>,
                 ::std::string::String,
@@ -5744,6 +7959,8 @@ pub mod types {
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
+            sftp_offline_hours: ::std::result::Result<i64, ::std::string::String>,
+            sftp_read_only: ::std::result::Result<bool, ::std::string::String>,
             system: ::std::result::Result<
                 ::std::option::Option<super::SystemInfo>,
                 ::std::string::String,
@@ -5769,10 +7986,17 @@ pub mod types {
                     host: Err("no value supplied for host".to_string()),
                     id: Err("no value supplied for id".to_string()),
                     local: Err("no value supplied for local".to_string()),
+                    maintenance: Ok(Default::default()),
                     memory_limit_mib: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
                     port: Err("no value supplied for port".to_string()),
+                    sftp_offline_hours: Err(
+                        "no value supplied for sftp_offline_hours".to_string(),
+                    ),
+                    sftp_read_only: Err(
+                        "no value supplied for sftp_read_only".to_string(),
+                    ),
                     system: Ok(Default::default()),
                     tls: Err("no value supplied for tls".to_string()),
                 }
@@ -5905,6 +8129,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn maintenance<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.maintenance = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for maintenance: {e}")
+                    });
+                self
+            }
             pub fn memory_limit_mib<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<i64>>,
@@ -5955,6 +8191,34 @@ pub mod types {
                     });
                 self
             }
+            pub fn sftp_offline_hours<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp_offline_hours = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for sftp_offline_hours: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn sftp_read_only<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp_read_only = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for sftp_read_only: {e}"
+                        )
+                    });
+                self
+            }
             pub fn system<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::SystemInfo>>,
@@ -5996,10 +8260,13 @@ pub mod types {
                     host: value.host?,
                     id: value.id?,
                     local: value.local?,
+                    maintenance: value.maintenance?,
                     memory_limit_mib: value.memory_limit_mib?,
                     name: value.name?,
                     number: value.number?,
                     port: value.port?,
+                    sftp_offline_hours: value.sftp_offline_hours?,
+                    sftp_read_only: value.sftp_read_only?,
                     system: value.system?,
                     tls: value.tls?,
                 })
@@ -6018,10 +8285,13 @@ pub mod types {
                     host: Ok(value.host),
                     id: Ok(value.id),
                     local: Ok(value.local),
+                    maintenance: Ok(value.maintenance),
                     memory_limit_mib: Ok(value.memory_limit_mib),
                     name: Ok(value.name),
                     number: Ok(value.number),
                     port: Ok(value.port),
+                    sftp_offline_hours: Ok(value.sftp_offline_hours),
+                    sftp_read_only: Ok(value.sftp_read_only),
                     system: Ok(value.system),
                     tls: Ok(value.tls),
                 }
@@ -6143,6 +8413,14 @@ pub mod types {
             >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
+            sftp_offline_hours: ::std::result::Result<
+                ::std::option::Option<i64>,
+                ::std::string::String,
+            >,
+            sftp_read_only: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
             tls: ::std::result::Result<
                 ::std::option::Option<bool>,
                 ::std::string::String,
@@ -6156,6 +8434,8 @@ pub mod types {
                     memory_limit_mib: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     port: Err("no value supplied for port".to_string()),
+                    sftp_offline_hours: Ok(Default::default()),
+                    sftp_read_only: Ok(Default::default()),
                     tls: Ok(Default::default()),
                 }
             }
@@ -6225,6 +8505,34 @@ pub mod types {
                     });
                 self
             }
+            pub fn sftp_offline_hours<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp_offline_hours = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for sftp_offline_hours: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn sftp_read_only<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp_read_only = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for sftp_read_only: {e}"
+                        )
+                    });
+                self
+            }
             pub fn tls<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<bool>>,
@@ -6249,6 +8557,8 @@ pub mod types {
                     memory_limit_mib: value.memory_limit_mib?,
                     name: value.name?,
                     port: value.port?,
+                    sftp_offline_hours: value.sftp_offline_hours?,
+                    sftp_read_only: value.sftp_read_only?,
                     tls: value.tls?,
                 })
             }
@@ -6261,6 +8571,8 @@ pub mod types {
                     memory_limit_mib: Ok(value.memory_limit_mib),
                     name: Ok(value.name),
                     port: Ok(value.port),
+                    sftp_offline_hours: Ok(value.sftp_offline_hours),
+                    sftp_read_only: Ok(value.sftp_read_only),
                     tls: Ok(value.tls),
                 }
             }
@@ -6494,6 +8806,126 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct DiskLimits {
+            by_kernel: ::std::result::Result<bool, ::std::string::String>,
+            file_system: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            note: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for DiskLimits {
+            fn default() -> Self {
+                Self {
+                    by_kernel: Err("no value supplied for by_kernel".to_string()),
+                    file_system: Err("no value supplied for file_system".to_string()),
+                    note: Err("no value supplied for note".to_string()),
+                }
+            }
+        }
+        impl DiskLimits {
+            pub fn by_kernel<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.by_kernel = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for by_kernel: {e}")
+                    });
+                self
+            }
+            pub fn file_system<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file_system = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file_system: {e}")
+                    });
+                self
+            }
+            pub fn note<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.note = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for note: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<DiskLimits> for super::DiskLimits {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: DiskLimits,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    by_kernel: value.by_kernel?,
+                    file_system: value.file_system?,
+                    note: value.note?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::DiskLimits> for DiskLimits {
+            fn from(value: super::DiskLimits) -> Self {
+                Self {
+                    by_kernel: Ok(value.by_kernel),
+                    file_system: Ok(value.file_system),
+                    note: Ok(value.note),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct EmptyTrash {
+            ids: ::std::result::Result<
+                ::std::option::Option<::std::vec::Vec<::uuid::Uuid>>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for EmptyTrash {
+            fn default() -> Self {
+                Self {
+                    ids: Ok(Default::default()),
+                }
+            }
+        }
+        impl EmptyTrash {
+            pub fn ids<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::std::vec::Vec<::uuid::Uuid>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ids = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ids: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<EmptyTrash> for super::EmptyTrash {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: EmptyTrash,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { ids: value.ids? })
+            }
+        }
+        impl ::std::convert::From<super::EmptyTrash> for EmptyTrash {
+            fn from(value: super::EmptyTrash) -> Self {
+                Self { ids: Ok(value.ids) }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Exit {
             at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -6661,6 +9093,983 @@ pub mod types {
                     after: Ok(value.after),
                     before: Ok(value.before),
                     field: Ok(value.field),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileHit {
+            file: ::std::result::Result<super::FileInfo, ::std::string::String>,
+            line: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
+            text: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FileHit {
+            fn default() -> Self {
+                Self {
+                    file: Err("no value supplied for file".to_string()),
+                    line: Ok(Default::default()),
+                    text: Ok(Default::default()),
+                }
+            }
+        }
+        impl FileHit {
+            pub fn file<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileInfo>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file: {e}")
+                    });
+                self
+            }
+            pub fn line<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.line = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for line: {e}")
+                    });
+                self
+            }
+            pub fn text<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.text = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for text: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileHit> for super::FileHit {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileHit,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    file: value.file?,
+                    line: value.line?,
+                    text: value.text?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileHit> for FileHit {
+            fn from(value: super::FileHit) -> Self {
+                Self {
+                    file: Ok(value.file),
+                    line: Ok(value.line),
+                    text: Ok(value.text),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileHits {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::FileHit>,
+                ::std::string::String,
+            >,
+            more: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileHits {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                    more: Err("no value supplied for more".to_string()),
+                }
+            }
+        }
+        impl FileHits {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FileHit>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+            pub fn more<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.more = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for more: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileHits> for super::FileHits {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileHits,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    items: value.items?,
+                    more: value.more?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileHits> for FileHits {
+            fn from(value: super::FileHits) -> Self {
+                Self {
+                    items: Ok(value.items),
+                    more: Ok(value.more),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileInfo {
+            etag: ::std::result::Result<::std::string::String, ::std::string::String>,
+            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
+            mode: ::std::result::Result<u32, ::std::string::String>,
+            modified_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+            target: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            target_kind: ::std::result::Result<
+                ::std::option::Option<super::FileKind>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FileInfo {
+            fn default() -> Self {
+                Self {
+                    etag: Err("no value supplied for etag".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    mode: Err("no value supplied for mode".to_string()),
+                    modified_at: Err("no value supplied for modified_at".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                    target: Ok(Default::default()),
+                    target_kind: Ok(Default::default()),
+                }
+            }
+        }
+        impl FileInfo {
+            pub fn etag<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.etag = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for etag: {e}")
+                    });
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn mode<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mode = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mode: {e}")
+                    });
+                self
+            }
+            pub fn modified_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.modified_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for modified_at: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+            pub fn target<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.target = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for target: {e}")
+                    });
+                self
+            }
+            pub fn target_kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::FileKind>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.target_kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for target_kind: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileInfo> for super::FileInfo {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileInfo,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    etag: value.etag?,
+                    kind: value.kind?,
+                    mode: value.mode?,
+                    modified_at: value.modified_at?,
+                    name: value.name?,
+                    path: value.path?,
+                    size_bytes: value.size_bytes?,
+                    target: value.target?,
+                    target_kind: value.target_kind?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileInfo> for FileInfo {
+            fn from(value: super::FileInfo) -> Self {
+                Self {
+                    etag: Ok(value.etag),
+                    kind: Ok(value.kind),
+                    mode: Ok(value.mode),
+                    modified_at: Ok(value.modified_at),
+                    name: Ok(value.name),
+                    path: Ok(value.path),
+                    size_bytes: Ok(value.size_bytes),
+                    target: Ok(value.target),
+                    target_kind: Ok(value.target_kind),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileLink {
+            expires_in_seconds: ::std::result::Result<u64, ::std::string::String>,
+            url: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileLink {
+            fn default() -> Self {
+                Self {
+                    expires_in_seconds: Err(
+                        "no value supplied for expires_in_seconds".to_string(),
+                    ),
+                    url: Err("no value supplied for url".to_string()),
+                }
+            }
+        }
+        impl FileLink {
+            pub fn expires_in_seconds<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.expires_in_seconds = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for expires_in_seconds: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for url: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileLink> for super::FileLink {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileLink,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    expires_in_seconds: value.expires_in_seconds?,
+                    url: value.url?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileLink> for FileLink {
+            fn from(value: super::FileLink) -> Self {
+                Self {
+                    expires_in_seconds: Ok(value.expires_in_seconds),
+                    url: Ok(value.url),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileMove {
+            from: ::std::result::Result<super::FilePath, ::std::string::String>,
+            to: ::std::result::Result<super::FilePath, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileMove {
+            fn default() -> Self {
+                Self {
+                    from: Err("no value supplied for from".to_string()),
+                    to: Err("no value supplied for to".to_string()),
+                }
+            }
+        }
+        impl FileMove {
+            pub fn from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for from: {e}")
+                    });
+                self
+            }
+            pub fn to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.to = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for to: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileMove> for super::FileMove {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileMove,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    from: value.from?,
+                    to: value.to?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileMove> for FileMove {
+            fn from(value: super::FileMove) -> Self {
+                Self {
+                    from: Ok(value.from),
+                    to: Ok(value.to),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileMoves {
+            moves: ::std::result::Result<
+                ::std::vec::Vec<super::FileMove>,
+                ::std::string::String,
+            >,
+            replace: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FileMoves {
+            fn default() -> Self {
+                Self {
+                    moves: Err("no value supplied for moves".to_string()),
+                    replace: Ok(Default::default()),
+                }
+            }
+        }
+        impl FileMoves {
+            pub fn moves<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FileMove>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.moves = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for moves: {e}")
+                    });
+                self
+            }
+            pub fn replace<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.replace = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for replace: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileMoves> for super::FileMoves {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileMoves,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    moves: value.moves?,
+                    replace: value.replace?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileMoves> for FileMoves {
+            fn from(value: super::FileMoves) -> Self {
+                Self {
+                    moves: Ok(value.moves),
+                    replace: Ok(value.replace),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FilePage {
+            folder: ::std::result::Result<super::FileInfo, ::std::string::String>,
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::FileInfo>,
+                ::std::string::String,
+            >,
+            limit_bytes: ::std::result::Result<u64, ::std::string::String>,
+            total: ::std::result::Result<u64, ::std::string::String>,
+            used_bytes: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for FilePage {
+            fn default() -> Self {
+                Self {
+                    folder: Err("no value supplied for folder".to_string()),
+                    items: Err("no value supplied for items".to_string()),
+                    limit_bytes: Err("no value supplied for limit_bytes".to_string()),
+                    total: Err("no value supplied for total".to_string()),
+                    used_bytes: Err("no value supplied for used_bytes".to_string()),
+                }
+            }
+        }
+        impl FilePage {
+            pub fn folder<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileInfo>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.folder = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for folder: {e}")
+                    });
+                self
+            }
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FileInfo>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+            pub fn limit_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.limit_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for limit_bytes: {e}")
+                    });
+                self
+            }
+            pub fn total<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.total = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for total: {e}")
+                    });
+                self
+            }
+            pub fn used_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.used_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for used_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FilePage> for super::FilePage {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FilePage,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    folder: value.folder?,
+                    items: value.items?,
+                    limit_bytes: value.limit_bytes?,
+                    total: value.total?,
+                    used_bytes: value.used_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FilePage> for FilePage {
+            fn from(value: super::FilePage) -> Self {
+                Self {
+                    folder: Ok(value.folder),
+                    items: Ok(value.items),
+                    limit_bytes: Ok(value.limit_bytes),
+                    total: Ok(value.total),
+                    used_bytes: Ok(value.used_bytes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileTaskRequest {
+            task: ::std::result::Result<super::FileTask, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileTaskRequest {
+            fn default() -> Self {
+                Self {
+                    task: Err("no value supplied for task".to_string()),
+                }
+            }
+        }
+        impl FileTaskRequest {
+            pub fn task<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileTask>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.task = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for task: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileTaskRequest> for super::FileTaskRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileTaskRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { task: value.task? })
+            }
+        }
+        impl ::std::convert::From<super::FileTaskRequest> for FileTaskRequest {
+            fn from(value: super::FileTaskRequest) -> Self {
+                Self { task: Ok(value.task) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileVersion {
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            replaced_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            replaced_by: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileVersion {
+            fn default() -> Self {
+                Self {
+                    id: Err("no value supplied for id".to_string()),
+                    replaced_at: Err("no value supplied for replaced_at".to_string()),
+                    replaced_by: Err("no value supplied for replaced_by".to_string()),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                }
+            }
+        }
+        impl FileVersion {
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn replaced_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.replaced_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for replaced_at: {e}")
+                    });
+                self
+            }
+            pub fn replaced_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.replaced_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for replaced_by: {e}")
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileVersion> for super::FileVersion {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileVersion,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    id: value.id?,
+                    replaced_at: value.replaced_at?,
+                    replaced_by: value.replaced_by?,
+                    size_bytes: value.size_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileVersion> for FileVersion {
+            fn from(value: super::FileVersion) -> Self {
+                Self {
+                    id: Ok(value.id),
+                    replaced_at: Ok(value.replaced_at),
+                    replaced_by: Ok(value.replaced_by),
+                    size_bytes: Ok(value.size_bytes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FilesMode {
+            mode: ::std::result::Result<u32, ::std::string::String>,
+            paths: ::std::result::Result<
+                ::std::vec::Vec<super::FilePath>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FilesMode {
+            fn default() -> Self {
+                Self {
+                    mode: Err("no value supplied for mode".to_string()),
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl FilesMode {
+            pub fn mode<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mode = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mode: {e}")
+                    });
+                self
+            }
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FilePath>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FilesMode> for super::FilesMode {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FilesMode,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    mode: value.mode?,
+                    paths: value.paths?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FilesMode> for FilesMode {
+            fn from(value: super::FilesMode) -> Self {
+                Self {
+                    mode: Ok(value.mode),
+                    paths: Ok(value.paths),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FolderSize {
+            disk_bytes: ::std::result::Result<u64, ::std::string::String>,
+            files: ::std::result::Result<u64, ::std::string::String>,
+            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+        }
+        impl ::std::default::Default for FolderSize {
+            fn default() -> Self {
+                Self {
+                    disk_bytes: Err("no value supplied for disk_bytes".to_string()),
+                    files: Err("no value supplied for files".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                }
+            }
+        }
+        impl FolderSize {
+            pub fn disk_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.disk_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for disk_bytes: {e}")
+                    });
+                self
+            }
+            pub fn files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for files: {e}")
+                    });
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FolderSize> for super::FolderSize {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FolderSize,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    disk_bytes: value.disk_bytes?,
+                    files: value.files?,
+                    kind: value.kind?,
+                    path: value.path?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FolderSize> for FolderSize {
+            fn from(value: super::FolderSize) -> Self {
+                Self {
+                    disk_bytes: Ok(value.disk_bytes),
+                    files: Ok(value.files),
+                    kind: Ok(value.kind),
+                    path: Ok(value.path),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FolderSizes {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::FolderSize>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FolderSizes {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl FolderSizes {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FolderSize>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FolderSizes> for super::FolderSizes {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FolderSizes,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::FolderSizes> for FolderSizes {
+            fn from(value: super::FolderSizes) -> Self {
+                Self { items: Ok(value.items) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ImageCleaning {
+            unused_days: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for ImageCleaning {
+            fn default() -> Self {
+                Self {
+                    unused_days: Err("no value supplied for unused_days".to_string()),
+                }
+            }
+        }
+        impl ImageCleaning {
+            pub fn unused_days<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.unused_days = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for unused_days: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ImageCleaning> for super::ImageCleaning {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ImageCleaning,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    unused_days: value.unused_days?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ImageCleaning> for ImageCleaning {
+            fn from(value: super::ImageCleaning) -> Self {
+                Self {
+                    unused_days: Ok(value.unused_days),
                 }
             }
         }
@@ -6877,6 +10286,168 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct InstallRequest {
+            start: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            wipe: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for InstallRequest {
+            fn default() -> Self {
+                Self {
+                    start: Ok(Default::default()),
+                    wipe: Ok(Default::default()),
+                }
+            }
+        }
+        impl InstallRequest {
+            pub fn start<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.start = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for start: {e}")
+                    });
+                self
+            }
+            pub fn wipe<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.wipe = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for wipe: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<InstallRequest> for super::InstallRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: InstallRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    start: value.start?,
+                    wipe: value.wipe?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::InstallRequest> for InstallRequest {
+            fn from(value: super::InstallRequest) -> Self {
+                Self {
+                    start: Ok(value.start),
+                    wipe: Ok(value.wipe),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Installation {
+            ended_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            message: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            number: ::std::result::Result<u64, ::std::string::String>,
+            state: ::std::result::Result<super::InstallState, ::std::string::String>,
+        }
+        impl ::std::default::Default for Installation {
+            fn default() -> Self {
+                Self {
+                    ended_at: Ok(Default::default()),
+                    message: Ok(Default::default()),
+                    number: Err("no value supplied for number".to_string()),
+                    state: Err("no value supplied for state".to_string()),
+                }
+            }
+        }
+        impl Installation {
+            pub fn ended_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ended_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ended_at: {e}")
+                    });
+                self
+            }
+            pub fn message<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.message = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for message: {e}")
+                    });
+                self
+            }
+            pub fn number<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.number = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for number: {e}")
+                    });
+                self
+            }
+            pub fn state<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::InstallState>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.state = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for state: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Installation> for super::Installation {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Installation,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    ended_at: value.ended_at?,
+                    message: value.message?,
+                    number: value.number?,
+                    state: value.state?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Installation> for Installation {
+            fn from(value: super::Installation) -> Self {
+                Self {
+                    ended_at: Ok(value.ended_at),
+                    message: Ok(value.message),
+                    number: Ok(value.number),
+                    state: Ok(value.state),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Limits {
             cpu_percent: ::std::result::Result<u64, ::std::string::String>,
             cpuset: ::std::result::Result<
@@ -7081,9 +10652,21 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct LiveState {
+            crashes: ::std::result::Result<
+                ::std::option::Option<super::Crashes>,
+                ::std::string::String,
+            >,
+            hold: ::std::result::Result<
+                ::std::option::Option<super::Hold>,
+                ::std::string::String,
+            >,
             known: ::std::result::Result<bool, ::std::string::String>,
             last_exit: ::std::result::Result<
                 ::std::option::Option<super::Exit>,
+                ::std::string::String,
+            >,
+            pending: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
             phase: ::std::result::Result<super::Phase, ::std::string::String>,
@@ -7107,8 +10690,11 @@ pub mod types {
         impl ::std::default::Default for LiveState {
             fn default() -> Self {
                 Self {
+                    crashes: Ok(Default::default()),
+                    hold: Ok(Default::default()),
                     known: Err("no value supplied for known".to_string()),
                     last_exit: Ok(Default::default()),
+                    pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
                     progress: Ok(Default::default()),
@@ -7118,6 +10704,30 @@ pub mod types {
             }
         }
         impl LiveState {
+            pub fn crashes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.crashes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for crashes: {e}")
+                    });
+                self
+            }
+            pub fn hold<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Hold>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.hold = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for hold: {e}")
+                    });
+                self
+            }
             pub fn known<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<bool>,
@@ -7139,6 +10749,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for last_exit: {e}")
+                    });
+                self
+            }
+            pub fn pending<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.pending = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for pending: {e}")
                     });
                 self
             }
@@ -7209,8 +10831,11 @@ pub mod types {
                 value: LiveState,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    crashes: value.crashes?,
+                    hold: value.hold?,
                     known: value.known?,
                     last_exit: value.last_exit?,
+                    pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
                     progress: value.progress?,
@@ -7222,13 +10847,131 @@ pub mod types {
         impl ::std::convert::From<super::LiveState> for LiveState {
             fn from(value: super::LiveState) -> Self {
                 Self {
+                    crashes: Ok(value.crashes),
+                    hold: Ok(value.hold),
                     known: Ok(value.known),
                     last_exit: Ok(value.last_exit),
+                    pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
                     progress: Ok(value.progress),
                     since: Ok(value.since),
                     stats: Ok(value.stats),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MaintenanceUpdate {
+            reason: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for MaintenanceUpdate {
+            fn default() -> Self {
+                Self {
+                    reason: Ok(Default::default()),
+                }
+            }
+        }
+        impl MaintenanceUpdate {
+            pub fn reason<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.reason = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for reason: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MaintenanceUpdate> for super::MaintenanceUpdate {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MaintenanceUpdate,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { reason: value.reason? })
+            }
+        }
+        impl ::std::convert::From<super::MaintenanceUpdate> for MaintenanceUpdate {
+            fn from(value: super::MaintenanceUpdate) -> Self {
+                Self { reason: Ok(value.reason) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Mount {
+            read_only: ::std::result::Result<bool, ::std::string::String>,
+            source: ::std::result::Result<::std::string::String, ::std::string::String>,
+            target: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for Mount {
+            fn default() -> Self {
+                Self {
+                    read_only: Err("no value supplied for read_only".to_string()),
+                    source: Err("no value supplied for source".to_string()),
+                    target: Err("no value supplied for target".to_string()),
+                }
+            }
+        }
+        impl Mount {
+            pub fn read_only<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.read_only = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for read_only: {e}")
+                    });
+                self
+            }
+            pub fn source<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source: {e}")
+                    });
+                self
+            }
+            pub fn target<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.target = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for target: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Mount> for super::Mount {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Mount,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    read_only: value.read_only?,
+                    source: value.source?,
+                    target: value.target?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Mount> for Mount {
+            fn from(value: super::Mount) -> Self {
+                Self {
+                    read_only: Ok(value.read_only),
+                    source: Ok(value.source),
+                    target: Ok(value.target),
                 }
             }
         }
@@ -7240,6 +10983,10 @@ pub mod types {
             >,
             allocation_ids: ::std::result::Result<
                 ::std::vec::Vec<super::AllocationId>,
+                ::std::string::String,
+            >,
+            behaviour: ::std::result::Result<
+                ::std::option::Option<super::Behaviour>,
                 ::std::string::String,
             >,
             daemon_id: ::std::result::Result<
@@ -7258,6 +11005,10 @@ pub mod types {
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             owner_id: ::std::result::Result<
                 ::std::option::Option<super::UserId>,
+                ::std::string::String,
+            >,
+            skip_install: ::std::result::Result<
+                ::std::option::Option<bool>,
                 ::std::string::String,
             >,
             start: ::std::result::Result<
@@ -7286,12 +11037,14 @@ pub mod types {
                 Self {
                     allocation_count: Ok(Default::default()),
                     allocation_ids: Ok(Default::default()),
+                    behaviour: Ok(Default::default()),
                     daemon_id: Ok(Default::default()),
                     description: Ok(Default::default()),
                     image: Ok(Default::default()),
                     limits: Err("no value supplied for limits".to_string()),
                     name: Err("no value supplied for name".to_string()),
                     owner_id: Ok(Default::default()),
+                    skip_install: Ok(Default::default()),
                     start: Ok(Default::default()),
                     startup_command: Ok(Default::default()),
                     stop_timeout_ms: Ok(Default::default()),
@@ -7326,6 +11079,18 @@ pub mod types {
                         format!(
                             "error converting supplied value for allocation_ids: {e}"
                         )
+                    });
+                self
+            }
+            pub fn behaviour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Behaviour>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.behaviour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for behaviour: {e}")
                     });
                 self
             }
@@ -7398,6 +11163,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for owner_id: {e}")
+                    });
+                self
+            }
+            pub fn skip_install<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.skip_install = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for skip_install: {e}")
                     });
                 self
             }
@@ -7479,12 +11256,14 @@ pub mod types {
                 Ok(Self {
                     allocation_count: value.allocation_count?,
                     allocation_ids: value.allocation_ids?,
+                    behaviour: value.behaviour?,
                     daemon_id: value.daemon_id?,
                     description: value.description?,
                     image: value.image?,
                     limits: value.limits?,
                     name: value.name?,
                     owner_id: value.owner_id?,
+                    skip_install: value.skip_install?,
                     start: value.start?,
                     startup_command: value.startup_command?,
                     stop_timeout_ms: value.stop_timeout_ms?,
@@ -7498,17 +11277,121 @@ pub mod types {
                 Self {
                     allocation_count: Ok(value.allocation_count),
                     allocation_ids: Ok(value.allocation_ids),
+                    behaviour: Ok(value.behaviour),
                     daemon_id: Ok(value.daemon_id),
                     description: Ok(value.description),
                     image: Ok(value.image),
                     limits: Ok(value.limits),
                     name: Ok(value.name),
                     owner_id: Ok(value.owner_id),
+                    skip_install: Ok(value.skip_install),
                     start: Ok(value.start),
                     startup_command: Ok(value.startup_command),
                     stop_timeout_ms: Ok(value.stop_timeout_ms),
                     template_id: Ok(value.template_id),
                     variables: Ok(value.variables),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct NewFolder {
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+        }
+        impl ::std::default::Default for NewFolder {
+            fn default() -> Self {
+                Self {
+                    path: Err("no value supplied for path".to_string()),
+                }
+            }
+        }
+        impl NewFolder {
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<NewFolder> for super::NewFolder {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: NewFolder,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { path: value.path? })
+            }
+        }
+        impl ::std::convert::From<super::NewFolder> for NewFolder {
+            fn from(value: super::NewFolder) -> Self {
+                Self { path: Ok(value.path) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct NewLink {
+            format: ::std::result::Result<
+                ::std::option::Option<super::ArchiveFormat>,
+                ::std::string::String,
+            >,
+            paths: ::std::result::Result<
+                ::std::vec::Vec<super::FilePath>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for NewLink {
+            fn default() -> Self {
+                Self {
+                    format: Ok(Default::default()),
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl NewLink {
+            pub fn format<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::ArchiveFormat>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.format = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for format: {e}")
+                    });
+                self
+            }
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FilePath>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<NewLink> for super::NewLink {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: NewLink,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    format: value.format?,
+                    paths: value.paths?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::NewLink> for NewLink {
+            fn from(value: super::NewLink) -> Self {
+                Self {
+                    format: Ok(value.format),
+                    paths: Ok(value.paths),
                 }
             }
         }
@@ -7552,6 +11435,83 @@ pub mod types {
             fn from(value: super::NewPassword) -> Self {
                 Self {
                     password: Ok(value.password),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct NewUpload {
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            replace: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for NewUpload {
+            fn default() -> Self {
+                Self {
+                    path: Err("no value supplied for path".to_string()),
+                    replace: Ok(Default::default()),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                }
+            }
+        }
+        impl NewUpload {
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn replace<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.replace = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for replace: {e}")
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<NewUpload> for super::NewUpload {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: NewUpload,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    path: value.path?,
+                    replace: value.replace?,
+                    size_bytes: value.size_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::NewUpload> for NewUpload {
+            fn from(value: super::NewUpload) -> Self {
+                Self {
+                    path: Ok(value.path),
+                    replace: Ok(value.replace),
+                    size_bytes: Ok(value.size_bytes),
                 }
             }
         }
@@ -7671,6 +11631,248 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Operation {
+            done_bytes: ::std::result::Result<u64, ::std::string::String>,
+            done_files: ::std::result::Result<u64, ::std::string::String>,
+            ended_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            started_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            started_by: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            state: ::std::result::Result<super::OperationState, ::std::string::String>,
+            task: ::std::result::Result<super::FileTask, ::std::string::String>,
+            total_bytes: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Operation {
+            fn default() -> Self {
+                Self {
+                    done_bytes: Err("no value supplied for done_bytes".to_string()),
+                    done_files: Err("no value supplied for done_files".to_string()),
+                    ended_at: Ok(Default::default()),
+                    id: Err("no value supplied for id".to_string()),
+                    problem: Ok(Default::default()),
+                    started_at: Err("no value supplied for started_at".to_string()),
+                    started_by: Err("no value supplied for started_by".to_string()),
+                    state: Err("no value supplied for state".to_string()),
+                    task: Err("no value supplied for task".to_string()),
+                    total_bytes: Ok(Default::default()),
+                }
+            }
+        }
+        impl Operation {
+            pub fn done_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.done_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for done_bytes: {e}")
+                    });
+                self
+            }
+            pub fn done_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.done_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for done_files: {e}")
+                    });
+                self
+            }
+            pub fn ended_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ended_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ended_at: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for problem: {e}")
+                    });
+                self
+            }
+            pub fn started_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.started_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for started_at: {e}")
+                    });
+                self
+            }
+            pub fn started_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.started_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for started_by: {e}")
+                    });
+                self
+            }
+            pub fn state<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::OperationState>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.state = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for state: {e}")
+                    });
+                self
+            }
+            pub fn task<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileTask>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.task = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for task: {e}")
+                    });
+                self
+            }
+            pub fn total_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.total_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for total_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Operation> for super::Operation {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Operation,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    done_bytes: value.done_bytes?,
+                    done_files: value.done_files?,
+                    ended_at: value.ended_at?,
+                    id: value.id?,
+                    problem: value.problem?,
+                    started_at: value.started_at?,
+                    started_by: value.started_by?,
+                    state: value.state?,
+                    task: value.task?,
+                    total_bytes: value.total_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Operation> for Operation {
+            fn from(value: super::Operation) -> Self {
+                Self {
+                    done_bytes: Ok(value.done_bytes),
+                    done_files: Ok(value.done_files),
+                    ended_at: Ok(value.ended_at),
+                    id: Ok(value.id),
+                    problem: Ok(value.problem),
+                    started_at: Ok(value.started_at),
+                    started_by: Ok(value.started_by),
+                    state: Ok(value.state),
+                    task: Ok(value.task),
+                    total_bytes: Ok(value.total_bytes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct OperationList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::Operation>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for OperationList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl OperationList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::Operation>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<OperationList> for super::OperationList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: OperationList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::OperationList> for OperationList {
+            fn from(value: super::OperationList) -> Self {
+                Self { items: Ok(value.items) }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct OwnerUpdate {
             owner_id: ::std::result::Result<super::UserId, ::std::string::String>,
         }
@@ -7776,6 +11978,47 @@ pub mod types {
                     current_password: Ok(value.current_password),
                     new_password: Ok(value.new_password),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct PathList {
+            paths: ::std::result::Result<
+                ::std::vec::Vec<super::FilePath>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for PathList {
+            fn default() -> Self {
+                Self {
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl PathList {
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FilePath>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<PathList> for super::PathList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: PathList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { paths: value.paths? })
+            }
+        }
+        impl ::std::convert::From<super::PathList> for PathList {
+            fn from(value: super::PathList) -> Self {
+                Self { paths: Ok(value.paths) }
             }
         }
         #[derive(Clone, Debug)]
@@ -7916,6 +12159,112 @@ pub mod types {
                 Self {
                     container: Ok(value.container),
                     system: Ok(value.system),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Policy {
+            clean_exit_is_crash: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            detect_crashes: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            max_crashes: ::std::result::Result<
+                ::std::option::Option<u8>,
+                ::std::string::String,
+            >,
+            restart: ::std::result::Result<
+                ::std::option::Option<super::RestartPolicy>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Policy {
+            fn default() -> Self {
+                Self {
+                    clean_exit_is_crash: Ok(Default::default()),
+                    detect_crashes: Ok(Default::default()),
+                    max_crashes: Ok(Default::default()),
+                    restart: Ok(Default::default()),
+                }
+            }
+        }
+        impl Policy {
+            pub fn clean_exit_is_crash<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.clean_exit_is_crash = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for clean_exit_is_crash: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn detect_crashes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.detect_crashes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for detect_crashes: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn max_crashes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u8>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.max_crashes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for max_crashes: {e}")
+                    });
+                self
+            }
+            pub fn restart<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::RestartPolicy>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.restart = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for restart: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Policy> for super::Policy {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Policy,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    clean_exit_is_crash: value.clean_exit_is_crash?,
+                    detect_crashes: value.detect_crashes?,
+                    max_crashes: value.max_crashes?,
+                    restart: value.restart?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Policy> for Policy {
+            fn from(value: super::Policy) -> Self {
+                Self {
+                    clean_exit_is_crash: Ok(value.clean_exit_is_crash),
+                    detect_crashes: Ok(value.detect_crashes),
+                    max_crashes: Ok(value.max_crashes),
+                    restart: Ok(value.restart),
                 }
             }
         }
@@ -8178,6 +12527,262 @@ pub mod types {
                     name: Ok(value.name),
                     version: Ok(value.version),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Registry {
+            host: ::std::result::Result<::std::string::String, ::std::string::String>,
+            id: ::std::result::Result<super::RegistryId, ::std::string::String>,
+            updated_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            username: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Registry {
+            fn default() -> Self {
+                Self {
+                    host: Err("no value supplied for host".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    updated_at: Err("no value supplied for updated_at".to_string()),
+                    username: Err("no value supplied for username".to_string()),
+                }
+            }
+        }
+        impl Registry {
+            pub fn host<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.host = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for host: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::RegistryId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn updated_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.updated_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for updated_at: {e}")
+                    });
+                self
+            }
+            pub fn username<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.username = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for username: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Registry> for super::Registry {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Registry,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    host: value.host?,
+                    id: value.id?,
+                    updated_at: value.updated_at?,
+                    username: value.username?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Registry> for Registry {
+            fn from(value: super::Registry) -> Self {
+                Self {
+                    host: Ok(value.host),
+                    id: Ok(value.id),
+                    updated_at: Ok(value.updated_at),
+                    username: Ok(value.username),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct RegistryDraft {
+            host: ::std::result::Result<::std::string::String, ::std::string::String>,
+            password: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            username: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for RegistryDraft {
+            fn default() -> Self {
+                Self {
+                    host: Err("no value supplied for host".to_string()),
+                    password: Err("no value supplied for password".to_string()),
+                    username: Err("no value supplied for username".to_string()),
+                }
+            }
+        }
+        impl RegistryDraft {
+            pub fn host<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.host = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for host: {e}")
+                    });
+                self
+            }
+            pub fn password<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.password = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for password: {e}")
+                    });
+                self
+            }
+            pub fn username<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.username = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for username: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RegistryDraft> for super::RegistryDraft {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RegistryDraft,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    host: value.host?,
+                    password: value.password?,
+                    username: value.username?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::RegistryDraft> for RegistryDraft {
+            fn from(value: super::RegistryDraft) -> Self {
+                Self {
+                    host: Ok(value.host),
+                    password: Ok(value.password),
+                    username: Ok(value.username),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct RegistryList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::Registry>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for RegistryList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl RegistryList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::Registry>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RegistryList> for super::RegistryList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RegistryList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::RegistryList> for RegistryList {
+            fn from(value: super::RegistryList) -> Self {
+                Self { items: Ok(value.items) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct RestoreFiles {
+            ids: ::std::result::Result<
+                ::std::vec::Vec<::uuid::Uuid>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for RestoreFiles {
+            fn default() -> Self {
+                Self {
+                    ids: Err("no value supplied for ids".to_string()),
+                }
+            }
+        }
+        impl RestoreFiles {
+            pub fn ids<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::uuid::Uuid>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ids = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ids: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RestoreFiles> for super::RestoreFiles {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RestoreFiles,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { ids: value.ids? })
+            }
+        }
+        impl ::std::convert::From<super::RestoreFiles> for RestoreFiles {
+            fn from(value: super::RestoreFiles) -> Self {
+                Self { ids: Ok(value.ids) }
             }
         }
         #[derive(Clone, Debug)]
@@ -8865,6 +13470,105 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct SftpServer {
+            fingerprint: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            port: ::std::result::Result<u16, ::std::string::String>,
+            problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            public_key: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SftpServer {
+            fn default() -> Self {
+                Self {
+                    fingerprint: Err("no value supplied for fingerprint".to_string()),
+                    port: Err("no value supplied for port".to_string()),
+                    problem: Ok(Default::default()),
+                    public_key: Err("no value supplied for public_key".to_string()),
+                }
+            }
+        }
+        impl SftpServer {
+            pub fn fingerprint<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fingerprint = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fingerprint: {e}")
+                    });
+                self
+            }
+            pub fn port<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u16>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.port = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for port: {e}")
+                    });
+                self
+            }
+            pub fn problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for problem: {e}")
+                    });
+                self
+            }
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SftpServer> for super::SftpServer {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SftpServer,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    fingerprint: value.fingerprint?,
+                    port: value.port?,
+                    problem: value.problem?,
+                    public_key: value.public_key?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SftpServer> for SftpServer {
+            fn from(value: super::SftpServer) -> Self {
+                Self {
+                    fingerprint: Ok(value.fingerprint),
+                    port: Ok(value.port),
+                    problem: Ok(value.problem),
+                    public_key: Ok(value.public_key),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct SignIn {
             login: ::std::result::Result<::std::string::String, ::std::string::String>,
             password: ::std::result::Result<
@@ -8923,6 +13627,245 @@ pub mod types {
                     login: Ok(value.login),
                     password: Ok(value.password),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SshKey {
+            algorithm: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            created_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            fingerprint: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<super::SshKeyId, ::std::string::String>,
+            last_used_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for SshKey {
+            fn default() -> Self {
+                Self {
+                    algorithm: Err("no value supplied for algorithm".to_string()),
+                    created_at: Err("no value supplied for created_at".to_string()),
+                    fingerprint: Err("no value supplied for fingerprint".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    last_used_at: Ok(Default::default()),
+                    name: Err("no value supplied for name".to_string()),
+                }
+            }
+        }
+        impl SshKey {
+            pub fn algorithm<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.algorithm = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for algorithm: {e}")
+                    });
+                self
+            }
+            pub fn created_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.created_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for created_at: {e}")
+                    });
+                self
+            }
+            pub fn fingerprint<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fingerprint = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fingerprint: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::SshKeyId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn last_used_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.last_used_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for last_used_at: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SshKey> for super::SshKey {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SshKey,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    algorithm: value.algorithm?,
+                    created_at: value.created_at?,
+                    fingerprint: value.fingerprint?,
+                    id: value.id?,
+                    last_used_at: value.last_used_at?,
+                    name: value.name?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SshKey> for SshKey {
+            fn from(value: super::SshKey) -> Self {
+                Self {
+                    algorithm: Ok(value.algorithm),
+                    created_at: Ok(value.created_at),
+                    fingerprint: Ok(value.fingerprint),
+                    id: Ok(value.id),
+                    last_used_at: Ok(value.last_used_at),
+                    name: Ok(value.name),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SshKeyDraft {
+            name: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            public_key: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SshKeyDraft {
+            fn default() -> Self {
+                Self {
+                    name: Ok(Default::default()),
+                    public_key: Err("no value supplied for public_key".to_string()),
+                }
+            }
+        }
+        impl SshKeyDraft {
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SshKeyDraft> for super::SshKeyDraft {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SshKeyDraft,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    name: value.name?,
+                    public_key: value.public_key?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SshKeyDraft> for SshKeyDraft {
+            fn from(value: super::SshKeyDraft) -> Self {
+                Self {
+                    name: Ok(value.name),
+                    public_key: Ok(value.public_key),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SshKeyList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::SshKey>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SshKeyList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl SshKeyList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::SshKey>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SshKeyList> for super::SshKeyList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SshKeyList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::SshKeyList> for SshKeyList {
+            fn from(value: super::SshKeyList) -> Self {
+                Self { items: Ok(value.items) }
             }
         }
         #[derive(Clone, Debug)]
@@ -9244,12 +14187,17 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct SystemInfo {
+            allowed_mounts: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             architecture: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
             >,
             cpu_count: ::std::result::Result<u32, ::std::string::String>,
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
+            disk_limits: ::std::result::Result<super::DiskLimits, ::std::string::String>,
             disk_total_bytes: ::std::result::Result<u64, ::std::string::String>,
             disk_used_bytes: ::std::result::Result<u64, ::std::string::String>,
             docker_problem: ::std::result::Result<
@@ -9273,6 +14221,10 @@ pub mod types {
             memory_used_bytes: ::std::result::Result<u64, ::std::string::String>,
             os: ::std::result::Result<::std::string::String, ::std::string::String>,
             protocol: ::std::result::Result<u32, ::std::string::String>,
+            sftp: ::std::result::Result<
+                ::std::option::Option<super::SftpServer>,
+                ::std::string::String,
+            >,
             time: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -9283,9 +14235,13 @@ pub mod types {
         impl ::std::default::Default for SystemInfo {
             fn default() -> Self {
                 Self {
+                    allowed_mounts: Err(
+                        "no value supplied for allowed_mounts".to_string(),
+                    ),
                     architecture: Err("no value supplied for architecture".to_string()),
                     cpu_count: Err("no value supplied for cpu_count".to_string()),
                     cpu_percent: Err("no value supplied for cpu_percent".to_string()),
+                    disk_limits: Err("no value supplied for disk_limits".to_string()),
                     disk_total_bytes: Err(
                         "no value supplied for disk_total_bytes".to_string(),
                     ),
@@ -9305,6 +14261,7 @@ pub mod types {
                     ),
                     os: Err("no value supplied for os".to_string()),
                     protocol: Err("no value supplied for protocol".to_string()),
+                    sftp: Ok(Default::default()),
                     time: Err("no value supplied for time".to_string()),
                     uptime_seconds: Err(
                         "no value supplied for uptime_seconds".to_string(),
@@ -9314,6 +14271,20 @@ pub mod types {
             }
         }
         impl SystemInfo {
+            pub fn allowed_mounts<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.allowed_mounts = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for allowed_mounts: {e}"
+                        )
+                    });
+                self
+            }
             pub fn architecture<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -9347,6 +14318,18 @@ pub mod types {
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for cpu_percent: {e}")
+                    });
+                self
+            }
+            pub fn disk_limits<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::DiskLimits>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.disk_limits = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for disk_limits: {e}")
                     });
                 self
             }
@@ -9492,6 +14475,18 @@ pub mod types {
                     });
                 self
             }
+            pub fn sftp<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::SftpServer>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sftp: {e}")
+                    });
+                self
+            }
             pub fn time<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
@@ -9537,9 +14532,11 @@ pub mod types {
                 value: SystemInfo,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    allowed_mounts: value.allowed_mounts?,
                     architecture: value.architecture?,
                     cpu_count: value.cpu_count?,
                     cpu_percent: value.cpu_percent?,
+                    disk_limits: value.disk_limits?,
                     disk_total_bytes: value.disk_total_bytes?,
                     disk_used_bytes: value.disk_used_bytes?,
                     docker_problem: value.docker_problem?,
@@ -9551,6 +14548,7 @@ pub mod types {
                     memory_used_bytes: value.memory_used_bytes?,
                     os: value.os?,
                     protocol: value.protocol?,
+                    sftp: value.sftp?,
                     time: value.time?,
                     uptime_seconds: value.uptime_seconds?,
                     version: value.version?,
@@ -9560,9 +14558,11 @@ pub mod types {
         impl ::std::convert::From<super::SystemInfo> for SystemInfo {
             fn from(value: super::SystemInfo) -> Self {
                 Self {
+                    allowed_mounts: Ok(value.allowed_mounts),
                     architecture: Ok(value.architecture),
                     cpu_count: Ok(value.cpu_count),
                     cpu_percent: Ok(value.cpu_percent),
+                    disk_limits: Ok(value.disk_limits),
                     disk_total_bytes: Ok(value.disk_total_bytes),
                     disk_used_bytes: Ok(value.disk_used_bytes),
                     docker_problem: Ok(value.docker_problem),
@@ -9574,6 +14574,7 @@ pub mod types {
                     memory_used_bytes: Ok(value.memory_used_bytes),
                     os: Ok(value.os),
                     protocol: Ok(value.protocol),
+                    sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
                     version: Ok(value.version),
@@ -11051,6 +16052,284 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct TrashItem {
+            deleted_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            deleted_by: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for TrashItem {
+            fn default() -> Self {
+                Self {
+                    deleted_at: Err("no value supplied for deleted_at".to_string()),
+                    deleted_by: Err("no value supplied for deleted_by".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                }
+            }
+        }
+        impl TrashItem {
+            pub fn deleted_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.deleted_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for deleted_at: {e}")
+                    });
+                self
+            }
+            pub fn deleted_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.deleted_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for deleted_by: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TrashItem> for super::TrashItem {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TrashItem,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    deleted_at: value.deleted_at?,
+                    deleted_by: value.deleted_by?,
+                    id: value.id?,
+                    kind: value.kind?,
+                    path: value.path?,
+                    size_bytes: value.size_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TrashItem> for TrashItem {
+            fn from(value: super::TrashItem) -> Self {
+                Self {
+                    deleted_at: Ok(value.deleted_at),
+                    deleted_by: Ok(value.deleted_by),
+                    id: Ok(value.id),
+                    kind: Ok(value.kind),
+                    path: Ok(value.path),
+                    size_bytes: Ok(value.size_bytes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TrashList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::TrashItem>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TrashList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl TrashList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::TrashItem>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TrashList> for super::TrashList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TrashList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::TrashList> for TrashList {
+            fn from(value: super::TrashList) -> Self {
+                Self { items: Ok(value.items) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Upload {
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            received_bytes: ::std::result::Result<u64, ::std::string::String>,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+            started_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Upload {
+            fn default() -> Self {
+                Self {
+                    id: Err("no value supplied for id".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                    received_bytes: Err(
+                        "no value supplied for received_bytes".to_string(),
+                    ),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                    started_at: Err("no value supplied for started_at".to_string()),
+                }
+            }
+        }
+        impl Upload {
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn received_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.received_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for received_bytes: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+            pub fn started_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.started_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for started_at: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Upload> for super::Upload {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Upload,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    id: value.id?,
+                    path: value.path?,
+                    received_bytes: value.received_bytes?,
+                    size_bytes: value.size_bytes?,
+                    started_at: value.started_at?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Upload> for Upload {
+            fn from(value: super::Upload) -> Self {
+                Self {
+                    id: Ok(value.id),
+                    path: Ok(value.path),
+                    received_bytes: Ok(value.received_bytes),
+                    size_bytes: Ok(value.size_bytes),
+                    started_at: Ok(value.started_at),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct User {
             container_count: ::std::result::Result<i64, ::std::string::String>,
             created_at: ::std::result::Result<
@@ -11506,6 +16785,47 @@ pub mod types {
                 }
             }
         }
+        #[derive(Clone, Debug)]
+        pub struct VersionList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::FileVersion>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for VersionList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl VersionList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FileVersion>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<VersionList> for super::VersionList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: VersionList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::VersionList> for VersionList {
+            fn from(value: super::VersionList) -> Self {
+                Self { items: Ok(value.items) }
+            }
+        }
     }
     /// Error types.
     pub mod error {
@@ -11718,6 +17038,44 @@ let response = client.end_session()
 ```*/
     pub fn end_session(&self) -> builder::EndSession<'_> {
         builder::EndSession::new(self)
+    }
+    /**The caller's public keys for SFTP
+
+Sends a `GET` request to `/api/v1/account/ssh-keys`
+
+```ignore
+let response = client.list_ssh_keys()
+    .send()
+    .await;
+```*/
+    pub fn list_ssh_keys(&self) -> builder::ListSshKeys<'_> {
+        builder::ListSshKeys::new(self)
+    }
+    /**Add a public key for SFTP
+
+Sends a `POST` request to `/api/v1/account/ssh-keys`
+
+```ignore
+let response = client.add_ssh_key()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn add_ssh_key(&self) -> builder::AddSshKey<'_> {
+        builder::AddSshKey::new(self)
+    }
+    /**Delete a public key. SFTP sessions that were begun with it end at once
+
+Sends a `DELETE` request to `/api/v1/account/ssh-keys/{id}`
+
+```ignore
+let response = client.delete_ssh_key()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn delete_ssh_key(&self) -> builder::DeleteSshKey<'_> {
+        builder::DeleteSshKey::new(self)
     }
     /**What the caller did, the newest first
 
@@ -11984,6 +17342,35 @@ let response = client.renew_daemon_key()
     pub fn renew_daemon_key(&self) -> builder::RenewDaemonKey<'_> {
         builder::RenewDaemonKey::new(self)
     }
+    /**Begin a daemon's maintenance with a reason, or end it. Meanwhile nothing is placed on it, and only those who manage daemons
+start and stop its containers
+
+Sends a `PUT` request to `/api/v1/daemons/{id}/maintenance`
+
+```ignore
+let response = client.set_daemon_maintenance()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn set_daemon_maintenance(&self) -> builder::SetDaemonMaintenance<'_> {
+        builder::SetDaemonMaintenance::new(self)
+    }
+    /**Remove images from a host that were pulled for its containers and that nobody has used for a while
+
+Sends a `POST` request to `/api/v1/daemons/{id}/images/clean`
+
+```ignore
+let response = client.clean_daemon_images()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn clean_daemon_images(&self) -> builder::CleanDaemonImages<'_> {
+        builder::CleanDaemonImages::new(self)
+    }
     /**A daemon's allocations by address and port
 
 Sends a `GET` request to `/api/v1/daemons/{id}/allocations`
@@ -12023,7 +17410,7 @@ let response = client.create_allocations()
     pub fn create_allocations(&self) -> builder::CreateAllocations<'_> {
         builder::CreateAllocations::new(self)
     }
-    /**Change alias and note of an allocation
+    /**Change alias, note and protocols of an allocation
 
 Sends a `PUT` request to `/api/v1/allocations/{id}`
 
@@ -12436,6 +17823,99 @@ let response = client.reveal_container_secret()
     pub fn reveal_container_secret(&self) -> builder::RevealContainerSecret<'_> {
         builder::RevealContainerSecret::new(self)
     }
+    /**Change when the container is started again, its time zone, network, mounts and labels. What concerns Docker holds from the
+next start on. Mounts and labels are for those who manage all containers
+
+Sends a `PUT` request to `/api/v1/containers/{id}/behaviour`
+
+```ignore
+let response = client.update_container_behaviour()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn update_container_behaviour(&self) -> builder::UpdateContainerBehaviour<'_> {
+        builder::UpdateContainerBehaviour::new(self)
+    }
+    /**Run the template's installation. What runs is stopped first; the container's state and console tell how it goes
+
+Sends a `POST` request to `/api/v1/containers/{id}/installation`
+
+```ignore
+let response = client.install_container()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn install_container(&self) -> builder::InstallContainer<'_> {
+        builder::InstallContainer::new(self)
+    }
+    /**End the installation that runs
+
+Sends a `DELETE` request to `/api/v1/containers/{id}/installation`
+
+```ignore
+let response = client.cancel_container_install()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn cancel_container_install(&self) -> builder::CancelContainerInstall<'_> {
+        builder::CancelContainerInstall::new(self)
+    }
+    /**Say that the container is installed though its installation failed or never ran
+
+Sends a `POST` request to `/api/v1/containers/{id}/installation/skip`
+
+```ignore
+let response = client.skip_container_install()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn skip_container_install(&self) -> builder::SkipContainerInstall<'_> {
+        builder::SkipContainerInstall::new(self)
+    }
+    /**All logins for registries, without their passwords
+
+Sends a `GET` request to `/api/v1/registries`
+
+```ignore
+let response = client.list_registries()
+    .send()
+    .await;
+```*/
+    pub fn list_registries(&self) -> builder::ListRegistries<'_> {
+        builder::ListRegistries::new(self)
+    }
+    /**Add the login for a registry, or replace the one that is there. It is used for images of exactly this host
+
+Sends a `PUT` request to `/api/v1/registries`
+
+```ignore
+let response = client.save_registry()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn save_registry(&self) -> builder::SaveRegistry<'_> {
+        builder::SaveRegistry::new(self)
+    }
+    /**Remove a login for a registry
+
+Sends a `DELETE` request to `/api/v1/registries/{id}`
+
+```ignore
+let response = client.delete_registry()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn delete_registry(&self) -> builder::DeleteRegistry<'_> {
+        builder::DeleteRegistry::new(self)
+    }
     /**Give the container another allocation. It holds from the next start on
 
 Sends a `POST` request to `/api/v1/containers/{id}/allocations`
@@ -12477,6 +17957,19 @@ let response = client.set_primary_allocation()
 ```*/
     pub fn set_primary_allocation(&self) -> builder::SetPrimaryAllocation<'_> {
         builder::SetPrimaryAllocation::new(self)
+    }
+    /**How the caller reaches the container's files by SFTP
+
+Sends a `GET` request to `/api/v1/containers/{id}/sftp`
+
+```ignore
+let response = client.get_container_sftp()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn get_container_sftp(&self) -> builder::GetContainerSftp<'_> {
+        builder::GetContainerSftp::new(self)
     }
     /**Everybody with access, the owner first
 
@@ -12555,6 +18048,391 @@ let response = client.list_container_activity()
     pub fn list_container_activity(&self) -> builder::ListContainerActivity<'_> {
         builder::ListContainerActivity::new(self)
     }
+    /**A part of a folder's content
+
+Sends a `GET` request to `/api/v1/containers/{id}/files`
+
+Arguments:
+- `id`
+- `descending`: Whether the order is turned round.
+- `limit`: How many come at most, 1 to 2,000; 500 unless given.
+- `offset`: How many are left out first.
+- `path`: The folder; the container's own unless given.
+- `search`: Only names that hold this.
+- `sort`: By what it is sorted; by name unless given. Folders come first.
+```ignore
+let response = client.list_files()
+    .id(id)
+    .descending(descending)
+    .limit(limit)
+    .offset(offset)
+    .path(path)
+    .search(search)
+    .sort(sort)
+    .send()
+    .await;
+```*/
+    pub fn list_files(&self) -> builder::ListFiles<'_> {
+        builder::ListFiles::new(self)
+    }
+    /**What is at a path
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/info`
+
+Arguments:
+- `id`
+- `path`: Its path.
+```ignore
+let response = client.get_file()
+    .id(id)
+    .path(path)
+    .send()
+    .await;
+```*/
+    pub fn get_file(&self) -> builder::GetFile<'_> {
+        builder::GetFile::new(self)
+    }
+    /**Make a folder
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/folders`
+
+```ignore
+let response = client.create_folder()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn create_folder(&self) -> builder::CreateFolder<'_> {
+        builder::CreateFolder::new(self)
+    }
+    /**Rename and move files and folders
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/moves`
+
+```ignore
+let response = client.move_files()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn move_files(&self) -> builder::MoveFiles<'_> {
+        builder::MoveFiles::new(self)
+    }
+    /**Change permission bits
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/mode`
+
+```ignore
+let response = client.set_files_mode()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn set_files_mode(&self) -> builder::SetFilesMode<'_> {
+        builder::SetFilesMode::new(self)
+    }
+    /**What is in the trash, the newest first
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/trash`
+
+```ignore
+let response = client.list_trash()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn list_trash(&self) -> builder::ListTrash<'_> {
+        builder::ListTrash::new(self)
+    }
+    /**Put files and folders into the trash. They count against the disk limit until it is emptied
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/trash`
+
+```ignore
+let response = client.discard_files()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn discard_files(&self) -> builder::DiscardFiles<'_> {
+        builder::DiscardFiles::new(self)
+    }
+    /**Put back from the trash, each to where it was
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/trash/restore`
+
+```ignore
+let response = client.restore_files()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn restore_files(&self) -> builder::RestoreFiles<'_> {
+        builder::RestoreFiles::new(self)
+    }
+    /**Remove from the trash for good: what is named, or everything
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/trash/empty`
+
+```ignore
+let response = client.empty_trash()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn empty_trash(&self) -> builder::EmptyTrash<'_> {
+        builder::EmptyTrash::new(self)
+    }
+    /**Look for files by their names and by what is in them. It stops after 10 seconds or 500 hits and says so
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/search`
+
+Arguments:
+- `id`
+- `content`: Text in the file, without regard to case. Needs the permission to open files.
+- `name`: Part of the name; `*` and `?` stand for any letters.
+- `path`: The folder to look in; the container's own unless given.
+```ignore
+let response = client.search_files()
+    .id(id)
+    .content(content)
+    .name(name)
+    .path(path)
+    .send()
+    .await;
+```*/
+    pub fn search_files(&self) -> builder::SearchFiles<'_> {
+        builder::SearchFiles::new(self)
+    }
+    /**What a folder's content takes on disk, the largest first
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/sizes`
+
+Arguments:
+- `id`
+- `path`: Its path.
+```ignore
+let response = client.measure_folder()
+    .id(id)
+    .path(path)
+    .send()
+    .await;
+```*/
+    pub fn measure_folder(&self) -> builder::MeasureFolder<'_> {
+        builder::MeasureFolder::new(self)
+    }
+    /**A file's checksum
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/checksum`
+
+Arguments:
+- `id`
+- `algorithm`: The algorithm; SHA-256 unless given.
+- `path`: Its path.
+```ignore
+let response = client.get_file_checksum()
+    .id(id)
+    .algorithm(algorithm)
+    .path(path)
+    .send()
+    .await;
+```*/
+    pub fn get_file_checksum(&self) -> builder::GetFileChecksum<'_> {
+        builder::GetFileChecksum::new(self)
+    }
+    /**Earlier versions of a text file that was edited, the newest first
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/versions`
+
+Arguments:
+- `id`
+- `path`: Its path.
+```ignore
+let response = client.list_file_versions()
+    .id(id)
+    .path(path)
+    .send()
+    .await;
+```*/
+    pub fn list_file_versions(&self) -> builder::ListFileVersions<'_> {
+        builder::ListFileVersions::new(self)
+    }
+    /**What goes on by itself, the newest first; what has ended is listed for an hour
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/operations`
+
+```ignore
+let response = client.list_file_operations()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn list_file_operations(&self) -> builder::ListFileOperations<'_> {
+        builder::ListFileOperations::new(self)
+    }
+    /**Copy, delete for good, make or unpack an archive, or fetch a file from a web address. Answered when it has begun
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/operations`
+
+```ignore
+let response = client.start_file_operation()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn start_file_operation(&self) -> builder::StartFileOperation<'_> {
+        builder::StartFileOperation::new(self)
+    }
+    /**Stop what goes on by itself, or forget what has ended
+
+Sends a `DELETE` request to `/api/v1/containers/{id}/files/operations/{operation_id}`
+
+```ignore
+let response = client.cancel_file_operation()
+    .id(id)
+    .operation_id(operation_id)
+    .send()
+    .await;
+```*/
+    pub fn cancel_file_operation(&self) -> builder::CancelFileOperation<'_> {
+        builder::CancelFileOperation::new(self)
+    }
+    /**A file's content. `Range` is honoured. It comes as an attachment, never as a page
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/content`
+
+Arguments:
+- `id`
+- `path`: The file.
+- `unpack`: Whether a compressed log comes as the text in it, up to 64 MiB.
+- `version`: An earlier version of it.
+```ignore
+let response = client.read_file()
+    .id(id)
+    .path(path)
+    .unpack(unpack)
+    .version(version)
+    .send()
+    .await;
+```*/
+    pub fn read_file(&self) -> builder::ReadFile<'_> {
+        builder::ReadFile::new(self)
+    }
+    /**Save a file as a whole. A text file's version before it is kept
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/content`
+
+Arguments:
+- `id`
+- `etag`: The version that the writer saw: another one there is not replaced. Empty: only where there is no file yet, which is all
+that the permission to create files allows. Absent: in any case.
+- `path`: The file; folders on the way are made.
+- `body`
+```ignore
+let response = client.write_file()
+    .id(id)
+    .etag(etag)
+    .path(path)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn write_file(&self) -> builder::WriteFile<'_> {
+        builder::WriteFile::new(self)
+    }
+    /**A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again. It is
+worth nothing once the session or the access of whoever made it has ended
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/links`
+
+```ignore
+let response = client.link_files()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn link_files(&self) -> builder::LinkFiles<'_> {
+        builder::LinkFiles::new(self)
+    }
+    /**What a link stands for. `Range` is honoured for a single file
+
+Sends a `GET` request to `/api/v1/downloads`
+
+Arguments:
+- `token`: What `link_files` gave.
+```ignore
+let response = client.download()
+    .token(token)
+    .send()
+    .await;
+```*/
+    pub fn download(&self) -> builder::Download<'_> {
+        builder::Download::new(self)
+    }
+    /**Begin to send a file in pieces. It appears when it is whole
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/uploads`
+
+```ignore
+let response = client.begin_upload()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn begin_upload(&self) -> builder::BeginUpload<'_> {
+        builder::BeginUpload::new(self)
+    }
+    /**How far an upload is: its next piece begins at `received_bytes`
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/uploads/{upload_id}`
+
+```ignore
+let response = client.get_upload()
+    .id(id)
+    .upload_id(upload_id)
+    .send()
+    .await;
+```*/
+    pub fn get_upload(&self) -> builder::GetUpload<'_> {
+        builder::GetUpload::new(self)
+    }
+    /**Forget an upload and what was received of it
+
+Sends a `DELETE` request to `/api/v1/containers/{id}/files/uploads/{upload_id}`
+
+```ignore
+let response = client.abort_upload()
+    .id(id)
+    .upload_id(upload_id)
+    .send()
+    .await;
+```*/
+    pub fn abort_upload(&self) -> builder::AbortUpload<'_> {
+        builder::AbortUpload::new(self)
+    }
+    /**Put an upload that is whole where it belongs
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/finish`
+
+```ignore
+let response = client.finish_upload()
+    .id(id)
+    .upload_id(upload_id)
+    .send()
+    .await;
+```*/
+    pub fn finish_upload(&self) -> builder::FinishUpload<'_> {
+        builder::FinishUpload::new(self)
+    }
     /**What everybody did, the newest first
 
 Sends a `GET` request to `/api/v1/activity`
@@ -12581,6 +18459,27 @@ let response = client.list_activity()
 ```*/
     pub fn list_activity(&self) -> builder::ListActivity<'_> {
         builder::ListActivity::new(self)
+    }
+    /**The next piece of an upload
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/content`
+
+Arguments:
+- `id`
+- `upload_id`
+- `offset`: At what has been received already.
+- `body`
+```ignore
+let response = client.send_piece()
+    .id(id)
+    .upload_id(upload_id)
+    .offset(offset)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn send_piece(&self) -> builder::SendPiece<'_> {
+        builder::SendPiece::new(self)
     }
 }
 /// Types for composing operation parameters.
@@ -13288,6 +19187,237 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "end_session",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_ssh_keys`]
+
+[`Client::list_ssh_keys`]: super::Client::list_ssh_keys*/
+    #[derive(Debug, Clone)]
+    pub struct ListSshKeys<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> ListSshKeys<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/api/v1/account/ssh-keys`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::SshKeyList>, Error<types::Problem>> {
+            let Self { client } = self;
+            let url = format!("{}/api/v1/account/ssh-keys", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_ssh_keys",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::add_ssh_key`]
+
+[`Client::add_ssh_key`]: super::Client::add_ssh_key*/
+    #[derive(Debug, Clone)]
+    pub struct AddSshKey<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::SshKeyDraft, String>,
+    }
+    impl<'a> AddSshKey<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::SshKeyDraft>,
+            <V as std::convert::TryInto<types::SshKeyDraft>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `SshKeyDraft` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::SshKeyDraft,
+            ) -> types::builder::SshKeyDraft,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/account/ssh-keys`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::SshKey>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| types::SshKeyDraft::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/account/ssh-keys", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "add_ssh_key",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::delete_ssh_key`]
+
+[`Client::delete_ssh_key`]: super::Client::delete_ssh_key*/
+    #[derive(Debug, Clone)]
+    pub struct DeleteSshKey<'a> {
+        client: &'a super::Client,
+        id: Result<types::SshKeyId, String>,
+    }
+    impl<'a> DeleteSshKey<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::SshKeyId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `SshKeyId` for id failed".to_string());
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/account/ssh-keys/{id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/account/ssh-keys/{}", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "delete_ssh_key",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
@@ -14976,6 +21106,226 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "renew_daemon_key",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::set_daemon_maintenance`]
+
+[`Client::set_daemon_maintenance`]: super::Client::set_daemon_maintenance*/
+    #[derive(Debug, Clone)]
+    pub struct SetDaemonMaintenance<'a> {
+        client: &'a super::Client,
+        id: Result<types::DaemonId, String>,
+        body: Result<types::builder::MaintenanceUpdate, String>,
+    }
+    impl<'a> SetDaemonMaintenance<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::DaemonId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `DaemonId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::MaintenanceUpdate>,
+            <V as std::convert::TryInto<
+                types::MaintenanceUpdate,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `MaintenanceUpdate` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::MaintenanceUpdate,
+            ) -> types::builder::MaintenanceUpdate,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/daemons/{id}/maintenance`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Daemon>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::MaintenanceUpdate::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/daemons/{}/maintenance", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "set_daemon_maintenance",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::clean_daemon_images`]
+
+[`Client::clean_daemon_images`]: super::Client::clean_daemon_images*/
+    #[derive(Debug, Clone)]
+    pub struct CleanDaemonImages<'a> {
+        client: &'a super::Client,
+        id: Result<types::DaemonId, String>,
+        body: Result<types::builder::ImageCleaning, String>,
+    }
+    impl<'a> CleanDaemonImages<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::DaemonId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `DaemonId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ImageCleaning>,
+            <V as std::convert::TryInto<types::ImageCleaning>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `ImageCleaning` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::ImageCleaning,
+            ) -> types::builder::ImageCleaning,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/daemons/{id}/images/clean`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::CleanedImages>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::ImageCleaning::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/daemons/{}/images/clean", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "clean_daemon_images",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
@@ -17985,6 +24335,606 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::update_container_behaviour`]
+
+[`Client::update_container_behaviour`]: super::Client::update_container_behaviour*/
+    #[derive(Debug, Clone)]
+    pub struct UpdateContainerBehaviour<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::Behaviour, String>,
+    }
+    impl<'a> UpdateContainerBehaviour<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::Behaviour>,
+            <V as std::convert::TryInto<types::Behaviour>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `Behaviour` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::Behaviour) -> types::builder::Behaviour,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/behaviour`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Container>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::Behaviour::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/behaviour", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "update_container_behaviour",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::install_container`]
+
+[`Client::install_container`]: super::Client::install_container*/
+    #[derive(Debug, Clone)]
+    pub struct InstallContainer<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::InstallRequest, String>,
+    }
+    impl<'a> InstallContainer<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::InstallRequest>,
+            <V as std::convert::TryInto<
+                types::InstallRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `InstallRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::InstallRequest,
+            ) -> types::builder::InstallRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/installation`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::InstallRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/installation", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "install_container",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                202u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::cancel_container_install`]
+
+[`Client::cancel_container_install`]: super::Client::cancel_container_install*/
+    #[derive(Debug, Clone)]
+    pub struct CancelContainerInstall<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> CancelContainerInstall<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/containers/{id}/installation`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/installation", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "cancel_container_install",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                202u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::skip_container_install`]
+
+[`Client::skip_container_install`]: super::Client::skip_container_install*/
+    #[derive(Debug, Clone)]
+    pub struct SkipContainerInstall<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> SkipContainerInstall<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/installation/skip`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/installation/skip", client.baseurl,
+                encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "skip_container_install",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_registries`]
+
+[`Client::list_registries`]: super::Client::list_registries*/
+    #[derive(Debug, Clone)]
+    pub struct ListRegistries<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> ListRegistries<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/api/v1/registries`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::RegistryList>, Error<types::Problem>> {
+            let Self { client } = self;
+            let url = format!("{}/api/v1/registries", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_registries",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::save_registry`]
+
+[`Client::save_registry`]: super::Client::save_registry*/
+    #[derive(Debug, Clone)]
+    pub struct SaveRegistry<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::RegistryDraft, String>,
+    }
+    impl<'a> SaveRegistry<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::RegistryDraft>,
+            <V as std::convert::TryInto<types::RegistryDraft>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `RegistryDraft` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::RegistryDraft,
+            ) -> types::builder::RegistryDraft,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/registries`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Registry>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::RegistryDraft::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/registries", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "save_registry",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::delete_registry`]
+
+[`Client::delete_registry`]: super::Client::delete_registry*/
+    #[derive(Debug, Clone)]
+    pub struct DeleteRegistry<'a> {
+        client: &'a super::Client,
+        id: Result<types::RegistryId, String>,
+    }
+    impl<'a> DeleteRegistry<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::RegistryId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `RegistryId` for id failed".to_string());
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/registries/{id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/registries/{}", client.baseurl, encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "delete_registry",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::add_container_allocation`]
 
 [`Client::add_container_allocation`]: super::Client::add_container_allocation*/
@@ -18258,6 +25208,85 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_container_sftp`]
+
+[`Client::get_container_sftp`]: super::Client::get_container_sftp*/
+    #[derive(Debug, Clone)]
+    pub struct GetContainerSftp<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> GetContainerSftp<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/sftp`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ContainerSftp>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/sftp", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_container_sftp",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(
@@ -18795,6 +25824,2502 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::list_files`]
+
+[`Client::list_files`]: super::Client::list_files*/
+    #[derive(Debug, Clone)]
+    pub struct ListFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        descending: Result<Option<bool>, String>,
+        limit: Result<Option<u64>, String>,
+        offset: Result<Option<u64>, String>,
+        path: Result<Option<::std::string::String>, String>,
+        search: Result<Option<::std::string::String>, String>,
+        sort: Result<Option<types::FileSort>, String>,
+    }
+    impl<'a> ListFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                descending: Ok(None),
+                limit: Ok(None),
+                offset: Ok(None),
+                path: Ok(None),
+                search: Ok(None),
+                sort: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn descending<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.descending = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for descending failed".to_string());
+            self
+        }
+        pub fn limit<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.limit = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `u64` for limit failed".to_string());
+            self
+        }
+        pub fn offset<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.offset = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `u64` for offset failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn search<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.search = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for search failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn sort<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::FileSort>,
+        {
+            self.sort = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `FileSort` for sort failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FilePage>, Error<types::Problem>> {
+            let Self { client, id, descending, limit, offset, path, search, sort } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let descending = descending.map_err(Error::InvalidRequest)?;
+            let limit = limit.map_err(Error::InvalidRequest)?;
+            let offset = offset.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let search = search.map_err(Error::InvalidRequest)?;
+            let sort = sort.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("descending", &descending))
+                .query(&progenitor_client::QueryParam::new("limit", &limit))
+                .query(&progenitor_client::QueryParam::new("offset", &offset))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("search", &search))
+                .query(&progenitor_client::QueryParam::new("sort", &sort))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_file`]
+
+[`Client::get_file`]: super::Client::get_file*/
+    #[derive(Debug, Clone)]
+    pub struct GetFile<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        path: Result<::std::string::String, String>,
+    }
+    impl<'a> GetFile<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                path: Err("path was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/info`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self { client, id, path } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/info", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_file",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::create_folder`]
+
+[`Client::create_folder`]: super::Client::create_folder*/
+    #[derive(Debug, Clone)]
+    pub struct CreateFolder<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::NewFolder, String>,
+    }
+    impl<'a> CreateFolder<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::NewFolder>,
+            <V as std::convert::TryInto<types::NewFolder>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `NewFolder` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::NewFolder) -> types::builder::NewFolder,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/folders`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::NewFolder::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/folders", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "create_folder",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::move_files`]
+
+[`Client::move_files`]: super::Client::move_files*/
+    #[derive(Debug, Clone)]
+    pub struct MoveFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::FileMoves, String>,
+    }
+    impl<'a> MoveFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::FileMoves>,
+            <V as std::convert::TryInto<types::FileMoves>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `FileMoves` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::FileMoves) -> types::builder::FileMoves,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/moves`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::FileMoves::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/moves", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "move_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::set_files_mode`]
+
+[`Client::set_files_mode`]: super::Client::set_files_mode*/
+    #[derive(Debug, Clone)]
+    pub struct SetFilesMode<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::FilesMode, String>,
+    }
+    impl<'a> SetFilesMode<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::FilesMode>,
+            <V as std::convert::TryInto<types::FilesMode>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `FilesMode` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::FilesMode) -> types::builder::FilesMode,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/mode`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::FilesMode::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/mode", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "set_files_mode",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_trash`]
+
+[`Client::list_trash`]: super::Client::list_trash*/
+    #[derive(Debug, Clone)]
+    pub struct ListTrash<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> ListTrash<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/trash`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TrashList>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/trash", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_trash",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::discard_files`]
+
+[`Client::discard_files`]: super::Client::discard_files*/
+    #[derive(Debug, Clone)]
+    pub struct DiscardFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::PathList, String>,
+    }
+    impl<'a> DiscardFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::PathList>,
+            <V as std::convert::TryInto<types::PathList>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| format!("conversion to `PathList` for body failed: {}", s));
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::PathList) -> types::builder::PathList,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/trash`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TrashList>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::PathList::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/trash", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "discard_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::restore_files`]
+
+[`Client::restore_files`]: super::Client::restore_files*/
+    #[derive(Debug, Clone)]
+    pub struct RestoreFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::RestoreFiles, String>,
+    }
+    impl<'a> RestoreFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::RestoreFiles>,
+            <V as std::convert::TryInto<types::RestoreFiles>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `RestoreFiles` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::RestoreFiles,
+            ) -> types::builder::RestoreFiles,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/trash/restore`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::RestoreFiles::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/trash/restore", client.baseurl,
+                encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "restore_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::empty_trash`]
+
+[`Client::empty_trash`]: super::Client::empty_trash*/
+    #[derive(Debug, Clone)]
+    pub struct EmptyTrash<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::EmptyTrash, String>,
+    }
+    impl<'a> EmptyTrash<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::EmptyTrash>,
+            <V as std::convert::TryInto<types::EmptyTrash>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `EmptyTrash` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::EmptyTrash,
+            ) -> types::builder::EmptyTrash,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/trash/empty`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::EmptyTrash::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/trash/empty", client.baseurl,
+                encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "empty_trash",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::search_files`]
+
+[`Client::search_files`]: super::Client::search_files*/
+    #[derive(Debug, Clone)]
+    pub struct SearchFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        content: Result<Option<::std::string::String>, String>,
+        name: Result<Option<::std::string::String>, String>,
+        path: Result<Option<::std::string::String>, String>,
+    }
+    impl<'a> SearchFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                content: Ok(None),
+                name: Ok(None),
+                path: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn content<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.content = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for content failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn name<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.name = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for name failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/search`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileHits>, Error<types::Problem>> {
+            let Self { client, id, content, name, path } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let content = content.map_err(Error::InvalidRequest)?;
+            let name = name.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/search", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("content", &content))
+                .query(&progenitor_client::QueryParam::new("name", &name))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "search_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::measure_folder`]
+
+[`Client::measure_folder`]: super::Client::measure_folder*/
+    #[derive(Debug, Clone)]
+    pub struct MeasureFolder<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        path: Result<::std::string::String, String>,
+    }
+    impl<'a> MeasureFolder<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                path: Err("path was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/sizes`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FolderSizes>, Error<types::Problem>> {
+            let Self { client, id, path } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/sizes", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "measure_folder",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_file_checksum`]
+
+[`Client::get_file_checksum`]: super::Client::get_file_checksum*/
+    #[derive(Debug, Clone)]
+    pub struct GetFileChecksum<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        algorithm: Result<Option<types::ChecksumKind>, String>,
+        path: Result<::std::string::String, String>,
+    }
+    impl<'a> GetFileChecksum<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                algorithm: Ok(None),
+                path: Err("path was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn algorithm<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ChecksumKind>,
+        {
+            self.algorithm = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `ChecksumKind` for algorithm failed".to_string()
+                });
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/checksum`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Checksum>, Error<types::Problem>> {
+            let Self { client, id, algorithm, path } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let algorithm = algorithm.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/checksum", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("algorithm", &algorithm))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_file_checksum",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_file_versions`]
+
+[`Client::list_file_versions`]: super::Client::list_file_versions*/
+    #[derive(Debug, Clone)]
+    pub struct ListFileVersions<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        path: Result<::std::string::String, String>,
+    }
+    impl<'a> ListFileVersions<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                path: Err("path was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/versions`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::VersionList>, Error<types::Problem>> {
+            let Self { client, id, path } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/versions", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_file_versions",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_file_operations`]
+
+[`Client::list_file_operations`]: super::Client::list_file_operations*/
+    #[derive(Debug, Clone)]
+    pub struct ListFileOperations<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> ListFileOperations<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/operations`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::OperationList>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/operations", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_file_operations",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::start_file_operation`]
+
+[`Client::start_file_operation`]: super::Client::start_file_operation*/
+    #[derive(Debug, Clone)]
+    pub struct StartFileOperation<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::FileTaskRequest, String>,
+    }
+    impl<'a> StartFileOperation<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::FileTaskRequest>,
+            <V as std::convert::TryInto<
+                types::FileTaskRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `FileTaskRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::FileTaskRequest,
+            ) -> types::builder::FileTaskRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/operations`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Operation>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::FileTaskRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/operations", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "start_file_operation",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                202u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::cancel_file_operation`]
+
+[`Client::cancel_file_operation`]: super::Client::cancel_file_operation*/
+    #[derive(Debug, Clone)]
+    pub struct CancelFileOperation<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        operation_id: Result<::uuid::Uuid, String>,
+    }
+    impl<'a> CancelFileOperation<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                operation_id: Err("operation_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn operation_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.operation_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for operation_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/containers/{id}/files/operations/{operation_id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, operation_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let operation_id = operation_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/operations/{}", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& operation_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "cancel_file_operation",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::read_file`]
+
+[`Client::read_file`]: super::Client::read_file*/
+    #[derive(Debug, Clone)]
+    pub struct ReadFile<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        path: Result<::std::string::String, String>,
+        unpack: Result<Option<bool>, String>,
+        version: Result<Option<::uuid::Uuid>, String>,
+    }
+    impl<'a> ReadFile<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                path: Err("path was not initialized".to_string()),
+                unpack: Ok(None),
+                version: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn unpack<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.unpack = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for unpack failed".to_string());
+            self
+        }
+        pub fn version<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.version = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for version failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/content`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
+            let Self { client, id, path, unpack, version } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let unpack = unpack.map_err(Error::InvalidRequest)?;
+            let version = version.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/content", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("unpack", &unpack))
+                .query(&progenitor_client::QueryParam::new("version", &version))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "read_file",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => Ok(ResponseValue::stream(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::write_file`]
+
+[`Client::write_file`]: super::Client::write_file*/
+    #[derive(Debug)]
+    pub struct WriteFile<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        etag: Result<Option<::std::string::String>, String>,
+        path: Result<::std::string::String, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> WriteFile<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                etag: Ok(None),
+                path: Err("path was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn etag<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.etag = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for etag failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/content`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self { client, id, etag, path, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let etag = etag.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/content", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(&progenitor_client::QueryParam::new("etag", &etag))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "write_file",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::link_files`]
+
+[`Client::link_files`]: super::Client::link_files*/
+    #[derive(Debug, Clone)]
+    pub struct LinkFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::NewLink, String>,
+    }
+    impl<'a> LinkFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::NewLink>,
+            <V as std::convert::TryInto<types::NewLink>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| format!("conversion to `NewLink` for body failed: {}", s));
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::NewLink) -> types::builder::NewLink,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/links`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileLink>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::NewLink::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/links", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "link_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::download`]
+
+[`Client::download`]: super::Client::download*/
+    #[derive(Debug, Clone)]
+    pub struct Download<'a> {
+        client: &'a super::Client,
+        token: Result<::std::string::String, String>,
+    }
+    impl<'a> Download<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                token: Err("token was not initialized".to_string()),
+            }
+        }
+        pub fn token<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.token = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for token failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/downloads`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
+            let Self { client, token } = self;
+            let token = token.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/downloads", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .query(&progenitor_client::QueryParam::new("token", &token))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "download",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => Ok(ResponseValue::stream(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::begin_upload`]
+
+[`Client::begin_upload`]: super::Client::begin_upload*/
+    #[derive(Debug, Clone)]
+    pub struct BeginUpload<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::NewUpload, String>,
+    }
+    impl<'a> BeginUpload<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::NewUpload>,
+            <V as std::convert::TryInto<types::NewUpload>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `NewUpload` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::NewUpload) -> types::builder::NewUpload,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/uploads`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Upload>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::NewUpload::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "begin_upload",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_upload`]
+
+[`Client::get_upload`]: super::Client::get_upload*/
+    #[derive(Debug, Clone)]
+    pub struct GetUpload<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        upload_id: Result<::uuid::Uuid, String>,
+    }
+    impl<'a> GetUpload<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                upload_id: Err("upload_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn upload_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.upload_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for upload_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/uploads/{upload_id}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Upload>, Error<types::Problem>> {
+            let Self { client, id, upload_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let upload_id = upload_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads/{}", client.baseurl, encode_path(&
+                id.to_string()), encode_path(& upload_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_upload",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::abort_upload`]
+
+[`Client::abort_upload`]: super::Client::abort_upload*/
+    #[derive(Debug, Clone)]
+    pub struct AbortUpload<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        upload_id: Result<::uuid::Uuid, String>,
+    }
+    impl<'a> AbortUpload<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                upload_id: Err("upload_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn upload_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.upload_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for upload_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/containers/{id}/files/uploads/{upload_id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, upload_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let upload_id = upload_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads/{}", client.baseurl, encode_path(&
+                id.to_string()), encode_path(& upload_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "abort_upload",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::finish_upload`]
+
+[`Client::finish_upload`]: super::Client::finish_upload*/
+    #[derive(Debug, Clone)]
+    pub struct FinishUpload<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        upload_id: Result<::uuid::Uuid, String>,
+    }
+    impl<'a> FinishUpload<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                upload_id: Err("upload_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn upload_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.upload_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for upload_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/finish`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self { client, id, upload_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let upload_id = upload_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads/{}/finish", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& upload_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "finish_upload",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::list_activity`]
 
 [`Client::list_activity`]: super::Client::list_activity*/
@@ -18959,6 +28484,133 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "list_activity",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::send_piece`]
+
+[`Client::send_piece`]: super::Client::send_piece*/
+    #[derive(Debug)]
+    pub struct SendPiece<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        upload_id: Result<::uuid::Uuid, String>,
+        offset: Result<u64, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> SendPiece<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                upload_id: Err("upload_id was not initialized".to_string()),
+                offset: Err("offset was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn upload_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.upload_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for upload_id failed".to_string()
+                });
+            self
+        }
+        pub fn offset<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.offset = value
+                .try_into()
+                .map_err(|_| "conversion to `u64` for offset failed".to_string());
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/content`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Upload>, Error<types::Problem>> {
+            let Self { client, id, upload_id, offset, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let upload_id = upload_id.map_err(Error::InvalidRequest)?;
+            let offset = offset.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads/{}/content", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& upload_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(&progenitor_client::QueryParam::new("offset", &offset))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "send_piece",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

@@ -20,6 +20,194 @@ pub mod types {
             Default::default()
         }
     }
+    ///One row of the audit trail.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(transparent)]
+    pub struct ActivityId(pub ::uuid::Uuid);
+    impl ::std::ops::Deref for ActivityId {
+        type Target = ::uuid::Uuid;
+        fn deref(&self) -> &::uuid::Uuid {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<ActivityId> for ::uuid::Uuid {
+        fn from(value: ActivityId) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::uuid::Uuid> for ActivityId {
+        fn from(value: ::uuid::Uuid) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for ActivityId {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for ActivityId {
+        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.parse()?))
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ActivityId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<String> for ActivityId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    ///What the control side answers.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "about", content = "answer")]
+    pub enum Answer {
+        ///To [`Question::Sftp`].
+        #[serde(rename = "sftp")]
+        Sftp(SftpAnswer),
+        #[serde(rename = "unavailable")]
+        Unavailable,
+    }
+    impl ::std::convert::From<SftpAnswer> for Answer {
+        fn from(value: SftpAnswer) -> Self {
+            Self::Sftp(value)
+        }
+    }
+    ///The format of an archive.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ArchiveFormat {
+        #[serde(rename = "zip")]
+        Zip,
+        #[serde(rename = "tar")]
+        Tar,
+        #[serde(rename = "tar.gz")]
+        TarGz,
+        #[serde(rename = "tar.xz")]
+        TarXz,
+        #[serde(rename = "tar.bz2")]
+        TarBz2,
+        #[serde(rename = "tar.zst")]
+        TarZst,
+    }
+    impl ::std::fmt::Display for ArchiveFormat {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Zip => f.write_str("zip"),
+                Self::Tar => f.write_str("tar"),
+                Self::TarGz => f.write_str("tar.gz"),
+                Self::TarXz => f.write_str("tar.xz"),
+                Self::TarBz2 => f.write_str("tar.bz2"),
+                Self::TarZst => f.write_str("tar.zst"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ArchiveFormat {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "zip" => Ok(Self::Zip),
+                "tar" => Ok(Self::Tar),
+                "tar.gz" => Ok(Self::TarGz),
+                "tar.xz" => Ok(Self::TarXz),
+                "tar.bz2" => Ok(Self::TarBz2),
+                "tar.zst" => Ok(Self::TarZst),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ArchiveFormat {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ArchiveFormat {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///How a checksum is made.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ChecksumKind {
+        #[serde(rename = "sha256")]
+        Sha256,
+        #[serde(rename = "sha1")]
+        Sha1,
+        #[serde(rename = "md5")]
+        Md5,
+    }
+    impl ::std::fmt::Display for ChecksumKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Sha256 => f.write_str("sha256"),
+                Self::Sha1 => f.write_str("sha1"),
+                Self::Md5 => f.write_str("md5"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ChecksumKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "sha256" => Ok(Self::Sha256),
+                "sha1" => Ok(Self::Sha1),
+                "md5" => Ok(Self::Md5),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ChecksumKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ChecksumKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///An image that is no longer on a host.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CleanedImages {
@@ -250,6 +438,9 @@ pub mod types {
     pub struct ContainerSpec {
         ///Edits of its configuration files before each start. Placeholders are resolved already, but for `{{config.*}}`.
         pub config_files: ::std::vec::Vec<ConfigFile>,
+        ///Files that nobody may read or change through Raptor, as `.gitignore` has them.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub denied_files: ::std::vec::Vec<::std::string::String>,
         /**Substrings (or `regex:` patterns) of which one in a line of output means that the container is running.
 Empty: running as soon as the process has started.*/
         pub done: ::std::vec::Vec<::std::string::String>,
@@ -410,6 +601,595 @@ Empty: running as soon as the process has started.*/
             Default::default()
         }
     }
+    ///The answer to a [`FileRequest`].
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "answer")]
+    pub enum FileAnswer {
+        #[serde(rename = "done")]
+        Done,
+        ///To [`FileRequest::List`].
+        #[serde(rename = "page")]
+        Page {
+            ///The part.
+            page: FilePage,
+        },
+        ///To [`FileRequest::Stat`] and changes of one file.
+        #[serde(rename = "file")]
+        File {
+            ///The file.
+            file: FileInfo,
+        },
+        ///To [`FileRequest::ListTrash`] and [`FileRequest::Trash`].
+        #[serde(rename = "trash")]
+        Trash {
+            ///What is in the trash, or came into it; the newest first.
+            items: ::std::vec::Vec<TrashItem>,
+        },
+        ///To [`FileRequest::Versions`].
+        #[serde(rename = "versions")]
+        Versions {
+            ///The newest first.
+            items: ::std::vec::Vec<FileVersion>,
+        },
+        ///To [`FileRequest::Search`].
+        #[serde(rename = "hits")]
+        Hits {
+            ///What was found.
+            hits: FileHits,
+        },
+        ///To [`FileRequest::Sizes`].
+        #[serde(rename = "sizes")]
+        Sizes {
+            ///The largest first.
+            items: ::std::vec::Vec<FolderSize>,
+        },
+        ///To [`FileRequest::Checksum`].
+        #[serde(rename = "checksum")]
+        Checksum {
+            ///In lower-case hexadecimal.
+            checksum: ::std::string::String,
+        },
+        ///To requests about a file on its way.
+        #[serde(rename = "upload")]
+        Upload {
+            ///The file.
+            upload: Upload,
+        },
+        ///To [`FileRequest::Start`].
+        #[serde(rename = "operation")]
+        Operation {
+            ///It.
+            operation: Operation,
+        },
+        ///To [`FileRequest::Operations`].
+        #[serde(rename = "operations")]
+        Operations {
+            ///The newest first.
+            items: ::std::vec::Vec<Operation>,
+        },
+    }
+    ///Something that a search found.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileHit {
+        ///The file.
+        pub file: FileInfo,
+        ///The line that holds the text, counted from 1.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub line: ::std::option::Option<u64>,
+        ///That line, cut to 200 characters.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub text: ::std::option::Option<::std::string::String>,
+    }
+    impl FileHit {
+        pub fn builder() -> builder::FileHit {
+            Default::default()
+        }
+    }
+    ///What a search found.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileHits {
+        ///In the order in which they were found.
+        pub items: ::std::vec::Vec<FileHit>,
+        ///Whether there may be more: the search stopped at its bounds.
+        pub more: bool,
+    }
+    impl FileHits {
+        pub fn builder() -> builder::FileHits {
+            Default::default()
+        }
+    }
+    ///Something in a folder.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileInfo {
+        ///Tells this version of its content from others.
+        pub etag: ::std::string::String,
+        ///What it is.
+        pub kind: FileKind,
+        ///Permission bits.
+        pub mode: u32,
+        ///When its content changed last.
+        pub modified_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Its name; empty for the container's folder itself.
+        pub name: ::std::string::String,
+        ///Where it is.
+        pub path: FilePath,
+        ///Its length in bytes; 0 for a folder.
+        pub size_bytes: u64,
+        ///Where a link leads, as it is written in it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub target: ::std::option::Option<::std::string::String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub target_kind: ::std::option::Option<FileKind>,
+    }
+    impl FileInfo {
+        pub fn builder() -> builder::FileInfo {
+            Default::default()
+        }
+    }
+    ///What something in a folder is.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum FileKind {
+        #[serde(rename = "folder")]
+        Folder,
+        #[serde(rename = "file")]
+        File,
+        #[serde(rename = "symlink")]
+        Symlink,
+        #[serde(rename = "special")]
+        Special,
+    }
+    impl ::std::fmt::Display for FileKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Folder => f.write_str("folder"),
+                Self::File => f.write_str("file"),
+                Self::Symlink => f.write_str("symlink"),
+                Self::Special => f.write_str("special"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for FileKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "folder" => Ok(Self::Folder),
+                "file" => Ok(Self::File),
+                "symlink" => Ok(Self::Symlink),
+                "special" => Ok(Self::Special),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for FileKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for FileKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///From where to where.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileMove {
+        ///What there is.
+        pub from: FilePath,
+        ///Where it is to be, with its name.
+        pub to: FilePath,
+    }
+    impl FileMove {
+        pub fn builder() -> builder::FileMove {
+            Default::default()
+        }
+    }
+    ///A part of a folder's content.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FilePage {
+        ///The folder.
+        pub folder: FileInfo,
+        ///In the order asked for.
+        pub items: ::std::vec::Vec<FileInfo>,
+        ///The container's disk limit in bytes; 0 = none.
+        pub limit_bytes: u64,
+        ///How many there are in all.
+        pub total: u64,
+        ///Bytes that the container's files take on disk.
+        pub used_bytes: u64,
+    }
+    impl FilePage {
+        pub fn builder() -> builder::FilePage {
+            Default::default()
+        }
+    }
+    ///A path inside the container's folder, such as `/config/server.properties`.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    #[serde(transparent)]
+    pub struct FilePath(pub ::std::string::String);
+    impl ::std::ops::Deref for FilePath {
+        type Target = ::std::string::String;
+        fn deref(&self) -> &::std::string::String {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<FilePath> for ::std::string::String {
+        fn from(value: FilePath) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::std::string::String> for FilePath {
+        fn from(value: ::std::string::String) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for FilePath {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for FilePath {
+        type Err = ::std::convert::Infallible;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.to_string()))
+        }
+    }
+    ///What is to be read.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "read")]
+    pub enum FileRead {
+        ///A file, or a part of it.
+        #[serde(rename = "file")]
+        File {
+            ///How many bytes at most; to the end unless given.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            length: ::std::option::Option<u64>,
+            ///Which.
+            path: FilePath,
+            ///The first byte that is wanted; counted from the end where it is negative.
+            start: i64,
+        },
+        ///An earlier version of a file.
+        #[serde(rename = "version")]
+        Version {
+            ///Which version.
+            id: ::uuid::Uuid,
+            ///The file.
+            path: FilePath,
+        },
+        ///A text log that is compressed, as text.
+        #[serde(rename = "unpacked")]
+        Unpacked {
+            ///A file that ends in `.gz`, `.xz`, `.bz2` or `.zst`.
+            path: FilePath,
+        },
+        ///Files and folders as one archive that is made on the way.
+        #[serde(rename = "archive")]
+        Archive {
+            ///In this format.
+            format: ArchiveFormat,
+            ///What.
+            paths: ::std::vec::Vec<FilePath>,
+        },
+    }
+    ///A small question or change.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "do")]
+    pub enum FileRequest {
+        ///A part of a folder's content.
+        #[serde(rename = "list")]
+        List {
+            ///Whether the order is turned round.
+            descending: bool,
+            ///How many come at most.
+            limit: u64,
+            ///How many are left out first.
+            offset: u64,
+            ///The folder.
+            path: FilePath,
+            ///Only names that hold this.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            search: ::std::option::Option<::std::string::String>,
+            ///By what it is sorted.
+            sort: FileSort,
+        },
+        ///What is at a path.
+        #[serde(rename = "stat")]
+        Stat {
+            ///Where.
+            path: FilePath,
+        },
+        ///Make a folder.
+        #[serde(rename = "create_folder")]
+        CreateFolder {
+            ///Where.
+            path: FilePath,
+        },
+        ///Rename or move.
+        #[serde(rename = "move")]
+        Move {
+            ///What and whereto.
+            moves: ::std::vec::Vec<FileMove>,
+            ///Whether files that are there are replaced.
+            replace: bool,
+        },
+        ///Put into the trash.
+        #[serde(rename = "trash")]
+        Trash {
+            ///Who does.
+            by: ::std::string::String,
+            ///What.
+            paths: ::std::vec::Vec<FilePath>,
+        },
+        #[serde(rename = "list_trash")]
+        ListTrash,
+        ///Put back where it was.
+        #[serde(rename = "restore")]
+        Restore {
+            ///What.
+            ids: ::std::vec::Vec<::uuid::Uuid>,
+        },
+        ///Remove from the trash for good.
+        #[serde(rename = "empty_trash")]
+        EmptyTrash {
+            ///What; everything unless given.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            ids: ::std::option::Option<::std::vec::Vec<::uuid::Uuid>>,
+        },
+        ///Change permission bits.
+        #[serde(rename = "set_mode")]
+        SetMode {
+            ///The bits.
+            mode: u32,
+            ///Of what.
+            paths: ::std::vec::Vec<FilePath>,
+        },
+        ///Earlier versions of a file.
+        #[serde(rename = "versions")]
+        Versions {
+            ///The file.
+            path: FilePath,
+        },
+        ///Look for files.
+        #[serde(rename = "search")]
+        Search {
+            ///Text in the file, without regard to case.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            content: ::std::option::Option<::std::string::String>,
+            ///Part of the name; `*` and `?` stand for any letters.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            name: ::std::option::Option<::std::string::String>,
+            ///The folder to look in.
+            path: FilePath,
+        },
+        ///What a folder's content takes, the largest first.
+        #[serde(rename = "sizes")]
+        Sizes {
+            ///The folder.
+            path: FilePath,
+        },
+        ///A checksum.
+        #[serde(rename = "checksum")]
+        Checksum {
+            ///Made so.
+            algorithm: ChecksumKind,
+            ///Of this file.
+            path: FilePath,
+        },
+        ///Begin to send a file.
+        #[serde(rename = "begin_upload")]
+        BeginUpload {
+            ///Where it will be; folders on the way are made.
+            path: FilePath,
+            ///Whether a file that is there is replaced.
+            replace: bool,
+            ///Its length in bytes.
+            size_bytes: u64,
+        },
+        ///How far a file on its way here is.
+        #[serde(rename = "get_upload")]
+        GetUpload {
+            ///Which.
+            id: ::uuid::Uuid,
+        },
+        ///All of it is here: put it where it belongs.
+        #[serde(rename = "finish_upload")]
+        FinishUpload {
+            ///Which.
+            id: ::uuid::Uuid,
+        },
+        ///Forget it.
+        #[serde(rename = "abort_upload")]
+        AbortUpload {
+            ///Which.
+            id: ::uuid::Uuid,
+        },
+        ///Begin something that takes long.
+        #[serde(rename = "start")]
+        Start {
+            ///Who does.
+            by: ::std::string::String,
+            ///What.
+            task: FileTask,
+        },
+        #[serde(rename = "operations")]
+        Operations,
+        ///Stop something that takes long, or forget it when it has ended.
+        #[serde(rename = "cancel")]
+        Cancel {
+            ///Which.
+            id: ::uuid::Uuid,
+        },
+    }
+    ///By what a folder's content is sorted. Folders come first always.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum FileSort {
+        #[serde(rename = "name")]
+        Name,
+        #[serde(rename = "size")]
+        Size,
+        #[serde(rename = "modified")]
+        Modified,
+    }
+    impl ::std::fmt::Display for FileSort {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Name => f.write_str("name"),
+                Self::Size => f.write_str("size"),
+                Self::Modified => f.write_str("modified"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for FileSort {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "name" => Ok(Self::Name),
+                "size" => Ok(Self::Size),
+                "modified" => Ok(Self::Modified),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for FileSort {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for FileSort {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///Something that takes long and runs on the host by itself.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum FileTask {
+        ///Copy files and folders.
+        #[serde(rename = "copy")]
+        Copy {
+            ///What and whereto.
+            copies: ::std::vec::Vec<FileMove>,
+        },
+        ///Delete for good.
+        #[serde(rename = "delete")]
+        Delete {
+            ///What.
+            paths: ::std::vec::Vec<FilePath>,
+        },
+        ///Put files and folders into an archive.
+        #[serde(rename = "archive")]
+        Archive {
+            ///Its format.
+            format: ArchiveFormat,
+            ///What.
+            paths: ::std::vec::Vec<FilePath>,
+            ///The archive.
+            to: FilePath,
+        },
+        ///Take everything out of an archive.
+        #[serde(rename = "extract")]
+        Extract {
+            ///The folder that it goes to.
+            into: FilePath,
+            ///The archive; its name says its format.
+            path: FilePath,
+            ///Whether files that are there are replaced.
+            replace: bool,
+        },
+        ///Fetch a file from a web address.
+        #[serde(rename = "pull")]
+        Pull {
+            ///The folder that it goes to.
+            into: FilePath,
+            ///Its name there; the address's own unless given.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            name: ::std::option::Option<::std::string::String>,
+            ///`http://` or `https://`.
+            url: ::std::string::String,
+        },
+    }
+    ///An earlier version of a text file.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FileVersion {
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///When it was replaced.
+        pub replaced_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who replaced it.
+        pub replaced_by: ::std::string::String,
+        ///Its length in bytes.
+        pub size_bytes: u64,
+    }
+    impl FileVersion {
+        pub fn builder() -> builder::FileVersion {
+            Default::default()
+        }
+    }
+    ///What a folder's content takes.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FolderSize {
+        ///Bytes on disk of it and all that is in it.
+        pub disk_bytes: u64,
+        ///Files in it.
+        pub files: u64,
+        ///What it is.
+        pub kind: FileKind,
+        ///A file or folder in it.
+        pub path: FilePath,
+    }
+    impl FolderSize {
+        pub fn builder() -> builder::FolderSize {
+            Default::default()
+        }
+    }
     ///Something that happened on a host, kept there until the API has written it down.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Happened {
@@ -479,6 +1259,47 @@ Empty: running as soon as the process has started.*/
             problem: ::std::option::Option<::std::string::String>,
         },
     }
+    ///A value that no log shows.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    #[serde(transparent)]
+    pub struct Hidden(pub ::std::string::String);
+    impl ::std::ops::Deref for Hidden {
+        type Target = ::std::string::String;
+        fn deref(&self) -> &::std::string::String {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<Hidden> for ::std::string::String {
+        fn from(value: Hidden) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::std::string::String> for Hidden {
+        fn from(value: ::std::string::String) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for Hidden {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for Hidden {
+        type Err = ::std::convert::Infallible;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.to_string()))
+        }
+    }
     ///What keeps a container from being started though nobody suspended it.
     #[derive(
         ::serde::Deserialize,
@@ -533,6 +1354,46 @@ Empty: running as soon as the process has started.*/
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
+    }
+    /**What somebody did on the host itself, for the audit trail. It is told again until it is acknowledged, so it is written down
+by its id once.*/
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct HostActivity {
+        ///When it ended.
+        pub at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///To which container.
+        pub container_id: ContainerId,
+        ///What.
+        pub deed: HostDeed,
+        ///Its id.
+        pub id: ActivityId,
+        ///From where.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub ip: ::std::option::Option<::std::string::String>,
+        ///Who.
+        pub user_id: UserId,
+    }
+    impl HostActivity {
+        pub fn builder() -> builder::HostActivity {
+            Default::default()
+        }
+    }
+    ///What can be done on a host without the control side.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "deed")]
+    pub enum HostDeed {
+        ///Changes to files by SFTP, those of some seconds together.
+        #[serde(rename = "sftp_changes")]
+        SftpChanges {
+            ///The first of them, one for each path and kind.
+            changes: ::std::vec::Vec<SftpChange>,
+            ///How many changes there were.
+            count: u64,
+            ///Bytes written.
+            written_bytes: u64,
+        },
+        #[serde(rename = "sftp_signed_in_offline")]
+        SftpSignedInOffline,
     }
     ///How a container is to be installed. The host runs each number once.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -798,6 +1659,20 @@ Empty: running as soon as the process has started.*/
             ///The container.
             id: ContainerId,
         },
+        ///The host wants to know something; the answer is a [`Word::Answer`].
+        #[serde(rename = "question")]
+        Question {
+            ///What the answer has to name.
+            id: u64,
+            ///The question.
+            question: Question,
+        },
+        ///Somebody did something on the host; to be acknowledged by a [`Word::Noted`].
+        #[serde(rename = "activity")]
+        Activity {
+            ///What.
+            activity: HostActivity,
+        },
         #[serde(rename = "happened")]
         Happened {
             ///When.
@@ -811,6 +1686,101 @@ Empty: running as soon as the process has started.*/
             ///What.
             what: Happening,
         },
+    }
+    ///Something that takes long, as it is now.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Operation {
+        ///Bytes done.
+        pub done_bytes: u64,
+        ///Files done.
+        pub done_files: u64,
+        ///When it ended.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub ended_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///Why it failed.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub problem: ::std::option::Option<::std::string::String>,
+        ///When.
+        pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who began it.
+        pub started_by: ::std::string::String,
+        ///Where it is.
+        pub state: OperationState,
+        ///What it does.
+        pub task: FileTask,
+        ///Bytes in all, where that is known.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub total_bytes: ::std::option::Option<u64>,
+    }
+    impl Operation {
+        pub fn builder() -> builder::Operation {
+            Default::default()
+        }
+    }
+    ///Where something that takes long is.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum OperationState {
+        #[serde(rename = "running")]
+        Running,
+        #[serde(rename = "done")]
+        Done,
+        #[serde(rename = "failed")]
+        Failed,
+        #[serde(rename = "cancelled")]
+        Cancelled,
+    }
+    impl ::std::fmt::Display for OperationState {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Running => f.write_str("running"),
+                Self::Done => f.write_str("done"),
+                Self::Failed => f.write_str("failed"),
+                Self::Cancelled => f.write_str("cancelled"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for OperationState {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "running" => Ok(Self::Running),
+                "done" => Ok(Self::Done),
+                "failed" => Ok(Self::Failed),
+                "cancelled" => Ok(Self::Cancelled),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for OperationState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for OperationState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
     }
     ///Where a container is in its life.
     #[derive(
@@ -1088,6 +2058,19 @@ Empty: running as soon as the process has started.*/
             value.parse()
         }
     }
+    ///What a host asks the control side.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "about", content = "question")]
+    pub enum Question {
+        ///Whether somebody may use SFTP.
+        #[serde(rename = "sftp")]
+        Sftp(SftpQuestion),
+    }
+    impl ::std::convert::From<SftpQuestion> for Question {
+        fn from(value: SftpQuestion) -> Self {
+            Self::Sftp(value)
+        }
+    }
     ///Who may pull from a registry.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct RegistryLogin {
@@ -1173,6 +2156,342 @@ Empty: running as soon as the process has started.*/
             value.parse()
         }
     }
+    ///A request for somebody who may not see everything.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ScopedFileRead {
+        ///What they may neither see nor change besides what the template says, as `.gitignore` has it.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub denied: ::std::vec::Vec<::std::string::String>,
+        ///What is to be read.
+        pub request: ScopedFileReadRequest,
+    }
+    impl ScopedFileRead {
+        pub fn builder() -> builder::ScopedFileRead {
+            Default::default()
+        }
+    }
+    ///What is to be read.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "read")]
+    pub enum ScopedFileReadRequest {
+        ///A file, or a part of it.
+        #[serde(rename = "file")]
+        File {
+            ///How many bytes at most; to the end unless given.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            length: ::std::option::Option<u64>,
+            ///Which.
+            path: FilePath,
+            ///The first byte that is wanted; counted from the end where it is negative.
+            start: i64,
+        },
+        ///An earlier version of a file.
+        #[serde(rename = "version")]
+        Version {
+            ///Which version.
+            id: ::uuid::Uuid,
+            ///The file.
+            path: FilePath,
+        },
+        ///A text log that is compressed, as text.
+        #[serde(rename = "unpacked")]
+        Unpacked {
+            ///A file that ends in `.gz`, `.xz`, `.bz2` or `.zst`.
+            path: FilePath,
+        },
+        ///Files and folders as one archive that is made on the way.
+        #[serde(rename = "archive")]
+        Archive {
+            ///In this format.
+            format: ArchiveFormat,
+            ///What.
+            paths: ::std::vec::Vec<FilePath>,
+        },
+    }
+    ///A request for somebody who may not see everything.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ScopedFileRequest {
+        ///What they may neither see nor change besides what the template says, as `.gitignore` has it.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub denied: ::std::vec::Vec<::std::string::String>,
+        ///A small question or change.
+        pub request: ScopedFileRequestRequest,
+    }
+    impl ScopedFileRequest {
+        pub fn builder() -> builder::ScopedFileRequest {
+            Default::default()
+        }
+    }
+    ///A small question or change.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "do")]
+    pub enum ScopedFileRequestRequest {
+        ///A part of a folder's content.
+        #[serde(rename = "list")]
+        List {
+            ///Whether the order is turned round.
+            descending: bool,
+            ///How many come at most.
+            limit: u64,
+            ///How many are left out first.
+            offset: u64,
+            ///The folder.
+            path: FilePath,
+            ///Only names that hold this.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            search: ::std::option::Option<::std::string::String>,
+            ///By what it is sorted.
+            sort: FileSort,
+        },
+        ///What is at a path.
+        #[serde(rename = "stat")]
+        Stat {
+            ///Where.
+            path: FilePath,
+        },
+        ///Make a folder.
+        #[serde(rename = "create_folder")]
+        CreateFolder {
+            ///Where.
+            path: FilePath,
+        },
+        ///Rename or move.
+        #[serde(rename = "move")]
+        Move {
+            ///What and whereto.
+            moves: ::std::vec::Vec<FileMove>,
+            ///Whether files that are there are replaced.
+            replace: bool,
+        },
+        ///Put into the trash.
+        #[serde(rename = "trash")]
+        Trash {
+            ///Who does.
+            by: ::std::string::String,
+            ///What.
+            paths: ::std::vec::Vec<FilePath>,
+        },
+        #[serde(rename = "list_trash")]
+        ListTrash,
+        ///Put back where it was.
+        #[serde(rename = "restore")]
+        Restore {
+            ///What.
+            ids: ::std::vec::Vec<::uuid::Uuid>,
+        },
+        ///Remove from the trash for good.
+        #[serde(rename = "empty_trash")]
+        EmptyTrash {
+            ///What; everything unless given.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            ids: ::std::option::Option<::std::vec::Vec<::uuid::Uuid>>,
+        },
+        ///Change permission bits.
+        #[serde(rename = "set_mode")]
+        SetMode {
+            ///The bits.
+            mode: u32,
+            ///Of what.
+            paths: ::std::vec::Vec<FilePath>,
+        },
+        ///Earlier versions of a file.
+        #[serde(rename = "versions")]
+        Versions {
+            ///The file.
+            path: FilePath,
+        },
+        ///Look for files.
+        #[serde(rename = "search")]
+        Search {
+            ///Text in the file, without regard to case.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            content: ::std::option::Option<::std::string::String>,
+            ///Part of the name; `*` and `?` stand for any letters.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            name: ::std::option::Option<::std::string::String>,
+            ///The folder to look in.
+            path: FilePath,
+        },
+        ///What a folder's content takes, the largest first.
+        #[serde(rename = "sizes")]
+        Sizes {
+            ///The folder.
+            path: FilePath,
+        },
+        ///A checksum.
+        #[serde(rename = "checksum")]
+        Checksum {
+            ///Made so.
+            algorithm: ChecksumKind,
+            ///Of this file.
+            path: FilePath,
+        },
+        ///Begin to send a file.
+        #[serde(rename = "begin_upload")]
+        BeginUpload {
+            ///Where it will be; folders on the way are made.
+            path: FilePath,
+            ///Whether a file that is there is replaced.
+            replace: bool,
+            ///Its length in bytes.
+            size_bytes: u64,
+        },
+        ///How far a file on its way here is.
+        #[serde(rename = "get_upload")]
+        GetUpload {
+            ///Which.
+            id: ::uuid::Uuid,
+        },
+        ///All of it is here: put it where it belongs.
+        #[serde(rename = "finish_upload")]
+        FinishUpload {
+            ///Which.
+            id: ::uuid::Uuid,
+        },
+        ///Forget it.
+        #[serde(rename = "abort_upload")]
+        AbortUpload {
+            ///Which.
+            id: ::uuid::Uuid,
+        },
+        ///Begin something that takes long.
+        #[serde(rename = "start")]
+        Start {
+            ///Who does.
+            by: ::std::string::String,
+            ///What.
+            task: FileTask,
+        },
+        #[serde(rename = "operations")]
+        Operations,
+        ///Stop something that takes long, or forget it when it has ended.
+        #[serde(rename = "cancel")]
+        Cancel {
+            ///Which.
+            id: ::uuid::Uuid,
+        },
+    }
+    ///The answer to a [`SftpQuestion`].
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type", content = "grant")]
+    pub enum SftpAnswer {
+        ///Yes.
+        #[serde(rename = "granted")]
+        Granted(SftpGrant),
+        #[serde(rename = "refused")]
+        Refused,
+    }
+    impl ::std::convert::From<SftpGrant> for SftpAnswer {
+        fn from(value: SftpGrant) -> Self {
+            Self::Granted(value)
+        }
+    }
+    ///A change to a file by SFTP.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SftpChange {
+        ///`write`, `create_folder`, `delete`, `delete_folder`, `rename`, `link`, `attributes`.
+        pub kind: ::std::string::String,
+        ///Its path in the container's folder.
+        pub path: ::std::string::String,
+        ///The new path, where it was renamed, or what a link points at.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub to: ::std::option::Option<::std::string::String>,
+    }
+    impl SftpChange {
+        pub fn builder() -> builder::SftpChange {
+            Default::default()
+        }
+    }
+    ///What somebody may do by SFTP.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SftpGrant {
+        ///In which container.
+        pub container_id: ContainerId,
+        ///Patterns (as in `.gitignore`) of files that stay out of reach.
+        pub denied: ::std::vec::Vec<::std::string::String>,
+        ///Grows when everything that was granted to this user before has to end.
+        pub epoch: i64,
+        ///For how many seconds a key with this grant may be believed while the control side is away.
+        pub keep_seconds: u64,
+        ///What they may do with it.
+        pub permissions: ::std::vec::Vec<::std::string::String>,
+        ///Whether the administrator has made the host's SFTP read-only.
+        pub read_only: bool,
+        ///Who.
+        pub user_id: UserId,
+        ///Their user name.
+        pub username: ::std::string::String,
+    }
+    impl SftpGrant {
+        pub fn builder() -> builder::SftpGrant {
+            Default::default()
+        }
+    }
+    ///What somebody shows to sign in.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum SftpProof {
+        ///Their password.
+        #[serde(rename = "password")]
+        Password {
+            ///It.
+            password: Hidden,
+        },
+        ///A public key.
+        #[serde(rename = "key")]
+        Key {
+            ///`SHA256:…`.
+            fingerprint: ::std::string::String,
+            ///Whether they have proved that they hold the private half. Without, it is only asked whether it would do.
+            proven: bool,
+        },
+    }
+    ///Whether somebody may use SFTP.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum SftpQuestion {
+        ///Is this sign-in good?
+        #[serde(rename = "sign_in")]
+        SignIn {
+            ///Where they come from.
+            ip: ::std::string::String,
+            ///`<user>.<container>`, the container by its short id.
+            login: ::std::string::String,
+            ///What they show.
+            proof: SftpProof,
+        },
+        ///Does what was granted still hold?
+        #[serde(rename = "renew")]
+        Renew {
+            ///To what.
+            container_id: ContainerId,
+            ///The grant's epoch.
+            epoch: i64,
+            ///The fingerprint of the key that they signed in with; none for a password.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            key: ::std::option::Option<::std::string::String>,
+            ///Whose.
+            user_id: UserId,
+        },
+    }
+    ///The host's SFTP server.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SftpServer {
+        ///The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
+        pub fingerprint: ::std::string::String,
+        ///Its port.
+        pub port: u16,
+        ///Why it does not serve, with what to do.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub problem: ::std::option::Option<::std::string::String>,
+        ///The host key in OpenSSH's one-line format.
+        pub public_key: ::std::string::String,
+    }
+    impl SftpServer {
+        pub fn builder() -> builder::SftpServer {
+            Default::default()
+        }
+    }
     ///One measurement of a running container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Stats {
@@ -1254,6 +2573,8 @@ Empty: running as soon as the process has started.*/
         pub os: ::std::string::String,
         ///[`PROTOCOL`] of the daemon.
         pub protocol: u32,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sftp: ::std::option::Option<SftpServer>,
         ///The host's clock when it answered.
         pub time: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Seconds since the host booted.
@@ -1263,6 +2584,46 @@ Empty: running as soon as the process has started.*/
     }
     impl SystemInfo {
         pub fn builder() -> builder::SystemInfo {
+            Default::default()
+        }
+    }
+    ///Something in the trash.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TrashItem {
+        ///When it was deleted.
+        pub deleted_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who deleted it.
+        pub deleted_by: ::std::string::String,
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///What it is.
+        pub kind: FileKind,
+        ///Where it was.
+        pub path: FilePath,
+        ///Its length in bytes; 0 for a folder.
+        pub size_bytes: u64,
+    }
+    impl TrashItem {
+        pub fn builder() -> builder::TrashItem {
+            Default::default()
+        }
+    }
+    ///A file on its way here, piece by piece.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Upload {
+        ///What names it.
+        pub id: ::uuid::Uuid,
+        ///Where it will be.
+        pub path: FilePath,
+        ///How many bytes are here; the next piece begins there.
+        pub received_bytes: u64,
+        ///Its length in bytes.
+        pub size_bytes: u64,
+        ///When it began. It is dropped a day after its last piece.
+        pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    }
+    impl Upload {
+        pub fn builder() -> builder::Upload {
             Default::default()
         }
     }
@@ -1308,6 +2669,34 @@ Empty: running as soon as the process has started.*/
         fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
             value.parse()
         }
+    }
+    ///What the control side says to a host without being asked over HTTP.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum Word {
+        ///The answer to a question.
+        #[serde(rename = "answer")]
+        Answer {
+            ///The answer.
+            answer: Answer,
+            ///The question's number.
+            id: u64,
+        },
+        /**What was granted may have changed: ask again about everything that concerns this user and this container. One that is not
+named stands for all.*/
+        #[serde(rename = "recheck")]
+        Recheck {
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            container_id: ::std::option::Option<ContainerId>,
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            user_id: ::std::option::Option<UserId>,
+        },
+        ///An activity was written down.
+        #[serde(rename = "noted")]
+        Noted {
+            ///Which.
+            id: ActivityId,
+        },
     }
     /// Types for composing complex structures.
     pub mod builder {
@@ -1859,6 +3248,10 @@ Empty: running as soon as the process has started.*/
                 ::std::vec::Vec<super::ConfigFile>,
                 ::std::string::String,
             >,
+            denied_files: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             done: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -1920,6 +3313,7 @@ Empty: running as soon as the process has started.*/
             fn default() -> Self {
                 Self {
                     config_files: Err("no value supplied for config_files".to_string()),
+                    denied_files: Ok(Default::default()),
                     done: Err("no value supplied for done".to_string()),
                     environment: Err("no value supplied for environment".to_string()),
                     id: Err("no value supplied for id".to_string()),
@@ -1955,6 +3349,18 @@ Empty: running as soon as the process has started.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for config_files: {e}")
+                    });
+                self
+            }
+            pub fn denied_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denied_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denied_files: {e}")
                     });
                 self
             }
@@ -2216,6 +3622,7 @@ Empty: running as soon as the process has started.*/
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     config_files: value.config_files?,
+                    denied_files: value.denied_files?,
                     done: value.done?,
                     environment: value.environment?,
                     id: value.id?,
@@ -2243,6 +3650,7 @@ Empty: running as soon as the process has started.*/
             fn from(value: super::ContainerSpec) -> Self {
                 Self {
                     config_files: Ok(value.config_files),
+                    denied_files: Ok(value.denied_files),
                     done: Ok(value.done),
                     environment: Ok(value.environment),
                     id: Ok(value.id),
@@ -2831,6 +4239,675 @@ Empty: running as soon as the process has started.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct FileHit {
+            file: ::std::result::Result<super::FileInfo, ::std::string::String>,
+            line: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
+            text: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FileHit {
+            fn default() -> Self {
+                Self {
+                    file: Err("no value supplied for file".to_string()),
+                    line: Ok(Default::default()),
+                    text: Ok(Default::default()),
+                }
+            }
+        }
+        impl FileHit {
+            pub fn file<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileInfo>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file: {e}")
+                    });
+                self
+            }
+            pub fn line<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.line = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for line: {e}")
+                    });
+                self
+            }
+            pub fn text<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.text = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for text: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileHit> for super::FileHit {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileHit,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    file: value.file?,
+                    line: value.line?,
+                    text: value.text?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileHit> for FileHit {
+            fn from(value: super::FileHit) -> Self {
+                Self {
+                    file: Ok(value.file),
+                    line: Ok(value.line),
+                    text: Ok(value.text),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileHits {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::FileHit>,
+                ::std::string::String,
+            >,
+            more: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileHits {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                    more: Err("no value supplied for more".to_string()),
+                }
+            }
+        }
+        impl FileHits {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FileHit>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+            pub fn more<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.more = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for more: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileHits> for super::FileHits {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileHits,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    items: value.items?,
+                    more: value.more?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileHits> for FileHits {
+            fn from(value: super::FileHits) -> Self {
+                Self {
+                    items: Ok(value.items),
+                    more: Ok(value.more),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileInfo {
+            etag: ::std::result::Result<::std::string::String, ::std::string::String>,
+            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
+            mode: ::std::result::Result<u32, ::std::string::String>,
+            modified_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+            target: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            target_kind: ::std::result::Result<
+                ::std::option::Option<super::FileKind>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FileInfo {
+            fn default() -> Self {
+                Self {
+                    etag: Err("no value supplied for etag".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    mode: Err("no value supplied for mode".to_string()),
+                    modified_at: Err("no value supplied for modified_at".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                    target: Ok(Default::default()),
+                    target_kind: Ok(Default::default()),
+                }
+            }
+        }
+        impl FileInfo {
+            pub fn etag<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.etag = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for etag: {e}")
+                    });
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn mode<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.mode = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for mode: {e}")
+                    });
+                self
+            }
+            pub fn modified_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.modified_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for modified_at: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+            pub fn target<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.target = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for target: {e}")
+                    });
+                self
+            }
+            pub fn target_kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::FileKind>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.target_kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for target_kind: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileInfo> for super::FileInfo {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileInfo,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    etag: value.etag?,
+                    kind: value.kind?,
+                    mode: value.mode?,
+                    modified_at: value.modified_at?,
+                    name: value.name?,
+                    path: value.path?,
+                    size_bytes: value.size_bytes?,
+                    target: value.target?,
+                    target_kind: value.target_kind?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileInfo> for FileInfo {
+            fn from(value: super::FileInfo) -> Self {
+                Self {
+                    etag: Ok(value.etag),
+                    kind: Ok(value.kind),
+                    mode: Ok(value.mode),
+                    modified_at: Ok(value.modified_at),
+                    name: Ok(value.name),
+                    path: Ok(value.path),
+                    size_bytes: Ok(value.size_bytes),
+                    target: Ok(value.target),
+                    target_kind: Ok(value.target_kind),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileMove {
+            from: ::std::result::Result<super::FilePath, ::std::string::String>,
+            to: ::std::result::Result<super::FilePath, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileMove {
+            fn default() -> Self {
+                Self {
+                    from: Err("no value supplied for from".to_string()),
+                    to: Err("no value supplied for to".to_string()),
+                }
+            }
+        }
+        impl FileMove {
+            pub fn from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for from: {e}")
+                    });
+                self
+            }
+            pub fn to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.to = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for to: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileMove> for super::FileMove {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileMove,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    from: value.from?,
+                    to: value.to?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileMove> for FileMove {
+            fn from(value: super::FileMove) -> Self {
+                Self {
+                    from: Ok(value.from),
+                    to: Ok(value.to),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FilePage {
+            folder: ::std::result::Result<super::FileInfo, ::std::string::String>,
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::FileInfo>,
+                ::std::string::String,
+            >,
+            limit_bytes: ::std::result::Result<u64, ::std::string::String>,
+            total: ::std::result::Result<u64, ::std::string::String>,
+            used_bytes: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for FilePage {
+            fn default() -> Self {
+                Self {
+                    folder: Err("no value supplied for folder".to_string()),
+                    items: Err("no value supplied for items".to_string()),
+                    limit_bytes: Err("no value supplied for limit_bytes".to_string()),
+                    total: Err("no value supplied for total".to_string()),
+                    used_bytes: Err("no value supplied for used_bytes".to_string()),
+                }
+            }
+        }
+        impl FilePage {
+            pub fn folder<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileInfo>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.folder = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for folder: {e}")
+                    });
+                self
+            }
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FileInfo>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+            pub fn limit_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.limit_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for limit_bytes: {e}")
+                    });
+                self
+            }
+            pub fn total<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.total = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for total: {e}")
+                    });
+                self
+            }
+            pub fn used_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.used_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for used_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FilePage> for super::FilePage {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FilePage,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    folder: value.folder?,
+                    items: value.items?,
+                    limit_bytes: value.limit_bytes?,
+                    total: value.total?,
+                    used_bytes: value.used_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FilePage> for FilePage {
+            fn from(value: super::FilePage) -> Self {
+                Self {
+                    folder: Ok(value.folder),
+                    items: Ok(value.items),
+                    limit_bytes: Ok(value.limit_bytes),
+                    total: Ok(value.total),
+                    used_bytes: Ok(value.used_bytes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FileVersion {
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            replaced_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            replaced_by: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for FileVersion {
+            fn default() -> Self {
+                Self {
+                    id: Err("no value supplied for id".to_string()),
+                    replaced_at: Err("no value supplied for replaced_at".to_string()),
+                    replaced_by: Err("no value supplied for replaced_by".to_string()),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                }
+            }
+        }
+        impl FileVersion {
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn replaced_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.replaced_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for replaced_at: {e}")
+                    });
+                self
+            }
+            pub fn replaced_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.replaced_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for replaced_by: {e}")
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FileVersion> for super::FileVersion {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FileVersion,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    id: value.id?,
+                    replaced_at: value.replaced_at?,
+                    replaced_by: value.replaced_by?,
+                    size_bytes: value.size_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FileVersion> for FileVersion {
+            fn from(value: super::FileVersion) -> Self {
+                Self {
+                    id: Ok(value.id),
+                    replaced_at: Ok(value.replaced_at),
+                    replaced_by: Ok(value.replaced_by),
+                    size_bytes: Ok(value.size_bytes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FolderSize {
+            disk_bytes: ::std::result::Result<u64, ::std::string::String>,
+            files: ::std::result::Result<u64, ::std::string::String>,
+            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+        }
+        impl ::std::default::Default for FolderSize {
+            fn default() -> Self {
+                Self {
+                    disk_bytes: Err("no value supplied for disk_bytes".to_string()),
+                    files: Err("no value supplied for files".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                }
+            }
+        }
+        impl FolderSize {
+            pub fn disk_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.disk_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for disk_bytes: {e}")
+                    });
+                self
+            }
+            pub fn files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for files: {e}")
+                    });
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FolderSize> for super::FolderSize {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FolderSize,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    disk_bytes: value.disk_bytes?,
+                    files: value.files?,
+                    kind: value.kind?,
+                    path: value.path?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FolderSize> for FolderSize {
+            fn from(value: super::FolderSize) -> Self {
+                Self {
+                    disk_bytes: Ok(value.disk_bytes),
+                    files: Ok(value.files),
+                    kind: Ok(value.kind),
+                    path: Ok(value.path),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Happened {
             at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -2932,6 +5009,131 @@ Empty: running as soon as the process has started.*/
                     number: Ok(value.number),
                     spool: Ok(value.spool),
                     what: Ok(value.what),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct HostActivity {
+            at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            container_id: ::std::result::Result<
+                super::ContainerId,
+                ::std::string::String,
+            >,
+            deed: ::std::result::Result<super::HostDeed, ::std::string::String>,
+            id: ::std::result::Result<super::ActivityId, ::std::string::String>,
+            ip: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            user_id: ::std::result::Result<super::UserId, ::std::string::String>,
+        }
+        impl ::std::default::Default for HostActivity {
+            fn default() -> Self {
+                Self {
+                    at: Err("no value supplied for at".to_string()),
+                    container_id: Err("no value supplied for container_id".to_string()),
+                    deed: Err("no value supplied for deed".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    ip: Ok(Default::default()),
+                    user_id: Err("no value supplied for user_id".to_string()),
+                }
+            }
+        }
+        impl HostActivity {
+            pub fn at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.at = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for at: {e}"));
+                self
+            }
+            pub fn container_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ContainerId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.container_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for container_id: {e}")
+                    });
+                self
+            }
+            pub fn deed<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::HostDeed>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.deed = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for deed: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ActivityId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn ip<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ip = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for ip: {e}"));
+                self
+            }
+            pub fn user_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::UserId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.user_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for user_id: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<HostActivity> for super::HostActivity {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: HostActivity,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    at: value.at?,
+                    container_id: value.container_id?,
+                    deed: value.deed?,
+                    id: value.id?,
+                    ip: value.ip?,
+                    user_id: value.user_id?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::HostActivity> for HostActivity {
+            fn from(value: super::HostActivity) -> Self {
+                Self {
+                    at: Ok(value.at),
+                    container_id: Ok(value.container_id),
+                    deed: Ok(value.deed),
+                    id: Ok(value.id),
+                    ip: Ok(value.ip),
+                    user_id: Ok(value.user_id),
                 }
             }
         }
@@ -3288,6 +5490,207 @@ Empty: running as soon as the process has started.*/
                     read_only: Ok(value.read_only),
                     source: Ok(value.source),
                     target: Ok(value.target),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Operation {
+            done_bytes: ::std::result::Result<u64, ::std::string::String>,
+            done_files: ::std::result::Result<u64, ::std::string::String>,
+            ended_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            started_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            started_by: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            state: ::std::result::Result<super::OperationState, ::std::string::String>,
+            task: ::std::result::Result<super::FileTask, ::std::string::String>,
+            total_bytes: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Operation {
+            fn default() -> Self {
+                Self {
+                    done_bytes: Err("no value supplied for done_bytes".to_string()),
+                    done_files: Err("no value supplied for done_files".to_string()),
+                    ended_at: Ok(Default::default()),
+                    id: Err("no value supplied for id".to_string()),
+                    problem: Ok(Default::default()),
+                    started_at: Err("no value supplied for started_at".to_string()),
+                    started_by: Err("no value supplied for started_by".to_string()),
+                    state: Err("no value supplied for state".to_string()),
+                    task: Err("no value supplied for task".to_string()),
+                    total_bytes: Ok(Default::default()),
+                }
+            }
+        }
+        impl Operation {
+            pub fn done_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.done_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for done_bytes: {e}")
+                    });
+                self
+            }
+            pub fn done_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.done_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for done_files: {e}")
+                    });
+                self
+            }
+            pub fn ended_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ended_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ended_at: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for problem: {e}")
+                    });
+                self
+            }
+            pub fn started_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.started_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for started_at: {e}")
+                    });
+                self
+            }
+            pub fn started_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.started_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for started_by: {e}")
+                    });
+                self
+            }
+            pub fn state<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::OperationState>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.state = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for state: {e}")
+                    });
+                self
+            }
+            pub fn task<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileTask>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.task = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for task: {e}")
+                    });
+                self
+            }
+            pub fn total_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.total_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for total_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Operation> for super::Operation {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Operation,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    done_bytes: value.done_bytes?,
+                    done_files: value.done_files?,
+                    ended_at: value.ended_at?,
+                    id: value.id?,
+                    problem: value.problem?,
+                    started_at: value.started_at?,
+                    started_by: value.started_by?,
+                    state: value.state?,
+                    task: value.task?,
+                    total_bytes: value.total_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Operation> for Operation {
+            fn from(value: super::Operation) -> Self {
+                Self {
+                    done_bytes: Ok(value.done_bytes),
+                    done_files: Ok(value.done_files),
+                    ended_at: Ok(value.ended_at),
+                    id: Ok(value.id),
+                    problem: Ok(value.problem),
+                    started_at: Ok(value.started_at),
+                    started_by: Ok(value.started_by),
+                    state: Ok(value.state),
+                    task: Ok(value.task),
+                    total_bytes: Ok(value.total_bytes),
                 }
             }
         }
@@ -3754,6 +6157,474 @@ Empty: running as soon as the process has started.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct ScopedFileRead {
+            denied: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            request: ::std::result::Result<
+                super::ScopedFileReadRequest,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for ScopedFileRead {
+            fn default() -> Self {
+                Self {
+                    denied: Ok(Default::default()),
+                    request: Err("no value supplied for request".to_string()),
+                }
+            }
+        }
+        impl ScopedFileRead {
+            pub fn denied<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denied = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denied: {e}")
+                    });
+                self
+            }
+            pub fn request<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ScopedFileReadRequest>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ScopedFileRead> for super::ScopedFileRead {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ScopedFileRead,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    denied: value.denied?,
+                    request: value.request?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ScopedFileRead> for ScopedFileRead {
+            fn from(value: super::ScopedFileRead) -> Self {
+                Self {
+                    denied: Ok(value.denied),
+                    request: Ok(value.request),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ScopedFileRequest {
+            denied: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            request: ::std::result::Result<
+                super::ScopedFileRequestRequest,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for ScopedFileRequest {
+            fn default() -> Self {
+                Self {
+                    denied: Ok(Default::default()),
+                    request: Err("no value supplied for request".to_string()),
+                }
+            }
+        }
+        impl ScopedFileRequest {
+            pub fn denied<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denied = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denied: {e}")
+                    });
+                self
+            }
+            pub fn request<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ScopedFileRequestRequest>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.request = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for request: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ScopedFileRequest> for super::ScopedFileRequest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ScopedFileRequest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    denied: value.denied?,
+                    request: value.request?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ScopedFileRequest> for ScopedFileRequest {
+            fn from(value: super::ScopedFileRequest) -> Self {
+                Self {
+                    denied: Ok(value.denied),
+                    request: Ok(value.request),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SftpChange {
+            kind: ::std::result::Result<::std::string::String, ::std::string::String>,
+            path: ::std::result::Result<::std::string::String, ::std::string::String>,
+            to: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SftpChange {
+            fn default() -> Self {
+                Self {
+                    kind: Err("no value supplied for kind".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                    to: Ok(Default::default()),
+                }
+            }
+        }
+        impl SftpChange {
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.to = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for to: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SftpChange> for super::SftpChange {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SftpChange,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    kind: value.kind?,
+                    path: value.path?,
+                    to: value.to?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SftpChange> for SftpChange {
+            fn from(value: super::SftpChange) -> Self {
+                Self {
+                    kind: Ok(value.kind),
+                    path: Ok(value.path),
+                    to: Ok(value.to),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SftpGrant {
+            container_id: ::std::result::Result<
+                super::ContainerId,
+                ::std::string::String,
+            >,
+            denied: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            epoch: ::std::result::Result<i64, ::std::string::String>,
+            keep_seconds: ::std::result::Result<u64, ::std::string::String>,
+            permissions: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            read_only: ::std::result::Result<bool, ::std::string::String>,
+            user_id: ::std::result::Result<super::UserId, ::std::string::String>,
+            username: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SftpGrant {
+            fn default() -> Self {
+                Self {
+                    container_id: Err("no value supplied for container_id".to_string()),
+                    denied: Err("no value supplied for denied".to_string()),
+                    epoch: Err("no value supplied for epoch".to_string()),
+                    keep_seconds: Err("no value supplied for keep_seconds".to_string()),
+                    permissions: Err("no value supplied for permissions".to_string()),
+                    read_only: Err("no value supplied for read_only".to_string()),
+                    user_id: Err("no value supplied for user_id".to_string()),
+                    username: Err("no value supplied for username".to_string()),
+                }
+            }
+        }
+        impl SftpGrant {
+            pub fn container_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ContainerId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.container_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for container_id: {e}")
+                    });
+                self
+            }
+            pub fn denied<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denied = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denied: {e}")
+                    });
+                self
+            }
+            pub fn epoch<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.epoch = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for epoch: {e}")
+                    });
+                self
+            }
+            pub fn keep_seconds<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.keep_seconds = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for keep_seconds: {e}")
+                    });
+                self
+            }
+            pub fn permissions<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.permissions = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for permissions: {e}")
+                    });
+                self
+            }
+            pub fn read_only<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.read_only = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for read_only: {e}")
+                    });
+                self
+            }
+            pub fn user_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::UserId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.user_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for user_id: {e}")
+                    });
+                self
+            }
+            pub fn username<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.username = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for username: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SftpGrant> for super::SftpGrant {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SftpGrant,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    container_id: value.container_id?,
+                    denied: value.denied?,
+                    epoch: value.epoch?,
+                    keep_seconds: value.keep_seconds?,
+                    permissions: value.permissions?,
+                    read_only: value.read_only?,
+                    user_id: value.user_id?,
+                    username: value.username?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SftpGrant> for SftpGrant {
+            fn from(value: super::SftpGrant) -> Self {
+                Self {
+                    container_id: Ok(value.container_id),
+                    denied: Ok(value.denied),
+                    epoch: Ok(value.epoch),
+                    keep_seconds: Ok(value.keep_seconds),
+                    permissions: Ok(value.permissions),
+                    read_only: Ok(value.read_only),
+                    user_id: Ok(value.user_id),
+                    username: Ok(value.username),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SftpServer {
+            fingerprint: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            port: ::std::result::Result<u16, ::std::string::String>,
+            problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            public_key: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SftpServer {
+            fn default() -> Self {
+                Self {
+                    fingerprint: Err("no value supplied for fingerprint".to_string()),
+                    port: Err("no value supplied for port".to_string()),
+                    problem: Ok(Default::default()),
+                    public_key: Err("no value supplied for public_key".to_string()),
+                }
+            }
+        }
+        impl SftpServer {
+            pub fn fingerprint<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fingerprint = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fingerprint: {e}")
+                    });
+                self
+            }
+            pub fn port<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u16>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.port = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for port: {e}")
+                    });
+                self
+            }
+            pub fn problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for problem: {e}")
+                    });
+                self
+            }
+            pub fn public_key<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.public_key = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for public_key: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SftpServer> for super::SftpServer {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SftpServer,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    fingerprint: value.fingerprint?,
+                    port: value.port?,
+                    problem: value.problem?,
+                    public_key: value.public_key?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SftpServer> for SftpServer {
+            fn from(value: super::SftpServer) -> Self {
+                Self {
+                    fingerprint: Ok(value.fingerprint),
+                    port: Ok(value.port),
+                    problem: Ok(value.problem),
+                    public_key: Ok(value.public_key),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Stats {
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
             disk_bytes: ::std::result::Result<u64, ::std::string::String>,
@@ -3955,6 +6826,10 @@ Empty: running as soon as the process has started.*/
             memory_used_bytes: ::std::result::Result<u64, ::std::string::String>,
             os: ::std::result::Result<::std::string::String, ::std::string::String>,
             protocol: ::std::result::Result<u32, ::std::string::String>,
+            sftp: ::std::result::Result<
+                ::std::option::Option<super::SftpServer>,
+                ::std::string::String,
+            >,
             time: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
@@ -3991,6 +6866,7 @@ Empty: running as soon as the process has started.*/
                     ),
                     os: Err("no value supplied for os".to_string()),
                     protocol: Err("no value supplied for protocol".to_string()),
+                    sftp: Ok(Default::default()),
                     time: Err("no value supplied for time".to_string()),
                     uptime_seconds: Err(
                         "no value supplied for uptime_seconds".to_string(),
@@ -4204,6 +7080,18 @@ Empty: running as soon as the process has started.*/
                     });
                 self
             }
+            pub fn sftp<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::SftpServer>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sftp = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sftp: {e}")
+                    });
+                self
+            }
             pub fn time<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
@@ -4265,6 +7153,7 @@ Empty: running as soon as the process has started.*/
                     memory_used_bytes: value.memory_used_bytes?,
                     os: value.os?,
                     protocol: value.protocol?,
+                    sftp: value.sftp?,
                     time: value.time?,
                     uptime_seconds: value.uptime_seconds?,
                     version: value.version?,
@@ -4290,9 +7179,247 @@ Empty: running as soon as the process has started.*/
                     memory_used_bytes: Ok(value.memory_used_bytes),
                     os: Ok(value.os),
                     protocol: Ok(value.protocol),
+                    sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
                     version: Ok(value.version),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TrashItem {
+            deleted_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            deleted_by: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for TrashItem {
+            fn default() -> Self {
+                Self {
+                    deleted_at: Err("no value supplied for deleted_at".to_string()),
+                    deleted_by: Err("no value supplied for deleted_by".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                }
+            }
+        }
+        impl TrashItem {
+            pub fn deleted_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.deleted_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for deleted_at: {e}")
+                    });
+                self
+            }
+            pub fn deleted_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.deleted_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for deleted_by: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TrashItem> for super::TrashItem {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TrashItem,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    deleted_at: value.deleted_at?,
+                    deleted_by: value.deleted_by?,
+                    id: value.id?,
+                    kind: value.kind?,
+                    path: value.path?,
+                    size_bytes: value.size_bytes?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TrashItem> for TrashItem {
+            fn from(value: super::TrashItem) -> Self {
+                Self {
+                    deleted_at: Ok(value.deleted_at),
+                    deleted_by: Ok(value.deleted_by),
+                    id: Ok(value.id),
+                    kind: Ok(value.kind),
+                    path: Ok(value.path),
+                    size_bytes: Ok(value.size_bytes),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Upload {
+            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            received_bytes: ::std::result::Result<u64, ::std::string::String>,
+            size_bytes: ::std::result::Result<u64, ::std::string::String>,
+            started_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Upload {
+            fn default() -> Self {
+                Self {
+                    id: Err("no value supplied for id".to_string()),
+                    path: Err("no value supplied for path".to_string()),
+                    received_bytes: Err(
+                        "no value supplied for received_bytes".to_string(),
+                    ),
+                    size_bytes: Err("no value supplied for size_bytes".to_string()),
+                    started_at: Err("no value supplied for started_at".to_string()),
+                }
+            }
+        }
+        impl Upload {
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::uuid::Uuid>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn received_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.received_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for received_bytes: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn size_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.size_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for size_bytes: {e}")
+                    });
+                self
+            }
+            pub fn started_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.started_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for started_at: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Upload> for super::Upload {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Upload,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    id: value.id?,
+                    path: value.path?,
+                    received_bytes: value.received_bytes?,
+                    size_bytes: value.size_bytes?,
+                    started_at: value.started_at?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Upload> for Upload {
+            fn from(value: super::Upload) -> Self {
+                Self {
+                    id: Ok(value.id),
+                    path: Ok(value.path),
+                    received_bytes: Ok(value.received_bytes),
+                    size_bytes: Ok(value.size_bytes),
+                    started_at: Ok(value.started_at),
                 }
             }
         }
@@ -4534,6 +7661,53 @@ let response = client.get_console()
 ```*/
     pub fn get_console(&self) -> builder::GetConsole<'_> {
         builder::GetConsole::new(self)
+    }
+    /**Answer a question about a container's files, or make a small change
+
+Sends a `POST` request to `/api/v1/containers/{id}/files`
+
+```ignore
+let response = client.ask_files()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn ask_files(&self) -> builder::AskFiles<'_> {
+        builder::AskFiles::new(self)
+    }
+    /**Read content. The header `x-raptor-content` says what comes: JSON of `FileHead`
+
+Sends a `POST` request to `/api/v1/containers/{id}/files/read`
+
+```ignore
+let response = client.read_files()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn read_files(&self) -> builder::ReadFiles<'_> {
+        builder::ReadFiles::new(self)
+    }
+    /**Write content: the body, as it comes
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/content`
+
+Arguments:
+- `id`
+- `request`: JSON of what is written: a `FileWrite` in `request`, and `denied`.
+- `body`
+```ignore
+let response = client.write_files()
+    .id(id)
+    .request(request)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn write_files(&self) -> builder::WriteFiles<'_> {
+        builder::WriteFiles::new(self)
     }
 }
 /// Types for composing operation parameters.
@@ -5515,6 +8689,340 @@ pub mod builder {
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::ask_files`]
+
+[`Client::ask_files`]: super::Client::ask_files*/
+    #[derive(Debug, Clone)]
+    pub struct AskFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::ScopedFileRequest, String>,
+    }
+    impl<'a> AskFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ScopedFileRequest>,
+            <V as std::convert::TryInto<
+                types::ScopedFileRequest,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `ScopedFileRequest` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::ScopedFileRequest,
+            ) -> types::builder::ScopedFileRequest,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileAnswer>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::ScopedFileRequest::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "ask_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::read_files`]
+
+[`Client::read_files`]: super::Client::read_files*/
+    #[derive(Debug, Clone)]
+    pub struct ReadFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::ScopedFileRead, String>,
+    }
+    impl<'a> ReadFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ScopedFileRead>,
+            <V as std::convert::TryInto<
+                types::ScopedFileRead,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `ScopedFileRead` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::ScopedFileRead,
+            ) -> types::builder::ScopedFileRead,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/read`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::ScopedFileRead::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/read", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "read_files",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => Ok(ResponseValue::stream(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::write_files`]
+
+[`Client::write_files`]: super::Client::write_files*/
+    #[derive(Debug)]
+    pub struct WriteFiles<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        request: Result<::std::string::String, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> WriteFiles<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                request: Err("request was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn request<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.request = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for request failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/content`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileAnswer>, Error<types::Problem>> {
+            let Self { client, id, request, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let request = request.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/content", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut _request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(&progenitor_client::QueryParam::new("request", &request))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "write_files",
+            };
+            client.pre(&mut _request, &info).await?;
+            let result = client.exec(_request, &info).await;
             client.post(&result, &info).await?;
             let response = result?;
             match response.status().as_u16() {

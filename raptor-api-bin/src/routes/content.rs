@@ -194,7 +194,11 @@ struct LinkQuery {
 #[utoipa::path(get, path = "/downloads", operation_id = "download", tag = "files", security(()),
     params(LinkQuery),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")))]
-async fn download(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap) -> Answer<Response> {
+async fn download(
+    State(app): State<App>,
+    Query(query): Query<LinkQuery>,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let (permit, read) = app.raptor.links().open(&query.token).await?;
     let range = Range::of(&headers);
     let (read, name, range) = match read {

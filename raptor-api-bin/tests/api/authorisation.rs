@@ -24,6 +24,8 @@ const OWN: &[&str] = &[
     "list_account_activity",
     "list_containers",
     "stream_events",
+    // The link is what is shown, and one that is none is refused to everybody alike.
+    "download",
 ];
 
 /// The whole matrix is written down beside this file, so that a change of who may call what is seen in review.
@@ -74,6 +76,15 @@ async fn call(person: &Person<'_>, method: &str, path: &str, operation: &Value, 
         .collect::<Vec<_>>()
         .join("/");
     let method: Method = method.to_uppercase().parse().unwrap();
+    let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+    let wanted = parameters.iter().filter(|one| one["in"] == "query" && one["required"] == true);
+    let query: Vec<String> = wanted
+        .map(|one| {
+            let value = smallest(&one["schema"], document);
+            format!("{}={}", one["name"].as_str().unwrap(), value.to_string().trim_matches('"'))
+        })
+        .collect();
+    let path = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
     let mut request = person.request(method, &path);
     let content = &operation["requestBody"]["content"];
     if content["application/json"].is_object() {

@@ -46,15 +46,15 @@ impl AllOperations {
 #[derive(Default)]
 pub(crate) struct Operations(Mutex<Vec<Arc<Running>>>, Mutex<()>);
 
-/// When an operation ended, how, and what was wrong.
-type Ended = (DateTime<Utc>, OperationState, Option<String>);
+/// When it ended, how, and why it failed.
+type End = (DateTime<Utc>, OperationState, Option<String>);
 
 pub(super) struct Running {
     id: Uuid,
     task: FileTask,
     by: String,
     started_at: DateTime<Utc>,
-    ended: Mutex<Option<Ended>>,
+    ended: Mutex<Option<End>>,
     pub(super) progress: Progress,
 }
 

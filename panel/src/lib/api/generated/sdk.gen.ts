@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateChangeData, GetTemplateChangeErrors, GetTemplateChangeResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetTemplateRevisionData, GetTemplateRevisionErrors, GetTemplateRevisionResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTemplateRevisionsData, ListTemplateRevisionsErrors, ListTemplateRevisionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, MoveContainerTemplateData, MoveContainerTemplateErrors, MoveContainerTemplateResponses, PowerContainerData, PowerContainerErrors, PowerContainerResponses, PreviewTemplateData, PreviewTemplateErrors, PreviewTemplateResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RevealContainerSecretData, RevealContainerSecretErrors, RevealContainerSecretResponses, ReviseTemplateData, ReviseTemplateErrors, ReviseTemplateResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen';
+import type { AbortUploadData, AbortUploadErrors, AbortUploadResponses, AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, AddSshKeyData, AddSshKeyErrors, AddSshKeyResponses, BeginUploadData, BeginUploadErrors, BeginUploadResponses, CancelContainerInstallData, CancelContainerInstallErrors, CancelContainerInstallResponses, CancelFileOperationData, CancelFileOperationErrors, CancelFileOperationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CleanDaemonImagesData, CleanDaemonImagesErrors, CleanDaemonImagesResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateFolderData, CreateFolderErrors, CreateFolderResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRegistryData, DeleteRegistryErrors, DeleteRegistryResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteSshKeyData, DeleteSshKeyErrors, DeleteSshKeyResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DiscardFilesData, DiscardFilesErrors, DiscardFilesResponses, DownloadData, DownloadErrors, DownloadResponses, EmptyTrashData, EmptyTrashErrors, EmptyTrashResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, FinishUploadData, FinishUploadErrors, FinishUploadResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetContainerSftpData, GetContainerSftpErrors, GetContainerSftpResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetFileChecksumData, GetFileChecksumErrors, GetFileChecksumResponses, GetFileData, GetFileErrors, GetFileResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateChangeData, GetTemplateChangeErrors, GetTemplateChangeResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetTemplateRevisionData, GetTemplateRevisionErrors, GetTemplateRevisionResponses, GetUploadData, GetUploadErrors, GetUploadResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateResponses, InstallContainerData, InstallContainerErrors, InstallContainerResponses, LinkFilesData, LinkFilesErrors, LinkFilesResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListFileOperationsData, ListFileOperationsErrors, ListFileOperationsResponses, ListFilesData, ListFilesErrors, ListFilesResponses, ListFileVersionsData, ListFileVersionsErrors, ListFileVersionsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRegistriesData, ListRegistriesErrors, ListRegistriesResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSshKeysData, ListSshKeysErrors, ListSshKeysResponses, ListTemplateRevisionsData, ListTemplateRevisionsErrors, ListTemplateRevisionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListTrashData, ListTrashErrors, ListTrashResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, MeasureFolderData, MeasureFolderErrors, MeasureFolderResponses, MoveContainerTemplateData, MoveContainerTemplateErrors, MoveContainerTemplateResponses, MoveFilesData, MoveFilesErrors, MoveFilesResponses, PowerContainerData, PowerContainerErrors, PowerContainerResponses, PreviewTemplateData, PreviewTemplateErrors, PreviewTemplateResponses, ReadFileData, ReadFileErrors, ReadFileResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RestoreFilesData, RestoreFilesErrors, RestoreFilesResponses, RevealContainerSecretData, RevealContainerSecretErrors, RevealContainerSecretResponses, ReviseTemplateData, ReviseTemplateErrors, ReviseTemplateResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SaveRegistryData, SaveRegistryErrors, SaveRegistryResponses, SearchFilesData, SearchFilesErrors, SearchFilesResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SendPieceData, SendPieceErrors, SendPieceResponses, SetDaemonMaintenanceData, SetDaemonMaintenanceErrors, SetDaemonMaintenanceResponses, SetFilesModeData, SetFilesModeErrors, SetFilesModeResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SkipContainerInstallData, SkipContainerInstallErrors, SkipContainerInstallResponses, StartFileOperationData, StartFileOperationErrors, StartFileOperationResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerBehaviourData, UpdateContainerBehaviourErrors, UpdateContainerBehaviourResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, WriteFileData, WriteFileErrors, WriteFileResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -108,6 +108,37 @@ export const listSessions = <ThrowOnError extends boolean = false>(options?: Opt
 export const endSession = <ThrowOnError extends boolean = false>(options: Options<EndSessionData, ThrowOnError>) => (options.client ?? client).delete<EndSessionResponses, EndSessionErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/account/sessions/{id}',
+    ...options
+});
+
+/**
+ * The caller's public keys for SFTP.
+ */
+export const listSshKeys = <ThrowOnError extends boolean = false>(options?: Options<ListSshKeysData, ThrowOnError>) => (options?.client ?? client).get<ListSshKeysResponses, ListSshKeysErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/account/ssh-keys',
+    ...options
+});
+
+/**
+ * Add a public key for SFTP.
+ */
+export const addSshKey = <ThrowOnError extends boolean = false>(options: Options<AddSshKeyData, ThrowOnError>) => (options.client ?? client).post<AddSshKeyResponses, AddSshKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/account/ssh-keys',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a public key. SFTP sessions that were begun with it end at once.
+ */
+export const deleteSshKey = <ThrowOnError extends boolean = false>(options: Options<DeleteSshKeyData, ThrowOnError>) => (options.client ?? client).delete<DeleteSshKeyResponses, DeleteSshKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/account/ssh-keys/{id}',
     ...options
 });
 
@@ -311,6 +342,33 @@ export const renewDaemonKey = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
+ * Begin a daemon's maintenance with a reason, or end it. Meanwhile nothing is placed on it, and only those who manage daemons
+ * start and stop its containers.
+ */
+export const setDaemonMaintenance = <ThrowOnError extends boolean = false>(options: Options<SetDaemonMaintenanceData, ThrowOnError>) => (options.client ?? client).put<SetDaemonMaintenanceResponses, SetDaemonMaintenanceErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/daemons/{id}/maintenance',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Remove images from a host that were pulled for its containers and that nobody has used for a while.
+ */
+export const cleanDaemonImages = <ThrowOnError extends boolean = false>(options: Options<CleanDaemonImagesData, ThrowOnError>) => (options.client ?? client).post<CleanDaemonImagesResponses, CleanDaemonImagesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/daemons/{id}/images/clean',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * A daemon's allocations by address and port.
  */
 export const listAllocations = <ThrowOnError extends boolean = false>(options: Options<ListAllocationsData, ThrowOnError>) => (options.client ?? client).get<ListAllocationsResponses, ListAllocationsErrors, ThrowOnError>({
@@ -342,7 +400,7 @@ export const deleteAllocation = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Change alias and note of an allocation.
+ * Change alias, note and protocols of an allocation.
  */
 export const updateAllocation = <ThrowOnError extends boolean = false>(options: Options<UpdateAllocationData, ThrowOnError>) => (options.client ?? client).put<UpdateAllocationResponses, UpdateAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -627,6 +685,82 @@ export const revealContainerSecret = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
+ * Change when the container is started again, its time zone, network, mounts and labels. What concerns Docker holds from the
+ * next start on. Mounts and labels are for those who manage all containers.
+ */
+export const updateContainerBehaviour = <ThrowOnError extends boolean = false>(options: Options<UpdateContainerBehaviourData, ThrowOnError>) => (options.client ?? client).put<UpdateContainerBehaviourResponses, UpdateContainerBehaviourErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/behaviour',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * End the installation that runs.
+ */
+export const cancelContainerInstall = <ThrowOnError extends boolean = false>(options: Options<CancelContainerInstallData, ThrowOnError>) => (options.client ?? client).delete<CancelContainerInstallResponses, CancelContainerInstallErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/installation',
+    ...options
+});
+
+/**
+ * Run the template's installation. What runs is stopped first; the container's state and console tell how it goes.
+ */
+export const installContainer = <ThrowOnError extends boolean = false>(options: Options<InstallContainerData, ThrowOnError>) => (options.client ?? client).post<InstallContainerResponses, InstallContainerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/installation',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Say that the container is installed though its installation failed or never ran.
+ */
+export const skipContainerInstall = <ThrowOnError extends boolean = false>(options: Options<SkipContainerInstallData, ThrowOnError>) => (options.client ?? client).post<SkipContainerInstallResponses, SkipContainerInstallErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/installation/skip',
+    ...options
+});
+
+/**
+ * All logins for registries, without their passwords.
+ */
+export const listRegistries = <ThrowOnError extends boolean = false>(options?: Options<ListRegistriesData, ThrowOnError>) => (options?.client ?? client).get<ListRegistriesResponses, ListRegistriesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/registries',
+    ...options
+});
+
+/**
+ * Add the login for a registry, or replace the one that is there. It is used for images of exactly this host.
+ */
+export const saveRegistry = <ThrowOnError extends boolean = false>(options: Options<SaveRegistryData, ThrowOnError>) => (options.client ?? client).put<SaveRegistryResponses, SaveRegistryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/registries',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Remove a login for a registry.
+ */
+export const deleteRegistry = <ThrowOnError extends boolean = false>(options: Options<DeleteRegistryData, ThrowOnError>) => (options.client ?? client).delete<DeleteRegistryResponses, DeleteRegistryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/registries/{id}',
+    ...options
+});
+
+/**
  * Give the container another allocation. It holds from the next start on.
  */
 export const addContainerAllocation = <ThrowOnError extends boolean = false>(options: Options<AddContainerAllocationData, ThrowOnError>) => (options.client ?? client).post<AddContainerAllocationResponses, AddContainerAllocationErrors, ThrowOnError>({
@@ -654,6 +788,15 @@ export const removeContainerAllocation = <ThrowOnError extends boolean = false>(
 export const setPrimaryAllocation = <ThrowOnError extends boolean = false>(options: Options<SetPrimaryAllocationData, ThrowOnError>) => (options.client ?? client).put<SetPrimaryAllocationResponses, SetPrimaryAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/containers/{id}/allocations/{allocation_id}/primary',
+    ...options
+});
+
+/**
+ * How the caller reaches the container's files by SFTP.
+ */
+export const getContainerSftp = <ThrowOnError extends boolean = false>(options: Options<GetContainerSftpData, ThrowOnError>) => (options.client ?? client).get<GetContainerSftpResponses, GetContainerSftpErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/sftp',
     ...options
 });
 
@@ -732,10 +875,278 @@ export const streamEvents = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
+ * A part of a folder's content.
+ */
+export const listFiles = <ThrowOnError extends boolean = false>(options: Options<ListFilesData, ThrowOnError>) => (options.client ?? client).get<ListFilesResponses, ListFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files',
+    ...options
+});
+
+/**
+ * What is at a path.
+ */
+export const getFile = <ThrowOnError extends boolean = false>(options: Options<GetFileData, ThrowOnError>) => (options.client ?? client).get<GetFileResponses, GetFileErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/info',
+    ...options
+});
+
+/**
+ * Make a folder.
+ */
+export const createFolder = <ThrowOnError extends boolean = false>(options: Options<CreateFolderData, ThrowOnError>) => (options.client ?? client).post<CreateFolderResponses, CreateFolderErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/folders',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Rename and move files and folders.
+ */
+export const moveFiles = <ThrowOnError extends boolean = false>(options: Options<MoveFilesData, ThrowOnError>) => (options.client ?? client).post<MoveFilesResponses, MoveFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/moves',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Change permission bits.
+ */
+export const setFilesMode = <ThrowOnError extends boolean = false>(options: Options<SetFilesModeData, ThrowOnError>) => (options.client ?? client).put<SetFilesModeResponses, SetFilesModeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/mode',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * What is in the trash, the newest first.
+ */
+export const listTrash = <ThrowOnError extends boolean = false>(options: Options<ListTrashData, ThrowOnError>) => (options.client ?? client).get<ListTrashResponses, ListTrashErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/trash',
+    ...options
+});
+
+/**
+ * Put files and folders into the trash. They count against the disk limit until it is emptied.
+ */
+export const discardFiles = <ThrowOnError extends boolean = false>(options: Options<DiscardFilesData, ThrowOnError>) => (options.client ?? client).post<DiscardFilesResponses, DiscardFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/trash',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Put back from the trash, each to where it was.
+ */
+export const restoreFiles = <ThrowOnError extends boolean = false>(options: Options<RestoreFilesData, ThrowOnError>) => (options.client ?? client).post<RestoreFilesResponses, RestoreFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/trash/restore',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Remove from the trash for good: what is named, or everything.
+ */
+export const emptyTrash = <ThrowOnError extends boolean = false>(options: Options<EmptyTrashData, ThrowOnError>) => (options.client ?? client).post<EmptyTrashResponses, EmptyTrashErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/trash/empty',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Look for files by their names and by what is in them. It stops after 10 seconds or 500 hits and says so.
+ */
+export const searchFiles = <ThrowOnError extends boolean = false>(options: Options<SearchFilesData, ThrowOnError>) => (options.client ?? client).get<SearchFilesResponses, SearchFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/search',
+    ...options
+});
+
+/**
+ * What a folder's content takes on disk, the largest first.
+ */
+export const measureFolder = <ThrowOnError extends boolean = false>(options: Options<MeasureFolderData, ThrowOnError>) => (options.client ?? client).get<MeasureFolderResponses, MeasureFolderErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/sizes',
+    ...options
+});
+
+/**
+ * A file's checksum.
+ */
+export const getFileChecksum = <ThrowOnError extends boolean = false>(options: Options<GetFileChecksumData, ThrowOnError>) => (options.client ?? client).get<GetFileChecksumResponses, GetFileChecksumErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/checksum',
+    ...options
+});
+
+/**
+ * Earlier versions of a text file that was edited, the newest first.
+ */
+export const listFileVersions = <ThrowOnError extends boolean = false>(options: Options<ListFileVersionsData, ThrowOnError>) => (options.client ?? client).get<ListFileVersionsResponses, ListFileVersionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/versions',
+    ...options
+});
+
+/**
+ * What goes on by itself, the newest first; what has ended is listed for an hour.
+ */
+export const listFileOperations = <ThrowOnError extends boolean = false>(options: Options<ListFileOperationsData, ThrowOnError>) => (options.client ?? client).get<ListFileOperationsResponses, ListFileOperationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/operations',
+    ...options
+});
+
+/**
+ * Copy, delete for good, make or unpack an archive, or fetch a file from a web address. Answered when it has begun.
+ */
+export const startFileOperation = <ThrowOnError extends boolean = false>(options: Options<StartFileOperationData, ThrowOnError>) => (options.client ?? client).post<StartFileOperationResponses, StartFileOperationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/operations',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Stop what goes on by itself, or forget what has ended.
+ */
+export const cancelFileOperation = <ThrowOnError extends boolean = false>(options: Options<CancelFileOperationData, ThrowOnError>) => (options.client ?? client).delete<CancelFileOperationResponses, CancelFileOperationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/operations/{operation_id}',
+    ...options
+});
+
+/**
+ * A file's content. `Range` is honoured. It comes as an attachment, never as a page.
+ */
+export const readFile = <ThrowOnError extends boolean = false>(options: Options<ReadFileData, ThrowOnError>) => (options.client ?? client).get<ReadFileResponses, ReadFileErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/content',
+    ...options
+});
+
+/**
+ * Save a file as a whole. A text file's version before it is kept.
+ */
+export const writeFile = <ThrowOnError extends boolean = false>(options: Options<WriteFileData, ThrowOnError>) => (options.client ?? client).put<WriteFileResponses, WriteFileErrors, ThrowOnError>({
+    bodySerializer: null,
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/content',
+    ...options,
+    headers: {
+        'Content-Type': 'application/octet-stream',
+        ...options.headers
+    }
+});
+
+/**
+ * A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again. It is
+ * worth nothing once the session or the access of whoever made it has ended.
+ */
+export const linkFiles = <ThrowOnError extends boolean = false>(options: Options<LinkFilesData, ThrowOnError>) => (options.client ?? client).post<LinkFilesResponses, LinkFilesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/links',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * What a link stands for. `Range` is honoured for a single file.
+ */
+export const download = <ThrowOnError extends boolean = false>(options: Options<DownloadData, ThrowOnError>) => (options.client ?? client).get<DownloadResponses, DownloadErrors, ThrowOnError>({ url: '/api/v1/downloads', ...options });
+
+/**
+ * Begin to send a file in pieces. It appears when it is whole.
+ */
+export const beginUpload = <ThrowOnError extends boolean = false>(options: Options<BeginUploadData, ThrowOnError>) => (options.client ?? client).post<BeginUploadResponses, BeginUploadErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/uploads',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Forget an upload and what was received of it.
+ */
+export const abortUpload = <ThrowOnError extends boolean = false>(options: Options<AbortUploadData, ThrowOnError>) => (options.client ?? client).delete<AbortUploadResponses, AbortUploadErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}',
+    ...options
+});
+
+/**
+ * How far an upload is: its next piece begins at `received_bytes`.
+ */
+export const getUpload = <ThrowOnError extends boolean = false>(options: Options<GetUploadData, ThrowOnError>) => (options.client ?? client).get<GetUploadResponses, GetUploadErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}',
+    ...options
+});
+
+/**
+ * Put an upload that is whole where it belongs.
+ */
+export const finishUpload = <ThrowOnError extends boolean = false>(options: Options<FinishUploadData, ThrowOnError>) => (options.client ?? client).post<FinishUploadResponses, FinishUploadErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}/finish',
+    ...options
+});
+
+/**
  * What everybody did, the newest first.
  */
 export const listActivity = <ThrowOnError extends boolean = false>(options?: Options<ListActivityData, ThrowOnError>) => (options?.client ?? client).get<ListActivityResponses, ListActivityErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/activity',
     ...options
+});
+
+/**
+ * The next piece of an upload.
+ */
+export const sendPiece = <ThrowOnError extends boolean = false>(options: Options<SendPieceData, ThrowOnError>) => (options.client ?? client).put<SendPieceResponses, SendPieceErrors, ThrowOnError>({
+    bodySerializer: null,
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}/content',
+    ...options,
+    headers: {
+        'Content-Type': 'application/octet-stream',
+        ...options.headers
+    }
 });

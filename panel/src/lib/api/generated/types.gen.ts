@@ -250,6 +250,10 @@ export type Allocation = {
      */
     port: number;
     /**
+     * Which protocols of it are passed on.
+     */
+    protocol: Protocol;
+    /**
      * What people see in place of the address.
      */
     alias?: string | null;
@@ -291,6 +295,10 @@ export type AllocationDraft = {
      * For those who manage it.
      */
     note?: string | null;
+    /**
+     * Which protocols are passed on; both unless given.
+     */
+    protocol?: Protocol;
 };
 
 /**
@@ -328,6 +336,69 @@ export type AllocationUpdate = {
      * For those who manage it.
      */
     note?: string | null;
+    protocol?: Protocol | null;
+};
+
+/**
+ * The format of an archive.
+ */
+export type ArchiveFormat = 'zip' | 'tar' | 'tar.gz' | 'tar.xz' | 'tar.bz2' | 'tar.zst';
+
+/**
+ * How a container behaves over time and towards its host.
+ */
+export type Behaviour = {
+    /**
+     * When it is started again.
+     */
+    policy?: Policy;
+    /**
+     * Its time zone, such as `Europe/Berlin`; the daemon's unless given.
+     */
+    timezone?: string | null;
+    /**
+     * Which other containers it can talk to.
+     */
+    network?: Network;
+    /**
+     * Folders of the host.
+     */
+    mounts?: Array<Mount>;
+    /**
+     * Labels for the host's own tools.
+     */
+    labels?: {
+        [key: string]: string;
+    };
+};
+
+/**
+ * A checksum.
+ */
+export type Checksum = {
+    /**
+     * In lower-case hexadecimal.
+     */
+    checksum: string;
+};
+
+/**
+ * How a checksum is made.
+ */
+export type ChecksumKind = 'sha256' | 'sha1' | 'md5';
+
+/**
+ * An image that is no longer on a host.
+ */
+export type CleanedImages = {
+    /**
+     * The references of images that were removed.
+     */
+    images: Array<string>;
+    /**
+     * Bytes that became free.
+     */
+    freed_bytes: number;
 };
 
 /**
@@ -441,6 +512,11 @@ export type Container = ContainerSummary & {
      * Milliseconds between asking it to stop and killing it.
      */
     stop_timeout_ms: number;
+    behaviour?: Behaviour | null;
+    /**
+     * Whether its template has an installation script.
+     */
+    installable: boolean;
     /**
      * Whether its daemon knows its newest declaration.
      */
@@ -485,6 +561,40 @@ export type ContainerRef = {
 };
 
 /**
+ * What an SFTP client has to be given. The password is that of the account; a public key works too.
+ */
+export type ContainerSftp = {
+    /**
+     * Host name or address; null for the host that the panel is on.
+     */
+    host?: string | null;
+    /**
+     * Port.
+     */
+    port: number;
+    /**
+     * User name: the account's, a dot, and the container's short id.
+     */
+    username: string;
+    /**
+     * The host key's fingerprint, as clients show it: `SHA256:…`.
+     */
+    fingerprint: string;
+    /**
+     * The host key, as `known_hosts` has it.
+     */
+    public_key: string;
+    /**
+     * Whether an administrator has made it read-only.
+     */
+    read_only: boolean;
+    /**
+     * Why it does not work now, with what to do.
+     */
+    problem?: string | null;
+};
+
+/**
  * The order of containers.
  */
 export type ContainerSort = 'name' | 'oldest' | 'newest';
@@ -519,6 +629,16 @@ export type ContainerStatus = {
      */
     problem?: string | null;
     progress?: Progress | null;
+    hold?: Hold | null;
+    /**
+     * The number of the newest installation that has ended, well or not; 0 = none.
+     */
+    installed: number;
+    crashes?: Crashes | null;
+    /**
+     * Why some of its limits hold only from the next start on.
+     */
+    pending?: string | null;
 };
 
 /**
@@ -577,6 +697,10 @@ export type ContainerSummary = {
      * Whether it is being deleted.
      */
     deleting: boolean;
+    /**
+     * Its newest installation.
+     */
+    installation: Installation;
     /**
      * When it was made.
      */
@@ -648,6 +772,28 @@ export type ContainerVariable = {
 };
 
 /**
+ * Crashes in a row.
+ */
+export type Crashes = {
+    /**
+     * How many.
+     */
+    count: number;
+    /**
+     * Whether it is no longer started by itself.
+     */
+    quarantined: boolean;
+    /**
+     * When it will be started again.
+     */
+    again_at?: string | null;
+    /**
+     * Its last lines before the newest crash.
+     */
+    lines: Array<string>;
+};
+
+/**
  * What came of it.
  */
 export type CreatedAllocations = {
@@ -716,6 +862,14 @@ export type Daemon = {
      */
     disk_limit_mib?: number | null;
     /**
+     * Whether files can't be changed by SFTP there.
+     */
+    sftp_read_only: boolean;
+    /**
+     * For how many hours SFTP keys that are known there work while the API is away; 0 = never.
+     */
+    sftp_offline_hours: number;
+    /**
      * When it was added.
      */
     created_at: string;
@@ -739,6 +893,10 @@ export type Daemon = {
      * How the link is.
      */
     connection: DaemonConnection;
+    /**
+     * Why nothing is placed on it and its containers are left alone, while that is so.
+     */
+    maintenance?: string | null;
     system?: SystemInfo | null;
 };
 
@@ -792,6 +950,14 @@ export type DaemonDraft = {
      * Disk in MiB that containers may have together; what the host has unless given.
      */
     disk_limit_mib?: number | null;
+    /**
+     * Whether files can't be changed by SFTP there.
+     */
+    sftp_read_only?: boolean;
+    /**
+     * For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
+     */
+    sftp_offline_hours?: number | null;
 };
 
 /**
@@ -856,6 +1022,34 @@ export type DaemonUsage = {
 };
 
 /**
+ * How a host keeps its containers' disk limits.
+ */
+export type DiskLimits = {
+    /**
+     * Whether the kernel does it: the container itself finds its disk full.
+     */
+    by_kernel: boolean;
+    /**
+     * The file system that holds the containers' files (`ext4`, `xfs`).
+     */
+    file_system: string;
+    /**
+     * How it is done now, and how to get the better way where there is one.
+     */
+    note: string;
+};
+
+/**
+ * What goes for good.
+ */
+export type EmptyTrash = {
+    /**
+     * Which; everything unless given.
+     */
+    ids?: Array<string> | null;
+};
+
+/**
  * How a process ended.
  */
 export type Exit = {
@@ -898,6 +1092,312 @@ export type FieldChange = {
      * What it becomes; none where it goes.
      */
     after?: string | null;
+};
+
+/**
+ * Something that a search found.
+ */
+export type FileHit = {
+    /**
+     * The file.
+     */
+    file: FileInfo;
+    /**
+     * The line that holds the text, counted from 1.
+     */
+    line?: number | null;
+    /**
+     * That line, cut to 200 characters.
+     */
+    text?: string | null;
+};
+
+/**
+ * What a search found.
+ */
+export type FileHits = {
+    /**
+     * In the order in which they were found.
+     */
+    items: Array<FileHit>;
+    /**
+     * Whether there may be more: the search stopped at its bounds.
+     */
+    more: boolean;
+};
+
+/**
+ * Something in a folder.
+ */
+export type FileInfo = {
+    /**
+     * Its name; empty for the container's folder itself.
+     */
+    name: string;
+    /**
+     * Where it is.
+     */
+    path: FilePath;
+    /**
+     * What it is.
+     */
+    kind: FileKind;
+    /**
+     * Its length in bytes; 0 for a folder.
+     */
+    size_bytes: number;
+    /**
+     * Permission bits.
+     */
+    mode: number;
+    /**
+     * When its content changed last.
+     */
+    modified_at: string;
+    /**
+     * Tells this version of its content from others.
+     */
+    etag: string;
+    /**
+     * Where a link leads, as it is written in it.
+     */
+    target?: string | null;
+    target_kind?: FileKind | null;
+};
+
+/**
+ * What something in a folder is.
+ */
+export type FileKind = 'folder' | 'file' | 'symlink' | 'special';
+
+/**
+ * A link.
+ */
+export type FileLink = {
+    /**
+     * The address, from the API's own.
+     */
+    url: string;
+    /**
+     * For how many seconds it can be opened.
+     */
+    expires_in_seconds: number;
+};
+
+/**
+ * From where to where.
+ */
+export type FileMove = {
+    /**
+     * What there is.
+     */
+    from: FilePath;
+    /**
+     * Where it is to be, with its name.
+     */
+    to: FilePath;
+};
+
+/**
+ * What is renamed and moved.
+ */
+export type FileMoves = {
+    /**
+     * Done in this order; what was done before one that fails stays done.
+     */
+    moves: Array<FileMove>;
+    /**
+     * Whether files that are there are replaced.
+     */
+    replace?: boolean | null;
+};
+
+/**
+ * A part of a folder's content.
+ */
+export type FilePage = {
+    /**
+     * In the order asked for.
+     */
+    items: Array<FileInfo>;
+    /**
+     * How many there are in all.
+     */
+    total: number;
+    /**
+     * The folder.
+     */
+    folder: FileInfo;
+    /**
+     * Bytes that the container's files take on disk.
+     */
+    used_bytes: number;
+    /**
+     * The container's disk limit in bytes; 0 = none.
+     */
+    limit_bytes: number;
+};
+
+/**
+ * A path inside the container's folder, such as `/config/server.properties`.
+ */
+export type FilePath = string;
+
+/**
+ * By what a folder's content is sorted. Folders come first always.
+ */
+export type FileSort = 'name' | 'size' | 'modified';
+
+/**
+ * Something that takes long and runs on the host by itself.
+ */
+export type FileTask = {
+    /**
+     * What and whereto.
+     */
+    copies: Array<FileMove>;
+    type: 'copy';
+} | {
+    /**
+     * What.
+     */
+    paths: Array<FilePath>;
+    type: 'delete';
+} | {
+    /**
+     * What.
+     */
+    paths: Array<FilePath>;
+    /**
+     * The archive.
+     */
+    to: FilePath;
+    /**
+     * Its format.
+     */
+    format: ArchiveFormat;
+    type: 'archive';
+} | {
+    /**
+     * The archive; its name says its format.
+     */
+    path: FilePath;
+    /**
+     * The folder that it goes to.
+     */
+    into: FilePath;
+    /**
+     * Whether files that are there are replaced.
+     */
+    replace: boolean;
+    type: 'extract';
+} | {
+    /**
+     * `http://` or `https://`.
+     */
+    url: string;
+    /**
+     * The folder that it goes to.
+     */
+    into: FilePath;
+    /**
+     * Its name there; the address's own unless given.
+     */
+    name?: string | null;
+    type: 'pull';
+};
+
+/**
+ * What is to be done by itself.
+ */
+export type FileTaskRequest = {
+    /**
+     * What.
+     */
+    task: FileTask;
+};
+
+/**
+ * An earlier version of a text file.
+ */
+export type FileVersion = {
+    /**
+     * What names it.
+     */
+    id: string;
+    /**
+     * When it was replaced.
+     */
+    replaced_at: string;
+    /**
+     * Who replaced it.
+     */
+    replaced_by: string;
+    /**
+     * Its length in bytes.
+     */
+    size_bytes: number;
+};
+
+/**
+ * New permission bits.
+ */
+export type FilesMode = {
+    /**
+     * Of what.
+     */
+    paths: Array<FilePath>;
+    /**
+     * The bits, as a number (0o644 = 420).
+     */
+    mode: number;
+};
+
+/**
+ * What a folder's content takes.
+ */
+export type FolderSize = {
+    /**
+     * A file or folder in it.
+     */
+    path: FilePath;
+    /**
+     * What it is.
+     */
+    kind: FileKind;
+    /**
+     * Bytes on disk of it and all that is in it.
+     */
+    disk_bytes: number;
+    /**
+     * Files in it.
+     */
+    files: number;
+};
+
+/**
+ * What a folder's content takes.
+ */
+export type FolderSizes = {
+    /**
+     * The largest first.
+     */
+    items: Array<FolderSize>;
+};
+
+/**
+ * What keeps a container from being started though nobody suspended it.
+ */
+export type Hold = 'installing' | 'install_failed';
+
+/**
+ * Which images go.
+ */
+export type ImageCleaning = {
+    /**
+     * Days for which no container has used them; 0 = all that none uses now.
+     */
+    unused_days: number;
 };
 
 /**
@@ -953,6 +1453,47 @@ export type Install = {
      * The script, as the template has it.
      */
     script: string;
+};
+
+/**
+ * An installation to be run.
+ */
+export type InstallRequest = {
+    /**
+     * Whether the container's files are removed first.
+     */
+    wipe?: boolean;
+    /**
+     * Whether the container starts afterwards.
+     */
+    start?: boolean;
+};
+
+/**
+ * How an installation stands.
+ */
+export type InstallState = 'none' | 'pending' | 'installed' | 'failed';
+
+/**
+ * The newest installation of a container.
+ */
+export type Installation = {
+    /**
+     * How it stands.
+     */
+    state: InstallState;
+    /**
+     * Grows with each one that is asked for; 0 = none ever was.
+     */
+    number: number;
+    /**
+     * Why it failed.
+     */
+    message?: string | null;
+    /**
+     * When it ended.
+     */
+    ended_at?: string | null;
 };
 
 /**
@@ -1012,7 +1553,7 @@ export type LimitsUpdate = {
 /**
  * Who wrote a console line.
  */
-export type LineKind = 'output' | 'command' | 'daemon';
+export type LineKind = 'output' | 'command' | 'daemon' | 'install';
 
 /**
  * One message of a container's live stream. This is also the frame that the browser gets.
@@ -1088,7 +1629,46 @@ export type LiveState = {
     problem?: string | null;
     progress?: Progress | null;
     last_exit?: Exit | null;
+    hold?: Hold | null;
+    crashes?: Crashes | null;
+    /**
+     * Why some of its limits hold only from the next start on.
+     */
+    pending?: string | null;
 };
+
+/**
+ * A daemon's maintenance.
+ */
+export type MaintenanceUpdate = {
+    /**
+     * Why, as its users see it; null ends it.
+     */
+    reason?: string | null;
+};
+
+/**
+ * A folder of the host inside a container. The daemon has to allow it.
+ */
+export type Mount = {
+    /**
+     * Absolute path on the host.
+     */
+    source: string;
+    /**
+     * Absolute path in the container.
+     */
+    target: string;
+    /**
+     * Whether the container may only read it.
+     */
+    read_only: boolean;
+};
+
+/**
+ * Which other containers a container can talk to.
+ */
+export type Network = 'alone' | 'owner';
 
 /**
  * A container to be made.
@@ -1139,9 +1719,38 @@ export type NewContainer = {
      */
     stop_timeout_ms?: number | null;
     /**
-     * Whether to start it at once.
+     * How it behaves over time and towards its host.
+     */
+    behaviour?: Behaviour;
+    /**
+     * Whether the template's installation is left out.
+     */
+    skip_install?: boolean;
+    /**
+     * Whether to start it at once, or when it is installed.
      */
     start?: boolean;
+};
+
+/**
+ * A folder that is to be.
+ */
+export type NewFolder = {
+    /**
+     * Where.
+     */
+    path: FilePath;
+};
+
+/**
+ * What a link is for.
+ */
+export type NewLink = {
+    /**
+     * One file, or files and folders that come as one archive.
+     */
+    paths: Array<FilePath>;
+    format?: ArchiveFormat | null;
 };
 
 /**
@@ -1152,6 +1761,24 @@ export type NewPassword = {
      * 8 to 1,024 characters.
      */
     password: string;
+};
+
+/**
+ * A file that is to be sent in pieces.
+ */
+export type NewUpload = {
+    /**
+     * Where it will be; folders on the way are made.
+     */
+    path: FilePath;
+    /**
+     * Its length in bytes.
+     */
+    size_bytes: number;
+    /**
+     * Whether a file that is there is replaced. Needs the permission to change files.
+     */
+    replace?: boolean | null;
 };
 
 /**
@@ -1181,6 +1808,67 @@ export type NewUser = {
 };
 
 /**
+ * Something that takes long, as it is now.
+ */
+export type Operation = {
+    /**
+     * What names it.
+     */
+    id: string;
+    /**
+     * What it does.
+     */
+    task: FileTask;
+    /**
+     * Who began it.
+     */
+    started_by: string;
+    /**
+     * When.
+     */
+    started_at: string;
+    /**
+     * When it ended.
+     */
+    ended_at?: string | null;
+    /**
+     * Where it is.
+     */
+    state: OperationState;
+    /**
+     * Why it failed.
+     */
+    problem?: string | null;
+    /**
+     * Bytes done.
+     */
+    done_bytes: number;
+    /**
+     * Bytes in all, where that is known.
+     */
+    total_bytes?: number | null;
+    /**
+     * Files done.
+     */
+    done_files: number;
+};
+
+/**
+ * What goes on by itself.
+ */
+export type OperationList = {
+    /**
+     * The newest first.
+     */
+    items: Array<Operation>;
+};
+
+/**
+ * Where something that takes long is.
+ */
+export type OperationState = 'running' | 'done' | 'failed' | 'cancelled';
+
+/**
  * Another owner.
  */
 export type OwnerUpdate = {
@@ -1202,6 +1890,16 @@ export type PasswordChange = {
      * 8 to 1,024 characters.
      */
     new_password: string;
+};
+
+/**
+ * Some files and folders.
+ */
+export type PathList = {
+    /**
+     * Which.
+     */
+    paths: Array<FilePath>;
 };
 
 /**
@@ -1240,6 +1938,28 @@ export type PermissionList = {
  * Where a container is in its life.
  */
 export type Phase = 'offline' | 'starting' | 'running' | 'stopping';
+
+/**
+ * What a container's owner decided about starting it again.
+ */
+export type Policy = {
+    /**
+     * Whether it comes back by itself.
+     */
+    restart?: RestartPolicy;
+    /**
+     * Whether an end that nobody asked for is a crash at all.
+     */
+    detect_crashes?: boolean;
+    /**
+     * Whether it is one also with exit code 0.
+     */
+    clean_exit_is_crash?: boolean;
+    /**
+     * Crashes in a row after which it is no longer started by itself; 0 = it always is.
+     */
+    max_crashes?: number;
+};
 
 /**
  * What somebody asks of a container's process.
@@ -1302,10 +2022,23 @@ export type Progress = {
      * Bytes in all, over the layers whose size is known.
      */
     total_bytes: number;
+    /**
+     * Layers that are there.
+     */
+    layers_done?: number;
+    /**
+     * Layers in all, as far as known.
+     */
+    layers_total?: number;
     step: 'pulling';
 } | {
     step: 'preparing';
 };
+
+/**
+ * Which protocols of a port are passed on.
+ */
+export type Protocol = 'both' | 'tcp' | 'udp';
 
 /**
  * What anybody may know of this Raptor.
@@ -1323,6 +2056,76 @@ export type PublicSettings = {
      * The version of the API in its paths.
      */
     api_version: string;
+};
+
+/**
+ * A login for a registry. Its password can't be read.
+ */
+export type Registry = {
+    /**
+     * Its id.
+     */
+    id: RegistryId;
+    /**
+     * The registry's host, with its port where it has one.
+     */
+    host: string;
+    /**
+     * User name.
+     */
+    username: string;
+    /**
+     * When it was last changed.
+     */
+    updated_at: string;
+};
+
+/**
+ * A login to be added, or to take the place of the one for the same host.
+ */
+export type RegistryDraft = {
+    /**
+     * The registry's host as images name it.
+     */
+    host: string;
+    /**
+     * User name.
+     */
+    username: string;
+    /**
+     * Password or token. It is stored encrypted and never shown.
+     */
+    password: string;
+};
+
+/**
+ * A login for a registry of images.
+ */
+export type RegistryId = string;
+
+/**
+ * All logins for registries.
+ */
+export type RegistryList = {
+    /**
+     * By host.
+     */
+    items: Array<Registry>;
+};
+
+/**
+ * Whether a container comes back by itself.
+ */
+export type RestartPolicy = 'always' | 'unless_stopped' | 'never';
+
+/**
+ * What is put back.
+ */
+export type RestoreFiles = {
+    /**
+     * Which.
+     */
+    ids: Array<string>;
 };
 
 /**
@@ -1498,6 +2301,28 @@ export type SessionToken = {
 };
 
 /**
+ * The host's SFTP server.
+ */
+export type SftpServer = {
+    /**
+     * Its port.
+     */
+    port: number;
+    /**
+     * The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
+     */
+    fingerprint: string;
+    /**
+     * The host key in OpenSSH's one-line format.
+     */
+    public_key: string;
+    /**
+     * Why it does not serve, with what to do.
+     */
+    problem?: string | null;
+};
+
+/**
  * Who wants to sign in.
  */
 export type SignIn = {
@@ -1509,6 +2334,65 @@ export type SignIn = {
      * The password.
      */
     password: string;
+};
+
+/**
+ * A public key for SFTP.
+ */
+export type SshKey = {
+    /**
+     * Its id.
+     */
+    id: SshKeyId;
+    /**
+     * Name for people.
+     */
+    name: string;
+    /**
+     * `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256` and the like.
+     */
+    algorithm: string;
+    /**
+     * As `ssh-keygen -l` shows it.
+     */
+    fingerprint: string;
+    /**
+     * When it was added.
+     */
+    created_at: string;
+    /**
+     * When somebody last signed in with it.
+     */
+    last_used_at?: string | null;
+};
+
+/**
+ * A public key to be added.
+ */
+export type SshKeyDraft = {
+    /**
+     * Name for people, at most 64 characters; the key's comment unless given.
+     */
+    name?: string | null;
+    /**
+     * A line such as `ssh-ed25519 AAAA… you@computer`.
+     */
+    public_key: string;
+};
+
+/**
+ * A public key of a user.
+ */
+export type SshKeyId = string;
+
+/**
+ * The caller's public keys.
+ */
+export type SshKeyList = {
+    /**
+     * The newest first.
+     */
+    items: Array<SshKey>;
 };
 
 /**
@@ -1674,6 +2558,15 @@ export type SystemInfo = {
      * The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
      */
     ips: Array<string>;
+    sftp?: SftpServer | null;
+    /**
+     * How the containers' disk limits are kept.
+     */
+    disk_limits: DiskLimits;
+    /**
+     * Folders that containers may mount.
+     */
+    allowed_mounts: Array<string>;
 };
 
 /**
@@ -2011,6 +2904,72 @@ export type TemplateVariable = {
 };
 
 /**
+ * Something in the trash.
+ */
+export type TrashItem = {
+    /**
+     * What names it.
+     */
+    id: string;
+    /**
+     * Where it was.
+     */
+    path: FilePath;
+    /**
+     * What it is.
+     */
+    kind: FileKind;
+    /**
+     * Its length in bytes; 0 for a folder.
+     */
+    size_bytes: number;
+    /**
+     * When it was deleted.
+     */
+    deleted_at: string;
+    /**
+     * Who deleted it.
+     */
+    deleted_by: string;
+};
+
+/**
+ * The trash.
+ */
+export type TrashList = {
+    /**
+     * The newest first.
+     */
+    items: Array<TrashItem>;
+};
+
+/**
+ * A file on its way here, piece by piece.
+ */
+export type Upload = {
+    /**
+     * What names it.
+     */
+    id: string;
+    /**
+     * Where it will be.
+     */
+    path: FilePath;
+    /**
+     * Its length in bytes.
+     */
+    size_bytes: number;
+    /**
+     * How many bytes are here; the next piece begins there.
+     */
+    received_bytes: number;
+    /**
+     * When it began. It is dropped a day after its last piece.
+     */
+    started_at: string;
+};
+
+/**
  * A user account.
  */
 export type User = {
@@ -2172,6 +3131,16 @@ export type VariableInput = {
      */
     max_length?: number | null;
     kind: 'secret';
+};
+
+/**
+ * Earlier versions of a file.
+ */
+export type VersionList = {
+    /**
+     * The newest first.
+     */
+    items: Array<FileVersion>;
 };
 
 export type GetSettingsData = {
@@ -2465,6 +3434,95 @@ export type EndSessionResponses = {
 };
 
 export type EndSessionResponse = EndSessionResponses[keyof EndSessionResponses];
+
+export type ListSshKeysData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/account/ssh-keys';
+};
+
+export type ListSshKeysErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListSshKeysError = ListSshKeysErrors[keyof ListSshKeysErrors];
+
+export type ListSshKeysResponses = {
+    /**
+     * Done
+     */
+    200: SshKeyList;
+};
+
+export type ListSshKeysResponse = ListSshKeysResponses[keyof ListSshKeysResponses];
+
+export type AddSshKeyData = {
+    body: SshKeyDraft;
+    path?: never;
+    query?: never;
+    url: '/api/v1/account/ssh-keys';
+};
+
+export type AddSshKeyErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type AddSshKeyError = AddSshKeyErrors[keyof AddSshKeyErrors];
+
+export type AddSshKeyResponses = {
+    /**
+     * Done
+     */
+    201: SshKey;
+};
+
+export type AddSshKeyResponse = AddSshKeyResponses[keyof AddSshKeyResponses];
+
+export type DeleteSshKeyData = {
+    body?: never;
+    path: {
+        id: SshKeyId;
+    };
+    query?: never;
+    url: '/api/v1/account/ssh-keys/{id}';
+};
+
+export type DeleteSshKeyErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type DeleteSshKeyError = DeleteSshKeyErrors[keyof DeleteSshKeyErrors];
+
+export type DeleteSshKeyResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type DeleteSshKeyResponse = DeleteSshKeyResponses[keyof DeleteSshKeyResponses];
 
 export type ListAccountActivityData = {
     body?: never;
@@ -3074,6 +4132,68 @@ export type RenewDaemonKeyResponses = {
 };
 
 export type RenewDaemonKeyResponse = RenewDaemonKeyResponses[keyof RenewDaemonKeyResponses];
+
+export type SetDaemonMaintenanceData = {
+    body: MaintenanceUpdate;
+    path: {
+        id: DaemonId;
+    };
+    query?: never;
+    url: '/api/v1/daemons/{id}/maintenance';
+};
+
+export type SetDaemonMaintenanceErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SetDaemonMaintenanceError = SetDaemonMaintenanceErrors[keyof SetDaemonMaintenanceErrors];
+
+export type SetDaemonMaintenanceResponses = {
+    /**
+     * Done
+     */
+    200: Daemon;
+};
+
+export type SetDaemonMaintenanceResponse = SetDaemonMaintenanceResponses[keyof SetDaemonMaintenanceResponses];
+
+export type CleanDaemonImagesData = {
+    body: ImageCleaning;
+    path: {
+        id: DaemonId;
+    };
+    query?: never;
+    url: '/api/v1/daemons/{id}/images/clean';
+};
+
+export type CleanDaemonImagesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type CleanDaemonImagesError = CleanDaemonImagesErrors[keyof CleanDaemonImagesErrors];
+
+export type CleanDaemonImagesResponses = {
+    /**
+     * Done
+     */
+    200: CleanedImages;
+};
+
+export type CleanDaemonImagesResponse = CleanDaemonImagesResponses[keyof CleanDaemonImagesResponses];
 
 export type ListAllocationsData = {
     body?: never;
@@ -4070,6 +5190,215 @@ export type RevealContainerSecretResponses = {
 
 export type RevealContainerSecretResponse = RevealContainerSecretResponses[keyof RevealContainerSecretResponses];
 
+export type UpdateContainerBehaviourData = {
+    body: Behaviour;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/behaviour';
+};
+
+export type UpdateContainerBehaviourErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type UpdateContainerBehaviourError = UpdateContainerBehaviourErrors[keyof UpdateContainerBehaviourErrors];
+
+export type UpdateContainerBehaviourResponses = {
+    /**
+     * Done
+     */
+    200: Container;
+};
+
+export type UpdateContainerBehaviourResponse = UpdateContainerBehaviourResponses[keyof UpdateContainerBehaviourResponses];
+
+export type CancelContainerInstallData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/installation';
+};
+
+export type CancelContainerInstallErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type CancelContainerInstallError = CancelContainerInstallErrors[keyof CancelContainerInstallErrors];
+
+export type CancelContainerInstallResponses = {
+    /**
+     * Done
+     */
+    202: unknown;
+};
+
+export type InstallContainerData = {
+    body: InstallRequest;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/installation';
+};
+
+export type InstallContainerErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type InstallContainerError = InstallContainerErrors[keyof InstallContainerErrors];
+
+export type InstallContainerResponses = {
+    /**
+     * Done
+     */
+    202: unknown;
+};
+
+export type SkipContainerInstallData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/installation/skip';
+};
+
+export type SkipContainerInstallErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SkipContainerInstallError = SkipContainerInstallErrors[keyof SkipContainerInstallErrors];
+
+export type SkipContainerInstallResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type SkipContainerInstallResponse = SkipContainerInstallResponses[keyof SkipContainerInstallResponses];
+
+export type ListRegistriesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/registries';
+};
+
+export type ListRegistriesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListRegistriesError = ListRegistriesErrors[keyof ListRegistriesErrors];
+
+export type ListRegistriesResponses = {
+    /**
+     * Done
+     */
+    200: RegistryList;
+};
+
+export type ListRegistriesResponse = ListRegistriesResponses[keyof ListRegistriesResponses];
+
+export type SaveRegistryData = {
+    body: RegistryDraft;
+    path?: never;
+    query?: never;
+    url: '/api/v1/registries';
+};
+
+export type SaveRegistryErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SaveRegistryError = SaveRegistryErrors[keyof SaveRegistryErrors];
+
+export type SaveRegistryResponses = {
+    /**
+     * Done
+     */
+    200: Registry;
+};
+
+export type SaveRegistryResponse = SaveRegistryResponses[keyof SaveRegistryResponses];
+
+export type DeleteRegistryData = {
+    body?: never;
+    path: {
+        id: RegistryId;
+    };
+    query?: never;
+    url: '/api/v1/registries/{id}';
+};
+
+export type DeleteRegistryErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type DeleteRegistryError = DeleteRegistryErrors[keyof DeleteRegistryErrors];
+
+export type DeleteRegistryResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type DeleteRegistryResponse = DeleteRegistryResponses[keyof DeleteRegistryResponses];
+
 export type AddContainerAllocationData = {
     body: AllocationChoice;
     path: {
@@ -4164,6 +5493,37 @@ export type SetPrimaryAllocationResponses = {
 };
 
 export type SetPrimaryAllocationResponse = SetPrimaryAllocationResponses[keyof SetPrimaryAllocationResponses];
+
+export type GetContainerSftpData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/sftp';
+};
+
+export type GetContainerSftpErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetContainerSftpError = GetContainerSftpErrors[keyof GetContainerSftpErrors];
+
+export type GetContainerSftpResponses = {
+    /**
+     * Done
+     */
+    200: ContainerSftp;
+};
+
+export type GetContainerSftpResponse = GetContainerSftpResponses[keyof GetContainerSftpResponses];
 
 export type ListAccessData = {
     body?: never;
@@ -4395,6 +5755,842 @@ export type StreamEventsResponses = {
 
 export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
 
+export type ListFilesData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: {
+        /**
+         * The folder; the container's own unless given.
+         */
+        path?: string;
+        /**
+         * By what it is sorted; by name unless given. Folders come first.
+         */
+        sort?: FileSort;
+        /**
+         * Whether the order is turned round.
+         */
+        descending?: boolean;
+        /**
+         * How many are left out first.
+         */
+        offset?: number;
+        /**
+         * How many come at most, 1 to 2,000; 500 unless given.
+         */
+        limit?: number;
+        /**
+         * Only names that hold this.
+         */
+        search?: string;
+    };
+    url: '/api/v1/containers/{id}/files';
+};
+
+export type ListFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListFilesError = ListFilesErrors[keyof ListFilesErrors];
+
+export type ListFilesResponses = {
+    /**
+     * Done
+     */
+    200: FilePage;
+};
+
+export type ListFilesResponse = ListFilesResponses[keyof ListFilesResponses];
+
+export type GetFileData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * Its path.
+         */
+        path: string;
+    };
+    url: '/api/v1/containers/{id}/files/info';
+};
+
+export type GetFileErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetFileError = GetFileErrors[keyof GetFileErrors];
+
+export type GetFileResponses = {
+    /**
+     * Done
+     */
+    200: FileInfo;
+};
+
+export type GetFileResponse = GetFileResponses[keyof GetFileResponses];
+
+export type CreateFolderData = {
+    body: NewFolder;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/folders';
+};
+
+export type CreateFolderErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type CreateFolderError = CreateFolderErrors[keyof CreateFolderErrors];
+
+export type CreateFolderResponses = {
+    /**
+     * Done
+     */
+    201: FileInfo;
+};
+
+export type CreateFolderResponse = CreateFolderResponses[keyof CreateFolderResponses];
+
+export type MoveFilesData = {
+    body: FileMoves;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/moves';
+};
+
+export type MoveFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type MoveFilesError = MoveFilesErrors[keyof MoveFilesErrors];
+
+export type MoveFilesResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type MoveFilesResponse = MoveFilesResponses[keyof MoveFilesResponses];
+
+export type SetFilesModeData = {
+    body: FilesMode;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/mode';
+};
+
+export type SetFilesModeErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SetFilesModeError = SetFilesModeErrors[keyof SetFilesModeErrors];
+
+export type SetFilesModeResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type SetFilesModeResponse = SetFilesModeResponses[keyof SetFilesModeResponses];
+
+export type ListTrashData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/trash';
+};
+
+export type ListTrashErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListTrashError = ListTrashErrors[keyof ListTrashErrors];
+
+export type ListTrashResponses = {
+    /**
+     * Done
+     */
+    200: TrashList;
+};
+
+export type ListTrashResponse = ListTrashResponses[keyof ListTrashResponses];
+
+export type DiscardFilesData = {
+    body: PathList;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/trash';
+};
+
+export type DiscardFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type DiscardFilesError = DiscardFilesErrors[keyof DiscardFilesErrors];
+
+export type DiscardFilesResponses = {
+    /**
+     * Done
+     */
+    200: TrashList;
+};
+
+export type DiscardFilesResponse = DiscardFilesResponses[keyof DiscardFilesResponses];
+
+export type RestoreFilesData = {
+    body: RestoreFiles;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/trash/restore';
+};
+
+export type RestoreFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type RestoreFilesError = RestoreFilesErrors[keyof RestoreFilesErrors];
+
+export type RestoreFilesResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type RestoreFilesResponse = RestoreFilesResponses[keyof RestoreFilesResponses];
+
+export type EmptyTrashData = {
+    body: EmptyTrash;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/trash/empty';
+};
+
+export type EmptyTrashErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type EmptyTrashError = EmptyTrashErrors[keyof EmptyTrashErrors];
+
+export type EmptyTrashResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type EmptyTrashResponse = EmptyTrashResponses[keyof EmptyTrashResponses];
+
+export type SearchFilesData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: {
+        /**
+         * The folder to look in; the container's own unless given.
+         */
+        path?: string;
+        /**
+         * Part of the name; `*` and `?` stand for any letters.
+         */
+        name?: string;
+        /**
+         * Text in the file, without regard to case. Needs the permission to open files.
+         */
+        content?: string;
+    };
+    url: '/api/v1/containers/{id}/files/search';
+};
+
+export type SearchFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SearchFilesError = SearchFilesErrors[keyof SearchFilesErrors];
+
+export type SearchFilesResponses = {
+    /**
+     * Done
+     */
+    200: FileHits;
+};
+
+export type SearchFilesResponse = SearchFilesResponses[keyof SearchFilesResponses];
+
+export type MeasureFolderData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * Its path.
+         */
+        path: string;
+    };
+    url: '/api/v1/containers/{id}/files/sizes';
+};
+
+export type MeasureFolderErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type MeasureFolderError = MeasureFolderErrors[keyof MeasureFolderErrors];
+
+export type MeasureFolderResponses = {
+    /**
+     * Done
+     */
+    200: FolderSizes;
+};
+
+export type MeasureFolderResponse = MeasureFolderResponses[keyof MeasureFolderResponses];
+
+export type GetFileChecksumData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * Its path.
+         */
+        path: string;
+        /**
+         * The algorithm; SHA-256 unless given.
+         */
+        algorithm?: ChecksumKind;
+    };
+    url: '/api/v1/containers/{id}/files/checksum';
+};
+
+export type GetFileChecksumErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetFileChecksumError = GetFileChecksumErrors[keyof GetFileChecksumErrors];
+
+export type GetFileChecksumResponses = {
+    /**
+     * Done
+     */
+    200: Checksum;
+};
+
+export type GetFileChecksumResponse = GetFileChecksumResponses[keyof GetFileChecksumResponses];
+
+export type ListFileVersionsData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * Its path.
+         */
+        path: string;
+    };
+    url: '/api/v1/containers/{id}/files/versions';
+};
+
+export type ListFileVersionsErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListFileVersionsError = ListFileVersionsErrors[keyof ListFileVersionsErrors];
+
+export type ListFileVersionsResponses = {
+    /**
+     * Done
+     */
+    200: VersionList;
+};
+
+export type ListFileVersionsResponse = ListFileVersionsResponses[keyof ListFileVersionsResponses];
+
+export type ListFileOperationsData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/operations';
+};
+
+export type ListFileOperationsErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListFileOperationsError = ListFileOperationsErrors[keyof ListFileOperationsErrors];
+
+export type ListFileOperationsResponses = {
+    /**
+     * Done
+     */
+    200: OperationList;
+};
+
+export type ListFileOperationsResponse = ListFileOperationsResponses[keyof ListFileOperationsResponses];
+
+export type StartFileOperationData = {
+    body: FileTaskRequest;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/operations';
+};
+
+export type StartFileOperationErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type StartFileOperationError = StartFileOperationErrors[keyof StartFileOperationErrors];
+
+export type StartFileOperationResponses = {
+    /**
+     * Done
+     */
+    202: Operation;
+};
+
+export type StartFileOperationResponse = StartFileOperationResponses[keyof StartFileOperationResponses];
+
+export type CancelFileOperationData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+        operation_id: string;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/operations/{operation_id}';
+};
+
+export type CancelFileOperationErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type CancelFileOperationError = CancelFileOperationErrors[keyof CancelFileOperationErrors];
+
+export type CancelFileOperationResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type CancelFileOperationResponse = CancelFileOperationResponses[keyof CancelFileOperationResponses];
+
+export type ReadFileData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The file.
+         */
+        path: string;
+        /**
+         * An earlier version of it.
+         */
+        version?: string;
+        /**
+         * Whether a compressed log comes as the text in it, up to 64 MiB.
+         */
+        unpack?: boolean;
+    };
+    url: '/api/v1/containers/{id}/files/content';
+};
+
+export type ReadFileErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ReadFileError = ReadFileErrors[keyof ReadFileErrors];
+
+export type ReadFileResponses = {
+    /**
+     * Done
+     */
+    200: Array<number>;
+};
+
+export type ReadFileResponse = ReadFileResponses[keyof ReadFileResponses];
+
+export type WriteFileData = {
+    body: Array<number>;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The file; folders on the way are made.
+         */
+        path: string;
+        /**
+         * The version that the writer saw: another one there is not replaced. Empty: only where there is no file yet, which is all
+         * that the permission to create files allows. Absent: in any case.
+         */
+        etag?: string;
+    };
+    url: '/api/v1/containers/{id}/files/content';
+};
+
+export type WriteFileErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type WriteFileError = WriteFileErrors[keyof WriteFileErrors];
+
+export type WriteFileResponses = {
+    /**
+     * Done
+     */
+    200: FileInfo;
+};
+
+export type WriteFileResponse = WriteFileResponses[keyof WriteFileResponses];
+
+export type LinkFilesData = {
+    body: NewLink;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/links';
+};
+
+export type LinkFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type LinkFilesError = LinkFilesErrors[keyof LinkFilesErrors];
+
+export type LinkFilesResponses = {
+    /**
+     * Done
+     */
+    201: FileLink;
+};
+
+export type LinkFilesResponse = LinkFilesResponses[keyof LinkFilesResponses];
+
+export type DownloadData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * What `link_files` gave.
+         */
+        token: string;
+    };
+    url: '/api/v1/downloads';
+};
+
+export type DownloadErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type DownloadError = DownloadErrors[keyof DownloadErrors];
+
+export type DownloadResponses = {
+    /**
+     * Done
+     */
+    200: Array<number>;
+};
+
+export type DownloadResponse = DownloadResponses[keyof DownloadResponses];
+
+export type BeginUploadData = {
+    body: NewUpload;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/uploads';
+};
+
+export type BeginUploadErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type BeginUploadError = BeginUploadErrors[keyof BeginUploadErrors];
+
+export type BeginUploadResponses = {
+    /**
+     * Done
+     */
+    201: Upload;
+};
+
+export type BeginUploadResponse = BeginUploadResponses[keyof BeginUploadResponses];
+
+export type AbortUploadData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+        upload_id: string;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}';
+};
+
+export type AbortUploadErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type AbortUploadError = AbortUploadErrors[keyof AbortUploadErrors];
+
+export type AbortUploadResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type AbortUploadResponse = AbortUploadResponses[keyof AbortUploadResponses];
+
+export type GetUploadData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+        upload_id: string;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}';
+};
+
+export type GetUploadErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetUploadError = GetUploadErrors[keyof GetUploadErrors];
+
+export type GetUploadResponses = {
+    /**
+     * Done
+     */
+    200: Upload;
+};
+
+export type GetUploadResponse = GetUploadResponses[keyof GetUploadResponses];
+
+export type FinishUploadData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+        upload_id: string;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}/finish';
+};
+
+export type FinishUploadErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type FinishUploadError = FinishUploadErrors[keyof FinishUploadErrors];
+
+export type FinishUploadResponses = {
+    /**
+     * Done
+     */
+    200: FileInfo;
+};
+
+export type FinishUploadResponse = FinishUploadResponses[keyof FinishUploadResponses];
+
 export type ListActivityData = {
     body?: never;
     path?: never;
@@ -4452,3 +6648,40 @@ export type ListActivityResponses = {
 };
 
 export type ListActivityResponse = ListActivityResponses[keyof ListActivityResponses];
+
+export type SendPieceData = {
+    body: Array<number>;
+    path: {
+        id: ContainerId;
+        upload_id: string;
+    };
+    query: {
+        /**
+         * At what has been received already.
+         */
+        offset: number;
+    };
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}/content';
+};
+
+export type SendPieceErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SendPieceError = SendPieceErrors[keyof SendPieceErrors];
+
+export type SendPieceResponses = {
+    /**
+     * Done
+     */
+    200: Upload;
+};
+
+export type SendPieceResponse = SendPieceResponses[keyof SendPieceResponses];

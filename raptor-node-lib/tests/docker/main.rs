@@ -1,5 +1,5 @@
 //! The host on a real Docker Engine. Needs the image that `cargo xtask images` makes; `cargo xtask test` does all that.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod install;
 mod life;

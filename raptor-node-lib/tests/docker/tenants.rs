@@ -146,7 +146,7 @@ async fn what_belongs_to_nothing_is_removed_when_the_daemon_returns_and_others_t
     world.host.declare(gone).await.unwrap();
     world.host.power(id, PowerAction::Start).await.unwrap();
     let name = format!("raptor-{id}");
-    let exists = || docker_output(&["ps", "-aq", "--filter", &format!("name={name}")]) != "";
+    let exists = || !docker_output(&["ps", "-aq", "--filter", &format!("name={name}")]).is_empty();
     let deadline = tokio::time::Instant::now() + crate::world::PATIENCE;
     while !exists() {
         assert!(tokio::time::Instant::now() < deadline);

@@ -2,8 +2,10 @@
 
 mod refusal;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use raptor_core::mail::{MailSecurity, MailSettings};
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -56,6 +58,9 @@ pub struct UpConfig {
     pub sftp_port: u16,
 }
 
+/// Where the panel's development server is.
+const DEFAULT_APP_URL: &str = "http://localhost:5173/";
+
 /// Configuration of the API server.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
@@ -92,6 +97,24 @@ pub struct Config {
     /// Password of the first administrator, who is created only with one; 8 characters or more
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, value_parser = admin_password, global = true)]
     pub admin_password: Option<Secret>,
+    /// The mail server; without one no mail is sent and forgotten passwords are the administrators' work
+    #[arg(long, env = "SMTP_HOST", global = true)]
+    pub smtp_host: Option<String>,
+    /// Its port [default: 587, 465 with SMTP_SECURITY=tls, 25 with none]
+    #[arg(long, env = "SMTP_PORT", value_parser = port, global = true)]
+    pub smtp_port: Option<u16>,
+    /// How the connection to it is protected: starttls, tls, or none
+    #[arg(long, env = "SMTP_SECURITY", default_value = "starttls", value_parser = smtp_security, global = true)]
+    pub smtp_security: MailSecurity,
+    /// User name there, where it asks for one
+    #[arg(long, env = "SMTP_USERNAME", global = true)]
+    pub smtp_username: Option<String>,
+    /// Password there
+    #[arg(long, env = "SMTP_PASSWORD", hide_env_values = true, value_parser = smtp_password, global = true)]
+    pub smtp_password: Option<Secret>,
+    /// The sender of mails: raptor@example.com or "Raptor <raptor@example.com>"
+    #[arg(long, env = "SMTP_FROM", global = true)]
+    pub smtp_from: Option<String>,
     /// Networks of reverse proxies whose X-Forwarded-For is believed, separated by commas
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, global = true)]
     pub trusted_proxies: Vec<IpNet>,
@@ -101,17 +124,57 @@ pub struct Config {
 }
 
 impl Config {
+    /// How mail is sent; none without a mail server. `panel` is where people open the panel.
+    ///
+    /// # Errors
+    /// One sentence that names what is missing.
+    fn mail(&self, panel: &str) -> anyhow::Result<Option<MailSettings>> {
+        let Some(host) = self.smtp_host.clone() else {
+            if self.smtp_from.is_some() || self.smtp_username.is_some() || self.smtp_password.is_some() {
+                anyhow::bail!(
+                    "SMTP_HOST is not set, but other SMTP_ settings are. Set it to the mail server's name, or leave them all away."
+                );
+            }
+            return Ok(None);
+        };
+        let from = self.smtp_from.clone().context("SMTP_HOST is set and SMTP_FROM is not. Set it to the sender of mails, such as raptor@example.com.")?;
+        let login = match (&self.smtp_username, &self.smtp_password) {
+            (Some(user), Some(password)) => Some((user.clone(), password.expose().to_owned())),
+            (None, None) => None,
+            (Some(_), None) => {
+                anyhow::bail!("SMTP_USERNAME is set and SMTP_PASSWORD is not. Set both or none.")
+            }
+            (None, Some(_)) => {
+                anyhow::bail!("SMTP_PASSWORD is set and SMTP_USERNAME is not. Set both or none.")
+            }
+        };
+        if self.app_url.as_str() == DEFAULT_APP_URL {
+            anyhow::bail!(
+                "SMTP_HOST is set and APP_URL is not. Set it to where people open the panel: links in mails lead there."
+            );
+        }
+        let (port, security, panel) = (self.smtp_port, self.smtp_security, panel.to_owned());
+        Ok(Some(MailSettings { host, port, security, login, from, panel }))
+    }
+
     /// What the library is built with, under `app_key`.
-    #[must_use]
-    pub fn builder(&self, app_key: &str) -> raptor_core::Builder {
+    ///
+    /// # Errors
+    /// One sentence where the settings for mail don't go together.
+    pub fn builder(&self, app_key: &str) -> anyhow::Result<raptor_core::Builder> {
+        let mail = self.mail(self.app_url.as_str())?;
         let builder = raptor_core::Raptor::builder(app_key)
             .session_lifetime(chrono::TimeDelta::days(self.jwt_expiry_days))
             .bcrypt_cost(self.bcrypt_cost)
             .sign_in_attempts(self.sign_in_attempts);
-        match &self.jwt_secret {
+        let builder = match &self.jwt_secret {
             Some(secret) => builder.jwt_secret(secret.expose()),
             None => builder,
-        }
+        };
+        Ok(match mail {
+            Some(mail) => builder.mail(mail),
+            None => builder,
+        })
     }
 }
 
@@ -141,6 +204,19 @@ impl fmt::Debug for Secret {
 
 /// Where the state is kept; may hold a password.
 pub type DatabaseUrl = Secret;
+
+fn smtp_security(text: &str) -> Result<MailSecurity, String> {
+    match text {
+        "starttls" => Ok(MailSecurity::StartTls),
+        "tls" => Ok(MailSecurity::Tls),
+        "none" => Ok(MailSecurity::None),
+        _ => Err("use starttls, tls or none".into()),
+    }
+}
+
+fn smtp_password(text: &str) -> Result<Secret, String> {
+    Ok(Secret(text.into()))
+}
 
 fn app_key(text: &str) -> Result<Secret, String> {
     match text.len() {

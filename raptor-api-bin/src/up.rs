@@ -38,7 +38,7 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
     })?;
     let database = format!("sqlite://{}", folder.join("raptor.db").display());
     let builder = config
-        .builder(app_key.expose())
+        .builder(app_key.expose())?
         .database_url(database)
         .local_node(Arc::new(host.clone()), FIRST_PORTS);
     let raptor = builder.build().await?;

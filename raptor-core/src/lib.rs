@@ -49,7 +49,7 @@
 //!
 //! # Features
 //! Without any, the crate is the vocabulary and the rules, with no input or output. `store` adds the services over a
-//! database, `remote` daemons over the network, `openapi` the schemas of the vocabulary. `store` and `remote` are on by default.
+//! database, `remote` daemons over the network, `mail` mail through an SMTP server, `openapi` the schemas of the vocabulary. `store` and `remote` are on by default.
 
 pub mod activity;
 pub mod allocations;
@@ -68,6 +68,8 @@ pub mod id;
 mod jobs;
 #[cfg(feature = "store")]
 pub mod live;
+#[cfg(feature = "mail")]
+pub mod mail;
 pub mod node;
 #[cfg(feature = "store")]
 pub mod paging;

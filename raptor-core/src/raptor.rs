@@ -46,6 +46,8 @@ pub struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) fleet: Fleet,
+    #[cfg(feature = "mail")]
+    pub(crate) mail: Option<crate::mail::Mailer>,
 }
 
 impl Deref for Raptor {
@@ -66,6 +68,8 @@ pub struct Builder {
     clock: Clock,
     local: Option<(Arc<dyn Node>, String)>,
     connect: Option<Connector>,
+    #[cfg(feature = "mail")]
+    mail: Option<crate::mail::MailSettings>,
 }
 
 impl Builder {
@@ -112,6 +116,14 @@ impl Builder {
         self
     }
 
+    /// Sends mail; none unless given.
+    #[cfg(feature = "mail")]
+    #[must_use]
+    pub fn mail(mut self, settings: crate::mail::MailSettings) -> Self {
+        self.mail = Some(settings);
+        self
+    }
+
     /// How daemons are reached; over HTTP and WebSocket unless given.
     #[must_use]
     pub fn connector(mut self, connect: Connector) -> Self {
@@ -145,6 +157,8 @@ impl Builder {
             session_lifetime: self.jwt_expiry,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            #[cfg(feature = "mail")]
+            mail: self.mail.map(crate::mail::Mailer::new).transpose()?,
             fleet: Fleet::new(local, self.connect),
         }));
         let watched = Arc::downgrade(&raptor.0);
@@ -178,6 +192,8 @@ impl Raptor {
             clock: Clock::System,
             local: None,
             connect: None,
+            #[cfg(feature = "mail")]
+            mail: None,
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     App,
     extract::{Caller, From, Json, SESSION_COOKIE},
     problem::Answer,
-    views::account::{Account, SessionToken, SignIn},
+    views::account::{Account, PasswordReset, ResetRequest, SessionToken, SignIn},
 };
 use axum::{extract::State, http::StatusCode};
 use axum_extra::extract::{
@@ -14,7 +14,11 @@ use axum_extra::extract::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(sign_in)).routes(routes!(sign_out))
+    OpenApiRouter::new()
+        .routes(routes!(sign_in))
+        .routes(routes!(sign_out))
+        .routes(routes!(request_password_reset))
+        .routes(routes!(reset_password))
 }
 
 fn cookie(app: &App, token: String) -> Cookie<'static> {
@@ -53,4 +57,28 @@ async fn sign_out(
 ) -> Answer<(CookieJar, StatusCode)> {
     app.raptor.auth().sign_out(&actor).await?;
     Ok((jar.remove(cookie(&app, String::new())), StatusCode::NO_CONTENT))
+}
+
+/// Ask for a mail with a link for a new password. Answers the same whether there is such an account.
+#[utoipa::path(post, path = "/auth/password-reset", operation_id = "request_password_reset", tag = "auth", security(()),
+    request_body = ResetRequest, responses((status = 202)))]
+async fn request_password_reset(
+    State(app): State<App>,
+    From(origin): From,
+    Json(body): Json<ResetRequest>,
+) -> Answer<StatusCode> {
+    app.raptor.auth().request_reset(&body.login, &origin)?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Set a new password with the token of such a link, and end all sessions of the account.
+#[utoipa::path(post, path = "/auth/password-reset/complete", operation_id = "reset_password", tag = "auth", security(()),
+    request_body = PasswordReset, responses((status = 204)))]
+async fn reset_password(
+    State(app): State<App>,
+    From(origin): From,
+    Json(body): Json<PasswordReset>,
+) -> Answer<StatusCode> {
+    app.raptor.auth().reset_password(&body.token, body.new_password, &origin).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -5,6 +5,7 @@ use crate::{
     extract::Json,
     views::{account::PublicSettings, roles::PermissionList},
 };
+use axum::extract::State;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -14,8 +15,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// What anybody may know of this Raptor.
 #[utoipa::path(get, path = "/settings", operation_id = "get_settings", tag = "settings", security(()),
     responses((status = 200, body = PublicSettings)))]
-async fn get_settings() -> Json<PublicSettings> {
-    Json(PublicSettings::new())
+async fn get_settings(State(app): State<App>) -> Json<PublicSettings> {
+    Json(PublicSettings::new(app.raptor.auth().can_reset()))
 }
 
 /// All permissions that there are, with what they let somebody do.

@@ -21,12 +21,14 @@ pub struct PublicSettings {
     pub version: &'static str,
     /// The version of the API in its paths.
     pub api_version: &'static str,
+    /// Whether a forgotten password can be replaced by mail.
+    pub password_reset: bool,
 }
 
 impl PublicSettings {
     /// Of this build.
-    pub const fn new() -> Self {
-        Self { name: "Raptor", version: env!("CARGO_PKG_VERSION"), api_version: "v1" }
+    pub const fn new(password_reset: bool) -> Self {
+        Self { name: "Raptor", version: env!("CARGO_PKG_VERSION"), api_version: "v1", password_reset }
     }
 }
 
@@ -37,6 +39,22 @@ pub struct SignIn {
     pub login: String,
     /// The password.
     pub password: String,
+}
+
+/// Who forgot their password.
+#[derive(Deserialize, ToSchema)]
+pub struct ResetRequest {
+    /// User name or e-mail address.
+    pub login: String,
+}
+
+/// A new password for one that was forgotten.
+#[derive(Deserialize, ToSchema)]
+pub struct PasswordReset {
+    /// What stands behind `#` in the link of the mail.
+    pub token: String,
+    /// 8 to 1,024 characters.
+    pub new_password: String,
 }
 
 /// A session that was just begun.

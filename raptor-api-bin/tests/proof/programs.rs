@@ -88,6 +88,12 @@ impl Api {
         Self::start(vec!["serve"], vec![("APP_KEY", "an application key of some length".into())])
     }
 
+    /// On its own, on SQLite, with settings of its own.
+    pub fn serve_with(mut env: Vec<(&'static str, String)>) -> Self {
+        env.push(("APP_KEY", "an application key of some length".into()));
+        Self::start(vec!["serve"], env)
+    }
+
     /// On its own, on PostgreSQL.
     pub fn serve(database: &str) -> Self {
         let env = vec![

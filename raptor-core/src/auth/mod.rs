@@ -1,6 +1,8 @@
 //! Signing in, and knowing who calls.
 
 mod passwords;
+#[cfg(feature = "mail")]
+mod reset;
 pub mod seal;
 pub mod service;
 mod session_cache;

@@ -77,6 +77,18 @@ struct LinkClaims {
     link: Link,
 }
 
+#[cfg(feature = "mail")]
+const RESET_AUDIENCE: &str = "raptor:password-reset";
+
+#[cfg(feature = "mail")]
+#[derive(Serialize, Deserialize)]
+struct ResetClaims {
+    aud: String,
+    sub: UserId,
+    exp: i64,
+    fingerprint: String,
+}
+
 /// Signs and reads tokens.
 pub(crate) struct Tokens {
     encoding: EncodingKey,
@@ -85,6 +97,8 @@ pub(crate) struct Tokens {
     link_encoding: EncodingKey,
     link_decoding: DecodingKey,
     link_validation: Validation,
+    #[cfg(feature = "mail")]
+    reset: (EncodingKey, DecodingKey, Validation),
 }
 
 impl Tokens {
@@ -101,7 +115,16 @@ impl Tokens {
         let mut link_validation = validation.clone();
         link_validation.set_audience(&[LINK_AUDIENCE]);
         link_validation.set_required_spec_claims(&["exp", "aud"]);
+        #[cfg(feature = "mail")]
+        let reset = {
+            let key = derive(secret, "raptor password resets v1")?;
+            let mut validation = validation.clone();
+            validation.set_audience(&[RESET_AUDIENCE]);
+            (EncodingKey::from_secret(&key), DecodingKey::from_secret(&key), validation)
+        };
         Ok(Self {
+            #[cfg(feature = "mail")]
+            reset,
             link_encoding: EncodingKey::from_secret(&link_key),
             link_decoding: DecodingKey::from_secret(&link_key),
             link_validation,
@@ -140,6 +163,26 @@ impl Tokens {
         let read = jsonwebtoken::decode::<LinkClaims>(token, &self.link_decoding, &self.link_validation);
         let claims = read.ok()?.claims;
         (claims.exp > now.timestamp()).then_some(claims.link)
+    }
+
+    /// A token for a new password of `user`, as long as their password has this fingerprint, before `until`.
+    #[cfg(feature = "mail")]
+    pub(crate) fn sign_reset(&self, user: UserId, fingerprint: &str, until: DateTime<Utc>) -> Result<String> {
+        let claims = ResetClaims {
+            aud: RESET_AUDIENCE.into(),
+            sub: user,
+            exp: until.timestamp(),
+            fingerprint: fingerprint.to_owned(),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.reset.0).map_err(Error::internal)
+    }
+
+    /// Whose password a genuine token of ours may replace, and which one.
+    #[cfg(feature = "mail")]
+    pub(crate) fn read_reset(&self, token: &str, now: DateTime<Utc>) -> Option<(UserId, String)> {
+        let read = jsonwebtoken::decode::<ResetClaims>(token, &self.reset.1, &self.reset.2);
+        let claims = read.ok()?.claims;
+        (claims.exp > now.timestamp()).then_some((claims.sub, claims.fingerprint))
     }
 
     /// The session that a genuine token of ours names, if it has not expired at `now`.

@@ -150,6 +150,28 @@ pub(crate) async fn set_password_hash(
     Ok(())
 }
 
+/// Sets another password where the present one is still `old`. Tells whether it was.
+#[cfg(feature = "mail")]
+pub(crate) async fn replace_password_hash(
+    c: &mut Conn<'_>,
+    id: UserId,
+    (old, new): (&str, &str),
+    at: DateTime<Utc>,
+) -> Result<bool> {
+    let done: Option<i64> = on!(c, |c| {
+        sqlx::query_scalar(
+        "UPDATE users SET password_hash = $3, updated_at = $4 WHERE id = $1 AND password_hash = $2 RETURNING number"
+    )
+    .bind(id)
+    .bind(old)
+    .bind(new)
+    .bind(at)
+    .fetch_optional(c)
+    .await
+    })?;
+    Ok(done.is_some())
+}
+
 pub(crate) async fn update(c: &mut Conn<'_>, user: &User) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
         "UPDATE users SET username = $2, username_key = $3, email = $4, email_key = $5, name = $6, role_id = $7,

@@ -6,7 +6,7 @@ import { launch, signIn } from './browser.mjs';
 import { egg, freePort, PASSWORD, until, World } from './world.mjs';
 
 let world, browser, page, id;
-const LIMITS = { memory_mib: 256, swap_mib: 0, cpu_percent: 0, disk_mib: 64, pids: 64, io_weight: 500 };
+const LIMITS = { memory_mib: 256, swap_mib: 0, cpu_percent: 0, disk_mib: 32, pids: 64, io_weight: 500 };
 
 before(async () => {
   world = await World.up();
@@ -110,6 +110,6 @@ test('a download is an attachment that no page can run in', { timeout: 60_000 },
 });
 
 test('what is larger than the disk is refused in words', { timeout: 60_000 }, async () => {
-  await page.getByLabel('Files to upload').setInputFiles([{ name: 'huge.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(49 * 1024 * 1024) }]);
-  await page.getByText(/huge.bin: The container's disk limit of 64 MiB is reached/).waitFor({ timeout: 20_000 });
+  await page.getByLabel('Files to upload').setInputFiles([{ name: 'huge.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(20 * 1024 * 1024) }]);
+  await page.getByText(/huge.bin: The container's disk limit of 32 MiB is reached/).waitFor({ timeout: 20_000 });
 });

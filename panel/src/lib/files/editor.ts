@@ -55,7 +55,7 @@ function language(name: string): Extension {
   return [];
 }
 
-const shared = (name: string, readonly: boolean): Extension => [
+const shared = (name: string, readonly: boolean, label = `Content of ${name}`): Extension => [
   lineNumbers(),
   highlightActiveLineGutter(),
   highlightActiveLine(),
@@ -66,7 +66,7 @@ const shared = (name: string, readonly: boolean): Extension => [
   highlightSelectionMatches(),
   search({ top: true }),
   EditorState.readOnly.of(readonly),
-  EditorView.contentAttributes.of({ 'aria-label': `Content of ${name}` }),
+  EditorView.contentAttributes.of({ 'aria-label': label }),
   keymap.of([...searchKeymap, ...historyKeymap, ...defaultKeymap, indentWithTab]),
   language(name),
   syntaxHighlighting(colours),
@@ -88,8 +88,8 @@ export function edit(parent: HTMLElement, name: string, text: string, readonly: 
 export function compare(parent: HTMLElement, name: string, theirs: string, ours: string): MergeView {
   return new MergeView({
     parent,
-    a: { doc: theirs, extensions: shared(name, true) },
-    b: { doc: ours, extensions: shared(name, true) },
+    a: { doc: theirs, extensions: shared(name, true, 'The other version') },
+    b: { doc: ours, extensions: shared(name, true, 'What is in the editor') },
     collapseUnchanged: { margin: 3, minSize: 6 }
   });
 }

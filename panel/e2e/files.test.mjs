@@ -16,7 +16,7 @@ before(async () => {
   const ports = String(await freePort());
   await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports });
   const [allocation] = (await world.ask('GET', `/daemons/${daemon.id}/allocations?search=${ports}`)).items;
-  const body = { name: 'Shelf', template_id: template.id, limits: LIMITS, daemon_id: daemon.id, allocation_ids: [allocation.id] };
+  const body = { name: 'Shelf', template_id: template.id, limits: LIMITS, skip_install: true, daemon_id: daemon.id, allocation_ids: [allocation.id] };
   id = (await world.ask('POST', '/containers', body)).id;
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
   page = await context.newPage();

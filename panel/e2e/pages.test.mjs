@@ -16,8 +16,8 @@ before(async () => {
   const lena = await world.user('lena', 'user');
   const { template } = await world.ask('POST', '/templates/import', readFileSync(egg(), 'utf8'));
   const limits = { memory_mib: 256, swap_mib: 0, cpu_percent: 0, disk_mib: 512, pids: 64, io_weight: 500 };
-  const { id } = await world.ask('POST', '/containers', { name: 'Trains', template_id: template.id, limits });
-  await world.ask('POST', '/containers', { name: 'Of Lena', owner_id: lena.id, template_id: template.id, limits });
+  const { id } = await world.ask('POST', '/containers', { name: 'Trains', template_id: template.id, limits, skip_install: true });
+  await world.ask('POST', '/containers', { name: 'Of Lena', owner_id: lena.id, template_id: template.id, limits, skip_install: true });
   await world.ask('POST', `/containers/${id}/access`, { user: 'lena', level: 'user' });
   const daemon = (await world.ask('GET', '/daemons')).items[0];
   pages = [

@@ -14,7 +14,7 @@ before(async () => {
   await world.user('mara', 'manager');
   const jonas = await world.user('jonas', 'user');
   const { template } = await world.ask('POST', '/templates/import', readFileSync(egg(), 'utf8'));
-  const make = (name, owner_id) => world.ask('POST', '/containers', { name, owner_id, template_id: template.id, limits: LIMITS });
+  const make = (name, owner_id) => world.ask('POST', '/containers', { name, owner_id, template_id: template.id, limits: LIMITS, skip_install: true });
   await make('Of the admin', undefined);
   await make('Of Jonas', jonas.id);
 });

@@ -26,7 +26,7 @@ test('what the panel shows is what OpenSSH needs', { timeout: 90_000, skip: !exi
   const key = join(own, 'id');
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'laptop', '-f', key]);
   const { template } = await world.ask('POST', '/templates/import', readFileSync(egg(), 'utf8'));
-  const { id } = await world.ask('POST', '/containers', { name: 'Files', template_id: template.id, limits: LIMITS });
+  const { id } = await world.ask('POST', '/containers', { name: 'Files', template_id: template.id, limits: LIMITS, skip_install: true });
 
   const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
   await signIn(page, world.base, 'admin', PASSWORD);

@@ -7,12 +7,15 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// What anybody may call. This list only shrinks.
-const PUBLIC: &[&str] = &["get_settings", "list_permissions", "sign_in"];
+const PUBLIC: &[&str] =
+    &["get_settings", "list_permissions", "sign_in", "request_password_reset", "reset_password"];
 /// What every signed-in user may call, since it concerns nothing but themselves. This list only shrinks.
 const OWN: &[&str] = &[
     "get_settings",
     "list_permissions",
     "sign_in",
+    "request_password_reset",
+    "reset_password",
     "sign_out",
     "get_account",
     "update_account",

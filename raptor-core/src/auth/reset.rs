@@ -36,13 +36,13 @@ impl AuthService<'_> {
     /// included: everything happens after it.
     ///
     /// # Errors
-    /// [`Error::Throttled`], [`Error::Unavailable`] `no_mail` without a mail server.
+    /// [`Error::Throttled`], [`Error::Conflict`] `no_mail` without a mail server.
     pub fn request_reset(&self, login: &str, origin: &Origin) -> Result<()> {
         if !self.can_reset() {
-            return Err(Error::Unavailable {
-                code: "no_mail",
-                message: "This Raptor sends no mail. Ask an administrator for a new password.".into(),
-            });
+            return Err(Error::conflict(
+                "no_mail",
+                "This Raptor sends no mail. Ask an administrator for a new password.",
+            ));
         }
         self.0.throttle.attempt(login, origin.ip)?;
         let (raptor, login) = (self.0.clone(), login.to_owned());

@@ -1893,6 +1893,20 @@ export type PasswordChange = {
 };
 
 /**
+ * A new password for one that was forgotten.
+ */
+export type PasswordReset = {
+    /**
+     * What stands behind `#` in the link of the mail.
+     */
+    token: string;
+    /**
+     * 8 to 1,024 characters.
+     */
+    new_password: string;
+};
+
+/**
  * Some files and folders.
  */
 export type PathList = {
@@ -2056,6 +2070,10 @@ export type PublicSettings = {
      * The version of the API in its paths.
      */
     api_version: string;
+    /**
+     * Whether a forgotten password can be replaced by mail.
+     */
+    password_reset: boolean;
 };
 
 /**
@@ -2111,6 +2129,16 @@ export type RegistryList = {
      * By host.
      */
     items: Array<Registry>;
+};
+
+/**
+ * Who forgot their password.
+ */
+export type ResetRequest = {
+    /**
+     * User name or e-mail address.
+     */
+    login: string;
 };
 
 /**
@@ -3258,6 +3286,62 @@ export type SignOutResponses = {
 };
 
 export type SignOutResponse = SignOutResponses[keyof SignOutResponses];
+
+export type RequestPasswordResetData = {
+    body: ResetRequest;
+    path?: never;
+    query?: never;
+    url: '/api/v1/auth/password-reset';
+};
+
+export type RequestPasswordResetErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type RequestPasswordResetError = RequestPasswordResetErrors[keyof RequestPasswordResetErrors];
+
+export type RequestPasswordResetResponses = {
+    /**
+     * Done
+     */
+    202: unknown;
+};
+
+export type ResetPasswordData = {
+    body: PasswordReset;
+    path?: never;
+    query?: never;
+    url: '/api/v1/auth/password-reset/complete';
+};
+
+export type ResetPasswordErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ResetPasswordError = ResetPasswordErrors[keyof ResetPasswordErrors];
+
+export type ResetPasswordResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type ResetPasswordResponse = ResetPasswordResponses[keyof ResetPasswordResponses];
 
 export type GetAccountData = {
     body?: never;

@@ -133,7 +133,7 @@ test('access and addresses that are taken away come back by Undo', { timeout: 60
 
   await page.goto(`${world.base}/containers/${ids.Boats}/settings`);
   await page.getByRole('textbox', { name: 'Description' }).fill('For the summer');
-  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('region', { name: 'Name and description' }).getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByText('Saved.').waitFor();
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.getByText('Undone.').waitFor();

@@ -126,7 +126,7 @@ async fn containers(setting: &Setting, report: &mut Report, api: &Api, engine: &
             .map(|_| Ok(load(setting, &url, &token)?.rate))
             .collect::<anyhow::Result<_>>()?,
     );
-    add(", with 100,000 in the system", many, (few, "with 1,000"), Target::AtLeast(0.9));
+    add(", with 100,000 in the system", many, (few, "with 1,000"), Target::AtLeast(0.95));
     let changing = Changing::start(api).await?;
     let many = load(setting, &url, &token)?.rate;
     changing.end().await;

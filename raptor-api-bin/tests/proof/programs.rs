@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct horse";
 
 /// Whether Docker is to be used; a skip is said, and is a failure in CI.
 pub fn docker() -> bool {

@@ -15,9 +15,10 @@ use std::sync::Arc;
 /// How long a link works.
 const LIFETIME: TimeDelta = TimeDelta::hours(1);
 
-/// What a link is bound to: with another password it is worth nothing, so each works once.
-fn fingerprint(password_hash: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, password_hash.as_bytes());
+/// What a link is bound to: with another password it is worth nothing, so each works once; with another e-mail address too, so
+/// that an old mailbox opens nothing.
+fn fingerprint(password_hash: &str, email: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, format!("{password_hash}\n{email}").as_bytes());
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -70,11 +71,11 @@ impl AuthService<'_> {
         let (id, bound_to) = raptor.tokens.read_reset(token, now).ok_or_else(spent)?;
         check_password("new_password", &new)?;
         let old = store::users::password_hash(&mut raptor.store.read().await?.conn(), id).await?;
-        let old = old.filter(|hash| fingerprint(hash) == bound_to).ok_or_else(spent)?;
+        let old = old.ok_or_else(spent)?;
         let hash = raptor.passwords.hash(new).await?;
         let mut tx = raptor.store.begin().await?;
         let user = store::users::find(&mut tx.conn(), id).await?.filter(|user| !user.suspended);
-        let user = user.ok_or_else(spent)?;
+        let user = user.filter(|user| fingerprint(&old, &user.email) == bound_to).ok_or_else(spent)?;
         // Of two who use the link at the same time, one finds the password changed already.
         if !store::users::replace_password_hash(&mut tx.conn(), id, (&old, &hash), now).await? {
             return Err(spent());
@@ -104,7 +105,8 @@ async fn send(raptor: &Raptor, login: &str) -> Result<()> {
         let hash = store::users::password_hash(&mut reader.conn(), user.id).await?;
         (user, hash.unwrap_or_default())
     };
-    let token = raptor.tokens.sign_reset(user.id, &fingerprint(&hash), raptor.clock.now() + LIFETIME)?;
+    let token =
+        raptor.tokens.sign_reset(user.id, &fingerprint(&hash, &user.email), raptor.clock.now() + LIFETIME)?;
     // Behind the hash sign, which browsers keep to themselves: no server's log has it.
     let link = mail.link(&format!("/reset-password#{token}"));
     let text = format!(

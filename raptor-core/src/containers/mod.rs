@@ -6,7 +6,17 @@ mod installation;
 pub mod lifecycle;
 
 #[cfg(feature = "store")]
+mod access;
+#[cfg(feature = "store")]
+mod change;
+#[cfg(feature = "store")]
+mod create;
+#[cfg(feature = "store")]
 mod list_cache;
+#[cfg(feature = "store")]
+mod network;
+#[cfg(feature = "store")]
+mod power;
 #[cfg(feature = "store")]
 mod runtime;
 #[cfg(feature = "store")]

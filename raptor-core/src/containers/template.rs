@@ -99,7 +99,7 @@ impl ContainerService<'_> {
         let before = store::templates::revision(&mut tx.conn(), id, from).await?;
         let after = store::templates::revision(&mut tx.conn(), id, to).await?;
         let (before, after) = before.zip(after).ok_or(Error::NotFound { what: "revision" })?;
-        super::service::check_variables(&after, &values, manages)?;
+        super::change::check_variables(&after, &values, manages)?;
         let mut container = moved(container, &before, &after, to);
         container.variables.extend(values);
         if let Some(env) = needed(&container, &after).first() {

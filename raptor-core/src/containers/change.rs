@@ -1,0 +1,220 @@
+//! Changing what a container is.
+
+use super::{
+    Container, Limits, check_image, check_name,
+    service::{ContainerService, Visible, alive, template},
+};
+use crate::{
+    Error, Result,
+    authz::{
+        Act, Permit, SystemPermission,
+        actions::{ChangeOwner, LimitContainer, SuspendContainer, UpdateContainer, UpdateStartup},
+    },
+    id::UserId,
+    jobs::Kind,
+    store::{self, Change, Subject, Tx, Verb},
+    templates::Template,
+};
+use std::collections::BTreeMap;
+
+/// How it is started.
+#[derive(Clone, Debug)]
+pub struct StartupChange {
+    /// Image reference; as it is where not given.
+    pub image: Option<String>,
+    /// Startup command; as it is where not given.
+    pub startup: Option<String>,
+    /// Values of the variables to be changed.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl ContainerService<'_> {
+    /// Changes name and description.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field.
+    pub async fn update(
+        &self,
+        permit: Permit<UpdateContainer>,
+        name: &str,
+        text: Option<String>,
+    ) -> Result<()> {
+        let (name, text) = (check_name(name)?, description(text)?);
+        let change = |container: &mut Container| (container.name, container.description) = (name, text);
+        self.change(permit, "container.updated", |container, _| {
+            change(container);
+            Ok(serde_json::json!({}))
+        })
+        .await
+    }
+
+    /// Changes the limits. They hold from the next start on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field.
+    pub async fn set_limits(
+        &self,
+        permit: Permit<LimitContainer>,
+        limits: Limits,
+        stop_timeout_ms: i64,
+    ) -> Result<()> {
+        limits.check()?;
+        check_timeout(stop_timeout_ms)?;
+        self.change(permit, "container.limits_changed", |container, _| {
+            let detail = serde_json::json!({ "from": container.limits, "to": limits });
+            (container.limits, container.stop_timeout_ms) = (limits, stop_timeout_ms);
+            Ok(detail)
+        })
+        .await
+    }
+
+    /// Changes image, startup command and variables. They hold from the next start on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field, [`Error::Forbidden`] for what only those may change who manage all containers.
+    pub async fn set_startup(&self, permit: Permit<UpdateStartup>, change: StartupChange) -> Result<()> {
+        let manages = permit.actor().grants().contains(SystemPermission::ContainersUpdate);
+        let forbidden = || Error::Forbidden { permission: "containers.update".into() };
+        self.change(permit, "container.startup_changed", |container, template| {
+            if let Some(image) = change.image {
+                let image = check_image(&image)?;
+                let offered = template.images.iter().any(|offer| offer.image == image);
+                if image != container.image && !offered && !manages {
+                    return Err(Error::invalid("image", "Use one of the template's images."));
+                }
+                container.image = image;
+            }
+            if let Some(startup) = change.startup.filter(|startup| *startup != container.startup) {
+                check_startup(&startup)?;
+                let offered = startup == template.startup
+                    || template.startup_commands.iter().any(|choice| choice.command == startup);
+                if !manages && !offered {
+                    return Err(forbidden());
+                }
+                container.startup = startup;
+            }
+            check_variables(template, &change.variables, manages)?;
+            let names: Vec<String> = change.variables.keys().cloned().collect();
+            container.variables.extend(change.variables);
+            Ok(serde_json::json!({ "image": container.image, "variables": names }))
+        })
+        .await
+    }
+
+    /// Gives the container to somebody else.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `owner_id`.
+    pub async fn set_owner(&self, permit: Permit<ChangeOwner>, owner: UserId) -> Result<()> {
+        let found = store::users::find(&mut self.0.store.read().await?.conn(), owner).await?;
+        let found = found.ok_or_else(|| Error::invalid("owner_id", "There is no such user."))?;
+        self.change(permit, "container.owner_changed", |container, _| {
+            let detail = serde_json::json!({ "from": container.owner_name, "to": found.username });
+            (container.owner_id, container.owner_name) = (found.id, found.username);
+            Ok(detail)
+        })
+        .await
+    }
+
+    /// Stops the container and refuses to start it, or allows that again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn set_suspended(&self, permit: Permit<SuspendContainer>, suspended: bool) -> Result<()> {
+        let action = if suspended { "container.suspended" } else { "container.unsuspended" };
+        self.change(permit, action, |container, _| {
+            container.suspended = suspended;
+            Ok(serde_json::json!({}))
+        })
+        .await
+    }
+
+    /// Applies a change to the record as it is now, and has its host told.
+    pub(super) async fn change<A: Act<On = Visible>>(
+        &self,
+        permit: Permit<A>,
+        action: &str,
+        change: impl FnOnce(&mut Container, &Template) -> Result<serde_json::Value>,
+    ) -> Result<()> {
+        let (actor, target) = permit.consume();
+        let id = target.container.id;
+        let now = self.0.clock.now();
+        let mut tx = self.0.store.begin().await?;
+        store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
+        let mut container = alive(&mut tx, id).await?;
+        let template = template(&mut tx.conn(), &container).await?;
+        let installation = container.installation.clone();
+        let detail = change(&mut container, &template)?;
+        container.updated_at = now;
+        store::containers::update(&mut tx.conn(), &container).await?;
+        if container.installation != installation {
+            store::containers::set_installation(&mut tx.conn(), id, &container.installation).await?;
+        }
+        self.record(&mut tx, &actor, action, &container, detail).await?;
+        self.tell_host(&mut tx, &container).await?;
+        tx.commit().await
+    }
+
+    pub(super) async fn tell_host(&self, tx: &mut Tx, container: &Container) -> Result<()> {
+        store::jobs::insert(
+            &mut tx.conn(),
+            Kind::Declare,
+            container.daemon_id,
+            container.id,
+            self.0.clock.now(),
+        )
+        .await?;
+        tx.emit(Change::new(Subject::Container, Verb::Updated, container.id));
+        tx.emit(Change::new(Subject::Job, Verb::Created, container.daemon_id));
+        Ok(())
+    }
+}
+
+pub(super) fn description(text: Option<String>) -> Result<Option<String>> {
+    let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    match &text {
+        Some(text) if text.chars().count() > 1_000 => {
+            Err(Error::invalid("description", "Use at most 1,000 characters."))
+        }
+        _ => Ok(text),
+    }
+}
+
+pub(super) fn check_startup(startup: &str) -> Result<()> {
+    if startup.trim().is_empty() || startup.len() > 16_384 || startup.contains('\0') {
+        return Err(Error::invalid("startup_command", "Give a startup command of at most 16,384 bytes."));
+    }
+    Ok(())
+}
+
+pub(super) fn check_timeout(stop_timeout_ms: i64) -> Result<()> {
+    if (1_000..=3_600_000).contains(&stop_timeout_ms) {
+        return Ok(());
+    }
+    Err(Error::invalid("stop_timeout_ms", "Use 1,000 to 3,600,000 milliseconds."))
+}
+
+/// Checks the values that are given. Whoever does not manage all
+/// containers sets only what the template lets users set.
+pub(super) fn check_variables(
+    template: &Template,
+    values: &BTreeMap<String, String>,
+    manages: bool,
+) -> Result<()> {
+    for (env, value) in values {
+        let field = format!("variables.{env}");
+        // Whoever may not see a variable does not learn that there is one.
+        let found = template.variables.iter().find(|variable| variable.env == *env);
+        let Some(variable) = found.filter(|variable| manages || variable.user_viewable) else {
+            return Err(Error::invalid(field, "The template has no such variable."));
+        };
+        if !manages && !variable.is_users() {
+            return Err(Error::invalid(field, "This variable can't be changed by users."));
+        }
+        if value.contains('\0') || value.len() > 16_384 {
+            return Err(Error::invalid(field, "Use text of at most 16,384 bytes."));
+        }
+        variable.rules().check(value).map_err(|why| Error::invalid(field, why))?;
+    }
+    Ok(())
+}

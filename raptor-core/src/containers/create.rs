@@ -1,0 +1,286 @@
+//! Making containers, and finding them a host.
+
+use super::{
+    Behaviour, Container, Installation, Limits,
+    change::{check_startup, check_timeout, check_variables, description},
+    check_image, check_name,
+    lifecycle::Phase,
+    service::ContainerService,
+};
+use crate::{
+    Error, Result,
+    authz::{Permit, actions::CreateContainer},
+    daemons::Daemon,
+    id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
+    jobs::Kind,
+    store::{self, Change, Subject, Tx, Verb},
+    templates::Template,
+};
+use std::collections::BTreeMap;
+
+/// What somebody gives to make a container.
+#[derive(Clone, Debug)]
+pub struct NewContainer {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Whose it will be; the actor's unless given.
+    pub owner_id: Option<UserId>,
+    /// Where it will run; where there is most room unless given.
+    pub daemon_id: Option<DaemonId>,
+    /// What it is made from.
+    pub template_id: TemplateId,
+    /// Image; the template's first unless given.
+    pub image: Option<String>,
+    /// Startup command; the template's unless given.
+    pub startup: Option<String>,
+    /// Values of variables; the template's defaults for the rest.
+    pub variables: BTreeMap<String, String>,
+    /// Resource limits.
+    pub limits: Limits,
+    /// These allocations, the first one being the primary; free ones of the daemon where there are none.
+    pub allocation_ids: Vec<AllocationId>,
+    /// How many free ones, where none are given by id.
+    pub allocation_count: u32,
+    /// Milliseconds between asking it to stop and killing it.
+    pub stop_timeout_ms: i64,
+    /// How it behaves over time and towards its host.
+    pub behaviour: Behaviour,
+    /// Whether the template's installation is left out.
+    pub skip_install: bool,
+    /// Whether to start it at once, or when it is installed.
+    pub start: bool,
+}
+
+impl NewContainer {
+    /// One with the template's defaults and one free allocation, where there is most room, for whoever makes it.
+    #[must_use]
+    pub fn new(name: impl Into<String>, template_id: TemplateId) -> Self {
+        Self {
+            name: name.into(),
+            description: None,
+            owner_id: None,
+            daemon_id: None,
+            template_id,
+            image: None,
+            startup: None,
+            variables: BTreeMap::new(),
+            limits: Limits::default(),
+            allocation_ids: Vec::new(),
+            allocation_count: 1,
+            stop_timeout_ms: 30_000,
+            behaviour: Behaviour::default(),
+            skip_install: false,
+            start: false,
+        }
+    }
+}
+
+impl ContainerService<'_> {
+    /// Creates a container.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field, [`Error::Conflict`] `allocation_taken`, [`Error::Unavailable`] `no_room` with what each
+    /// daemon lacks.
+    pub async fn create(&self, permit: Permit<CreateContainer>, new: NewContainer) -> Result<ContainerId> {
+        let (actor, ()) = permit.consume();
+        let name = check_name(&new.name)?;
+        new.limits.check()?;
+        new.behaviour.check()?;
+        check_timeout(new.stop_timeout_ms)?;
+        let owner_id =
+            new.owner_id.or(actor.user_id()).ok_or_else(|| Error::invalid("owner_id", "Name the owner."))?;
+        let mut tx = self.0.store.begin().await?;
+        let owner = store::users::find(&mut tx.conn(), owner_id).await?;
+        let owner = owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user."))?;
+        let template = store::templates::find(&mut tx.conn(), new.template_id).await?;
+        let template = template.ok_or_else(|| Error::invalid("template_id", "There is no such template."))?;
+        let (template_revision, template) = (template.revision, template.document);
+        let image = match new.image.or_else(|| template.images.first().map(|image| image.image.clone())) {
+            Some(image) => check_image(&image)?,
+            None => return Err(Error::invalid("image", "This template has no image of its own; name one.")),
+        };
+        let startup = new.startup.unwrap_or_else(|| template.startup.clone());
+        check_startup(&startup)?;
+        check_variables(&template, &new.variables, true)?;
+        check_defaults(&template, &new.variables)?;
+        let now = self.0.clock.now();
+        let installs = !new.skip_install
+            && template.install.as_ref().is_some_and(|install| !install.script.trim().is_empty());
+        let none = Installation::default();
+        let mut container = Container {
+            id: ContainerId::generate(),
+            number: 0,
+            name,
+            description: description(new.description)?,
+            owner_id,
+            owner_name: owner.username,
+            daemon_id: DaemonId::generate(),
+            daemon_name: String::new(),
+            daemon_host: None,
+            template_id: new.template_id,
+            template_revision,
+            template_name: template.name.clone(),
+            image,
+            startup,
+            variables: new.variables,
+            limits: new.limits,
+            stop_timeout_ms: new.stop_timeout_ms,
+            behaviour: new.behaviour,
+            installation: if installs { none.again(false, new.start) } else { none },
+            suspended: false,
+            deleting: false,
+            revision: 1,
+            synced_revision: 0,
+            phase: Phase::Offline,
+            phase_since: now,
+            status: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.place(&mut tx, &mut container, new.daemon_id, &new.allocation_ids, new.allocation_count).await?;
+        // An installation starts it itself.
+        let kind = if new.start && !installs { Kind::Start } else { Kind::Declare };
+        store::jobs::insert(&mut tx.conn(), kind, container.daemon_id, container.id, now).await?;
+        let detail = serde_json::json!({ "daemon": container.daemon_name, "template": template.name, "owner": container.owner_name });
+        self.record(&mut tx, &actor, "container.created", &container, detail).await?;
+        tx.emit(Change::new(Subject::Container, Verb::Created, container.id));
+        tx.emit(Change::new(Subject::Job, Verb::Created, container.daemon_id));
+        tx.commit().await?;
+        Ok(container.id)
+    }
+
+    /// Finds the container a daemon and allocations, and inserts it.
+    async fn place(
+        &self,
+        tx: &mut Tx,
+        container: &mut Container,
+        wanted: Option<DaemonId>,
+        allocation_ids: &[AllocationId],
+        count: u32,
+    ) -> Result<()> {
+        let mut daemons = store::daemons::list(&mut tx.conn()).await?;
+        if let Some(wanted) = wanted {
+            daemons.retain(|daemon| daemon.id == wanted);
+            if daemons.is_empty() {
+                return Err(Error::invalid("daemon_id", "There is no such daemon."));
+            }
+        } else if let Some(first) = allocation_ids.first() {
+            let allocation = store::allocations::find(&mut tx.conn(), *first).await?;
+            let allocation =
+                allocation.ok_or_else(|| Error::invalid("allocations", "There is no such allocation."))?;
+            daemons.retain(|daemon| daemon.id == allocation.daemon_id);
+        }
+        // The most free memory first.
+        daemons.sort_by_key(|daemon| std::cmp::Reverse(self.free_memory_mib(daemon)));
+        let mut lacking = Vec::new();
+        for daemon in daemons {
+            // One placement at a time on each daemon: what is free now is still free when it is taken.
+            store::daemons::lock(&mut tx.conn(), daemon.id).await?;
+            let Some(daemon) = store::daemons::find(&mut tx.conn(), daemon.id).await? else { continue };
+            if let Some(lack) = self.lack(
+                &daemon,
+                &container.limits,
+                allocation_ids.is_empty().then_some(count),
+                wanted.is_some(),
+            ) {
+                lacking.push(format!("{}: {lack}", daemon.name));
+                continue;
+            }
+            (container.daemon_id, container.daemon_name) = (daemon.id, daemon.name);
+            container.daemon_host = (!daemon.local).then_some(daemon.host);
+            container.number = store::containers::insert(&mut tx.conn(), container).await?;
+            return claim(tx, container, allocation_ids, count).await;
+        }
+        let why = if lacking.is_empty() {
+            "There is no daemon yet; add one first.".into()
+        } else {
+            lacking.join("; ")
+        };
+        Err(Error::Unavailable {
+            code: "no_room",
+            message: format!("No daemon has room for this container. {why}"),
+        })
+    }
+
+    fn free_memory_mib(&self, daemon: &Daemon) -> i64 {
+        let host = self.0.fleet.connection(daemon.id).and_then(|connection| connection.system);
+        let host =
+            host.map_or(0, |system| i64::try_from(system.memory_total_bytes / 1_048_576).unwrap_or(i64::MAX));
+        daemon.memory_limit_mib.unwrap_or(host) - daemon.usage.memory_mib
+    }
+
+    /// What the daemon lacks to take the container, if anything. A daemon that somebody chose may be offline or full: they know.
+    fn lack(&self, daemon: &Daemon, limits: &Limits, count: Option<u32>, chosen: bool) -> Option<String> {
+        if count.is_some_and(|count| daemon.usage.allocation_free_count < i64::from(count)) {
+            let free = daemon.usage.allocation_free_count;
+            return Some(format!("it has {free} free allocations; add some"));
+        }
+        if let Some(reason) = &daemon.maintenance {
+            return Some(format!("it is in maintenance ({reason})"));
+        }
+        if !chosen && !self.0.fleet.is_online(daemon.id) {
+            return Some("it is not online".into());
+        }
+        let memory = i64::try_from(limits.memory_mib).unwrap_or(i64::MAX);
+        let free = self.free_memory_mib(daemon);
+        let bounded = daemon.memory_limit_mib.is_some() || !chosen;
+        if bounded && memory > free {
+            return Some(format!("it has {} MiB of memory left", free.max(0)));
+        }
+        let disk = i64::try_from(limits.disk_mib).unwrap_or(i64::MAX);
+        match daemon.disk_limit_mib {
+            Some(limit) if disk > limit - daemon.usage.disk_mib => {
+                Some(format!("it has {} MiB of disk left", (limit - daemon.usage.disk_mib).max(0)))
+            }
+            _ => None,
+        }
+    }
+}
+
+async fn claim(tx: &mut Tx, container: &Container, ids: &[AllocationId], count: u32) -> Result<()> {
+    for (place, id) in ids.iter().enumerate() {
+        if !store::allocations::claim(&mut tx.conn(), *id, container.daemon_id, container.id, place == 0)
+            .await?
+        {
+            return Err(taken());
+        }
+    }
+    let count = if ids.is_empty() { count } else { 0 };
+    for place in 0..count {
+        if !store::allocations::claim_free(&mut tx.conn(), container.daemon_id, container.id, place == 0)
+            .await?
+        {
+            return Err(none_free());
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn taken() -> Error {
+    Error::conflict(
+        "allocation_taken",
+        "This allocation belongs to another container or to another daemon. Choose another one.",
+    )
+}
+
+pub(super) fn none_free() -> Error {
+    Error::conflict("none_free", "The daemon has no free allocation. An administrator can add some.")
+}
+
+/// Checks the defaults of what is not given: published templates leave some for the user to fill in, and some of theirs break their
+/// own rules.
+fn check_defaults(template: &Template, values: &BTreeMap<String, String>) -> Result<()> {
+    for variable in template.variables.iter().filter(|variable| !values.contains_key(&variable.env)) {
+        variable.rules().check(&variable.default_value).map_err(|why| {
+            let said = if variable.default_value.is_empty() {
+                "needs a value"
+            } else {
+                "needs another value than its default"
+            };
+            Error::invalid(format!("variables.{}", variable.env), format!("{} {said}. {why}", variable.name))
+        })?;
+    }
+    Ok(())
+}

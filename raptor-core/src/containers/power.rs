@@ -1,0 +1,156 @@
+//! Starting, stopping and talking to containers.
+
+use super::{
+    Container,
+    service::{ContainerService, Visible},
+};
+use crate::{
+    Error, Result,
+    authz::{
+        Act, Actor, ContainerPermission, ContainerSet, Permit, SystemPermission,
+        actions::{KillContainer, ReadConsole, RestartContainer, SendCommand, StartContainer, StopContainer},
+    },
+    id::{ContainerId, DaemonId},
+    node::{ConsoleLine, LiveFrame, LiveParts, Node, NodeError, PowerAction, Since},
+    store,
+};
+use futures_util::stream::BoxStream;
+use std::sync::Arc;
+
+impl ContainerService<'_> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the reason, [`Error::Unavailable`] when the daemon can't be reached.
+    pub async fn start(&self, permit: Permit<StartContainer>) -> Result<()> {
+        self.power(permit, PowerAction::Start).await
+    }
+
+    /// Asks it to stop.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn stop(&self, permit: Permit<StopContainer>) -> Result<()> {
+        self.power(permit, PowerAction::Stop).await
+    }
+
+    /// Stops and starts it.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn restart(&self, permit: Permit<RestartContainer>) -> Result<()> {
+        self.power(permit, PowerAction::Restart).await
+    }
+
+    /// Ends its process at once.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn kill(&self, permit: Permit<KillContainer>) -> Result<()> {
+        self.power(permit, PowerAction::Kill).await
+    }
+
+    async fn power<A: Act<On = Visible>>(&self, permit: Permit<A>, action: PowerAction) -> Result<()> {
+        let (actor, target) = permit.consume();
+        let container = target.container;
+        self.check_maintenance(&actor, container.daemon_id).await?;
+        if matches!(action, PowerAction::Start | PowerAction::Restart) {
+            self.sync(container.id).await?;
+        }
+        self.node(&container)?.power(container.id, action).await?;
+        let name = match action {
+            PowerAction::Start => "container.power.start",
+            PowerAction::Stop => "container.power.stop",
+            PowerAction::Restart => "container.power.restart",
+            PowerAction::Kill => "container.power.kill",
+        };
+        self.note(&actor, name, &container, serde_json::json!({})).await
+    }
+
+    /// Who does not manage daemons leaves a host in maintenance alone.
+    async fn check_maintenance(&self, actor: &Actor, id: DaemonId) -> Result<()> {
+        if actor.grants().contains(SystemPermission::DaemonsUpdate) {
+            return Ok(());
+        }
+        let daemon = store::daemons::find(&mut self.0.store.read().await?.conn(), id).await?;
+        match daemon.and_then(|daemon| daemon.maintenance) {
+            None => Ok(()),
+            Some(reason) => Err(Error::conflict(
+                "maintenance",
+                format!("The host is in maintenance: {reason}. Try again when that has ended."),
+            )),
+        }
+    }
+
+    /// Writes a line to its standard input.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `command`, [`Error::Refused`] when it is offline.
+    pub async fn command(&self, permit: Permit<SendCommand>, line: &str) -> Result<()> {
+        let (actor, target) = permit.consume();
+        let container = target.container;
+        self.node(&container)?.command(container.id, line, actor.name()).await?;
+        self.note(&actor, "container.command", &container, serde_json::json!({ "command": line })).await
+    }
+
+    /// A page of console lines: at most `limit` after `after`, or the newest.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the daemon can't be reached.
+    pub async fn console(
+        &self,
+        permit: Permit<ReadConsole>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<ConsoleLine>> {
+        let (_, target) = permit.consume();
+        Ok(self.node(&target.container)?.console(target.container.id, after, limit).await?)
+    }
+
+    /// The container's live stream, with the parts of it that the actor may see, and what they may do.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Unavailable`] when the daemon can't be reached.
+    pub async fn live(
+        &self,
+        actor: &Actor,
+        id: ContainerId,
+        since: Since,
+    ) -> Result<(ContainerSet, BoxStream<'static, LiveFrame>)> {
+        let (visible, _, _) = self.get(actor, id).await?;
+        let parts = LiveParts {
+            console: visible.permissions.contains(ContainerPermission::ConsoleRead),
+            stats: visible.permissions.contains(ContainerPermission::StatsRead),
+        };
+        let live = self.node(&visible.container)?.live(id, since, parts).await?;
+        Ok((visible.permissions, live))
+    }
+
+    /// The host of a container.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it can't be reached.
+    pub(crate) fn node(&self, container: &Container) -> Result<Arc<dyn Node>> {
+        self.0.fleet.node(container.daemon_id)
+    }
+}
+
+impl From<NodeError> for Error {
+    fn from(error: NodeError) -> Self {
+        let message = error.to_string();
+        match error {
+            NodeError::Refused(refused) => Self::Refused(refused),
+            NodeError::NotFound => Self::Unavailable {
+                code: "not_on_host",
+                message: "The daemon does not have this container yet. Try again in a moment.".into(),
+            },
+            NodeError::Invalid(why) => Self::invalid("command", why),
+            NodeError::Unreachable(_) => Self::Unavailable { code: "daemon_unreachable", message },
+            NodeError::File(error) => error.into(),
+            NodeError::WrongKey => Self::Unavailable { code: "daemon_wrong_key", message },
+            NodeError::Protocol { .. } => Self::Unavailable { code: "daemon_protocol", message },
+            NodeError::Docker(_) => Self::Unavailable { code: "docker_unavailable", message },
+            NodeError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}

@@ -57,8 +57,8 @@ impl App {
     }
 }
 
-/// All routes: the API under `/api/v1`, Swagger UI at `/swagger-ui`, the panel everywhere else.
-pub fn router(app: App) -> axum::Router {
-    let (routes, unlimited) = (routes::api(), routes::unlimited());
-    serve::layers(routes.split_for_parts().0, unlimited.split_for_parts().0, app)
+/// All routes: the API under `/api/v1`, Swagger UI at `/swagger-ui`, the panel everywhere else. [`serve::run`] adds what holds for
+/// all requests.
+pub(crate) fn router(app: App) -> axum::Router {
+    serve::routes(routes::api().split_for_parts().0, app)
 }

@@ -40,7 +40,7 @@ impl Modify for Bearer {
 /// The document, as published.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    let (_, mut document) = routes::api().merge(routes::unlimited()).split_for_parts();
+    let (_, mut document) = routes::api().split_for_parts();
     for item in document.paths.paths.values_mut() {
         add_problems(item);
     }

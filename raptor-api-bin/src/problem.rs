@@ -1,7 +1,7 @@
 //! Errors as RFC 9457 problem documents.
 
 use axum::{
-    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
+    extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -81,6 +81,12 @@ impl From<JsonRejection> for Problem {
             status => status,
         };
         Self::new(status, "invalid", sentence(&rejection.body_text()))
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::new(rejection.status(), "invalid", sentence(&rejection.body_text()))
     }
 }
 

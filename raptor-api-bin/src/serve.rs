@@ -1,35 +1,47 @@
 //! Everything around the routes: layers, listening, and ending well.
 
+mod named;
+mod origin;
+
 use crate::{App, extract, openapi::openapi, panel};
 use anyhow::{Context, bail};
 use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, Method, Request, header},
+    Router, ServiceExt,
+    http::{HeaderName, HeaderValue, Method, header},
+    response::Response,
 };
-use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+use named::NamedLayer;
+use origin::WithOrigin;
+use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
-use tower::ServiceBuilder;
-use tower_http::{
-    compression::CompressionLayer,
-    cors::CorsLayer,
-    limit::RequestBodyLimitLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    set_header::SetResponseHeaderLayer,
-    trace::TraceLayer,
-};
+use tower::{Service, ServiceBuilder};
+use tower_http::{compression::CompressionLayer, cors::CorsLayer, set_header::SetResponseHeaderLayer};
 use utoipa_swagger_ui::SwaggerUi;
 
-/// The largest request body in bytes; uploads have routes and limits of their own.
-const MAX_BODY: usize = 4 * 1024 * 1024;
 /// How long requests that are under way may take once the server is asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Swagger UI and the panel beside the API's routes.
+pub(crate) fn routes(api: Router<App>, app: App) -> Router {
+    Router::new()
+        .merge(SwaggerUi::new("/swagger-ui").url("/api/v1/openapi.json", openapi()))
+        .fallback(panel::serve)
+        .layer(CompressionLayer::new())
+        // What browsers show as pages; the API's answers are none.
+        .layer(fixed(header::REFERRER_POLICY, "same-origin"))
+        .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
+        .merge(api)
+        .with_state(app)
+}
 
-pub(crate) fn layers(routes: Router<App>, unlimited: Router<App>, app: App) -> Router {
+/// What holds for every request. Around the router, not in it: a router boxes its layers anew for each request.
+fn around(
+    router: Router,
+    panel_origin: HeaderValue,
+) -> impl Service<axum::extract::Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send
+{
     let cors = CorsLayer::new()
-        .allow_origin(app.panel_origin.parse().unwrap_or(HeaderValue::from_static("null")))
+        .allow_origin(panel_origin)
         .allow_credentials(true)
         // One fixed origin is named to everybody, so that nothing varies.
         .vary([])
@@ -39,33 +51,11 @@ pub(crate) fn layers(routes: Router<App>, unlimited: Router<App>, app: App) -> R
             header::AUTHORIZATION,
             HeaderName::from_static(extract::CSRF_HEADER),
         ]);
-    let trace = TraceLayer::new_for_http().make_span_with(|request: &Request<_>| {
-        // The path alone: a query may hold what no log should.
-        let id = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-        tracing::debug_span!("request", method = %request.method(), path = request.uri().path(), id)
-    });
-    let fixed = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-    };
-    // One stack for all: the router would box each layer by itself, for each request.
-    let around = ServiceBuilder::new()
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-        .layer(trace)
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(cors);
-    Router::new()
-        .merge(SwaggerUi::new("/swagger-ui").url("/api/v1/openapi.json", openapi()))
-        .fallback(panel::serve)
-        .layer(CompressionLayer::new())
-        // What browsers show as pages; the API's answers are none.
-        .layer(fixed(header::REFERRER_POLICY, "same-origin"))
-        .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
-        .merge(routes)
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .merge(unlimited.layer(DefaultBodyLimit::disable()))
-        .with_state(app)
-        .layer(around)
+    ServiceBuilder::new().layer(NamedLayer).layer(WithOrigin(cors)).service(router)
+}
+
+fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
 /// Takes the address, or says in a sentence why not.
@@ -100,8 +90,9 @@ pub async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
 /// When the listener fails.
 pub async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
     let ending = app.ending.clone();
-    let router = crate::router(app);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let panel_origin = app.panel_origin.parse().unwrap_or(HeaderValue::from_static("null"));
+    let service = around(crate::router(app), panel_origin);
+    let service = service.into_make_service_with_connect_info::<SocketAddr>();
     let (begin, begun) = tokio::sync::oneshot::channel();
     let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         asked_to_end().await;

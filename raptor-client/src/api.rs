@@ -18604,6 +18604,27 @@ let response = client.finish_upload()
     pub fn finish_upload(&self) -> builder::FinishUpload<'_> {
         builder::FinishUpload::new(self)
     }
+    /**The next piece of an upload
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/content`
+
+Arguments:
+- `id`
+- `upload_id`
+- `offset`: At what has been received already.
+- `body`
+```ignore
+let response = client.send_piece()
+    .id(id)
+    .upload_id(upload_id)
+    .offset(offset)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn send_piece(&self) -> builder::SendPiece<'_> {
+        builder::SendPiece::new(self)
+    }
     /**What everybody did, the newest first
 
 Sends a `GET` request to `/api/v1/activity`
@@ -18630,27 +18651,6 @@ let response = client.list_activity()
 ```*/
     pub fn list_activity(&self) -> builder::ListActivity<'_> {
         builder::ListActivity::new(self)
-    }
-    /**The next piece of an upload
-
-Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/content`
-
-Arguments:
-- `id`
-- `upload_id`
-- `offset`: At what has been received already.
-- `body`
-```ignore
-let response = client.send_piece()
-    .id(id)
-    .upload_id(upload_id)
-    .offset(offset)
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn send_piece(&self) -> builder::SendPiece<'_> {
-        builder::SendPiece::new(self)
     }
 }
 /// Types for composing operation parameters.
@@ -28675,6 +28675,133 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::send_piece`]
+
+[`Client::send_piece`]: super::Client::send_piece*/
+    #[derive(Debug)]
+    pub struct SendPiece<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        upload_id: Result<::uuid::Uuid, String>,
+        offset: Result<u64, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> SendPiece<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                upload_id: Err("upload_id was not initialized".to_string()),
+                offset: Err("offset was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn upload_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.upload_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for upload_id failed".to_string()
+                });
+            self
+        }
+        pub fn offset<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.offset = value
+                .try_into()
+                .map_err(|_| "conversion to `u64` for offset failed".to_string());
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/content`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Upload>, Error<types::Problem>> {
+            let Self { client, id, upload_id, offset, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let upload_id = upload_id.map_err(Error::InvalidRequest)?;
+            let offset = offset.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads/{}/content", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& upload_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(&progenitor_client::QueryParam::new("offset", &offset))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "send_piece",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::list_activity`]
 
 [`Client::list_activity`]: super::Client::list_activity*/
@@ -28839,133 +28966,6 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "list_activity",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::send_piece`]
-
-[`Client::send_piece`]: super::Client::send_piece*/
-    #[derive(Debug)]
-    pub struct SendPiece<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        upload_id: Result<::uuid::Uuid, String>,
-        offset: Result<u64, String>,
-        body: Result<reqwest::Body, String>,
-    }
-    impl<'a> SendPiece<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                upload_id: Err("upload_id was not initialized".to_string()),
-                offset: Err("offset was not initialized".to_string()),
-                body: Err("body was not initialized".to_string()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn upload_id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<::uuid::Uuid>,
-        {
-            self.upload_id = value
-                .try_into()
-                .map_err(|_| {
-                    "conversion to `:: uuid :: Uuid` for upload_id failed".to_string()
-                });
-            self
-        }
-        pub fn offset<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<u64>,
-        {
-            self.offset = value
-                .try_into()
-                .map_err(|_| "conversion to `u64` for offset failed".to_string());
-            self
-        }
-        pub fn body<B>(mut self, value: B) -> Self
-        where
-            B: std::convert::TryInto<reqwest::Body>,
-        {
-            self.body = value
-                .try_into()
-                .map_err(|_| {
-                    "conversion to `reqwest::Body` for body failed".to_string()
-                });
-            self
-        }
-        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/content`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::Upload>, Error<types::Problem>> {
-            let Self { client, id, upload_id, offset, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let upload_id = upload_id.map_err(Error::InvalidRequest)?;
-            let offset = offset.map_err(Error::InvalidRequest)?;
-            let body = body.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/files/uploads/{}/content", client.baseurl,
-                encode_path(& id.to_string()), encode_path(& upload_id.to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .put(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .header(
-                    ::reqwest::header::CONTENT_TYPE,
-                    ::reqwest::header::HeaderValue::from_static(
-                        "application/octet-stream",
-                    ),
-                )
-                .body(body)
-                .query(&progenitor_client::QueryParam::new("offset", &offset))
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "send_piece",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

@@ -28,7 +28,6 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-/// Routes with small bodies.
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(read_file))
@@ -37,11 +36,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(begin_upload))
         .routes(routes!(get_upload, abort_upload))
         .routes(routes!(finish_upload))
-}
-
-/// Routes whose bodies are as large as the container's disk limit lets them be.
-pub(super) fn unlimited() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(write_file)).routes(routes!(send_piece))
+        .routes(routes!(write_file))
+        .routes(routes!(send_piece))
 }
 
 /// What is read.

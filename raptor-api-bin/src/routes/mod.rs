@@ -51,8 +51,3 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(activity::routes());
     OpenApiRouter::with_openapi(Base::openapi()).nest("/api/v1", v1)
 }
-
-/// Those of them whose bodies are not bounded by the server: files on their way to a host.
-pub(crate) fn unlimited() -> OpenApiRouter<App> {
-    OpenApiRouter::new().nest("/api/v1", content::unlimited())
-}

@@ -2,13 +2,12 @@
 
 use crate::{
     App,
-    extract::{Caller, Json, Paging, Path, Query},
+    extract::{Caller, Json, Paging, Path, Query, Whole},
     problem::Answer,
     views::templates::{ImportedTemplate, RevisionList, Template, TemplatePage, TemplatePreview},
 };
 use axum::{
-    body::Bytes,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{StatusCode, header},
     response::IntoResponse,
 };
@@ -29,6 +28,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(get_template_revision))
         .routes(routes!(get_template, delete_template))
         .routes(routes!(export_template))
+        // A little more than a template may have, so that too large a one is refused with a sentence about templates.
+        .layer(DefaultBodyLimit::max(raptor_core::templates::import::MAX_SIZE + 1))
 }
 
 /// Which templates are wanted.
@@ -59,7 +60,7 @@ async fn list_templates(
 async fn import_template(
     State(app): State<App>,
     Caller(actor): Caller,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
     let permit = app.raptor.authz().allow::<ImportTemplate>(&actor)?;
     Ok((StatusCode::CREATED, Json(app.raptor.templates().import(permit, &body).await?.into())))
@@ -72,7 +73,7 @@ async fn import_template(
 async fn preview_template(
     State(app): State<App>,
     Caller(actor): Caller,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> Answer<Json<TemplatePreview>> {
     let permit = app.raptor.authz().allow::<ImportTemplate>(&actor)?;
     Ok(Json(app.raptor.templates().preview(permit, &body).await?.into()))
@@ -108,7 +109,7 @@ async fn revise_template(
     Caller(actor): Caller,
     Path(id): Path<TemplateId>,
     Query(query): Query<RevisionQuery>,
-    body: Bytes,
+    Whole(body): Whole,
 ) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
     let permit = app.raptor.authz().permit::<UpdateTemplate>(&actor, id).await?;
     let revised = app.raptor.templates().revise(permit, &body, query.base).await?;

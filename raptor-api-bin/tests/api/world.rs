@@ -1,7 +1,7 @@
 //! A served API and people who call it.
 
 use clap::Parser;
-use raptor_api::{App, config::Cli, router};
+use raptor_api::{App, config::Cli, serve};
 use raptor_core::{
     Raptor,
     authz::{Actor, actions::CreateUser},
@@ -10,7 +10,6 @@ use raptor_core::{
 };
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 
 /// Everybody's password.
 pub const PASSWORD: &str = "correct horse";
@@ -28,12 +27,10 @@ impl World {
         let raptor = Raptor::builder("an application key of some length").bcrypt_cost(4).sign_in_attempts(0);
         let raptor = raptor.build().await.unwrap();
         let config = Cli::parse_from(["raptor-api"]).config;
-        let router = router(App::new(raptor.clone(), &config));
+        let app = App::new(raptor.clone(), &config);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move {
-            axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
-        });
+        tokio::spawn(serve::run(listener, app));
         Self { raptor, http: Client::new(), base }
     }
 

@@ -1153,15 +1153,6 @@ export const finishUpload = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * What everybody did, the newest first.
- */
-export const listActivity = <ThrowOnError extends boolean = false>(options?: Options<ListActivityData, ThrowOnError>) => (options?.client ?? client).get<ListActivityResponses, ListActivityErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/activity',
-    ...options
-});
-
-/**
  * The next piece of an upload.
  */
 export const sendPiece = <ThrowOnError extends boolean = false>(options: Options<SendPieceData, ThrowOnError>) => (options.client ?? client).put<SendPieceResponses, SendPieceErrors, ThrowOnError>({
@@ -1173,4 +1164,13 @@ export const sendPiece = <ThrowOnError extends boolean = false>(options: Options
         'Content-Type': 'application/octet-stream',
         ...options.headers
     }
+});
+
+/**
+ * What everybody did, the newest first.
+ */
+export const listActivity = <ThrowOnError extends boolean = false>(options?: Options<ListActivityData, ThrowOnError>) => (options?.client ?? client).get<ListActivityResponses, ListActivityErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/activity',
+    ...options
 });

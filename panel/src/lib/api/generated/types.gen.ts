@@ -6675,6 +6675,43 @@ export type FinishUploadResponses = {
 
 export type FinishUploadResponse = FinishUploadResponses[keyof FinishUploadResponses];
 
+export type SendPieceData = {
+    body: Array<number>;
+    path: {
+        id: ContainerId;
+        upload_id: string;
+    };
+    query: {
+        /**
+         * At what has been received already.
+         */
+        offset: number;
+    };
+    url: '/api/v1/containers/{id}/files/uploads/{upload_id}/content';
+};
+
+export type SendPieceErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SendPieceError = SendPieceErrors[keyof SendPieceErrors];
+
+export type SendPieceResponses = {
+    /**
+     * Done
+     */
+    200: Upload;
+};
+
+export type SendPieceResponse = SendPieceResponses[keyof SendPieceResponses];
+
 export type ListActivityData = {
     body?: never;
     path?: never;
@@ -6732,40 +6769,3 @@ export type ListActivityResponses = {
 };
 
 export type ListActivityResponse = ListActivityResponses[keyof ListActivityResponses];
-
-export type SendPieceData = {
-    body: Array<number>;
-    path: {
-        id: ContainerId;
-        upload_id: string;
-    };
-    query: {
-        /**
-         * At what has been received already.
-         */
-        offset: number;
-    };
-    url: '/api/v1/containers/{id}/files/uploads/{upload_id}/content';
-};
-
-export type SendPieceErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type SendPieceError = SendPieceErrors[keyof SendPieceErrors];
-
-export type SendPieceResponses = {
-    /**
-     * Done
-     */
-    200: Upload;
-};
-
-export type SendPieceResponse = SendPieceResponses[keyof SendPieceResponses];

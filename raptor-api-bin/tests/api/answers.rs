@@ -1,0 +1,60 @@
+//! What holds for every answer.
+
+use crate::world::World;
+use raptor_core::roles::Builtin;
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+/// APP_URL's default.
+const PANEL: &str = "http://localhost:5173";
+
+#[tokio::test]
+async fn every_answer_is_named_and_is_what_its_type_says() {
+    let world = World::new().await;
+    for path in ["/settings", "/account", "/nothing"] {
+        let answer = world.anonymous().get(path).await;
+        assert_eq!(answer.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
+        let other = world.anonymous().get(path).await;
+        assert_ne!(answer.headers()["x-request-id"], other.headers()["x-request-id"], "{path}");
+    }
+    let given = world.anonymous().request(Method::GET, "/settings").header("x-request-id", "of-a-proxy");
+    assert_eq!(given.send().await.unwrap().headers()["x-request-id"], "of-a-proxy");
+    let long = world.anonymous().request(Method::GET, "/settings").header("x-request-id", "a".repeat(1_000));
+    assert_eq!(long.send().await.unwrap().headers()["x-request-id"].len(), 32);
+}
+
+#[tokio::test]
+async fn only_the_panel_of_another_origin_may_read_answers() {
+    let world = World::new().await;
+    let ask = |origin: &'static str| {
+        world.anonymous().request(Method::GET, "/settings").header(header::ORIGIN, origin).send()
+    };
+    let panel = ask(PANEL).await.unwrap();
+    assert_eq!(panel.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], PANEL);
+    assert_eq!(panel.headers()[header::ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+    let other = ask("https://evil.example").await.unwrap();
+    assert_ne!(other.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://evil.example");
+    let before = world
+        .anonymous()
+        .request(Method::OPTIONS, "/containers")
+        .header(header::ORIGIN, PANEL)
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
+    let before = before.send().await.unwrap();
+    assert!(before.status().is_success());
+    assert!(before.headers()[header::ACCESS_CONTROL_ALLOW_METHODS].to_str().unwrap().contains("POST"));
+}
+
+#[tokio::test]
+async fn too_large_a_body_is_refused_with_a_sentence() {
+    let world = World::new().await;
+    let admin = world.person(Builtin::Admin).await;
+    let large = admin.post("/users", json!({ "username": "a".repeat(3 * 1024 * 1024) })).await;
+    assert_eq!(large.status(), 413);
+    assert!(large.json::<Value>().await.unwrap()["detail"].is_string());
+    let template =
+        |size: usize| admin.request(Method::POST, "/templates/preview").body(" ".repeat(size)).send();
+    assert_eq!(template(3 * 1024 * 1024).await.unwrap().status(), 422);
+    let large = template(5 * 1024 * 1024).await.unwrap();
+    assert_eq!(large.status(), 413);
+    assert!(large.json::<Value>().await.unwrap()["detail"].is_string());
+}

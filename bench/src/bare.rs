@@ -1,8 +1,10 @@
 //! The reference: what Axum and sqlx do when nothing else is asked of them.
 
+use crate::programs::{Program, folder, free_port, own};
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use serde::Serialize;
 use sqlx::{PgPool, SqlitePool, postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -28,6 +30,33 @@ struct Container {
     image: String,
     phase: String,
     memory_mib: i64,
+}
+
+/// The reference on a port of its own, reading from `database`.
+pub struct Bare {
+    _program: Program,
+    base: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Bare {
+    /// Starts it.
+    pub fn start(database: Option<&str>) -> anyhow::Result<Self> {
+        let addr = format!("127.0.0.1:{}", free_port()?);
+        let mut args = vec!["bare", &addr];
+        args.extend(database);
+        let folder = folder()?;
+        let program = Program::start(&own()?, &args, &[], folder.path())?;
+        while std::net::TcpStream::connect(&addr).is_err() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(Self { _program: program, base: format!("http://{addr}"), _folder: folder })
+    }
+
+    /// Where `path` is.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
 }
 
 #[derive(Clone)]

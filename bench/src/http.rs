@@ -2,7 +2,8 @@
 
 use crate::{
     Setting,
-    programs::{Api, PASSWORD, Program, folder, free_port, fresh_postgres, online, own, text},
+    bare::Bare,
+    programs::{Api, PASSWORD, fresh_postgres, online, text},
     report::{Report, Row, Target},
     seed,
     wrk::{load, pair},
@@ -32,31 +33,6 @@ pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     drop(api);
     let api = Api::start(setting, None, 4).await?;
     containers(setting, report, &api, "SQLite").await
-}
-
-/// The reference on a port of its own, reading from `database`.
-struct Bare {
-    _program: Program,
-    base: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Bare {
-    fn start(database: Option<&str>) -> anyhow::Result<Self> {
-        let addr = format!("127.0.0.1:{}", free_port()?);
-        let mut args = vec!["bare", &addr];
-        args.extend(database);
-        let folder = folder()?;
-        let program = Program::start(&own()?, &args, &[], folder.path())?;
-        while std::net::TcpStream::connect(&addr).is_err() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(Self { _program: program, base: format!("http://{addr}"), _folder: folder })
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
-    }
 }
 
 fn settings(setting: &Setting, report: &mut Report, api: &Api) -> anyhow::Result<()> {

@@ -12,9 +12,11 @@ const IMAGES: &[(&str, &str)] = &[
 /// Makes the images that are missing or older than their recipes.
 pub fn make() -> Outcome {
     for (image, recipe) in IMAGES {
-        let script = root().join("e2e/images").join(recipe).join("make.sh");
-        let wanted = output(command("sha256sum", &[]).arg(&script))?;
-        let wanted = wanted.split_whitespace().next().unwrap_or_default().to_owned();
+        let recipes = root().join("e2e/images");
+        let script = recipes.join(recipe).join("make.sh");
+        let sums = output(command("sha256sum", &[]).arg(&script).arg(recipes.join("image.sh")))?;
+        let sums: Vec<&str> = sums.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        let wanted = sums.join("-");
         let label = r#"{{ index .Config.Labels "raptor.recipe" }}"#;
         let present = output(&mut command("docker", &["image", "inspect", "--format", label, image]));
         if present.is_ok_and(|present| present.trim() == wanted) {

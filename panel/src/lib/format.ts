@@ -47,6 +47,9 @@ export function ago(time: string, now = Date.now()): string {
   return `${first} ago`;
 }
 
+/** The time of day of a Unix time in seconds. */
+export const clockTime = (seconds: number): string => new Date(seconds * 1000).toLocaleTimeString();
+
 /** The exact time, for whoever hovers. */
 export const exact = (time: string): string => new Date(time).toLocaleString();
 

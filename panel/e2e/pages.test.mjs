@@ -5,10 +5,10 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { launch, signIn } from './browser.mjs';
-import { egg, PASSWORD, World } from './world.mjs';
+import { egg, PASSWORD, until, World } from './world.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-let world, browser, pages;
+let world, browser, pages, files;
 
 before(async () => {
   world = await World.up();
@@ -19,11 +19,15 @@ before(async () => {
   const { id } = await world.ask('POST', '/containers', { name: 'Trains', template_id: template.id, limits, skip_install: true });
   await world.ask('POST', '/containers', { name: 'Of Lena', owner_id: lena.id, template_id: template.id, limits, skip_install: true });
   await world.ask('POST', `/containers/${id}/access`, { user: 'lena', level: 'user' });
+  await until('the host has it', async () => world.ask('GET', `/containers/${id}/files`).catch(() => null));
+  await world.ask('POST', `/containers/${id}/files/folders`, { path: '/world' });
+  await world.ask('PUT', `/containers/${id}/files/content?path=/server.properties`, 'motd=Hello\n');
+  files = `/containers/${id}/files`;
   const daemon = (await world.ask('GET', '/daemons')).items[0];
   pages = [
     '/containers',
     `/containers/new?template=${template.id}`,
-    ...['', '/startup', '/network', '/access', '/activity', '/settings'].map((tab) => `/containers/${id}${tab}`),
+    ...['', '/files', '/files?path=/&open=/server.properties', '/files?path=/&trash', '/startup', '/network', '/access', '/activity', '/settings'].map((tab) => `/containers/${id}${tab}`),
     '/daemons',
     `/daemons/${daemon.id}`,
     '/templates',
@@ -114,6 +118,14 @@ for (const theme of ['light', 'dark']) {
       await page.getByLabel('Select Trains').click();
       await page.getByRole('region', { name: 'Selected containers' }).waitFor();
       await check(page, `selection ${theme} ${width}`);
+      await page.goto(world.base + files);
+      await page.getByLabel('Select world').click();
+      await page.getByRole('region', { name: 'Selected files' }).waitFor();
+      await check(page, `selected files ${theme} ${width}`);
+      if (width < 500) await fingers(page, 'selected files');
+      await page.getByRole('button', { name: 'Actions for world' }).click();
+      await page.getByRole('menuitem', { name: 'Rename' }).waitFor();
+      await check(page, `menu of a file ${theme} ${width}`);
       await context.close();
       none();
     });

@@ -55,7 +55,8 @@ export const exact = (time: string): string => new Date(time).toLocaleString();
 
 /** "container.power.start" → "Started the container". */
 export function deed(action: string): string {
-  return DEEDS[action] ?? action.replaceAll('.', ' ').replaceAll('_', ' ');
+  const words = action.replaceAll('.', ' ').replaceAll('_', ' ');
+  return DEEDS[action] ?? words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 const DEEDS: Record<string, string> = {
@@ -64,6 +65,7 @@ const DEEDS: Record<string, string> = {
   'account.ssh_key_deleted': 'Deleted the SSH key',
   'account.updated': 'Changed their account',
   'account.password_changed': 'Changed their password',
+  'account.password_reset': 'Chose a new password by a link',
   'account.session_ended': 'Ended a session',
   'account.sessions_ended': 'Ended their other sessions',
   'allocations.created': 'Added allocations to',
@@ -74,6 +76,19 @@ const DEEDS: Record<string, string> = {
   'container.deleted': 'Deleted container',
   'container.limits_changed': 'Changed the limits of',
   'container.startup_changed': 'Changed the startup of',
+  'container.behaviour_changed': 'Changed the behaviour of',
+  'container.template_moved': 'Moved to another template:',
+  'container.secret_revealed': 'Looked up a secret of',
+  'container.installed': 'Installed',
+  'container.install_failed': 'Could not install',
+  'container.install_cancelled': 'Cancelled the installation of',
+  'container.install_skipped': 'Skipped the installation of',
+  'container.start_failed': 'Could not start',
+  'container.ended': 'Saw the end of',
+  'container.crashed': 'Saw the crash of',
+  'container.quarantined': 'Gave up restarting',
+  'container.recovered': 'Took back into its care',
+  'container.disk_full': 'Stopped, as its disk was full:',
   'container.owner_changed': 'Changed the owner of',
   'container.suspended': 'Suspended',
   'container.unsuspended': 'Lifted the suspension of',
@@ -94,6 +109,9 @@ const DEEDS: Record<string, string> = {
   'daemon.updated': 'Changed daemon',
   'daemon.deleted': 'Removed daemon',
   'daemon.key_renewed': 'Renewed the key of daemon',
+  'daemon.maintenance_begun': 'Began maintenance of daemon',
+  'daemon.maintenance_ended': 'Ended maintenance of daemon',
+  'daemon.images_cleaned': 'Removed unused images of daemon',
   'file.folder_created': 'Made a folder in',
   'file.moved': 'Moved or renamed files of',
   'file.mode_changed': 'Changed permissions of files of',
@@ -112,7 +130,10 @@ const DEEDS: Record<string, string> = {
   'role.created': 'Created role',
   'role.updated': 'Changed role',
   'role.deleted': 'Deleted role',
+  'registry.saved': 'Saved the login for registry',
+  'registry.deleted': 'Deleted the login for registry',
   'template.imported': 'Imported template',
+  'template.revised': 'Changed template',
   'template.deleted': 'Deleted template',
   'user.created': 'Created user',
   'user.updated': 'Changed user',

@@ -1,10 +1,16 @@
 // The file manager, through a real daemon and a real browser.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { launch, signIn } from './browser.mjs';
 import { egg, freePort, PASSWORD, until, World } from './world.mjs';
 
+/** A PNG of one pixel. */
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
 let world, browser, page, id;
 const LIMITS = { memory_mib: 256, swap_mib: 0, cpu_percent: 0, disk_mib: 32, pids: 64, io_weight: 500 };
 
@@ -112,4 +118,121 @@ test('a download is an attachment that no page can run in', { timeout: 60_000 },
 test('what is larger than the disk is refused in words', { timeout: 60_000 }, async () => {
   await page.getByLabel('Files to upload').setInputFiles([{ name: 'huge.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(20 * 1024 * 1024) }]);
   await page.getByText(/huge.bin: The container's disk limit of 32 MiB is reached/).waitFor({ timeout: 20_000 });
+});
+
+test('files are found by their names and by what is in them', { timeout: 60_000 }, async () => {
+  for (const path of ['/config', '/config/deep']) await world.ask('POST', `/containers/${id}/files/folders`, { path });
+  await world.ask('PUT', `/containers/${id}/files/content?path=/config/deep/spawn.yml`, 'a: 1\nspawn: needle-42\n');
+  await page.goto(`${world.base}/containers/${id}/files`);
+  await page.getByRole('button', { name: 'Search in all folders below' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Search below /' });
+  await dialog.getByLabel('Name').fill('nothing-*.yml');
+  await dialog.getByRole('button', { name: 'Search' }).click();
+  await dialog.getByText('Nothing fits.').waitFor();
+  await dialog.getByLabel('Name').fill('*.yml');
+  await dialog.getByRole('button', { name: 'Search' }).click();
+  await dialog.getByRole('button', { name: '/config/deep/spawn.yml' }).waitFor();
+  await dialog.getByLabel('Name').fill('');
+  await dialog.getByLabel('Text in it').fill('needle-42');
+  await dialog.getByRole('button', { name: 'Search' }).click();
+  await dialog.getByRole('button', { name: /\/config\/deep\/spawn.yml:2/ }).click();
+  const text = page.getByRole('textbox', { name: 'Content of spawn.yml' });
+  await until('the file is open', async () => (await text.textContent()).includes('needle-42'));
+  await page.getByRole('button', { name: 'Close the file' }).click();
+});
+
+test('permissions are changed, and several files moved at once', { timeout: 60_000 }, async () => {
+  for (const name of ['one.txt', 'two.txt']) await world.ask('PUT', `/containers/${id}/files/content?path=/${name}`, name);
+  await page.goto(`${world.base}/containers/${id}/files`);
+  await row('one.txt').getByRole('button', { name: 'Actions for one.txt' }).click();
+  await page.getByRole('menuitem', { name: 'Permissions' }).click();
+  await answer('In octal', '9', 'Change');
+  await page.getByRole('dialog').getByText('Use three digits from 0 to 7, such as 644.').waitFor();
+  await answer('In octal', '755', 'Change');
+  await row('one.txt').getByText('755').waitFor();
+  const { mode } = await world.ask('GET', `/containers/${id}/files/info?path=/one.txt`);
+  assert.equal(mode & 0o777, 0o755);
+
+  await row('one.txt').getByRole('checkbox').check();
+  await row('two.txt').getByRole('checkbox').check();
+  const bar = page.getByRole('region', { name: 'Selected files' });
+  await bar.getByText('2 selected').waitFor();
+  await bar.getByRole('button', { name: 'More for what is selected' }).click();
+  await page.getByRole('menuitem', { name: 'Move' }).click();
+  await answer('To the folder', '/plugins', 'Move');
+  await row('two.txt').waitFor({ state: 'detached' });
+  assert.deepEqual(await files('/plugins'), ['one.txt', 'two.txt']);
+  await bar.waitFor({ state: 'detached' });
+});
+
+test('a folder that is dropped arrives with all that is in it', { timeout: 60_000 }, async () => {
+  const folder = join(mkdtempSync(join(tmpdir(), 'raptor-drop-')), 'pack');
+  mkdirSync(join(folder, 'textures'), { recursive: true });
+  writeFileSync(join(folder, 'pack.txt'), 'of the pack');
+  writeFileSync(join(folder, 'textures', 'stone.txt'), 'stone');
+  await page.goto(`${world.base}/containers/${id}/files`);
+  await row('plugins').waitFor();
+  const place = await page.getByRole('region', { name: 'Files', exact: true }).boundingBox();
+  const devtools = await page.context().newCDPSession(page);
+  const drag = (type) =>
+    devtools.send('Input.dispatchDragEvent', { type, x: place.x + 80, y: place.y + 120, data: { items: [], files: [folder], dragOperationsMask: 1 } });
+  await drag('dragEnter');
+  await drag('dragOver');
+  await page.getByText('Drop to upload into /').waitFor();
+  await drag('drop');
+  await row('pack').waitFor();
+  await until('all of it is there', async () => (await files('/pack/textures').catch(() => [])).includes('stone.txt'));
+  assert.deepEqual(await files('/pack'), ['textures', 'pack.txt']);
+});
+
+test('a picture and a packed log are shown', { timeout: 60_000 }, async () => {
+  await page.getByLabel('Files to upload').setInputFiles([
+    { name: 'icon.png', mimeType: 'image/png', buffer: Buffer.from(PIXEL, 'base64') },
+    { name: 'old.log.gz', mimeType: 'application/gzip', buffer: gzipSync('[10:00:00] Done (3.1s)!\n') },
+    { name: 'latest.log', mimeType: 'text/plain', buffer: Buffer.from('[11:00:00] Ready\n') }
+  ]);
+  await row('icon.png').getByRole('button', { name: 'icon.png', exact: true }).click();
+  const picture = page.getByRole('img', { name: 'icon.png' });
+  await until('the picture is drawn', () => picture.evaluate((image) => image.complete && image.naturalWidth === 1));
+  for (const [name, words] of [['old.log.gz', 'Done (3.1s)!'], ['latest.log', '[11:00:00] Ready']]) {
+    await page.getByRole('button', { name: 'Close the file' }).click();
+    await row(name).getByRole('button', { name, exact: true }).click();
+    const text = page.getByRole('textbox', { name: `Content of ${name}` });
+    await until(`${name} is open`, async () => ((await text.textContent()) ?? '').includes(words));
+  }
+  await page.getByRole('button', { name: 'Close the file' }).click();
+});
+
+test('an address inside the network is not fetched, and why is said', { timeout: 60_000 }, async () => {
+  let asked = 0;
+  const server = createServer((_, answer) => {
+    asked += 1;
+    answer.end('secret');
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    await page.getByRole('button', { name: 'More', exact: true }).click();
+    await page.getByRole('menuitem', { name: 'Fetch from an address' }).click();
+    await answer('Address', `http://127.0.0.1:${server.address().port}/inside.txt`, 'Fetch');
+    await page.getByText('Raptor fetches from public addresses only; this one is private or local.').waitFor();
+    assert.equal(asked, 0);
+    assert.ok(!(await files()).includes('inside.txt'));
+  } finally {
+    server.close();
+  }
+});
+
+test('a folder of thousands is selected whole, with few rows in the page', { timeout: 60_000 }, async () => {
+  const many = join(world.api.path, 'data/containers', id, 'many');
+  mkdirSync(many);
+  for (let i = 0; i < 3_000; i++) writeFileSync(join(many, `chunk-${String(i).padStart(4, '0')}.dat`), '');
+  await page.goto(`${world.base}/containers/${id}/files?path=/many`);
+  await row('chunk-0000.dat').waitFor();
+  await page.getByText('3,000 items').waitFor();
+  await page.getByLabel('Select all').click();
+  await page.getByRole('region', { name: 'Selected files' }).getByText('3,000 selected').waitFor();
+  assert.ok((await page.getByRole('row').count()) < 120, 'only the rows near the screen are there');
+  await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+  await row('chunk-2999.dat').waitFor();
+  assert.ok(await row('chunk-2999.dat').getByRole('checkbox').isChecked());
 });

@@ -121,6 +121,40 @@ test('the console counts what comes while somebody reads further up', { timeout:
   assert.ok(copied.includes('from-elsewhere') && !copied.includes('\x1b'), 'what is copied has no colours');
 });
 
+test('the graphs tell the value at a time, and why there is none', { timeout: 90_000 }, async () => {
+  await page.goto(`${world.base}/containers/${ids.Boats}`);
+  await page.getByText('Measured while the container runs.').first().waitFor();
+  await page.goto(`${world.base}/containers/${ids.Trains}`);
+  const chart = page.getByRole('slider', { name: 'Memory over time' });
+  await until('there are some measurements', async () => Number(await chart.getAttribute('aria-valuemax')) > 4);
+  await chart.focus();
+  for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowLeft');
+  const told = await chart.getAttribute('aria-valuetext');
+  assert.match(told, /\d:\d\d.*: .*[KM]iB/);
+  const last = await chart.getAttribute('aria-valuemax');
+  await until('another measurement', async () => (await chart.getAttribute('aria-valuemax')) !== last);
+  assert.equal(await chart.getAttribute('aria-valuetext'), told, 'the time that was chosen stays');
+  await chart.blur();
+  await until('it tells what is now', async () => (await chart.getAttribute('aria-valuetext')).startsWith('Now'));
+  const place = await chart.boundingBox();
+  await page.mouse.move(place.x + place.width - 6, place.y + 40);
+  await until('the pointer is told the value', async () => /\d:\d\d/.test(await chart.getAttribute('aria-valuetext')));
+});
+
+test('the theme that was chosen is there before any program runs', { timeout: 30_000 }, async () => {
+  const context = await browser.newContext({ colorScheme: 'light' });
+  const dark = await context.newPage();
+  const errors = [];
+  dark.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  await dark.goto(`${world.base}/sign-in`);
+  await dark.evaluate(() => localStorage.setItem('theme', 'dark'));
+  await dark.route('**/_app/**/*.js', (route) => route.abort());
+  await dark.reload({ waitUntil: 'domcontentloaded' });
+  assert.equal(await dark.evaluate(() => document.documentElement.dataset.theme), 'dark');
+  assert.deepEqual(errors.filter((text) => /content security/i.test(text)), []);
+  await context.close();
+});
+
 test('access and addresses that are taken away come back by Undo', { timeout: 60_000 }, async () => {
   await page.goto(`${world.base}/containers/${ids.Boats}/access`);
   await page.getByRole('button', { name: 'Take access from jonas' }).click();
@@ -138,6 +172,34 @@ test('access and addresses that are taken away come back by Undo', { timeout: 60
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.getByText('Undone.').waitFor();
   assert.equal((await world.ask('GET', `/containers/${ids.Boats}`)).description ?? '', '');
+
+  const command = async () => (await world.ask('GET', `/containers/${ids.Boats}`)).startup_command;
+  const before = await command();
+  await page.goto(`${world.base}/containers/${ids.Boats}/startup`);
+  await page.getByLabel('Startup command').fill(`${before} -d`);
+  await page.getByRole('button', { name: 'Save changes' }).click();
+  await page.getByText('Saved. It is used at the next start.').waitFor();
+  assert.equal(await command(), `${before} -d`);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('Undone.').waitFor();
+  assert.equal(await command(), before);
+});
+
+test('an owner is found by typing, by the keyboard alone', { timeout: 60_000 }, async () => {
+  await page.goto(`${world.base}/containers/${ids.Planes}/settings`);
+  const owner = page.getByRole('combobox', { name: 'Owner' });
+  await until('it names the owner', async () => (await owner.inputValue()) === 'admin');
+  await owner.focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.type('jon');
+  await page.getByRole('option', { name: 'jonas' }).waitFor();
+  await page.getByRole('option', { name: 'admin' }).waitFor({ state: 'detached' });
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  assert.equal(await owner.inputValue(), 'jonas');
+  await page.getByRole('button', { name: 'Change owner' }).click();
+  await page.getByText('The container has a new owner.').waitFor();
+  assert.equal((await world.ask('GET', `/containers/${ids.Planes}`)).owner.username, 'jonas');
 });
 
 test('an API that goes away is said, and what was read stays', { timeout: 90_000 }, async () => {

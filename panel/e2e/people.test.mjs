@@ -64,6 +64,56 @@ test('a manager manages, but not roles and daemons', { timeout: 60_000 }, async 
   assert.equal(await page.getByRole('button', { name: 'Add daemon' }).count(), 0);
 });
 
+for (const [username, level] of [['mara', null], ['jonas', 'user'], ['jonas', 'admin']]) {
+  test(`nothing that ${level ?? 'a manager'} is offered is refused to ${username}`, { timeout: 120_000 }, async () => {
+    const { id } = (await world.ask('GET', '/containers?search=Of%20the%20admin')).items[0];
+    if (level) await world.ask('POST', `/containers/${id}/access`, { user: username, level });
+    const page = await visitor(username);
+    const refused = [];
+    page.on('response', (answer) => answer.status() === 403 && refused.push(`${answer.request().method()} ${answer.url()}`));
+    const walk = async (navigation) => {
+      for (const name of (await navigation.getByRole('link').allInnerTexts()).map((text) => text.trim())) {
+        await navigation.getByRole('link', { name, exact: true }).click();
+        await page.locator('main h1').first().waitFor();
+        await page.waitForLoadState('networkidle');
+      }
+    };
+    await walk(page.getByRole('navigation', { name: 'Main' }));
+    for (const name of ['Of the admin', 'Of Jonas']) {
+      await page.goto(`${world.base}/containers?search=${encodeURIComponent(name)}`);
+      await page.getByRole('link', { name }).first().click();
+      await walk(page.getByRole('navigation', { name: 'Container', exact: true }));
+    }
+    assert.deepEqual(refused, []);
+    await page.context().close();
+    if (level) {
+      const who = (await world.ask('GET', `/users?search=${username}`)).items[0].id;
+      await world.ask('DELETE', `/containers/${id}/access/${who}`);
+    }
+  });
+}
+
+test('what may not be changed is shown with the reason, what may not be opened is not asked for', { timeout: 60_000 }, async () => {
+  const { id } = (await world.ask('GET', '/containers?search=Of%20the%20admin')).items[0];
+  await world.ask('POST', `/containers/${id}/access`, { user: 'jonas', level: 'user' });
+  const page = await visitor('jonas');
+  const refused = [];
+  page.on('response', (answer) => answer.status() === 403 && refused.push(answer.url()));
+  await page.goto(`${world.base}/containers/${id}/startup`);
+  await page.getByText('You may look at this, but not change it.').waitFor();
+  assert.ok(await page.getByLabel('Startup command').isDisabled());
+  assert.equal(await page.getByRole('button', { name: 'Save changes' }).count(), 0);
+  await page.goto(`${world.base}/containers/${id}/files`);
+  await page.getByRole('checkbox', { name: 'Select all' }).waitFor();
+  for (const name of ['Upload', 'New file', 'New folder']) assert.equal(await page.getByRole('button', { name, exact: true }).count(), 0, name);
+  for (const path of ['/users', '/roles', '/daemons', '/templates', '/activity', '/containers/new']) {
+    await page.goto(world.base + path);
+    await page.getByRole('heading', { name: 'You may not open this page' }).waitFor();
+  }
+  assert.deepEqual(refused, []);
+  await page.context().close();
+});
+
 test('a session that is ended elsewhere leads to the sign-in page', { timeout: 60_000 }, async () => {
   const page = await visitor('jonas');
   await page.getByRole('link', { name: 'Of Jonas' }).first().waitFor();

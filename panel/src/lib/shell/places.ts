@@ -6,6 +6,7 @@ import Server from '@lucide/svelte/icons/server';
 import ShieldCheck from '@lucide/svelte/icons/shield-check';
 import UserRound from '@lucide/svelte/icons/user-round';
 import Users from '@lucide/svelte/icons/users';
+import { ACTIONS } from '$lib/actions';
 import { session } from '$lib/session.svelte';
 
 export interface Place {
@@ -36,6 +37,15 @@ export const groups = (): { title: string | null; places: Place[] }[] =>
     { title: null, places: open(OWN) },
     { title: 'Administration', places: open(SYSTEM) }
   ].filter(({ places }) => places.length > 0);
+
+/** Pages that are no place of the rail, and what opens them. */
+const PAGES: Pick<Place, 'path' | 'permission'>[] = [{ path: ACTIONS.createContainer.path, permission: ACTIONS.createContainer.permission }];
+
+/** Whether this person may open what is at this path. What belongs to one container is that container's own matter. */
+export const admits = (path: string): boolean => {
+  const page = [...PAGES, ...SYSTEM].find((page) => path === page.path || path.startsWith(`${page.path}/`));
+  return !page?.permission || session.can(page.permission);
+};
 
 /** Those that this person may open. */
 export const places = (): Place[] => groups().flatMap((group) => group.places);

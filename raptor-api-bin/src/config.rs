@@ -1,11 +1,10 @@
 //! Configuration from flags, environment and `.env`, checked before anything starts.
 
+pub mod mail;
 mod refusal;
 
-use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
-use raptor_core::mail::{MailSecurity, MailSettings};
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -97,24 +96,9 @@ pub struct Config {
     /// Password of the first administrator, who is created only with one; 8 characters or more
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, value_parser = admin_password, global = true)]
     pub admin_password: Option<Secret>,
-    /// The mail server; without one no mail is sent and forgotten passwords are the administrators' work
-    #[arg(long, env = "SMTP_HOST", global = true)]
-    pub smtp_host: Option<String>,
-    /// Its port [default: 587, 465 with SMTP_SECURITY=tls, 25 with none]
-    #[arg(long, env = "SMTP_PORT", value_parser = port, global = true)]
-    pub smtp_port: Option<u16>,
-    /// How the connection to it is protected: starttls, tls, or none
-    #[arg(long, env = "SMTP_SECURITY", default_value = "starttls", value_parser = smtp_security, global = true)]
-    pub smtp_security: MailSecurity,
-    /// User name there, where it asks for one
-    #[arg(long, env = "SMTP_USERNAME", global = true)]
-    pub smtp_username: Option<String>,
-    /// Password there
-    #[arg(long, env = "SMTP_PASSWORD", hide_env_values = true, value_parser = smtp_password, global = true)]
-    pub smtp_password: Option<Secret>,
-    /// The sender of mails: raptor@example.com or "Raptor <raptor@example.com>"
-    #[arg(long, env = "SMTP_FROM", global = true)]
-    pub smtp_from: Option<String>,
+    /// The mail server
+    #[command(flatten)]
+    pub smtp: mail::SmtpConfig,
     /// Networks of reverse proxies whose X-Forwarded-For is believed, separated by commas
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, global = true)]
     pub trusted_proxies: Vec<IpNet>,
@@ -124,57 +108,22 @@ pub struct Config {
 }
 
 impl Config {
-    /// How mail is sent; none without a mail server. `panel` is where people open the panel.
-    ///
-    /// # Errors
-    /// One sentence that names what is missing.
-    fn mail(&self, panel: &str) -> anyhow::Result<Option<MailSettings>> {
-        let Some(host) = self.smtp_host.clone() else {
-            if self.smtp_from.is_some() || self.smtp_username.is_some() || self.smtp_password.is_some() {
-                anyhow::bail!(
-                    "SMTP_HOST is not set, but other SMTP_ settings are. Set it to the mail server's name, or leave them all away."
-                );
-            }
-            return Ok(None);
-        };
-        let from = self.smtp_from.clone().context("SMTP_HOST is set and SMTP_FROM is not. Set it to the sender of mails, such as raptor@example.com.")?;
-        let login = match (&self.smtp_username, &self.smtp_password) {
-            (Some(user), Some(password)) => Some((user.clone(), password.expose().to_owned())),
-            (None, None) => None,
-            (Some(_), None) => {
-                anyhow::bail!("SMTP_USERNAME is set and SMTP_PASSWORD is not. Set both or none.")
-            }
-            (None, Some(_)) => {
-                anyhow::bail!("SMTP_PASSWORD is set and SMTP_USERNAME is not. Set both or none.")
-            }
-        };
-        if self.app_url.as_str() == DEFAULT_APP_URL {
-            anyhow::bail!(
-                "SMTP_HOST is set and APP_URL is not. Set it to where people open the panel: links in mails lead there."
-            );
-        }
-        let (port, security, panel) = (self.smtp_port, self.smtp_security, panel.to_owned());
-        Ok(Some(MailSettings { host, port, security, login, from, panel }))
-    }
-
     /// What the library is built with, under `app_key`.
     ///
     /// # Errors
     /// One sentence where the settings for mail don't go together.
     pub fn builder(&self, app_key: &str) -> anyhow::Result<raptor_core::Builder> {
-        let mail = self.mail(self.app_url.as_str())?;
-        let builder = raptor_core::Raptor::builder(app_key)
+        let mut builder = raptor_core::Raptor::builder(app_key)
             .session_lifetime(chrono::TimeDelta::days(self.jwt_expiry_days))
             .bcrypt_cost(self.bcrypt_cost)
             .sign_in_attempts(self.sign_in_attempts);
-        let builder = match &self.jwt_secret {
-            Some(secret) => builder.jwt_secret(secret.expose()),
-            None => builder,
-        };
-        Ok(match mail {
-            Some(mail) => builder.mail(mail),
-            None => builder,
-        })
+        if let Some(secret) = &self.jwt_secret {
+            builder = builder.jwt_secret(secret.expose());
+        }
+        if let Some((carrier, panel)) = self.smtp.carrier(&self.app_url)? {
+            builder = builder.mail(carrier, &panel);
+        }
+        Ok(builder)
     }
 }
 
@@ -204,19 +153,6 @@ impl fmt::Debug for Secret {
 
 /// Where the state is kept; may hold a password.
 pub type DatabaseUrl = Secret;
-
-fn smtp_security(text: &str) -> Result<MailSecurity, String> {
-    match text {
-        "starttls" => Ok(MailSecurity::StartTls),
-        "tls" => Ok(MailSecurity::Tls),
-        "none" => Ok(MailSecurity::None),
-        _ => Err("use starttls, tls or none".into()),
-    }
-}
-
-fn smtp_password(text: &str) -> Result<Secret, String> {
-    Ok(Secret(text.into()))
-}
 
 fn app_key(text: &str) -> Result<Secret, String> {
     match text.len() {
@@ -336,8 +272,9 @@ mod tests {
             ("--jwt-secret", "JWT_SECRET"),
             ("--admin-password", "ADMIN_PASSWORD"),
             ("--database-url", "DATABASE_URL"),
+            ("--smtp-password", "SMTP_PASSWORD"),
         ] {
-            let message = parse(&[flag, "hunter"]).err().unwrap();
+            let message = parse(&[flag, "hunter\n"]).err().unwrap();
             assert!(message.contains(name) && !message.contains("hunter"), "{message}");
         }
     }

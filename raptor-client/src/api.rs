@@ -2302,6 +2302,156 @@ pub mod types {
             Default::default()
         }
     }
+    ///A mail and what became of it. What it said is not kept.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Mail {
+        ///How often it was tried.
+        pub attempts: i64,
+        ///When it was written down.
+        pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///When it was given up.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub given_up_at: ::std::option::Option<
+            ::chrono::DateTime<::chrono::offset::Utc>,
+        >,
+        ///Its id; sorts by time.
+        pub id: MailId,
+        ///What it is about: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
+        pub kind: ::std::string::String,
+        ///Why it was not taken the last time.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub last_error: ::std::option::Option<::std::string::String>,
+        ///When it is tried next, while it waits.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub next_try_at: ::std::option::Option<
+            ::chrono::DateTime<::chrono::offset::Utc>,
+        >,
+        ///Where it goes, where that is known yet.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub recipient: ::std::option::Option<::std::string::String>,
+        ///When the mail server took it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sent_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    }
+    impl Mail {
+        pub fn builder() -> builder::Mail {
+            Default::default()
+        }
+    }
+    ///A mail that is to be sent, or was.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(transparent)]
+    pub struct MailId(pub ::uuid::Uuid);
+    impl ::std::ops::Deref for MailId {
+        type Target = ::uuid::Uuid;
+        fn deref(&self) -> &::uuid::Uuid {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<MailId> for ::uuid::Uuid {
+        fn from(value: MailId) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::uuid::Uuid> for MailId {
+        fn from(value: ::uuid::Uuid) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for MailId {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for MailId {
+        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.parse()?))
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for MailId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<String> for MailId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    ///Mails.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MailPage {
+        ///What is on this page.
+        pub items: ::std::vec::Vec<Mail>,
+        ///The next page's `cursor`; null on the last page.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub next: ::std::option::Option<::std::string::String>,
+        ///How many there are on all pages, where `with_total` asked for it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub total: ::std::option::Option<i64>,
+    }
+    impl MailPage {
+        pub fn builder() -> builder::MailPage {
+            Default::default()
+        }
+    }
+    ///The mail server, as far as it may be shown.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MailServerInfo {
+        ///Name, port and encryption: `smtp.example.com:587, STARTTLS`.
+        pub name: ::std::string::String,
+        ///What links in mails begin with.
+        pub panel_url: ::std::string::String,
+        ///Who mails are from.
+        pub sender: ::std::string::String,
+    }
+    impl MailServerInfo {
+        pub fn builder() -> builder::MailServerInfo {
+            Default::default()
+        }
+    }
+    ///Whether mail is set up, and what became of it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MailState {
+        ///How many were given up in the last 30 days.
+        pub given_up: i64,
+        ///Why one was not taken, unless one was taken since.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub last_error: ::std::option::Option<::std::string::String>,
+        ///When that was.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub last_error_at: ::std::option::Option<
+            ::chrono::DateTime<::chrono::offset::Utc>,
+        >,
+        ///When the mail server last took one.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub last_sent_at: ::std::option::Option<
+            ::chrono::DateTime<::chrono::offset::Utc>,
+        >,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub server: ::std::option::Option<MailServerInfo>,
+        ///How many mails wait.
+        pub waiting: i64,
+    }
+    impl MailState {
+        pub fn builder() -> builder::MailState {
+            Default::default()
+        }
+    }
+    ///A message that was sent to try the mail server.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct MailTest {
+        ///The address that it was sent to: the caller's.
+        pub sent_to: ::std::string::String,
+    }
+    impl MailTest {
+        pub fn builder() -> builder::MailTest {
+            Default::default()
+        }
+    }
     ///A daemon's maintenance.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     pub struct MaintenanceUpdate {
@@ -2507,6 +2657,17 @@ pub mod types {
     }
     impl NewUser {
         pub fn builder() -> builder::NewUser {
+            Default::default()
+        }
+    }
+    ///Which mails the caller wants. Those about their account's own safety are always sent.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Notices {
+        ///When somebody gives them access to a container.
+        pub access: bool,
+    }
+    impl Notices {
+        pub fn builder() -> builder::Notices {
             Default::default()
         }
     }
@@ -10887,6 +11048,534 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Mail {
+            attempts: ::std::result::Result<i64, ::std::string::String>,
+            created_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            given_up_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            id: ::std::result::Result<super::MailId, ::std::string::String>,
+            kind: ::std::result::Result<::std::string::String, ::std::string::String>,
+            last_error: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            next_try_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            recipient: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            sent_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Mail {
+            fn default() -> Self {
+                Self {
+                    attempts: Err("no value supplied for attempts".to_string()),
+                    created_at: Err("no value supplied for created_at".to_string()),
+                    given_up_at: Ok(Default::default()),
+                    id: Err("no value supplied for id".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    last_error: Ok(Default::default()),
+                    next_try_at: Ok(Default::default()),
+                    recipient: Ok(Default::default()),
+                    sent_at: Ok(Default::default()),
+                }
+            }
+        }
+        impl Mail {
+            pub fn attempts<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.attempts = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for attempts: {e}")
+                    });
+                self
+            }
+            pub fn created_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.created_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for created_at: {e}")
+                    });
+                self
+            }
+            pub fn given_up_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.given_up_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for given_up_at: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::MailId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn last_error<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.last_error = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for last_error: {e}")
+                    });
+                self
+            }
+            pub fn next_try_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.next_try_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for next_try_at: {e}")
+                    });
+                self
+            }
+            pub fn recipient<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.recipient = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for recipient: {e}")
+                    });
+                self
+            }
+            pub fn sent_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sent_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sent_at: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Mail> for super::Mail {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Mail,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    attempts: value.attempts?,
+                    created_at: value.created_at?,
+                    given_up_at: value.given_up_at?,
+                    id: value.id?,
+                    kind: value.kind?,
+                    last_error: value.last_error?,
+                    next_try_at: value.next_try_at?,
+                    recipient: value.recipient?,
+                    sent_at: value.sent_at?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Mail> for Mail {
+            fn from(value: super::Mail) -> Self {
+                Self {
+                    attempts: Ok(value.attempts),
+                    created_at: Ok(value.created_at),
+                    given_up_at: Ok(value.given_up_at),
+                    id: Ok(value.id),
+                    kind: Ok(value.kind),
+                    last_error: Ok(value.last_error),
+                    next_try_at: Ok(value.next_try_at),
+                    recipient: Ok(value.recipient),
+                    sent_at: Ok(value.sent_at),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MailPage {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::Mail>,
+                ::std::string::String,
+            >,
+            next: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            total: ::std::result::Result<
+                ::std::option::Option<i64>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for MailPage {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                    next: Ok(Default::default()),
+                    total: Ok(Default::default()),
+                }
+            }
+        }
+        impl MailPage {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::Mail>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+            pub fn next<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.next = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for next: {e}")
+                    });
+                self
+            }
+            pub fn total<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.total = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for total: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MailPage> for super::MailPage {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MailPage,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    items: value.items?,
+                    next: value.next?,
+                    total: value.total?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MailPage> for MailPage {
+            fn from(value: super::MailPage) -> Self {
+                Self {
+                    items: Ok(value.items),
+                    next: Ok(value.next),
+                    total: Ok(value.total),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MailServerInfo {
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            panel_url: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            sender: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for MailServerInfo {
+            fn default() -> Self {
+                Self {
+                    name: Err("no value supplied for name".to_string()),
+                    panel_url: Err("no value supplied for panel_url".to_string()),
+                    sender: Err("no value supplied for sender".to_string()),
+                }
+            }
+        }
+        impl MailServerInfo {
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn panel_url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.panel_url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for panel_url: {e}")
+                    });
+                self
+            }
+            pub fn sender<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sender = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sender: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MailServerInfo> for super::MailServerInfo {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MailServerInfo,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    name: value.name?,
+                    panel_url: value.panel_url?,
+                    sender: value.sender?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MailServerInfo> for MailServerInfo {
+            fn from(value: super::MailServerInfo) -> Self {
+                Self {
+                    name: Ok(value.name),
+                    panel_url: Ok(value.panel_url),
+                    sender: Ok(value.sender),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MailState {
+            given_up: ::std::result::Result<i64, ::std::string::String>,
+            last_error: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            last_error_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            last_sent_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            server: ::std::result::Result<
+                ::std::option::Option<super::MailServerInfo>,
+                ::std::string::String,
+            >,
+            waiting: ::std::result::Result<i64, ::std::string::String>,
+        }
+        impl ::std::default::Default for MailState {
+            fn default() -> Self {
+                Self {
+                    given_up: Err("no value supplied for given_up".to_string()),
+                    last_error: Ok(Default::default()),
+                    last_error_at: Ok(Default::default()),
+                    last_sent_at: Ok(Default::default()),
+                    server: Ok(Default::default()),
+                    waiting: Err("no value supplied for waiting".to_string()),
+                }
+            }
+        }
+        impl MailState {
+            pub fn given_up<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.given_up = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for given_up: {e}")
+                    });
+                self
+            }
+            pub fn last_error<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.last_error = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for last_error: {e}")
+                    });
+                self
+            }
+            pub fn last_error_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.last_error_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for last_error_at: {e}")
+                    });
+                self
+            }
+            pub fn last_sent_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.last_sent_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for last_sent_at: {e}")
+                    });
+                self
+            }
+            pub fn server<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::MailServerInfo>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.server = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for server: {e}")
+                    });
+                self
+            }
+            pub fn waiting<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.waiting = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for waiting: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MailState> for super::MailState {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MailState,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    given_up: value.given_up?,
+                    last_error: value.last_error?,
+                    last_error_at: value.last_error_at?,
+                    last_sent_at: value.last_sent_at?,
+                    server: value.server?,
+                    waiting: value.waiting?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::MailState> for MailState {
+            fn from(value: super::MailState) -> Self {
+                Self {
+                    given_up: Ok(value.given_up),
+                    last_error: Ok(value.last_error),
+                    last_error_at: Ok(value.last_error_at),
+                    last_sent_at: Ok(value.last_sent_at),
+                    server: Ok(value.server),
+                    waiting: Ok(value.waiting),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct MailTest {
+            sent_to: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for MailTest {
+            fn default() -> Self {
+                Self {
+                    sent_to: Err("no value supplied for sent_to".to_string()),
+                }
+            }
+        }
+        impl MailTest {
+            pub fn sent_to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sent_to = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sent_to: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<MailTest> for super::MailTest {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: MailTest,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { sent_to: value.sent_to? })
+            }
+        }
+        impl ::std::convert::From<super::MailTest> for MailTest {
+            fn from(value: super::MailTest) -> Self {
+                Self { sent_to: Ok(value.sent_to) }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct MaintenanceUpdate {
             reason: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
@@ -11654,6 +12343,44 @@ pub mod types {
                     role_id: Ok(value.role_id),
                     username: Ok(value.username),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Notices {
+            access: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for Notices {
+            fn default() -> Self {
+                Self {
+                    access: Err("no value supplied for access".to_string()),
+                }
+            }
+        }
+        impl Notices {
+            pub fn access<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.access = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for access: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Notices> for super::Notices {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Notices,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { access: value.access? })
+            }
+        }
+        impl ::std::convert::From<super::Notices> for Notices {
+            fn from(value: super::Notices) -> Self {
+                Self { access: Ok(value.access) }
             }
         }
         #[derive(Clone, Debug)]
@@ -17084,6 +17811,76 @@ let response = client.list_permissions()
     pub fn list_permissions(&self) -> builder::ListPermissions<'_> {
         builder::ListPermissions::new(self)
     }
+    /**Whether mail is set up, and what became of it
+
+Sends a `GET` request to `/api/v1/settings/mail`
+
+```ignore
+let response = client.get_mail_state()
+    .send()
+    .await;
+```*/
+    pub fn get_mail_state(&self) -> builder::GetMailState<'_> {
+        builder::GetMailState::new(self)
+    }
+    /**The mails of the last 30 days, the newest first, without what they said
+
+Sends a `GET` request to `/api/v1/settings/mail/mails`
+
+Arguments:
+- `cursor`: `next` of the page before.
+- `limit`: Items on one page, 1 to 100; 50 unless given.
+- `unsent`: Only those that wait or were given up.
+- `with_total`: Whether `total` is wanted.
+```ignore
+let response = client.list_mails()
+    .cursor(cursor)
+    .limit(limit)
+    .unsent(unsent)
+    .with_total(with_total)
+    .send()
+    .await;
+```*/
+    pub fn list_mails(&self) -> builder::ListMails<'_> {
+        builder::ListMails::new(self)
+    }
+    /**Send a message to the caller's own address, and wait for what the mail server says
+
+Sends a `POST` request to `/api/v1/settings/mail/test`
+
+```ignore
+let response = client.test_mail()
+    .send()
+    .await;
+```*/
+    pub fn test_mail(&self) -> builder::TestMail<'_> {
+        builder::TestMail::new(self)
+    }
+    /**Which mails the caller wants
+
+Sends a `GET` request to `/api/v1/account/notices`
+
+```ignore
+let response = client.get_notices()
+    .send()
+    .await;
+```*/
+    pub fn get_notices(&self) -> builder::GetNotices<'_> {
+        builder::GetNotices::new(self)
+    }
+    /**Decide which mails the caller wants
+
+Sends a `PUT` request to `/api/v1/account/notices`
+
+```ignore
+let response = client.update_notices()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn update_notices(&self) -> builder::UpdateNotices<'_> {
+        builder::UpdateNotices::new(self)
+    }
     /**Begin a session. Sets the panel's cookie and answers with the same token for programs
 
 Sends a `POST` request to `/api/v1/auth/sign-in`
@@ -18768,6 +19565,404 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_mail_state`]
+
+[`Client::get_mail_state`]: super::Client::get_mail_state*/
+    #[derive(Debug, Clone)]
+    pub struct GetMailState<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> GetMailState<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/api/v1/settings/mail`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::MailState>, Error<types::Problem>> {
+            let Self { client } = self;
+            let url = format!("{}/api/v1/settings/mail", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_mail_state",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_mails`]
+
+[`Client::list_mails`]: super::Client::list_mails*/
+    #[derive(Debug, Clone)]
+    pub struct ListMails<'a> {
+        client: &'a super::Client,
+        cursor: Result<Option<::std::string::String>, String>,
+        limit: Result<Option<::std::num::NonZeroU32>, String>,
+        unsent: Result<Option<bool>, String>,
+        with_total: Result<Option<bool>, String>,
+    }
+    impl<'a> ListMails<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                cursor: Ok(None),
+                limit: Ok(None),
+                unsent: Ok(None),
+                with_total: Ok(None),
+            }
+        }
+        pub fn cursor<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.cursor = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for cursor failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn limit<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::num::NonZeroU32>,
+        {
+            self.limit = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: num :: NonZeroU32` for limit failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn unsent<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.unsent = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for unsent failed".to_string());
+            self
+        }
+        pub fn with_total<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.with_total = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for with_total failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/settings/mail/mails`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::MailPage>, Error<types::Problem>> {
+            let Self { client, cursor, limit, unsent, with_total } = self;
+            let cursor = cursor.map_err(Error::InvalidRequest)?;
+            let limit = limit.map_err(Error::InvalidRequest)?;
+            let unsent = unsent.map_err(Error::InvalidRequest)?;
+            let with_total = with_total.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/settings/mail/mails", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("cursor", &cursor))
+                .query(&progenitor_client::QueryParam::new("limit", &limit))
+                .query(&progenitor_client::QueryParam::new("unsent", &unsent))
+                .query(&progenitor_client::QueryParam::new("with_total", &with_total))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_mails",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::test_mail`]
+
+[`Client::test_mail`]: super::Client::test_mail*/
+    #[derive(Debug, Clone)]
+    pub struct TestMail<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> TestMail<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `POST` request to `/api/v1/settings/mail/test`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::MailTest>, Error<types::Problem>> {
+            let Self { client } = self;
+            let url = format!("{}/api/v1/settings/mail/test", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "test_mail",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_notices`]
+
+[`Client::get_notices`]: super::Client::get_notices*/
+    #[derive(Debug, Clone)]
+    pub struct GetNotices<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> GetNotices<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/api/v1/account/notices`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Notices>, Error<types::Problem>> {
+            let Self { client } = self;
+            let url = format!("{}/api/v1/account/notices", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_notices",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::update_notices`]
+
+[`Client::update_notices`]: super::Client::update_notices*/
+    #[derive(Debug, Clone)]
+    pub struct UpdateNotices<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::Notices, String>,
+    }
+    impl<'a> UpdateNotices<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::Notices>,
+            <V as std::convert::TryInto<types::Notices>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| format!("conversion to `Notices` for body failed: {}", s));
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::Notices) -> types::builder::Notices,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/account/notices`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| types::Notices::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/account/notices", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "update_notices",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(

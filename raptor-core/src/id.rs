@@ -83,6 +83,8 @@ ids! {
     JobId,
     /// A login for a registry of images.
     RegistryId,
+    /// A mail that is to be sent, or was.
+    MailId,
 }
 
 impl ContainerId {

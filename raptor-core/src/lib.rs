@@ -68,7 +68,6 @@ pub mod id;
 mod jobs;
 #[cfg(feature = "store")]
 pub mod live;
-#[cfg(feature = "mail")]
 pub mod mail;
 pub mod node;
 #[cfg(feature = "store")]

@@ -4,7 +4,7 @@ use crate::{
     Result,
     activity::service::ActivityService,
     allocations::service::AllocationService,
-    auth::{Passwords, SessionCache, Throttle, Tokens, seal::Sealer, service::AuthService, session_cache},
+    auth::{Passwords, SessionCache, Throttles, Tokens, seal::Sealer, service::AuthService, session_cache},
     authz::Authz,
     clock::Clock,
     containers::{ListCache, list_cache, service::ContainerService},
@@ -12,6 +12,11 @@ use crate::{
     files::{links::LinkService, service::FileService},
     jobs::worker,
     live::{Connector, Fleet},
+    mail::{
+        Carrier,
+        outbox::{self, Post},
+        service::MailService,
+    },
     node::Node,
     registries::service::RegistryService,
     roles::service::RoleService,
@@ -41,13 +46,12 @@ pub struct Inner {
     pub(crate) sealer: Sealer,
     pub(crate) sessions: Arc<SessionCache>,
     pub(crate) lists: Arc<ListCache>,
-    pub(crate) throttle: Throttle,
+    pub(crate) throttles: Throttles,
     pub(crate) session_lifetime: TimeDelta,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) fleet: Fleet,
-    #[cfg(feature = "mail")]
-    pub(crate) mail: Option<crate::mail::Mailer>,
+    pub(crate) post: Option<Post>,
 }
 
 impl Deref for Raptor {
@@ -68,8 +72,7 @@ pub struct Builder {
     clock: Clock,
     local: Option<(Arc<dyn Node>, String)>,
     connect: Option<Connector>,
-    #[cfg(feature = "mail")]
-    mail: Option<crate::mail::MailSettings>,
+    post: Option<Post>,
 }
 
 impl Builder {
@@ -116,11 +119,10 @@ impl Builder {
         self
     }
 
-    /// Sends mail; none unless given.
-    #[cfg(feature = "mail")]
+    /// How mail is sent, and where people open the panel, which links in mails lead to. Without it none is sent.
     #[must_use]
-    pub fn mail(mut self, settings: crate::mail::MailSettings) -> Self {
-        self.mail = Some(settings);
+    pub fn mail(mut self, carrier: Arc<dyn Carrier>, panel_url: &str) -> Self {
+        self.post = Some(Post { carrier, panel: panel_url.trim_end_matches('/').to_owned() });
         self
     }
 
@@ -153,12 +155,11 @@ impl Builder {
             passwords: Passwords::new(self.bcrypt_cost).await?,
             tokens: Tokens::new(self.jwt_secret.as_deref().unwrap_or(&self.app_key))?,
             sealer: Sealer::new(&self.app_key)?,
-            throttle: Throttle::new(self.sign_in_burst),
+            throttles: Throttles::new(self.sign_in_burst),
             session_lifetime: self.jwt_expiry,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
-            #[cfg(feature = "mail")]
-            mail: self.mail.map(crate::mail::Mailer::new).transpose()?,
+            post: self.post,
             fleet: Fleet::new(local, self.connect),
         }));
         let watched = Arc::downgrade(&raptor.0);
@@ -175,6 +176,9 @@ impl Builder {
         raptor.tasks.spawn(follow_daemons(raptor.clone()));
         raptor.tasks.spawn(worker::work(raptor.clone()));
         raptor.tasks.spawn(sweep(raptor.clone()));
+        if let Some(post) = raptor.post.clone() {
+            raptor.tasks.spawn(outbox::work(raptor.clone(), post));
+        }
         Ok(raptor)
     }
 }
@@ -192,8 +196,7 @@ impl Raptor {
             clock: Clock::System,
             local: None,
             connect: None,
-            #[cfg(feature = "mail")]
-            mail: None,
+            post: None,
         }
     }
 
@@ -275,6 +278,12 @@ impl Raptor {
         LinkService(self)
     }
 
+    /// Mail.
+    #[must_use]
+    pub fn mail(&self) -> MailService<'_> {
+        MailService(self)
+    }
+
     /// The audit trail.
     #[must_use]
     pub fn activity(&self) -> ActivityService<'_> {
@@ -333,14 +342,16 @@ async fn sweep(raptor: Raptor) {
             () = raptor.stop.cancelled() => return,
             _ = turn.tick() => {}
         }
-        raptor.throttle.sweep();
+        raptor.throttles.sweep();
         let swept = async {
             let mut tx = raptor.store.begin().await?;
-            let ended = store::sessions::delete_expired(&mut tx.conn(), raptor.clock.now()).await?;
-            tx.commit().await.map(|()| ended)
+            store::sessions::delete_expired(&mut tx.conn(), raptor.clock.now()).await?;
+            store::attempts::forget_free(&mut tx.conn(), raptor.clock.now()).await?;
+            outbox::sweep(&raptor, &mut tx).await?;
+            tx.commit().await
         };
         if let Err(error) = swept.await {
-            tracing::warn!(%error, "expired sessions were not removed");
+            tracing::warn!(%error, "what has expired was not removed");
         }
     }
 }

@@ -26,6 +26,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("fuse3", "/usr/bin/fusermount3"),
     ("python3-paramiko", "/usr/lib/python3/dist-packages/paramiko"),
     ("ssh-audit", "/usr/bin/ssh-audit"),
+    ("python3-aiosmtpd", "/usr/bin/aiosmtpd"),
+    ("openssl", "/usr/bin/openssl"),
     ("wrk", "/usr/bin/wrk"),
 ];
 

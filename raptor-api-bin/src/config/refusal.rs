@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::{error::Error, fs};
 
-const SECRETS: &[&str] = &["APP_KEY", "JWT_SECRET", "ADMIN_PASSWORD", "DATABASE_URL"];
+const SECRETS: &[&str] = &["APP_KEY", "JWT_SECRET", "ADMIN_PASSWORD", "DATABASE_URL", "SMTP_PASSWORD"];
 
 /// Reads `.env` of the working folder into the environment, which wins where both name a value.
 ///

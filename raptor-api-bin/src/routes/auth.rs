@@ -67,7 +67,7 @@ async fn request_password_reset(
     From(origin): From,
     Json(body): Json<ResetRequest>,
 ) -> Answer<StatusCode> {
-    app.raptor.auth().request_reset(&body.login, &origin)?;
+    app.raptor.auth().request_reset(&body.login, &origin).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

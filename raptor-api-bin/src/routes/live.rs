@@ -254,6 +254,7 @@ impl Listener {
             Subject::Allocation => grants.contains(SystemPermission::AllocationsRead),
             Subject::Template => grants.contains(SystemPermission::TemplatesRead),
             Subject::Registry => grants.contains(SystemPermission::DaemonsRead),
+            Subject::Mail => grants.contains(SystemPermission::SettingsRead),
             Subject::Session | Subject::Job => false,
         };
         let of_containers = matches!(change.subject, Subject::Container | Subject::Access);

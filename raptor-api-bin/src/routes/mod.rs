@@ -11,6 +11,7 @@ mod content;
 mod daemons;
 mod files;
 mod live;
+mod mail;
 mod network;
 mod registries;
 mod roles;
@@ -31,6 +32,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub(crate) fn api() -> OpenApiRouter<App> {
     let v1 = OpenApiRouter::new()
         .merge(settings::routes())
+        .merge(mail::routes())
         .merge(auth::routes())
         .merge(account::routes())
         .merge(users::routes())

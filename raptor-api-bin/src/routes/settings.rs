@@ -16,7 +16,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(get, path = "/settings", operation_id = "get_settings", tag = "settings", security(()),
     responses((status = 200, body = PublicSettings)))]
 async fn get_settings(State(app): State<App>) -> Json<PublicSettings> {
-    Json(PublicSettings::new(app.raptor.auth().can_reset()))
+    Json(PublicSettings::new(app.raptor.mail().is_set_up()))
 }
 
 /// All permissions that there are, with what they let somebody do.

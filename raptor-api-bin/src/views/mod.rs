@@ -5,6 +5,7 @@ pub mod activity;
 pub mod containers;
 pub mod daemons;
 pub mod files;
+pub mod mail;
 pub mod roles;
 pub mod runtime;
 pub mod sftp;

@@ -25,6 +25,8 @@ const OWN: &[&str] = &[
     "list_ssh_keys",
     "add_ssh_key",
     "list_account_activity",
+    "get_notices",
+    "update_notices",
     "list_containers",
     "stream_events",
     // The link is what is shown, and one that is none is refused to everybody alike.

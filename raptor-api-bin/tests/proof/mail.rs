@@ -1,92 +1,31 @@
-//! A forgotten password, with a real mail server: the one that comes with Python.
+//! Mail, with a real mail server.
 
 use crate::{
-    programs::{Api, PASSWORD, free_port, refusal},
+    mailserver::{MailServer, token},
+    programs::{Api, PASSWORD, refusal},
     text, until,
 };
 use serde_json::json;
-use std::{
-    fs::File,
-    path::Path,
-    process::{Child, Command, Stdio},
-};
 
-/// A mail server that writes down what it is given.
-struct Mail {
-    process: Child,
-    port: u16,
-    folder: tempfile::TempDir,
-}
-
-impl Mail {
-    fn start() -> Option<Self> {
-        if !Path::new("/usr/lib/python3.11/smtpd.py").exists() {
-            assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "Python's smtpd is needed in CI");
-            println!("SKIP: mail, there is no /usr/bin/python3 with smtpd (Python 3.11 and older have it)");
-            return None;
-        }
-        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
-        let log = File::create(folder.path().join("mails")).unwrap();
-        let process = Command::new("/usr/bin/python3")
-            .args([
-                "-u",
-                "-W",
-                "ignore",
-                "-m",
-                "smtpd",
-                "-n",
-                "-c",
-                "DebuggingServer",
-                &format!("127.0.0.1:{port}"),
-            ])
-            .stdin(Stdio::null())
-            .stdout(log)
-            .spawn()
-            .unwrap();
-        until("the mail server answers", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-        Some(Self { process, port, folder })
-    }
-
-    fn all(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("mails")).unwrap()
-    }
-
-    /// The token of the newest mail's link. The server shows each line as Python writes bytes, long ones broken after `=`.
-    fn token(&self) -> Option<String> {
-        let mails = self.all();
-        let lines = mails.lines().map(|line| line.trim_start_matches("b'").trim_end_matches('\''));
-        let text = lines
-            .map(|line| line.strip_suffix('=').map_or(format!("{line}\n"), str::to_owned))
-            .collect::<String>();
-        let (_, rest) = text.rsplit_once("https://panel.example.com/reset-password#")?;
-        let (token, _) = rest.split_once('\n')?;
-        Some(token.replace("=3D", "="))
-    }
-}
-
-impl Drop for Mail {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-#[test]
-fn a_forgotten_password_is_replaced_by_a_link_that_works_once() {
-    let Some(mail) = Mail::start() else { return };
-    let mut api = Api::serve_with(vec![
+fn api(mail: &MailServer) -> Api {
+    Api::serve_with(vec![
         ("SMTP_HOST", "127.0.0.1".into()),
         ("SMTP_PORT", mail.port.to_string()),
         ("SMTP_SECURITY", "none".into()),
         ("SMTP_FROM", "Raptor <raptor@example.com>".into()),
         ("APP_URL", "https://panel.example.com".into()),
-    ]);
+    ])
+}
+
+#[test]
+fn a_forgotten_password_is_replaced_by_a_link_that_works_once() {
+    let Some(mail) = MailServer::start() else { return };
+    let mut api = api(&mail);
     assert_eq!(api.get("/settings")["password_reset"], true);
     api.sign_in();
     api.post("/auth/password-reset", json!({ "login": "nobody" }), 202);
     api.post("/auth/password-reset", json!({ "login": "admin" }), 202);
-    let token = until("the mail arrives", || mail.token());
-    assert!(mail.all().contains("admin@localhost") && !mail.all().contains("nobody"), "{}", mail.all());
+    let token = until("the mail arrives", || mail.taken("admin@localhost").first().map(token));
 
     let put = |email: &str| {
         let body = json!({ "username": "admin", "email": email, "name": null, "current_password": PASSWORD });
@@ -109,6 +48,25 @@ fn a_forgotten_password_is_replaced_by_a_link_that_works_once() {
 }
 
 #[test]
+fn an_administrator_sees_whether_mail_works_and_tries_it() {
+    let Some(mut mail) = MailServer::start() else { return };
+    let mut api = api(&mail);
+    api.sign_in();
+    let state = api.get("/settings/mail");
+    assert_eq!(state["server"]["name"], format!("127.0.0.1:{}, not encrypted", mail.port));
+    assert_eq!(state["server"]["panel_url"], "https://panel.example.com");
+    assert_eq!(api.post("/settings/mail/test", json!({}), 200)["sent_to"], "admin@localhost");
+    assert_eq!(mail.taken("admin@localhost")[0]["subject"], "A test message from Raptor");
+    mail.stop();
+    let refused = api.post("/settings/mail/test", json!({}), 503);
+    assert_eq!(refused["code"], "mail_failed");
+    assert_eq!(api.get("/settings/mail")["last_error"], refused["detail"]);
+    assert_eq!(api.get("/settings/mail/mails?unsent=true")["items"][0]["kind"], "test");
+    let deeds = api.get("/activity?action=settings.mail_tested")["items"].as_array().unwrap().len();
+    assert_eq!(deeds, 2);
+}
+
+#[test]
 fn half_a_mail_server_is_refused_with_what_is_missing() {
     for (settings, said) in [
         (&[("SMTP_HOST", "mail.example.com")][..], "SMTP_FROM"),
@@ -118,6 +76,24 @@ fn half_a_mail_server_is_refused_with_what_is_missing() {
             "SMTP_PASSWORD",
         ),
         (&[("SMTP_HOST", "mail.example.com"), ("SMTP_FROM", "r@example.com")][..], "APP_URL"),
+        (
+            &[
+                ("SMTP_HOST", "m.example.com"),
+                ("SMTP_FROM", "r@example.com"),
+                ("APP_URL", "https://p.example.com"),
+                ("SMTP_CA_FILE", "/nowhere"),
+            ][..],
+            "SMTP_CA_FILE is /nowhere",
+        ),
+        (
+            &[
+                ("SMTP_HOST", "m.example.com"),
+                ("SMTP_FROM", "r@example.com"),
+                ("APP_URL", "https://p.example.com"),
+                ("SMTP_CA_FILE", "/etc/hostname"),
+            ][..],
+            "SMTP_CA_FILE: There is no certificate",
+        ),
         (&[("SMTP_SECURITY", "maybe")][..], "starttls, tls or none"),
     ] {
         let said_so = refusal(&[&[("API_ADDR", "127.0.0.1:0")][..], settings].concat());

@@ -3,6 +3,8 @@
 
 mod faults;
 mod mail;
+#[path = "../../../e2e/mail/server.rs"]
+mod mailserver;
 mod programs;
 mod sftp;
 

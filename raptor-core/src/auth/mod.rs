@@ -1,7 +1,6 @@
 //! Signing in, and knowing who calls.
 
 mod passwords;
-#[cfg(feature = "mail")]
 mod reset;
 pub mod seal;
 pub mod service;
@@ -11,7 +10,7 @@ mod tokens;
 
 pub(crate) use passwords::Passwords;
 pub(crate) use session_cache::{SessionCache, session_cache};
-pub(crate) use throttle::Throttle;
+pub(crate) use throttle::Throttles;
 pub(crate) use tokens::Tokens;
 
 use crate::id::{SessionId, UserId};

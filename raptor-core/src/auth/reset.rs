@@ -2,18 +2,21 @@
 
 use super::{Origin, service::AuthService};
 use crate::{
-    Error, Raptor, Result,
+    Error, Result,
     activity::Activity,
     authz::{Actor, UserActor},
+    mail::{news, notices::ChangedBy, outbox, service::not_set_up},
     store,
-    users::{check_password, service::end_sessions},
+    users::{User, check_password, service::end_sessions},
 };
 use chrono::TimeDelta;
 use ring::digest;
 use std::sync::Arc;
 
-/// How long a link works.
+/// How long a link works after it was sent.
 const LIFETIME: TimeDelta = TimeDelta::hours(1);
+/// No user name and no address is longer, in bytes.
+const LOGIN_MAX: usize = 320;
 
 /// What a link is bound to: with another password it is worth nothing, so each works once; with another e-mail address too, so
 /// that an old mailbox opens nothing.
@@ -27,38 +30,30 @@ fn spent() -> Error {
 }
 
 impl AuthService<'_> {
-    /// Whether there is a mail server, which a reset needs.
-    #[must_use]
-    pub fn can_reset(&self) -> bool {
-        self.0.mail.is_some()
-    }
-
     /// Sends the user a link for a new password. Whether there is such a user is told by nothing, the time of the answer
-    /// included: everything happens after it.
+    /// included: it is looked up later, by whoever sends the mail. One account gets at most three links in an hour.
     ///
     /// # Errors
-    /// [`Error::Throttled`], [`Error::Conflict`] `no_mail` without a mail server.
-    pub fn request_reset(&self, login: &str, origin: &Origin) -> Result<()> {
-        if !self.can_reset() {
-            return Err(Error::conflict(
-                "no_mail",
-                "This Raptor sends no mail. Ask an administrator for a new password.",
-            ));
+    /// [`Error::Throttled`] by address, [`Error::Conflict`] `no_mail` without a mail server, [`Error::Invalid`] at `login`,
+    /// [`Error::Unavailable`] `mail_busy`.
+    pub async fn request_reset(&self, login: &str, origin: &Origin) -> Result<()> {
+        if self.0.post.is_none() {
+            return Err(not_set_up());
         }
-        self.0.throttle.attempt(login, origin.ip)?;
-        let (raptor, login) = (self.0.clone(), login.to_owned());
-        self.0.tasks.spawn(async move {
-            let stop = raptor.stop.clone();
-            tokio::select! {
-                () = stop.cancelled() => {}
-                sent = send(&raptor, &login) => {
-                    if let Err(error) = sent {
-                        tracing::warn!(%error, "a link for a new password was not sent");
-                    }
-                }
-            }
-        });
-        Ok(())
+        let login = login.trim();
+        if login.is_empty() || login.len() > LOGIN_MAX {
+            return Err(Error::invalid("login", "Give your user name or e-mail address."));
+        }
+        self.0.throttles.links.attempt(self.0, login, origin.ip).await?;
+        outbox::ask_for_link(self.0, login, origin.ip).await
+    }
+
+    /// A token for a link for `user`; none when they are gone.
+    pub(crate) async fn reset_token(&self, user: &User) -> Result<Option<String>> {
+        let hash = store::users::password_hash(&mut self.0.store.read().await?.conn(), user.id).await?;
+        let Some(hash) = hash else { return Ok(None) };
+        let until = self.0.clock.now() + LIFETIME;
+        self.0.tokens.sign_reset(user.id, &fingerprint(&hash, &user.email), until).map(Some)
     }
 
     /// Sets the password of the user to whom the link with this token was sent, and ends all their sessions.
@@ -92,28 +87,7 @@ impl AuthService<'_> {
         let activity =
             Activity::new(&raptor.clock, &actor, "account.password_reset").on("user", id, &user.username);
         store::activity::insert(&mut tx.conn(), &activity).await?;
+        news::password_changed(raptor, &mut tx, id, ChangedBy::Link, origin.ip).await?;
         tx.commit().await
     }
-}
-
-async fn send(raptor: &Raptor, login: &str) -> Result<()> {
-    let Some(mail) = &raptor.mail else { return Ok(()) };
-    let (user, hash) = {
-        let mut reader = raptor.store.read().await?;
-        let user = store::users::find_by_login(&mut reader.conn(), login).await?;
-        let Some(user) = user.filter(|user| !user.suspended) else { return Ok(()) };
-        let hash = store::users::password_hash(&mut reader.conn(), user.id).await?;
-        (user, hash.unwrap_or_default())
-    };
-    let token =
-        raptor.tokens.sign_reset(user.id, &fingerprint(&hash, &user.email), raptor.clock.now() + LIFETIME)?;
-    // Behind the hash sign, which browsers keep to themselves: no server's log has it.
-    let link = mail.link(&format!("/reset-password#{token}"));
-    let text = format!(
-        "Hello {},\n\nsomebody asked for a new Raptor password for this account. To choose one, open\n\n{link}\n\n\
-         The link works once, and for an hour. If it was not you, do nothing: your password stays as it is.\n",
-        user.username
-    );
-    mail.send(&user.email, "Choose a new Raptor password", text).await;
-    Ok(())
 }

@@ -6,6 +6,7 @@ use crate::{
     activity::Activity,
     authz::{Actor, UserActor},
     id::{SessionId, UserId},
+    mail::{news, notices::ChangedBy},
     store::{self, Change, Subject, Verb},
     users::{User, check_email, check_name, check_password, check_username, service::end_sessions},
 };
@@ -50,7 +51,7 @@ impl AuthService<'_> {
     /// [`Error::Unauthenticated`], [`Error::Throttled`].
     pub async fn sign_in(&self, login: &str, password: String, origin: Origin) -> Result<SignedIn> {
         let raptor = self.0;
-        raptor.throttle.attempt(login, origin.ip)?;
+        raptor.throttles.sign_ins.attempt(raptor, login, origin.ip).await?;
         let (user, hash) = {
             let mut reader = raptor.store.read().await?;
             let user = store::users::find_by_login(&mut reader.conn(), login).await?;
@@ -309,13 +310,14 @@ impl AuthService<'_> {
         }
         let mut tx = self.0.store.begin().await?;
         user.username = username;
-        user.email = email;
+        let old_email = std::mem::replace(&mut user.email, email);
         user.name = name;
         user.updated_at = self.0.clock.now();
         store::users::update_profile(&mut tx.conn(), &user).await?;
         let activity =
             Activity::new(&self.0.clock, actor, "account.updated").on("user", user.id, &user.username);
         store::activity::insert(&mut tx.conn(), &activity).await?;
+        news::email_changed(self.0, &mut tx, &user, &old_email, actor.ip()).await?;
         tx.emit(Change::new(Subject::User, Verb::Updated, user.id));
         tx.commit().await?;
         Ok(user)
@@ -339,13 +341,14 @@ impl AuthService<'_> {
             &user.username,
         );
         store::activity::insert(&mut tx.conn(), &activity).await?;
+        news::password_changed(self.0, &mut tx, user.user_id, ChangedBy::Owner, user.ip).await?;
         tx.commit().await
     }
 
     /// Checks that the actor knows their password.
     async fn prove(&self, actor: &Actor, password: String) -> Result<()> {
         let user = signed_in(actor)?;
-        self.0.throttle.attempt(&user.username, user.ip)?;
+        self.0.throttles.sign_ins.attempt(self.0, &user.username, user.ip).await?;
         let hash = store::users::password_hash(&mut self.0.store.read().await?.conn(), user.user_id).await?;
         if self.0.passwords.verify(password, hash).await? {
             return Ok(());

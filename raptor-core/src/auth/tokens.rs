@@ -77,10 +77,8 @@ struct LinkClaims {
     link: Link,
 }
 
-#[cfg(feature = "mail")]
 const RESET_AUDIENCE: &str = "raptor:password-reset";
 
-#[cfg(feature = "mail")]
 #[derive(Serialize, Deserialize)]
 struct ResetClaims {
     aud: String,
@@ -97,7 +95,6 @@ pub(crate) struct Tokens {
     link_encoding: EncodingKey,
     link_decoding: DecodingKey,
     link_validation: Validation,
-    #[cfg(feature = "mail")]
     reset: (EncodingKey, DecodingKey, Validation),
 }
 
@@ -115,7 +112,6 @@ impl Tokens {
         let mut link_validation = validation.clone();
         link_validation.set_audience(&[LINK_AUDIENCE]);
         link_validation.set_required_spec_claims(&["exp", "aud"]);
-        #[cfg(feature = "mail")]
         let reset = {
             let key = derive(secret, "raptor password resets v1")?;
             let mut validation = validation.clone();
@@ -123,7 +119,6 @@ impl Tokens {
             (EncodingKey::from_secret(&key), DecodingKey::from_secret(&key), validation)
         };
         Ok(Self {
-            #[cfg(feature = "mail")]
             reset,
             link_encoding: EncodingKey::from_secret(&link_key),
             link_decoding: DecodingKey::from_secret(&link_key),
@@ -166,7 +161,6 @@ impl Tokens {
     }
 
     /// A token for a new password of `user`, as long as their password has this fingerprint, before `until`.
-    #[cfg(feature = "mail")]
     pub(crate) fn sign_reset(&self, user: UserId, fingerprint: &str, until: DateTime<Utc>) -> Result<String> {
         let claims = ResetClaims {
             aud: RESET_AUDIENCE.into(),
@@ -178,7 +172,6 @@ impl Tokens {
     }
 
     /// Whose password a genuine token of ours may replace, and which one.
-    #[cfg(feature = "mail")]
     pub(crate) fn read_reset(&self, token: &str, now: DateTime<Utc>) -> Option<(UserId, String)> {
         let read = jsonwebtoken::decode::<ResetClaims>(token, &self.reset.1, &self.reset.2);
         let claims = read.ok()?.claims;

@@ -153,4 +153,9 @@ actions! {
 
     /// Read the audit trail of everybody.
     ReadActivity on () = Action::System(S::ActivityRead);
+
+    /// See whether mail is set up, and what became of mails.
+    ReadMail on () = Action::System(S::SettingsRead);
+    /// Send a message to oneself to try the mail server.
+    TestMail on () = Action::System(S::SettingsUpdate);
 }

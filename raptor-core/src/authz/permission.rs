@@ -80,6 +80,8 @@ permissions! {
         ContainersControl = "containers.control": "Start and stop any container and send commands to it",
         ContainersAccess = "containers.access": "Decide who has access to any container",
         ActivityRead = "activity.read": "See what everybody did",
+        SettingsRead = "settings.read": "See how this Raptor is set up, and what became of its mails",
+        SettingsUpdate = "settings.update": "Try how this Raptor is set up, by a test message",
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
         actions::{GrantAccess, ReadAccess, RevokeAccess, UpdateAccess},
     },
     id::UserId,
+    mail::news,
     store::{self, Change, Subject, Verb, containers::Access},
 };
 
@@ -99,6 +100,9 @@ impl ContainerService<'_> {
             store::users::find(&mut tx.conn(), user).await?.ok_or(Error::NotFound { what: "user" })?;
         let detail = serde_json::json!({ "user": named.username, "level": level });
         self.record(&mut tx, &actor, action, &container, detail).await?;
+        if present.is_none() {
+            news::access_granted(self.0, &mut tx, &actor, &container, &named).await?;
+        }
         tx.emit(Change::new(Subject::Access, Verb::Updated, id));
         tx.commit().await
     }

@@ -37,6 +37,8 @@ pub(crate) fn list_cache(feed: &Feed) -> Arc<ListCache> {
         | Subject::User
         | Subject::Daemon
         | Subject::Template => Concern::All,
-        Subject::Session | Subject::Role | Subject::Job | Subject::Registry => Concern::Nothing,
+        Subject::Session | Subject::Role | Subject::Job | Subject::Registry | Subject::Mail => {
+            Concern::Nothing
+        }
     })
 }

@@ -6,7 +6,7 @@ mod reports;
 pub use door::Door;
 
 use crate::{
-    Raptor, Result,
+    Error, Raptor, Result,
     activity::Activity,
     authz::{Actor, ContainerPermission, UserActor, policy::container_permissions},
     id::{ContainerId, DaemonId, UserId},
@@ -60,8 +60,9 @@ impl SftpService<'_> {
         };
         let key = match proof {
             SftpProof::Password { password } => {
-                if self.0.throttle.attempt(username, Some(ip)).is_err() {
-                    return Ok(None);
+                match self.0.throttles.sign_ins.attempt(self.0, username, Some(ip)).await {
+                    Err(Error::Throttled { .. }) => return Ok(None),
+                    attempted => attempted?,
                 }
                 let hash = match &user {
                     Some(user) => {

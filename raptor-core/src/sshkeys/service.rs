@@ -7,6 +7,7 @@ use crate::{
     auth::service::signed_in,
     authz::Actor,
     id::SshKeyId,
+    mail::news,
     store::{self, Change, Subject, Tx, Verb},
 };
 
@@ -53,6 +54,7 @@ impl SshKeyService<'_> {
         }
         store::ssh_keys::insert(&mut tx.conn(), &key).await?;
         self.record(&mut tx, actor, "account.ssh_key_added", &key).await?;
+        news::ssh_key_added(self.0, &mut tx, &key, user.ip).await?;
         tx.commit().await?;
         Ok(key)
     }

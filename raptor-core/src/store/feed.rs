@@ -41,6 +41,8 @@ pub enum Subject {
     Job,
     /// A login for a registry.
     Registry,
+    /// A mail.
+    Mail,
 }
 
 /// What happened to it.

@@ -5,9 +5,11 @@
 
 pub(crate) mod activity;
 pub(crate) mod allocations;
+pub(crate) mod attempts;
 pub(crate) mod containers;
 pub(crate) mod daemons;
 pub(crate) mod jobs;
+pub(crate) mod mails;
 pub(crate) mod registries;
 pub(crate) mod roles;
 pub(crate) mod sessions;

@@ -151,7 +151,6 @@ pub(crate) async fn set_password_hash(
 }
 
 /// Sets another password where the present one is still `old`. Tells whether it was.
-#[cfg(feature = "mail")]
 pub(crate) async fn replace_password_hash(
     c: &mut Conn<'_>,
     id: UserId,

@@ -9,6 +9,7 @@ use crate::{
         actions::{CreateUser, DeleteUser, ListUsers, ReadUser, UpdateUser},
     },
     id::UserId,
+    mail::{news, notices::ChangedBy},
     paging::{Page, PageRequest},
     roles::{Builtin, Role},
     store::{self, Change, Conn, Subject, Tx, Verb},
@@ -104,7 +105,7 @@ impl UserService<'_> {
             user.role_id = change.role_id;
         }
         user.username = check_username(&change.username)?;
-        user.email = check_email(&change.email)?;
+        let old_email = std::mem::replace(&mut user.email, check_email(&change.email)?);
         user.name = check_name(change.name)?;
         user.suspended = change.suspended;
         user.updated_at = self.0.clock.now();
@@ -117,6 +118,7 @@ impl UserService<'_> {
         }
         let detail = serde_json::json!({ "role": user.role_name, "suspended": user.suspended });
         self.record(&mut tx, &actor, "user.updated", &user, detail).await?;
+        news::email_changed(self.0, &mut tx, &user, &old_email, None).await?;
         tx.emit(Change::new(Subject::User, Verb::Updated, user.id));
         tx.commit().await?;
         Ok(user)
@@ -135,6 +137,7 @@ impl UserService<'_> {
         store::users::set_password_hash(&mut tx.conn(), user.id, &hash, self.0.clock.now()).await?;
         end_sessions(&mut tx, user.id, None).await?;
         self.record(&mut tx, &actor, "user.password_set", &user, serde_json::json!({})).await?;
+        news::password_changed(self.0, &mut tx, user.id, ChangedBy::Administrator, None).await?;
         tx.commit().await
     }
 

@@ -6,8 +6,15 @@ mod accounts;
 mod allocations;
 mod containers;
 mod links;
+#[cfg(feature = "mail")]
+mod mail;
+#[cfg(feature = "mail")]
+#[path = "../../../e2e/mail/server.rs"]
+mod mailserver;
 mod runtime;
 mod schema;
 mod sftp;
+#[cfg(feature = "mail")]
+mod smtp;
 mod templates;
 mod world;

@@ -1638,6 +1638,126 @@ export type LiveState = {
 };
 
 /**
+ * A mail and what became of it. What it said is not kept.
+ */
+export type Mail = {
+    /**
+     * Its id; sorts by time.
+     */
+    id: MailId;
+    /**
+     * What it is about: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
+     */
+    kind: string;
+    /**
+     * Where it goes, where that is known yet.
+     */
+    recipient?: string | null;
+    /**
+     * How often it was tried.
+     */
+    attempts: number;
+    /**
+     * When it was written down.
+     */
+    created_at: string;
+    /**
+     * When it is tried next, while it waits.
+     */
+    next_try_at?: string | null;
+    /**
+     * When the mail server took it.
+     */
+    sent_at?: string | null;
+    /**
+     * When it was given up.
+     */
+    given_up_at?: string | null;
+    /**
+     * Why it was not taken the last time.
+     */
+    last_error?: string | null;
+};
+
+/**
+ * A mail that is to be sent, or was.
+ */
+export type MailId = string;
+
+/**
+ * Mails.
+ */
+export type MailPage = {
+    /**
+     * What is on this page.
+     */
+    items: Array<Mail>;
+    /**
+     * The next page's `cursor`; null on the last page.
+     */
+    next?: string | null;
+    /**
+     * How many there are on all pages, where `with_total` asked for it.
+     */
+    total?: number | null;
+};
+
+/**
+ * The mail server, as far as it may be shown.
+ */
+export type MailServerInfo = {
+    /**
+     * Name, port and encryption: `smtp.example.com:587, STARTTLS`.
+     */
+    name: string;
+    /**
+     * Who mails are from.
+     */
+    sender: string;
+    /**
+     * What links in mails begin with.
+     */
+    panel_url: string;
+};
+
+/**
+ * Whether mail is set up, and what became of it.
+ */
+export type MailState = {
+    server?: MailServerInfo | null;
+    /**
+     * How many mails wait.
+     */
+    waiting: number;
+    /**
+     * How many were given up in the last 30 days.
+     */
+    given_up: number;
+    /**
+     * When the mail server last took one.
+     */
+    last_sent_at?: string | null;
+    /**
+     * Why one was not taken, unless one was taken since.
+     */
+    last_error?: string | null;
+    /**
+     * When that was.
+     */
+    last_error_at?: string | null;
+};
+
+/**
+ * A message that was sent to try the mail server.
+ */
+export type MailTest = {
+    /**
+     * The address that it was sent to: the caller's.
+     */
+    sent_to: string;
+};
+
+/**
  * A daemon's maintenance.
  */
 export type MaintenanceUpdate = {
@@ -1805,6 +1925,16 @@ export type NewUser = {
      * Its role, which must not hold more than the caller's.
      */
     role_id: RoleId;
+};
+
+/**
+ * Which mails the caller wants. Those about their account's own safety are always sent.
+ */
+export type Notices = {
+    /**
+     * When somebody gives them access to a container.
+     */
+    access: boolean;
 };
 
 /**
@@ -3228,6 +3358,168 @@ export type ListPermissionsResponses = {
 };
 
 export type ListPermissionsResponse = ListPermissionsResponses[keyof ListPermissionsResponses];
+
+export type GetMailStateData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/settings/mail';
+};
+
+export type GetMailStateErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetMailStateError = GetMailStateErrors[keyof GetMailStateErrors];
+
+export type GetMailStateResponses = {
+    /**
+     * Done
+     */
+    200: MailState;
+};
+
+export type GetMailStateResponse = GetMailStateResponses[keyof GetMailStateResponses];
+
+export type ListMailsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only those that wait or were given up.
+         */
+        unsent?: boolean;
+        /**
+         * Items on one page, 1 to 100; 50 unless given.
+         */
+        limit?: number;
+        /**
+         * `next` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Whether `total` is wanted.
+         */
+        with_total?: boolean;
+    };
+    url: '/api/v1/settings/mail/mails';
+};
+
+export type ListMailsErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListMailsError = ListMailsErrors[keyof ListMailsErrors];
+
+export type ListMailsResponses = {
+    /**
+     * Done
+     */
+    200: MailPage;
+};
+
+export type ListMailsResponse = ListMailsResponses[keyof ListMailsResponses];
+
+export type TestMailData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/settings/mail/test';
+};
+
+export type TestMailErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type TestMailError = TestMailErrors[keyof TestMailErrors];
+
+export type TestMailResponses = {
+    /**
+     * Done
+     */
+    200: MailTest;
+};
+
+export type TestMailResponse = TestMailResponses[keyof TestMailResponses];
+
+export type GetNoticesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/account/notices';
+};
+
+export type GetNoticesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetNoticesError = GetNoticesErrors[keyof GetNoticesErrors];
+
+export type GetNoticesResponses = {
+    /**
+     * Done
+     */
+    200: Notices;
+};
+
+export type GetNoticesResponse = GetNoticesResponses[keyof GetNoticesResponses];
+
+export type UpdateNoticesData = {
+    body: Notices;
+    path?: never;
+    query?: never;
+    url: '/api/v1/account/notices';
+};
+
+export type UpdateNoticesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type UpdateNoticesError = UpdateNoticesErrors[keyof UpdateNoticesErrors];
+
+export type UpdateNoticesResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type UpdateNoticesResponse = UpdateNoticesResponses[keyof UpdateNoticesResponses];
 
 export type SignInData = {
     body: SignIn;

@@ -1,0 +1,304 @@
+//! Sends what is to be sent, each until the carrier has taken it or it helps nobody any more.
+
+use super::{
+    Carrier, Message, NotSent,
+    notices::{Content, Envelope, PASSWORD_RESET},
+};
+use crate::{
+    Error, Raptor, Result,
+    activity::Activity,
+    authz::Actor,
+    id::{MailId, UserId},
+    store::{
+        self, Change, Heard, Subject, Tx, Verb,
+        mails::{New, Outgoing},
+    },
+    users::User,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+use tokio::sync::{Notify, Semaphore};
+
+/// How long a replica has for one message before another may take it.
+const LEASE: TimeDelta = TimeDelta::minutes(3);
+/// How long the carrier has for it: less than the lease, so that no two send the same one.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// How long Raptor's end waits for a message that is on its way.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// How often the table is looked at though nobody said that there is something.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Messages at the same time.
+const AT_ONCE: usize = 4;
+/// The first and the longest pause between two tries. Each is twice as long as the one before.
+const FIRST_PAUSE_S: i64 = 15;
+const MAX_PAUSE_S: i64 = 3_600;
+/// After so long a notice helps nobody any more. Mail servers give up after four or five days too (RFC 5321, 4.5.4.1).
+const GIVE_UP: TimeDelta = TimeDelta::days(4);
+/// And so long a link for a new password: whoever asked for it has asked for another one or somebody else.
+const GIVE_UP_LINK: TimeDelta = TimeDelta::hours(6);
+/// Links for a new password for one account in an hour, wherever they are asked for, so that nobody floods a mailbox.
+const LINKS_AN_HOUR: i64 = 3;
+/// The same for notices of one kind that others can cause.
+const NOTICES_AN_HOUR: i64 = 10;
+/// Mails that wait at most: of links, so that they leave room for notices, and of all.
+const LINKS_WAITING: i64 = 1_000;
+const WAITING: i64 = 10_000;
+/// How long it is known what became of a mail, and of how many at most.
+const KEPT: TimeDelta = TimeDelta::days(30);
+const KEPT_COUNT: i64 = 5_000;
+
+/// How mail is set up.
+#[derive(Clone)]
+pub(crate) struct Post {
+    pub(crate) carrier: Arc<dyn Carrier>,
+    /// Where people open the panel, without a slash at the end.
+    pub(crate) panel: String,
+}
+
+impl Post {
+    /// Hands a message over, and gives up a carrier that does not answer.
+    pub(super) async fn send(&self, message: &Message) -> Result<(), NotSent> {
+        let slow = |_| NotSent {
+            why: format!("The mail server {} did not answer in time.", self.carrier.name()),
+            for_good: false,
+        };
+        tokio::time::timeout(PATIENCE, self.carrier.send(message)).await.map_err(slow).flatten()
+    }
+}
+
+/// Writes down, with the change in `tx`, that `content` is to be said to the user at `address`. Nothing where mail is not set up.
+pub(crate) async fn notify(
+    raptor: &Raptor,
+    tx: &mut Tx,
+    (user, address): (UserId, &str),
+    content: Content,
+) -> Result<()> {
+    if raptor.post.is_none() {
+        return Ok(());
+    }
+    let now = raptor.clock.now();
+    // The change itself must not fail because too much is said about it.
+    if store::mails::waiting(&mut tx.conn(), None).await? >= WAITING {
+        tracing::warn!(kind = content.kind(), "too many mails wait, a notice is left out");
+        return Ok(());
+    }
+    let others_cause_it = matches!(content, Content::AccessGranted { .. });
+    if others_cause_it {
+        let since = now - TimeDelta::hours(1);
+        if store::mails::recent(&mut tx.conn(), user, content.kind(), since).await? >= NOTICES_AN_HOUR {
+            return Ok(());
+        }
+    }
+    enqueue(raptor, tx, Some((user, address)), &content, now + GIVE_UP).await
+}
+
+/// Writes down that somebody asked for a link. Whose account it is is found out by whoever sends it, so that neither the answer
+/// nor its time tells whether there is one.
+pub(crate) async fn ask_for_link(raptor: &Raptor, login: &str, ip: Option<IpAddr>) -> Result<()> {
+    let content = Content::PasswordReset { login: login.to_owned(), ip };
+    let mut tx = raptor.store.begin().await?;
+    if store::mails::waiting(&mut tx.conn(), Some(PASSWORD_RESET)).await? >= LINKS_WAITING {
+        return Err(Error::Unavailable {
+            code: "mail_busy",
+            message: "Too many mails wait to be sent. Try again in a few minutes.".into(),
+        });
+    }
+    enqueue(raptor, &mut tx, None, &content, raptor.clock.now() + GIVE_UP_LINK).await?;
+    tx.commit().await
+}
+
+async fn enqueue(
+    raptor: &Raptor,
+    tx: &mut Tx,
+    to: Option<(UserId, &str)>,
+    content: &Content,
+    expires_at: DateTime<Utc>,
+) -> Result<()> {
+    let id = MailId::generate();
+    let text = serde_json::to_string(content).map_err(Error::internal)?;
+    let sealed = raptor.sealer.seal(id.as_uuid().as_bytes(), &text)?;
+    let at = raptor.clock.now();
+    let new = New { id, kind: content.kind(), to, sealed, at, expires_at };
+    store::mails::insert(&mut tx.conn(), new).await?;
+    tx.emit(Change::new(Subject::Mail, Verb::Created, id));
+    Ok(())
+}
+
+/// Works until Raptor is shut down.
+pub(crate) async fn work(raptor: Raptor, post: Post) {
+    let wake = Arc::new(Notify::new());
+    let waker = wake.clone();
+    raptor.store.feed().hook(move |heard| {
+        let due = match heard {
+            Heard::Change(change) => (change.subject, change.verb) == (Subject::Mail, Verb::Created),
+            Heard::Gap => true,
+        };
+        if due {
+            waker.notify_one();
+        }
+    });
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    while !raptor.stop.is_cancelled() {
+        let Ok(turn) = turns.clone().acquire_owned().await else { return };
+        match claim(&raptor).await {
+            Ok(Some(outgoing)) => {
+                let (raptor, post) = (raptor.clone(), post.clone());
+                raptor.tasks.clone().spawn(async move {
+                    let farewell = async {
+                        raptor.stop.cancelled().await;
+                        tokio::time::sleep(FAREWELL).await;
+                    };
+                    // Cut off half-way, it is sent again after the lease.
+                    tokio::select! {
+                        () = farewell => {}
+                        () = carry_out(&raptor, &post, &outgoing) => {}
+                    }
+                    drop(turn);
+                });
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the mails to be sent can't be read"),
+        }
+        drop(turn);
+        tokio::select! {
+            () = raptor.stop.cancelled() => return,
+            () = wake.notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+async fn claim(raptor: &Raptor) -> Result<Option<Outgoing>> {
+    let now = raptor.clock.now();
+    let mut tx = raptor.store.begin().await?;
+    let outgoing = store::mails::claim(&mut tx.conn(), now, now + LEASE).await?;
+    tx.commit().await?;
+    Ok(outgoing)
+}
+
+async fn carry_out(raptor: &Raptor, post: &Post, outgoing: &Outgoing) {
+    let ended = match compose(raptor, post, outgoing).await {
+        Ok(Some(message)) => post.send(&message).await,
+        Ok(None) => return forget(raptor, outgoing).await,
+        // What the key does not open, it never will.
+        Err(error @ Error::Conflict { .. }) => Err(NotSent { why: error.to_string(), for_good: true }),
+        Err(error) => Err(NotSent { why: error.to_string(), for_good: false }),
+    };
+    if let Err(error) = settle(raptor, outgoing, ended).await {
+        tracing::warn!(%error, id = %outgoing.id, "a mail's end was not written down; it may be sent again");
+    }
+}
+
+async fn forget(raptor: &Raptor, outgoing: &Outgoing) {
+    let forgotten = async {
+        let mut tx = raptor.store.begin().await?;
+        store::mails::delete(&mut tx.conn(), outgoing.id).await?;
+        tx.commit().await
+    };
+    if let Err(error) = forgotten.await {
+        tracing::warn!(%error, id = %outgoing.id, "a mail to nobody was not forgotten yet");
+    }
+}
+
+async fn settle(raptor: &Raptor, outgoing: &Outgoing, ended: Result<(), NotSent>) -> Result<()> {
+    let now = raptor.clock.now();
+    let mut tx = raptor.store.begin().await?;
+    match ended {
+        Ok(()) => store::mails::sent(&mut tx.conn(), outgoing.id, now).await?,
+        Err(NotSent { why, for_good }) => {
+            let next = now + pause(outgoing.attempts);
+            if for_good || next >= outgoing.expires_at {
+                tracing::warn!(why, id = %outgoing.id, "a mail is given up");
+                store::mails::give_up(&mut tx.conn(), outgoing.id, now, &why).await?;
+            } else {
+                tracing::warn!(why, id = %outgoing.id, attempts = outgoing.attempts, "a mail has to wait");
+                store::mails::postpone(&mut tx.conn(), outgoing, next, &why).await?;
+            }
+        }
+    }
+    tx.emit(Change::new(Subject::Mail, Verb::Updated, outgoing.id));
+    tx.commit().await
+}
+
+fn pause(attempts: i64) -> TimeDelta {
+    let doublings = u32::try_from(attempts.clamp(1, 16) - 1).unwrap_or(0);
+    TimeDelta::seconds(FIRST_PAUSE_S.saturating_mul(2_i64.saturating_pow(doublings)).min(MAX_PAUSE_S))
+}
+
+/// The message, or none where nothing is to be sent.
+async fn compose(raptor: &Raptor, post: &Post, outgoing: &Outgoing) -> Result<Option<Message>> {
+    let text = raptor.sealer.open(outgoing.id.as_uuid().as_bytes(), &outgoing.sealed)?;
+    let content = serde_json::from_str(&text).map_err(|_| {
+        Error::conflict(
+            "unknown_mail",
+            "Another version of Raptor wrote this mail, and this one can't read it.",
+        )
+    })?;
+    let envelope = |to| Envelope { id: outgoing.id, to, panel: &post.panel, at: outgoing.created_at };
+    if let Content::PasswordReset { login, ip } = &content {
+        let Some(user) = whose(raptor, outgoing, login, *ip).await? else { return Ok(None) };
+        let token = raptor.auth().reset_token(&user).await?;
+        return Ok(token.map(|token| envelope(&user.email).password_reset(&user.username, &token, *ip)));
+    }
+    Ok(outgoing.recipient.as_deref().and_then(|to| envelope(to).notice(&content)))
+}
+
+/// To whom a link goes: to the one who is called so, unless they got enough of them. Who it is is found out once.
+async fn whose(
+    raptor: &Raptor,
+    outgoing: &Outgoing,
+    login: &str,
+    ip: Option<IpAddr>,
+) -> Result<Option<User>> {
+    let mut tx = raptor.store.begin().await?;
+    let user = match outgoing.user_id {
+        Some(id) => store::users::find(&mut tx.conn(), id).await?,
+        None => store::users::find_by_login(&mut tx.conn(), login).await?,
+    };
+    let Some(user) = user.filter(|user| !user.suspended) else { return Ok(None) };
+    if outgoing.user_id.is_none() {
+        // Whoever else sends this account a link waits: the count below stays true until the end.
+        store::users::lock(&mut tx.conn(), user.id).await?;
+        let since = raptor.clock.now() - TimeDelta::hours(1);
+        if store::mails::recent(&mut tx.conn(), user.id, PASSWORD_RESET, since).await? >= LINKS_AN_HOUR {
+            return Ok(None);
+        }
+        let mut activity = Activity::new(&raptor.clock, &Actor::System, "account.password_reset_asked").on(
+            "user",
+            user.id,
+            &user.username,
+        );
+        activity.ip = ip;
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+    }
+    store::mails::address(&mut tx.conn(), outgoing.id, user.id, &user.email).await?;
+    tx.commit().await?;
+    Ok(Some(user))
+}
+
+/// Gives up what is too old and forgets what became of mails of long ago.
+pub(crate) async fn sweep(raptor: &Raptor, tx: &mut Tx) -> Result<()> {
+    let now = raptor.clock.now();
+    store::mails::expire(&mut tx.conn(), now).await?;
+    store::mails::prune(&mut tx.conn(), now - KEPT, KEPT_COUNT).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_from_seconds_to_an_hour_and_fill_days() {
+        let pauses: Vec<i64> = (1..=100).map(|attempt| pause(attempt).num_seconds()).collect();
+        assert_eq!(pauses[..4], [15, 30, 60, 120]);
+        assert!(pauses.iter().all(|pause| *pause <= 3_600));
+        let tries = (1..).scan(0, |at, n| {
+            *at += pause(n).num_seconds();
+            Some(*at)
+        });
+        let tries = tries.take_while(|at| *at < GIVE_UP.num_seconds()).count();
+        assert!((90..120).contains(&tries), "{tries}");
+        assert_eq!(pause(i64::MAX).num_seconds(), 3_600);
+    }
+}

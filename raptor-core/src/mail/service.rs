@@ -1,0 +1,168 @@
+//! What administrators see and do with mail, and which of it users want.
+
+use super::{
+    notices::{Envelope, TEST},
+    outbox::Post,
+};
+use crate::{
+    Error, Raptor, Result,
+    activity::Activity,
+    auth::service::signed_in,
+    authz::{
+        Actor, Permit,
+        actions::{ReadMail, TestMail},
+    },
+    id::MailId,
+    paging::{Page, PageRequest},
+    store::{self, Change, Subject, Verb},
+};
+use chrono::{DateTime, Utc};
+
+/// A mail and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// Its id.
+    pub id: MailId,
+    /// What it is about: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
+    pub kind: String,
+    /// Where it goes, where that is known yet.
+    pub recipient: Option<String>,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When it was written down.
+    pub created_at: DateTime<Utc>,
+    /// When it is tried next, while it waits.
+    pub next_try_at: Option<DateTime<Utc>>,
+    /// When the mail server took it.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When it was given up.
+    pub given_up_at: Option<DateTime<Utc>>,
+    /// Why it was not taken the last time.
+    pub last_error: Option<String>,
+}
+
+/// What became of all mails of the last 30 days.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailCounts {
+    /// How many wait.
+    pub waiting: i64,
+    /// How many were given up.
+    pub given_up: i64,
+    /// When the mail server last took one.
+    pub last_sent_at: Option<DateTime<Utc>>,
+    /// Why one was not taken, and when, unless one was taken since.
+    pub last_error: Option<(DateTime<Utc>, String)>,
+}
+
+/// The mail server, as far as it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailServer {
+    /// As in [`super::Carrier::name`].
+    pub name: String,
+    /// Who mails are from.
+    pub sender: String,
+    /// What links in mails begin with.
+    pub panel: String,
+}
+
+/// The operations.
+pub struct MailService<'r>(pub(crate) &'r Raptor);
+
+impl MailService<'_> {
+    /// Whether mail is set up.
+    #[must_use]
+    pub fn is_set_up(&self) -> bool {
+        self.0.post.is_some()
+    }
+
+    /// The mail server, if one is set up, and what became of the mails.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn state(&self, permit: Permit<ReadMail>) -> Result<(Option<MailServer>, MailCounts)> {
+        let _ = permit.consume();
+        let server = self.0.post.as_ref().map(|Post { carrier, panel }| MailServer {
+            name: carrier.name(),
+            sender: carrier.sender(),
+            panel: panel.clone(),
+        });
+        Ok((server, store::mails::counts(&mut self.0.store.read().await?.conn()).await?))
+    }
+
+    /// The mails of the last 30 days, the newest first; `only_unsent` leaves out those that were taken.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a cursor of another list.
+    pub async fn list(
+        &self,
+        permit: Permit<ReadMail>,
+        only_unsent: bool,
+        page: &PageRequest,
+    ) -> Result<Page<Mail>> {
+        let _ = permit.consume();
+        store::mails::list(&mut self.0.store.read().await?.conn(), only_unsent, page).await
+    }
+
+    /// Sends a message to the actor's own address now, and gives that address.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `no_mail`, [`Error::Unavailable`] `mail_failed` with what the mail server says, [`Error::Throttled`].
+    pub async fn test(&self, permit: Permit<TestMail>) -> Result<String> {
+        let (actor, ()) = permit.consume();
+        let raptor = self.0;
+        let post = raptor.post.as_ref().ok_or_else(|| {
+            Error::conflict(
+                "no_mail",
+                "This Raptor sends no mail. SMTP_HOST, SMTP_FROM and APP_URL are needed for that.",
+            )
+        })?;
+        let user = raptor.auth().account(&actor).await?;
+        raptor.throttles.tests.attempt(raptor, &user.username, actor.ip()).await?;
+        let (id, at) = (MailId::generate(), raptor.clock.now());
+        let message = Envelope { id, to: &user.email, panel: &post.panel, at }.test();
+        let error = post.send(&message).await.err().map(|error| error.to_string());
+
+        let activity = Activity::new(&raptor.clock, &actor, "settings.mail_tested")
+            .on("user", user.id, &user.username)
+            .with(serde_json::json!({ "sent": error.is_none() }));
+        let mut tx = raptor.store.begin().await?;
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        let (now, to) = (raptor.clock.now(), (user.id, user.email.as_str()));
+        store::mails::insert_ended(&mut tx.conn(), (id, TEST), to, error.as_deref(), now).await?;
+        tx.emit(Change::new(Subject::Mail, Verb::Updated, id));
+        tx.commit().await?;
+        match error {
+            None => Ok(user.email),
+            Some(message) => Err(Error::Unavailable { code: "mail_failed", message }),
+        }
+    }
+
+    /// Whether the actor is told when somebody gives them access to a container.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for an actor that is no user.
+    pub async fn access_notices(&self, actor: &Actor) -> Result<bool> {
+        let user = signed_in(actor)?;
+        store::mails::wants_access_notices(&mut self.0.store.read().await?.conn(), user.user_id).await
+    }
+
+    /// Decides it. Notices about the account's own safety are always sent.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for an actor that is no user.
+    pub async fn set_access_notices(&self, actor: &Actor, wants: bool) -> Result<()> {
+        let user = signed_in(actor)?;
+        let mut tx = self.0.store.begin().await?;
+        store::mails::set_access_notices(&mut tx.conn(), user.user_id, wants).await?;
+        let activity = Activity::new(&self.0.clock, actor, "account.notices_changed")
+            .on("user", user.user_id, &user.username)
+            .with(serde_json::json!({ "access": wants }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.commit().await
+    }
+}
+
+/// What is said to somebody who forgot their password where there is no mail.
+pub(crate) fn not_set_up() -> Error {
+    Error::conflict("no_mail", "This Raptor sends no mail. Ask an administrator for a new password.")
+}

@@ -1,0 +1,234 @@
+//! Mail through an SMTP server (RFC 5321), over lettre.
+
+use super::{Carrier, Message, NotSent};
+use crate::{Error, Result};
+use async_trait::async_trait;
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
+    message::{
+        Body, Mailbox, MultiPart, SinglePart,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+    },
+    transport::smtp::{
+        authentication::Credentials,
+        client::{Certificate, Tls, TlsParameters},
+    },
+};
+use std::{error::Error as _, fmt, time::Duration};
+
+/// How long the server may take for one step.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest line that needs no encoding, in bytes (RFC 5322, 2.1.1).
+const LINE_MAX: usize = 998;
+
+/// How the connection to the server is kept private.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Begun in the clear, encrypted before anything is said; a server that can't is refused (RFC 3207). Port 587.
+    StartTls,
+    /// Encrypted from the first byte (RFC 8314). Port 465.
+    Tls,
+    /// Not at all: for a server on this very machine. Port 25.
+    None,
+}
+
+impl Security {
+    /// The port that is usual for it.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::StartTls => 587,
+            Self::Tls => 465,
+            Self::None => 25,
+        }
+    }
+}
+
+impl fmt::Display for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::StartTls => "STARTTLS",
+            Self::Tls => "TLS",
+            Self::None => "not encrypted",
+        })
+    }
+}
+
+/// Which server, and as whom.
+#[derive(Clone)]
+pub struct SmtpSettings {
+    /// Its name, which its certificate must have, or its address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is kept private.
+    pub security: Security,
+    /// Certificates in PEM of those who may sign the server's, beside those whom this machine trusts.
+    pub authorities: Option<Vec<u8>>,
+    /// User name and password, where the server asks for them.
+    pub login: Option<(String, String)>,
+    /// The sender: `raptor@example.com` or `Raptor <raptor@example.com>`.
+    pub from: String,
+}
+
+/// An SMTP server as the carrier. Connections are kept for a while.
+pub struct Smtp {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    host: String,
+    security: Security,
+}
+
+/// Checks the address of a sender.
+///
+/// # Errors
+/// [`Error::Invalid`] at `SMTP_FROM`.
+pub fn check_from(from: &str) -> Result<()> {
+    mailbox(from).map(drop)
+}
+
+fn mailbox(from: &str) -> Result<Mailbox> {
+    from.parse().map_err(|_| {
+        Error::invalid("SMTP_FROM", "Use an address like raptor@example.com or Raptor <raptor@example.com>.")
+    })
+}
+
+fn authorities(pem: &[u8]) -> Result<Certificate> {
+    let wrong = || {
+        Error::invalid(
+            "SMTP_CA_FILE",
+            "There is no certificate in this file that can be read. It has to hold one or more in PEM.",
+        )
+    };
+    // A file without any is no error to the parser.
+    let any = String::from_utf8_lossy(pem).contains("-----BEGIN CERTIFICATE-----");
+    Certificate::from_pem(pem).ok().filter(|_| any).ok_or_else(wrong)
+}
+
+impl Smtp {
+    /// Prepares to reach the server. Nothing is sent yet. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `SMTP_FROM`, `SMTP_HOST` or `SMTP_CA_FILE`.
+    pub fn new(settings: SmtpSettings) -> Result<Self> {
+        let SmtpSettings { host, port, security, authorities: pem, login, from } = settings;
+        let from = mailbox(&from)?;
+        let mut tls = TlsParameters::builder(host.clone());
+        if let Some(pem) = &pem {
+            tls = tls.add_root_certificate(authorities(pem)?);
+        }
+        let tls = || {
+            let field = if pem.is_some() { "SMTP_CA_FILE" } else { "SMTP_HOST" };
+            tls.build().map_err(|error| Error::invalid(field, format!("It can't be used: {error}.")))
+        };
+        let tls = match security {
+            Security::StartTls => Tls::Required(tls()?),
+            Security::Tls => Tls::Wrapper(tls()?),
+            Security::None => Tls::None,
+        };
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host)
+            .port(port)
+            .tls(tls)
+            .timeout(Some(PATIENCE));
+        if let Some((user, password)) = login {
+            builder = builder.credentials(Credentials::new(user, password));
+        }
+        Ok(Self { transport: builder.build(), from, host: format!("{host}:{port}"), security })
+    }
+
+    fn letter(&self, message: &Message) -> Result<lettre::Message, NotSent> {
+        let unfit = |why: String| NotSent { why, for_good: true };
+        let to = message.to.parse().map_err(|_| unfit(format!("No mail can be sent to {}.", message.to)))?;
+        let host = self.from.email.domain();
+        // RFC 3834: keeps programs from answering it.
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+        lettre::Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(message.subject.clone())
+            .message_id(Some(format!("<{}@{host}>", message.id)))
+            .raw_header(HeaderValue::new(automatic, "auto-generated".into()))
+            .multipart(
+                MultiPart::alternative()
+                    .singlepart(
+                        SinglePart::builder().header(ContentType::TEXT_PLAIN).body(plain(&message.text)),
+                    )
+                    .singlepart(SinglePart::html(message.html.clone())),
+            )
+            .map_err(|error| unfit(format!("This mail can't be written: {error}.")))
+    }
+
+    fn refused(&self, error: &lettre::transport::smtp::Error) -> NotSent {
+        let host = &self.host;
+        // lettre's own words end with those of the server or the system, which is what the administrator needs.
+        let cause = error.source().map_or_else(|| error.to_string(), innermost);
+        let code = error.status().map(u16::from);
+        let why = match code {
+            Some(code @ (530 | 534 | 535 | 538)) => format!(
+                "The mail server {host} refused the login: {code} {cause}. Check SMTP_USERNAME and SMTP_PASSWORD."
+            ),
+            Some(code) => format!("The mail server {host} refused: {code} {cause}"),
+            None if error.is_timeout() => format!("The mail server {host} did not answer in time."),
+            None => match certificate_problem(&cause) {
+                Some(what) => format!("The mail server {host} can't be trusted: {what}"),
+                None => format!("The mail server {host} can't be used: {cause}"),
+            },
+        };
+        NotSent { why, for_good: code.is_some_and(is_about_the_receiver) }
+    }
+}
+
+/// Whether a refusal with this code would come again (RFC 5321, 4.2.3). One of the login or the server itself is mended by the
+/// administrator, and the mail goes then.
+const fn is_about_the_receiver(code: u16) -> bool {
+    matches!(code, 550..=553)
+}
+
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
+}
+
+/// What is wrong with the server's certificate, with what mends it, in the words of rustls' `CertificateError`.
+fn certificate_problem(cause: &str) -> Option<String> {
+    let (_, problem) = cause.split_once("invalid peer certificate: ")?;
+    let (what, mends) = if problem.contains("UnknownIssuer") || problem.contains("CaUsedAsEndEntity") {
+        (
+            "its certificate is self-signed or signed by somebody unknown",
+            "Set SMTP_CA_FILE to the certificate of whoever signed it",
+        )
+    } else if problem.contains("not valid for name") || problem.contains("NotValidForName") {
+        ("its certificate has another name", "Set SMTP_HOST to the name in the certificate")
+    } else if problem.to_lowercase().contains("expired") {
+        ("its certificate has expired", "It has to be renewed there")
+    } else {
+        ("its certificate is not valid", "It has to be mended there")
+    };
+    Some(format!("{what} ({problem}). {mends}."))
+}
+
+/// As it is where it may be: lettre would fold long lines, and so links, which somebody who reads the raw text can't use then.
+fn plain(text: &str) -> Body {
+    let fits =
+        text.is_ascii() && !text.contains(['\r', '\0']) && text.lines().all(|line| line.len() <= LINE_MAX);
+    if fits {
+        let text = text.replace('\n', "\r\n").into_bytes();
+        return Body::dangerous_pre_encoded(text, ContentTransferEncoding::SevenBit);
+    }
+    Body::new(text.to_owned())
+}
+
+#[async_trait]
+impl Carrier for Smtp {
+    async fn send(&self, message: &Message) -> Result<(), NotSent> {
+        let letter = self.letter(message)?;
+        self.transport.send(letter).await.map(drop).map_err(|error| self.refused(&error))
+    }
+
+    fn name(&self) -> String {
+        format!("{}, {}", self.host, self.security)
+    }
+
+    fn sender(&self) -> String {
+        self.from.to_string()
+    }
+}

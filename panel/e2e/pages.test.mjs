@@ -35,6 +35,7 @@ before(async () => {
     '/users',
     '/roles',
     '/activity',
+    '/mail',
     '/account'
   ];
 });

@@ -106,7 +106,7 @@ test('what may not be changed is shown with the reason, what may not be opened i
   await page.goto(`${world.base}/containers/${id}/files`);
   await page.getByRole('checkbox', { name: 'Select all' }).waitFor();
   for (const name of ['Upload', 'New file', 'New folder']) assert.equal(await page.getByRole('button', { name, exact: true }).count(), 0, name);
-  for (const path of ['/users', '/roles', '/daemons', '/templates', '/activity', '/containers/new']) {
+  for (const path of ['/users', '/roles', '/daemons', '/templates', '/activity', '/mail', '/containers/new']) {
     await page.goto(world.base + path);
     await page.getByRole('heading', { name: 'You may not open this page' }).waitFor();
   }

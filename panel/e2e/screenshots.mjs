@@ -55,6 +55,7 @@ for (const theme of ['light', 'dark']) {
       'user-new': '/users?create',
       roles: '/roles',
       activity: '/activity',
+      mail: '/mail',
       account: '/account',
       console: `/containers/${container?.id}`,
       files: `/containers/${container?.id}/files`,

@@ -2,6 +2,7 @@
 import Activity from '@lucide/svelte/icons/activity';
 import Box from '@lucide/svelte/icons/box';
 import FileStack from '@lucide/svelte/icons/file-stack';
+import MailIcon from '@lucide/svelte/icons/mail';
 import Server from '@lucide/svelte/icons/server';
 import ShieldCheck from '@lucide/svelte/icons/shield-check';
 import UserRound from '@lucide/svelte/icons/user-round';
@@ -25,7 +26,8 @@ const SYSTEM: Place[] = [
   { path: '/templates', title: 'Templates', icon: FileStack, permission: 'templates.read' },
   { path: '/users', title: 'Users', icon: Users, permission: 'users.read' },
   { path: '/roles', title: 'Roles', icon: ShieldCheck, permission: 'roles.read' },
-  { path: '/activity', title: 'Activity', icon: Activity, permission: 'activity.read' }
+  { path: '/activity', title: 'Activity', icon: Activity, permission: 'activity.read' },
+  { path: '/mail', title: 'Mail', icon: MailIcon, permission: 'settings.read' }
 ];
 export const ACCOUNT: Place = { path: '/account', title: 'Your account', icon: UserRound };
 

@@ -255,3 +255,35 @@ async fn signing_out_on_one_replica_ends_the_session_on_the_other() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn replicas_count_attempts_together_and_the_owner_elsewhere_is_let_in() {
+    on_both(|world| async move {
+        world.user("steve", Builtin::User).await;
+        let postgres = world.raptor.store().is_postgres();
+        let other = if postgres {
+            World::replica(&world.url, &world.clock, &world.hosts).await
+        } else {
+            world.raptor.clone()
+        };
+        let from = |last: u8| Origin { ip: Some([192, 0, 2, last].into()), user_agent: None };
+        for n in 0..10 {
+            let raptor = if n % 2 == 0 { &world.raptor } else { &other };
+            let refused = raptor.auth().sign_in("Steve", "wrong".into(), from(1)).await.err().unwrap();
+            assert_eq!(refused.code(), "unauthenticated");
+        }
+        for raptor in [&world.raptor, &other] {
+            let refused = raptor.auth().sign_in("steve", PASSWORD.into(), from(1)).await.err().unwrap();
+            let Error::Throttled { retry_after } = refused else { panic!("{refused}") };
+            assert!((1..=6).contains(&retry_after.as_secs().max(1)), "{retry_after:?}");
+            raptor.auth().sign_in("steve", PASSWORD.into(), from(2)).await.unwrap();
+        }
+        if postgres {
+            world.clock.advance(chrono::TimeDelta::seconds(6));
+            other.auth().sign_in("steve", PASSWORD.into(), from(1)).await.unwrap();
+        }
+        other.shutdown().await;
+        world.raptor.shutdown().await;
+    })
+    .await;
+}

@@ -1,7 +1,6 @@
 //! Configuration from flags, environment and `.env`, checked before anything starts.
 
 pub mod mail;
-mod refusal;
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
@@ -232,13 +231,15 @@ fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "use addresses or networks like 10.0.0.0/8".into())
 }
 
+/// Settings whose values are never shown.
+const SECRETS: &[&str] = &["APP_KEY", "JWT_SECRET", "ADMIN_PASSWORD", "DATABASE_URL", "SMTP_PASSWORD"];
+
 /// Reads `.env` of the working folder, then flags and environment.
 ///
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    refusal::dotenv()?;
-    Cli::try_parse().map_err(refusal::of)
+    raptor_config::read(SECRETS)
 }
 
 #[cfg(test)]
@@ -246,7 +247,8 @@ mod tests {
     use super::*;
 
     fn parse(args: &[&str]) -> Result<Cli, String> {
-        Cli::try_parse_from([&["raptor-api"], args].concat()).map_err(|error| refusal::of(error).to_string())
+        Cli::try_parse_from([&["raptor-api"], args].concat())
+            .map_err(|error| raptor_config::refusal(error, SECRETS).to_string())
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Configuration from flags, environment and `.env`, checked before anything starts.
 
-mod refusal;
-
 use clap::{Args, Parser, Subcommand};
 use raptor_node_lib::Pool;
 use std::{
@@ -136,13 +134,15 @@ fn folder(text: &str) -> Result<PathBuf, String> {
     if path.is_absolute() { Ok(path) } else { Err("use absolute paths".into()) }
 }
 
+/// Settings whose values are never shown.
+const SECRETS: &[&str] = &["DAEMON_API_KEY"];
+
 /// Reads `.env` of the working folder, then flags and environment.
 ///
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    refusal::dotenv()?;
-    Cli::try_parse().map_err(refusal::of)
+    raptor_config::read(SECRETS)
 }
 
 #[cfg(test)]
@@ -150,7 +150,11 @@ mod tests {
     use super::*;
 
     fn refused(args: &[&str]) -> String {
-        refusal::of(Cli::try_parse_from([&["raptor-daemon"], args].concat()).err().unwrap()).to_string()
+        raptor_config::refusal(
+            Cli::try_parse_from([&["raptor-daemon"], args].concat()).err().unwrap(),
+            SECRETS,
+        )
+        .to_string()
     }
 
     #[test]

@@ -165,7 +165,7 @@ mod tests {
 
     fn settings(args: &[&str]) -> Result<Option<SmtpSettings>, String> {
         let cli = Cli::try_parse_from([&["raptor-api"], args].concat())
-            .map_err(|error| super::super::refusal::of(error).to_string())?;
+            .map_err(|error| raptor_config::refusal(error, super::super::SECRETS).to_string())?;
         let config = cli.config;
         let settings = config.smtp.settings(&config.app_url).map_err(|error| error.to_string())?;
         Ok(settings.map(|(settings, _)| settings))

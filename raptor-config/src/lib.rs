@@ -1,15 +1,23 @@
-//! What is wrong with the configuration, in one sentence and without its secrets.
+//! Reads the configuration of a program from flags, environment and `.env`, and says what is wrong with it in one sentence and
+//! without its secrets. Both of Raptor's programs do it by this.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::{error::Error, fs};
 
-const SECRETS: &[&str] = &["DAEMON_API_KEY"];
+/// Reads `.env` of the working folder, then flags and environment.
+///
+/// # Errors
+/// One sentence that names the line of `.env`, or the value and what is allowed. Those named in `secrets` are not shown.
+pub fn read<C: clap::Parser>(secrets: &[&str]) -> anyhow::Result<C> {
+    dotenv()?;
+    C::try_parse().map_err(|error| refusal(error, secrets))
+}
 
 /// Reads `.env` of the working folder into the environment, which wins where both name a value.
 ///
 /// # Errors
 /// When it is there and can't be read, with the line.
-pub(super) fn dotenv() -> anyhow::Result<()> {
+fn dotenv() -> anyhow::Result<()> {
     match dotenvy::from_path(".env") {
         Ok(()) => Ok(()),
         Err(error) if error.not_found() => Ok(()),
@@ -28,9 +36,10 @@ fn unreadable(wrong: &str) -> anyhow::Error {
     )
 }
 
-/// `error` as one sentence: the name, the value unless it is a secret, and what is allowed. Help and version are printed and
-/// end the process, as clap does it.
-pub(super) fn of(error: clap::Error) -> anyhow::Error {
+/// `error` as one sentence: the name, the value unless its name is one of `secrets`, and what is allowed. Help and version are
+/// printed and end the process, as clap does it.
+#[must_use]
+pub fn refusal(error: clap::Error, secrets: &[&str]) -> anyhow::Error {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         error.exit();
     }
@@ -45,7 +54,7 @@ pub(super) fn of(error: clap::Error) -> anyhow::Error {
         return anyhow::anyhow!("{}", error.to_string().trim().trim_start_matches("error: "));
     };
     let name = argument.split(['<', '>']).nth(1).unwrap_or(argument);
-    let shown = if SECRETS.contains(&name) { "not valid".to_owned() } else { format!("{value:?}") };
+    let shown = if secrets.contains(&name) { "not valid".to_owned() } else { format!("{value:?}") };
     anyhow::anyhow!("{name} is {shown}: {}.", allowed.to_string().trim_end_matches('.'))
 }
 
@@ -56,6 +65,6 @@ mod tests {
     #[test]
     fn an_unknown_flag_is_named() {
         let error = clap::Command::new("raptor").try_get_matches_from(["raptor", "--colour"]).unwrap_err();
-        assert!(of(error).to_string().contains("--colour"));
+        assert!(refusal(error, &[]).to_string().contains("--colour"));
     }
 }

@@ -1,4 +1,4 @@
-//! A burst of console lines, against `docker logs -f` of the same container.
+//! A burst of console lines to one and to many viewers, against as many `docker logs -f` of the same container.
 
 use crate::{
     Setting,
@@ -7,7 +7,7 @@ use crate::{
     wrk::median,
 };
 use anyhow::{Context, bail, ensure};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::BoxStream};
 use serde_json::{Value, json};
 use std::{
     process::{Command, Stdio},
@@ -15,49 +15,84 @@ use std::{
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-const LINES: u32 = 100_000;
 const ROUNDS: usize = 3;
+/// At the same time, and what is promised for so many.
+const VIEWERS: [(usize, Target); 3] = [(1, Target::AtLeast(1.0)), (10, Target::Known), (100, Target::Known)];
+/// A viewer that gets nothing for so long has been left out.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Prints about 75 bytes a line, as fast as it can, then waits to be told to end.
-const FLOOD: &str = "/bin/busybox awk 'BEGIN { for (i = 1; i <= 100000; i++) printf \"line %06d of a burst that is as long as what game servers print at times\\n\", i }'; /bin/busybox sleep 600";
+fn flood(lines: u32) -> String {
+    format!(
+        "/bin/busybox awk 'BEGIN {{ for (i = 1; i <= {lines}; i++) printf \"line %06d of a burst that is as long as what game servers print at times\\n\", i }}'; /bin/busybox sleep 600"
+    )
+}
 
 /// Runs the suite.
 pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let database = fresh_postgres(setting).await?;
     let api = Api::start(setting, Some(&database), 4).await?;
     let daemon = Daemon::start(setting, &api).await?;
-    let startup = format!("/bin/sh -c '{}'", FLOOD.replace('\'', "'\\''"));
+    let lines = setting.lines;
+    let startup = format!("/bin/sh -c '{}'", flood(lines).replace('\'', "'\\''"));
     let flood = template(&api, &startup).await?;
     let id = container(&api, "Flood", &flood, &daemon.id).await?;
-    let (mut ours, mut reference) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        ours.push(through_raptor(&api, &id).await?);
-        reference.push(through_docker(&id).await?);
-        api.post(&format!("/containers/{id}/power"), json!({ "action": "kill" })).await?;
-        phase(&api, &id, "offline").await?;
+    for (viewers, target) in VIEWERS {
+        let (mut ours, mut reference) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            ours.push(through_raptor(&api, &id, lines, viewers).await?);
+            reference.push(through_docker(&id, lines, viewers).await?);
+            api.post(&format!("/containers/{id}/power"), json!({ "action": "kill" })).await?;
+            phase(&api, &id, "offline").await?;
+        }
+        let who = if viewers == 1 {
+            "one viewer".into()
+        } else {
+            format!("{viewers} viewers, all of them to each")
+        };
+        report.add(Row {
+            what: format!("{lines} console lines to {who}"),
+            unit: "lines/s",
+            ours: median(ours),
+            reference: Some((median(reference), "docker logs -f")),
+            target,
+        });
     }
     api.delete(&format!("/containers/{id}")).await?;
-    report.add(Row {
-        what: format!("{LINES} console lines to one viewer"),
-        unit: "lines/s",
-        ours: median(ours),
-        reference: Some((median(reference), "docker logs -f")),
-        target: Target::AtLeast(1.0),
-    });
     Ok(())
 }
 
-fn rate(took: Duration) -> f64 {
-    f64::from(LINES) / took.as_secs_f64()
+/// When a viewer had its first line and its last.
+type Span = (Instant, Instant);
+
+/// Lines in a second, from the first line that anybody had to the last line that the last one had.
+fn rate(lines: u32, spans: &[Span]) -> anyhow::Result<f64> {
+    let first = spans.iter().map(|(first, _)| *first).min().context("nobody looked")?;
+    let last = spans.iter().map(|(_, last)| *last).max().context("nobody looked")?;
+    Ok(f64::from(lines) / (last - first).as_secs_f64())
 }
 
-/// Starts the container and reads its console as a browser does; every line has to come, in order.
-async fn through_raptor(api: &Api, id: &str) -> anyhow::Result<f64> {
+/// Starts the container while `viewers` read its console as browsers do.
+async fn through_raptor(api: &Api, id: &str, lines: u32, viewers: usize) -> anyhow::Result<f64> {
     let url = format!("{}/api/v1/containers/{id}/live?tail=0", api.base.replacen("http", "ws", 1));
-    let mut frames = Box::pin(raptor_client::connect(&url, &api.token).await?);
+    let mut sockets = Vec::new();
+    for _ in 0..viewers {
+        sockets.push(raptor_client::connect(&url, &api.token).await?);
+    }
+    let views: Vec<_> = sockets.into_iter().map(|frames| tokio::spawn(view(frames.boxed(), lines))).collect();
     api.post(&format!("/containers/{id}/power"), json!({ "action": "start" })).await?;
+    let mut spans = Vec::new();
+    for view in views {
+        spans.push(view.await??);
+    }
+    rate(lines, &spans)
+}
+
+/// Every line has to come, in order.
+async fn view(mut frames: BoxStream<'static, String>, lines: u32) -> anyhow::Result<Span> {
     let (mut seen, mut first, mut last_seq) = (0, None, None);
-    while seen < LINES {
-        let frame = tokio::time::timeout(Duration::from_secs(60), frames.next()).await;
+    while seen < lines {
+        let frame = tokio::time::timeout(PATIENCE, frames.next()).await;
         let frame: Value = serde_json::from_str(&frame?.context("the stream ended")?)?;
         if frame["type"] == "gap" {
             bail!("lines are missing: {frame}");
@@ -77,11 +112,11 @@ async fn through_raptor(api: &Api, id: &str) -> anyhow::Result<f64> {
             }
         }
     }
-    Ok(rate(first.context("there was no line")?.elapsed()))
+    Ok((first.context("there was no line")?, Instant::now()))
 }
 
-/// Starts the container again, by hand, and reads its log from the first line on.
-async fn through_docker(id: &str) -> anyhow::Result<f64> {
+/// Starts the container again, by hand, and reads its log from the first line on, so many times at once.
+async fn through_docker(id: &str, lines: u32, viewers: usize) -> anyhow::Result<f64> {
     let (name, copy) = (format!("raptor-{id}"), format!("raptor-bench-{id}"));
     let inspect = |format: &str| {
         let output = Command::new("docker").args(["inspect", "--format", format, &name]).output()?;
@@ -102,19 +137,27 @@ async fn through_docker(id: &str) -> anyhow::Result<f64> {
     ];
     let begun = Command::new("docker").args(run).stdout(Stdio::null()).status()?;
     ensure!(begun.success(), "docker run failed");
+    let views: Vec<_> = (0..viewers).map(|_| tokio::spawn(view_log(copy.clone(), lines))).collect();
+    let mut spans = Vec::new();
+    for view in views {
+        spans.push(view.await?);
+    }
+    Command::new("docker").args(["rm", "--force", &copy]).stdout(Stdio::null()).status()?;
+    rate(lines, &spans.into_iter().collect::<anyhow::Result<Vec<_>>>()?)
+}
+
+async fn view_log(container: String, lines: u32) -> anyhow::Result<Span> {
     let mut logs = tokio::process::Command::new("docker")
-        .args(["logs", "-f", &copy])
+        .args(["logs", "-f", &container])
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
-    let mut lines = BufReader::new(logs.stdout.take().context("it has no output")?).lines();
+    let mut log = BufReader::new(logs.stdout.take().context("it has no output")?).lines();
     let (mut seen, mut first) = (0, None);
-    while seen < LINES {
-        lines.next_line().await?.context("the log ended")?;
+    while seen < lines {
+        log.next_line().await?.context("the log ended")?;
         first.get_or_insert_with(Instant::now);
         seen += 1;
     }
-    let took = first.context("there was no line")?.elapsed();
-    Command::new("docker").args(["rm", "--force", &copy]).stdout(Stdio::null()).status()?;
-    Ok(rate(took))
+    Ok((first.context("there was no line")?, Instant::now()))
 }

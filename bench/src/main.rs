@@ -56,6 +56,9 @@ pub struct Setting {
     /// How often a load and its reference take turns; the medians count
     #[arg(long, default_value_t = 3)]
     pub rounds: u32,
+    /// Console lines of one burst
+    #[arg(long, default_value_t = 100_000)]
+    pub lines: u32,
     /// The folder of raptor-api and raptor-daemon
     #[arg(long)]
     pub programs: PathBuf,

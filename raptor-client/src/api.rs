@@ -556,6 +556,49 @@ pub mod types {
             Default::default()
         }
     }
+    ///A line that was sent to a container.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(transparent)]
+    pub struct CommandId(pub ::uuid::Uuid);
+    impl ::std::ops::Deref for CommandId {
+        type Target = ::uuid::Uuid;
+        fn deref(&self) -> &::uuid::Uuid {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<CommandId> for ::uuid::Uuid {
+        fn from(value: CommandId) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::uuid::Uuid> for CommandId {
+        fn from(value: ::uuid::Uuid) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for CommandId {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for CommandId {
+        type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.parse()?))
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for CommandId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<String> for CommandId {
+        type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
+        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
     ///A line for its standard input.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CommandRequest {
@@ -673,6 +716,44 @@ pub mod types {
             value.parse()
         }
     }
+    ///Lines that were found.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ConsoleFound {
+        ///In the order asked for.
+        pub hits: ::std::vec::Vec<ConsoleHit>,
+        ///The number of the newest line; 0 where there is none.
+        pub newest: u64,
+        /**The next page's `cursor`; none when everything was looked at. A page may be short, even empty, and have a next one: a
+search that takes long is answered in pieces.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub next: ::std::option::Option<u64>,
+        ///The number of the oldest line that is kept; 0 where there is none.
+        pub oldest: u64,
+    }
+    impl ConsoleFound {
+        pub fn builder() -> builder::ConsoleFound {
+            Default::default()
+        }
+    }
+    ///A line that was found.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ConsoleHit {
+        ///When the daemon read it.
+        pub at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who wrote it.
+        pub kind: LineKind,
+        ///Where in it the text is that was looked for; the first ones where there are many.
+        pub parts: ::std::vec::Vec<HitPart>,
+        ///Its number.
+        pub seq: u64,
+        ///The text without escape sequences.
+        pub text: ::std::string::String,
+    }
+    impl ConsoleHit {
+        pub fn builder() -> builder::ConsoleHit {
+            Default::default()
+        }
+    }
     ///One numbered console line.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ConsoleLine {
@@ -688,6 +769,61 @@ pub mod types {
     impl ConsoleLine {
         pub fn builder() -> builder::ConsoleLine {
             Default::default()
+        }
+    }
+    ///Which hits come first.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ConsoleOrder {
+        #[serde(rename = "newest")]
+        Newest,
+        #[serde(rename = "oldest")]
+        Oldest,
+    }
+    impl ::std::fmt::Display for ConsoleOrder {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Newest => f.write_str("newest"),
+                Self::Oldest => f.write_str("oldest"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ConsoleOrder {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "newest" => Ok(Self::Newest),
+                "oldest" => Ok(Self::Oldest),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ConsoleOrder {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ConsoleOrder {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///A page of console lines.
@@ -1792,6 +1928,19 @@ pub mod types {
     }
     impl FolderSizes {
         pub fn builder() -> builder::FolderSizes {
+            Default::default()
+        }
+    }
+    ///A part of a line, counted in characters (Unicode scalar values).
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct HitPart {
+        ///The character after its last one.
+        pub end: u32,
+        ///Its first character.
+        pub start: u32,
+    }
+    impl HitPart {
+        pub fn builder() -> builder::HitPart {
             Default::default()
         }
     }
@@ -3431,6 +3580,57 @@ pub mod types {
             Default::default()
         }
     }
+    ///A line that somebody sent to a container's standard input.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SentCommand {
+        ///When.
+        pub at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///The line.
+        pub command: ::std::string::String,
+        ///Its id; sorts by time.
+        pub id: CommandId,
+        ///What the sender was called then.
+        pub sent_by: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub user_id: ::std::option::Option<UserId>,
+    }
+    impl SentCommand {
+        pub fn builder() -> builder::SentCommand {
+            Default::default()
+        }
+    }
+    ///One page of commands, the newest first.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SentCommandPage {
+        ///What is on this page.
+        pub items: ::std::vec::Vec<SentCommand>,
+        ///The next page's `cursor`; null on the last page.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub next: ::std::option::Option<::std::string::String>,
+        ///How many there are on all pages, where `with_total` asked for it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub total: ::std::option::Option<i64>,
+    }
+    impl SentCommandPage {
+        pub fn builder() -> builder::SentCommandPage {
+            Default::default()
+        }
+    }
+    ///One measurement over time.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Series {
+        ///The mean of each step.
+        pub avg: ::std::vec::Vec<::std::option::Option<f64>>,
+        ///The most of each step.
+        pub max: ::std::vec::Vec<::std::option::Option<f64>>,
+        ///The least of each step.
+        pub min: ::std::vec::Vec<::std::option::Option<f64>>,
+    }
+    impl Series {
+        pub fn builder() -> builder::Series {
+            Default::default()
+        }
+    }
     ///A signed-in session.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Session {
@@ -3708,6 +3908,91 @@ pub mod types {
     impl Stats {
         pub fn builder() -> builder::Stats {
             Default::default()
+        }
+    }
+    /**Measurements over time. Every list has one value for each step; none where nothing was measured, as of a container that was
+offline.*/
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct StatsHistory {
+        ///CPU in percent of one CPU.
+        pub cpu_percent: Series,
+        ///Disk in bytes.
+        pub disk_bytes: Series,
+        ///When the first step begins.
+        pub from: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Memory in bytes.
+        pub memory_bytes: Series,
+        ///Bytes received in a second.
+        pub network_rx_bytes_per_second: Series,
+        ///Bytes sent in a second.
+        pub network_tx_bytes_per_second: Series,
+        ///How far back.
+        pub range: StatsRange,
+        ///Seconds from one step to the next.
+        pub step_seconds: u32,
+    }
+    impl StatsHistory {
+        pub fn builder() -> builder::StatsHistory {
+            Default::default()
+        }
+    }
+    ///How far back measurements are wanted.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum StatsRange {
+        #[serde(rename = "hour")]
+        Hour,
+        #[serde(rename = "day")]
+        Day,
+        #[serde(rename = "week")]
+        Week,
+    }
+    impl ::std::fmt::Display for StatsRange {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Hour => f.write_str("hour"),
+                Self::Day => f.write_str("day"),
+                Self::Week => f.write_str("week"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for StatsRange {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "hour" => Ok(Self::Hour),
+                "day" => Ok(Self::Day),
+                "week" => Ok(Self::Week),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for StatsRange {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for StatsRange {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///How to ask a process to stop.
@@ -6196,6 +6481,212 @@ pub mod types {
                     edits: Ok(value.edits),
                     parser: Ok(value.parser),
                     path: Ok(value.path),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ConsoleFound {
+            hits: ::std::result::Result<
+                ::std::vec::Vec<super::ConsoleHit>,
+                ::std::string::String,
+            >,
+            newest: ::std::result::Result<u64, ::std::string::String>,
+            next: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
+            oldest: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for ConsoleFound {
+            fn default() -> Self {
+                Self {
+                    hits: Err("no value supplied for hits".to_string()),
+                    newest: Err("no value supplied for newest".to_string()),
+                    next: Ok(Default::default()),
+                    oldest: Err("no value supplied for oldest".to_string()),
+                }
+            }
+        }
+        impl ConsoleFound {
+            pub fn hits<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ConsoleHit>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.hits = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for hits: {e}")
+                    });
+                self
+            }
+            pub fn newest<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.newest = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for newest: {e}")
+                    });
+                self
+            }
+            pub fn next<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.next = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for next: {e}")
+                    });
+                self
+            }
+            pub fn oldest<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.oldest = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for oldest: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ConsoleFound> for super::ConsoleFound {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ConsoleFound,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    hits: value.hits?,
+                    newest: value.newest?,
+                    next: value.next?,
+                    oldest: value.oldest?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ConsoleFound> for ConsoleFound {
+            fn from(value: super::ConsoleFound) -> Self {
+                Self {
+                    hits: Ok(value.hits),
+                    newest: Ok(value.newest),
+                    next: Ok(value.next),
+                    oldest: Ok(value.oldest),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ConsoleHit {
+            at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            kind: ::std::result::Result<super::LineKind, ::std::string::String>,
+            parts: ::std::result::Result<
+                ::std::vec::Vec<super::HitPart>,
+                ::std::string::String,
+            >,
+            seq: ::std::result::Result<u64, ::std::string::String>,
+            text: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for ConsoleHit {
+            fn default() -> Self {
+                Self {
+                    at: Err("no value supplied for at".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    parts: Err("no value supplied for parts".to_string()),
+                    seq: Err("no value supplied for seq".to_string()),
+                    text: Err("no value supplied for text".to_string()),
+                }
+            }
+        }
+        impl ConsoleHit {
+            pub fn at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.at = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for at: {e}"));
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::LineKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn parts<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::HitPart>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.parts = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for parts: {e}")
+                    });
+                self
+            }
+            pub fn seq<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.seq = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for seq: {e}")
+                    });
+                self
+            }
+            pub fn text<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.text = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for text: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ConsoleHit> for super::ConsoleHit {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ConsoleHit,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    at: value.at?,
+                    kind: value.kind?,
+                    parts: value.parts?,
+                    seq: value.seq?,
+                    text: value.text?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ConsoleHit> for ConsoleHit {
+            fn from(value: super::ConsoleHit) -> Self {
+                Self {
+                    at: Ok(value.at),
+                    kind: Ok(value.kind),
+                    parts: Ok(value.parts),
+                    seq: Ok(value.seq),
+                    text: Ok(value.text),
                 }
             }
         }
@@ -10219,6 +10710,64 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct HitPart {
+            end: ::std::result::Result<u32, ::std::string::String>,
+            start: ::std::result::Result<u32, ::std::string::String>,
+        }
+        impl ::std::default::Default for HitPart {
+            fn default() -> Self {
+                Self {
+                    end: Err("no value supplied for end".to_string()),
+                    start: Err("no value supplied for start".to_string()),
+                }
+            }
+        }
+        impl HitPart {
+            pub fn end<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.end = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for end: {e}")
+                    });
+                self
+            }
+            pub fn start<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.start = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for start: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<HitPart> for super::HitPart {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: HitPart,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    end: value.end?,
+                    start: value.start?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::HitPart> for HitPart {
+            fn from(value: super::HitPart) -> Self {
+                Self {
+                    end: Ok(value.end),
+                    start: Ok(value.start),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ImageCleaning {
             unused_days: ::std::result::Result<u64, ::std::string::String>,
         }
@@ -14075,6 +14624,280 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct SentCommand {
+            at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            command: ::std::result::Result<::std::string::String, ::std::string::String>,
+            id: ::std::result::Result<super::CommandId, ::std::string::String>,
+            sent_by: ::std::result::Result<::std::string::String, ::std::string::String>,
+            user_id: ::std::result::Result<
+                ::std::option::Option<super::UserId>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SentCommand {
+            fn default() -> Self {
+                Self {
+                    at: Err("no value supplied for at".to_string()),
+                    command: Err("no value supplied for command".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    sent_by: Err("no value supplied for sent_by".to_string()),
+                    user_id: Ok(Default::default()),
+                }
+            }
+        }
+        impl SentCommand {
+            pub fn at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.at = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for at: {e}"));
+                self
+            }
+            pub fn command<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.command = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for command: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::CommandId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn sent_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sent_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sent_by: {e}")
+                    });
+                self
+            }
+            pub fn user_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::UserId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.user_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for user_id: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SentCommand> for super::SentCommand {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SentCommand,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    at: value.at?,
+                    command: value.command?,
+                    id: value.id?,
+                    sent_by: value.sent_by?,
+                    user_id: value.user_id?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SentCommand> for SentCommand {
+            fn from(value: super::SentCommand) -> Self {
+                Self {
+                    at: Ok(value.at),
+                    command: Ok(value.command),
+                    id: Ok(value.id),
+                    sent_by: Ok(value.sent_by),
+                    user_id: Ok(value.user_id),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SentCommandPage {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::SentCommand>,
+                ::std::string::String,
+            >,
+            next: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            total: ::std::result::Result<
+                ::std::option::Option<i64>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SentCommandPage {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                    next: Ok(Default::default()),
+                    total: Ok(Default::default()),
+                }
+            }
+        }
+        impl SentCommandPage {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::SentCommand>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+            pub fn next<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.next = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for next: {e}")
+                    });
+                self
+            }
+            pub fn total<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.total = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for total: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SentCommandPage> for super::SentCommandPage {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SentCommandPage,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    items: value.items?,
+                    next: value.next?,
+                    total: value.total?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SentCommandPage> for SentCommandPage {
+            fn from(value: super::SentCommandPage) -> Self {
+                Self {
+                    items: Ok(value.items),
+                    next: Ok(value.next),
+                    total: Ok(value.total),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Series {
+            avg: ::std::result::Result<
+                ::std::vec::Vec<::std::option::Option<f64>>,
+                ::std::string::String,
+            >,
+            max: ::std::result::Result<
+                ::std::vec::Vec<::std::option::Option<f64>>,
+                ::std::string::String,
+            >,
+            min: ::std::result::Result<
+                ::std::vec::Vec<::std::option::Option<f64>>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Series {
+            fn default() -> Self {
+                Self {
+                    avg: Err("no value supplied for avg".to_string()),
+                    max: Err("no value supplied for max".to_string()),
+                    min: Err("no value supplied for min".to_string()),
+                }
+            }
+        }
+        impl Series {
+            pub fn avg<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::option::Option<f64>>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.avg = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for avg: {e}")
+                    });
+                self
+            }
+            pub fn max<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::option::Option<f64>>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.max = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for max: {e}")
+                    });
+                self
+            }
+            pub fn min<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::option::Option<f64>>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.min = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for min: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Series> for super::Series {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Series,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    avg: value.avg?,
+                    max: value.max?,
+                    min: value.min?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Series> for Series {
+            fn from(value: super::Series) -> Self {
+                Self {
+                    avg: Ok(value.avg),
+                    max: Ok(value.max),
+                    min: Ok(value.min),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Session {
             created_at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -15054,6 +15877,177 @@ pub mod types {
                     network_tx_bytes: Ok(value.network_tx_bytes),
                     pids: Ok(value.pids),
                     uptime_ms: Ok(value.uptime_ms),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct StatsHistory {
+            cpu_percent: ::std::result::Result<super::Series, ::std::string::String>,
+            disk_bytes: ::std::result::Result<super::Series, ::std::string::String>,
+            from: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            memory_bytes: ::std::result::Result<super::Series, ::std::string::String>,
+            network_rx_bytes_per_second: ::std::result::Result<
+                super::Series,
+                ::std::string::String,
+            >,
+            network_tx_bytes_per_second: ::std::result::Result<
+                super::Series,
+                ::std::string::String,
+            >,
+            range: ::std::result::Result<super::StatsRange, ::std::string::String>,
+            step_seconds: ::std::result::Result<u32, ::std::string::String>,
+        }
+        impl ::std::default::Default for StatsHistory {
+            fn default() -> Self {
+                Self {
+                    cpu_percent: Err("no value supplied for cpu_percent".to_string()),
+                    disk_bytes: Err("no value supplied for disk_bytes".to_string()),
+                    from: Err("no value supplied for from".to_string()),
+                    memory_bytes: Err("no value supplied for memory_bytes".to_string()),
+                    network_rx_bytes_per_second: Err(
+                        "no value supplied for network_rx_bytes_per_second".to_string(),
+                    ),
+                    network_tx_bytes_per_second: Err(
+                        "no value supplied for network_tx_bytes_per_second".to_string(),
+                    ),
+                    range: Err("no value supplied for range".to_string()),
+                    step_seconds: Err("no value supplied for step_seconds".to_string()),
+                }
+            }
+        }
+        impl StatsHistory {
+            pub fn cpu_percent<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Series>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.cpu_percent = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for cpu_percent: {e}")
+                    });
+                self
+            }
+            pub fn disk_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Series>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.disk_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for disk_bytes: {e}")
+                    });
+                self
+            }
+            pub fn from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for from: {e}")
+                    });
+                self
+            }
+            pub fn memory_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Series>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.memory_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for memory_bytes: {e}")
+                    });
+                self
+            }
+            pub fn network_rx_bytes_per_second<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Series>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.network_rx_bytes_per_second = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for network_rx_bytes_per_second: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn network_tx_bytes_per_second<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Series>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.network_tx_bytes_per_second = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for network_tx_bytes_per_second: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn range<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::StatsRange>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.range = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for range: {e}")
+                    });
+                self
+            }
+            pub fn step_seconds<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.step_seconds = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for step_seconds: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<StatsHistory> for super::StatsHistory {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: StatsHistory,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    cpu_percent: value.cpu_percent?,
+                    disk_bytes: value.disk_bytes?,
+                    from: value.from?,
+                    memory_bytes: value.memory_bytes?,
+                    network_rx_bytes_per_second: value.network_rx_bytes_per_second?,
+                    network_tx_bytes_per_second: value.network_tx_bytes_per_second?,
+                    range: value.range?,
+                    step_seconds: value.step_seconds?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::StatsHistory> for StatsHistory {
+            fn from(value: super::StatsHistory) -> Self {
+                Self {
+                    cpu_percent: Ok(value.cpu_percent),
+                    disk_bytes: Ok(value.disk_bytes),
+                    from: Ok(value.from),
+                    memory_bytes: Ok(value.memory_bytes),
+                    network_rx_bytes_per_second: Ok(value.network_rx_bytes_per_second),
+                    network_tx_bytes_per_second: Ok(value.network_tx_bytes_per_second),
+                    range: Ok(value.range),
+                    step_seconds: Ok(value.step_seconds),
                 }
             }
         }
@@ -18713,6 +19707,29 @@ let response = client.power_container()
     pub fn power_container(&self) -> builder::PowerContainer<'_> {
         builder::PowerContainer::new(self)
     }
+    /**The commands that were sent to a container, the newest first. The newest 1,000 are kept
+
+Sends a `GET` request to `/api/v1/containers/{id}/commands`
+
+Arguments:
+- `id`
+- `cursor`: `next` of the page before.
+- `limit`: Items on one page, 1 to 100; 50 unless given.
+- `mine`: Whether only the caller's own ones are. Those need the permission to send commands, all need that to read the console.
+- `with_total`: Whether `total` is wanted.
+```ignore
+let response = client.list_commands()
+    .id(id)
+    .cursor(cursor)
+    .limit(limit)
+    .mine(mine)
+    .with_total(with_total)
+    .send()
+    .await;
+```*/
+    pub fn list_commands(&self) -> builder::ListCommands<'_> {
+        builder::ListCommands::new(self)
+    }
     /**Write a line to the container's standard input
 
 Sends a `POST` request to `/api/v1/containers/{id}/commands`
@@ -19015,6 +20032,96 @@ let response = client.list_container_activity()
 ```*/
     pub fn list_container_activity(&self) -> builder::ListContainerActivity<'_> {
         builder::ListContainerActivity::new(self)
+    }
+    /**Look for lines of a container's console, also of one that is offline
+
+Sends a `GET` request to `/api/v1/containers/{id}/console/search`
+
+Arguments:
+- `id`
+- `cursor`: `next` of the page before.
+- `from`: Lines from then on.
+- `limit`: Hits on one page, 1 to 500; 100 unless given.
+- `match_case`: Whether upper and lower case differ.
+- `order`: Which come first; the newest unless given.
+- `regex`: Whether `text` is a regular expression (Rust's `regex` crate: no look-around, no back-references).
+- `text`: Text, at most 500 characters; all lines unless given. Escape sequences are not part of a line's text.
+- `to`: Lines until then.
+```ignore
+let response = client.search_console()
+    .id(id)
+    .cursor(cursor)
+    .from(from)
+    .limit(limit)
+    .match_case(match_case)
+    .order(order)
+    .regex(regex)
+    .text(text)
+    .to(to)
+    .send()
+    .await;
+```*/
+    pub fn search_console(&self) -> builder::SearchConsole<'_> {
+        builder::SearchConsole::new(self)
+    }
+    /**The console as a text file: all that is kept when it is asked for
+
+Sends a `GET` request to `/api/v1/containers/{id}/console/download`
+
+Arguments:
+- `id`
+- `ansi`: Whether escape sequences stay in.
+- `from`: Lines from then on.
+- `gzip`: Whether it comes as a `.gz`.
+- `timestamps`: Whether each line begins with its time (RFC 3339, UTC).
+- `to`: Lines until then.
+```ignore
+let response = client.download_console()
+    .id(id)
+    .ansi(ansi)
+    .from(from)
+    .gzip(gzip)
+    .timestamps(timestamps)
+    .to(to)
+    .send()
+    .await;
+```*/
+    pub fn download_console(&self) -> builder::DownloadConsole<'_> {
+        builder::DownloadConsole::new(self)
+    }
+    /**What a container used over the last hour, day or week
+
+Sends a `GET` request to `/api/v1/containers/{id}/stats/history`
+
+Arguments:
+- `id`
+- `range`: How far back.
+```ignore
+let response = client.get_container_stats_history()
+    .id(id)
+    .range(range)
+    .send()
+    .await;
+```*/
+    pub fn get_container_stats_history(&self) -> builder::GetContainerStatsHistory<'_> {
+        builder::GetContainerStatsHistory::new(self)
+    }
+    /**What a host used over the last hour, day or week. CPU is in percent of one CPU
+
+Sends a `GET` request to `/api/v1/daemons/{id}/stats/history`
+
+Arguments:
+- `id`
+- `range`: How far back.
+```ignore
+let response = client.get_daemon_stats_history()
+    .id(id)
+    .range(range)
+    .send()
+    .await;
+```*/
+    pub fn get_daemon_stats_history(&self) -> builder::GetDaemonStatsHistory<'_> {
+        builder::GetDaemonStatsHistory::new(self)
     }
     /**A part of a folder's content
 
@@ -25373,6 +26480,147 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::list_commands`]
+
+[`Client::list_commands`]: super::Client::list_commands*/
+    #[derive(Debug, Clone)]
+    pub struct ListCommands<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        cursor: Result<Option<::std::string::String>, String>,
+        limit: Result<Option<::std::num::NonZeroU32>, String>,
+        mine: Result<Option<bool>, String>,
+        with_total: Result<Option<bool>, String>,
+    }
+    impl<'a> ListCommands<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                cursor: Ok(None),
+                limit: Ok(None),
+                mine: Ok(None),
+                with_total: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn cursor<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.cursor = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for cursor failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn limit<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::num::NonZeroU32>,
+        {
+            self.limit = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: num :: NonZeroU32` for limit failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn mine<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.mine = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for mine failed".to_string());
+            self
+        }
+        pub fn with_total<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.with_total = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for with_total failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/commands`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::SentCommandPage>, Error<types::Problem>> {
+            let Self { client, id, cursor, limit, mine, with_total } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let cursor = cursor.map_err(Error::InvalidRequest)?;
+            let limit = limit.map_err(Error::InvalidRequest)?;
+            let mine = mine.map_err(Error::InvalidRequest)?;
+            let with_total = with_total.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/commands", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("cursor", &cursor))
+                .query(&progenitor_client::QueryParam::new("limit", &limit))
+                .query(&progenitor_client::QueryParam::new("mine", &mine))
+                .query(&progenitor_client::QueryParam::new("with_total", &with_total))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_commands",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::send_command`]
 
 [`Client::send_command`]: super::Client::send_command*/
@@ -27349,6 +28597,557 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "list_container_activity",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::search_console`]
+
+[`Client::search_console`]: super::Client::search_console*/
+    #[derive(Debug, Clone)]
+    pub struct SearchConsole<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        cursor: Result<Option<u64>, String>,
+        from: Result<Option<::chrono::DateTime<::chrono::offset::Utc>>, String>,
+        limit: Result<Option<::std::num::NonZeroU32>, String>,
+        match_case: Result<Option<bool>, String>,
+        order: Result<Option<types::ConsoleOrder>, String>,
+        regex: Result<Option<bool>, String>,
+        text: Result<Option<::std::string::String>, String>,
+        to: Result<Option<::chrono::DateTime<::chrono::offset::Utc>>, String>,
+    }
+    impl<'a> SearchConsole<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                cursor: Ok(None),
+                from: Ok(None),
+                limit: Ok(None),
+                match_case: Ok(None),
+                order: Ok(None),
+                regex: Ok(None),
+                text: Ok(None),
+                to: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn cursor<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.cursor = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `u64` for cursor failed".to_string());
+            self
+        }
+        pub fn from<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+        {
+            self.from = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: chrono :: DateTime < :: chrono :: offset :: Utc >` for from failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn limit<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::num::NonZeroU32>,
+        {
+            self.limit = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: num :: NonZeroU32` for limit failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn match_case<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.match_case = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for match_case failed".to_string());
+            self
+        }
+        pub fn order<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ConsoleOrder>,
+        {
+            self.order = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `ConsoleOrder` for order failed".to_string()
+                });
+            self
+        }
+        pub fn regex<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.regex = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for regex failed".to_string());
+            self
+        }
+        pub fn text<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.text = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for text failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn to<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+        {
+            self.to = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: chrono :: DateTime < :: chrono :: offset :: Utc >` for to failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/console/search`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ConsoleFound>, Error<types::Problem>> {
+            let Self {
+                client,
+                id,
+                cursor,
+                from,
+                limit,
+                match_case,
+                order,
+                regex,
+                text,
+                to,
+            } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let cursor = cursor.map_err(Error::InvalidRequest)?;
+            let from = from.map_err(Error::InvalidRequest)?;
+            let limit = limit.map_err(Error::InvalidRequest)?;
+            let match_case = match_case.map_err(Error::InvalidRequest)?;
+            let order = order.map_err(Error::InvalidRequest)?;
+            let regex = regex.map_err(Error::InvalidRequest)?;
+            let text = text.map_err(Error::InvalidRequest)?;
+            let to = to.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/console/search", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("cursor", &cursor))
+                .query(&progenitor_client::QueryParam::new("from", &from))
+                .query(&progenitor_client::QueryParam::new("limit", &limit))
+                .query(&progenitor_client::QueryParam::new("match_case", &match_case))
+                .query(&progenitor_client::QueryParam::new("order", &order))
+                .query(&progenitor_client::QueryParam::new("regex", &regex))
+                .query(&progenitor_client::QueryParam::new("text", &text))
+                .query(&progenitor_client::QueryParam::new("to", &to))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "search_console",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::download_console`]
+
+[`Client::download_console`]: super::Client::download_console*/
+    #[derive(Debug, Clone)]
+    pub struct DownloadConsole<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        ansi: Result<Option<bool>, String>,
+        from: Result<Option<::chrono::DateTime<::chrono::offset::Utc>>, String>,
+        gzip: Result<Option<bool>, String>,
+        timestamps: Result<Option<bool>, String>,
+        to: Result<Option<::chrono::DateTime<::chrono::offset::Utc>>, String>,
+    }
+    impl<'a> DownloadConsole<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                ansi: Ok(None),
+                from: Ok(None),
+                gzip: Ok(None),
+                timestamps: Ok(None),
+                to: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn ansi<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.ansi = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for ansi failed".to_string());
+            self
+        }
+        pub fn from<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+        {
+            self.from = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: chrono :: DateTime < :: chrono :: offset :: Utc >` for from failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn gzip<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.gzip = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for gzip failed".to_string());
+            self
+        }
+        pub fn timestamps<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.timestamps = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for timestamps failed".to_string());
+            self
+        }
+        pub fn to<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+        {
+            self.to = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: chrono :: DateTime < :: chrono :: offset :: Utc >` for to failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/console/download`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
+            let Self { client, id, ansi, from, gzip, timestamps, to } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let ansi = ansi.map_err(Error::InvalidRequest)?;
+            let from = from.map_err(Error::InvalidRequest)?;
+            let gzip = gzip.map_err(Error::InvalidRequest)?;
+            let timestamps = timestamps.map_err(Error::InvalidRequest)?;
+            let to = to.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/console/download", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .query(&progenitor_client::QueryParam::new("ansi", &ansi))
+                .query(&progenitor_client::QueryParam::new("from", &from))
+                .query(&progenitor_client::QueryParam::new("gzip", &gzip))
+                .query(&progenitor_client::QueryParam::new("timestamps", &timestamps))
+                .query(&progenitor_client::QueryParam::new("to", &to))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "download_console",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => Ok(ResponseValue::stream(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_container_stats_history`]
+
+[`Client::get_container_stats_history`]: super::Client::get_container_stats_history*/
+    #[derive(Debug, Clone)]
+    pub struct GetContainerStatsHistory<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        range: Result<types::StatsRange, String>,
+    }
+    impl<'a> GetContainerStatsHistory<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                range: Err("range was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn range<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::StatsRange>,
+        {
+            self.range = value
+                .try_into()
+                .map_err(|_| "conversion to `StatsRange` for range failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/stats/history`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::StatsHistory>, Error<types::Problem>> {
+            let Self { client, id, range } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let range = range.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/stats/history", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("range", &range))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_container_stats_history",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_daemon_stats_history`]
+
+[`Client::get_daemon_stats_history`]: super::Client::get_daemon_stats_history*/
+    #[derive(Debug, Clone)]
+    pub struct GetDaemonStatsHistory<'a> {
+        client: &'a super::Client,
+        id: Result<types::DaemonId, String>,
+        range: Result<types::StatsRange, String>,
+    }
+    impl<'a> GetDaemonStatsHistory<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                range: Err("range was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::DaemonId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `DaemonId` for id failed".to_string());
+            self
+        }
+        pub fn range<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::StatsRange>,
+        {
+            self.range = value
+                .try_into()
+                .map_err(|_| "conversion to `StatsRange` for range failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/daemons/{id}/stats/history`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::StatsHistory>, Error<types::Problem>> {
+            let Self { client, id, range } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let range = range.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/daemons/{}/stats/history", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("range", &range))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_daemon_stats_history",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

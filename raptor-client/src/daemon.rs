@@ -351,6 +351,65 @@ pub mod types {
             value.parse()
         }
     }
+    ///How a console is downloaded.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ConsoleExport {
+        ///Whether escape sequences stay in.
+        pub ansi: bool,
+        ///Lines from then on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub from: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///Whether it comes compressed by gzip.
+        pub gzip: bool,
+        ///Whether each line begins with its time (RFC 3339, UTC, milliseconds).
+        pub timestamps: bool,
+        ///Lines until then.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub to: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    }
+    impl ConsoleExport {
+        pub fn builder() -> builder::ConsoleExport {
+            Default::default()
+        }
+    }
+    ///Lines that were found.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ConsoleFound {
+        ///In the order asked for.
+        pub hits: ::std::vec::Vec<ConsoleHit>,
+        ///The number of the newest line; 0 where there is none.
+        pub newest: u64,
+        /**The next page's `cursor`; none when everything was looked at. A page may be short, even empty, and have a next one: a
+search that takes long is answered in pieces.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub next: ::std::option::Option<u64>,
+        ///The number of the oldest line that is kept; 0 where there is none.
+        pub oldest: u64,
+    }
+    impl ConsoleFound {
+        pub fn builder() -> builder::ConsoleFound {
+            Default::default()
+        }
+    }
+    ///A line that was found.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ConsoleHit {
+        ///When the daemon read it.
+        pub at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Who wrote it.
+        pub kind: LineKind,
+        ///Where in it the text is that was looked for; the first ones where there are many.
+        pub parts: ::std::vec::Vec<HitPart>,
+        ///Its number.
+        pub seq: u64,
+        ///The text without escape sequences.
+        pub text: ::std::string::String,
+    }
+    impl ConsoleHit {
+        pub fn builder() -> builder::ConsoleHit {
+            Default::default()
+        }
+    }
     ///One numbered console line.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ConsoleLine {
@@ -376,6 +435,38 @@ pub mod types {
     }
     impl ConsolePage {
         pub fn builder() -> builder::ConsolePage {
+            Default::default()
+        }
+    }
+    ///What is looked for in a console.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ConsoleSearch {
+        ///[`ConsoleFound::next`] of the page before.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub cursor: ::std::option::Option<u64>,
+        ///Lines from then on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub from: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///Hits at most, 1 to [`MAX_HITS`].
+        pub limit: u32,
+        ///Whether upper and lower case differ.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub match_case: ::std::option::Option<bool>,
+        ///Whether the oldest hit comes first rather than the newest.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub oldest_first: ::std::option::Option<bool>,
+        ///Whether `text` is a regular expression (Rust's `regex` crate: no look-around, no back-references).
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub regex: ::std::option::Option<bool>,
+        ///Text, at most 500 characters; all lines unless given. Escape sequences are not part of a line's text.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub text: ::std::option::Option<::std::string::String>,
+        ///Lines until then.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub to: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    }
+    impl ConsoleSearch {
+        pub fn builder() -> builder::ConsoleSearch {
             Default::default()
         }
     }
@@ -1298,6 +1389,19 @@ Empty: running as soon as the process has started.*/
         type Err = ::std::convert::Infallible;
         fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
             Ok(Self(value.to_string()))
+        }
+    }
+    ///A part of a line, counted in characters (Unicode scalar values).
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct HitPart {
+        ///The character after its last one.
+        pub end: u32,
+        ///Its first character.
+        pub start: u32,
+    }
+    impl HitPart {
+        pub fn builder() -> builder::HitPart {
+            Default::default()
         }
     }
     ///What keeps a container from being started though nobody suspended it.
@@ -2371,6 +2475,21 @@ by its id once.*/
             id: ::uuid::Uuid,
         },
     }
+    ///One measurement over time.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Series {
+        ///The mean of each step.
+        pub avg: ::std::vec::Vec<::std::option::Option<f64>>,
+        ///The most of each step.
+        pub max: ::std::vec::Vec<::std::option::Option<f64>>,
+        ///The least of each step.
+        pub min: ::std::vec::Vec<::std::option::Option<f64>>,
+    }
+    impl Series {
+        pub fn builder() -> builder::Series {
+            Default::default()
+        }
+    }
     ///The answer to a [`SftpQuestion`].
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "type", content = "grant")]
@@ -2515,6 +2634,91 @@ by its id once.*/
     impl Stats {
         pub fn builder() -> builder::Stats {
             Default::default()
+        }
+    }
+    /**Measurements over time. Every list has one value for each step; none where nothing was measured, as of a container that was
+offline.*/
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct StatsHistory {
+        ///CPU in percent of one CPU.
+        pub cpu_percent: Series,
+        ///Disk in bytes.
+        pub disk_bytes: Series,
+        ///When the first step begins.
+        pub from: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Memory in bytes.
+        pub memory_bytes: Series,
+        ///Bytes received in a second.
+        pub network_rx_bytes_per_second: Series,
+        ///Bytes sent in a second.
+        pub network_tx_bytes_per_second: Series,
+        ///How far back.
+        pub range: StatsRange,
+        ///Seconds from one step to the next.
+        pub step_seconds: u32,
+    }
+    impl StatsHistory {
+        pub fn builder() -> builder::StatsHistory {
+            Default::default()
+        }
+    }
+    ///How far back measurements are wanted.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum StatsRange {
+        #[serde(rename = "hour")]
+        Hour,
+        #[serde(rename = "day")]
+        Day,
+        #[serde(rename = "week")]
+        Week,
+    }
+    impl ::std::fmt::Display for StatsRange {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Hour => f.write_str("hour"),
+                Self::Day => f.write_str("day"),
+                Self::Week => f.write_str("week"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for StatsRange {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "hour" => Ok(Self::Hour),
+                "day" => Ok(Self::Day),
+                "week" => Ok(Self::Week),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for StatsRange {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for StatsRange {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///How to ask a process to stop.
@@ -3070,6 +3274,326 @@ named stands for all.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct ConsoleExport {
+            ansi: ::std::result::Result<bool, ::std::string::String>,
+            from: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            gzip: ::std::result::Result<bool, ::std::string::String>,
+            timestamps: ::std::result::Result<bool, ::std::string::String>,
+            to: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for ConsoleExport {
+            fn default() -> Self {
+                Self {
+                    ansi: Err("no value supplied for ansi".to_string()),
+                    from: Ok(Default::default()),
+                    gzip: Err("no value supplied for gzip".to_string()),
+                    timestamps: Err("no value supplied for timestamps".to_string()),
+                    to: Ok(Default::default()),
+                }
+            }
+        }
+        impl ConsoleExport {
+            pub fn ansi<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ansi = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ansi: {e}")
+                    });
+                self
+            }
+            pub fn from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for from: {e}")
+                    });
+                self
+            }
+            pub fn gzip<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.gzip = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for gzip: {e}")
+                    });
+                self
+            }
+            pub fn timestamps<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.timestamps = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for timestamps: {e}")
+                    });
+                self
+            }
+            pub fn to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.to = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for to: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ConsoleExport> for super::ConsoleExport {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ConsoleExport,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    ansi: value.ansi?,
+                    from: value.from?,
+                    gzip: value.gzip?,
+                    timestamps: value.timestamps?,
+                    to: value.to?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ConsoleExport> for ConsoleExport {
+            fn from(value: super::ConsoleExport) -> Self {
+                Self {
+                    ansi: Ok(value.ansi),
+                    from: Ok(value.from),
+                    gzip: Ok(value.gzip),
+                    timestamps: Ok(value.timestamps),
+                    to: Ok(value.to),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ConsoleFound {
+            hits: ::std::result::Result<
+                ::std::vec::Vec<super::ConsoleHit>,
+                ::std::string::String,
+            >,
+            newest: ::std::result::Result<u64, ::std::string::String>,
+            next: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
+            oldest: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for ConsoleFound {
+            fn default() -> Self {
+                Self {
+                    hits: Err("no value supplied for hits".to_string()),
+                    newest: Err("no value supplied for newest".to_string()),
+                    next: Ok(Default::default()),
+                    oldest: Err("no value supplied for oldest".to_string()),
+                }
+            }
+        }
+        impl ConsoleFound {
+            pub fn hits<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ConsoleHit>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.hits = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for hits: {e}")
+                    });
+                self
+            }
+            pub fn newest<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.newest = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for newest: {e}")
+                    });
+                self
+            }
+            pub fn next<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.next = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for next: {e}")
+                    });
+                self
+            }
+            pub fn oldest<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.oldest = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for oldest: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ConsoleFound> for super::ConsoleFound {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ConsoleFound,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    hits: value.hits?,
+                    newest: value.newest?,
+                    next: value.next?,
+                    oldest: value.oldest?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ConsoleFound> for ConsoleFound {
+            fn from(value: super::ConsoleFound) -> Self {
+                Self {
+                    hits: Ok(value.hits),
+                    newest: Ok(value.newest),
+                    next: Ok(value.next),
+                    oldest: Ok(value.oldest),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ConsoleHit {
+            at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            kind: ::std::result::Result<super::LineKind, ::std::string::String>,
+            parts: ::std::result::Result<
+                ::std::vec::Vec<super::HitPart>,
+                ::std::string::String,
+            >,
+            seq: ::std::result::Result<u64, ::std::string::String>,
+            text: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for ConsoleHit {
+            fn default() -> Self {
+                Self {
+                    at: Err("no value supplied for at".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    parts: Err("no value supplied for parts".to_string()),
+                    seq: Err("no value supplied for seq".to_string()),
+                    text: Err("no value supplied for text".to_string()),
+                }
+            }
+        }
+        impl ConsoleHit {
+            pub fn at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.at = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for at: {e}"));
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::LineKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn parts<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::HitPart>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.parts = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for parts: {e}")
+                    });
+                self
+            }
+            pub fn seq<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.seq = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for seq: {e}")
+                    });
+                self
+            }
+            pub fn text<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.text = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for text: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ConsoleHit> for super::ConsoleHit {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ConsoleHit,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    at: value.at?,
+                    kind: value.kind?,
+                    parts: value.parts?,
+                    seq: value.seq?,
+                    text: value.text?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ConsoleHit> for ConsoleHit {
+            fn from(value: super::ConsoleHit) -> Self {
+                Self {
+                    at: Ok(value.at),
+                    kind: Ok(value.kind),
+                    parts: Ok(value.parts),
+                    seq: Ok(value.seq),
+                    text: Ok(value.text),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct ConsoleLine {
             at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -3199,6 +3723,183 @@ named stands for all.*/
         impl ::std::convert::From<super::ConsolePage> for ConsolePage {
             fn from(value: super::ConsolePage) -> Self {
                 Self { lines: Ok(value.lines) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ConsoleSearch {
+            cursor: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
+            from: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            limit: ::std::result::Result<u32, ::std::string::String>,
+            match_case: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            oldest_first: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            regex: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            text: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            to: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for ConsoleSearch {
+            fn default() -> Self {
+                Self {
+                    cursor: Ok(Default::default()),
+                    from: Ok(Default::default()),
+                    limit: Err("no value supplied for limit".to_string()),
+                    match_case: Ok(Default::default()),
+                    oldest_first: Ok(Default::default()),
+                    regex: Ok(Default::default()),
+                    text: Ok(Default::default()),
+                    to: Ok(Default::default()),
+                }
+            }
+        }
+        impl ConsoleSearch {
+            pub fn cursor<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.cursor = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for cursor: {e}")
+                    });
+                self
+            }
+            pub fn from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for from: {e}")
+                    });
+                self
+            }
+            pub fn limit<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.limit = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for limit: {e}")
+                    });
+                self
+            }
+            pub fn match_case<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.match_case = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for match_case: {e}")
+                    });
+                self
+            }
+            pub fn oldest_first<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.oldest_first = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for oldest_first: {e}")
+                    });
+                self
+            }
+            pub fn regex<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.regex = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for regex: {e}")
+                    });
+                self
+            }
+            pub fn text<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.text = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for text: {e}")
+                    });
+                self
+            }
+            pub fn to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.to = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for to: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ConsoleSearch> for super::ConsoleSearch {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ConsoleSearch,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    cursor: value.cursor?,
+                    from: value.from?,
+                    limit: value.limit?,
+                    match_case: value.match_case?,
+                    oldest_first: value.oldest_first?,
+                    regex: value.regex?,
+                    text: value.text?,
+                    to: value.to?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ConsoleSearch> for ConsoleSearch {
+            fn from(value: super::ConsoleSearch) -> Self {
+                Self {
+                    cursor: Ok(value.cursor),
+                    from: Ok(value.from),
+                    limit: Ok(value.limit),
+                    match_case: Ok(value.match_case),
+                    oldest_first: Ok(value.oldest_first),
+                    regex: Ok(value.regex),
+                    text: Ok(value.text),
+                    to: Ok(value.to),
+                }
             }
         }
         #[derive(Clone, Debug)]
@@ -5013,6 +5714,64 @@ named stands for all.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct HitPart {
+            end: ::std::result::Result<u32, ::std::string::String>,
+            start: ::std::result::Result<u32, ::std::string::String>,
+        }
+        impl ::std::default::Default for HitPart {
+            fn default() -> Self {
+                Self {
+                    end: Err("no value supplied for end".to_string()),
+                    start: Err("no value supplied for start".to_string()),
+                }
+            }
+        }
+        impl HitPart {
+            pub fn end<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.end = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for end: {e}")
+                    });
+                self
+            }
+            pub fn start<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.start = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for start: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<HitPart> for super::HitPart {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: HitPart,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    end: value.end?,
+                    start: value.start?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::HitPart> for HitPart {
+            fn from(value: super::HitPart) -> Self {
+                Self {
+                    end: Ok(value.end),
+                    start: Ok(value.start),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct HostActivity {
             at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -6285,6 +7044,89 @@ named stands for all.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Series {
+            avg: ::std::result::Result<
+                ::std::vec::Vec<::std::option::Option<f64>>,
+                ::std::string::String,
+            >,
+            max: ::std::result::Result<
+                ::std::vec::Vec<::std::option::Option<f64>>,
+                ::std::string::String,
+            >,
+            min: ::std::result::Result<
+                ::std::vec::Vec<::std::option::Option<f64>>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Series {
+            fn default() -> Self {
+                Self {
+                    avg: Err("no value supplied for avg".to_string()),
+                    max: Err("no value supplied for max".to_string()),
+                    min: Err("no value supplied for min".to_string()),
+                }
+            }
+        }
+        impl Series {
+            pub fn avg<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::option::Option<f64>>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.avg = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for avg: {e}")
+                    });
+                self
+            }
+            pub fn max<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::option::Option<f64>>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.max = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for max: {e}")
+                    });
+                self
+            }
+            pub fn min<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::option::Option<f64>>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.min = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for min: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Series> for super::Series {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Series,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    avg: value.avg?,
+                    max: value.max?,
+                    min: value.min?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Series> for Series {
+            fn from(value: super::Series) -> Self {
+                Self {
+                    avg: Ok(value.avg),
+                    max: Ok(value.max),
+                    min: Ok(value.min),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct SftpChange {
             kind: ::std::result::Result<::std::string::String, ::std::string::String>,
             path: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -6787,6 +7629,177 @@ named stands for all.*/
                     network_tx_bytes: Ok(value.network_tx_bytes),
                     pids: Ok(value.pids),
                     uptime_ms: Ok(value.uptime_ms),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct StatsHistory {
+            cpu_percent: ::std::result::Result<super::Series, ::std::string::String>,
+            disk_bytes: ::std::result::Result<super::Series, ::std::string::String>,
+            from: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            memory_bytes: ::std::result::Result<super::Series, ::std::string::String>,
+            network_rx_bytes_per_second: ::std::result::Result<
+                super::Series,
+                ::std::string::String,
+            >,
+            network_tx_bytes_per_second: ::std::result::Result<
+                super::Series,
+                ::std::string::String,
+            >,
+            range: ::std::result::Result<super::StatsRange, ::std::string::String>,
+            step_seconds: ::std::result::Result<u32, ::std::string::String>,
+        }
+        impl ::std::default::Default for StatsHistory {
+            fn default() -> Self {
+                Self {
+                    cpu_percent: Err("no value supplied for cpu_percent".to_string()),
+                    disk_bytes: Err("no value supplied for disk_bytes".to_string()),
+                    from: Err("no value supplied for from".to_string()),
+                    memory_bytes: Err("no value supplied for memory_bytes".to_string()),
+                    network_rx_bytes_per_second: Err(
+                        "no value supplied for network_rx_bytes_per_second".to_string(),
+                    ),
+                    network_tx_bytes_per_second: Err(
+                        "no value supplied for network_tx_bytes_per_second".to_string(),
+                    ),
+                    range: Err("no value supplied for range".to_string()),
+                    step_seconds: Err("no value supplied for step_seconds".to_string()),
+                }
+            }
+        }
+        impl StatsHistory {
+            pub fn cpu_percent<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Series>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.cpu_percent = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for cpu_percent: {e}")
+                    });
+                self
+            }
+            pub fn disk_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Series>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.disk_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for disk_bytes: {e}")
+                    });
+                self
+            }
+            pub fn from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for from: {e}")
+                    });
+                self
+            }
+            pub fn memory_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Series>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.memory_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for memory_bytes: {e}")
+                    });
+                self
+            }
+            pub fn network_rx_bytes_per_second<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Series>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.network_rx_bytes_per_second = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for network_rx_bytes_per_second: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn network_tx_bytes_per_second<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Series>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.network_tx_bytes_per_second = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for network_tx_bytes_per_second: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn range<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::StatsRange>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.range = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for range: {e}")
+                    });
+                self
+            }
+            pub fn step_seconds<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u32>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.step_seconds = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for step_seconds: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<StatsHistory> for super::StatsHistory {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: StatsHistory,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    cpu_percent: value.cpu_percent?,
+                    disk_bytes: value.disk_bytes?,
+                    from: value.from?,
+                    memory_bytes: value.memory_bytes?,
+                    network_rx_bytes_per_second: value.network_rx_bytes_per_second?,
+                    network_tx_bytes_per_second: value.network_tx_bytes_per_second?,
+                    range: value.range?,
+                    step_seconds: value.step_seconds?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::StatsHistory> for StatsHistory {
+            fn from(value: super::StatsHistory) -> Self {
+                Self {
+                    cpu_percent: Ok(value.cpu_percent),
+                    disk_bytes: Ok(value.disk_bytes),
+                    from: Ok(value.from),
+                    memory_bytes: Ok(value.memory_bytes),
+                    network_rx_bytes_per_second: Ok(value.network_rx_bytes_per_second),
+                    network_tx_bytes_per_second: Ok(value.network_tx_bytes_per_second),
+                    range: Ok(value.range),
+                    step_seconds: Ok(value.step_seconds),
                 }
             }
         }
@@ -7661,6 +8674,66 @@ let response = client.get_console()
 ```*/
     pub fn get_console(&self) -> builder::GetConsole<'_> {
         builder::GetConsole::new(self)
+    }
+    /**Look for lines of a container's console
+
+Sends a `POST` request to `/api/v1/containers/{id}/console/search`
+
+```ignore
+let response = client.search_console()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn search_console(&self) -> builder::SearchConsole<'_> {
+        builder::SearchConsole::new(self)
+    }
+    /**A container's console as text, as it is kept at the time of the call
+
+Sends a `POST` request to `/api/v1/containers/{id}/console/export`
+
+```ignore
+let response = client.export_console()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn export_console(&self) -> builder::ExportConsole<'_> {
+        builder::ExportConsole::new(self)
+    }
+    /**What a container used over time
+
+Sends a `GET` request to `/api/v1/containers/{id}/stats/history`
+
+Arguments:
+- `id`
+- `range`: How far back.
+```ignore
+let response = client.get_container_stats_history()
+    .id(id)
+    .range(range)
+    .send()
+    .await;
+```*/
+    pub fn get_container_stats_history(&self) -> builder::GetContainerStatsHistory<'_> {
+        builder::GetContainerStatsHistory::new(self)
+    }
+    /**What the host used over time
+
+Sends a `GET` request to `/api/v1/system/stats/history`
+
+Arguments:
+- `range`: How far back.
+```ignore
+let response = client.get_system_stats_history()
+    .range(range)
+    .send()
+    .await;
+```*/
+    pub fn get_system_stats_history(&self) -> builder::GetSystemStatsHistory<'_> {
+        builder::GetSystemStatsHistory::new(self)
     }
     /**Answer a question about a container's files, or make a small change
 
@@ -8686,6 +9759,389 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "get_console",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::search_console`]
+
+[`Client::search_console`]: super::Client::search_console*/
+    #[derive(Debug, Clone)]
+    pub struct SearchConsole<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::ConsoleSearch, String>,
+    }
+    impl<'a> SearchConsole<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ConsoleSearch>,
+            <V as std::convert::TryInto<types::ConsoleSearch>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `ConsoleSearch` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::ConsoleSearch,
+            ) -> types::builder::ConsoleSearch,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/console/search`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ConsoleFound>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::ConsoleSearch::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/console/search", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "search_console",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::export_console`]
+
+[`Client::export_console`]: super::Client::export_console*/
+    #[derive(Debug, Clone)]
+    pub struct ExportConsole<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::ConsoleExport, String>,
+    }
+    impl<'a> ExportConsole<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ConsoleExport>,
+            <V as std::convert::TryInto<types::ConsoleExport>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `ConsoleExport` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::ConsoleExport,
+            ) -> types::builder::ConsoleExport,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/console/export`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::ConsoleExport::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/console/export", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "export_console",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => Ok(ResponseValue::stream(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_container_stats_history`]
+
+[`Client::get_container_stats_history`]: super::Client::get_container_stats_history*/
+    #[derive(Debug, Clone)]
+    pub struct GetContainerStatsHistory<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        range: Result<types::StatsRange, String>,
+    }
+    impl<'a> GetContainerStatsHistory<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                range: Err("range was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn range<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::StatsRange>,
+        {
+            self.range = value
+                .try_into()
+                .map_err(|_| "conversion to `StatsRange` for range failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/stats/history`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::StatsHistory>, Error<types::Problem>> {
+            let Self { client, id, range } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let range = range.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/stats/history", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("range", &range))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_container_stats_history",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_system_stats_history`]
+
+[`Client::get_system_stats_history`]: super::Client::get_system_stats_history*/
+    #[derive(Debug, Clone)]
+    pub struct GetSystemStatsHistory<'a> {
+        client: &'a super::Client,
+        range: Result<types::StatsRange, String>,
+    }
+    impl<'a> GetSystemStatsHistory<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                range: Err("range was not initialized".to_string()),
+            }
+        }
+        pub fn range<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::StatsRange>,
+        {
+            self.range = value
+                .try_into()
+                .map_err(|_| "conversion to `StatsRange` for range failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/system/stats/history`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::StatsHistory>, Error<types::Problem>> {
+            let Self { client, range } = self;
+            let range = range.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/system/stats/history", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("range", &range))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_system_stats_history",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

@@ -79,6 +79,8 @@ ids! {
     ContainerId,
     /// One row of the audit trail.
     ActivityId,
+    /// A line that was sent to a container.
+    CommandId,
     /// A piece of work that must happen on a host.
     JobId,
     /// A login for a registry of images.

@@ -58,6 +58,7 @@ pub mod auth;
 pub mod authz;
 pub mod clock;
 pub mod configfiles;
+pub mod console;
 pub mod containers;
 pub mod daemons;
 pub mod error;

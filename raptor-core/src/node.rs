@@ -5,9 +5,14 @@
 
 mod file_error;
 pub mod files;
+mod history;
 mod path;
 
 pub use file_error::{FileError, FileResult};
+pub use history::{
+    ConsoleExport, ConsoleFound, ConsoleHit, ConsoleSearch, Download, HitPart, MAX_HITS, NodeHistory, Series,
+    StatsHistory, StatsRange,
+};
 pub use path::{FilePath, PathError};
 mod link;
 mod sftp;
@@ -671,6 +676,9 @@ pub trait Node: Send + Sync {
 
     /// Tells the host something over the link that [`Node::events`] opened.
     async fn tell(&self, word: Word) -> Result<(), NodeError>;
+
+    /// What it keeps of the past.
+    fn history(&self) -> &dyn NodeHistory;
 
     /// Its containers' files.
     fn files(&self) -> &dyn files::NodeFiles {

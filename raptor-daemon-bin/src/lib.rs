@@ -2,6 +2,7 @@
 
 pub mod config;
 mod files;
+mod history;
 mod problem;
 mod routes;
 

@@ -92,6 +92,7 @@ fn api() -> OpenApiRouter<Shared> {
         .routes(routes!(get_console))
         .routes(routes!(live_container))
         .routes(routes!(link))
+        .merge(crate::history::routes())
         .merge(crate::files::routes());
     OpenApiRouter::with_openapi(Base::openapi()).nest("/api/v1", v1)
 }

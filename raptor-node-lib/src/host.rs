@@ -10,6 +10,7 @@ use crate::{
     runtime::{Docker, Pool, Sample},
     sftp,
     spool::Spool,
+    stats::History,
     system::Meter,
     workspace::{AllOperations, Workspace},
 };
@@ -23,7 +24,7 @@ use raptor_core::{
     id::ContainerId,
     node::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts,
-        Node, NodeError, NodeEvent, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
+        Node, NodeError, NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
         files::NodeFiles,
     },
 };
@@ -42,12 +43,15 @@ use uuid::Uuid;
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const SYSTEM_EVERY: Duration = Duration::from_secs(5);
+const HISTORY_EVERY: Duration = Duration::from_secs(10);
 const DISK_EVERY: Duration = Duration::from_secs(60);
 const IMAGES_EVERY: Duration = Duration::from_secs(3_600);
 /// Containers measured at the same time.
 const SAMPLES_AT_ONCE: usize = 8;
 /// Containers that start at the same time where nobody waits for them.
 const STARTS_AT_ONCE: usize = 4;
+/// Consoles that are searched at the same time.
+const SEARCHES_AT_ONCE: usize = 4;
 /// How long a container has to run for its earlier crashes to be forgiven.
 const CALM: Duration = Duration::from_secs(60);
 
@@ -157,6 +161,7 @@ impl Builder {
             docker: Docker::new(&self.socket, instance),
             spool: Spool::open(&state, instance)?,
             images: Ledger::open(&state),
+            history: History::new(&base),
             base,
             uid: self.uid,
             gid: self.gid,
@@ -169,6 +174,7 @@ impl Builder {
             calm: self.calm,
             events: broadcast::channel(1_024).0,
             turns: Semaphore::new(STARTS_AT_ONCE),
+            searches: Semaphore::new(SEARCHES_AT_ONCE),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             accounts: Accounts::default(),
@@ -197,6 +203,7 @@ impl Builder {
         host.0.ground.tasks.spawn(removal::sweep(host.0.ground.clone(), condemned));
         host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
         host.0.ground.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));
+        host.0.ground.tasks.spawn(host.clone().every(HISTORY_EVERY, Turn::History));
         host.0.ground.tasks.spawn(host.clone().every(self.scan_every, Turn::Disk));
         if self.image_days > 0 {
             let unused_s = u64::from(self.image_days) * 86_400;
@@ -208,10 +215,10 @@ impl Builder {
 
 /// This host's containers. Cheap to clone.
 #[derive(Clone)]
-pub struct Host(Arc<Inner>);
+pub struct Host(pub(crate) Arc<Inner>);
 
-struct Inner {
-    ground: Arc<Ground>,
+pub(crate) struct Inner {
+    pub(crate) ground: Arc<Ground>,
     containers: RwLock<HashMap<ContainerId, Handle>>,
     meter: Arc<Meter>,
     system: Mutex<Option<SystemInfo>>,
@@ -223,6 +230,7 @@ struct Inner {
 enum Turn {
     Samples(HashMap<ContainerId, Sample>),
     System,
+    History,
     Disk,
     Images { unused_s: u64 },
 }
@@ -269,6 +277,7 @@ impl Host {
         self.0.ground.tasks.close();
         // Whoever waits for a process would wait for its end.
         let _ = tokio::time::timeout(Duration::from_millis(200), self.0.ground.tasks.wait()).await;
+        self.keep_history().await;
     }
 
     /// A container's files, counted against its disk limit and without what its template protects. Blocking.
@@ -305,7 +314,7 @@ impl Host {
         Ok(handle)
     }
 
-    fn handle(&self, id: ContainerId) -> Result<Handle, NodeError> {
+    pub(crate) fn handle(&self, id: ContainerId) -> Result<Handle, NodeError> {
         let containers = self.0.containers.read().unwrap_or_else(PoisonError::into_inner);
         containers.get(&id).cloned().ok_or(NodeError::NotFound)
     }
@@ -337,8 +346,10 @@ impl Host {
                 Turn::Samples(before) => self.sample_all(before).await,
                 Turn::System => {
                     let system = self.measure().await;
+                    self.0.ground.history.note_host(&system, self.0.meter.network());
                     let _ = self.0.ground.events.send(Arc::new(NodeEvent::System { system }));
                 }
+                Turn::History => self.keep_history().await,
                 Turn::Disk => self.scan().await,
                 Turn::Images { unused_s } => match crate::images::clean(&self.0.ground, *unused_s).await {
                     Ok(cleaned) if cleaned.images.is_empty() => {}
@@ -369,6 +380,7 @@ impl Host {
             .into_iter()
             .filter(|(_, handle)| handle.status.borrow().started_at.is_some())
             .collect();
+        self.0.ground.history.pause(|id| running.iter().any(|(running, _)| *running == id));
         before.retain(|id, _| running.iter().any(|(running, _)| running == id));
         let earlier = std::mem::take(before);
         let now = self.0.ground.clock.now();
@@ -389,11 +401,22 @@ impl Host {
             sample.stats.disk_bytes = *handle.disk.lock().unwrap_or_else(PoisonError::into_inner);
             sample.stats.memory_limit_bytes = self.memory_limit(id);
             handle.stats.send_replace(Some(sample.stats));
+            if earlier.contains_key(&id) {
+                // CPU use is a difference: the first measurement of a process has none.
+                self.0.ground.history.note(id, now, &sample.stats);
+            }
             stats.push(ContainerStats { id, stats: sample.stats });
             before.insert(id, sample);
         }
         if !stats.is_empty() {
             let _ = self.0.ground.events.send(Arc::new(NodeEvent::Stats { stats }));
+        }
+    }
+
+    async fn keep_history(&self) {
+        let ground = self.0.ground.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || ground.history.flush()).await {
+            tracing::error!(%error, "measurements were not kept");
         }
     }
 
@@ -478,6 +501,7 @@ impl Node for Host {
         self.0.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.0.ground.operations.forget(id);
         self.0.ground.accounts.forget(id);
+        self.0.ground.history.forget(id);
         let _ = self.0.ground.events.send(Arc::new(NodeEvent::Removed { id }));
         Ok(())
     }
@@ -535,7 +559,7 @@ impl Node for Host {
         let console = handle.console.follow(since);
         let console = stream::unfold((console, false), |(mut console, mut caught_up)| async move {
             if !caught_up {
-                return Some(match console.ready() {
+                return Some(match console.ready().await {
                     Some(frame) => (frame, (console, false)),
                     None => {
                         caught_up = true;
@@ -570,6 +594,10 @@ impl Node for Host {
     async fn tell(&self, word: Word) -> Result<(), NodeError> {
         self.0.ground.link.hear(word);
         Ok(())
+    }
+
+    fn history(&self) -> &dyn NodeHistory {
+        self
     }
 
     fn files(&self) -> &dyn NodeFiles {

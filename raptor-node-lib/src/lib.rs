@@ -6,6 +6,7 @@
 pub mod console;
 mod desired;
 pub mod files;
+mod history;
 mod host;
 mod images;
 mod lifecycle;
@@ -15,6 +16,7 @@ mod removal;
 pub mod runtime;
 mod sftp;
 mod spool;
+mod stats;
 mod system;
 mod workspace;
 

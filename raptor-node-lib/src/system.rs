@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
-use sysinfo::{Disks, System};
+use sysinfo::{Disks, Networks, System};
 
 /// Measures the host. Blocking, for some milliseconds.
 pub struct Meter {
@@ -35,6 +35,18 @@ impl Meter {
     ) -> Result<Self, String> {
         let system = System::new().map_err(|error| error.to_string())?;
         Ok(Self { system: Mutex::new(system), base: base.to_owned(), ips, disk_limits, mounts, clock })
+    }
+
+    /// Bytes that the host received and sent over its own interfaces since they came up. Blocking, for some milliseconds.
+    pub fn network(&self) -> (u64, u64) {
+        // What the host's containers exchange passes bridges and pairs; what leaves the host passes one of the others too.
+        let inner = ["lo", "veth", "br-", "docker", "podman", "cni", "virbr", "tap", "tun"];
+        let Ok(networks) = Networks::new_with_refreshed_list() else { return (0, 0) };
+        let own = networks.iter().filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            !inner.iter().any(|prefix| name.starts_with(prefix))
+        });
+        own.fold((0, 0), |(rx, tx), (_, data)| (rx + data.total_received(), tx + data.total_transmitted()))
     }
 
     /// The host now; CPU use is since the call before. What Docker says of itself is added by the caller.

@@ -147,7 +147,7 @@ fn attachment(content: FileContent, name: &str, range: Option<Range>) -> Answer<
 }
 
 /// As RFC 8187 wants names.
-fn encoded(name: &str) -> String {
+pub(super) fn encoded(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     name.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })

@@ -10,6 +10,7 @@ mod containers;
 mod content;
 mod daemons;
 mod files;
+mod history;
 mod live;
 mod mail;
 mod network;
@@ -22,6 +23,7 @@ mod templates;
 mod users;
 
 pub(crate) use containers::ContainerSort;
+pub(crate) use history::ConsoleOrder;
 pub(crate) use templates::ExportFormat;
 
 use crate::{App, openapi::Base};
@@ -48,6 +50,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(sftp::routes())
         .merge(access::routes())
         .merge(live::routes())
+        .merge(history::routes())
         .merge(files::routes())
         .merge(content::routes())
         .merge(activity::routes());

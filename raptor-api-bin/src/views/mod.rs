@@ -6,6 +6,7 @@ pub mod containers;
 pub mod daemons;
 pub mod files;
 pub mod mail;
+pub mod history;
 pub mod roles;
 pub mod runtime;
 pub mod sftp;

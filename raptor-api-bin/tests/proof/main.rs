@@ -128,8 +128,46 @@ fn play(api: &mut Api, daemon: &Value, port: u16, meanwhile: impl FnOnce(&mut Ap
     until("it is offline", || phase(api, "offline"));
     let exit = api.get(&path)["live"]["last_exit"].clone();
     assert_eq!((exit["code"].as_i64(), exit["crash"].as_bool()), (Some(0), Some(false)), "{exit}");
+    remembers(api, &path, daemon);
     api.delete(&path);
     until("it is gone", || (api.get("/containers")["items"] == json!([])).then_some(()));
+}
+
+/// What was printed, sent and used is still known while it is offline.
+fn remembers(api: &Api, path: &str, daemon: &Value) {
+    let found = api.get(&format!("{path}/console/search?text=CURRENT%2FMAXIMUM&limit=1"));
+    let hit = &found["hits"][0];
+    assert!(text(&hit["text"]).contains("Current/maximum"), "{found}");
+    assert_eq!(
+        hit["parts"][0]["end"].as_u64().zip(hit["parts"][0]["start"].as_u64()).map(|(a, b)| a - b),
+        Some(15)
+    );
+    let none = api.get(&format!("{path}/console/search?to=2020-01-01T00:00:00Z&order=oldest"));
+    assert_eq!((&none["hits"], &none["next"]), (&json!([]), &Value::Null), "{none}");
+
+    let plain = api.bytes(&format!("{path}/console/download?timestamps=true"));
+    let plain = String::from_utf8(plain).unwrap();
+    assert!(plain.contains("Current/maximum clients") && !plain.contains('\u{1b}'), "{plain}");
+    assert_eq!(plain.lines().count() as u64, found["newest"].as_u64().unwrap());
+    let packed = api.bytes(&format!("{path}/console/download?gzip=true"));
+    assert_eq!(packed.get(..2), Some(&[0x1f, 0x8b][..]));
+
+    for mine in [false, true] {
+        let sent = api.get(&format!("{path}/commands?mine={mine}&limit=1"));
+        assert_eq!(
+            (text(&sent["items"][0]["sent_by"]), text(&sent["items"][0]["command"])),
+            ("admin", "server_info")
+        );
+    }
+    let host = format!("/daemons/{}", text(daemon));
+    for of in [path, host.as_str()] {
+        until("it was measured", || {
+            let history = api.get(&format!("{of}/stats/history?range=hour"));
+            let steps = history["memory_bytes"]["avg"].as_array().unwrap().clone();
+            assert_eq!(steps.len(), 360);
+            steps.iter().any(|step| step.as_f64() > Some(0.0)).then_some(())
+        });
+    }
 }
 
 fn text(value: &Value) -> &str {

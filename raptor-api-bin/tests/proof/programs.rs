@@ -191,6 +191,14 @@ impl Api {
         self.send(Method::GET, path, None, 200)
     }
 
+    /// What can be downloaded there.
+    pub fn bytes(&self, path: &str) -> Vec<u8> {
+        let answer = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token).send().unwrap();
+        assert_eq!(answer.status(), 200, "GET {path}");
+        assert!(answer.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
+        answer.bytes().unwrap().to_vec()
+    }
+
     pub fn post(&self, path: &str, body: Value, expected: u16) -> Value {
         self.send(Method::POST, path, Some(("application/json", body.to_string())), expected)
     }

@@ -121,6 +121,12 @@ actions! {
     SendCommand on Visible = Action::Container(C::ConsoleCommand);
     /// Read a container's console.
     ReadConsole on Visible = Action::Container(C::ConsoleRead);
+    /// See which commands were sent to a container: whoever reads its console sees them there as well.
+    ReadCommands on Visible = Action::Container(C::ConsoleRead);
+    /// See which commands oneself sent to a container.
+    ReadOwnCommands on Visible = Action::Container(C::ConsoleCommand);
+    /// See what a container used over time.
+    ReadStats on Visible = Action::Container(C::StatsRead);
     /// Give a container an allocation or choose the primary one.
     AddAllocation on Visible = Action::Container(C::NetworkUpdate);
     /// Take an allocation from a container.

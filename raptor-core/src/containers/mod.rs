@@ -1,6 +1,7 @@
 //! Containers: what a user owns. Types and rules; operations are in [`service`].
 
 mod behaviour;
+mod commands;
 mod image;
 mod installation;
 pub mod lifecycle;
@@ -16,6 +17,8 @@ mod list_cache;
 #[cfg(feature = "store")]
 mod network;
 #[cfg(feature = "store")]
+mod past;
+#[cfg(feature = "store")]
 mod power;
 #[cfg(feature = "store")]
 mod runtime;
@@ -27,6 +30,7 @@ mod spec;
 pub mod template;
 
 pub use behaviour::{Behaviour, Mount, Network};
+pub use commands::{Command, KEPT_COMMANDS};
 pub use image::{check_image, registry_of};
 pub use installation::{InstallState, Installation};
 #[cfg(feature = "store")]

@@ -8,7 +8,7 @@ use crate::{
     Error, Result,
     authz::{
         Act, Actor, ContainerPermission, ContainerSet, Permit, SystemPermission,
-        actions::{KillContainer, ReadConsole, RestartContainer, SendCommand, StartContainer, StopContainer},
+        actions::{KillContainer, ReadConsole, RestartContainer, StartContainer, StopContainer},
     },
     id::{ContainerId, DaemonId},
     node::{ConsoleLine, LiveFrame, LiveParts, Node, NodeError, PowerAction, Since},
@@ -80,17 +80,6 @@ impl ContainerService<'_> {
                 format!("The host is in maintenance: {reason}. Try again when that has ended."),
             )),
         }
-    }
-
-    /// Writes a line to its standard input.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] at `command`, [`Error::Refused`] when it is offline.
-    pub async fn command(&self, permit: Permit<SendCommand>, line: &str) -> Result<()> {
-        let (actor, target) = permit.consume();
-        let container = target.container;
-        self.node(&container)?.command(container.id, line, actor.name()).await?;
-        self.note(&actor, "container.command", &container, serde_json::json!({ "command": line })).await
     }
 
     /// A page of console lines: at most `limit` after `after`, or the newest.

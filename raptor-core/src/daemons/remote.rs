@@ -4,8 +4,9 @@ use crate::{
     containers::lifecycle::Refused,
     id::ContainerId,
     node::{
-        CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, FileError, LiveFrame, LiveParts, Node,
-        NodeError, NodeEvent, PROTOCOL, PowerAction, RegistryLogin, Since, SystemInfo, Word,
+        CleanedImages, ConsoleExport, ConsoleFound, ConsoleLine, ConsoleSearch, ContainerSpec,
+        ContainerStatus, Download, FileError, LiveFrame, LiveParts, Node, NodeError, NodeEvent, NodeHistory,
+        PROTOCOL, PowerAction, RegistryLogin, Since, StatsHistory, StatsRange, SystemInfo, Word,
         files::{
             Body, FileAnswer, FileContent, FileHead, FileRead, FileRequest, FileWrite, NodeFiles, Scoped,
         },
@@ -261,8 +262,34 @@ impl Node for RemoteNode {
         })
     }
 
+    fn history(&self) -> &dyn NodeHistory {
+        self
+    }
+
     fn files(&self) -> &dyn NodeFiles {
         self
+    }
+}
+
+#[async_trait]
+impl NodeHistory for RemoteNode {
+    async fn search(&self, id: ContainerId, search: ConsoleSearch) -> Result<ConsoleFound, NodeError> {
+        let answer = self.content.ask(&format!("/containers/{id}/console/search"), &search).await;
+        answer.map_err(|error| self.socket_error(error))
+    }
+
+    async fn export(&self, id: ContainerId, export: ConsoleExport) -> Result<Download, NodeError> {
+        let content = self.content.read(&format!("/containers/{id}/console/export"), &export).await;
+        Ok(content.map_err(|error| self.socket_error(error))?.body)
+    }
+
+    async fn stats(&self, of: Option<ContainerId>, range: StatsRange) -> Result<StatsHistory, NodeError> {
+        let range: types::StatsRange = same(range)?;
+        let answer = match of {
+            Some(id) => self.client.get_container_stats_history().id(id.as_uuid()).range(range).send().await,
+            None => self.client.get_system_stats_history().range(range).send().await,
+        };
+        same::<StatsHistory>(answer.map_err(|error| self.error(error))?.into_inner())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         },
     },
     id::DaemonId,
-    node::{CleanedImages, Protocol},
+    node::{CleanedImages, Protocol, StatsHistory, StatsRange},
     store::{self, Change, Conn, Subject, Tx, Verb},
 };
 
@@ -183,6 +183,15 @@ impl DaemonService<'_> {
         store::activity::insert(&mut tx.conn(), &activity).await?;
         tx.commit().await?;
         Ok(cleaned)
+    }
+
+    /// What the host used over time.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the daemon can't be reached.
+    pub async fn stats_history(&self, permit: Permit<ReadDaemon>, range: StatsRange) -> Result<StatsHistory> {
+        let daemon = permit.consume().1;
+        Ok(self.0.fleet.node(daemon.id)?.history().stats(None, range).await?)
     }
 
     /// Removes a daemon without containers, and its allocations.

@@ -1,13 +1,15 @@
 //! A host that runs nothing: the answers and events of a real one, for tests, demonstrations and scale runs.
 
+mod history;
+
 use crate::{
     clock::Clock,
     containers::lifecycle::{Effect, Ending, Input, Life, Phase, Refused, Rest},
     id::ContainerId,
     node::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, Crashes, DiskLimits,
-        Exit, Happened, Happening, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent, PROTOCOL,
-        PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
+        Exit, Happened, Happening, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent, NodeHistory,
+        PROTOCOL, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
     },
     templates::StopRule,
 };
@@ -636,6 +638,10 @@ impl Node for SimulatedHost {
             Some((event, (events, host)))
         });
         Ok(stream::once(std::future::ready(first)).chain(stream::iter(waiting)).chain(follow).boxed())
+    }
+
+    fn history(&self) -> &dyn NodeHistory {
+        self
     }
 
     /// A simulated host asks nothing, so there is nothing to say to it.

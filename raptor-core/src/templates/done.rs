@@ -1,11 +1,8 @@
 //! How output tells that a process is ready.
 
+use crate::console::plain;
 use regex::Regex;
-use std::sync::{Arc, LazyLock};
-
-/// Escape sequences of terminals: CSI, OSC, and the short ones (ECMA-48).
-static ANSI: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])").ok());
+use std::{borrow::Cow, sync::Arc};
 
 /// The lines of which one means that the container is running.
 #[derive(Clone, Debug)]
@@ -35,11 +32,10 @@ impl DoneRules {
     /// Whether this line says so.
     #[must_use]
     pub fn matches(&self, line: &str) -> bool {
-        let stripped = ANSI.as_ref().filter(|_| self.strip_ansi).map(|ansi| ansi.replace_all(line, ""));
-        let line = stripped.as_deref().unwrap_or(line);
+        let line = if self.strip_ansi { plain(line) } else { Cow::Borrowed(line) };
         self.rules.iter().any(|rule| match rule {
             Rule::Contains(text) => line.contains(text.as_str()),
-            Rule::Matches(pattern) => pattern.is_match(line),
+            Rule::Matches(pattern) => pattern.is_match(&line),
         })
     }
 }

@@ -5,6 +5,7 @@
 mod accounts;
 mod allocations;
 mod containers;
+mod history;
 mod links;
 #[cfg(feature = "mail")]
 mod mail;

@@ -12,14 +12,16 @@ use std::{
 
 /// One file's size in bytes; a new one is begun after it.
 const SEGMENT: u64 = 1024 * 1024;
-/// All files of a container together, in segments.
-const SEGMENTS: usize = 16;
+/// All files of a container together, in bytes.
+const KEPT: u64 = 32 * SEGMENT;
+/// Files of a container at most: each start of the daemon begins one.
+const FILES: usize = 256;
 /// Text kept in memory, in bytes.
 const MEMORY: usize = 512 * 1024;
 
 #[derive(Serialize, Deserialize)]
-struct Stored {
-    seq: u64,
+pub(super) struct Stored {
+    pub(super) seq: u64,
     at: DateTime<Utc>,
     kind: LineKind,
     /// Bytes of the run's output up to this line's end; 0 for lines that are no output.
@@ -33,13 +35,16 @@ struct Segment {
     bytes: u64,
 }
 
-/// What a reader gets.
-#[derive(Default)]
-pub struct Read {
-    /// Lines in order.
-    pub lines: Vec<ConsoleLine>,
-    /// Set where what was asked for is kept no more: the oldest number that is.
-    pub gap_until: Option<u64>,
+/// Where a reader finds what follows.
+pub(super) enum Spot {
+    /// Nothing follows yet.
+    Nothing,
+    /// In memory.
+    Lines(Vec<ConsoleLine>),
+    /// It is kept no more; this is the oldest number that is.
+    Gap(u64),
+    /// In this file.
+    File(PathBuf),
 }
 
 /// The log of one container.
@@ -84,10 +89,6 @@ impl Log {
                 log.newest = stored.seq;
                 log.remember(stored);
             }
-            // A line that was cut short by a crash would spoil the next one.
-            if let Some(segment) = log.segments.back_mut() {
-                segment.bytes = SEGMENT;
-            }
         }
         Ok(log)
     }
@@ -128,17 +129,30 @@ impl Log {
     fn write(&mut self, bytes: &[u8], first: u64) -> io::Result<()> {
         if self.file.is_none() || self.segments.back().is_none_or(|segment| segment.bytes >= SEGMENT) {
             let path = self.folder.join(format!("{first:020}.jsonl"));
-            self.file = Some(File::options().create(true).append(true).open(&path)?);
-            self.segments.push_back(Segment { first, path, bytes: 0 });
-            while self.segments.len() > SEGMENTS {
-                if let Some(oldest) = self.segments.pop_front() {
-                    fs::remove_file(oldest.path)?;
-                }
+            let mut file = File::options().create(true).append(true).open(&path)?;
+            if file.metadata()?.len() > 0 {
+                // The only line in it was cut short by a crash; it must not spoil the next one.
+                file.write_all(b"\n")?;
+                self.segments.pop_back();
             }
+            self.file = Some(file);
+            self.segments.push_back(Segment { first, path, bytes: 0 });
+            self.prune()?;
         }
         if let (Some(file), Some(segment)) = (&mut self.file, self.segments.back_mut()) {
             file.write_all(bytes)?;
             segment.bytes += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The oldest files go.
+    fn prune(&mut self) -> io::Result<()> {
+        let mut bytes: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
+        while bytes > KEPT || self.segments.len() > FILES {
+            let Some(oldest) = self.segments.pop_front() else { break };
+            bytes -= oldest.bytes;
+            fs::remove_file(oldest.path)?;
         }
         Ok(())
     }
@@ -160,36 +174,33 @@ impl Log {
         run.filter(output).map(|line| line.consumed).next().unwrap_or(0)
     }
 
-    /// Lines after `after`: some of them, at least one where there is one.
-    pub fn read(&mut self, after: u64, limit: usize) -> Read {
+    /// Where the lines after `after` are: at most `limit` of them where they are in memory.
+    pub(super) fn spot(&self, after: u64, limit: usize) -> Spot {
         if after >= self.newest {
-            return Read::default();
+            return Spot::Nothing;
         }
         let in_memory = self.tail.front().map_or(u64::MAX, |line| line.seq);
         if after + 1 >= in_memory {
             let skip = usize::try_from(after + 1 - in_memory).unwrap_or(usize::MAX);
-            let lines = self.tail.iter().skip(skip).take(limit).map(Stored::line).collect();
-            return Read { lines, gap_until: None };
+            return Spot::Lines(self.tail.iter().skip(skip).take(limit).map(Stored::line).collect());
         }
         let oldest = self.segments.front().map_or(in_memory, |segment| segment.first);
-        if after + 1 < oldest {
-            return Read { lines: Vec::new(), gap_until: Some(oldest) };
-        }
         let segment = self.segments.iter().rev().find(|segment| segment.first <= after + 1);
-        let lines: Vec<_> = segment
-            .into_iter()
-            .flat_map(|segment| lines_of(&segment.path))
-            .filter(|line| line.seq > after)
-            // Files are read from their beginning: fewer, larger pieces are cheaper than many.
-            .take(limit.max(4_096))
-            .map(|line| line.line())
-            .collect();
-        if lines.is_empty() {
-            // The file lost lines; what follows is still there.
-            let next = self.segments.iter().map(|segment| segment.first).find(|first| *first > after + 1);
-            return Read { lines, gap_until: Some(next.unwrap_or(in_memory)) };
+        match segment {
+            Some(segment) => Spot::File(segment.path.clone()),
+            None => Spot::Gap(oldest),
         }
-        Read { lines, gap_until: None }
+    }
+
+    /// Where to go on when the file that has to hold line `after + 1` has lost it.
+    pub(super) fn beyond(&self, after: u64) -> Option<u64> {
+        let next = self.segments.iter().map(|segment| segment.first).find(|first| *first > after + 1);
+        next.or(self.tail.front().map(|line| line.seq).filter(|first| *first > after + 1))
+    }
+
+    /// The files, each with the number of its first line, the oldest first.
+    pub(super) fn files(&self) -> Vec<(u64, PathBuf)> {
+        self.segments.iter().map(|segment| (segment.first, segment.path.clone())).collect()
     }
 }
 
@@ -197,77 +208,13 @@ impl Stored {
     fn line(&self) -> ConsoleLine {
         ConsoleLine { seq: self.seq, at: self.at, kind: self.kind, text: self.text.clone() }
     }
+
+    pub(super) fn into_line(self) -> ConsoleLine {
+        ConsoleLine { seq: self.seq, at: self.at, kind: self.kind, text: self.text }
+    }
 }
 
 fn lines_of(path: &Path) -> impl Iterator<Item = Stored> {
     let lines = File::open(path).map(|file| BufReader::new(file).lines());
     lines.into_iter().flatten().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at() -> DateTime<Utc> {
-        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
-    }
-
-    fn fill(log: &mut Log, lines: usize) {
-        let text = "x".repeat(100);
-        for _ in 0..lines / 100 {
-            log.append(at(), LineKind::Output, (0..100).map(|_| (text.clone(), 0)).collect());
-        }
-    }
-
-    fn read_all(log: &mut Log, mut after: u64) -> (Vec<u64>, Vec<u64>) {
-        let (mut numbers, mut gaps) = (Vec::new(), Vec::new());
-        loop {
-            let read = log.read(after, 512);
-            if let Some(next) = read.gap_until {
-                gaps.push(next);
-                after = next - 1;
-                continue;
-            }
-            let Some(last) = read.lines.last() else { return (numbers, gaps) };
-            after = last.seq;
-            numbers.extend(read.lines.iter().map(|line| line.seq));
-        }
-    }
-
-    #[test]
-    fn numbers_go_on_after_a_restart_and_nothing_is_missing() {
-        let folder = tempfile::tempdir().unwrap();
-        fill(&mut Log::open(folder.path()).unwrap(), 20_000);
-        let mut log = Log::open(folder.path()).unwrap();
-        fill(&mut log, 1_000);
-        let (numbers, gaps) = read_all(&mut log, 0);
-        assert_eq!(numbers, (1..=21_000).collect::<Vec<_>>());
-        assert!(gaps.is_empty());
-    }
-
-    #[test]
-    fn what_is_kept_no_more_is_said_to_be_missing() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut log = Log::open(folder.path()).unwrap();
-        fill(&mut log, 150_000);
-        let (numbers, gaps) = read_all(&mut log, 0);
-        assert_eq!(gaps.len(), 1);
-        assert_eq!(numbers, (gaps[0]..=150_000).collect::<Vec<_>>());
-        let size: u64 =
-            fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
-        assert!(size <= SEGMENT * (SEGMENTS as u64 + 1));
-    }
-
-    #[test]
-    fn a_line_cut_short_by_a_crash_costs_only_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        Log::open(folder.path()).unwrap().append(at(), LineKind::Output, vec![("one".into(), 4)]);
-        let file = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
-        File::options().append(true).open(file).unwrap().write_all(b"{\"seq\":2,\"at").unwrap();
-        let mut log = Log::open(folder.path()).unwrap();
-        assert_eq!(log.consumed_since(0), 4);
-        log.append(at(), LineKind::Output, vec![("two".into(), 8)]);
-        let (numbers, _) = read_all(&mut log, 0);
-        assert_eq!(numbers, [1, 2]);
-    }
 }

@@ -1,10 +1,17 @@
 //! The console: one writer, many readers, numbered lines on disk with their tail in memory.
 
 mod decode;
+mod export;
 mod log;
+mod search;
+mod segment;
+#[cfg(test)]
+mod tests;
 
 pub use decode::Decoder;
-pub use log::{Log, Read};
+pub use export::export;
+use log::{Log, Spot};
+use segment::Mark;
 
 use chrono::{DateTime, Utc};
 use raptor_core::node::{ConsoleLine, LineKind, LiveFrame, Since};
@@ -17,6 +24,14 @@ use tokio::sync::watch;
 
 /// Lines in one frame at most, so that a browser can draw between them.
 const FRAME_LINES: usize = 512;
+
+/// What a reader gets next.
+enum Piece {
+    Nothing,
+    Lines(Vec<ConsoleLine>),
+    /// What was asked for is kept no more; this is the oldest number that is.
+    Gap(u64),
+}
 
 /// One container's console. A reader never makes the writer wait.
 pub struct Console {
@@ -88,16 +103,46 @@ impl Console {
         self.log().consumed_since(after)
     }
 
-    /// At most `limit` lines after `after`, or the newest.
+    /// What follows line `after`. Files are read without holding the log, so that the writer goes on. Blocking.
+    fn piece(&self, after: u64, limit: usize, mark: &mut Option<Mark>) -> Piece {
+        loop {
+            let spot = self.log().spot(after, limit);
+            match spot {
+                Spot::Nothing => return Piece::Nothing,
+                Spot::Lines(lines) => return Piece::Lines(lines),
+                Spot::Gap(next) => return Piece::Gap(next),
+                Spot::File(path) => match segment::read_after(&path, after, limit, mark) {
+                    Ok(lines) if !lines.is_empty() => return Piece::Lines(lines),
+                    // Removed meanwhile, as the oldest one is.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound && self.moved(after, &path) => {}
+                    // The file lost lines; what follows is still there.
+                    _ => match self.log().beyond(after) {
+                        Some(next) => return Piece::Gap(next),
+                        None => return Piece::Nothing,
+                    },
+                },
+            }
+        }
+    }
+
+    /// Whether what follows `after` is no longer looked for in this file.
+    fn moved(&self, after: u64, path: &Path) -> bool {
+        !matches!(self.log().spot(after, 1), Spot::File(now) if now == *path)
+    }
+
+    /// At most `limit` lines after `after`, or the newest. Blocking where they are no longer in memory.
     pub fn page(&self, after: Option<u64>, limit: usize) -> Vec<ConsoleLine> {
-        let mut log = self.log();
-        let mut after = after.unwrap_or_else(|| log.newest().saturating_sub(limit as u64));
-        let mut lines = Vec::new();
+        let mut after = after.unwrap_or_else(|| self.newest().saturating_sub(limit as u64));
+        let (mut lines, mut mark) = (Vec::new(), None);
         while lines.len() < limit {
-            let read = log.read(after, limit - lines.len());
-            let Some(last) = read.lines.last() else { break };
-            after = last.seq;
-            lines.extend(read.lines);
+            match self.piece(after, limit - lines.len(), &mut mark) {
+                Piece::Nothing => break,
+                Piece::Gap(next) => after = next - 1,
+                Piece::Lines(more) => {
+                    after = more.last().map_or(after, |line| line.seq);
+                    lines.extend(more);
+                }
+            }
         }
         lines
     }
@@ -110,7 +155,7 @@ impl Console {
         };
         let mut partial = self.partial.subscribe();
         partial.mark_changed();
-        Follower { newest: self.newest.subscribe(), partial, console: self.clone(), after }
+        Follower { newest: self.newest.subscribe(), partial, console: self.clone(), after, mark: None }
     }
 }
 
@@ -120,26 +165,47 @@ pub struct Follower {
     newest: watch::Receiver<u64>,
     partial: watch::Receiver<Arc<str>>,
     after: u64,
+    mark: Option<Mark>,
 }
 
 impl Follower {
-    /// What is there already, without waiting; none when the reader has all.
-    pub fn ready(&mut self) -> Option<LiveFrame> {
-        let read = self.console.log().read(self.after, FRAME_LINES);
-        if let Some(next) = read.gap_until {
-            let from = self.after + 1;
-            self.after = next - 1;
-            return Some(LiveFrame::Gap { from, next });
+    /// What is there already; none when the reader has all.
+    pub async fn ready(&mut self) -> Option<LiveFrame> {
+        let spot = self.console.log().spot(self.after, FRAME_LINES);
+        let piece = match spot {
+            Spot::Nothing => return None,
+            Spot::Lines(lines) => Piece::Lines(lines),
+            Spot::Gap(next) => Piece::Gap(next),
+            Spot::File(_) => {
+                let (console, after, mut mark) = (self.console.clone(), self.after, self.mark.take());
+                let read = tokio::task::spawn_blocking(move || {
+                    let piece = console.piece(after, FRAME_LINES, &mut mark);
+                    (piece, mark)
+                });
+                let (piece, mark) = read.await.ok()?;
+                self.mark = mark;
+                piece
+            }
+        };
+        match piece {
+            Piece::Nothing => None,
+            Piece::Gap(next) => {
+                let from = self.after + 1;
+                self.after = next - 1;
+                Some(LiveFrame::Gap { from, next })
+            }
+            Piece::Lines(lines) => {
+                self.after = lines.last()?.seq;
+                Some(LiveFrame::Lines { lines })
+            }
         }
-        self.after = read.lines.last()?.seq;
-        Some(LiveFrame::Lines { lines: read.lines })
     }
 
     /// The next frame; none once the console is closed.
     pub async fn next(&mut self) -> Option<LiveFrame> {
         loop {
             self.newest.borrow_and_update();
-            if let Some(frame) = self.ready() {
+            if let Some(frame) = self.ready().await {
                 return Some(frame);
             }
             tokio::select! {

@@ -19,6 +19,7 @@ use crate::{
     quota::Quota,
     runtime::{self, Docker, Pool},
     spool::Spool,
+    stats::History,
     workspace::AllOperations,
 };
 use raptor_core::{
@@ -55,6 +56,10 @@ pub(crate) struct Ground {
     pub(crate) turns: Semaphore,
     /// Images that were pulled for containers of this host, with the time when each was last used.
     pub(crate) images: crate::images::Ledger,
+    /// Measurements over time.
+    pub(crate) history: History,
+    /// Searches read whole files; a few at a time.
+    pub(crate) searches: Semaphore,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) accounts: Accounts,

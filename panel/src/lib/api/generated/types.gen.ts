@@ -402,6 +402,11 @@ export type CleanedImages = {
 };
 
 /**
+ * A line that was sent to a container.
+ */
+export type CommandId = string;
+
+/**
  * A line for its standard input.
  */
 export type CommandRequest = {
@@ -453,6 +458,55 @@ export type ConfigFile = {
 export type ConfigParser = 'file' | 'properties' | 'ini' | 'json' | 'yaml' | 'xml' | 'toml';
 
 /**
+ * Lines that were found.
+ */
+export type ConsoleFound = {
+    /**
+     * In the order asked for.
+     */
+    hits: Array<ConsoleHit>;
+    /**
+     * The next page's `cursor`; none when everything was looked at. A page may be short, even empty, and have a next one: a
+     * search that takes long is answered in pieces.
+     */
+    next?: number | null;
+    /**
+     * The number of the oldest line that is kept; 0 where there is none.
+     */
+    oldest: number;
+    /**
+     * The number of the newest line; 0 where there is none.
+     */
+    newest: number;
+};
+
+/**
+ * A line that was found.
+ */
+export type ConsoleHit = {
+    /**
+     * Its number.
+     */
+    seq: number;
+    /**
+     * When the daemon read it.
+     */
+    at: string;
+    /**
+     * Who wrote it.
+     */
+    kind: LineKind;
+    /**
+     * The text without escape sequences.
+     */
+    text: string;
+    /**
+     * Where in it the text is that was looked for; the first ones where there are many.
+     */
+    parts: Array<HitPart>;
+};
+
+/**
  * One numbered console line.
  */
 export type ConsoleLine = {
@@ -473,6 +527,11 @@ export type ConsoleLine = {
      */
     text: string;
 };
+
+/**
+ * Which hits come first.
+ */
+export type ConsoleOrder = 'newest' | 'oldest';
 
 /**
  * A page of console lines.
@@ -1383,6 +1442,20 @@ export type FolderSizes = {
      * The largest first.
      */
     items: Array<FolderSize>;
+};
+
+/**
+ * A part of a line, counted in characters (Unicode scalar values).
+ */
+export type HitPart = {
+    /**
+     * Its first character.
+     */
+    start: number;
+    /**
+     * The character after its last one.
+     */
+    end: number;
 };
 
 /**
@@ -2392,6 +2465,65 @@ export type SecretValue = {
 };
 
 /**
+ * A line that somebody sent to a container's standard input.
+ */
+export type SentCommand = {
+    /**
+     * Its id; sorts by time.
+     */
+    id: CommandId;
+    /**
+     * When.
+     */
+    at: string;
+    user_id?: UserId | null;
+    /**
+     * What the sender was called then.
+     */
+    sent_by: string;
+    /**
+     * The line.
+     */
+    command: string;
+};
+
+/**
+ * One page of commands, the newest first.
+ */
+export type SentCommandPage = {
+    /**
+     * What is on this page.
+     */
+    items: Array<SentCommand>;
+    /**
+     * The next page's `cursor`; null on the last page.
+     */
+    next?: string | null;
+    /**
+     * How many there are on all pages, where `with_total` asked for it.
+     */
+    total?: number | null;
+};
+
+/**
+ * One measurement over time.
+ */
+export type Series = {
+    /**
+     * The least of each step.
+     */
+    min: Array<number | null>;
+    /**
+     * The mean of each step.
+     */
+    avg: Array<number | null>;
+    /**
+     * The most of each step.
+     */
+    max: Array<number | null>;
+};
+
+/**
  * A signed-in session.
  */
 export type Session = {
@@ -2624,6 +2756,50 @@ export type Stats = {
      */
     uptime_ms: number;
 };
+
+/**
+ * Measurements over time. Every list has one value for each step; none where nothing was measured, as of a container that was
+ * offline.
+ */
+export type StatsHistory = {
+    /**
+     * How far back.
+     */
+    range: StatsRange;
+    /**
+     * When the first step begins.
+     */
+    from: string;
+    /**
+     * Seconds from one step to the next.
+     */
+    step_seconds: number;
+    /**
+     * CPU in percent of one CPU.
+     */
+    cpu_percent: Series;
+    /**
+     * Memory in bytes.
+     */
+    memory_bytes: Series;
+    /**
+     * Disk in bytes.
+     */
+    disk_bytes: Series;
+    /**
+     * Bytes received in a second.
+     */
+    network_rx_bytes_per_second: Series;
+    /**
+     * Bytes sent in a second.
+     */
+    network_tx_bytes_per_second: Series;
+};
+
+/**
+ * How far back measurements are wanted.
+ */
+export type StatsRange = 'hour' | 'day' | 'week';
 
 /**
  * How to ask a process to stop.
@@ -5396,6 +5572,54 @@ export type PowerContainerResponses = {
     202: unknown;
 };
 
+export type ListCommandsData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: {
+        /**
+         * Whether only the caller's own ones are. Those need the permission to send commands, all need that to read the console.
+         */
+        mine?: boolean;
+        /**
+         * Items on one page, 1 to 100; 50 unless given.
+         */
+        limit?: number;
+        /**
+         * `next` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Whether `total` is wanted.
+         */
+        with_total?: boolean;
+    };
+    url: '/api/v1/containers/{id}/commands';
+};
+
+export type ListCommandsErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListCommandsError = ListCommandsErrors[keyof ListCommandsErrors];
+
+export type ListCommandsResponses = {
+    /**
+     * Done
+     */
+    200: SentCommandPage;
+};
+
+export type ListCommandsResponse = ListCommandsResponses[keyof ListCommandsResponses];
+
 export type SendCommandData = {
     body: CommandRequest;
     path: {
@@ -6130,6 +6354,194 @@ export type StreamEventsResponses = {
 };
 
 export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
+
+export type SearchConsoleData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: {
+        /**
+         * Text, at most 500 characters; all lines unless given. Escape sequences are not part of a line's text.
+         */
+        text?: string;
+        /**
+         * Whether `text` is a regular expression (Rust's `regex` crate: no look-around, no back-references).
+         */
+        regex?: boolean;
+        /**
+         * Whether upper and lower case differ.
+         */
+        match_case?: boolean;
+        /**
+         * Lines from then on.
+         */
+        from?: string;
+        /**
+         * Lines until then.
+         */
+        to?: string;
+        /**
+         * Which come first; the newest unless given.
+         */
+        order?: ConsoleOrder;
+        /**
+         * `next` of the page before.
+         */
+        cursor?: number;
+        /**
+         * Hits on one page, 1 to 500; 100 unless given.
+         */
+        limit?: number;
+    };
+    url: '/api/v1/containers/{id}/console/search';
+};
+
+export type SearchConsoleErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SearchConsoleError = SearchConsoleErrors[keyof SearchConsoleErrors];
+
+export type SearchConsoleResponses = {
+    /**
+     * Done
+     */
+    200: ConsoleFound;
+};
+
+export type SearchConsoleResponse = SearchConsoleResponses[keyof SearchConsoleResponses];
+
+export type DownloadConsoleData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: {
+        /**
+         * Lines from then on.
+         */
+        from?: string;
+        /**
+         * Lines until then.
+         */
+        to?: string;
+        /**
+         * Whether escape sequences stay in.
+         */
+        ansi?: boolean;
+        /**
+         * Whether each line begins with its time (RFC 3339, UTC).
+         */
+        timestamps?: boolean;
+        /**
+         * Whether it comes as a `.gz`.
+         */
+        gzip?: boolean;
+    };
+    url: '/api/v1/containers/{id}/console/download';
+};
+
+export type DownloadConsoleErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type DownloadConsoleError = DownloadConsoleErrors[keyof DownloadConsoleErrors];
+
+export type DownloadConsoleResponses = {
+    /**
+     * Done
+     */
+    200: Array<number>;
+};
+
+export type DownloadConsoleResponse = DownloadConsoleResponses[keyof DownloadConsoleResponses];
+
+export type GetContainerStatsHistoryData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * How far back.
+         */
+        range: StatsRange;
+    };
+    url: '/api/v1/containers/{id}/stats/history';
+};
+
+export type GetContainerStatsHistoryErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetContainerStatsHistoryError = GetContainerStatsHistoryErrors[keyof GetContainerStatsHistoryErrors];
+
+export type GetContainerStatsHistoryResponses = {
+    /**
+     * Done
+     */
+    200: StatsHistory;
+};
+
+export type GetContainerStatsHistoryResponse = GetContainerStatsHistoryResponses[keyof GetContainerStatsHistoryResponses];
+
+export type GetDaemonStatsHistoryData = {
+    body?: never;
+    path: {
+        id: DaemonId;
+    };
+    query: {
+        /**
+         * How far back.
+         */
+        range: StatsRange;
+    };
+    url: '/api/v1/daemons/{id}/stats/history';
+};
+
+export type GetDaemonStatsHistoryErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetDaemonStatsHistoryError = GetDaemonStatsHistoryErrors[keyof GetDaemonStatsHistoryErrors];
+
+export type GetDaemonStatsHistoryResponses = {
+    /**
+     * Done
+     */
+    200: StatsHistory;
+};
+
+export type GetDaemonStatsHistoryResponse = GetDaemonStatsHistoryResponses[keyof GetDaemonStatsHistoryResponses];
 
 export type ListFilesData = {
     body?: never;

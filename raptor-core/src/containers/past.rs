@@ -1,0 +1,115 @@
+//! What containers printed, were told, and used.
+
+use super::{
+    commands::{Command, KEPT_COMMANDS},
+    service::ContainerService,
+};
+use crate::{
+    Error, Result,
+    authz::{
+        Permit,
+        actions::{ReadCommands, ReadConsole, ReadOwnCommands, ReadStats, SendCommand},
+    },
+    console::Sought,
+    id::{CommandId, ContainerId, UserId},
+    node::{ConsoleExport, ConsoleFound, ConsoleSearch, Download, MAX_HITS, StatsHistory, StatsRange},
+    paging::{Page, PageRequest},
+    store,
+};
+
+impl ContainerService<'_> {
+    /// Writes a line to its standard input.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `command`, [`Error::Refused`] when it is offline.
+    pub async fn command(&self, permit: Permit<SendCommand>, line: &str) -> Result<()> {
+        let (actor, target) = permit.consume();
+        let container = target.container;
+        self.node(&container)?.command(container.id, line, actor.name()).await?;
+        let command = Command {
+            id: CommandId::generate(),
+            container_id: container.id,
+            user_id: actor.user_id(),
+            sent_by: actor.name().to_owned(),
+            command: line.to_owned(),
+            at: self.0.clock.now(),
+        };
+        let mut tx = self.0.store.begin().await?;
+        // The host has it already: of one that was deleted meanwhile there is nothing to keep.
+        if store::containers::find(&mut tx.conn(), container.id, None).await?.is_some() {
+            store::commands::insert(&mut tx.conn(), &command).await?;
+            store::commands::prune(&mut tx.conn(), container.id, KEPT_COMMANDS).await?;
+        }
+        self.record(&mut tx, &actor, "container.command", &container, serde_json::json!({ "command": line }))
+            .await?;
+        tx.commit().await
+    }
+
+    /// The commands that were sent to it, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a cursor of another list.
+    pub async fn commands(&self, permit: Permit<ReadCommands>, page: &PageRequest) -> Result<Page<Command>> {
+        let (_, target) = permit.consume();
+        self.sent(target.container.id, None, page).await
+    }
+
+    /// The commands that the actor sent to it, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a cursor of another list.
+    pub async fn own_commands(
+        &self,
+        permit: Permit<ReadOwnCommands>,
+        page: &PageRequest,
+    ) -> Result<Page<Command>> {
+        let (actor, target) = permit.consume();
+        match actor.user_id() {
+            Some(user) => self.sent(target.container.id, Some(user), page).await,
+            None => Ok(Page { items: Vec::new(), next: None, total: None }),
+        }
+    }
+
+    async fn sent(&self, id: ContainerId, by: Option<UserId>, page: &PageRequest) -> Result<Page<Command>> {
+        store::commands::list(&mut self.0.store.read().await?.conn(), id, by, page).await
+    }
+
+    /// Looks for lines of its console, also while it is offline.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `text` or `limit`, [`Error::Unavailable`] when the daemon can't be reached.
+    pub async fn search_console(
+        &self,
+        permit: Permit<ReadConsole>,
+        search: ConsoleSearch,
+    ) -> Result<ConsoleFound> {
+        let (_, target) = permit.consume();
+        if !(1..=MAX_HITS).contains(&search.limit) {
+            return Err(Error::invalid("limit", format!("Use 1 to {MAX_HITS}.")));
+        }
+        Sought::new(&search).map_err(|why| Error::invalid("text", why))?;
+        Ok(self.node(&target.container)?.history().search(target.container.id, search).await?)
+    }
+
+    /// Its console as text.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the daemon can't be reached.
+    pub async fn export_console(
+        &self,
+        permit: Permit<ReadConsole>,
+        export: ConsoleExport,
+    ) -> Result<Download> {
+        let (_, target) = permit.consume();
+        Ok(self.node(&target.container)?.history().export(target.container.id, export).await?)
+    }
+
+    /// What it used over time.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the daemon can't be reached.
+    pub async fn stats_history(&self, permit: Permit<ReadStats>, range: StatsRange) -> Result<StatsHistory> {
+        let (_, target) = permit.consume();
+        Ok(self.node(&target.container)?.history().stats(Some(target.container.id), range).await?)
+    }
+}

@@ -1,0 +1,84 @@
+//! A console as a text file, made while it is sent.
+
+use super::{Console, Piece, segment::Mark};
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use futures_util::{StreamExt, stream};
+use raptor_core::{
+    console::written,
+    node::{ConsoleExport, Download},
+};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
+/// Lines that are read at a time.
+const LINES: usize = 1_024;
+
+struct Export {
+    console: Arc<Console>,
+    how: ConsoleExport,
+    after: u64,
+    /// The newest line when it was asked for: a console that is written to meanwhile has an end all the same.
+    until: u64,
+    mark: Option<Mark>,
+    packer: Option<GzEncoder<Vec<u8>>>,
+    ended: bool,
+}
+
+/// What is kept now, as text.
+pub fn export(console: Arc<Console>, how: ConsoleExport) -> Download {
+    let packer = how.gzip.then(|| GzEncoder::new(Vec::new(), Compression::default()));
+    let until = console.newest();
+    let export = Export { console, how, after: 0, until, mark: None, packer, ended: false };
+    let pieces = stream::try_unfold(export, |mut export| async move {
+        let read = tokio::task::spawn_blocking(move || {
+            let piece = export.piece()?;
+            Ok::<_, io::Error>(piece.map(|piece| (piece, export)))
+        });
+        read.await.map_err(io::Error::other)?
+    });
+    pieces.boxed()
+}
+
+impl Export {
+    /// The next bytes; none at the end. Blocking.
+    fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        while !self.ended {
+            let mut text = String::new();
+            match self.console.piece(self.after, LINES, &mut self.mark) {
+                Piece::Nothing => self.ended = true,
+                Piece::Gap(next) => {
+                    // What was never kept, or went before the download began, is not missed.
+                    if self.after > 0 {
+                        text = format!("--- lines {} to {} are kept no more ---\n", self.after + 1, next - 1);
+                    }
+                    self.after = next - 1;
+                }
+                Piece::Lines(lines) => {
+                    let wanted = lines.iter().take_while(|line| line.seq <= self.until);
+                    text = wanted.map(|line| written(line, &self.how)).collect();
+                    self.after = lines.last().map_or(self.until, |line| line.seq);
+                }
+            }
+            self.ended |= self.after >= self.until;
+            let bytes = self.packed(text.into_bytes())?;
+            if !bytes.is_empty() {
+                return Ok(Some(bytes.into()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn packed(&mut self, text: Vec<u8>) -> io::Result<Vec<u8>> {
+        let Some(mut packer) = self.packer.take() else { return Ok(text) };
+        packer.write_all(&text)?;
+        if self.ended {
+            return packer.finish();
+        }
+        let packed = std::mem::take(packer.get_mut());
+        self.packer = Some(packer);
+        Ok(packed)
+    }
+}

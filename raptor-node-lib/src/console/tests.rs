@@ -1,0 +1,183 @@
+use super::*;
+use futures_util::TryStreamExt;
+use raptor_core::node::{ConsoleExport, ConsoleFound, ConsoleSearch};
+use std::{
+    fs::{self, File},
+    io::{Read as _, Write as _},
+};
+
+const SEGMENT: u64 = 1024 * 1024;
+const SEGMENTS: u64 = 32;
+
+fn at() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+fn open(folder: &tempfile::TempDir) -> Arc<Console> {
+    Arc::new(Console::open(folder.path()).unwrap())
+}
+
+fn fill(console: &Console, lines: usize) {
+    let before = console.newest();
+    for hundred in 0..lines / 100 {
+        let line = |n| (format!("line {} {}", before + (hundred * 100 + n) as u64 + 1, "x".repeat(85)), 0);
+        console.output(at(), LineKind::Output, (0..100).map(line).collect());
+    }
+}
+
+async fn read_all(console: &Arc<Console>) -> (Vec<u64>, Vec<u64>) {
+    let (mut numbers, mut gaps) = (Vec::new(), Vec::new());
+    let mut follower = console.follow(Since::After(0));
+    while let Some(frame) = follower.ready().await {
+        match frame {
+            LiveFrame::Lines { lines } => numbers.extend(lines.iter().map(|line| line.seq)),
+            LiveFrame::Gap { next, .. } => gaps.push(next),
+            other => unreachable!("{other:?}"),
+        }
+    }
+    (numbers, gaps)
+}
+
+fn sought(text: &str) -> ConsoleSearch {
+    ConsoleSearch { text: Some(text.into()), limit: 100, ..ConsoleSearch::default() }
+}
+
+fn numbers(found: &ConsoleFound) -> Vec<u64> {
+    found.hits.iter().map(|hit| hit.seq).collect()
+}
+
+#[tokio::test]
+async fn numbers_go_on_after_a_restart_and_nothing_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(&open(&folder), 20_000);
+    let console = open(&folder);
+    fill(&console, 1_000);
+    let (numbers, gaps) = read_all(&console).await;
+    assert_eq!(numbers, (1..=21_000).collect::<Vec<_>>());
+    assert!(gaps.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_kept_no_more_is_said_to_be_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = open(&folder);
+    fill(&console, 250_000);
+    let (numbers, gaps) = read_all(&console).await;
+    assert_eq!(gaps.len(), 1);
+    assert_eq!(numbers, (gaps[0]..=250_000).collect::<Vec<_>>());
+    let size: u64 =
+        fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(size <= SEGMENT * (SEGMENTS + 2));
+    // A page that begins in what is gone has the oldest lines that are there.
+    assert_eq!(console.page(Some(0), 3).iter().map(|line| line.seq).collect::<Vec<_>>()[0], gaps[0]);
+}
+
+#[tokio::test]
+async fn a_line_cut_short_by_a_crash_costs_only_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    open(&folder).output(at(), LineKind::Output, vec![("one".into(), 4)]);
+    let file = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    File::options().append(true).open(file).unwrap().write_all(b"{\"seq\":2,\"at").unwrap();
+    let console = open(&folder);
+    assert_eq!(console.consumed_since(0), 4);
+    console.output(at(), LineKind::Output, vec![("two".into(), 8)]);
+    assert_eq!(read_all(&console).await.0, [1, 2]);
+    assert_eq!(numbers(&console.search(&sought("o")).unwrap()), [2, 1]);
+}
+
+#[tokio::test]
+async fn many_starts_of_the_daemon_cost_no_history() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..100 {
+        fill(&open(&folder), 100);
+    }
+    assert_eq!(read_all(&open(&folder)).await, ((1..=10_000).collect(), Vec::new()));
+}
+
+#[tokio::test]
+async fn a_first_line_cut_short_does_not_spoil_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(format!("{:020}.jsonl", 1)), "{\"seq\":1,\"at").unwrap();
+    let console = open(&folder);
+    console.say(at(), LineKind::Output, "whole");
+    assert_eq!(numbers(&console.search(&sought("whole")).unwrap()), [1]);
+    assert_eq!(read_all(&open(&folder)).await.0, [1]);
+}
+
+#[tokio::test]
+async fn every_page_of_a_search_joins_the_one_before_in_both_orders() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = open(&folder);
+    fill(&console, 60_000);
+    for oldest_first in [false, true] {
+        let mut wanted = ConsoleSearch { oldest_first, limit: 7, ..sought("7777 ") };
+        let mut all = Vec::new();
+        loop {
+            let found = console.search(&wanted).unwrap();
+            assert!(found.hits.len() <= 7);
+            assert_eq!((found.oldest, found.newest), (1, 60_000));
+            all.extend(numbers(&found));
+            wanted.cursor = found.next;
+            if wanted.cursor.is_none() {
+                break;
+            }
+        }
+        if !oldest_first {
+            all.reverse();
+        }
+        assert_eq!(all, [7_777, 17_777, 27_777, 37_777, 47_777, 57_777]);
+    }
+}
+
+#[tokio::test]
+async fn a_pattern_that_would_take_others_forever_takes_time_in_proportion() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = open(&folder);
+    console.say(at(), LineKind::Output, "a".repeat(30_000));
+    let evil = ConsoleSearch { regex: true, ..sought("(a+)+$|(a|aa)*b") };
+    assert_eq!(numbers(&console.search(&evil).unwrap()), [1]);
+    assert!(console.search(&ConsoleSearch { regex: true, ..sought("(") }).is_err());
+}
+
+#[tokio::test]
+async fn a_download_is_what_was_kept_when_it_began() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = open(&folder);
+    fill(&console, 10_000);
+    let mut plain = export(console.clone(), ConsoleExport::default());
+    let mut text = plain.try_next().await.unwrap().unwrap().to_vec();
+    fill(&console, 10_000);
+    while let Some(piece) = plain.try_next().await.unwrap() {
+        assert!(piece.len() < 512 * 1024, "a piece of {} bytes", piece.len());
+        text.extend(piece);
+    }
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(text.lines().count(), 10_000);
+    assert!(text.lines().enumerate().all(|(i, line)| line.starts_with(&format!("line {} ", i + 1))));
+}
+
+#[tokio::test]
+async fn a_compressed_download_unpacks_to_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = open(&folder);
+    fill(&console, 5_000);
+    let how = |gzip| ConsoleExport { gzip, timestamps: true, ..ConsoleExport::default() };
+    let all = async |how| {
+        let pieces: Vec<bytes::Bytes> = export(console.clone(), how).try_collect().await.unwrap();
+        pieces.concat()
+    };
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&*all(how(true)).await).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(unpacked, all(how(false)).await);
+    assert!(unpacked.starts_with(b"2027-01-15T08:00:00.000Z line 1 "));
+}
+
+#[tokio::test]
+async fn an_empty_console_is_an_empty_download_and_no_hits() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = open(&folder);
+    let pieces: Vec<bytes::Bytes> =
+        export(console.clone(), ConsoleExport::default()).try_collect().await.unwrap();
+    assert!(pieces.is_empty());
+    assert_eq!(console.search(&sought("")).unwrap(), ConsoleFound::default());
+}

@@ -1,0 +1,166 @@
+//! Measurements over time: rings on disk of fixed size, for each container and for the host.
+
+mod ring;
+mod slot;
+
+use chrono::{DateTime, Utc};
+use raptor_core::{
+    id::ContainerId,
+    node::{Stats, StatsHistory, StatsRange, SystemInfo},
+};
+use slot::{Slot, VALUES};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Between two measurements that are farther apart, nobody knows what the network did.
+const MAX_APART_MS: i64 = 30_000;
+
+/// What is measured at one time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measured {
+    cpu_percent: f64,
+    memory_bytes: u64,
+    disk_bytes: u64,
+    /// Since whenever: only the difference counts.
+    rx_bytes: u64,
+    tx_bytes: u64,
+}
+
+#[derive(Default)]
+struct Recorder {
+    before: Option<(DateTime<Utc>, Measured)>,
+    /// What was not written yet, by the finest step that it belongs to.
+    waiting: Vec<Slot>,
+}
+
+/// Collects measurements and keeps them.
+pub(crate) struct History {
+    base: PathBuf,
+    recorders: Mutex<HashMap<Option<ContainerId>, Recorder>>,
+}
+
+impl History {
+    /// Keeps its files below the daemon's base folder.
+    pub(crate) fn new(base: &Path) -> Self {
+        Self { base: base.to_owned(), recorders: Mutex::default() }
+    }
+
+    fn recorders(&self) -> MutexGuard<'_, HashMap<Option<ContainerId>, Recorder>> {
+        self.recorders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Beside a container's other state, so that it goes with that.
+    fn path(&self, of: Option<ContainerId>) -> PathBuf {
+        let folder = self.base.join(".raptor");
+        match of {
+            Some(id) => folder.join(id.to_string()).join("stats.ring"),
+            None => folder.join("host.ring"),
+        }
+    }
+
+    /// Takes a container's measurement.
+    pub(crate) fn note(&self, id: ContainerId, at: DateTime<Utc>, stats: &Stats) {
+        let measured = Measured {
+            cpu_percent: stats.cpu_percent,
+            memory_bytes: stats.memory_bytes,
+            disk_bytes: stats.disk_bytes,
+            rx_bytes: stats.network_rx_bytes,
+            tx_bytes: stats.network_tx_bytes,
+        };
+        self.add(Some(id), at, measured);
+    }
+
+    /// Takes a measurement of the host.
+    pub(crate) fn note_host(&self, system: &SystemInfo, (rx_bytes, tx_bytes): (u64, u64)) {
+        let measured = Measured {
+            cpu_percent: system.cpu_percent,
+            memory_bytes: system.memory_used_bytes,
+            disk_bytes: system.disk_used_bytes,
+            rx_bytes,
+            tx_bytes,
+        };
+        self.add(None, system.time, measured);
+    }
+
+    fn add(&self, of: Option<ContainerId>, at: DateTime<Utc>, now: Measured) {
+        let mut recorders = self.recorders();
+        let recorder = recorders.entry(of).or_default();
+        let before = recorder.before.replace((at, now));
+        // CPU use and rates are differences: the first measurement has none.
+        let Some((then, before)) = before else { return };
+        let apart = (at - then).num_milliseconds();
+        if !(1..=MAX_APART_MS).contains(&apart) {
+            return;
+        }
+        // A counter that went back began anew.
+        let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 * 1_000.0 / apart as f64;
+        let values: [f64; VALUES] = [
+            now.cpu_percent,
+            now.memory_bytes as f64,
+            now.disk_bytes as f64,
+            rate(now.rx_bytes, before.rx_bytes),
+            rate(now.tx_bytes, before.tx_bytes),
+        ];
+        let slot = Slot::of(at.timestamp(), values);
+        let step = i64::from(StatsRange::Hour.step_seconds());
+        match recorder.waiting.last_mut() {
+            Some(last) if last.start.div_euclid(step) == slot.start.div_euclid(step) => last.merge(&slot),
+            _ => recorder.waiting.push(slot),
+        }
+    }
+
+    /// Writes what was collected. Blocking. A disk that refuses costs history and nothing else.
+    pub(crate) fn flush(&self) {
+        let waiting: Vec<_> = {
+            let mut recorders = self.recorders();
+            let collected = recorders.iter_mut().filter(|(_, recorder)| !recorder.waiting.is_empty());
+            collected.map(|(of, recorder)| (*of, std::mem::take(&mut recorder.waiting))).collect()
+        };
+        for (of, slots) in waiting {
+            if let Err(error) = ring::add(&self.path(of), &slots)
+                // A container that was removed meanwhile has no folder.
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, ?of, "measurements were not kept");
+            }
+        }
+    }
+
+    /// What is kept. Blocking.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(crate) fn read(
+        &self,
+        of: Option<ContainerId>,
+        now: DateTime<Utc>,
+        range: StatsRange,
+    ) -> io::Result<StatsHistory> {
+        let mut history = StatsHistory::until(now, range);
+        for slot in ring::read(&self.path(of), history.from.timestamp(), range)? {
+            history.push(slot.map(|slot| slot.values()));
+        }
+        Ok(history)
+    }
+
+    /// The container's process has ended: what comes next is not compared with what was.
+    pub(crate) fn pause(&self, running: impl Fn(ContainerId) -> bool) {
+        for (of, recorder) in self.recorders().iter_mut() {
+            if of.is_some_and(|id| !running(id)) {
+                recorder.before = None;
+            }
+        }
+    }
+
+    /// The container is gone.
+    pub(crate) fn forget(&self, id: ContainerId) {
+        self.recorders().remove(&Some(id));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -121,6 +121,65 @@ test('the console counts what comes while somebody reads further up', { timeout:
   assert.ok(copied.includes('from-elsewhere') && !copied.includes('\x1b'), 'what is copied has no colours');
 });
 
+test('all that is kept of a console is searched, seen in its place, and downloaded', { timeout: 90_000 }, async () => {
+  await page.goto(`${world.base}/containers/${ids.Trains}`);
+  await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
+  await page.keyboard.press('Control+f');
+  await page.getByLabel('Find in the console').fill('LINE-2');
+  await page.getByRole('button', { name: 'In all lines…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Search the console' });
+  const hits = dialog.getByRole('list', { name: 'Hits' });
+  await hits.getByRole('button', { name: /line-2/ }).first().waitFor();
+  assert.equal(await hits.locator('mark').first().innerText(), 'line-2');
+  await hits.getByRole('button', { name: /line-21/ }).first().click();
+  const around = dialog.getByTestId('context');
+  await around.getByText('line-20').first().waitFor();
+  assert.match(await around.locator('[aria-current]').innerText(), /line-21/);
+  await dialog.getByRole('button', { name: 'Back to the hits' }).click();
+  await dialog.getByLabel('Regular expression').check();
+  await dialog.getByLabel('Text').fill('(');
+  await dialog.getByRole('button', { name: 'Search', exact: true }).click();
+  await dialog.getByText('This is no regular expression').waitFor();
+  await page.keyboard.press('Escape');
+
+  await page.getByRole('button', { name: 'Download the console' }).click();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('dialog', { name: 'Download the console' }).getByRole('link', { name: 'Download' }).click()
+  ]);
+  const text = readFileSync(await download.path(), 'utf8');
+  assert.match(text, /^\d{4}-\d\d-\d\dT[\d:.]+Z .*line-39/m);
+});
+
+test('commands of earlier come back after a reload, and who sent them is listed', { timeout: 60_000 }, async () => {
+  await page.evaluate(() => localStorage.clear());
+  await page.reload();
+  const line = page.getByLabel('Command', { exact: true });
+  await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
+  await until('the earlier commands are there', async () => {
+    await line.press('ArrowUp');
+    return (await line.inputValue()) !== '';
+  });
+  assert.equal(await line.inputValue(), 'echo from-elsewhere');
+  await line.press('ArrowUp');
+  assert.equal(await line.inputValue(), 'echo line-39');
+  await page.getByRole('button', { name: 'Who sent what' }).click();
+  const first = page.getByRole('dialog', { name: 'Commands' }).getByRole('row').nth(1);
+  await first.getByText('echo from-elsewhere').waitFor();
+  await first.getByText('admin').waitFor();
+  await page.keyboard.press('Escape');
+});
+
+test('what was used over the last hour is drawn beside what is used now', { timeout: 60_000 }, async () => {
+  await page.getByRole('group', { name: 'Time that the graphs show' }).getByRole('button', { name: 'Hour' }).click();
+  const memory = page.getByRole('slider', { name: 'Memory over time' });
+  await until('something was measured', async () => (await memory.getAttribute('aria-disabled')) === 'false');
+  await memory.focus();
+  await page.keyboard.press('End');
+  await page.keyboard.press('ArrowLeft');
+  await until('a value is told', async () => /[KMG]iB|not measured/.test((await memory.getAttribute('aria-valuetext')) ?? ''));
+});
+
 test('the graphs tell the value at a time, and why there is none', { timeout: 90_000 }, async () => {
   await page.goto(`${world.base}/containers/${ids.Boats}`);
   await page.getByText('Measured while the container runs.').first().waitFor();

@@ -10,3 +10,7 @@ export async function toClipboard(text: string): Promise<void> {
   document.execCommand('copy');
   area.remove();
 }
+
+/** Text of a terminal without its escape sequences. */
+// eslint-disable-next-line no-control-regex
+export const plainText = (text: string): string => text.replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g, '');

@@ -1,0 +1,180 @@
+//! The rules of variables, in the notation that published eggs use (Laravel's), and the inputs that fit them.
+
+mod input;
+mod notation;
+#[cfg(test)]
+mod tests;
+
+use notation::{Rule, parts, rule};
+
+pub use input::VariableInput;
+
+/// The rules of one variable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules(Vec<Rule>);
+
+impl Rules {
+    /// Reads rules separated by `|`. What this version does not know constrains nothing.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        Self(parts(text).into_iter().filter(|part| !part.trim().is_empty()).map(rule).collect())
+    }
+
+    /// The rules that this version does not know.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter_map(|rule| if let Rule::Unknown(text) = rule { Some(text.as_str()) } else { None })
+    }
+
+    fn has(&self, rule: &Rule) -> bool {
+        self.0.contains(rule)
+    }
+
+    fn is_number(&self) -> bool {
+        self.has(&Rule::Numeric) || self.has(&Rule::Integer)
+    }
+
+    /// Whether a value is needed.
+    #[must_use]
+    pub fn is_required(&self) -> bool {
+        self.has(&Rule::Required)
+    }
+
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// A sentence that says what is allowed.
+    pub fn check(&self, value: &str) -> Result<(), String> {
+        // Laravel takes blanks for nothing, and checks nothing further then.
+        if value.trim().is_empty() {
+            let may_be_empty = self
+                .0
+                .iter()
+                .any(|rule| matches!(rule, Rule::In(values) if values.iter().any(String::is_empty)));
+            return if self.is_required() && !may_be_empty {
+                Err("A value is needed.".into())
+            } else {
+                Ok(())
+            };
+        }
+        self.0.iter().try_for_each(|rule| self.meets(rule, value))
+    }
+
+    fn meets(&self, rule: &Rule, value: &str) -> Result<(), String> {
+        let (size, unit) = self.size(value);
+        let compare = |bound: &String, fits: fn(f64, f64) -> bool| {
+            bound.parse().map_or(true, |bound| fits(size, bound))
+        };
+        let all = |allowed: fn(char) -> bool| value.chars().all(allowed);
+        let list = |values: &[String]| values.join(", ");
+        let (met, why) = match rule {
+            Rule::Required | Rule::Free | Rule::Unknown(_) => (true, String::new()),
+            Rule::Numeric => (number(value).is_some(), "Use a number.".into()),
+            Rule::Integer => (is_integer(value), "Use a whole number.".into()),
+            Rule::Boolean => (matches!(value, "0" | "1"), "Use 1 or 0.".into()),
+            Rule::Accepted => (matches!(value, "yes" | "on" | "1" | "true"), "Use 1 to accept.".into()),
+            Rule::In(values) => {
+                (values.iter().any(|allowed| allowed == value), format!("Use one of: {}.", list(values)))
+            }
+            Rule::NotIn(values) => (
+                !values.iter().any(|refused| refused == value),
+                format!("Don't use any of: {}.", list(values)),
+            ),
+            Rule::Min(min) => (compare(min, |size, min| size >= min), format!("Use at least {min}{unit}.")),
+            Rule::Max(max) => (compare(max, |size, max| size <= max), format!("Use at most {max}{unit}.")),
+            Rule::Greater(bound, equal) => (
+                compare(bound, |size, bound| size > bound) || (*equal && compare(bound, same)),
+                format!("Use more than {bound}{unit}."),
+            ),
+            Rule::Less(bound, equal) => (
+                compare(bound, |size, bound| size < bound) || (*equal && compare(bound, same)),
+                format!("Use less than {bound}{unit}."),
+            ),
+            Rule::Between(min, max) => (
+                compare(min, |size, min| size >= min) && compare(max, |size, max| size <= max),
+                format!("Use {min} to {max}{unit}."),
+            ),
+            Rule::Size(exact) => (compare(exact, same), format!("Use exactly {exact}{unit}.")),
+            Rule::Digits(min, max) => (
+                all(|c| c.is_ascii_digit()) && (*min..=*max).contains(&value.len()),
+                if min == max { format!("Use {min} digits.") } else { format!("Use {min} to {max} digits.") },
+            ),
+            Rule::MultipleOf(of) => (
+                number(value).zip(number(of)).is_some_and(|(value, of)| of != 0.0 && same(value % of, 0.0)),
+                format!("Use a multiple of {of}."),
+            ),
+            Rule::Regex(pattern, wanted) => {
+                // A pattern that is none, or that would take too long, constrains nothing.
+                let built = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(MAX_BACKTRACKS).build();
+                let matches = built.ok().and_then(|pattern| pattern.is_match(value).ok());
+                (
+                    matches.is_none_or(|matches| matches == *wanted),
+                    format!("This does not fit the pattern {pattern}."),
+                )
+            }
+            Rule::Alpha => (all(char::is_alphabetic), "Use letters only.".into()),
+            Rule::AlphaNum => (all(char::is_alphanumeric), "Use letters and digits only.".into()),
+            Rule::AlphaDash => (
+                all(|c| c.is_alphanumeric() || matches!(c, '-' | '_')),
+                "Use letters, digits, dashes and underscores only.".into(),
+            ),
+            Rule::Case(true) => (value.to_uppercase() == value, "Use capital letters.".into()),
+            Rule::Case(false) => (value.to_lowercase() == value, "Use small letters.".into()),
+            Rule::Url => (
+                value.contains("://") && url::Url::parse(value).is_ok_and(|url| url.has_host()),
+                "Use an address like https://example.com.".into(),
+            ),
+            Rule::Email => (
+                value.split_once('@').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty())
+                    && !value.contains(char::is_whitespace),
+                "Use an e-mail address.".into(),
+            ),
+            Rule::Ip => (value.parse::<std::net::IpAddr>().is_ok(), "Use an IP address.".into()),
+            Rule::Json => (serde_json::from_str::<serde::de::IgnoredAny>(value).is_ok(), "Use JSON.".into()),
+            Rule::Uuid => (uuid::Uuid::try_parse(value).is_ok(), "Use a UUID.".into()),
+            Rule::EndsWith(ends, wanted) => (
+                ends.iter().any(|end| value.ends_with(end)) == *wanted,
+                format!("{} it with one of: {}.", if *wanted { "End" } else { "Don't end" }, list(ends)),
+            ),
+            Rule::StartsWith(starts, wanted) => (
+                starts.iter().any(|start| value.starts_with(start)) == *wanted,
+                format!(
+                    "{} it with one of: {}.",
+                    if *wanted { "Begin" } else { "Don't begin" },
+                    list(starts)
+                ),
+            ),
+        };
+        if met { Ok(()) } else { Err(why) }
+    }
+
+    /// What bounds are about: the number, or how many characters the text has.
+    fn size(&self, value: &str) -> (f64, &'static str) {
+        match number(value) {
+            Some(number) if self.is_number() => (number, ""),
+            _ => (f64::from(u32::try_from(value.chars().count()).unwrap_or(u32::MAX)), " characters"),
+        }
+    }
+}
+
+/// How much a pattern may try.
+const MAX_BACKTRACKS: usize = 100_000;
+
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() < f64::EPSILON
+}
+
+/// What PHP takes for a number.
+fn number(value: &str) -> Option<f64> {
+    let text = value.trim();
+    let allowed = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
+    text.parse::<f64>().ok().filter(|number| number.is_finite() && text.chars().all(allowed))
+}
+
+/// What PHP takes for a whole number: no leading zeros.
+fn is_integer(value: &str) -> bool {
+    let text = value.trim();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    text.parse::<i64>().is_ok() && (digits == "0" || !digits.starts_with('0'))
+}

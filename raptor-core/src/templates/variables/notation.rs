@@ -1,0 +1,159 @@
+//! Laravel's notation of rules.
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    Required,
+    /// Constrains nothing that can be said here, such as `string` and `nullable`.
+    Free,
+    Unknown(String),
+    Numeric,
+    Integer,
+    Boolean,
+    Accepted,
+    In(Vec<String>),
+    NotIn(Vec<String>),
+    Min(String),
+    Max(String),
+    Greater(String, bool),
+    Less(String, bool),
+    Between(String, String),
+    Size(String),
+    Digits(usize, usize),
+    MultipleOf(String),
+    Regex(String, bool),
+    Alpha,
+    AlphaNum,
+    AlphaDash,
+    Case(bool),
+    Url,
+    Email,
+    Ip,
+    Json,
+    Uuid,
+    EndsWith(Vec<String>, bool),
+    StartsWith(Vec<String>, bool),
+}
+
+/// The rules one by one. A `|` between the delimiters of a pattern is the pattern's own.
+pub(super) fn parts(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    loop {
+        let begun = rest.trim_start().to_ascii_lowercase();
+        let is_pattern = begun.starts_with("regex:") || begun.starts_with("not_regex:");
+        let closed = if is_pattern { pattern_end(rest) } else { None };
+        let Some(end) = closed.unwrap_or_else(|| rest.find('|')) else {
+            parts.push(rest);
+            return parts;
+        };
+        parts.push(rest.get(..end).unwrap_or_default());
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+}
+
+/// Where the `|` stands behind a pattern, or that none follows it; nothing where the pattern is not closed.
+fn pattern_end(text: &str) -> Option<Option<usize>> {
+    let from = text.find(':')? + 1;
+    let open = text.get(from..)?.chars().next()?;
+    let close = closing(open)?;
+    let body = from + open.len_utf8();
+    let mut last = None;
+    for (at, _) in text.get(body..)?.match_indices(close) {
+        let behind = body + at + close.len_utf8();
+        let rest = text.get(behind..)?;
+        let flags = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+        match rest.get(flags..)?.chars().next() {
+            // The first place where the pattern may end; brackets are closed by the last.
+            Some('|') if close == open => return Some(Some(behind + flags)),
+            Some('|') => last = Some(Some(behind + flags)),
+            None => return last.or(Some(None)),
+            Some(_) => {}
+        }
+    }
+    last
+}
+
+fn closing(open: char) -> Option<char> {
+    Some(match open {
+        '(' => ')',
+        '[' => ']',
+        '{' => '}',
+        '<' => '>',
+        other if !other.is_alphanumeric() && other != '\\' && !other.is_whitespace() => other,
+        _ => return None,
+    })
+}
+
+/// Reads one rule. Laravel finds rules by the names of methods: without regard to case, underscores and dashes.
+pub(super) fn rule(text: &str) -> Rule {
+    let (name, argument) = text.split_once(':').unwrap_or((text, ""));
+    let name: String = name
+        .chars()
+        .filter(|c| !matches!(c, '_' | '-') && !c.is_whitespace())
+        .collect::<String>()
+        .to_ascii_lowercase();
+    let unknown = || Rule::Unknown(text.trim().to_owned());
+    let list = || argument.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let one = || argument.trim().to_owned();
+    let count = || argument.trim().parse::<usize>().ok();
+    let pair = || argument.split_once(',').map(|(a, b)| (a.trim().to_owned(), b.trim().to_owned()));
+    match name.as_str() {
+        "required" => Rule::Required,
+        "string" | "nullable" | "present" | "filled" | "sometimes" | "bail" | "ascii" | "date"
+        | "timezone" | "prohibited" => Rule::Free,
+        "numeric" | "decimal" => Rule::Numeric,
+        "integer" | "int" => Rule::Integer,
+        "boolean" | "bool" => Rule::Boolean,
+        "accepted" => Rule::Accepted,
+        "in" => Rule::In(list()),
+        "notin" => Rule::NotIn(list()),
+        "min" => Rule::Min(one()),
+        "max" => Rule::Max(one()),
+        "gt" => Rule::Greater(one(), false),
+        "gte" => Rule::Greater(one(), true),
+        "lt" => Rule::Less(one(), false),
+        "lte" => Rule::Less(one(), true),
+        "between" => pair().map_or_else(unknown, |(min, max)| Rule::Between(min, max)),
+        "size" => Rule::Size(one()),
+        "multipleof" => Rule::MultipleOf(one()),
+        "digits" => count().map_or_else(unknown, |digits| Rule::Digits(digits, digits)),
+        "mindigits" => count().map_or_else(unknown, |digits| Rule::Digits(digits, usize::MAX)),
+        "maxdigits" => count().map_or_else(unknown, |digits| Rule::Digits(0, digits)),
+        "digitsbetween" => pair()
+            .and_then(|(min, max)| Some(Rule::Digits(min.parse().ok()?, max.parse().ok()?)))
+            .unwrap_or_else(unknown),
+        "regex" => Rule::Regex(pattern(argument), true),
+        "notregex" => Rule::Regex(pattern(argument), false),
+        "alpha" => Rule::Alpha,
+        "alphanum" => Rule::AlphaNum,
+        "alphadash" => Rule::AlphaDash,
+        "uppercase" => Rule::Case(true),
+        "lowercase" => Rule::Case(false),
+        "url" | "activeurl" => Rule::Url,
+        "email" => Rule::Email,
+        "ip" | "ipv4" | "ipv6" => Rule::Ip,
+        "json" => Rule::Json,
+        "uuid" => Rule::Uuid,
+        "endswith" => Rule::EndsWith(list(), true),
+        "doesntendwith" => Rule::EndsWith(list(), false),
+        "startswith" => Rule::StartsWith(list(), true),
+        "doesntstartwith" => Rule::StartsWith(list(), false),
+        _ => unknown(),
+    }
+}
+
+/// A pattern between PHP's delimiters, which may be a pair of brackets, with flags behind the second.
+fn pattern(text: &str) -> String {
+    let text = text.trim();
+    let Some(open) = text.chars().next() else { return String::new() };
+    let Some(close) = closing(open) else { return text.to_owned() };
+    let Some(end) = text.rfind(close).filter(|end| *end > 0) else { return text.to_owned() };
+    let body = text.get(open.len_utf8()..end).unwrap_or_default();
+    let flags: String = text
+        .get(end + close.len_utf8()..)
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| "imsx".contains(*c))
+        .collect();
+    if flags.is_empty() { body.to_owned() } else { format!("(?{flags}){body}") }
+}

@@ -49,7 +49,7 @@
 //!
 //! # Features
 //! Without any, the crate is the vocabulary and the rules, with no input or output. `store` adds the services over a
-//! database, `remote` daemons over the network, `mail` mail through an SMTP server, `openapi` the schemas of the vocabulary. `store` and `remote` are on by default.
+//! database, `remote` daemons over the network, `outbound` requests to addresses that people give, `mail` mail through an SMTP server, `openapi` the schemas of the vocabulary. `store` and `remote` are on by default.
 
 pub mod activity;
 pub mod allocations;
@@ -71,6 +71,8 @@ mod jobs;
 pub mod live;
 pub mod mail;
 pub mod node;
+#[cfg(feature = "outbound")]
+pub mod outbound;
 #[cfg(feature = "store")]
 pub mod paging;
 #[cfg(feature = "store")]

@@ -18,6 +18,7 @@ use crate::{
         service::MailService,
     },
     node::Node,
+    outbound::Outbound,
     registries::service::RegistryService,
     roles::service::RoleService,
     sftp::SftpService,
@@ -52,6 +53,9 @@ pub struct Inner {
     pub(crate) stop: CancellationToken,
     pub(crate) fleet: Fleet,
     pub(crate) post: Option<Post>,
+    pub(crate) outbound: Outbound,
+    #[cfg(feature = "mail")]
+    pub(crate) mail: Option<crate::mail::Mailer>,
 }
 
 impl Deref for Raptor {
@@ -73,6 +77,9 @@ pub struct Builder {
     local: Option<(Arc<dyn Node>, String)>,
     connect: Option<Connector>,
     post: Option<Post>,
+    outbound: Outbound,
+    #[cfg(feature = "mail")]
+    mail: Option<crate::mail::MailSettings>,
 }
 
 impl Builder {
@@ -133,6 +140,13 @@ impl Builder {
         self
     }
 
+    /// How the addresses are fetched that people give; from public ones only unless given.
+    #[must_use]
+    pub fn outbound(mut self, outbound: Outbound) -> Self {
+        self.outbound = outbound;
+        self
+    }
+
     /// Where the time comes from; the machine's clock unless given.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -161,6 +175,7 @@ impl Builder {
             stop: CancellationToken::new(),
             post: self.post,
             fleet: Fleet::new(local, self.connect),
+            outbound: self.outbound,
         }));
         let watched = Arc::downgrade(&raptor.0);
         raptor.store.feed().hook(move |heard| {
@@ -197,6 +212,9 @@ impl Raptor {
             local: None,
             connect: None,
             post: None,
+            outbound: Outbound::default(),
+            #[cfg(feature = "mail")]
+            mail: None,
         }
     }
 

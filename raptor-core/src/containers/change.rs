@@ -94,9 +94,15 @@ impl ContainerService<'_> {
                 container.startup = startup;
             }
             check_variables(template, &change.variables, manages)?;
-            let names: Vec<String> = change.variables.keys().cloned().collect();
+            // Users read this too: what they may not see is not named.
+            let viewable = template.variables.iter().filter(|variable| variable.user_viewable);
+            let names: Vec<&str> = viewable
+                .map(|variable| variable.env.as_str())
+                .filter(|env| change.variables.contains_key(*env))
+                .collect();
+            let detail = serde_json::json!({ "image": container.image, "variables": names });
             container.variables.extend(change.variables);
-            Ok(serde_json::json!({ "image": container.image, "variables": names }))
+            Ok(detail)
         })
         .await
     }

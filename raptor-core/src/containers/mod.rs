@@ -21,6 +21,8 @@ mod past;
 #[cfg(feature = "store")]
 mod power;
 #[cfg(feature = "store")]
+pub mod preview;
+#[cfg(feature = "store")]
 mod runtime;
 #[cfg(feature = "store")]
 pub mod service;
@@ -31,6 +33,7 @@ pub mod template;
 
 pub use behaviour::{Behaviour, Mount, Network};
 pub use commands::{Command, KEPT_COMMANDS};
+pub use behaviour::{Behaviour, Mount, Network, is_timezone};
 pub use image::{check_image, registry_of};
 pub use installation::{InstallState, Installation};
 #[cfg(feature = "store")]

@@ -21,17 +21,26 @@ pub(super) fn environment(container: &Container, template: &Template) -> BTreeMa
     defaults.chain(container.variables.clone()).collect()
 }
 
-/// The declaration of a container.
-pub(super) fn spec(container: &Container, template: &Template, allocations: &[Allocation]) -> ContainerSpec {
-    let mut environment = environment(container, template);
+/// What placeholders stand for in a container with these variables.
+pub(super) fn context(
+    container: &Container,
+    allocations: &[Allocation],
+    environment: BTreeMap<String, String>,
+) -> Context {
     let primary = allocations.iter().find(|allocation| allocation.primary).or(allocations.first());
-    let context = Context {
-        environment: environment.clone(),
+    Context {
+        environment,
         ip: primary.map(|allocation| allocation.ip.clone()).unwrap_or_default(),
         port: primary.map(|allocation| allocation.port.to_string()).unwrap_or_default(),
         memory: container.limits.memory_mib.to_string(),
         uuid: container.id.to_string(),
-    };
+    }
+}
+
+/// The declaration of a container.
+pub(super) fn spec(container: &Container, template: &Template, allocations: &[Allocation]) -> ContainerSpec {
+    let mut environment = environment(container, template);
+    let context = context(container, allocations, environment.clone());
     environment.insert("P_SERVER_UUID".into(), container.id.to_string());
     environment.insert("P_SERVER_ALLOCATION_LIMIT".into(), allocations.len().to_string());
     ContainerSpec {

@@ -74,7 +74,10 @@ impl ContainerService<'_> {
             to,
             newest,
             changes: changes(&container, &before, &moved, &after, manages),
-            needed: needed(&moved, &after),
+            needed: needed(&moved, &after)
+                .filter(|variable| manages || variable.user_viewable)
+                .map(|variable| variable.env.clone())
+                .collect(),
         })
     }
 
@@ -102,7 +105,13 @@ impl ContainerService<'_> {
         super::change::check_variables(&after, &values, manages)?;
         let mut container = moved(container, &before, &after, to);
         container.variables.extend(values);
-        if let Some(env) = needed(&container, &after).first() {
+        if let Some(Variable { env, user_viewable, .. }) = needed(&container, &after).next() {
+            if !manages && !user_viewable {
+                return Err(Error::invalid(
+                    "variables",
+                    "A setting that only administrators see needs a value first. Ask one of them.",
+                ));
+            }
             return Err(Error::invalid(
                 format!("variables.{env}"),
                 format!("{env} needs a value that its rules allow."),
@@ -141,7 +150,8 @@ impl ContainerService<'_> {
         let activity = Activity::new(&self.0.clock, &actor, "container.secret_revealed")
             .on("container", container.id, &container.name)
             .in_container(container.id)
-            .with(serde_json::json!({ "variable": variable.env }));
+            // Users read this too: what they may not see is not named.
+            .with(serde_json::json!({ "variable": variable.user_viewable.then_some(&variable.env) }));
         store::activity::insert(&mut tx.conn(), &activity).await?;
         tx.commit().await?;
         Ok(container.variables.get(env).cloned().unwrap_or(variable.default_value))
@@ -171,12 +181,12 @@ fn moved(mut container: Container, before: &Template, after: &Template, to: i64)
     container
 }
 
-fn needed(container: &Container, after: &Template) -> Vec<String> {
-    let value = |variable: &Variable| {
-        container.variables.get(&variable.env).unwrap_or(&variable.default_value).clone()
-    };
-    let fails = |variable: &&Variable| variable.rules().check(&value(variable)).is_err();
-    after.variables.iter().filter(fails).map(|variable| variable.env.clone()).collect()
+/// The variables whose values do not meet their rules.
+fn needed<'t>(container: &Container, after: &'t Template) -> impl Iterator<Item = &'t Variable> {
+    after.variables.iter().filter(|variable| {
+        let value = container.variables.get(&variable.env).unwrap_or(&variable.default_value);
+        variable.rules().check(value).is_err()
+    })
 }
 
 fn changes(

@@ -16,6 +16,10 @@ use crate::{
     store::{self, Change, Conn, Subject, Tx, Verb},
 };
 use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+/// How long fetching a template may take.
+const FETCH_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A template in the store.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,6 +121,27 @@ impl TemplateService<'_> {
     /// # Errors
     /// [`Error::Invalid`] where it is none.
     pub async fn import(&self, permit: Permit<ImportTemplate>, file: &[u8]) -> Result<Import> {
+        self.take(permit, file, None).await
+    }
+
+    /// Imports the template at a web address, which must be a public one. Otherwise as [`Self::import`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `url` where nothing can be fetched, and where it is no template.
+    pub async fn import_from(&self, permit: Permit<ImportTemplate>, url: &str) -> Result<Import> {
+        let fetched = self.0.outbound.read(url, import::MAX_SIZE, FETCH_PATIENCE).await;
+        let file = fetched.map_err(|error| Error::invalid("url", error.to_string()))?;
+        // Only the host: an address may hold a secret.
+        let host = url::Url::parse(url.trim()).ok().and_then(|url| url.host_str().map(str::to_owned));
+        self.take(permit, &file, host).await
+    }
+
+    async fn take(
+        &self,
+        permit: Permit<ImportTemplate>,
+        file: &[u8],
+        host: Option<String>,
+    ) -> Result<Import> {
         let (actor, ()) = permit.consume();
         let imported = read(file).await?;
         let mut tx = self.0.store.begin().await?;
@@ -141,9 +166,9 @@ impl TemplateService<'_> {
         template.number = store::templates::insert(&mut tx.conn(), &template, actor.name()).await?;
         let activity = Activity::new(&self.0.clock, &actor, "template.imported")
             .on("template", template.id, &template.document.name)
-            .with(
-                serde_json::json!({ "format": template.source_format, "warnings": imported.warnings.len() }),
-            );
+            .with(serde_json::json!({
+                "format": template.source_format, "warnings": imported.warnings.len(), "from": host,
+            }));
         store::activity::insert(&mut tx.conn(), &activity).await?;
         tx.emit(Change::new(Subject::Template, Verb::Created, template.id));
         tx.commit().await?;

@@ -43,6 +43,12 @@ fn read(bytes: &[u8]) -> Result<(Value, Vec<ImportWarning>)> {
     }
     let text = std::str::from_utf8(bytes).map_err(|_| refuse("This file is not UTF-8 text.".into()))?;
     let text = text.trim_start_matches('\u{feff}');
+    // What the address of a page about a file gives, where that of the file was meant.
+    if text.trim_start().starts_with('<') {
+        return Err(refuse(
+            "This is a web page or XML, not a template. Take the file itself; many sites call it Raw.".into(),
+        ));
+    }
     let twice = |key: &String| ImportWarning {
         path: key.clone(),
         message: "This key is there twice; the last one counts.".into(),

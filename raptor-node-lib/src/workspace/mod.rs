@@ -1,6 +1,5 @@
 //! What people do with a container's files over HTTP: everything goes through the container's [`Root`].
 
-mod address;
 mod content;
 mod copy;
 mod listing;

@@ -262,7 +262,14 @@ fn checksums_are_those_of_everybody() {
 
 mod pulls {
     use super::*;
-    use std::net::IpAddr;
+    use raptor_core::outbound::{Outbound, Resolver};
+    use std::{
+        net::IpAddr,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// A web server of our own that answers everything so.
@@ -279,8 +286,25 @@ mod pulls {
         port
     }
 
-    async fn pull(world: &World, url: &str, allowed: fn(IpAddr) -> bool) -> FileResult<()> {
-        world.desk.fetch(url, &FilePath::ROOT, None, &Progress::default(), allowed).await
+    async fn pull(world: &World, url: &str, outbound: &Outbound) -> FileResult<()> {
+        world.desk.fetch(url, &FilePath::ROOT, None, &Progress::default(), outbound).await
+    }
+
+    /// 127.0.0.1 stands for a public address, all others of this machine are private.
+    fn only_first() -> Outbound {
+        Outbound::default().allowed(|address| address == IpAddr::from([127, 0, 0, 1]))
+    }
+
+    /// Says that a name leads to 127.0.0.1 when it is asked first, and to 127.0.0.2 ever after.
+    #[derive(Default)]
+    struct Flips(AtomicUsize);
+
+    #[async_trait::async_trait]
+    impl Resolver for Flips {
+        async fn resolve(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
+            let first = self.0.fetch_add(1, Ordering::SeqCst) == 0;
+            Ok(vec![[127, 0, 0, if first { 1 } else { 2 }].into()])
+        }
     }
 
     #[tokio::test]
@@ -288,7 +312,7 @@ mod pulls {
         let world = World::new();
         let port =
             server("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello".into()).await;
-        pull(&world, &format!("http://127.0.0.1:{port}/mod.jar"), |_| true).await.unwrap();
+        pull(&world, &format!("http://127.0.0.1:{port}/mod.jar"), &only_first()).await.unwrap();
         assert_eq!(world.text("mod.jar").as_deref(), Some("hello"));
     }
 
@@ -308,10 +332,10 @@ mod pulls {
         ];
         for host in hosts {
             let url = format!("http://{host}:{port}/secret");
-            assert!(pull(&world, &url, address::is_public).await.is_err(), "{url}");
+            assert!(pull(&world, &url, &Outbound::default()).await.is_err(), "{url}");
         }
         for url in ["file:///etc/passwd", "ftp://example.com/x", "gopher://127.0.0.1/", "nonsense"] {
-            assert!(pull(&world, url, address::is_public).await.is_err(), "{url}");
+            assert!(pull(&world, url, &Outbound::default()).await.is_err(), "{url}");
         }
         assert_eq!(world.text("secret"), None);
     }
@@ -324,10 +348,22 @@ mod pulls {
             "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2:{inner}/secret\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
         let outer = server(answer).await;
-        // The first server counts as public here, the one it sends to does not.
-        let only_first = |address: IpAddr| address == IpAddr::from([127, 0, 0, 1]);
-        let refused = pull(&world, &format!("http://127.0.0.1:{outer}/x"), only_first).await;
+        let refused = pull(&world, &format!("http://127.0.0.1:{outer}/x"), &only_first()).await;
         assert!(refused.unwrap_err().to_string().contains("public addresses only"));
         assert_eq!(world.text("secret"), None);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_changes_its_address_is_fetched_from_where_it_was_checked() {
+        let world = World::new();
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+        let port = server(answer.into()).await;
+        let resolver = Arc::new(Flips::default());
+        let outbound = only_first().resolver(resolver.clone());
+        pull(&world, &format!("http://flips.test:{port}/a"), &outbound).await.unwrap();
+        assert_eq!((world.text("a").as_deref(), resolver.0.load(Ordering::SeqCst)), (Some("hello"), 1));
+        let refused = pull(&world, &format!("http://flips.test:{port}/b"), &outbound).await;
+        assert!(refused.unwrap_err().to_string().contains("public addresses only"));
+        assert_eq!(world.text("b"), None);
     }
 }

@@ -1,10 +1,11 @@
-//! Which addresses a host may fetch from: none that only it can reach.
+//! Which addresses may be fetched from: none that only this machine or its network can reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether an address belongs to the public internet. What is private, local, shared, reserved or leads to such an address by
 /// translation is not (the registries are RFC 6890's, for IPv4 and IPv6).
-pub(super) fn is_public(address: IpAddr) -> bool {
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

@@ -1,0 +1,264 @@
+//! What a container would get at its next start.
+
+use super::{
+    Container, InstallState,
+    service::{ContainerService, Visible, template},
+    spec::{context, environment},
+};
+use crate::{
+    Result,
+    allocations::Allocation,
+    authz::{Permit, SystemPermission, actions::ReadStartup},
+    store,
+    templates::{ConfigFile, StartupCommand, Template, TemplateImage, import::ImportWarning, lint},
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What stands where a value is not shown.
+pub const MASK: &str = "••••••••";
+
+/// What a container would get at its next start. Values of secrets, and of variables that the caller may not see, are never in it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StartPreview {
+    /// Its image.
+    pub image: String,
+    /// The startup command as it would run.
+    pub startup: String,
+    /// What the template calls this command, where it has several.
+    pub startup_name: Option<String>,
+    /// The environment that the caller may see.
+    pub environment: Vec<PreviewVariable>,
+    /// The edits of configuration files.
+    pub config_files: Vec<ConfigFile>,
+    /// What is odd, and what will be made of it.
+    pub warnings: Vec<ImportWarning>,
+}
+
+/// One variable of the environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PreviewVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value; a mask where it is secret.
+    pub value: String,
+    /// Whether Raptor sets it itself.
+    pub built_in: bool,
+}
+
+impl ContainerService<'_> {
+    /// What the container would get at its next start.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn preview(&self, permit: Permit<ReadStartup>) -> Result<StartPreview> {
+        let (actor, Visible { container, .. }) = permit.consume();
+        let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
+        let mut reader = self.0.store.read().await?;
+        let allocations = store::allocations::of_container(&mut reader.conn(), container.id).await?;
+        let template = template(&mut reader.conn(), &container).await?;
+        Ok(preview(&container, &template, &allocations, manages))
+    }
+}
+
+fn preview(
+    container: &Container,
+    template: &Template,
+    allocations: &[Allocation],
+    manages: bool,
+) -> StartPreview {
+    let values = environment(container, template);
+    let hidden = |env: &str| {
+        let variable = template.variables.iter().find(|variable| variable.env == env);
+        // What the template knows no more was nobody's to see.
+        variable.map_or(!manages, |variable| !manages && !variable.user_viewable)
+    };
+    let secret = |env: &str| template.variables.iter().any(|variable| variable.env == env && variable.secret);
+    let masked: BTreeMap<String, String> = values
+        .iter()
+        .map(|(env, value)| {
+            let shown = value.is_empty() || !(secret(env) || hidden(env));
+            (env.clone(), if shown { value.clone() } else { MASK.to_owned() })
+        })
+        .collect();
+    let context = context(container, allocations, masked.clone());
+    let built_in = [
+        ("SERVER_IP", context.ip.as_str()),
+        ("SERVER_PORT", context.port.as_str()),
+        ("SERVER_MEMORY", context.memory.as_str()),
+        ("P_SERVER_UUID", context.uuid.as_str()),
+    ];
+    let zone = container.behaviour.timezone.as_deref().map(|zone| ("TZ", zone));
+    let built_in: Vec<(&str, &str)> = built_in.into_iter().chain(zone).collect();
+    let own = built_in.iter().map(|(name, value)| PreviewVariable {
+        name: (*name).into(),
+        value: (*value).into(),
+        built_in: true,
+    });
+    let set = masked
+        .into_iter()
+        .filter(|(env, _)| !hidden(env) && !built_in.iter().any(|(name, _)| name == env))
+        .map(|(name, value)| PreviewVariable { name, value, built_in: false });
+    StartPreview {
+        image: container.image.clone(),
+        startup: context.startup(&container.startup),
+        startup_name: named(template, &container.startup).map(|choice| choice.name.clone()),
+        environment: own.chain(set).collect(),
+        config_files: context.files(template),
+        warnings: warnings(container, template, allocations, &values, hidden),
+    }
+}
+
+fn named<'t>(template: &'t Template, command: &str) -> Option<&'t StartupCommand> {
+    template.startup_commands.iter().find(|choice| choice.command == command)
+}
+
+fn warnings(
+    container: &Container,
+    template: &Template,
+    allocations: &[Allocation],
+    values: &BTreeMap<String, String>,
+    hidden: impl Fn(&str) -> bool,
+) -> Vec<ImportWarning> {
+    let mut warnings = Vec::new();
+    let mut warn = |path: String, message: String| warnings.push(ImportWarning { path, message });
+    if !template.images.is_empty() && !template.images.iter().any(|image| image.image == container.image) {
+        warn("image".into(), "The template does not offer this image.".into());
+    }
+    if allocations.is_empty() {
+        warn("allocations".into(), "It has no address: SERVER_IP and SERVER_PORT are empty.".into());
+    }
+    match container.installation.state {
+        InstallState::Failed => {
+            warn("installation".into(), "The installation failed; files may be missing.".into());
+        }
+        InstallState::Pending => warn("installation".into(), "It is installed first.".into()),
+        _ => {}
+    }
+    for variable in template.variables.iter().filter(|variable| !hidden(&variable.env)) {
+        let value = values.get(&variable.env).map_or("", String::as_str);
+        if let Err(why) = variable.rules().check(value) {
+            warn(format!("variables.{}", variable.env), format!("Its value does not meet its rules. {why}"));
+        }
+    }
+    // What is odd about the template as this container uses it.
+    let used = Template {
+        images: vec![TemplateImage { label: String::new(), image: container.image.clone() }],
+        startup: container.startup.clone(),
+        startup_commands: Vec::new(),
+        ..template.clone()
+    };
+    let shown =
+        |warning: &ImportWarning| warning.path.strip_prefix("variables.").is_none_or(|env| !hidden(env));
+    warnings.extend(lint(&used).into_iter().filter(shown));
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        containers::{Behaviour, Installation, Limits, lifecycle::Phase},
+        id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
+        node::Protocol,
+        templates::import::import,
+    };
+    use serde_json::json;
+
+    const SECRET: &str = "hunter2-secret";
+    const HIDDEN: &str = "hidden-value";
+
+    fn template() -> Template {
+        let variable = |env: &str, viewable: bool, rules: &str| {
+            json!({ "name": env, "env_variable": env, "default_value": "", "user_viewable": viewable,
+                    "user_editable": viewable, "rules": rules, "description": "" })
+        };
+        let egg = json!({
+            "meta": { "version": "PTDL_v2" }, "name": "Game", "author": "a@b", "docker_images": { "a": "img:1" },
+            "startup": "./run {{MAP}} {{RCON_PASSWORD}} {{INNER}} {{NOBODY}}",
+            "config": { "files": { "c.{{INNER}}.properties": { "parser": "properties", "find": {
+                "port": "{{server.build.default.port}}", "pass": "{{RCON_PASSWORD}}", "in": "{{server.build.env.INNER}}",
+                "x": "{{config.token}}" } } } },
+            "variables": [variable("MAP", true, "required|string|max:3"), variable("RCON_PASSWORD", true, "string"),
+                          variable("INNER", false, "integer")],
+        });
+        import(egg.to_string().as_bytes()).unwrap().template
+    }
+
+    fn container(template: &Template) -> Container {
+        let now = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let values = [("MAP", "desert"), ("RCON_PASSWORD", SECRET), ("INNER", HIDDEN)];
+        Container {
+            id: ContainerId::generate(),
+            number: 1,
+            name: "Game".into(),
+            description: None,
+            owner_id: UserId::generate(),
+            owner_name: "steve".into(),
+            daemon_id: DaemonId::generate(),
+            daemon_name: "one".into(),
+            daemon_host: None,
+            template_id: TemplateId::generate(),
+            template_revision: 1,
+            template_name: template.name.clone(),
+            image: "other:2".into(),
+            startup: template.startup.clone(),
+            variables: values.map(|(env, value)| (env.to_owned(), value.to_owned())).into(),
+            limits: Limits::default(),
+            stop_timeout_ms: 30_000,
+            behaviour: Behaviour::default(),
+            installation: Installation::default(),
+            suspended: false,
+            deleting: false,
+            revision: 1,
+            synced_revision: 1,
+            phase: Phase::Offline,
+            phase_since: now,
+            status: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    fn of(manages: bool) -> StartPreview {
+        let template = template();
+        let container = container(&template);
+        let allocation = Allocation {
+            id: AllocationId::generate(),
+            number: 1,
+            daemon_id: container.daemon_id,
+            ip: "192.0.2.1".into(),
+            port: 25_565,
+            protocol: Protocol::Both,
+            alias: None,
+            note: None,
+            container: None,
+            primary: true,
+        };
+        preview(&container, &template, &[allocation], manages)
+    }
+
+    #[test]
+    fn a_secret_is_shown_to_nobody_and_a_hidden_variable_to_nobody_who_may_not_see_it() {
+        let theirs = serde_json::to_string(&of(false)).unwrap();
+        assert!(!theirs.contains(SECRET) && !theirs.contains(HIDDEN), "{theirs}");
+        assert!(!of(false).environment.iter().any(|variable| variable.name == "INNER"));
+        assert!(!of(false).warnings.iter().any(|warning| warning.path == "variables.INNER"));
+        let managers = serde_json::to_string(&of(true)).unwrap();
+        assert!(!managers.contains(SECRET) && managers.contains(HIDDEN), "{managers}");
+    }
+
+    #[test]
+    fn the_command_the_files_and_what_is_odd_are_those_of_this_container() {
+        let found = of(false);
+        assert_eq!(found.startup, format!("./run desert {MASK} {MASK} {{{{NOBODY}}}}"));
+        let values: Vec<_> = found.config_files[0].edits.iter().map(|edit| edit.value.clone()).collect();
+        assert_eq!(values, [json!("25565"), json!(MASK), json!(MASK), json!("")]);
+        let odd: Vec<_> = found.warnings.iter().map(|warning| warning.path.as_str()).collect();
+        let file = "config_files.c.{{INNER}}.properties";
+        assert_eq!(odd, ["image", "variables.MAP", "startup", file]);
+        assert!(of(true).warnings.iter().any(|warning| warning.path == "variables.INNER"));
+    }
+}

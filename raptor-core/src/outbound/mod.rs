@@ -1,0 +1,219 @@
+//! Requests to addresses that people give: over HTTP and HTTPS only, never to one that only this machine or its network can
+//! reach, each redirect checked like the first address.
+
+mod address;
+#[cfg(test)]
+mod tests;
+
+pub use address::is_public;
+
+use reqwest::{
+    Client, Response, StatusCode, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::LOCATION,
+    redirect::Policy,
+};
+use std::{
+    error::Error as StdError,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+/// How many redirects are followed.
+const MAX_HOPS: usize = 5;
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the other server may say nothing.
+const READ_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why nothing was fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboundError {
+    /// It is no address.
+    #[error("This is no web address: {0}.")]
+    NoAddress(String),
+    /// It is an address of something else.
+    #[error("The address has to begin with http:// or https://.")]
+    Scheme,
+    /// It leads to where only this machine or its network can go.
+    #[error("Raptor fetches from public addresses only; this one is private or local.")]
+    Private,
+    /// It redirects to what is no address.
+    #[error("The redirect leads nowhere.")]
+    Nowhere,
+    /// It redirects too often.
+    #[error("The address redirects more than {MAX_HOPS} times.")]
+    Redirects,
+    /// The other server refuses.
+    #[error("The other server answered {0}.")]
+    Status(StatusCode),
+    /// What is there is too large.
+    #[error("What is at this address is larger than {} KiB.", .limit / 1024)]
+    TooLarge {
+        /// The most that is taken, in bytes.
+        limit: usize,
+    },
+    /// It takes too long.
+    #[error("The other server took longer than {} seconds.", .0.as_secs())]
+    TooSlow(Duration),
+    /// The other server can't be reached, or breaks off.
+    #[error("The address can't be fetched: {0}.")]
+    Failed(String),
+}
+
+/// Finds the addresses of a name.
+#[async_trait::async_trait]
+pub trait Resolver: Send + Sync + 'static {
+    /// All addresses of `name`.
+    ///
+    /// # Errors
+    /// When they can't be found.
+    async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The machine's own resolver.
+struct Machine;
+
+#[async_trait::async_trait]
+impl Resolver for Machine {
+    async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
+    }
+}
+
+/// Fetches from addresses that people give.
+#[derive(Clone)]
+pub struct Outbound {
+    allowed: fn(IpAddr) -> bool,
+    resolver: Arc<dyn Resolver>,
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self { allowed: is_public, resolver: Arc::new(Machine) }
+    }
+}
+
+impl Outbound {
+    /// Which addresses may be fetched from; [`is_public`] unless given.
+    #[must_use]
+    pub fn allowed(mut self, allowed: fn(IpAddr) -> bool) -> Self {
+        self.allowed = allowed;
+        self
+    }
+
+    /// What finds the addresses of names; the machine's resolver unless given.
+    #[must_use]
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// Asks for `url` and follows its redirects. What the answer holds is still to be read.
+    ///
+    /// # Errors
+    /// [`OutboundError`].
+    pub async fn get(&self, url: &str) -> Result<Response, OutboundError> {
+        // Fails when it is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .dns_resolver(Arc::new(Checked(self.clone())))
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_PATIENCE)
+            .read_timeout(READ_PATIENCE)
+            .user_agent(concat!("raptor/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| failed(&error))?;
+        let mut url = Url::parse(url.trim()).map_err(|error| OutboundError::NoAddress(error.to_string()))?;
+        for _ in 0..=MAX_HOPS {
+            self.check(&url)?;
+            let answer = client.get(url.clone()).send().await.map_err(|error| failed(&error))?;
+            let status = answer.status();
+            if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+                let next = answer.headers().get(LOCATION).and_then(|next| next.to_str().ok());
+                let next = next.ok_or(OutboundError::Nowhere)?;
+                url = url.join(next).map_err(|_| OutboundError::Nowhere)?;
+                continue;
+            }
+            return if status.is_success() { Ok(answer) } else { Err(OutboundError::Status(status)) };
+        }
+        Err(OutboundError::Redirects)
+    }
+
+    /// All of what is at `url`: at most `limit` bytes, within `patience`.
+    ///
+    /// # Errors
+    /// [`OutboundError`].
+    pub async fn read(&self, url: &str, limit: usize, patience: Duration) -> Result<Vec<u8>, OutboundError> {
+        let read = async {
+            let mut answer = self.get(url).await?;
+            let too_large = |length: u64| length > u64::try_from(limit).unwrap_or(u64::MAX);
+            if answer.content_length().is_some_and(too_large) {
+                return Err(OutboundError::TooLarge { limit });
+            }
+            let mut whole = Vec::new();
+            while let Some(piece) = answer.chunk().await.map_err(|error| failed(&error))? {
+                if whole.len() + piece.len() > limit {
+                    return Err(OutboundError::TooLarge { limit });
+                }
+                whole.extend_from_slice(&piece);
+            }
+            Ok(whole)
+        };
+        tokio::time::timeout(patience, read).await.unwrap_or(Err(OutboundError::TooSlow(patience)))
+    }
+
+    /// What the resolver never sees: addresses that are written out.
+    fn check(&self, url: &Url) -> Result<(), OutboundError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(OutboundError::Scheme);
+        }
+        let allowed = match url.host() {
+            None => false,
+            Some(url::Host::Domain(_)) => true,
+            Some(url::Host::Ipv4(address)) => (self.allowed)(address.into()),
+            Some(url::Host::Ipv6(address)) => (self.allowed)(address.into()),
+        };
+        if allowed { Ok(()) } else { Err(OutboundError::Private) }
+    }
+}
+
+/// Resolves names to addresses that are allowed only. The connection goes to the very addresses that were checked: nobody is
+/// asked a second time.
+struct Checked(Outbound);
+
+/// A name leads to where nobody may go.
+#[derive(Debug, thiserror::Error)]
+#[error("its address is private")]
+struct Refused;
+
+impl Resolve for Checked {
+    fn resolve(&self, name: Name) -> Resolving {
+        let outbound = self.0.clone();
+        Box::pin(async move {
+            let addresses = outbound.resolver.resolve(name.as_str()).await?;
+            // One address that is not allowed is enough to refuse the name: it is not what an honest one has.
+            if addresses.is_empty() || !addresses.iter().all(|address| (outbound.allowed)(*address)) {
+                return Err(Refused.into());
+            }
+            let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(addresses) as Addrs)
+        })
+    }
+}
+
+/// The innermost reason, which is the one that says something.
+fn failed(error: &(dyn StdError + 'static)) -> OutboundError {
+    let mut inmost = error;
+    loop {
+        if inmost.is::<Refused>() {
+            return OutboundError::Private;
+        }
+        match inmost.source() {
+            Some(inner) => inmost = inner,
+            None => return OutboundError::Failed(inmost.to_string()),
+        }
+    }
+}

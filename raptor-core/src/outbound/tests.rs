@@ -1,0 +1,162 @@
+use super::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+/// A web server at `address` that answers everything so, and how often it was asked.
+async fn server(address: &str, answer: impl Into<String>) -> (u16, Arc<AtomicUsize>) {
+    let (answer, asked) = (answer.into(), Arc::new(AtomicUsize::new(0)));
+    let listener = TcpListener::bind((address, 0)).await.unwrap();
+    let (port, count) = (listener.local_addr().unwrap().port(), asked.clone());
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let _ = socket.read(&mut [0; 2_048]).await;
+                let _ = socket.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    (port, asked)
+}
+
+fn page(text: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len())
+}
+
+fn redirect(to: &str) -> String {
+    format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+}
+
+/// Gives another answer each time that it is asked, the last one for ever.
+struct Flips {
+    answers: Vec<&'static str>,
+    asked: AtomicUsize,
+}
+
+impl Flips {
+    fn new(answers: &[&'static str]) -> Arc<Self> {
+        Arc::new(Self { answers: answers.to_vec(), asked: AtomicUsize::new(0) })
+    }
+}
+
+#[async_trait::async_trait]
+impl Resolver for Flips {
+    async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        let turn = self.asked.fetch_add(1, Ordering::SeqCst).min(self.answers.len() - 1);
+        Ok(self.answers[turn].split(' ').map(|address| address.parse().unwrap()).collect())
+    }
+}
+
+/// 127.0.0.1 stands for a public address here, all others of this machine are private.
+fn outbound() -> Outbound {
+    Outbound::default().allowed(|address| address == IpAddr::from([127, 0, 0, 1]))
+}
+
+async fn text(outbound: &Outbound, url: &str) -> Result<String, OutboundError> {
+    let read = outbound.read(url, 1_000, Duration::from_secs(5)).await?;
+    Ok(String::from_utf8(read).unwrap())
+}
+
+#[tokio::test]
+async fn what_is_public_is_fetched_through_redirects() {
+    let (port, _) = server("127.0.0.1", page("hello")).await;
+    let (first, _) = server("127.0.0.1", redirect(&format!("http://127.0.0.1:{port}/b"))).await;
+    assert_eq!(text(&outbound(), &format!(" http://127.0.0.1:{first}/a ")).await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn a_name_that_changes_its_address_is_connected_to_where_it_was_checked() {
+    let (port, asked) = server("127.0.0.1", page("public")).await;
+    let resolver = Flips::new(&["127.0.0.1", "127.0.0.2"]);
+    let outbound = outbound().resolver(resolver.clone());
+    assert_eq!(text(&outbound, &format!("http://flips.test:{port}/")).await.unwrap(), "public");
+    assert_eq!((resolver.asked.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (1, 1));
+    // Now it has become private: refused, and nobody was connected to.
+    let refused = text(&outbound, &format!("http://flips.test:{port}/")).await;
+    assert!(matches!(refused, Err(OutboundError::Private)), "{refused:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_name_with_one_private_address_among_public_ones_is_refused() {
+    let (port, asked) = server("127.0.0.1", page("public")).await;
+    let outbound = outbound().resolver(Flips::new(&["127.0.0.1 127.0.0.2"]));
+    let refused = text(&outbound, &format!("http://both.test:{port}/")).await;
+    assert!(matches!(refused, Err(OutboundError::Private)), "{refused:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn every_redirect_is_checked_like_the_first_address() {
+    let (inner, reached) = server("127.0.0.2", page("secret")).await;
+    let targets = [
+        format!("http://127.0.0.2:{inner}/"),
+        format!("http://localhost:{inner}/"),
+        format!("http://[::ffff:127.0.0.2]:{inner}/"),
+        format!("//2130706434:{inner}/"),
+        "http://169.254.169.254/latest/meta-data/".into(),
+        "http://[fe80::1]/".into(),
+        "file:///etc/passwd".into(),
+    ];
+    for target in targets {
+        let (first, _) = server("127.0.0.1", redirect(&target)).await;
+        let outbound = outbound().resolver(Flips::new(&["127.0.0.2"]));
+        let refused = text(&outbound, &format!("http://127.0.0.1:{first}/")).await;
+        assert!(
+            matches!(refused, Err(OutboundError::Private | OutboundError::Scheme)),
+            "{target}: {refused:?}"
+        );
+    }
+    assert_eq!(reached.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_redirect_to_the_same_name_is_resolved_and_checked_anew() {
+    let (port, asked) = server("127.0.0.1", redirect("/again")).await;
+    let outbound = outbound().resolver(Flips::new(&["127.0.0.1", "10.0.0.1"]));
+    let refused = text(&outbound, &format!("http://flips.test:{port}/")).await;
+    assert!(matches!(refused, Err(OutboundError::Private)), "{refused:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn this_machine_is_refused_however_it_is_written() {
+    let (port, asked) = server("127.0.0.1", page("secret")).await;
+    for host in
+        ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "0", "017700000001"]
+    {
+        let refused = text(&Outbound::default(), &format!("http://{host}:{port}/")).await;
+        assert!(matches!(refused, Err(OutboundError::Private)), "{host}: {refused:?}");
+    }
+    for url in ["file:///etc/passwd", "ftp://example.com/x", "gopher://127.0.0.1/", "data:text/plain,x"] {
+        assert!(matches!(text(&Outbound::default(), url).await, Err(OutboundError::Scheme)), "{url}");
+    }
+    assert!(matches!(text(&Outbound::default(), "nonsense").await, Err(OutboundError::NoAddress(_))));
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn size_time_and_redirects_have_an_end() {
+    let (said, _) = server("127.0.0.1", "HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n").await;
+    let (unsaid, _) =
+        server("127.0.0.1", format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", "x".repeat(9_000)))
+            .await;
+    for port in [said, unsaid] {
+        let refused = text(&outbound(), &format!("http://127.0.0.1:{port}/")).await;
+        assert!(matches!(refused, Err(OutboundError::TooLarge { limit: 1_000 })), "{refused:?}");
+    }
+    let (silent, _) = server("127.0.0.1", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").await;
+    let slow = outbound().read(&format!("http://127.0.0.1:{silent}/"), 10, Duration::from_millis(200)).await;
+    assert!(matches!(slow, Err(OutboundError::TooSlow(_) | OutboundError::Failed(_))), "{slow:?}");
+    let (round, asked) = server("127.0.0.1", redirect("/")).await;
+    let refused = text(&outbound(), &format!("http://127.0.0.1:{round}/")).await;
+    assert!(matches!(refused, Err(OutboundError::Redirects)), "{refused:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), MAX_HOPS + 1);
+    let (missing, _) = server("127.0.0.1", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
+    let refused = text(&outbound(), &format!("http://127.0.0.1:{missing}/")).await;
+    assert_eq!(refused.unwrap_err().to_string(), "The other server answered 404 Not Found.");
+}

@@ -7,7 +7,11 @@ use crate::{
     views::containers::{Container, SecretValue, TemplateMove},
 };
 use axum::extract::State;
-use raptor_core::{authz::actions as act, containers::template::TemplateChange, id::ContainerId};
+use raptor_core::{
+    authz::actions as act,
+    containers::{preview::StartPreview, template::TemplateChange},
+    id::ContainerId,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -16,6 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(get_template_change, move_container_template))
         .routes(routes!(reveal_container_secret))
+        .routes(routes!(preview_container))
 }
 
 /// Which revision is meant.
@@ -51,6 +56,19 @@ async fn move_container_template(
     let permit = app.raptor.authz().permit::<act::MoveTemplate>(&actor, id).await?;
     app.raptor.containers().move_template(permit, body.revision, body.variables).await?;
     Ok(Json(super::containers::view(&app, &actor, id).await?))
+}
+
+/// What a container would get at its next start: command, environment, edits of configuration files, and what is odd about them.
+/// Secrets are masked, and so is what the caller may not see.
+#[utoipa::path(get, path = "/containers/{id}/preview", operation_id = "preview_container", tag = "containers",
+    params(("id" = ContainerId, Path)), responses((status = 200, body = StartPreview)))]
+async fn preview_container(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+) -> Answer<Json<StartPreview>> {
+    let permit = app.raptor.authz().permit::<act::ReadStartup>(&actor, id).await?;
+    Ok(Json(app.raptor.containers().preview(permit).await?))
 }
 
 /// The value of a secret variable. Looking is written down.

@@ -4,7 +4,9 @@ use crate::{
     App,
     extract::{Caller, Json, Paging, Path, Query, Whole},
     problem::Answer,
-    views::templates::{ImportedTemplate, RevisionList, Template, TemplatePage, TemplatePreview},
+    views::templates::{
+        ImportedTemplate, RevisionList, Template, TemplateAddress, TemplatePage, TemplatePreview,
+    },
 };
 use axum::{
     extract::{DefaultBodyLimit, State},
@@ -23,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_templates))
         .routes(routes!(import_template))
+        .routes(routes!(import_template_from_url))
         .routes(routes!(preview_template))
         .routes(routes!(list_template_revisions, revise_template))
         .routes(routes!(get_template_revision))
@@ -64,6 +67,19 @@ async fn import_template(
 ) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
     let permit = app.raptor.authz().allow::<ImportTemplate>(&actor)?;
     Ok((StatusCode::CREATED, Json(app.raptor.templates().import(permit, &body).await?.into())))
+}
+
+/// Import the template at a web address. Addresses that only this machine or its network can reach are refused.
+#[utoipa::path(post, path = "/templates/import-url", operation_id = "import_template_from_url", tag = "templates",
+    request_body = TemplateAddress, responses((status = 201, body = ImportedTemplate)))]
+async fn import_template_from_url(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Json(body): Json<TemplateAddress>,
+) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
+    let permit = app.raptor.authz().allow::<ImportTemplate>(&actor)?;
+    let imported = app.raptor.templates().import_from(permit, &body.url).await?;
+    Ok((StatusCode::CREATED, Json(imported.into())))
 }
 
 /// What a template would be and what a container would get from it, without keeping it.

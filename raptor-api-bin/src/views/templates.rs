@@ -11,7 +11,7 @@ use raptor_core::{
         variables::VariableInput,
     },
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -198,6 +198,13 @@ pub enum ImportOutcome {
     Revised,
     /// The template says this already.
     Unchanged,
+}
+
+/// Where a template is.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct TemplateAddress {
+    /// A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
+    pub url: String,
 }
 
 /// A template that was just imported.

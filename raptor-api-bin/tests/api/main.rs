@@ -3,5 +3,7 @@
 
 mod answers;
 mod authorisation;
+mod imports;
+mod secrets;
 mod sessions;
 mod world;

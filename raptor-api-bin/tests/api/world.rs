@@ -3,7 +3,7 @@
 use clap::Parser;
 use raptor_api::{App, config::Cli, serve};
 use raptor_core::{
-    Raptor,
+    Builder, Raptor,
     authz::{Actor, actions::CreateUser},
     roles::Builtin,
     users::NewUser,
@@ -23,9 +23,14 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with(|builder| builder).await
+    }
+
+    /// One whose Raptor is built otherwise.
+    pub async fn with(change: impl FnOnce(Builder) -> Builder) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let raptor = Raptor::builder("an application key of some length").bcrypt_cost(4).sign_in_attempts(0);
-        let raptor = raptor.build().await.unwrap();
+        let raptor = change(raptor).build().await.unwrap();
         let config = Cli::parse_from(["raptor-api"]).config;
         let app = App::new(raptor.clone(), &config);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2194,6 +2194,24 @@ export type PowerRequest = {
 };
 
 /**
+ * One variable of the environment.
+ */
+export type PreviewVariable = {
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * Its value; a mask where it is secret.
+     */
+    value: string;
+    /**
+     * Whether Raptor sets it itself.
+     */
+    built_in: boolean;
+};
+
+/**
  * What went wrong (RFC 9457).
  */
 export type Problem = {
@@ -2686,6 +2704,36 @@ export type SshKeyList = {
 };
 
 /**
+ * What a container would get at its next start. Values of secrets, and of variables that the caller may not see, are never in it.
+ */
+export type StartPreview = {
+    /**
+     * Its image.
+     */
+    image: string;
+    /**
+     * The startup command as it would run.
+     */
+    startup: string;
+    /**
+     * What the template calls this command, where it has several.
+     */
+    startup_name?: string | null;
+    /**
+     * The environment that the caller may see.
+     */
+    environment: Array<PreviewVariable>;
+    /**
+     * The edits of configuration files.
+     */
+    config_files: Array<ConfigFile>;
+    /**
+     * What is odd, and what will be made of it.
+     */
+    warnings: Array<ImportWarning>;
+};
+
+/**
  * One of several ways to start.
  */
 export type StartupCommand = {
@@ -3000,6 +3048,16 @@ export type Template = {
      */
     variables: Array<TemplateVariable>;
     install?: Install | null;
+};
+
+/**
+ * Where a template is.
+ */
+export type TemplateAddress = {
+    /**
+     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
+     */
+    url: string;
 };
 
 /**
@@ -4967,6 +5025,35 @@ export type ImportTemplateResponses = {
 
 export type ImportTemplateResponse = ImportTemplateResponses[keyof ImportTemplateResponses];
 
+export type ImportTemplateFromUrlData = {
+    body: TemplateAddress;
+    path?: never;
+    query?: never;
+    url: '/api/v1/templates/import-url';
+};
+
+export type ImportTemplateFromUrlErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ImportTemplateFromUrlError = ImportTemplateFromUrlErrors[keyof ImportTemplateFromUrlErrors];
+
+export type ImportTemplateFromUrlResponses = {
+    /**
+     * Done
+     */
+    201: ImportedTemplate;
+};
+
+export type ImportTemplateFromUrlResponse = ImportTemplateFromUrlResponses[keyof ImportTemplateFromUrlResponses];
+
 export type PreviewTemplateData = {
     body: string;
     path?: never;
@@ -5789,6 +5876,37 @@ export type RevealContainerSecretResponses = {
 };
 
 export type RevealContainerSecretResponse = RevealContainerSecretResponses[keyof RevealContainerSecretResponses];
+
+export type PreviewContainerData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/preview';
+};
+
+export type PreviewContainerErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type PreviewContainerError = PreviewContainerErrors[keyof PreviewContainerErrors];
+
+export type PreviewContainerResponses = {
+    /**
+     * Done
+     */
+    200: StartPreview;
+};
+
+export type PreviewContainerResponse = PreviewContainerResponses[keyof PreviewContainerResponses];
 
 export type UpdateContainerBehaviourData = {
     body: Behaviour;

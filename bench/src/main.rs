@@ -3,6 +3,7 @@
 
 mod bare;
 mod console;
+mod eggs;
 mod http;
 mod memory;
 mod programs;
@@ -47,7 +48,7 @@ enum Command {
 /// What is run and how.
 #[derive(clap::Args)]
 pub struct Setting {
-    /// Only these suites: http, sign-in, console, start, memory, sftp
+    /// Only these suites: http, sign-in, console, start, memory, sftp, eggs
     #[arg(long = "only", value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds of one load
@@ -102,6 +103,9 @@ async fn run(setting: &Setting) -> anyhow::Result<()> {
     }
     if wanted("sftp") {
         sftp::run(setting, &mut report).await?;
+    }
+    if wanted("eggs") {
+        eggs::run(setting, &mut report)?;
     }
     println!("\n{}", report.table());
     if let Some(out) = &setting.out {

@@ -54,8 +54,6 @@ pub struct Inner {
     pub(crate) fleet: Fleet,
     pub(crate) post: Option<Post>,
     pub(crate) outbound: Outbound,
-    #[cfg(feature = "mail")]
-    pub(crate) mail: Option<crate::mail::Mailer>,
 }
 
 impl Deref for Raptor {
@@ -78,8 +76,6 @@ pub struct Builder {
     connect: Option<Connector>,
     post: Option<Post>,
     outbound: Outbound,
-    #[cfg(feature = "mail")]
-    mail: Option<crate::mail::MailSettings>,
 }
 
 impl Builder {
@@ -213,8 +209,6 @@ impl Raptor {
             connect: None,
             post: None,
             outbound: Outbound::default(),
-            #[cfg(feature = "mail")]
-            mail: None,
         }
     }
 

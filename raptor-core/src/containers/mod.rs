@@ -31,9 +31,8 @@ mod spec;
 #[cfg(feature = "store")]
 pub mod template;
 
-pub use behaviour::{Behaviour, Mount, Network};
-pub use commands::{Command, KEPT_COMMANDS};
 pub use behaviour::{Behaviour, Mount, Network, is_timezone};
+pub use commands::{Command, KEPT_COMMANDS};
 pub use image::{check_image, registry_of};
 pub use installation::{InstallState, Installation};
 #[cfg(feature = "store")]

@@ -5,7 +5,11 @@ use super::{
     usage::{Offset, Usage},
 };
 use raptor_core::node::{FileError, FileResult};
-use rustix::fs::{Mode, Timespec, Timestamps, copy_file_range, fchmod, futimens};
+use rustix::{
+    buffer::spare_capacity,
+    fs::{Mode, Timespec, Timestamps, copy_file_range, fchmod, futimens},
+    io::pread,
+};
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::FileExt,
@@ -35,6 +39,21 @@ impl File {
     /// The kernel's.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> FileResult<usize> {
         Ok(self.inner.read_at(buffer, offset)?)
+    }
+
+    /// Reads up to `length` bytes at `offset` behind what is in `buffer`, which needs no clearing first; says how many, 0 at the
+    /// end.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read_behind(&self, buffer: &mut Vec<u8>, length: usize, offset: u64) -> FileResult<usize> {
+        buffer.reserve_exact(length);
+        let before = buffer.len();
+        rustix::io::retry_on_intr(|| pread(&self.inner, spare_capacity(buffer), offset))
+            .map_err(io::Error::from)?;
+        // The allocator may have given more room than was asked for.
+        buffer.truncate(before.saturating_add(length));
+        Ok(buffer.len() - before)
     }
 
     /// Writes all of `data` at `offset`, or at the end where the file is open for appending.

@@ -224,7 +224,7 @@ impl Desk {
             return Err(Refusal::denied("The file was not opened for reading."));
         }
         let length = length.min(MAX_DATA) as usize;
-        let data = replies::data(id, length, |buffer| open.file.read_at(buffer, offset))?;
+        let data = replies::data(id, length, |packet| open.file.read_behind(packet, length, offset))?;
         data.ok_or_else(Refusal::end)
     }
 

@@ -1,20 +1,21 @@
 //! One SFTP channel: from its bytes to requests, through a desk, and back.
 //!
-//! russh's loop reads the network, hands data over and sends what it is given. So it must never wait for its own sending: a
-//! window that the client widens comes the same way as its requests. Requests therefore go into a queue that only their size
-//! bounds, one blocking thread serves them in order, and one task writes the replies. The thread waits for the writer only
-//! where a reply carries data, and no request that brings data waits behind anything but the disk and such replies.
+//! Each connection has a thread on which its tasks take turns: russh's loop, which reads the network, hands data over and sends
+//! what it is given, and a lane for each channel, which serves requests in order and may wait for the disk. Nothing changes
+//! threads on the way from a request to its reply, and a slow disk or client holds nobody else up.
+//!
+//! russh's loop must never wait for its own sending: a window that the client widens comes the same way as its requests. Requests
+//! therefore go into a queue that only their size bounds.
 
 use super::{
     desk::Desk,
-    live::Live,
-    wire::{self, MAX_DATA, MAX_PACKET},
+    wire::{self, MAX_PACKET},
 };
 use bytes::{Buf, Bytes, BytesMut};
-use russh::{ChannelWriteHalf, server::Msg};
+use russh::{ChannelWriteHalf, Error, server::Msg};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
 
 /// Bytes of requests that wait at most.
 const QUEUED: usize = 8 * 1024 * 1024;
@@ -22,10 +23,6 @@ const QUEUED: usize = 8 * 1024 * 1024;
 const OVERHEAD: usize = 256;
 /// How long a client whose requests wait too many may be kept from sending more.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Bytes of data in replies that are not sent yet.
-const UNSENT: usize = 4 * 1024 * 1024;
-/// The room that the reply to a request for names takes.
-const NAMES: u32 = 64 * 1024;
 /// Small replies are sent together up to this size: one packet of SSH.
 const TOGETHER: usize = 32 * 1024;
 
@@ -48,11 +45,6 @@ struct Queued {
     _room: OwnedSemaphorePermit,
 }
 
-struct Sent {
-    packet: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
-}
-
 /// The way in.
 pub(super) struct Lane {
     partial: Framer,
@@ -61,15 +53,13 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Opens a desk for a channel. It closes when this value and what it queued are gone.
-    pub(super) fn start(tasks: &TaskTracker, desk: Desk, out: ChannelWriteHalf<Msg>) -> Self {
+    /// Opens a desk for a channel, on the connection's thread. It closes when this value and what it queued are gone.
+    pub(super) fn start(desk: Desk, out: ChannelWriteHalf<Msg>) -> Self {
         let (queue, requests) = mpsc::unbounded_channel();
-        let (replies, unsent) = mpsc::unbounded_channel();
-        let live = desk.live.clone();
-        tasks.spawn(send_all(out, unsent, live.clone()));
-        let runtime = tokio::runtime::Handle::current();
-        tasks.spawn_blocking(move || {
-            serve_all(desk, requests, &replies, &runtime);
+        tokio::spawn(async move {
+            let (live, cut) = (desk.live.clone(), desk.live.cut.clone());
+            let out = Out { out, together: BytesMut::new() };
+            let _ = cut.clone().run_until_cancelled(serve_all(desk, requests, out, &cut)).await;
             live.journal.turn_page();
         });
         Self { partial: Framer::default(), queue, room: Arc::new(Semaphore::new(QUEUED)) }
@@ -81,7 +71,12 @@ impl Lane {
             let cost = u32::try_from(packet.len() + OVERHEAD).unwrap_or(u32::MAX);
             let room = tokio::time::timeout(PATIENCE, self.room.clone().acquire_many_owned(cost)).await;
             let Ok(Ok(room)) = room else { return Err(Broken::Overrun) };
+            let is_large = packet.len() >= TOGETHER / 2;
             self.queue.send(Queued { packet, _room: room }).map_err(|_| Broken::Ended)?;
+            if is_large {
+                // What was just decrypted is written while the processor still has it at hand.
+                tokio::task::yield_now().await;
+            }
         }
         Ok(())
     }
@@ -126,78 +121,64 @@ impl Framer {
     }
 }
 
-/// Serves one request after another. Blocking.
-fn serve_all(
+/// Serves one request after another until there are no more, or what came is no SFTP.
+async fn serve_all(
     mut desk: Desk,
     mut requests: mpsc::UnboundedReceiver<Queued>,
-    replies: &mpsc::UnboundedSender<Sent>,
-    runtime: &tokio::runtime::Handle,
-) {
-    let unsent = Arc::new(Semaphore::new(UNSENT));
-    let cut = desk.live.cut.clone();
-    while let Some(Queued { packet, _room }) = requests.blocking_recv() {
-        if cut.is_cancelled() {
-            return;
-        }
-        let Ok((kind, id, body)) = wire::open(packet) else { return cut.cancel() };
-        let room = match reply_room(kind, &body) {
-            0 => None,
-            bytes => {
-                let wait = cut.run_until_cancelled(unsent.clone().acquire_many_owned(bytes));
-                match runtime.block_on(wait) {
-                    Some(Ok(room)) => Some(room),
-                    _ => return,
-                }
+    mut out: Out,
+    cut: &CancellationToken,
+) -> Result<(), Error> {
+    loop {
+        let next = match requests.try_recv() {
+            Ok(next) => Some(next),
+            // Nothing waits: what was put together goes out.
+            Err(_) => {
+                out.flush().await?;
+                requests.recv().await
             }
         };
-        let Some(packet) = desk.serve(kind, id, body) else { return cut.cancel() };
-        if replies.send(Sent { packet, _room: room }).is_err() {
-            return;
+        let Some(Queued { packet, _room }) = next else { return out.end().await };
+        let reply = wire::open(packet).ok().and_then(|(kind, id, body)| desk.serve(kind, id, body));
+        match reply {
+            Some(reply) => out.send(reply).await?,
+            None => {
+                cut.cancel();
+                return Ok(());
+            }
         }
     }
 }
 
-/// Bytes that the reply to a request may have, where it can be large.
-fn reply_room(kind: u8, body: &Bytes) -> u32 {
-    match kind {
-        5 => {
-            let mut length = body.get(body.len().saturating_sub(4)..).unwrap_or_default();
-            length.try_get_u32().unwrap_or(0).clamp(1, MAX_DATA)
-        }
-        12 => NAMES,
-        _ => 0,
-    }
+/// The way out.
+struct Out {
+    out: ChannelWriteHalf<Msg>,
+    together: BytesMut,
 }
 
-/// Writes replies until there are no more, then ends the channel.
-async fn send_all(out: ChannelWriteHalf<Msg>, mut replies: mpsc::UnboundedReceiver<Sent>, live: Arc<Live>) {
-    let mut together = BytesMut::new();
-    let sending = async {
-        while let Some(first) = replies.recv().await {
-            let mut next = Some(first);
-            while let Some(sent) = next {
-                if sent.packet.len() >= TOGETHER / 2 {
-                    if !together.is_empty() {
-                        out.data_bytes(together.split().freeze()).await?;
-                    }
-                    out.data_bytes(sent.packet).await?;
-                } else {
-                    if together.len() + sent.packet.len() > TOGETHER {
-                        out.data_bytes(together.split().freeze()).await?;
-                    }
-                    together.extend_from_slice(&sent.packet);
-                }
-                next = replies.try_recv().ok();
-            }
-            if !together.is_empty() {
-                out.data_bytes(together.split().freeze()).await?;
-            }
+impl Out {
+    /// Sends a reply, small ones together.
+    async fn send(&mut self, reply: Bytes) -> Result<(), Error> {
+        if self.together.len() + reply.len() > TOGETHER {
+            self.flush().await?;
         }
-        out.exit_status(0).await?;
-        out.eof().await?;
-        out.close().await
-    };
-    let _: Option<Result<(), russh::Error>> = live.cut.run_until_cancelled(sending).await;
+        if reply.len() >= TOGETHER / 2 {
+            return self.out.data_bytes(reply).await;
+        }
+        self.together.extend_from_slice(&reply);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        self.out.data_bytes(self.together.split().freeze()).await
+    }
+
+    /// Says that no more comes.
+    async fn end(&mut self) -> Result<(), Error> {
+        self.flush().await?;
+        self.out.exit_status(0).await?;
+        self.out.eof().await?;
+        self.out.close().await
+    }
 }
 
 #[cfg(test)]

@@ -75,11 +75,11 @@ impl Server {
 
     /// Asks whether a session may go on as it is.
     pub(super) fn look_again(self: Arc<Self>, live: Arc<Live>) {
-        let tasks = self.tasks().clone();
-        tasks.spawn(async move {
+        let server = self.clone();
+        self.spawn(async move {
             // One after another: the answer to the last question is the one that counts.
             let _turn = live.asking.lock().await;
-            self.renew(&live).await;
+            server.renew(&live).await;
         });
     }
 

@@ -137,7 +137,7 @@ impl Handler for Peer {
         // What arrives comes to `data` below, which waits for nobody; the other half would have to be read.
         let (_, out) = channel.split();
         let desk = Desk::new(root, live, self.server.clock());
-        self.lanes.insert(id, Lane::start(self.server.tasks(), desk, out));
+        self.lanes.insert(id, Lane::start(desk, out));
         Ok(())
     }
 

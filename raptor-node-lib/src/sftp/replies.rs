@@ -93,26 +93,26 @@ pub(super) fn handle(id: u32, handle: u32) -> Bytes {
     reply.finish()
 }
 
-/// File data, read by `fill` right into the packet; none where it reads nothing.
+/// File data, read by `fill` right behind what is in the packet; none where it reads nothing.
 pub(super) fn data<E>(
     id: u32,
     length: usize,
-    fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    fill: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>,
 ) -> Result<Option<Bytes>, E> {
     const HEAD: usize = 13;
-    let mut packet = BytesMut::zeroed(HEAD + length);
-    let read = fill(packet.get_mut(HEAD..).unwrap_or_default())?;
+    let mut packet = Vec::with_capacity(HEAD + length);
+    packet.resize(HEAD, 0);
+    let read = fill(&mut packet)?;
     if read == 0 {
         return Ok(None);
     }
-    packet.truncate(HEAD + read);
     let read = u32::try_from(read).unwrap_or(0);
     let mut head = packet.get_mut(..HEAD).unwrap_or_default();
     head.put_u32(read.saturating_add(9));
     head.put_u8(103);
     head.put_u32(id);
     head.put_u32(read);
-    Ok(Some(packet.freeze()))
+    Ok(Some(packet.into()))
 }
 
 /// The beginning of a list of names, whose number [`count_names`] fills in.

@@ -21,6 +21,7 @@ use russh::{
     mac,
     server::Config,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     borrow::Cow,
     collections::HashMap,
@@ -32,6 +33,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -74,6 +76,7 @@ pub(crate) struct Server {
     settings: Settings,
     config: Arc<Config>,
     about: Mutex<SftpServer>,
+    runtime: Handle,
     spool: Arc<Spool>,
     pub(super) link: Arc<Link>,
     pub(super) known: KnownKeys,
@@ -88,6 +91,7 @@ impl Server {
     /// # Errors
     /// When the folder can't be used.
     pub(crate) async fn start(settings: Settings) -> io::Result<Arc<Self>> {
+        allow_open_files();
         let key = host_key::load(&settings.folder)?;
         let about = SftpServer {
             port: settings.addr.port(),
@@ -98,6 +102,7 @@ impl Server {
         let server = Arc::new(Self {
             config: Arc::new(config(key)),
             about: Mutex::new(about),
+            runtime: Handle::current(),
             spool: Arc::new(Spool::open(settings.folder.join("activity"), settings.link.clone())?),
             link: settings.link.clone(),
             known: KnownKeys::open(settings.folder.join("known.json")),
@@ -128,8 +133,9 @@ impl Server {
         self.settings.clock.clone()
     }
 
-    pub(super) fn tasks(&self) -> &TaskTracker {
-        &self.settings.tasks
+    /// Does something beside all connections: none of them can hold it up.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.settings.tasks.spawn_on(work, &self.runtime);
     }
 
     pub(super) fn journal(&self, grant: &SftpGrant, ip: IpAddr) -> Journal {
@@ -139,7 +145,8 @@ impl Server {
     /// A container's files.
     pub(super) async fn root(self: &Arc<Self>, id: ContainerId) -> Option<Root> {
         let server = self.clone();
-        tokio::task::spawn_blocking(move || (server.settings.roots)(id)).await.ok()?
+        // Measuring a large folder takes long, and this connection is to be cut meanwhile where it has to be.
+        self.runtime.spawn_blocking(move || (server.settings.roots)(id)).await.ok()?
     }
 
     async fn listen(&self) -> Option<TcpListener> {
@@ -195,14 +202,26 @@ impl Server {
     fn admit(self: Arc<Self>, stream: TcpStream, ip: IpAddr) {
         let Ok(place) = self.connections.clone().try_acquire_owned() else { return };
         let Some(seat) = Seat::take(&self, ip) else { return };
-        let tasks = self.settings.tasks.clone();
-        tasks.spawn(async move {
-            self.connect(stream, ip).await;
-            drop((place, seat));
-        });
+        let tracked = self.settings.tasks.token();
+        let serve = move || {
+            let served = stream.into_std().and_then(|stream| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(self.connect(stream, ip));
+                Ok(())
+            });
+            if let Err(error) = served {
+                tracing::warn!(%error, %ip, "an SSH connection can't be served");
+            }
+            drop((place, seat, tracked));
+        };
+        // A thread of its own: its files are read and written on it, and a slow disk holds nobody else up.
+        if let Err(error) = std::thread::Builder::new().name("sftp".into()).spawn(serve) {
+            tracing::warn!(%error, %ip, "there is no thread for an SSH connection");
+        }
     }
 
-    async fn connect(self: Arc<Self>, stream: TcpStream, ip: IpAddr) {
+    async fn connect(self: Arc<Self>, stream: std::net::TcpStream, ip: IpAddr) {
+        let Ok(stream) = TcpStream::from_std(stream) else { return };
         let cut = self.settings.stop.child_token();
         let signed_in = CancellationToken::new();
         let _ = stream.set_nodelay(true);
@@ -251,6 +270,17 @@ impl Server {
             };
             let _ = tokio::task::spawn_blocking(work).await;
         }
+    }
+}
+
+/// Lets this process have as many files open as it may: connections have several each, and their clients open more. The usual
+/// limit of 1,024 is there for programs that use `select`.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+    {
+        tracing::debug!(%error, "the number of open files stays limited");
     }
 }
 
@@ -304,9 +334,10 @@ fn config(key: PrivateKey) -> Config {
         auth_rejection_time_initial: Some(Duration::ZERO),
         keys: vec![key],
         window_size: WINDOW,
-        maximum_packet_size: 32 * 1024,
+        maximum_packet_size: 64 * 1024,
         channel_buffer_size: 2_048,
-        event_buffer_size: 64,
+        // What is sent at once: little enough to stay in the processor's cache from the disk to the network.
+        event_buffer_size: 8,
         max_auth_attempts: 8,
         inactivity_timeout: Some(Duration::from_secs(2 * 3_600)),
         keepalive_interval: Some(Duration::from_secs(30)),

@@ -6,14 +6,18 @@ use std::{
     task::{Context, Poll},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, BufReader, ReadBuf},
     net::TcpStream,
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+/// Bytes that are taken from the kernel with a packet's length, which russh asks for alone: a small packet comes whole, and of a
+/// large one most is still read to where it belongs.
+const AHEAD: usize = 4 * 1024;
+
 /// Fails on both sides from the moment when its token is cancelled, whoever waits for what.
 pub(super) struct Transport {
-    stream: TcpStream,
+    stream: BufReader<TcpStream>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     cut_too: Pin<Box<WaitForCancellationFutureOwned>>,
 }
@@ -21,7 +25,7 @@ pub(super) struct Transport {
 impl Transport {
     pub(super) fn new(stream: TcpStream, cut: &CancellationToken) -> Self {
         Self {
-            stream,
+            stream: BufReader::with_capacity(AHEAD, stream),
             cut: Box::pin(cut.clone().cancelled_owned()),
             cut_too: Box::pin(cut.clone().cancelled_owned()),
         }

@@ -321,7 +321,7 @@ mod tests {
         assert!(matches!(parse(status(7, StatusCode::NoSuchFile, "gone")), Packet::Status(status)
             if status.id == 7 && status.status_code == StatusCode::NoSuchFile && status.error_message == "gone"));
         let filled = data(7, 10, |buffer| {
-            buffer[..3].copy_from_slice(b"abc");
+            buffer.extend_from_slice(b"abc");
             Ok::<_, ()>(3)
         });
         assert!(

@@ -184,6 +184,7 @@ pub(super) fn environment(ground: &Ground, spec: &ContainerSpec) -> Vec<String> 
 mod tests {
     use super::*;
 
+    /// Security case 34.
     #[test]
     fn a_mount_is_allowed_by_whole_components_and_where_its_links_lead() {
         let folder = tempfile::tempdir().unwrap();

@@ -32,7 +32,7 @@ impl Workspace {
                 let (workspace, (send, receive)) = (self.clone(), mpsc::channel(AHEAD));
                 tokio::task::spawn_blocking(move || {
                     let mut out = BufWriter::with_capacity(PIECE, Channel(send.clone()));
-                    let packed = workspace.pack(&paths, format, &mut out, &Progress::default(), None);
+                    let packed = workspace.pack(&paths, format, &mut out, &Progress::default());
                     if let Err(error) = packed.and_then(|()| Ok(out.flush()?)) {
                         let _ = send.blocking_send(Err(error.into()));
                     }
@@ -164,11 +164,10 @@ fn body(file: File, start: u64, length: u64) -> Body {
         let (mut offset, end) = (start, start.saturating_add(length));
         while offset < end {
             let wanted = usize::try_from(end - offset).unwrap_or(PIECE).min(PIECE);
-            let mut buffer = vec![0; wanted];
-            let piece = match file.read_at(&mut buffer, offset) {
+            let mut buffer = Vec::new();
+            let piece = match file.read_behind(&mut buffer, wanted, offset) {
                 Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
                 Ok(read) => {
-                    buffer.truncate(read);
                     offset += read as u64;
                     Ok(Bytes::from(buffer))
                 }

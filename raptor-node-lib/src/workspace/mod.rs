@@ -2,6 +2,7 @@
 
 mod content;
 mod copy;
+mod ledger;
 mod listing;
 mod operations;
 mod pack;
@@ -50,13 +51,15 @@ impl Workspace {
         operations: Arc<Operations>,
     ) -> FileResult<Self> {
         let kept = root.beside(beside)?;
-        for folder in ["trash", "versions", "uploads"] {
+        for folder in ["trash", "versions", "uploads", "operations"] {
             match kept.create_dir(&FilePath::parse(folder)?, 0o700) {
                 Ok(()) | Err(FileError::Exists) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self { root, kept, clock, operations })
+        let workspace = Self { root, kept, clock, operations };
+        workspace.operations.recover_once(|| workspace.recover());
+        Ok(workspace)
     }
 
     /// Answers a small question or makes a small change.
@@ -111,9 +114,9 @@ impl Workspace {
                 FileAnswer::Done
             }
             Ask::Start { task, by } => FileAnswer::Operation { operation: self.start(task, &by)? },
-            Ask::Operations => FileAnswer::Operations { items: self.operations.all(self.clock.now()) },
+            Ask::Operations => FileAnswer::Operations { items: self.operations_shown() },
             Ask::Cancel { id } => {
-                self.operations.cancel(id)?;
+                self.cancel(id)?;
                 FileAnswer::Done
             }
         })

@@ -1,7 +1,7 @@
 //! What takes long: it runs by itself, says how far it is and can be stopped.
 
 use super::Workspace;
-use crate::files::{FileError, FileResult};
+use crate::files::{FileError, FilePath, FileResult};
 use chrono::{DateTime, TimeDelta, Utc};
 use raptor_core::{
     id::ContainerId,
@@ -10,7 +10,7 @@ use raptor_core::{
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How long an operation that has ended is listed.
-const LISTED: TimeDelta = TimeDelta::hours(1);
+pub(super) const LISTED: TimeDelta = TimeDelta::hours(1);
 /// Operations of one container that run at the same time.
 const MAX_RUNNING: usize = 4;
 /// Operations of one container that are listed.
@@ -44,13 +44,17 @@ impl AllOperations {
 
 /// The operations of one container.
 #[derive(Default)]
-pub(crate) struct Operations(Mutex<Vec<Arc<Running>>>, Mutex<()>);
+pub(crate) struct Operations {
+    all: Mutex<Vec<Arc<Running>>>,
+    replacing: Mutex<()>,
+    recovered: OnceLock<()>,
+}
 
 /// When it ended, how, and why it failed.
 type End = (DateTime<Utc>, OperationState, Option<String>);
 
 pub(super) struct Running {
-    id: Uuid,
+    pub(super) id: Uuid,
     task: FileTask,
     by: String,
     started_at: DateTime<Utc>,
@@ -87,6 +91,25 @@ impl Progress {
 }
 
 impl Running {
+    /// One that has ended, as it is to be shown.
+    pub(super) fn ended(shown: Operation) -> Self {
+        let progress = Progress {
+            bytes: shown.done_bytes.into(),
+            total: shown.total_bytes.unwrap_or(0).into(),
+            files: shown.done_files.into(),
+            cancel: CancellationToken::new(),
+        };
+        let end = shown.ended_at.map(|at| (at, shown.state, shown.problem));
+        Self {
+            id: shown.id,
+            task: shown.task,
+            by: shown.started_by,
+            started_at: shown.started_at,
+            ended: Mutex::new(end),
+            progress,
+        }
+    }
+
     fn view(&self) -> Operation {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (ended_at, state, problem) = match ended {
@@ -124,12 +147,19 @@ impl Running {
 
 impl Operations {
     fn list(&self) -> Vec<Arc<Running>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes over what the daemon before this one left, where nobody has.
+    pub(super) fn recover_once(&self, recover: impl FnOnce() -> Vec<Arc<Running>>) {
+        self.recovered.get_or_init(|| {
+            *self.all.lock().unwrap_or_else(PoisonError::into_inner) = recover();
+        });
     }
 
     /// The turn to look at a file and replace it.
     pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
-        self.1.lock().unwrap_or_else(PoisonError::into_inner)
+        self.replacing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn all(&self, now: DateTime<Utc>) -> Vec<Operation> {
@@ -139,20 +169,21 @@ impl Operations {
         items
     }
 
-    /// Stops what runs, and forgets what has ended.
-    pub(super) fn cancel(&self, id: Uuid) -> FileResult<()> {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Stops what runs, and forgets what has ended; says whether it ran.
+    fn cancel(&self, id: Uuid) -> FileResult<bool> {
+        let mut running = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let found = running.iter().find(|one| one.id == id).ok_or(FileError::NotFound)?.clone();
-        if found.runs() {
+        let runs = found.runs();
+        if runs {
             found.progress.cancel.cancel();
         } else {
             running.retain(|one| one.id != id);
         }
-        Ok(())
+        Ok(runs)
     }
 
     fn add(&self, one: Arc<Running>) -> FileResult<()> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if all.iter().filter(|one| one.runs()).count() >= MAX_RUNNING {
             return Err(FileError::TooMuch(format!(
                 "{MAX_RUNNING} operations are running already. Wait for one to end, or cancel it."
@@ -180,12 +211,44 @@ impl Workspace {
             progress: Progress::default(),
         });
         self.operations.add(running.clone())?;
-        let (workspace, one) = (self.clone(), running.clone());
+        let shown = running.view();
+        self.note_running(&shown);
+        let workspace = self.clone();
         tokio::task::spawn_blocking(move || {
-            let result = workspace.run(task, &one.progress);
-            one.end(workspace.clock.now(), result);
+            let result = workspace.run(task, &running.progress);
+            workspace.forget_running(running.id);
+            running.end(workspace.clock.now(), result);
         });
-        Ok(running.view())
+        Ok(shown)
+    }
+
+    /// Stops an operation; forgets one that has ended, on disk as well.
+    pub(super) fn cancel(&self, id: Uuid) -> FileResult<()> {
+        if !self.operations.cancel(id)? {
+            self.forget_running(id);
+        }
+        Ok(())
+    }
+
+    /// What runs, or has ended lately, but for what is about files that are kept from whoever asks.
+    pub(super) fn operations_shown(&self) -> Vec<Operation> {
+        let mut items = self.operations.all(self.clock.now());
+        items.retain(|item| match &item.task {
+            FileTask::Copy { copies } => {
+                copies.iter().all(|copy| self.may_name(&copy.from) && self.may_name(&copy.to))
+            }
+            FileTask::Delete { paths } => paths.iter().all(|path| self.may_name(path)),
+            FileTask::Archive { paths, to, .. } => {
+                self.may_name(to) && paths.iter().all(|path| self.may_name(path))
+            }
+            FileTask::Extract { path, into, .. } => self.may_name(path) && self.may_name(into),
+            FileTask::Pull { into, .. } => self.may_name(into),
+        });
+        items
+    }
+
+    fn may_name(&self, path: &FilePath) -> bool {
+        self.root.check(path).is_ok()
     }
 
     pub(super) fn run(&self, task: FileTask, progress: &Progress) -> FileResult<()> {

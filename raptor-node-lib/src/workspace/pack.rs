@@ -1,12 +1,13 @@
 //! Archives are made: into a file, or on the way to somebody.
 
-use super::{Workspace, enough, operations::Progress};
+use super::{Workspace, enough, kept, operations::Progress};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open, Stat};
 use bzip2::write::BzEncoder;
 use flate2::write::GzEncoder;
 use lzma_rust2::{XzOptions, XzWriter};
 use raptor_core::node::files::ArchiveFormat;
 use std::io::{self, BufWriter, Read, Write};
+use uuid::Uuid;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 /// What archives are compressed with at once; zstd at its usual level with this many threads keeps up with disks.
@@ -24,14 +25,26 @@ impl Workspace {
         progress: &Progress,
     ) -> FileResult<()> {
         enough(paths.len())?;
+        match self.root.lstat(to) {
+            Err(FileError::NotFound) => {}
+            Ok(_) => return Err(FileError::Exists),
+            Err(error) => return Err(error),
+        }
+        // Said now, and not when everything is packed.
+        if let Some(parent) = to.parent() {
+            self.root.entries(&parent)?;
+        }
         progress.total(self.weigh(paths));
-        let file = self.root.open_file(to, Open::NEW)?;
-        let inode = file.stat()?.inode;
+        // It appears when it is whole, and is no part of what is packed.
+        let beside = kept("uploads", Uuid::now_v7(), "")?;
+        let file = self.kept.open_file(&beside, Open::NEW)?;
         let mut out = BufWriter::with_capacity(PIECE, file);
-        let packed =
-            self.pack(paths, format, &mut out, progress, Some(inode)).and_then(|()| Ok(out.flush()?));
+        let packed = self.pack(paths, format, &mut out, progress).and_then(|()| {
+            out.flush()?;
+            self.kept.rename_into(&beside, &self.root, to, false)
+        });
         if packed.is_err() {
-            let _ = self.root.remove_file(to);
+            let _ = self.kept.remove_file(&beside);
         }
         packed
     }
@@ -42,62 +55,49 @@ impl Workspace {
         paths.iter().map(|path| self.root.lstat(path).map_or(0, |stat| stat.len) + below(path)).sum()
     }
 
-    /// Writes an archive of `paths` to `out`; the file `without` is left out, as it is the archive itself.
+    /// Writes an archive of `paths` to `out`.
     pub(super) fn pack(
         &self,
         paths: &[FilePath],
         format: ArchiveFormat,
         out: &mut dyn Write,
         progress: &Progress,
-        without: Option<u64>,
     ) -> FileResult<()> {
         match format {
             ArchiveFormat::Zip => {
                 let mut zip = Zip(ZipWriter::new_stream(out));
-                self.pack_all(paths, &mut zip, progress, without)?;
+                self.pack_all(paths, &mut zip, progress)?;
                 zip.0.finish().map_err(zip_error)?;
             }
-            ArchiveFormat::Tar => self.pack_tar(paths, out, progress, without).map(drop)?,
+            ArchiveFormat::Tar => self.pack_tar(paths, out, progress).map(drop)?,
             ArchiveFormat::TarGz => {
                 let encoder = GzEncoder::new(out, flate2::Compression::default());
-                self.pack_tar(paths, encoder, progress, without)?.finish()?;
+                self.pack_tar(paths, encoder, progress)?.finish()?;
             }
             ArchiveFormat::TarXz => {
                 let encoder = XzWriter::new(out, XzOptions::with_preset(6))?;
-                self.pack_tar(paths, encoder, progress, without)?.finish()?;
+                self.pack_tar(paths, encoder, progress)?.finish()?;
             }
             ArchiveFormat::TarBz2 => {
                 let encoder = BzEncoder::new(out, bzip2::Compression::default());
-                self.pack_tar(paths, encoder, progress, without)?.finish()?;
+                self.pack_tar(paths, encoder, progress)?.finish()?;
             }
             ArchiveFormat::TarZst => {
                 let mut encoder = zstd::Encoder::new(out, ZSTD_LEVEL)?;
                 encoder.multithread(ZSTD_THREADS)?;
-                self.pack_tar(paths, encoder, progress, without)?.finish()?;
+                self.pack_tar(paths, encoder, progress)?.finish()?;
             }
         }
         Ok(())
     }
 
-    fn pack_tar<W: Write>(
-        &self,
-        paths: &[FilePath],
-        out: W,
-        progress: &Progress,
-        without: Option<u64>,
-    ) -> FileResult<W> {
+    fn pack_tar<W: Write>(&self, paths: &[FilePath], out: W, progress: &Progress) -> FileResult<W> {
         let mut tar = Tar(tar::Builder::new(out));
-        self.pack_all(paths, &mut tar, progress, without)?;
+        self.pack_all(paths, &mut tar, progress)?;
         Ok(tar.0.into_inner()?)
     }
 
-    fn pack_all(
-        &self,
-        paths: &[FilePath],
-        out: &mut dyn Packer,
-        progress: &Progress,
-        without: Option<u64>,
-    ) -> FileResult<()> {
+    fn pack_all(&self, paths: &[FilePath], out: &mut dyn Packer, progress: &Progress) -> FileResult<()> {
         for path in paths {
             // Names in the archive begin with what was chosen, wherever that lies.
             let cut = path.parent().map_or(0, |parent| match parent.as_str().len() {
@@ -109,9 +109,6 @@ impl Workspace {
                 self.pack_one(path, cut, &stat, out, progress)?;
             }
             for step in self.root.walk(path)? {
-                if Some(step.stat.inode) == without && step.stat.kind == Kind::File {
-                    continue;
-                }
                 let Some(at) = step.file_path() else { continue };
                 match self.pack_one(&at, cut, &step.stat, out, progress) {
                     // Gone since the folder was read, as files of a running server are.

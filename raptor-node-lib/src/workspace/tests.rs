@@ -1,7 +1,9 @@
 use super::{operations::Progress, *};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use raptor_core::node::files::{ArchiveFormat, FileMove, FileRead, FileSort, FileTask, FileWrite};
+use raptor_core::node::files::{
+    ArchiveFormat, FileMove, FileRead, FileSort, FileTask, FileWrite, Operation, OperationState,
+};
 use std::io::Write;
 
 struct World {
@@ -20,6 +22,13 @@ impl World {
         let operations = Arc::new(Operations::default());
         let desk = Workspace::open(root, &folder.path().join("kept"), Clock::System, operations).unwrap();
         Self { folder, desk }
+    }
+
+    /// What the next daemon process finds.
+    fn again(&self) -> Workspace {
+        let root = Root::open(&self.folder.path().join("data"), 0, 0).unwrap();
+        let operations = Arc::new(Operations::default());
+        Workspace::open(root, &self.folder.path().join("kept"), Clock::System, operations).unwrap()
     }
 
     fn put(&self, at: &str, data: &[u8]) {
@@ -258,6 +267,105 @@ fn checksums_are_those_of_everybody() {
     assert_eq!(sum(K::Md5), "900150983cd24fb0d6963f7d28e17f72");
     assert_eq!(sum(K::Sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
     assert_eq!(sum(K::Sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+#[tokio::test]
+async fn what_ran_when_the_daemon_ended_is_told_and_its_halves_are_gone() {
+    let world = World::new();
+    world.put("a", b"a");
+    let done = world.desk.start(FileTask::Delete { paths: vec![path("a")] }, "ann").unwrap();
+    while world.desk.operations_shown()[0].state == OperationState::Running {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(world.again().operations_shown().is_empty(), "what has ended is not told again");
+
+    // As a daemon leaves it that is killed: its note of what runs, and half an archive.
+    let killed = Operation { id: Uuid::now_v7(), ended_at: None, state: OperationState::Running, ..done };
+    world.desk.note_running(&killed);
+    world.desk.kept.open_file(&kept("uploads", Uuid::now_v7(), "").unwrap(), Open::NEW).unwrap();
+    let upload = world.desk.begin_upload(path("new"), 5, false).unwrap();
+
+    let next = world.again();
+    let shown = next.operations_shown();
+    assert_eq!((shown.len(), shown[0].id, shown[0].state), (1, killed.id, OperationState::Failed));
+    assert!(shown[0].problem.as_ref().unwrap().contains("restarted"));
+    assert_eq!(next.kept.entries(&path("uploads")).unwrap().count(), 2, "an upload and its note");
+    assert_eq!(next.upload(upload.id).unwrap().received_bytes, 0, "which can go on");
+    assert_eq!(world.again().operations_shown().len(), 1, "nobody has looked at it yet");
+    next.cancel(killed.id).unwrap();
+    assert!(next.operations_shown().is_empty() && world.again().operations_shown().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_kept_from_somebody_is_kept_in_every_way() {
+    let world = World::new();
+    for name in ["a.key", "secret/x", "open.txt", "folder/b.key", "folder/c.txt"] {
+        world.put(name, b"token");
+    }
+    let denied = crate::files::Denied::new(&["*.key", "/secret"]);
+    let theirs = Workspace { root: world.desk.root.denying(&denied), ..world.desk.clone() };
+    let refused = |what: &str, result: FileResult<()>| assert!(result.is_err(), "{what}: {result:?}");
+    let shows = |what: &str, shown: String| {
+        assert!(shown.contains("c.txt"), "{what} shows nothing: {shown}");
+        assert!(!shown.contains(".key") && !shown.contains("secret"), "{what}: {shown}");
+    };
+    let all = FilePath::ROOT;
+    let listed = theirs.list(&path("folder"), FileSort::Name, false, 0, 100, None).unwrap();
+    shows("a list", format!("{listed:?}"));
+    shows("a search by name", format!("{:?}", theirs.search(&all, Some("*"), None).unwrap()));
+    shows("a search by content", format!("{:?}", theirs.search(&all, None, Some("token")).unwrap()));
+    let sizes = format!("{:?}", theirs.sizes(&all).unwrap());
+    assert!(sizes.contains("folder") && !sizes.contains("secret"), "{sizes}");
+
+    let run = |task| theirs.run(task, &Progress::default());
+    let format = ArchiveFormat::Tar;
+    run(FileTask::Archive { paths: vec![path("folder"), path("open.txt")], to: path("t.tar"), format })
+        .unwrap();
+    let mut packed = tar::Archive::new(std::fs::File::open(world.folder.path().join("data/t.tar")).unwrap());
+    let names = packed.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into_owned());
+    shows("an archive", format!("{:?}", names.collect::<Vec<_>>()));
+    let moved = |from: &str, to: &str| vec![FileMove { from: path(from), to: path(to) }];
+    run(FileTask::Copy { copies: moved("folder", "copy") }).unwrap();
+    assert!(world.text("copy/c.txt").is_some() && world.text("copy/b.key").is_none());
+    world.put("theirs.zip", &{
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file("new.key", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.finish().unwrap().into_inner()
+    });
+    let (zip, into) = (path("theirs.zip"), FilePath::ROOT);
+    refused("unpacking", run(FileTask::Extract { path: zip, into, replace: true }));
+    for hidden in ["a.key", "secret/x", "secret", "folder/b.key"] {
+        let at = path(hidden);
+        refused("looking", theirs.info(&at).map(drop));
+        refused(
+            "reading",
+            theirs.read(FileRead::File { path: at.clone(), start: 0, length: None }).map(drop),
+        );
+        refused("packing", theirs.read(FileRead::Archive { paths: vec![at.clone()], format }).map(drop));
+        refused("a checksum", theirs.checksum(&at, raptor_core::node::files::ChecksumKind::Md5).map(drop));
+        refused("versions", theirs.versions(&at).map(drop));
+        refused("copying", run(FileTask::Copy { copies: moved(hidden, "mine") }));
+        refused("copying there", run(FileTask::Copy { copies: moved("open.txt", "new.key") }));
+        let moves = moved(hidden, "mine");
+        refused("moving", theirs.ask(FileRequest::Move { moves, replace: true }).map(drop));
+        refused(
+            "a mode",
+            theirs.ask(FileRequest::SetMode { paths: vec![at.clone()], mode: 0o777 }).map(drop),
+        );
+        refused("the trash", theirs.discard(&[at.clone()], "eve").map(drop));
+        refused("deleting", run(FileTask::Delete { paths: vec![at.clone()] }));
+        refused("sending", theirs.begin_upload(at, 5, true).map(drop));
+    }
+    refused("deleting what is above", run(FileTask::Delete { paths: vec![path("folder")] }));
+
+    let thrown = world.desk.discard(&[path("a.key")], "ann").unwrap();
+    assert!(theirs.discarded().unwrap().is_empty());
+    refused("restoring", theirs.restore(thrown[0].id));
+    theirs.empty_trash(None).unwrap();
+    refused("emptying", theirs.empty_trash(Some(vec![thrown[0].id])));
+    world.desk.restore(thrown[0].id).unwrap();
+    world.desk.start(FileTask::Delete { paths: vec![path("secret")] }, "ann").unwrap();
+    assert_eq!((world.desk.operations_shown().len(), theirs.operations_shown().len()), (1, 0));
 }
 
 mod pulls {

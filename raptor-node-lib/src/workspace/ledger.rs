@@ -1,0 +1,93 @@
+//! What runs, on disk: a daemon that ends in the middle of something leaves word of it to the next one.
+
+use super::{
+    Workspace, kept,
+    operations::{LISTED, Running},
+};
+use crate::files::{FileError, FilePath, FileResult};
+use raptor_core::node::files::{FileTask, Operation, OperationState};
+use std::sync::Arc;
+use uuid::Uuid;
+
+const FOLDER: &str = "operations";
+/// Paths of one operation that are written down.
+const NAMED: usize = 20;
+const BROKEN_OFF: &str = "The daemon was restarted in the middle of this. Begin it anew: what was copied, unpacked or deleted by \
+                          then stays so, and half an archive or download is gone.";
+
+impl Workspace {
+    /// Writes down that something runs. Where that fails, as on a full disk, it runs all the same.
+    pub(super) fn note_running(&self, operation: &Operation) {
+        let mut operation = operation.clone();
+        match &mut operation.task {
+            FileTask::Copy { copies } => copies.truncate(NAMED),
+            FileTask::Delete { paths } | FileTask::Archive { paths, .. } => paths.truncate(NAMED),
+            FileTask::Extract { .. } | FileTask::Pull { .. } => {}
+        }
+        let noted = note_of(operation.id).and_then(|path| self.keep_note(&path, &operation));
+        if let Err(error) = noted {
+            tracing::warn!(%error, "a file operation is not written down");
+        }
+    }
+
+    /// Forgets that.
+    pub(super) fn forget_running(&self, id: Uuid) {
+        match note_of(id).and_then(|path| self.kept.remove_file(&path)) {
+            Ok(()) | Err(FileError::NotFound) => {}
+            Err(error) => tracing::warn!(%error, "a file operation's note stays"),
+        }
+    }
+
+    /// What the daemon before this one did not end, as failed; and removes what that left half done beside the folder. Nothing
+    /// may run yet.
+    pub(super) fn recover(&self) -> Vec<Arc<Running>> {
+        if let Err(error) = self.remove_halves() {
+            tracing::warn!(%error, "what was half done stays");
+        }
+        self.broken_off().unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was broken off is not known");
+            Vec::new()
+        })
+    }
+
+    fn broken_off(&self) -> FileResult<Vec<Arc<Running>>> {
+        let now = self.clock.now();
+        let mut found = Vec::new();
+        for entry in self.kept.entries(&FilePath::parse(FOLDER)?)? {
+            let name = entry?.name;
+            let Some(id) = name.strip_suffix(".json").and_then(|id| id.parse::<Uuid>().ok()) else {
+                continue;
+            };
+            let Ok(mut operation) = self.note::<Operation>(&note_of(id)?) else {
+                self.forget_running(id);
+                continue;
+            };
+            // One that nobody has looked at is told again after another restart, for as long as any.
+            let ended = *operation.ended_at.get_or_insert(now);
+            if now - ended >= LISTED {
+                self.forget_running(id);
+                continue;
+            }
+            (operation.state, operation.problem) = (OperationState::Failed, Some(BROKEN_OFF.into()));
+            self.note_running(&operation);
+            found.push(Arc::new(Running::ended(operation)));
+        }
+        found.sort_by_key(|running| running.id);
+        Ok(found)
+    }
+
+    /// Files on their way that nothing says more about: those of writes, downloads and archives.
+    fn remove_halves(&self) -> FileResult<()> {
+        for entry in self.kept.entries(&FilePath::parse("uploads")?)? {
+            let Ok(id) = entry?.name.parse::<Uuid>() else { continue };
+            if matches!(self.kept.lstat(&kept("uploads", id, ".json")?), Err(FileError::NotFound)) {
+                self.kept.remove_file(&kept("uploads", id, "")?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn note_of(id: Uuid) -> FileResult<FilePath> {
+    kept(FOLDER, id, ".json")
+}

@@ -10,6 +10,8 @@ pub mod types {
     ///Somebody with access.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AccessEntry {
+        ///Patterns of files that are kept from them, as `.gitignore` has them.
+        pub denied_files: ::std::vec::Vec<::std::string::String>,
         ///Their e-mail address; the owner's is not shown.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: ::std::option::Option<::std::string::String>,
@@ -28,6 +30,9 @@ pub mod types {
     ///Access to be given.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AccessGrant {
+        #[doc = "Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.\nThey count beside those of the template. Unless given, what is kept from them already, or from the caller."]
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub denied_files: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
         ///`admin`, `user` or `custom`.
         pub level: Level,
         ///What `custom` holds.
@@ -55,6 +60,9 @@ pub mod types {
     ///Access to be changed.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AccessUpdate {
+        #[doc = "Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.\nThey count beside those of the template. Unless given, what is kept from them already, or from the caller."]
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub denied_files: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
         ///`admin`, `user` or `custom`.
         pub level: Level,
         ///What `custom` holds.
@@ -4589,6 +4597,10 @@ offline.*/
     pub mod builder {
         #[derive(Clone, Debug)]
         pub struct AccessEntry {
+            denied_files: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             email: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
@@ -4603,6 +4615,7 @@ offline.*/
         impl ::std::default::Default for AccessEntry {
             fn default() -> Self {
                 Self {
+                    denied_files: Err("no value supplied for denied_files".to_string()),
                     email: Ok(Default::default()),
                     level: Err("no value supplied for level".to_string()),
                     permissions: Err("no value supplied for permissions".to_string()),
@@ -4611,6 +4624,18 @@ offline.*/
             }
         }
         impl AccessEntry {
+            pub fn denied_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denied_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denied_files: {e}")
+                    });
+                self
+            }
             pub fn email<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
@@ -4666,6 +4691,7 @@ offline.*/
                 value: AccessEntry,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    denied_files: value.denied_files?,
                     email: value.email?,
                     level: value.level?,
                     permissions: value.permissions?,
@@ -4676,6 +4702,7 @@ offline.*/
         impl ::std::convert::From<super::AccessEntry> for AccessEntry {
             fn from(value: super::AccessEntry) -> Self {
                 Self {
+                    denied_files: Ok(value.denied_files),
                     email: Ok(value.email),
                     level: Ok(value.level),
                     permissions: Ok(value.permissions),
@@ -4685,6 +4712,10 @@ offline.*/
         }
         #[derive(Clone, Debug)]
         pub struct AccessGrant {
+            denied_files: ::std::result::Result<
+                ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+                ::std::string::String,
+            >,
             level: ::std::result::Result<super::Level, ::std::string::String>,
             permissions: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
@@ -4695,6 +4726,7 @@ offline.*/
         impl ::std::default::Default for AccessGrant {
             fn default() -> Self {
                 Self {
+                    denied_files: Ok(Default::default()),
                     level: Err("no value supplied for level".to_string()),
                     permissions: Ok(Default::default()),
                     user: Err("no value supplied for user".to_string()),
@@ -4702,6 +4734,20 @@ offline.*/
             }
         }
         impl AccessGrant {
+            pub fn denied_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denied_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denied_files: {e}")
+                    });
+                self
+            }
             pub fn level<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::Level>,
@@ -4745,6 +4791,7 @@ offline.*/
                 value: AccessGrant,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    denied_files: value.denied_files?,
                     level: value.level?,
                     permissions: value.permissions?,
                     user: value.user?,
@@ -4754,6 +4801,7 @@ offline.*/
         impl ::std::convert::From<super::AccessGrant> for AccessGrant {
             fn from(value: super::AccessGrant) -> Self {
                 Self {
+                    denied_files: Ok(value.denied_files),
                     level: Ok(value.level),
                     permissions: Ok(value.permissions),
                     user: Ok(value.user),
@@ -4803,6 +4851,10 @@ offline.*/
         }
         #[derive(Clone, Debug)]
         pub struct AccessUpdate {
+            denied_files: ::std::result::Result<
+                ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+                ::std::string::String,
+            >,
             level: ::std::result::Result<super::Level, ::std::string::String>,
             permissions: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
@@ -4812,12 +4864,27 @@ offline.*/
         impl ::std::default::Default for AccessUpdate {
             fn default() -> Self {
                 Self {
+                    denied_files: Ok(Default::default()),
                     level: Err("no value supplied for level".to_string()),
                     permissions: Ok(Default::default()),
                 }
             }
         }
         impl AccessUpdate {
+            pub fn denied_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.denied_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for denied_files: {e}")
+                    });
+                self
+            }
             pub fn level<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::Level>,
@@ -4849,6 +4916,7 @@ offline.*/
                 value: AccessUpdate,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    denied_files: value.denied_files?,
                     level: value.level?,
                     permissions: value.permissions?,
                 })
@@ -4857,6 +4925,7 @@ offline.*/
         impl ::std::convert::From<super::AccessUpdate> for AccessUpdate {
             fn from(value: super::AccessUpdate) -> Self {
                 Self {
+                    denied_files: Ok(value.denied_files),
                     level: Ok(value.level),
                     permissions: Ok(value.permissions),
                 }

@@ -416,3 +416,39 @@ fn describe(operation: &mut utoipa::openapi::path::Operation) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// Security case 30: with a daemon's key, others' configuration could be replaced from afar, and so files of the host.
+    #[test]
+    fn cve_2024_34066_no_request_reaches_the_daemons_own_settings() {
+        let document = serde_json::to_value(super::openapi()).unwrap();
+        let mut changing = Vec::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (_, operation) in methods.as_object().unwrap().iter().filter(|(method, _)| *method != "get") {
+                changing.push(operation["operationId"].as_str().unwrap().to_owned());
+                assert!(!path.contains("config") && !path.contains("settings") && !path.contains("update"));
+            }
+        }
+        changing.sort();
+        let known = [
+            "acknowledge",
+            "ask_files",
+            "cancel_install",
+            "clean_images",
+            "declare_container",
+            "power_container",
+            "read_files",
+            "remove_container",
+            "send_command",
+            "set_registries",
+            "write_files",
+        ];
+        assert_eq!(changing, known, "whatever is new here must not change what only this host decides");
+        // What a container is declared with names none of what the host's own settings are.
+        let spec = document["components"]["schemas"]["ContainerSpec"]["properties"].as_object().unwrap();
+        for own in ["base_path", "docker_socket", "uid", "gid", "allowed_mounts", "api_key", "privileged"] {
+            assert!(!spec.contains_key(own), "{own}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use crate::{
     problem::Answer,
     views::{
         activity::ActivityPage,
-        containers::{AccessGrant, AccessList, AccessUpdate, permissions},
+        containers::{AccessGrant, AccessList, AccessUpdate, wanted},
     },
 };
 use axum::{extract::State, http::StatusCode};
@@ -46,7 +46,8 @@ async fn grant_access(
     Json(body): Json<AccessGrant>,
 ) -> Answer<StatusCode> {
     let permit = app.raptor.authz().permit::<GrantAccess>(&actor, id).await?;
-    app.raptor.containers().grant(permit, &body.user, body.level, permissions(&body.permissions)?).await?;
+    let wanted = wanted(body.level, &body.permissions, body.denied_files)?;
+    app.raptor.containers().grant(permit, &body.user, wanted).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -61,7 +62,8 @@ async fn update_access(
     Json(body): Json<AccessUpdate>,
 ) -> Answer<StatusCode> {
     let permit = app.raptor.authz().permit::<UpdateAccess>(&actor, id).await?;
-    app.raptor.containers().change_access(permit, user, body.level, permissions(&body.permissions)?).await?;
+    let wanted = wanted(body.level, &body.permissions, body.denied_files)?;
+    app.raptor.containers().change_access(permit, user, wanted).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -7,6 +7,7 @@ use raptor_core::{
     authz::{ContainerPermission, ContainerSet, Permission},
     containers::{
         self, Behaviour, Level, Limits,
+        access::Wanted,
         lifecycle::{Hold, Phase},
         service::Visible,
     },
@@ -451,6 +452,8 @@ pub struct AccessEntry {
     pub level: Level,
     /// What it holds.
     pub permissions: Vec<&'static str>,
+    /// Patterns of files that are kept from them, as `.gitignore` has them.
+    pub denied_files: Vec<String>,
 }
 
 /// Everybody with access.
@@ -468,12 +471,14 @@ impl AccessList {
             email: None,
             level: Level::Owner,
             permissions: names(Level::Owner.permissions()),
+            denied_files: Vec::new(),
         };
         let others = access.into_iter().map(|access| AccessEntry {
             user: UserRef { id: access.user_id, username: access.username },
             email: Some(access.email),
             level: access.level,
             permissions: names(access.permissions),
+            denied_files: access.denied_files,
         });
         Self { items: std::iter::once(owner).chain(others).collect() }
     }
@@ -489,6 +494,9 @@ pub struct AccessGrant {
     /// What `custom` holds.
     #[serde(default)]
     pub permissions: Vec<String>,
+    /// Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.
+    /// They count beside those of the template. Unless given, what is kept from them already, or from the caller.
+    pub denied_files: Option<Vec<String>>,
 }
 
 /// Access to be changed.
@@ -499,12 +507,20 @@ pub struct AccessUpdate {
     /// What `custom` holds.
     #[serde(default)]
     pub permissions: Vec<String>,
+    /// Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.
+    /// They count beside those of the template. Unless given, what is kept from them already, or from the caller.
+    pub denied_files: Option<Vec<String>>,
 }
 
-/// Reads the names of container permissions.
+/// What a request wants somebody to have.
 ///
 /// # Errors
-/// Names the first one that does not exist.
-pub fn permissions(names: &[String]) -> Result<ContainerSet, Error> {
-    ContainerSet::parse(names).map_err(|why| Error::invalid("permissions", why))
+/// Names the first permission that does not exist.
+pub fn wanted(
+    level: Level,
+    permissions: &[String],
+    denied_files: Option<Vec<String>>,
+) -> Result<Wanted, Error> {
+    let permissions = ContainerSet::parse(permissions).map_err(|why| Error::invalid("permissions", why))?;
+    Ok(Wanted { level, permissions, denied_files })
 }

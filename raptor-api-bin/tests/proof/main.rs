@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod faults;
+mod files;
 mod mail;
 #[path = "../../../e2e/mail/server.rs"]
 mod mailserver;

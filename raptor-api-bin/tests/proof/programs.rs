@@ -215,6 +215,17 @@ impl Api {
         self.send(Method::PUT, path, Some(("application/json", body.to_string())), 200)
     }
 
+    /// Opens an address below that of the API and gives the answer's head, and its body as it comes.
+    pub fn open(&self, path: &str) -> reqwest::blocking::Response {
+        self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token).send().unwrap()
+    }
+
+    /// The same as nobody who is signed in.
+    pub fn open_signed_out(&self, url: &str) -> reqwest::blocking::Response {
+        let path = url.strip_prefix("/api/v1").unwrap();
+        self.http.get(format!("{}{path}", self.base)).send().unwrap()
+    }
+
     /// Anything else that answers 204.
     pub fn done(&self, method: Method, path: &str, body: Option<Value>) {
         self.send(method, path, body.map(|body| ("application/json", body.to_string())), 204);
@@ -248,6 +259,11 @@ pub struct Daemon {
 impl Daemon {
     pub fn new() -> Self {
         Self { port: free_port(), sftp_port: free_port(), folder: folder(), process: None }
+    }
+
+    /// The container's folder.
+    pub fn data(&self, container: &str) -> PathBuf {
+        self.folder.path().join("containers").join(container)
     }
 
     pub fn start(&mut self, key: &str) {

@@ -14,20 +14,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct horse";
 
 /// Steve, his container on a daemon of its own, and his programs.
-struct Ground {
-    api: Api,
-    daemon: Daemon,
+pub struct Ground {
+    pub api: Api,
+    pub daemon: Daemon,
     key: String,
-    container: String,
-    steve: String,
+    pub container: String,
+    pub steve: String,
     own: tempfile::TempDir,
 }
 
 impl Ground {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let own = tempfile::tempdir().unwrap();
         let mut api = Api::serve(&format!("sqlite://{}", own.path().join("raptor.db").display()));
         api.sign_in();

@@ -7,13 +7,35 @@ use super::{
 use crate::{
     Error, Result,
     authz::{
-        Act, Actor, ContainerPermission, ContainerSet, Permit,
+        Act, Actor, ContainerPermission, ContainerSet, Permit, SystemSet,
         actions::{GrantAccess, ReadAccess, RevokeAccess, UpdateAccess},
+        policy::{Action, Verdict, decide},
     },
     id::UserId,
     mail::news,
     store::{self, Change, Subject, Verb, containers::Access},
+    store::{
+        self, Change, Subject, Verb,
+        containers::{Access, Held},
+    },
 };
+use ignore::gitignore::GitignoreBuilder;
+
+/// Patterns of files that one access has at most, and characters of each.
+const MAX_PATTERNS: usize = 100;
+const MAX_PATTERN: usize = 256;
+
+/// What somebody is to be given.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Their standing.
+    pub level: Level,
+    /// What [`Level::Custom`] holds; the others hold what they hold.
+    pub permissions: ContainerSet,
+    /// Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.
+    /// None: those that are kept from them already, or from the giver.
+    pub denied_files: Option<Vec<String>>,
+}
 
 impl ContainerService<'_> {
     /// Everybody with access but the owner.
@@ -31,20 +53,14 @@ impl ContainerService<'_> {
     ///
     /// # Errors
     /// [`Error::Invalid`] at `user`, [`Error::Forbidden`] for more than the actor holds.
-    pub async fn grant(
-        &self,
-        permit: Permit<GrantAccess>,
-        login: &str,
-        level: Level,
-        permissions: ContainerSet,
-    ) -> Result<()> {
+    pub async fn grant(&self, permit: Permit<GrantAccess>, login: &str, wanted: Wanted) -> Result<()> {
         let found = store::users::find_by_login(&mut self.0.store.read().await?.conn(), login).await?;
         let user = found
             .ok_or_else(|| Error::invalid("user", "There is no user with this name or e-mail address."))?;
         if user.id == permit.target().container.owner_id {
             return Err(Error::invalid("user", "This user owns the container and has all access already."));
         }
-        self.set_access(permit, user.id, level, permissions, "container.access_granted").await
+        self.set_access(permit, user.id, wanted, "container.access_granted").await
     }
 
     /// Changes somebody's access.
@@ -55,21 +71,20 @@ impl ContainerService<'_> {
         &self,
         permit: Permit<UpdateAccess>,
         user: UserId,
-        level: Level,
-        permissions: ContainerSet,
+        wanted: Wanted,
     ) -> Result<()> {
-        self.set_access(permit, user, level, permissions, "container.access_changed").await
+        self.set_access(permit, user, wanted, "container.access_changed").await
     }
 
     async fn set_access<A: Act<On = Visible>>(
         &self,
         permit: Permit<A>,
         user: UserId,
-        level: Level,
-        permissions: ContainerSet,
+        Wanted { level, permissions, denied_files }: Wanted,
         action: &str,
     ) -> Result<()> {
         let (actor, target) = permit.consume();
+        let denied_files = denied_files.map(check_patterns).transpose()?;
         let permissions = match level {
             Level::Owner => {
                 return Err(Error::invalid(
@@ -80,7 +95,6 @@ impl ContainerService<'_> {
             Level::Custom => permissions,
             level => level.permissions(),
         };
-        may_handle(&actor, &target, permissions)?;
         let id = target.container.id;
         let mut tx = self.0.store.begin().await?;
         let container = alive(&mut tx, id).await?;
@@ -90,15 +104,21 @@ impl ContainerService<'_> {
             .find(|access| access.user_id == user);
         match &present {
             // Whoever holds more than the actor is not the actor's to change.
-            Some(present) => may_handle(&actor, &target, present.permissions)?,
+            Some(present) => may_handle(&actor, &target, present.permissions, &present.denied_files)?,
             None if action == "container.access_changed" => return Err(Error::NotFound { what: "access" }),
             None => {}
         }
-        store::containers::set_access(&mut tx.conn(), id, user, (level, permissions), self.0.clock.now())
-            .await?;
+        let denied_files = denied_files.unwrap_or_else(|| match &present {
+            Some(present) => present.denied_files.clone(),
+            None => target.denied_files.clone(),
+        });
+        may_handle(&actor, &target, permissions, &denied_files)?;
+        let granted = (level, permissions, denied_files.as_slice());
+        store::containers::set_access(&mut tx.conn(), id, user, granted, self.0.clock.now()).await?;
         let named =
             store::users::find(&mut tx.conn(), user).await?.ok_or(Error::NotFound { what: "user" })?;
-        let detail = serde_json::json!({ "user": named.username, "level": level });
+        let detail =
+            serde_json::json!({ "user": named.username, "level": level, "denied_files": denied_files });
         self.record(&mut tx, &actor, action, &container, detail).await?;
         if present.is_none() {
             news::access_granted(self.0, &mut tx, &actor, &container, &named).await?;
@@ -120,7 +140,7 @@ impl ContainerService<'_> {
             .into_iter()
             .find(|access| access.user_id == user);
         let present = present.ok_or(Error::NotFound { what: "access" })?;
-        may_handle(&actor, &target, present.permissions)?;
+        may_handle(&actor, &target, present.permissions, &present.denied_files)?;
         store::containers::remove_access(&mut tx.conn(), id, user).await?;
         let detail = serde_json::json!({ "user": present.username });
         self.record(&mut tx, &actor, "container.access_revoked", &target.container, detail).await?;
@@ -129,9 +149,52 @@ impl ContainerService<'_> {
     }
 }
 
-/// Nobody gives or takes more than they hold.
-fn may_handle(actor: &Actor, target: &Visible, permissions: ContainerSet) -> Result<()> {
+/// The patterns of files that are kept from somebody: those of their access, where it isn't their role that opens the files.
+pub(crate) fn denied_files(role: SystemSet, held: Option<Held>) -> Vec<String> {
+    let by_role = decide(role, None, Action::Container(ContainerPermission::FileUpdate)) == Verdict::Allow;
+    held.filter(|_| !by_role).map(|held| held.denied_files).unwrap_or_default()
+}
+
+/// Checks patterns of files: one that can't be read would keep nothing from anybody.
+fn check_patterns(patterns: Vec<String>) -> Result<Vec<String>> {
+    let refuse = |why: String| Err(Error::invalid("denied_files", why));
+    let patterns: Vec<String> =
+        patterns.iter().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+    if patterns.len() > MAX_PATTERNS {
+        return refuse(format!("Use up to {MAX_PATTERNS} patterns."));
+    }
+    for pattern in &patterns {
+        let fits = pattern.chars().count() <= MAX_PATTERN && !pattern.chars().any(char::is_control);
+        if !fits || pattern.starts_with('#') {
+            return refuse(format!(
+                "Each pattern is one line of up to {MAX_PATTERN} characters, without `#`."
+            ));
+        }
+        if let Err(error) = GitignoreBuilder::new("").add_line(None, pattern) {
+            return refuse(format!("`{pattern}` can't be read: {error}."));
+        }
+    }
+    Ok(patterns)
+}
+
+/// Nobody gives or takes more than they hold, nor shows others what is kept from them.
+fn may_handle(
+    actor: &Actor,
+    target: &Visible,
+    permissions: ContainerSet,
+    denied_files: &[String],
+) -> Result<()> {
     use crate::authz::Permission;
+    // Later patterns may only take away: `!` would show again what an earlier one hides.
+    let hides_as_much = denied_files
+        .strip_prefix(target.denied_files.as_slice())
+        .is_some_and(|more| target.denied_files.is_empty() || more.iter().all(|line| !line.starts_with('!')));
+    if !hides_as_much {
+        return Err(Error::invalid(
+            "denied_files",
+            "Some files are kept from you as well. Begin with your own patterns, and add none with `!`.",
+        ));
+    }
     let held = target.permissions;
     // The system's own `*` and the owner's are more than every list.
     let all = actor.grants().is_all() || actor.user_id() == Some(target.container.owner_id);

@@ -7,7 +7,7 @@ mod installation;
 pub mod lifecycle;
 
 #[cfg(feature = "store")]
-mod access;
+pub mod access;
 #[cfg(feature = "store")]
 mod change;
 #[cfg(feature = "store")]

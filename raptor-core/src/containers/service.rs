@@ -2,6 +2,7 @@
 
 use super::{
     Container,
+    access::denied_files,
     lifecycle::Phase,
     list_cache::{Key, Stored},
     spec,
@@ -33,6 +34,8 @@ pub struct Visible {
     pub container: Container,
     /// What the actor may do with it, by role and access together.
     pub permissions: ContainerSet,
+    /// Patterns of files that are kept from the actor, beside those of the template.
+    pub denied_files: Vec<String>,
 }
 
 /// A container in a list.
@@ -55,8 +58,11 @@ impl Target for Visible {
         key: ContainerId,
     ) -> Result<Option<(Self, Option<ContainerSet>)>> {
         let found = store::containers::find(conn, key, actor.user_id()).await?;
-        Ok(found.map(|(container, access)| {
-            (Self { container, permissions: container_permissions(actor.grants(), access) }, access)
+        Ok(found.map(|(container, held)| {
+            let access = held.as_ref().map(|held| held.permissions);
+            let permissions = container_permissions(actor.grants(), access);
+            let denied_files = denied_files(actor.grants(), held);
+            (Self { container, permissions, denied_files }, access)
         }))
     }
 }

@@ -1,5 +1,6 @@
 //! The operations.
 
+use super::gate;
 use crate::{
     Error, Raptor, Result,
     authz::{
@@ -184,22 +185,24 @@ impl FileService<'_> {
         answer!(self.ask(permit, request, None).await?, FileAnswer::Versions { items } => Ok(items))
     }
 
-    /// Reads content.
+    /// Reads content. It breaks off as soon as the actor may not read it any more.
     ///
     /// # Errors
     /// As all.
     pub async fn read(&self, permit: Permit<ReadFileContent>, request: FileRead) -> Result<FileContent> {
         let (actor, target) = permit.consume();
-        let container = target.container;
-        let node = self.0.containers().node(&container)?;
+        gate::open(&actor, &target)?;
+        let node = self.0.containers().node(&target.container)?;
         let note = match &request {
             FileRead::Archive { paths, .. } => Some(with_paths(paths, json!({}))),
             _ => None,
         };
-        let content = node.files().read(container.id, scoped(request)).await?;
+        let request = scoped(request, target.denied_files.clone());
+        let mut content = node.files().read(target.container.id, request).await?;
         if let Some(detail) = note {
-            self.0.containers().note(&actor, "file.downloaded", &container, detail).await?;
+            self.0.containers().note(&actor, "file.downloaded", &target.container, detail).await?;
         }
+        content.body = gate::while_allowed::<ReadFileContent>(self.0, actor, &target, content.body);
         Ok(content)
     }
 
@@ -276,9 +279,13 @@ impl FileService<'_> {
     /// As all.
     pub async fn finish_upload(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<FileInfo> {
         let (actor, target) = permit.consume();
+        gate::open(&actor, &target)?;
         let container = target.container;
         let node = self.0.containers().node(&container)?;
-        let done = node.files().ask(container.id, scoped(FileRequest::FinishUpload { id })).await?;
+        let done = node
+            .files()
+            .ask(container.id, scoped(FileRequest::FinishUpload { id }, target.denied_files))
+            .await?;
         let file = answer!(done, FileAnswer::File { file } => Ok::<_, Error>(file))?;
         let detail = json!({ "path": file.path, "size_bytes": file.size_bytes });
         self.0.containers().note(&actor, "file.uploaded", &container, detail).await?;
@@ -390,16 +397,17 @@ impl FileService<'_> {
         note: Option<Note>,
     ) -> Result<FileAnswer> {
         let (actor, target) = permit.consume();
+        gate::open(&actor, &target)?;
         let container = target.container;
         let node = self.0.containers().node(&container)?;
-        let answer = node.files().ask(container.id, scoped(request)).await?;
+        let answer = node.files().ask(container.id, scoped(request, target.denied_files)).await?;
         if let Some(Note(action, detail)) = note {
             self.0.containers().note(&actor, action, &container, detail).await?;
         }
         Ok(answer)
     }
 
-    async fn send<A: Act<On = Visible>>(
+    async fn send<A: Act<On = Visible> + 'static>(
         &self,
         permit: Permit<A>,
         request: FileWrite,
@@ -407,9 +415,11 @@ impl FileService<'_> {
         note: Option<Note>,
     ) -> Result<FileAnswer> {
         let (actor, target) = permit.consume();
+        gate::open(&actor, &target)?;
+        let body = gate::while_allowed::<A>(self.0, actor.clone(), &target, body);
         let container = target.container;
         let node = self.0.containers().node(&container)?;
-        let answer = node.files().write(container.id, scoped(request), body).await?;
+        let answer = node.files().write(container.id, scoped(request, target.denied_files), body).await?;
         if let Some(Note(action, detail)) = note {
             self.0.containers().note(&actor, action, &container, detail).await?;
         }
@@ -417,8 +427,9 @@ impl FileService<'_> {
     }
 }
 
-fn scoped<T>(request: T) -> Scoped<T> {
-    Scoped { request, denied: Vec::new() }
+/// The request of somebody from whom that is kept.
+fn scoped<T>(request: T, denied: Vec<String>) -> Scoped<T> {
+    Scoped { request, denied }
 }
 
 fn named(moves: &[FileMove]) -> Vec<&FileMove> {

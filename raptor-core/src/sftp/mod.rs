@@ -9,6 +9,7 @@ use crate::{
     Error, Raptor, Result,
     activity::Activity,
     authz::{Actor, ContainerPermission, UserActor, policy::container_permissions},
+    containers::access::denied_files,
     id::{ContainerId, DaemonId, UserId},
     node::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion},
     sshkeys::SshKey,
@@ -140,16 +141,17 @@ impl SftpService<'_> {
             }
             Wanted::Id(id) => store::containers::find(&mut conn, *id, Some(user.id)).await?,
         };
-        let Some((container, access)) = found else { return Ok(None) };
+        let Some((container, held)) = found else { return Ok(None) };
         let manages = role.permissions.contains(crate::authz::SystemPermission::ContainersUpdate);
         if container.daemon_id != daemon || container.deleting || (container.suspended && !manages) {
             return Ok(None);
         }
-        let permissions = container_permissions(role.permissions, access);
+        let permissions = container_permissions(role.permissions, held.as_ref().map(|held| held.permissions));
         if !ENTRY.iter().any(|permission| permissions.contains(*permission)) {
             return Ok(None);
         }
-        let denied = denied(&mut conn, container.template_id).await?;
+        let mut denied = denied(&mut conn, container.template_id).await?;
+        denied.extend(denied_files(role.permissions, held));
         let Some(record) = store::daemons::find(&mut conn, daemon).await? else { return Ok(None) };
         let epoch = store::users::login_epoch(&mut conn, user.id).await?;
         let hours = u64::try_from(record.sftp_offline_hours).unwrap_or(0);

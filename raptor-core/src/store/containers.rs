@@ -49,18 +49,31 @@ struct Row {
     updated_at: DateTime<Utc>,
     level: Option<String>,
     permissions: Option<Json<ContainerSet>>,
+    denied_files: Option<Json<Vec<String>>>,
+}
+
+/// What somebody's access to a container holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Held {
+    /// What they may do.
+    pub(crate) permissions: ContainerSet,
+    /// Patterns of files that are kept from them.
+    pub(crate) denied_files: Vec<String>,
 }
 
 impl Row {
     /// The record, and what the user that the statement was about may do with it.
-    fn split(self, user: Option<UserId>) -> (Container, Option<ContainerSet>) {
+    fn split(self, user: Option<UserId>) -> (Container, Option<Held>) {
         let access = if user == Some(self.owner_id) {
-            Some(Level::Owner.permissions())
+            Some(Held { permissions: Level::Owner.permissions(), denied_files: Vec::new() })
         } else {
-            self.level.map(|level| match level.as_str() {
-                "admin" => Level::Admin.permissions(),
-                "user" => Level::User.permissions(),
-                _ => self.permissions.map_or(ContainerSet::NONE, |permissions| permissions.0),
+            self.level.map(|level| Held {
+                permissions: match level.as_str() {
+                    "admin" => Level::Admin.permissions(),
+                    "user" => Level::User.permissions(),
+                    _ => self.permissions.map_or(ContainerSet::NONE, |permissions| permissions.0),
+                },
+                denied_files: self.denied_files.map(|patterns| patterns.0).unwrap_or_default(),
             })
         };
         let container = Container {
@@ -105,7 +118,7 @@ macro_rules! columns {
          CASE WHEN d.local THEN NULL ELSE d.host END AS daemon_host,
          c.template_id, c.template_revision, t.name AS template_name, c.image, c.startup, c.variables, c.limits, c.stop_timeout_ms,
          c.suspended, c.deleting, c.revision, c.synced_revision, c.phase, c.phase_since, c.behaviour, c.installation, c.status, c.created_at, c.updated_at,
-         a.level, a.permissions"
+         a.level, a.permissions, a.denied_files"
     };
 }
 
@@ -242,7 +255,7 @@ pub(crate) async fn find(
     c: &mut Conn<'_>,
     id: ContainerId,
     user: Option<UserId>,
-) -> Result<Option<(Container, Option<ContainerSet>)>> {
+) -> Result<Option<(Container, Option<Held>)>> {
     let row: Option<Row> = on!(c, |c| sqlx::query_as(FIND).bind(user).bind(id).fetch_optional(c).await)?;
     Ok(row.map(|row| row.split(user)))
 }
@@ -252,7 +265,7 @@ pub(crate) async fn find_by_short_id(
     c: &mut Conn<'_>,
     short_id: &str,
     user: UserId,
-) -> Result<Option<(Container, Option<ContainerSet>)>> {
+) -> Result<Option<(Container, Option<Held>)>> {
     const FIND_BY_SHORT_ID: &str =
         concat!("SELECT ", columns!(), " FROM containers c", joins!(), "WHERE c.short_id = $2");
     let row: Option<Row> =
@@ -404,7 +417,11 @@ pub(crate) async fn list(
     } else {
         None
     };
-    let items = rows.into_iter().map(|row| row.split(user)).collect();
+    let items = rows
+        .into_iter()
+        .map(|row| row.split(user))
+        .map(|(container, held)| (container, held.map(|held| held.permissions)))
+        .collect();
     let sort = filter.sort;
     Ok(page.cut(items, total, |(container, _): &(Container, Option<ContainerSet>)| match sort {
         Sort::Name => (serde_json::json!(name_key(&container.name)), container.id),
@@ -432,13 +449,15 @@ pub struct Access {
     pub level: Level,
     /// What it holds.
     pub permissions: ContainerSet,
+    /// Patterns of files that are kept from them, as `.gitignore` has them.
+    pub denied_files: Vec<String>,
 }
 
 /// Everybody with access but the owner, by name.
 pub(crate) async fn access(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Access>> {
-    let rows: Vec<(UserId, String, String, String, Json<ContainerSet>)> = on!(c, |c| {
+    let rows: Vec<(UserId, String, String, String, Json<ContainerSet>, Json<Vec<String>>)> = on!(c, |c| {
         sqlx::query_as(
-        "SELECT u.id, u.username, u.email, a.level, a.permissions FROM container_access a JOIN users u ON u.id = a.user_id
+        "SELECT u.id, u.username, u.email, a.level, a.permissions, a.denied_files FROM container_access a JOIN users u ON u.id = a.user_id
          WHERE a.container_id = $1 ORDER BY u.username_key",
     )
     .bind(id)
@@ -447,14 +466,14 @@ pub(crate) async fn access(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Acce
     })?;
     Ok(rows
         .into_iter()
-        .map(|(user_id, username, email, level, permissions)| {
+        .map(|(user_id, username, email, level, permissions, denied_files)| {
             let level = match level.as_str() {
                 "admin" => Level::Admin,
                 "user" => Level::User,
                 _ => Level::Custom,
             };
             let permissions = if level == Level::Custom { permissions.0 } else { level.permissions() };
-            Access { user_id, username, email, level, permissions }
+            Access { user_id, username, email, level, permissions, denied_files: denied_files.0 }
         })
         .collect())
 }
@@ -464,18 +483,21 @@ pub(crate) async fn set_access(
     c: &mut Conn<'_>,
     id: ContainerId,
     user: UserId,
-    (level, permissions): (Level, ContainerSet),
+    (level, permissions, denied_files): (Level, ContainerSet, &[String]),
     at: DateTime<Utc>,
 ) -> Result<()> {
     on!(c, |c| {
         sqlx::query(
-        "INSERT INTO container_access (container_id, user_id, level, permissions, created_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (container_id, user_id) DO UPDATE SET level = excluded.level, permissions = excluded.permissions",
+        "INSERT INTO container_access (container_id, user_id, level, permissions, denied_files, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (container_id, user_id) DO UPDATE
+         SET level = excluded.level, permissions = excluded.permissions, denied_files = excluded.denied_files",
     )
     .bind(id)
     .bind(user)
     .bind(level.name())
     .bind(Json(permissions))
+    .bind(Json(denied_files))
     .bind(at)
     .execute(c)
     .await

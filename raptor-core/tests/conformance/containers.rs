@@ -1,6 +1,6 @@
 //! Containers: where they go, who sees them, and what their hosts are told.
 
-use crate::world::{World, on_both, until};
+use crate::world::{World, on_both, until, wanted};
 use raptor_core::{
     Error,
     auth::Origin,
@@ -214,7 +214,7 @@ async fn a_list_follows_every_change_at_once() {
         assert_eq!(names(&world, &steve, all()).await, ["Planes"]);
         assert_eq!(names(&world, &alex, all()).await, Vec::<String>::new());
         let permit = authz.permit::<GrantAccess>(&steve, id).await.unwrap();
-        containers.grant(permit, "alex", Level::User, ContainerSet::NONE).await.unwrap();
+        containers.grant(permit, "alex", wanted(Level::User, ContainerSet::NONE)).await.unwrap();
         assert_eq!(names(&world, &alex, all()).await, ["Planes"]);
         let permit = authz.permit::<RevokeAccess>(&steve, id).await.unwrap();
         containers.revoke(permit, alex.user_id().unwrap()).await.unwrap();
@@ -254,16 +254,16 @@ async fn nobody_gives_or_takes_more_than_they_hold() {
         .into_iter()
         .collect();
         let permit = authz.permit::<GrantAccess>(&steve, id).await.unwrap();
-        containers.grant(permit, "alex@example.com", Level::Custom, custom).await.unwrap();
+        containers.grant(permit, "alex@example.com", wanted(Level::Custom, custom)).await.unwrap();
         assert!(authz.permit::<ReadConsole>(&alex, id).await.is_ok());
         assert!(matches!(authz.permit::<DeleteContainer>(&alex, id).await, Err(Error::Forbidden { .. })));
         let permit = authz.permit::<GrantAccess>(&alex, id).await.unwrap();
-        let refused = containers.grant(permit, "sam", Level::Admin, ContainerSet::NONE).await;
+        let refused = containers.grant(permit, "sam", wanted(Level::Admin, ContainerSet::NONE)).await;
         assert!(matches!(refused, Err(Error::Forbidden { .. })));
         let permit = authz.permit::<GrantAccess>(&steve, id).await.unwrap();
-        containers.grant(permit, "sam", Level::Admin, ContainerSet::NONE).await.unwrap();
+        containers.grant(permit, "sam", wanted(Level::Admin, ContainerSet::NONE)).await.unwrap();
         let permit = authz.permit::<UpdateAccess>(&alex, id).await.unwrap();
-        let refused = containers.change_access(permit, sam, Level::Custom, ContainerSet::NONE).await;
+        let refused = containers.change_access(permit, sam, wanted(Level::Custom, ContainerSet::NONE)).await;
         assert!(matches!(refused, Err(Error::Forbidden { .. })), "who holds more is not theirs to change");
     })
     .await;

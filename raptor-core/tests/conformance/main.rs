@@ -2,6 +2,7 @@
 //! (`postgres://user:password@host/postgres`, a user who may create databases).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod access;
 mod accounts;
 mod allocations;
 mod containers;

@@ -1,6 +1,6 @@
 //! Public keys, and what daemons are answered about SFTP.
 
-use crate::world::{PASSWORD, World, on_both};
+use crate::world::{PASSWORD, World, on_both, wanted};
 use raptor_core::{
     Error,
     authz::{
@@ -132,7 +132,7 @@ async fn a_user_name_may_hold_dots() {
         ground.world.user("a.b.c", Builtin::User).await;
         let permit = ground.world.raptor.authz().permit::<GrantAccess>(&ground.steve, ground.container).await;
         let containers = ground.world.raptor.containers();
-        containers.grant(permit.unwrap(), "a.b.c", Level::Admin, ContainerSet::NONE).await.unwrap();
+        containers.grant(permit.unwrap(), "a.b.c", wanted(Level::Admin, ContainerSet::NONE)).await.unwrap();
         assert!(ground.by_password("a.b.c", PASSWORD).await.is_some());
     })
     .await;
@@ -180,13 +180,13 @@ async fn what_was_granted_ends_with_password_key_access_suspension_and_account()
 
         let mia = ground.world.user("mia", Builtin::User).await;
         let permit = authz.permit::<GrantAccess>(&ground.steve, ground.container).await.unwrap();
-        raptor.containers().grant(permit, "mia", Level::Admin, ContainerSet::NONE).await.unwrap();
+        raptor.containers().grant(permit, "mia", wanted(Level::Admin, ContainerSet::NONE)).await.unwrap();
         let hers = ground.by_password("mia", PASSWORD).await.unwrap();
         let permit = authz.permit::<RevokeAccess>(&ground.steve, ground.container).await.unwrap();
         raptor.containers().revoke(permit, mia.id).await.unwrap();
         assert!(ground.renew(&hers, None).await.is_none(), "her access is gone");
         let permit = authz.permit::<GrantAccess>(&ground.steve, ground.container).await.unwrap();
-        raptor.containers().grant(permit, "mia", Level::Admin, ContainerSet::NONE).await.unwrap();
+        raptor.containers().grant(permit, "mia", wanted(Level::Admin, ContainerSet::NONE)).await.unwrap();
         let permit = authz.permit::<DeleteUser>(&Actor::System, mia.id).await.unwrap();
         raptor.users().delete(permit).await.unwrap();
         assert!(ground.renew(&hers, None).await.is_none(), "her account is gone");

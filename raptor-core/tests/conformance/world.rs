@@ -5,11 +5,11 @@ use raptor_core::{
     allocations::service::AllocationDraft,
     auth::Origin,
     authz::{
-        Actor,
+        Actor, ContainerSet,
         actions::{self, CreateUser},
     },
     clock::Clock,
-    containers::service::NewContainer,
+    containers::{Level, access::Wanted, service::NewContainer},
     daemons::{Daemon, DaemonDraft, simulated::SimulatedHost},
     id::{ContainerId, RoleId},
     live::LinkState,
@@ -26,6 +26,11 @@ use std::{
 };
 
 const EGG: &[u8] = include_bytes!("../fixtures/eggs/openttd.json");
+
+/// Access with nothing kept from whoever gets it.
+pub fn wanted(level: Level, permissions: ContainerSet) -> Wanted {
+    Wanted { level, permissions, denied_files: None }
+}
 
 /// Each password in this suite.
 pub const PASSWORD: &str = "correct horse";

@@ -24,6 +24,10 @@ export type AccessEntry = {
      * What it holds.
      */
     permissions: Array<string>;
+    /**
+     * Patterns of files that are kept from them, as `.gitignore` has them.
+     */
+    denied_files: Array<string>;
 };
 
 /**
@@ -42,6 +46,11 @@ export type AccessGrant = {
      * What `custom` holds.
      */
     permissions?: Array<string>;
+    /**
+     * Patterns of files that are kept from them, as `.gitignore` has them: `*` and `!/plugins` leave nothing but one folder.
+     * They count beside those of the template. Unless given, what is kept from them already, or from the caller.
+     */
+    denied_files?: Array<string> | null;
 };
 
 /**
@@ -66,6 +75,11 @@ export type AccessUpdate = {
      * What `custom` holds.
      */
     permissions?: Array<string>;
+    /**
+     * Patterns of files that are kept from them, as `.gitignore` has them: `*` and `!/plugins` leave nothing but one folder.
+     * They count beside those of the template. Unless given, what is kept from them already, or from the caller.
+     */
+    denied_files?: Array<string> | null;
 };
 
 /**

@@ -1,0 +1,122 @@
+//! Files over HTTP with the real programs: what is taken away ends links and transfers at once.
+
+use crate::{
+    programs::Api,
+    sftp::{Ground, PASSWORD},
+    text,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::{
+    io::Read,
+    time::{Duration, Instant},
+};
+
+const SIZE: u64 = 1 << 32;
+
+/// Steve's container with a large file, and Mia, who has access to it.
+struct Scene {
+    ground: Ground,
+    mia: String,
+    role: Value,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut ground = Ground::new();
+        ground.api.sign_in();
+        let data = ground.daemon.data(&ground.container);
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::File::create(data.join("large")).unwrap().set_len(SIZE).unwrap();
+        std::fs::write(data.join("server.key"), "secret").unwrap();
+        let roles = ground.api.get("/roles")["items"].as_array().unwrap().clone();
+        let role = roles.iter().find(|role| role["name"] == "user").unwrap()["id"].clone();
+        let user =
+            json!({ "username": "mia", "email": "mia@example.com", "password": PASSWORD, "role_id": role });
+        let mia = text(&ground.api.post("/users", user, 201)["id"]).to_owned();
+        let scene = Self { ground, mia, role };
+        scene.give(&[]);
+        scene
+    }
+
+    fn path(&self, of: &str) -> String {
+        format!("/containers/{}{of}", self.ground.container)
+    }
+
+    fn give(&self, denied_files: &[&str]) {
+        let access = json!({ "user": "mia", "level": "admin", "denied_files": denied_files });
+        self.ground.api.done(Method::POST, &self.path("/access"), Some(access));
+    }
+
+    fn as_mia<T>(&mut self, act: impl FnOnce(&Self) -> T) -> T {
+        self.ground.api.sign_in_as("mia", PASSWORD);
+        let done = act(self);
+        self.ground.api.sign_in();
+        done
+    }
+
+    /// A link of Mia's to the large file.
+    fn link(&mut self) -> String {
+        self.as_mia(|scene| {
+            let wanted = json!({ "paths": ["large"] });
+            text(&scene.ground.api.post(&scene.path("/files/links"), wanted, 201)["url"]).to_owned()
+        })
+    }
+
+    /// Takes something away and expects Mia's transfer to end within a second, and her link to be worth nothing.
+    fn cut(&mut self, what: &str, act: impl FnOnce(&Api, &Self)) {
+        let link = self.link();
+        let mut running = self.ground.api.open_signed_out(&link);
+        assert!(running.status().is_success(), "{what}: {}", running.status());
+        running.read_exact(&mut vec![0; 1 << 20]).unwrap();
+        act(&self.ground.api, self);
+        let begun = Instant::now();
+        let mut rest = 0;
+        let mut piece = vec![0; 1 << 16];
+        let ended = loop {
+            match running.read(&mut piece) {
+                Ok(0) => break false,
+                Ok(read) => rest += read as u64,
+                Err(_) => break true,
+            }
+            assert!(begun.elapsed() < Duration::from_secs(1), "{what}: it went on for more than a second");
+        };
+        assert!(ended && rest < SIZE / 2, "{what}: the transfer came to its own end");
+        println!("{what}: cut after {:?} and {} MiB", begun.elapsed(), rest >> 20);
+        let status = self.ground.api.open_signed_out(&link).status().as_u16();
+        assert!(matches!(status, 401 | 403 | 404 | 409), "{what}: the link still answers {status}");
+    }
+}
+
+/// Security case 32, and 40 and 41 for HTTP.
+#[test]
+fn whoever_loses_the_right_is_cut_off_in_the_middle_of_a_download_and_their_links_are_dead() {
+    let mut scene = Scene::new();
+    scene.cut("access that is taken away", |api, scene| {
+        api.done(Method::DELETE, &scene.path(&format!("/access/{}", scene.mia)), None);
+    });
+    scene.give(&[]);
+    scene.cut("files that are hidden", |_, scene| scene.give(&["large"]));
+    scene.give(&[]);
+    scene.cut("a container that is suspended", |api, scene| {
+        api.done(Method::POST, &scene.path("/suspend"), None);
+    });
+    scene.ground.api.done(Method::POST, &scene.path("/unsuspend"), None);
+    scene.cut("an account that is suspended", |api, scene| {
+        let body = json!({ "username": "mia", "email": "mia@example.com", "role_id": scene.role, "suspended": true });
+        api.put(&format!("/users/{}", scene.mia), body);
+    });
+}
+
+#[test]
+fn files_that_are_hidden_from_somebody_are_hidden_over_http_too() {
+    let mut scene = Scene::new();
+    scene.give(&["*.key"]);
+    let (list, key) = (scene.path("/files"), scene.path("/files/content?path=server.key"));
+    let (seen, status) = scene.as_mia(|scene| {
+        (scene.ground.api.get(&list).to_string(), scene.ground.api.open(&key).status().as_u16())
+    });
+    assert!(seen.contains("large") && !seen.contains("server.key"), "{seen}");
+    assert_eq!(status, 409);
+    assert!(scene.ground.api.get(&list).to_string().contains("server.key"), "the administrator sees it");
+}

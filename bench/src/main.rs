@@ -4,6 +4,7 @@
 mod bare;
 mod console;
 mod eggs;
+mod files;
 mod http;
 mod memory;
 mod programs;
@@ -49,6 +50,7 @@ enum Command {
 #[derive(clap::Args)]
 pub struct Setting {
     /// Only these suites: http, sign-in, console, start, memory, sftp, eggs
+    /// Only these suites: http, sign-in, console, start, memory, sftp, files
     #[arg(long = "only", value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds of one load
@@ -106,6 +108,8 @@ async fn run(setting: &Setting) -> anyhow::Result<()> {
     }
     if wanted("eggs") {
         eggs::run(setting, &mut report)?;
+    if wanted("files") {
+        files::run(setting, &mut report).await?;
     }
     println!("\n{}", report.table());
     if let Some(out) = &setting.out {

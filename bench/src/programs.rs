@@ -41,8 +41,17 @@ impl Program {
 
     /// Its resident memory in MiB.
     pub fn resident_mib(&self) -> anyhow::Result<f64> {
+        self.memory_mib("VmRSS")
+    }
+
+    /// The most resident memory that it had so far, in MiB.
+    pub fn peak_mib(&self) -> anyhow::Result<f64> {
+        self.memory_mib("VmHWM")
+    }
+
+    fn memory_mib(&self, name: &str) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).context("it has no memory")?;
+        let line = status.lines().find(|line| line.starts_with(name)).context("it has no memory")?;
         let kib: f64 = line.split_whitespace().nth(1).context("it has no memory")?.parse()?;
         Ok(kib / 1024.0)
     }

@@ -29,6 +29,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("python3-aiosmtpd", "/usr/bin/aiosmtpd"),
     ("openssl", "/usr/bin/openssl"),
     ("wrk", "/usr/bin/wrk"),
+    ("nginx-light", "/usr/sbin/nginx"),
+    ("zstd", "/usr/bin/zstd"),
+    ("curl", "/usr/bin/curl"),
 ];
 
 /// Installs what is missing, where this user may.

@@ -127,8 +127,8 @@ impl Server {
         self.program().cpu_seconds()
     }
 
-    /// Its resident memory.
-    pub fn resident_mib(&self) -> anyhow::Result<f64> {
-        self.program().resident_mib()
+    /// The most resident memory that it had.
+    pub fn peak_mib(&self) -> anyhow::Result<f64> {
+        self.program().peak_mib()
     }
 }

@@ -9,10 +9,14 @@ use raptor_core::node::files::ArchiveFormat;
 use std::io::{self, BufWriter, Read, Write};
 use uuid::Uuid;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+use zstd::zstd_safe::CParameter;
 
 /// What archives are compressed with at once; zstd at its usual level with this many threads keeps up with disks.
 const ZSTD_LEVEL: i32 = 3;
 const ZSTD_THREADS: u32 = 2;
+/// Bytes that each of these takes on at once. As much as the window at that level: zstd's own choice is four times that, for
+/// which it keeps 60 MiB of memory.
+const ZSTD_JOB: u32 = 2 * 1024 * 1024;
 const PIECE: usize = 256 * 1024;
 
 impl Workspace {
@@ -85,6 +89,7 @@ impl Workspace {
             ArchiveFormat::TarZst => {
                 let mut encoder = zstd::Encoder::new(out, ZSTD_LEVEL)?;
                 encoder.multithread(ZSTD_THREADS)?;
+                encoder.set_parameter(CParameter::JobSize(ZSTD_JOB))?;
                 self.pack_tar(paths, encoder, progress)?.finish()?;
             }
         }

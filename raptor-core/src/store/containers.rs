@@ -455,7 +455,8 @@ pub struct Access {
 
 /// Everybody with access but the owner, by name.
 pub(crate) async fn access(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Access>> {
-    let rows: Vec<(UserId, String, String, String, Json<ContainerSet>, Json<Vec<String>>)> = on!(c, |c| {
+    type Row = (UserId, String, String, String, Json<ContainerSet>, Json<Vec<String>>);
+    let rows: Vec<Row> = on!(c, |c| {
         sqlx::query_as(
         "SELECT u.id, u.username, u.email, a.level, a.permissions, a.denied_files FROM container_access a JOIN users u ON u.id = a.user_id
          WHERE a.container_id = $1 ORDER BY u.username_key",

@@ -49,8 +49,7 @@ enum Command {
 /// What is run and how.
 #[derive(clap::Args)]
 pub struct Setting {
-    /// Only these suites: http, sign-in, console, start, memory, sftp, eggs
-    /// Only these suites: http, sign-in, console, start, memory, sftp, files
+    /// Only these suites: http, sign-in, console, start, memory, sftp, files, eggs
     #[arg(long = "only", value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds of one load
@@ -108,6 +107,7 @@ async fn run(setting: &Setting) -> anyhow::Result<()> {
     }
     if wanted("eggs") {
         eggs::run(setting, &mut report)?;
+    }
     if wanted("files") {
         files::run(setting, &mut report).await?;
     }

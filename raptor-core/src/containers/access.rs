@@ -13,7 +13,6 @@ use crate::{
     },
     id::UserId,
     mail::news,
-    store::{self, Change, Subject, Verb, containers::Access},
     store::{
         self, Change, Subject, Verb,
         containers::{Access, Held},

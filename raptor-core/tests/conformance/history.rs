@@ -1,6 +1,6 @@
 //! What containers printed and were told.
 
-use crate::world::{World, on_both, until};
+use crate::world::{World, on_both, until, wanted};
 use raptor_core::{
     Error,
     auth::Origin,
@@ -54,7 +54,7 @@ async fn whoever_reads_the_console_sees_all_commands_and_whoever_only_sends_sees
         assert_eq!(authz.permit::<ReadCommands>(&stranger, id).await.err().unwrap().code(), "not_found");
         let permit = authz.permit::<GrantAccess>(&steve, id).await.unwrap();
         let only_sends = ContainerSet::NONE.with(ContainerPermission::ConsoleCommand);
-        containers.grant(permit, "alex", Level::Custom, only_sends).await.unwrap();
+        containers.grant(permit, "alex", wanted(Level::Custom, only_sends)).await.unwrap();
         let alex = vouch(alex).await;
 
         send(&world, &steve, id, "one").await;

@@ -2,7 +2,7 @@
 
 use crate::{
     mailserver::{MailServer, token},
-    world::{PASSWORD, World, on_both, until},
+    world::{PASSWORD, World, on_both, until, wanted},
 };
 use raptor_core::{
     Error, Raptor,
@@ -433,7 +433,7 @@ async fn whoever_is_given_access_is_told_unless_they_want_not() {
             let owner = actor(owner.id).await;
             let permit = raptor.authz().permit::<actions::GrantAccess>(&owner, container).await.unwrap();
             let none = ContainerSet::NONE;
-            raptor.containers().grant(permit, name, Level::User, none).await.unwrap();
+            raptor.containers().grant(permit, name, wanted(Level::User, none)).await.unwrap();
         }
         idle(&raptor).await;
         let mails = server.taken("steve@example.com");

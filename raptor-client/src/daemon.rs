@@ -1522,6 +1522,19 @@ by its id once.*/
             Default::default()
         }
     }
+    ///How a host keeps its containers from its own services and its private network.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Isolation {
+        ///Whether the rules are in force.
+        pub kept: bool,
+        ///What holds now, and how to mend it where it should be better.
+        pub note: ::std::string::String,
+    }
+    impl Isolation {
+        pub fn builder() -> builder::Isolation {
+            Default::default()
+        }
+    }
     ///Resource limits of a container. 0 means no limit, except where noted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Limits {
@@ -2767,6 +2780,8 @@ offline.*/
         pub hostname: ::std::string::String,
         ///The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
         pub ips: ::std::vec::Vec<::std::string::String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub isolation: ::std::option::Option<Isolation>,
         ///Kernel version.
         pub kernel: ::std::string::String,
         ///Physical memory in bytes.
@@ -6038,6 +6053,64 @@ named stands for all.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Isolation {
+            kept: ::std::result::Result<bool, ::std::string::String>,
+            note: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for Isolation {
+            fn default() -> Self {
+                Self {
+                    kept: Err("no value supplied for kept".to_string()),
+                    note: Err("no value supplied for note".to_string()),
+                }
+            }
+        }
+        impl Isolation {
+            pub fn kept<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kept = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kept: {e}")
+                    });
+                self
+            }
+            pub fn note<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.note = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for note: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Isolation> for super::Isolation {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Isolation,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    kept: value.kept?,
+                    note: value.note?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Isolation> for Isolation {
+            fn from(value: super::Isolation) -> Self {
+                Self {
+                    kept: Ok(value.kept),
+                    note: Ok(value.note),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Limits {
             cpu_percent: ::std::result::Result<u64, ::std::string::String>,
             cpuset: ::std::result::Result<
@@ -7834,6 +7907,10 @@ named stands for all.*/
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
             >,
+            isolation: ::std::result::Result<
+                ::std::option::Option<super::Isolation>,
+                ::std::string::String,
+            >,
             kernel: ::std::result::Result<::std::string::String, ::std::string::String>,
             memory_total_bytes: ::std::result::Result<u64, ::std::string::String>,
             memory_used_bytes: ::std::result::Result<u64, ::std::string::String>,
@@ -7870,6 +7947,7 @@ named stands for all.*/
                     docker_version: Ok(Default::default()),
                     hostname: Err("no value supplied for hostname".to_string()),
                     ips: Err("no value supplied for ips".to_string()),
+                    isolation: Ok(Default::default()),
                     kernel: Err("no value supplied for kernel".to_string()),
                     memory_total_bytes: Err(
                         "no value supplied for memory_total_bytes".to_string(),
@@ -8031,6 +8109,18 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn isolation<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Isolation>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.isolation = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for isolation: {e}")
+                    });
+                self
+            }
             pub fn kernel<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -8161,6 +8251,7 @@ named stands for all.*/
                     docker_version: value.docker_version?,
                     hostname: value.hostname?,
                     ips: value.ips?,
+                    isolation: value.isolation?,
                     kernel: value.kernel?,
                     memory_total_bytes: value.memory_total_bytes?,
                     memory_used_bytes: value.memory_used_bytes?,
@@ -8187,6 +8278,7 @@ named stands for all.*/
                     docker_version: Ok(value.docker_version),
                     hostname: Ok(value.hostname),
                     ips: Ok(value.ips),
+                    isolation: Ok(value.isolation),
                     kernel: Ok(value.kernel),
                     memory_total_bytes: Ok(value.memory_total_bytes),
                     memory_used_bytes: Ok(value.memory_used_bytes),

@@ -85,6 +85,9 @@ pub struct SystemInfo {
     pub sftp: Option<SftpServer>,
     /// How the containers' disk limits are kept.
     pub disk_limits: DiskLimits,
+    /// How containers are kept from the host and its private network; absent where the daemon is too old to say.
+    #[serde(default)]
+    pub isolation: Option<Isolation>,
     /// Folders that containers may mount.
     pub allowed_mounts: Vec<String>,
 }
@@ -98,6 +101,16 @@ pub struct DiskLimits {
     /// The file system that holds the containers' files (`ext4`, `xfs`).
     pub file_system: String,
     /// How it is done now, and how to get the better way where there is one.
+    pub note: String,
+}
+
+/// How a host keeps its containers from its own services and its private network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Isolation {
+    /// Whether the rules are in force.
+    pub kept: bool,
+    /// What holds now, and how to mend it where it should be better.
     pub note: String,
 }
 

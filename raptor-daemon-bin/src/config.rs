@@ -1,7 +1,7 @@
 //! Configuration from flags, environment and `.env`, checked before anything starts.
 
 use clap::{Args, Parser, Subcommand};
-use raptor_node_lib::Pool;
+use raptor_node_lib::{Pool, Reach};
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -27,6 +27,8 @@ pub enum Command {
     Serve,
     /// Print the OpenAPI document and exit
     Openapi,
+    /// Take Raptor's rules out of this host's firewall, as before removing Raptor
+    RemoveRules,
 }
 
 /// Configuration of the daemon.
@@ -68,6 +70,12 @@ pub struct Config {
     /// Folders that containers may mount, with all below them, separated by commas
     #[arg(long, env = "ALLOWED_MOUNTS", value_delimiter = ',', value_parser = folder, global = true)]
     pub allowed_mounts: Vec<PathBuf>,
+    /// Whether containers are kept from this host's services and its private network: on or off
+    #[arg(long, env = "CONTAINER_FIREWALL", default_value = "on", value_parser = switch, action = clap::ArgAction::Set, global = true)]
+    pub container_firewall: bool,
+    /// Private places that containers may reach all the same, separated by commas
+    #[arg(long, env = "CONTAINER_REACH", value_delimiter = ',', global = true)]
+    pub container_reach: Vec<Reach>,
     /// Days after which pulled images that nobody uses are removed; 0 = never
     #[arg(long, env = "IMAGE_RETENTION_DAYS", default_value_t = 30, global = true)]
     pub image_retention_days: u32,
@@ -134,6 +142,14 @@ fn subnets(text: &str) -> Result<Pool, String> {
     Ok(Pool { first, prefix })
 }
 
+fn switch(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("use on or off"),
+    }
+}
+
 fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_absolute() { Ok(path) } else { Err("use absolute paths".into()) }
@@ -171,6 +187,8 @@ mod tests {
             (["--container-uid", "0"], "CONTAINER_UID is \"0\"", "root"),
             (["--container-subnets", "10.216.0.0/30"], "CONTAINER_SUBNETS is", "8 to 22"),
             (["--container-subnets", "10.216.0.1/14"], "CONTAINER_SUBNETS is", "8 to 22"),
+            (["--container-firewall", "no"], "CONTAINER_FIREWALL is", "on or off"),
+            (["--container-reach", "host"], "CONTAINER_REACH is", "host:3306"),
             (["--allowed-mounts", "srv"], "ALLOWED_MOUNTS is", "absolute"),
             (
                 ["--container-timezone", "Mars/Olympus"],

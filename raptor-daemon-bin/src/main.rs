@@ -25,6 +25,10 @@ async fn run() -> anyhow::Result<()> {
     let Cli { command, config } = config::read()?;
     match command.unwrap_or(Command::Serve) {
         Command::Openapi => println!("{}", serde_json::to_string_pretty(&openapi())?),
+        Command::RemoveRules => {
+            let removed = raptor_node_lib::remove_rules().context("the firewall can't be changed")?;
+            println!("Removed the rules of {removed} daemons. Daemons that run put theirs back.");
+        }
         Command::Serve => serve(config).await?,
     }
     Ok(())
@@ -50,6 +54,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .sftp((config.sftp_host, config.sftp_port).into())
         .subnets(config.container_subnets)
         .mounts(config.allowed_mounts.clone())
+        .firewall(config.container_firewall)
+        .reach(config.container_reach.clone())
         .image_retention_days(config.image_retention_days)
         .build()
         .await

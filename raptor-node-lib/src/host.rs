@@ -3,6 +3,7 @@
 use crate::{
     desired::{StateFolder, boot_id, instance},
     files::{Accounts, Denied, Root},
+    firewall::{Firewall, Reach},
     images::Ledger,
     lifecycle::{Ask, Ground, Handle, Supervisor},
     quota::Quota,
@@ -44,6 +45,8 @@ use uuid::Uuid;
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const SYSTEM_EVERY: Duration = Duration::from_secs(5);
 const HISTORY_EVERY: Duration = Duration::from_secs(10);
+/// Others may change the firewall at any time: a restart of the engine, a reload of the host's own rules.
+const RULES_EVERY: Duration = Duration::from_secs(10);
 const DISK_EVERY: Duration = Duration::from_secs(60);
 const IMAGES_EVERY: Duration = Duration::from_secs(3_600);
 /// Containers measured at the same time.
@@ -65,6 +68,8 @@ pub struct Builder {
     timezone: String,
     pool: Pool,
     mounts: Vec<PathBuf>,
+    firewall: bool,
+    reach: Vec<Reach>,
     calm: Duration,
     scan_every: Duration,
     image_days: u32,
@@ -122,6 +127,20 @@ impl Builder {
         self
     }
 
+    /// Whether containers are kept from this host's services and its private network; they are unless said otherwise.
+    #[must_use]
+    pub fn firewall(mut self, on: bool) -> Self {
+        self.firewall = on;
+        self
+    }
+
+    /// Private places that containers may reach all the same; none unless given.
+    #[must_use]
+    pub fn reach(mut self, reach: Vec<Reach>) -> Self {
+        self.reach = reach;
+        self
+    }
+
     /// How long a container has to run for its earlier crashes to be forgiven; a minute unless given.
     #[must_use]
     pub fn calm(mut self, calm: Duration) -> Self {
@@ -168,6 +187,7 @@ impl Builder {
             timezone: self.timezone,
             pool: self.pool,
             quota,
+            firewall: Firewall::new(instance, self.firewall, self.reach),
             mounts: self.mounts,
             clock: self.clock,
             boot_id: boot_id(),
@@ -202,6 +222,7 @@ impl Builder {
         host.measure().await;
         host.0.ground.tasks.spawn(removal::sweep(host.0.ground.clone(), condemned));
         host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
+        host.0.ground.tasks.spawn(host.clone().every(RULES_EVERY, Turn::Rules));
         host.0.ground.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));
         host.0.ground.tasks.spawn(host.clone().every(HISTORY_EVERY, Turn::History));
         host.0.ground.tasks.spawn(host.clone().every(self.scan_every, Turn::Disk));
@@ -231,6 +252,7 @@ enum Turn {
     Samples(HashMap<ContainerId, Sample>),
     System,
     History,
+    Rules,
     Disk,
     Images { unused_s: u64 },
 }
@@ -247,6 +269,8 @@ impl Host {
             timezone: "UTC".into(),
             pool: Pool::default(),
             mounts: Vec::new(),
+            firewall: true,
+            reach: Vec::new(),
             calm: CALM,
             scan_every: DISK_EVERY,
             image_days: 0,
@@ -350,6 +374,7 @@ impl Host {
                     let _ = self.0.ground.events.send(Arc::new(NodeEvent::System { system }));
                 }
                 Turn::History => self.keep_history().await,
+                Turn::Rules => self.0.ground.keep_apart(None).await,
                 Turn::Disk => self.scan().await,
                 Turn::Images { unused_s } => match crate::images::clean(&self.0.ground, *unused_s).await {
                     Ok(cleaned) if cleaned.images.is_empty() => {}
@@ -369,6 +394,7 @@ impl Host {
             Ok(version) => system.docker_version = Some(version),
             Err(error) => system.docker_problem = Some(error.to_string()),
         }
+        system.isolation = Some(self.0.ground.firewall.isolation());
         system.sftp = self.0.sftp.get().map(|server| server.about());
         *self.0.system.lock().unwrap_or_else(PoisonError::into_inner) = Some(system.clone());
         system

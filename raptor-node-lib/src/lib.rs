@@ -7,6 +7,7 @@ pub mod console;
 mod desired;
 pub mod files;
 mod history;
+mod firewall;
 mod host;
 mod images;
 mod lifecycle;
@@ -20,5 +21,6 @@ mod stats;
 mod system;
 mod workspace;
 
+pub use firewall::{Reach, remove_rules};
 pub use host::{Builder, Host};
 pub use runtime::Pool;

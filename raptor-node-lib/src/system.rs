@@ -82,6 +82,7 @@ impl Meter {
             docker_problem: None,
             ips: self.ips.clone(),
             sftp: None,
+            isolation: None,
             disk_limits: self.disk_limits.clone(),
             allowed_mounts: self.mounts.iter().map(|mount| mount.display().to_string()).collect(),
         }

@@ -392,6 +392,7 @@ impl SimulatedHost {
             docker_version: Some("simulated".into()),
             docker_problem: None,
             sftp: None,
+            isolation: None,
             ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
             disk_limits: DiskLimits {
                 by_kernel: true,

@@ -54,7 +54,9 @@ impl Boot {
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
         let say = |error: RuntimeError| format!("The container can't be started: {error}");
         let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
-        self.prepare(&network).await?;
+        // The network's bridge is there now, and nothing runs in it yet.
+        let (prepared_files, ()) = tokio::join!(self.prepare(&network), ground.keep_apart(Some(&network)));
+        prepared_files?;
         self.limit_disk().await?;
         let shape = Shape {
             spec,

@@ -15,6 +15,7 @@ use crate::{
     console::Console,
     desired::StateFolder,
     files::Accounts,
+    firewall::Firewall,
     link::Link,
     quota::Quota,
     runtime::{self, Docker, Pool},
@@ -44,6 +45,7 @@ pub(crate) struct Ground {
     pub(crate) timezone: String,
     pub(crate) pool: Pool,
     pub(crate) quota: Quota,
+    pub(crate) firewall: Firewall,
     /// Folders that containers may mount.
     pub(crate) mounts: Vec<PathBuf>,
     pub(crate) clock: Clock,
@@ -98,6 +100,21 @@ impl Ground {
             state: StateFolder::new(&self.base, id),
             name: runtime::name(id),
             installer: runtime::installer(id),
+        }
+    }
+
+    /// Puts the rules that keep containers from the host in force where they are not. `network`: one that is there for sure.
+    pub(crate) async fn keep_apart(self: &Arc<Self>, network: Option<&str>) {
+        let ground = self.clone();
+        let bridge = network.map(|network| self.docker.bridge_name(network));
+        let kept = tokio::task::spawn_blocking(move || {
+            let ids = StateFolder::all(&ground.base).unwrap_or_default().into_iter();
+            let specs = ids.filter_map(|id| ground.place(id).state.spec());
+            let ports: Vec<_> = specs.flat_map(|spec| spec.ports).collect();
+            ground.firewall.keep(&ports, bridge.as_deref());
+        });
+        if let Err(error) = kept.await {
+            tracing::error!(%error, "whether containers are kept from this host is not known");
         }
     }
 

@@ -11,6 +11,8 @@ use bollard::{
 use raptor_core::{containers::Network, id::ContainerId, node::ContainerSpec};
 use std::{collections::HashMap, net::Ipv4Addr};
 
+/// The option that names a network's bridge.
+const BRIDGE: &str = "com.docker.network.bridge.name";
 /// How many subnets are tried before giving up: others may use some of the range.
 const TRIES: u32 = 256;
 /// Addresses in the network of one container: its own, its installer's, the host's side.
@@ -63,6 +65,15 @@ impl Docker {
         }
     }
 
+    /// The name of a network's bridge on the host: rules of the firewall know it by how it begins.
+    pub(crate) fn bridge_name(&self, network: &str) -> String {
+        // FNV-1a, 32 bits: with the beginning, what is left of the kernel's 15 characters.
+        let hash = network
+            .bytes()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        format!("{}{hash:08x}", crate::firewall::bridge_prefix(self.instance))
+    }
+
     fn short_instance(&self) -> String {
         let mut text = self.instance.simple().to_string();
         // The end of the id is the random part.
@@ -77,8 +88,15 @@ impl Docker {
     pub async fn network(&self, spec: &ContainerSpec, pool: Pool) -> Result<String, RuntimeError> {
         let name = self.network_name(spec);
         let client = self.client()?;
+        let bridge = self.bridge_name(&name);
         match client.inspect_network(&name, None).await.map_err(error) {
-            Ok(_) => return Ok(name),
+            Ok(found) => {
+                let known = found.options.is_some_and(|options| options.get(BRIDGE) == Some(&bridge));
+                // One of an earlier version has a bridge that no rule of the firewall knows. It goes, unless others use it.
+                if known || client.remove_network(&name).await.is_err() {
+                    return Ok(name);
+                }
+            }
             Err(RuntimeError::NotFound) => {}
             Err(other) => return Err(other),
         }
@@ -100,6 +118,7 @@ impl Docker {
                 driver: Some("bridge".into()),
                 ipam: Some(Ipam { config: Some(vec![config]), ..Ipam::default() }),
                 labels: Some(labels.clone()),
+                options: Some(HashMap::from([(BRIDGE.to_owned(), bridge.clone())])),
                 ..NetworkCreateRequest::default()
             };
             match client.create_network(request).await.map_err(error) {

@@ -121,7 +121,7 @@ impl Shape<'_> {
             port_bindings: Some(ports),
             readonly_rootfs: Some(true),
             cap_drop: Some(DROPPED.map(str::to_owned).to_vec()),
-            tmpfs: Some(HashMap::from([("/tmp".into(), "rw,exec,nosuid,size=100m".into())])),
+            tmpfs: Some(HashMap::from([("/tmp".into(), "rw,exec,nosuid,mode=1777,size=100m".into())])),
             ..host(resources(&spec.limits), &self.network)
         }
     }

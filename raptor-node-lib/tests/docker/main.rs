@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod history;
+mod host;
 mod install;
 mod life;
 mod servers;

@@ -1584,6 +1584,20 @@ export type Installation = {
 };
 
 /**
+ * How a host keeps its containers from its own services and its private network.
+ */
+export type Isolation = {
+    /**
+     * Whether the rules are in force.
+     */
+    kept: boolean;
+    /**
+     * What holds now, and how to mend it where it should be better.
+     */
+    note: string;
+};
+
+/**
  * Somebody's standing in one container.
  */
 export type Level = 'owner' | 'admin' | 'user' | 'custom';
@@ -2959,6 +2973,7 @@ export type SystemInfo = {
      * How the containers' disk limits are kept.
      */
     disk_limits: DiskLimits;
+    isolation?: Isolation | null;
     /**
      * Folders that containers may mount.
      */

@@ -1,0 +1,209 @@
+//! Containers apart from the host: what they may not reach through their bridge.
+//!
+//! The engine keeps its networks apart from each other, but each of them leads to the host itself: its services on every
+//! address that it has, and whatever its own network holds. Chains of our own in the engine's set of tables close that. They
+//! match the names of this daemon's bridges, so they hold for a network before it exists, and every rule of others stays.
+
+mod reach;
+mod resolvers;
+mod rules;
+
+pub use reach::Reach;
+
+use raptor_core::node::{Isolation, PortBinding};
+use rules::{Family, Names, Open, Table};
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+    process::{Command, Output, Stdio},
+    sync::{Mutex, PoisonError},
+};
+use uuid::Uuid;
+
+/// Seconds to wait for others who change the tables.
+const WAIT: &str = "5";
+
+/// The rules of one daemon.
+pub(crate) struct Firewall {
+    on: bool,
+    names: Names,
+    reach: Vec<Reach>,
+    state: Mutex<State>,
+}
+
+struct State {
+    isolation: Isolation,
+    /// Whether the engine's bridges are not on this host, where no rule of ours meets them.
+    elsewhere: bool,
+    /// The chains as they were put in last, by family.
+    chains: [String; 2],
+}
+
+impl Firewall {
+    /// The rules of the daemon `instance`. Nothing is changed yet.
+    pub(crate) fn new(instance: Uuid, on: bool, reach: Vec<Reach>) -> Self {
+        let isolation = if on {
+            Isolation { kept: true, note: KEPT.into() }
+        } else {
+            Isolation { kept: false, note: OFF.into() }
+        };
+        let state = State { isolation, elsewhere: false, chains: [String::new(), String::new()] };
+        Self { on, names: Names::of(&mark(instance)), reach, state: Mutex::new(state) }
+    }
+
+    /// How containers are kept from the host, as it was found last.
+    pub(crate) fn isolation(&self) -> Isolation {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).isolation.clone()
+    }
+
+    /// Puts the rules in force where they are not, and takes away those that no network needs. `bridge`: one
+    /// that the engine has just made. Blocking.
+    pub(crate) fn keep(&self, ports: &[PortBinding], bridge: Option<&str>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bridge) = bridge {
+            state.elsewhere = !Path::new("/sys/class/net").join(bridge).exists();
+        }
+        let isolation = match self.apply(&mut state.chains, ports) {
+            Ok(()) if state.elsewhere => Isolation { kept: false, note: ELSEWHERE.into() },
+            _ if !self.on => Isolation { kept: false, note: OFF.into() },
+            Ok(()) => Isolation { kept: true, note: KEPT.into() },
+            Err(error) => Isolation { kept: false, note: problem(&error) },
+        };
+        if isolation != state.isolation {
+            if isolation.kept {
+                tracing::info!("{}", isolation.note);
+            } else {
+                tracing::warn!("{}", isolation.note);
+            }
+            state.isolation = isolation;
+        }
+    }
+
+    fn apply(&self, applied: &mut [String; 2], ports: &[PortBinding]) -> io::Result<()> {
+        let bridges = bridges();
+        let wanted = self.on && bridges.iter().any(|bridge| bridge.starts_with(&self.names.bridges));
+        let resolvers = resolvers::of_the_engine();
+        let open = Open { reach: &self.reach, resolvers: &resolvers, ports };
+        let own = self.names.host.trim_start_matches("RAPTOR-HOST-");
+        for (family, applied) in [Family::V4, Family::V6].into_iter().zip(applied) {
+            if family == Family::V6 && !Path::new("/proc/net/if_inet6").exists() {
+                continue;
+            }
+            let saved = save(family)?;
+            let table = Table::new(&saved);
+            let mut change = String::new();
+            for mark in table.marks() {
+                let names = Names::of(&mark);
+                let used = bridges.iter().any(|bridge| bridge.starts_with(&names.bridges));
+                if if mark == own { !wanted } else { !used } {
+                    change.push_str(&table.removal(&names));
+                }
+            }
+            let chains = rules::chains(&self.names, family, &open);
+            if wanted && (*applied != chains || !table.is_complete(&self.names, &chains)) {
+                change.push_str(&chains);
+                change.push_str(&table.missing(&self.names));
+            }
+            if !change.is_empty() {
+                restore(family, &change)?;
+            }
+            *applied = if wanted { chains } else { String::new() };
+        }
+        Ok(())
+    }
+}
+
+/// Takes away the rules of all daemons of this host, as when Raptor is removed from it. Gives how many sets of chains there
+/// were. Daemons that run put theirs back. Blocking.
+///
+/// # Errors
+/// When the tables can't be read or changed.
+pub fn remove_rules() -> io::Result<usize> {
+    let mut removed = 0;
+    for family in [Family::V4, Family::V6] {
+        if family == Family::V6 && !Path::new("/proc/net/if_inet6").exists() {
+            continue;
+        }
+        let saved = save(family)?;
+        let table = Table::new(&saved);
+        let marks = table.marks();
+        let change: String = marks.iter().map(|mark| table.removal(&Names::of(mark))).collect();
+        if !change.is_empty() {
+            restore(family, &change)?;
+        }
+        removed = removed.max(marks.len());
+    }
+    Ok(removed)
+}
+
+/// What the names of this daemon's bridges begin with. The kernel allows 15 characters in all.
+pub(crate) fn bridge_prefix(instance: Uuid) -> String {
+    Names::of(&mark(instance)).bridges
+}
+
+fn mark(instance: Uuid) -> String {
+    // The end of the id is the random part.
+    instance.simple().to_string().split_off(27)
+}
+
+const KEPT: &str = "Containers can't reach services of this host or private addresses, but for what CONTAINER_REACH names. Ports that containers publish are open to all.";
+const OFF: &str =
+    "CONTAINER_FIREWALL is off: containers can reach the services of this host and of its private network.";
+
+const ELSEWHERE: &str = "Whether containers can reach the services of this host is not known: Docker keeps its networks in a network namespace of its own. Keep them apart by a firewall there.";
+
+fn problem(error: &io::Error) -> String {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no iptables. Install the package iptables".to_owned(),
+        io::ErrorKind::PermissionDenied => "only root may set the rules. Run the daemon as root".to_owned(),
+        _ => format!("the rules can't be set ({error})"),
+    };
+    format!(
+        "Containers can reach the services of this host and of its private network: {why}, or keep them apart by a firewall of your own."
+    )
+}
+
+fn bridges() -> Vec<String> {
+    let interfaces = fs::read_dir("/sys/class/net").into_iter().flatten();
+    interfaces.filter_map(|interface| interface.ok()?.file_name().into_string().ok()).collect()
+}
+
+fn program(family: Family, what: &str) -> String {
+    match family {
+        Family::V4 => format!("iptables-{what}"),
+        Family::V6 => format!("ip6tables-{what}"),
+    }
+}
+
+fn save(family: Family) -> io::Result<String> {
+    let output = Command::new(program(family, "save")).args(["-t", "filter"]).output()?;
+    checked(&output)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn restore(family: Family, lines: &str) -> io::Result<()> {
+    // All of it or nothing, and without touching what it does not name.
+    let mut command = Command::new(program(family, "restore"));
+    command.args(["--noflush", "--wait", WAIT]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = command.stderr(Stdio::piped()).spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(format!("*filter\n{lines}COMMIT\n").as_bytes())?;
+    }
+    checked(&child.wait_with_output()?)
+}
+
+fn checked(output: &Output) -> io::Result<()> {
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().next().unwrap_or_default().to_owned();
+    let refused = ["ermission denied", "not permitted", "you must be root"];
+    let kind = if refused.iter().any(|refused| said.contains(refused)) {
+        io::ErrorKind::PermissionDenied
+    } else {
+        io::ErrorKind::Other
+    };
+    Err(io::Error::new(kind, said))
+}

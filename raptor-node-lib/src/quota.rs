@@ -1,11 +1,14 @@
-//! Disk limits: by the kernel's project quotas where the file system has them, else by measuring.
+//! Disk limits: by the kernel's quotas where the file system has them, else by measuring.
 //!
-//! The programs of the file systems set them (`xfs_quota`; `chattr` and `setquota`): the system calls behind them have no
-//! interface that is safe and kept.
+//! XFS and ext4 limit projects, which a container's folder and what is kept beside it (trash, versions, uploads) share. btrfs
+//! limits subvolumes: the container's folder becomes one. The programs of the file systems set the limits (`xfs_quota`;
+//! `chattr` and `setquota`; `btrfs`): the system calls behind them have no interface that is safe and kept.
 
 use raptor_core::node::DiskLimits;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::{
     fs, io,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -16,6 +19,7 @@ use uuid::Uuid;
 enum Way {
     Xfs,
     Ext4,
+    Btrfs,
     Measured,
 }
 
@@ -62,9 +66,16 @@ impl Quota {
                 "Measured once a minute. For limits that the kernel keeps, run tune2fs -O project,quota on this ext4 while it is not mounted, and mount it with the option prjquota.".to_owned(),
             ),
             "ext4" => with_programs(Way::Ext4, &["setquota", "chattr"], "quota"),
+            "btrfs" => match with_programs(Way::Btrfs, &["btrfs"], "btrfs-progs") {
+                (Way::Btrfs, _) if run("btrfs", &["qgroup", "show", &mount.point.to_string_lossy()]).is_err() => (
+                    Way::Measured,
+                    format!("Measured once a minute. Run btrfs quota enable {} for limits that the kernel keeps.", mount.point.display()),
+                ),
+                found => found,
+            },
             other => (
                 Way::Measured,
-                format!("Measured once a minute. Put the containers' folder on XFS or ext4 with project quotas for limits that the kernel keeps; {other} has none that are used here."),
+                format!("Measured once a minute. Put the containers' folder on XFS or ext4 with project quotas, or on btrfs, for limits that the kernel keeps; {other} has none that are used here."),
             ),
         };
         let bytes = instance.into_bytes();
@@ -91,25 +102,93 @@ impl Quota {
         self.first.saturating_add(place)
     }
 
-    /// Limits what lies in `folder` to `mib`; 0 lifts the limit. Blocking.
+    /// Limits a container's `data` and what is kept `beside` it to `mib`; 0 lifts the limit. Both folders are there. Blocking.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub(crate) fn limit(&self, folder: &Path, place: u32, mib: u64) -> io::Result<()> {
-        let (project, mount) = (self.project(place).to_string(), self.mount.to_string_lossy().into_owned());
-        let folder = folder.to_string_lossy().into_owned();
+    pub(crate) fn limit(&self, data: &Path, beside: &Path, place: u32, mib: u64) -> io::Result<()> {
+        let project = self.project(place).to_string();
         match self.way {
-            Way::Measured => Ok(()),
+            Way::Measured => return Ok(()),
+            Way::Btrfs => {
+                make_subvolume(data)?;
+                let limit = if mib == 0 { "none".into() } else { format!("{mib}M") };
+                return run("btrfs", &["qgroup", "limit", &limit, &data.to_string_lossy()]);
+            }
             Way::Xfs => {
-                run("xfs_quota", &["-x", "-c", &format!("project -s -p {folder} {project}"), &mount])?;
-                run("xfs_quota", &["-x", "-c", &format!("limit -p bhard={mib}m {project}"), &mount])
+                let mount = self.mount.to_string_lossy();
+                for folder in [data, beside] {
+                    let set = format!("project -s -p {} {project}", folder.display());
+                    run("xfs_quota", &["-x", "-c", &set, &mount])?;
+                }
             }
             Way::Ext4 => {
-                run("chattr", &["-R", "-f", "+P", "-p", &project, &folder])?;
-                run("setquota", &["-P", &project, "0", &(mib * 1024).to_string(), "0", "0", &mount])
+                for folder in [data, beside] {
+                    run("chattr", &["-R", "-f", "+P", "-p", &project, &folder.to_string_lossy()])?;
+                }
             }
         }
+        self.set(&project, mib)
     }
+
+    fn set(&self, project: &str, mib: u64) -> io::Result<()> {
+        let mount = self.mount.to_string_lossy();
+        match self.way {
+            Way::Xfs => run("xfs_quota", &["-x", "-c", &format!("limit -p bhard={mib}m {project}"), &mount]),
+            Way::Ext4 => run("setquota", &["-P", project, "0", &(mib * 1024).to_string(), "0", "0", &mount]),
+            Way::Btrfs | Way::Measured => Ok(()),
+        }
+    }
+
+    /// Takes a container's limit away before its folder is removed. Blocking.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(crate) fn lift(&self, data: &Path, place: u32) -> io::Result<()> {
+        match self.way {
+            Way::Btrfs if data.exists() && is_subvolume(data)? => {
+                run("btrfs", &["qgroup", "limit", "none", &data.to_string_lossy()])?;
+                let id = output("btrfs", &["inspect-internal", "rootid", &data.to_string_lossy()])?;
+                run("btrfs", &["subvolume", "delete", "--commit-after", &data.to_string_lossy()])?;
+                // The kernel gives the group up when it has cleaned up behind the subvolume; without a limit it binds nobody.
+                let _ = run(
+                    "btrfs",
+                    &["qgroup", "destroy", &format!("0/{}", id.trim()), &self.mount.to_string_lossy()],
+                );
+                Ok(())
+            }
+            _ => self.set(&self.project(place).to_string(), 0),
+        }
+    }
+}
+
+/// The number of every subvolume's own folder (btrfs(5)).
+const SUBVOLUME: u64 = 256;
+
+fn is_subvolume(folder: &Path) -> io::Result<bool> {
+    Ok(fs::symlink_metadata(folder)?.ino() == SUBVOLUME)
+}
+
+/// Makes a subvolume of a folder, with all that is in it.
+fn make_subvolume(folder: &Path) -> io::Result<()> {
+    if is_subvolume(folder)? {
+        return Ok(());
+    }
+    let was = fs::symlink_metadata(folder)?;
+    let beside = folder.with_extension("subvolume");
+    // What an earlier attempt left.
+    if beside.exists() {
+        crate::files::remove(&beside)?;
+    }
+    let (from, to) = (folder.to_string_lossy(), beside.to_string_lossy());
+    run("btrfs", &["subvolume", "create", &to])?;
+    // The blocks are shared, so that this takes no room and little time.
+    run("cp", &["-a", "--reflink=auto", &format!("{from}/."), &to])?;
+    chown(&beside, Some(was.uid()), Some(was.gid()))?;
+    fs::set_permissions(&beside, fs::Permissions::from_mode(was.mode() & 0o7777))?;
+    // In one step: after a crash there is the old or the new.
+    renameat_with(CWD, &beside, CWD, folder, RenameFlags::EXCHANGE)?;
+    crate::files::remove(&beside)
 }
 
 fn with_programs(way: Way, programs: &[&str], package: &str) -> (Way, String) {
@@ -122,21 +201,26 @@ fn with_programs(way: Way, programs: &[&str], package: &str) -> (Way, String) {
         Some(program) => (
             Way::Measured,
             format!(
-                "Measured once a minute. The file system has project quotas; install {program} (package {package}) for limits that the kernel keeps."
+                "Measured once a minute. The file system has quotas; install {program} (package {package}) for limits that the kernel keeps."
             ),
         ),
-        None => {
-            (way, "The kernel keeps the limits (project quotas): a container finds its disk full.".into())
-        }
+        None => (way, "The kernel keeps the limits: a container finds its disk full.".into()),
     }
 }
 
 fn run(program: &str, args: &[&str]) -> io::Result<()> {
+    output(program, args).map(drop)
+}
+
+fn output(program: &str, args: &[&str]) -> io::Result<String> {
     let output = Command::new(program).args(args).output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
     // xfs_quota ends well whatever happened.
     let failed = !output.status.success() || (program == "xfs_quota" && !errors.trim().is_empty());
-    if failed { Err(io::Error::other(format!("{program}: {}", errors.trim()))) } else { Ok(()) }
+    if failed {
+        return Err(io::Error::other(format!("{program}: {}", errors.trim())));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Fields of the kernel's format: id, parent, device, root, mount point, options, optional ones, `-`, type, source, super

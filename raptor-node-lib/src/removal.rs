@@ -24,8 +24,14 @@ pub(crate) async fn remove(ground: &Ground, place: &Place) -> Result<(), NodeErr
         // An owner's network goes with the last of its containers: the engine refuses while one is in it.
         ground.docker.remove_network(&ground.docker.network_name(&spec)).await.map_err(away)?;
     }
-    let place = place.clone();
+    let (quota, base, place) = (ground.quota.clone(), ground.base.clone(), place.clone());
     let gone = tokio::task::spawn_blocking(move || {
+        if quota.by_kernel() {
+            let lifted = place.state.project(&base).and_then(|project| quota.lift(&place.data, project));
+            if let Err(error) = lifted {
+                tracing::warn!(%error, id = %place.id, "a disk limit is left");
+            }
+        }
         crate::files::remove(&place.data)?;
         place.state.remove()
     });

@@ -32,6 +32,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nginx-light", "/usr/sbin/nginx"),
     ("zstd", "/usr/bin/zstd"),
     ("curl", "/usr/bin/curl"),
+    ("btrfs-progs", "/usr/bin/btrfs"),
+    ("xfsprogs", "/usr/sbin/xfs_quota"),
+    ("quota", "/usr/sbin/setquota"),
 ];
 
 /// Installs what is missing, where this user may.

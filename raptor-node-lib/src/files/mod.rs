@@ -4,6 +4,7 @@
 //! what belongs to a container.
 
 mod accounts;
+mod carry;
 mod denied;
 mod entries;
 mod file;

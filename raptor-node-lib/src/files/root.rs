@@ -307,6 +307,22 @@ impl Root {
     /// # Errors
     /// As [`Root::rename`].
     pub fn rename_into(&self, from: &FilePath, other: &Self, to: &FilePath, replace: bool) -> FileResult<()> {
+        match self.rename_here(from, other, to, replace) {
+            Err(FileError::Io(error)) if error.kind() == io::ErrorKind::CrossesDevices => {
+                self.carry(from, other, to, replace)
+            }
+            renamed => renamed,
+        }
+    }
+
+    /// As [`Root::rename_into`], where both are of one part of the file system.
+    pub(super) fn rename_here(
+        &self,
+        from: &FilePath,
+        other: &Self,
+        to: &FilePath,
+        replace: bool,
+    ) -> FileResult<()> {
         let (source, target) = (self.leaf(from)?, other.leaf(to)?);
         let moved = source.stat()?;
         if moved.kind == Kind::Folder {

@@ -14,7 +14,7 @@ pub(crate) use supervisor::{Ask, Supervisor};
 use crate::{
     console::Console,
     desired::StateFolder,
-    files::Accounts,
+    files::{Accounts, Root},
     firewall::Firewall,
     link::Link,
     quota::Quota,
@@ -127,8 +127,12 @@ impl Ground {
 /// Has the kernel limit the container's data folder. Blocking. The error is a sentence for people.
 fn limit_disk(ground: &Ground, place: &Place, mib: u64) -> Result<(), String> {
     let project = place.state.project(&ground.base).map_err(|error| error.to_string())?;
+    let beside = place.state.files();
+    for folder in [&place.data, &beside] {
+        Root::open(folder, ground.uid, ground.gid).map_err(|error| error.to_string())?;
+    }
     ground
         .quota
-        .limit(&place.data, project, mib)
+        .limit(&place.data, &beside, project, mib)
         .map_err(|error| format!("The disk limit can't be set: {error}"))
 }

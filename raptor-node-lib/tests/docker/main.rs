@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod history;
+mod disk;
 mod host;
 mod install;
 mod life;

@@ -11,7 +11,12 @@ use raptor_core::{
     templates::StopRule,
 };
 use raptor_node_lib::Host;
-use std::{collections::BTreeMap, path::PathBuf, process::Command, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -34,7 +39,12 @@ pub struct World {
 
 impl World {
     pub async fn new(startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::at(&std::env::temp_dir(), startup, change).await
+    }
+
+    /// With its files in a new folder below `place`.
+    pub async fn at(place: &Path, startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
+        let folder = tempfile::tempdir_in(place).unwrap();
         let base = folder.path().join("containers");
         std::fs::create_dir(&base).unwrap();
         // The containers' user has to come as far as its own folder.
@@ -133,6 +143,15 @@ impl World {
     pub async fn texts(&self, kind: LineKind) -> Vec<String> {
         let lines = self.host.console(self.id, None, 1_000).await.unwrap();
         lines.into_iter().filter(|line| line.kind == kind).map(|line| line.text).collect()
+    }
+
+    /// Waits until the engine says so of one of its containers.
+    pub async fn engine_says(&self, format: &str, name: &str, wanted: &str) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while docker_output(&["inspect", "--format", format, name]) != wanted {
+            assert!(tokio::time::Instant::now() < deadline, "{name}: {format} is not {wanted}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub fn inspect(&self, format: &str) -> String {

@@ -1,0 +1,151 @@
+//! Disk limits that the kernel keeps, on file systems that the tests make in a file and mount.
+
+use crate::world::{World, docker};
+use raptor_core::{
+    containers::lifecycle::Phase,
+    node::{
+        FilePath, Node, PowerAction,
+        files::{FileRequest, Scoped},
+    },
+};
+use std::{fs, path::Path, process::Command};
+
+/// Fills its disk by its own writes, and says how far it came.
+const FILL: &str = "sh -c 'echo ready; while read line; do dd if=/dev/zero of=big bs=1M count=40 2>/dev/null && echo all || echo refused; done'";
+const MIB: u64 = 1024 * 1024;
+
+/// A file system in a file.
+struct Disk {
+    folder: tempfile::TempDir,
+}
+
+impl Disk {
+    /// None where this user or this kernel can't have it, which is said.
+    fn new(kind: &str, make: &[&str], options: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("image");
+        fs::File::create(&image).unwrap().set_len(600 * MIB).unwrap();
+        fs::create_dir(folder.path().join("mount")).unwrap();
+        let disk = Self { folder };
+        let mount = disk.mount();
+        let steps = [
+            (make[0], [&make[1..], &[image.to_str().unwrap()]].concat()),
+            ("mount", vec!["-o", options, image.to_str().unwrap(), mount.to_str().unwrap()]),
+        ];
+        for (program, args) in steps {
+            let done = Command::new(program).args(&args).output();
+            match done {
+                Ok(done) if done.status.success() => {}
+                Ok(done) => {
+                    println!("SKIP: {kind} with quotas: {}", String::from_utf8_lossy(&done.stderr).trim());
+                    return None;
+                }
+                Err(error) => {
+                    println!("SKIP: {kind} with quotas: {program}: {error}");
+                    return None;
+                }
+            }
+        }
+        Some(disk)
+    }
+
+    fn mount(&self) -> std::path::PathBuf {
+        self.folder.path().join("mount")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.mount()).output();
+    }
+}
+
+fn output(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The promises, on any file system whose quotas the kernel keeps. `limited`: whether some limit of 10 MiB is set on it.
+async fn promises(file_system: &str, mount: &Path, limited: impl Fn() -> bool) {
+    let mut world = World::at(mount, FILL, |spec| spec.limits.disk_mib = 10).await;
+    let limits = world.host.system().await.unwrap().disk_limits;
+    assert!(limits.by_kernel && limits.file_system == file_system, "{limits:?}");
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    assert!(limited());
+    world.host.command(world.id, "fill", "").await.unwrap();
+    world.line("refused").await;
+    let data = world.base.join(world.id.to_string());
+    let length = || fs::metadata(data.join("big")).unwrap().len();
+    assert!(length() <= 10 * MIB && length() > 5 * MIB, "{} bytes were written", length());
+    assert_eq!(world.until("there", |_| true).await.phase, Phase::Running, "it goes on");
+
+    // A higher limit holds at once.
+    world.change(|spec| spec.limits.disk_mib = 100).await;
+    world.host.command(world.id, "fill", "").await.unwrap();
+    world.line("all").await;
+    assert_eq!(length(), 40 * MIB);
+
+    // What people do with files goes through the folder beside: it must not end at the quota's border.
+    fs::create_dir(data.join("maps")).unwrap();
+    fs::write(data.join("maps/one"), "x").unwrap();
+    for path in ["big", "maps"] {
+        let paths = vec![FilePath::parse(path).unwrap()];
+        let request = FileRequest::Trash { paths, by: "steve".into() };
+        world.host.files().ask(world.id, Scoped { request, denied: Vec::new() }).await.unwrap();
+        assert!(!data.join(path).exists());
+    }
+    world.restart_daemon().await;
+    world.phase(Phase::Running).await;
+
+    world.host.remove(world.id).await.unwrap();
+    assert!(!data.exists());
+    assert!(!limited(), "the limit goes with the container");
+}
+
+#[tokio::test]
+async fn btrfs_keeps_a_containers_limit_and_forgets_it_with_the_container() {
+    let Some(disk) = docker().then(|| Disk::new("btrfs", &["mkfs.btrfs", "-q"], "loop")).flatten() else {
+        return;
+    };
+    let mount = disk.mount();
+    let world = World::at(&mount, FILL, |_| {}).await;
+    let limits = world.host.system().await.unwrap().disk_limits;
+    assert!(!limits.by_kernel && limits.note.contains("btrfs quota enable"), "{limits:?}");
+    drop(world);
+    output("btrfs", &["quota", "enable", mount.to_str().unwrap()]);
+    promises("btrfs", &mount, || {
+        let shown = output("btrfs", &["qgroup", "show", "-r", "--mbytes", mount.to_str().unwrap()]);
+        shown.lines().any(|line| line.contains("10.00MiB") || line.contains("100.00MiB"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn xfs_keeps_a_containers_limit_and_forgets_it_with_the_container() {
+    let Some(disk) = docker().then(|| Disk::new("XFS", &["mkfs.xfs", "-q"], "loop,prjquota")).flatten()
+    else {
+        return;
+    };
+    let mount = disk.mount();
+    promises("xfs", &mount, || {
+        let report = output("xfs_quota", &["-x", "-c", "report -p -N -b", mount.to_str().unwrap()]);
+        report
+            .lines()
+            .any(|line| line.split_whitespace().nth(3).is_some_and(|hard| hard != "0" && hard != "00"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ext4_keeps_a_containers_limit_and_forgets_it_with_the_container() {
+    let make = ["mkfs.ext4", "-q", "-O", "project,quota"];
+    let Some(disk) = docker().then(|| Disk::new("ext4", &make, "loop,prjquota")).flatten() else { return };
+    let mount = disk.mount();
+    promises("ext4", &mount, || {
+        let report = output("repquota", &["-P", mount.to_str().unwrap()]);
+        report.lines().any(|line| line.starts_with('#') && line.split_whitespace().nth(4) != Some("0"))
+    })
+    .await;
+}

@@ -31,6 +31,11 @@ impl Ledger {
         });
     }
 
+    /// Whether an image was pulled by this daemon.
+    pub(crate) fn knows(&self, image: &str) -> bool {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).contains_key(image)
+    }
+
     /// An image is there no more.
     pub(crate) fn forget(&self, image: &str) {
         self.change(|used| {

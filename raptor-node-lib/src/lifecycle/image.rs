@@ -33,9 +33,10 @@ pub(super) async fn have(
             Err(format!("The local image {name} is not on this host."))
         };
     }
+    let before = docker.image_id(name).await;
     let pulled = pull(docker.pull(name), tell).await;
     let Err(error) = pulled else {
-        ground.images.note(name, ground.clock.now());
+        note(ground, name, before).await;
         return Ok(());
     };
     if let RuntimeError::Away(_) = error {
@@ -51,16 +52,30 @@ pub(super) async fn have(
     Err(format!("The image {name} can't be pulled: {error}"))
 }
 
+/// Notes what a pull brought. An image that somebody else had brought before, and that is as it was, stays theirs.
+async fn note(ground: &Ground, name: &str, before: Option<String>) {
+    let (now, ours) = (ground.docker.image_id(name).await, ground.images.knows(name));
+    match before {
+        Some(before) if Some(&before) == now.as_ref() && !ours => return,
+        // It has lost its name to the new one, and is to be cleaned up all the same.
+        Some(before) if Some(&before) != now.as_ref() && ours => {
+            ground.images.note(&before, ground.clock.now());
+        }
+        _ => {}
+    }
+    ground.images.note(name, ground.clock.now());
+}
+
 async fn pull(
     progress: impl Stream<Item = Result<Pulled, RuntimeError>>,
     tell: &mpsc::Sender<Msg>,
 ) -> Result<(), RuntimeError> {
     let mut progress = pin!(progress);
-    let mut told = Instant::now();
+    let mut told: Option<Instant> = None;
     while let Some(step) = progress.next().await {
         let Pulled { current_bytes, total_bytes, layers_done, layers_total } = step?;
-        if layers_total > 0 && told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
+        if layers_total > 0 && told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+            told = Some(Instant::now());
             let progress = Progress::Pulling { current_bytes, total_bytes, layers_done, layers_total };
             let _ = tell.send(Msg::Progress(Some(progress))).await;
         }

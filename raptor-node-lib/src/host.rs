@@ -219,6 +219,7 @@ impl Builder {
         if let Some(addr) = self.sftp {
             host.serve_sftp(addr).await?;
         }
+        host.0.ground.keep_apart(None).await;
         host.measure().await;
         host.0.ground.tasks.spawn(removal::sweep(host.0.ground.clone(), condemned));
         host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));

@@ -29,11 +29,12 @@ pub(crate) struct Firewall {
     on: bool,
     names: Names,
     reach: Vec<Reach>,
+    /// Of its own: whoever asks must not wait for the programs that change the tables.
+    isolation: Mutex<Isolation>,
     state: Mutex<State>,
 }
 
 struct State {
-    isolation: Isolation,
     /// Whether the engine's bridges are not on this host, where no rule of ours meets them.
     elsewhere: bool,
     /// The chains as they were put in last, by family.
@@ -48,13 +49,19 @@ impl Firewall {
         } else {
             Isolation { kept: false, note: OFF.into() }
         };
-        let state = State { isolation, elsewhere: false, chains: [String::new(), String::new()] };
-        Self { on, names: Names::of(&mark(instance)), reach, state: Mutex::new(state) }
+        let state = State { elsewhere: false, chains: [String::new(), String::new()] };
+        Self {
+            on,
+            names: Names::of(&mark(instance)),
+            reach,
+            isolation: Mutex::new(isolation),
+            state: Mutex::new(state),
+        }
     }
 
     /// How containers are kept from the host, as it was found last.
     pub(crate) fn isolation(&self) -> Isolation {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).isolation.clone()
+        self.isolation.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Puts the rules in force where they are not, and takes away those that no network needs. `bridge`: one
@@ -70,13 +77,14 @@ impl Firewall {
             Ok(()) => Isolation { kept: true, note: KEPT.into() },
             Err(error) => Isolation { kept: false, note: problem(&error) },
         };
-        if isolation != state.isolation {
+        let mut told = self.isolation.lock().unwrap_or_else(PoisonError::into_inner);
+        if isolation != *told {
             if isolation.kept {
                 tracing::info!("{}", isolation.note);
             } else {
                 tracing::warn!("{}", isolation.note);
             }
-            state.isolation = isolation;
+            *told = isolation;
         }
     }
 

@@ -5,7 +5,7 @@ use raptor_core::{
     containers::lifecycle::{Hold, Phase},
     node::{ContainerStatus, Happening, InstallSpec, LineKind, Node, PowerAction},
 };
-use std::{os::unix::fs::MetadataExt, time::Duration};
+use std::os::unix::fs::MetadataExt;
 
 fn install(script: &str) -> InstallSpec {
     InstallSpec {
@@ -155,9 +155,9 @@ async fn a_new_daemon_goes_on_with_an_installation_without_losing_a_line() {
     let script = "i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo step $i; sleep 0.1; done; echo done > /mnt/server/done";
     let mut world = World::new(ECHO, |spec| spec.install = Some(install(script))).await;
     world.line("step 5").await;
-    for _ in 0..2 {
+    for step in [10, 15] {
         world.restart_daemon().await;
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        world.line(&format!("step {step}")).await;
     }
     assert_eq!(installed(&world, 1).await.hold, None);
     let steps = world.texts(LineKind::Install).await;
@@ -171,7 +171,7 @@ async fn a_new_daemon_goes_on_with_an_installation_without_losing_a_line() {
         .await;
     world.line("short").await;
     world.host.shutdown().await;
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    world.engine_says("{{.State.Running}}", &format!("raptor-{}-installer", world.id), "false").await;
     world.restart_daemon().await;
     assert!(installed(&world, 2).await.problem.unwrap().contains("exit code 7"));
 

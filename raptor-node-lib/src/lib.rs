@@ -6,8 +6,8 @@
 pub mod console;
 mod desired;
 pub mod files;
-mod history;
 mod firewall;
+mod history;
 mod host;
 mod images;
 mod lifecycle;

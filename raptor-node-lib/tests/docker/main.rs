@@ -1,8 +1,8 @@
 //! The host on a real Docker Engine. Needs the image that `cargo xtask images` makes; `cargo xtask test` does all that.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod history;
 mod disk;
+mod history;
 mod host;
 mod install;
 mod life;

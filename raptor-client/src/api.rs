@@ -3181,6 +3181,21 @@ search that takes long is answered in pieces.*/
             Default::default()
         }
     }
+    ///One variable of the environment.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct PreviewVariable {
+        ///Whether Raptor sets it itself.
+        pub built_in: bool,
+        ///Its name.
+        pub name: ::std::string::String,
+        ///Its value; a mask where it is secret.
+        pub value: ::std::string::String,
+    }
+    impl PreviewVariable {
+        pub fn builder() -> builder::PreviewVariable {
+            Default::default()
+        }
+    }
     ///What went wrong (RFC 9457).
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Problem {
@@ -3869,6 +3884,28 @@ search that takes long is answered in pieces.*/
             Default::default()
         }
     }
+    ///What a container would get at its next start. Values of secrets, and of variables that the caller may not see, are never in it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct StartPreview {
+        ///The edits of configuration files.
+        pub config_files: ::std::vec::Vec<ConfigFile>,
+        ///The environment that the caller may see.
+        pub environment: ::std::vec::Vec<PreviewVariable>,
+        ///Its image.
+        pub image: ::std::string::String,
+        ///The startup command as it would run.
+        pub startup: ::std::string::String,
+        ///What the template calls this command, where it has several.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub startup_name: ::std::option::Option<::std::string::String>,
+        ///What is odd, and what will be made of it.
+        pub warnings: ::std::vec::Vec<ImportWarning>,
+    }
+    impl StartPreview {
+        pub fn builder() -> builder::StartPreview {
+            Default::default()
+        }
+    }
     ///One of several ways to start.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct StartupCommand {
@@ -4144,6 +4181,17 @@ offline.*/
     }
     impl Template {
         pub fn builder() -> builder::Template {
+            Default::default()
+        }
+    }
+    ///Where a template is.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateAddress {
+        ///A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
+        pub url: ::std::string::String,
+    }
+    impl TemplateAddress {
+        pub fn builder() -> builder::TemplateAddress {
             Default::default()
         }
     }
@@ -13812,6 +13860,80 @@ offline.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct PreviewVariable {
+            built_in: ::std::result::Result<bool, ::std::string::String>,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            value: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for PreviewVariable {
+            fn default() -> Self {
+                Self {
+                    built_in: Err("no value supplied for built_in".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    value: Err("no value supplied for value".to_string()),
+                }
+            }
+        }
+        impl PreviewVariable {
+            pub fn built_in<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.built_in = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for built_in: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn value<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.value = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for value: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<PreviewVariable> for super::PreviewVariable {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: PreviewVariable,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    built_in: value.built_in?,
+                    name: value.name?,
+                    value: value.value?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::PreviewVariable> for PreviewVariable {
+            fn from(value: super::PreviewVariable) -> Self {
+                Self {
+                    built_in: Ok(value.built_in),
+                    name: Ok(value.name),
+                    value: Ok(value.value),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Problem {
             code: ::std::result::Result<::std::string::String, ::std::string::String>,
             detail: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -15706,6 +15828,140 @@ offline.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct StartPreview {
+            config_files: ::std::result::Result<
+                ::std::vec::Vec<super::ConfigFile>,
+                ::std::string::String,
+            >,
+            environment: ::std::result::Result<
+                ::std::vec::Vec<super::PreviewVariable>,
+                ::std::string::String,
+            >,
+            image: ::std::result::Result<::std::string::String, ::std::string::String>,
+            startup: ::std::result::Result<::std::string::String, ::std::string::String>,
+            startup_name: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            warnings: ::std::result::Result<
+                ::std::vec::Vec<super::ImportWarning>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for StartPreview {
+            fn default() -> Self {
+                Self {
+                    config_files: Err("no value supplied for config_files".to_string()),
+                    environment: Err("no value supplied for environment".to_string()),
+                    image: Err("no value supplied for image".to_string()),
+                    startup: Err("no value supplied for startup".to_string()),
+                    startup_name: Ok(Default::default()),
+                    warnings: Err("no value supplied for warnings".to_string()),
+                }
+            }
+        }
+        impl StartPreview {
+            pub fn config_files<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ConfigFile>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.config_files = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for config_files: {e}")
+                    });
+                self
+            }
+            pub fn environment<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::PreviewVariable>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.environment = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for environment: {e}")
+                    });
+                self
+            }
+            pub fn image<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.image = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for image: {e}")
+                    });
+                self
+            }
+            pub fn startup<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.startup = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for startup: {e}")
+                    });
+                self
+            }
+            pub fn startup_name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.startup_name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for startup_name: {e}")
+                    });
+                self
+            }
+            pub fn warnings<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ImportWarning>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.warnings = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for warnings: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<StartPreview> for super::StartPreview {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: StartPreview,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    config_files: value.config_files?,
+                    environment: value.environment?,
+                    image: value.image?,
+                    startup: value.startup?,
+                    startup_name: value.startup_name?,
+                    warnings: value.warnings?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::StartPreview> for StartPreview {
+            fn from(value: super::StartPreview) -> Self {
+                Self {
+                    config_files: Ok(value.config_files),
+                    environment: Ok(value.environment),
+                    image: Ok(value.image),
+                    startup: Ok(value.startup),
+                    startup_name: Ok(value.startup_name),
+                    warnings: Ok(value.warnings),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct StartupCommand {
             command: ::std::result::Result<::std::string::String, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -17079,6 +17335,44 @@ offline.*/
                     variables: Ok(value.variables),
                     warnings: Ok(value.warnings),
                 }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateAddress {
+            url: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for TemplateAddress {
+            fn default() -> Self {
+                Self {
+                    url: Err("no value supplied for url".to_string()),
+                }
+            }
+        }
+        impl TemplateAddress {
+            pub fn url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for url: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateAddress> for super::TemplateAddress {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateAddress,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { url: value.url? })
+            }
+        }
+        impl ::std::convert::From<super::TemplateAddress> for TemplateAddress {
+            fn from(value: super::TemplateAddress) -> Self {
+                Self { url: Ok(value.url) }
             }
         }
         #[derive(Clone, Debug)]
@@ -19594,6 +19888,19 @@ let response = client.import_template()
     pub fn import_template(&self) -> builder::ImportTemplate<'_> {
         builder::ImportTemplate::new(self)
     }
+    /**Import the template at a web address. Addresses that only this machine or its network can reach are refused
+
+Sends a `POST` request to `/api/v1/templates/import-url`
+
+```ignore
+let response = client.import_template_from_url()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn import_template_from_url(&self) -> builder::ImportTemplateFromUrl<'_> {
+        builder::ImportTemplateFromUrl::new(self)
+    }
     /**What a template would be and what a container would get from it, without keeping it
 
 Sends a `POST` request to `/api/v1/templates/preview`
@@ -19968,6 +20275,20 @@ let response = client.reveal_container_secret()
 ```*/
     pub fn reveal_container_secret(&self) -> builder::RevealContainerSecret<'_> {
         builder::RevealContainerSecret::new(self)
+    }
+    /**What a container would get at its next start: command, environment, edits of configuration files, and what is odd about them.
+Secrets are masked, and so is what the caller may not see
+
+Sends a `GET` request to `/api/v1/containers/{id}/preview`
+
+```ignore
+let response = client.preview_container()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn preview_container(&self) -> builder::PreviewContainer<'_> {
+        builder::PreviewContainer::new(self)
     }
     /**Change when the container is started again, its time zone, network, mounts and labels. What concerns Docker holds from the
 next start on. Mounts and labels are for those who manage all containers
@@ -24840,6 +25161,102 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::import_template_from_url`]
+
+[`Client::import_template_from_url`]: super::Client::import_template_from_url*/
+    #[derive(Debug, Clone)]
+    pub struct ImportTemplateFromUrl<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::TemplateAddress, String>,
+    }
+    impl<'a> ImportTemplateFromUrl<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateAddress>,
+            <V as std::convert::TryInto<
+                types::TemplateAddress,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `TemplateAddress` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::TemplateAddress,
+            ) -> types::builder::TemplateAddress,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/templates/import-url`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::TemplateAddress::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/templates/import-url", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "import_template_from_url",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::preview_template`]
 
 [`Client::preview_template`]: super::Client::preview_template*/
@@ -27269,6 +27686,85 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "reveal_container_secret",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::preview_container`]
+
+[`Client::preview_container`]: super::Client::preview_container*/
+    #[derive(Debug, Clone)]
+    pub struct PreviewContainer<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> PreviewContainer<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/preview`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::StartPreview>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/preview", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "preview_container",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

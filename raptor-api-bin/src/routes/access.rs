@@ -24,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Everybody with access, the owner first.
-#[utoipa::path(get, path = "/containers/{id}/access", operation_id = "list_access", tag = "access",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/access", operation_id = "list_access", tag = "access",
     params(("id" = ContainerId, Path)), responses((status = 200, body = AccessList)))]
 async fn list_access(
     State(app): State<App>,
@@ -37,7 +37,7 @@ async fn list_access(
 }
 
 /// Give somebody access; no more than the caller has.
-#[utoipa::path(post, path = "/containers/{id}/access", operation_id = "grant_access", tag = "access",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/access", operation_id = "grant_access", tag = "access",
     params(("id" = ContainerId, Path)), request_body = AccessGrant, responses((status = 204)))]
 async fn grant_access(
     State(app): State<App>,
@@ -52,7 +52,7 @@ async fn grant_access(
 }
 
 /// Change somebody's access.
-#[utoipa::path(put, path = "/containers/{id}/access/{user_id}", operation_id = "update_access", tag = "access",
+#[utoipa::path(put, path = "/api/v1/containers/{id}/access/{user_id}", operation_id = "update_access", tag = "access",
     params(("id" = ContainerId, Path), ("user_id" = UserId, Path)), request_body = AccessUpdate,
     responses((status = 204)))]
 async fn update_access(
@@ -68,7 +68,7 @@ async fn update_access(
 }
 
 /// Take somebody's access away, at once.
-#[utoipa::path(delete, path = "/containers/{id}/access/{user_id}", operation_id = "revoke_access", tag = "access",
+#[utoipa::path(delete, path = "/api/v1/containers/{id}/access/{user_id}", operation_id = "revoke_access", tag = "access",
     params(("id" = ContainerId, Path), ("user_id" = UserId, Path)), responses((status = 204)))]
 async fn revoke_access(
     State(app): State<App>,
@@ -81,7 +81,7 @@ async fn revoke_access(
 }
 
 /// What was done to the container, the newest first.
-#[utoipa::path(get, path = "/containers/{id}/activity", operation_id = "list_container_activity", tag = "access",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/activity", operation_id = "list_container_activity", tag = "access",
     params(("id" = ContainerId, Path), Paging), responses((status = 200, body = ActivityPage)))]
 async fn list_container_activity(
     State(app): State<App>,

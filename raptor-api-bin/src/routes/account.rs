@@ -28,14 +28,14 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// The caller's account.
-#[utoipa::path(get, path = "/account", operation_id = "get_account", tag = "account",
+#[utoipa::path(get, path = "/api/v1/account", operation_id = "get_account", tag = "account",
     responses((status = 200, body = Account)))]
 async fn get_account(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<Account>> {
     Ok(Json(Account::new(app.raptor.auth().account(&actor).await?, &actor)))
 }
 
 /// Change the caller's account.
-#[utoipa::path(put, path = "/account", operation_id = "update_account", tag = "account",
+#[utoipa::path(put, path = "/api/v1/account", operation_id = "update_account", tag = "account",
     request_body = AccountUpdate, responses((status = 200, body = Account)))]
 async fn update_account(
     State(app): State<App>,
@@ -48,7 +48,7 @@ async fn update_account(
 }
 
 /// Change the caller's password and end their other sessions.
-#[utoipa::path(put, path = "/account/password", operation_id = "change_password", tag = "account",
+#[utoipa::path(put, path = "/api/v1/account/password", operation_id = "change_password", tag = "account",
     request_body = PasswordChange, responses((status = 204)))]
 async fn change_password(
     State(app): State<App>,
@@ -60,14 +60,14 @@ async fn change_password(
 }
 
 /// The caller's sessions.
-#[utoipa::path(get, path = "/account/sessions", operation_id = "list_sessions", tag = "account",
+#[utoipa::path(get, path = "/api/v1/account/sessions", operation_id = "list_sessions", tag = "account",
     responses((status = 200, body = SessionList)))]
 async fn list_sessions(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<SessionList>> {
     Ok(Json(SessionList::new(app.raptor.auth().sessions(&actor).await?, &actor)))
 }
 
 /// End all of the caller's sessions but this one.
-#[utoipa::path(delete, path = "/account/sessions", operation_id = "end_other_sessions", tag = "account",
+#[utoipa::path(delete, path = "/api/v1/account/sessions", operation_id = "end_other_sessions", tag = "account",
     responses((status = 204)))]
 async fn end_other_sessions(State(app): State<App>, Caller(actor): Caller) -> Answer<StatusCode> {
     app.raptor.auth().end_other_sessions(&actor).await?;
@@ -75,7 +75,7 @@ async fn end_other_sessions(State(app): State<App>, Caller(actor): Caller) -> An
 }
 
 /// End one of the caller's sessions.
-#[utoipa::path(delete, path = "/account/sessions/{id}", operation_id = "end_session", tag = "account",
+#[utoipa::path(delete, path = "/api/v1/account/sessions/{id}", operation_id = "end_session", tag = "account",
     params(("id" = SessionId, Path)), responses((status = 204)))]
 async fn end_session(
     State(app): State<App>,
@@ -87,7 +87,7 @@ async fn end_session(
 }
 
 /// The caller's public keys for SFTP.
-#[utoipa::path(get, path = "/account/ssh-keys", operation_id = "list_ssh_keys", tag = "account",
+#[utoipa::path(get, path = "/api/v1/account/ssh-keys", operation_id = "list_ssh_keys", tag = "account",
     responses((status = 200, body = SshKeyList)))]
 async fn list_ssh_keys(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<SshKeyList>> {
     let keys = app.raptor.ssh_keys().list(&actor).await?;
@@ -95,7 +95,7 @@ async fn list_ssh_keys(State(app): State<App>, Caller(actor): Caller) -> Answer<
 }
 
 /// Add a public key for SFTP.
-#[utoipa::path(post, path = "/account/ssh-keys", operation_id = "add_ssh_key", tag = "account",
+#[utoipa::path(post, path = "/api/v1/account/ssh-keys", operation_id = "add_ssh_key", tag = "account",
     request_body = SshKeyDraft, responses((status = 201, body = SshKey)))]
 async fn add_ssh_key(
     State(app): State<App>,
@@ -107,7 +107,7 @@ async fn add_ssh_key(
 }
 
 /// Delete a public key. SFTP sessions that were begun with it end at once.
-#[utoipa::path(delete, path = "/account/ssh-keys/{id}", operation_id = "delete_ssh_key", tag = "account",
+#[utoipa::path(delete, path = "/api/v1/account/ssh-keys/{id}", operation_id = "delete_ssh_key", tag = "account",
     params(("id" = SshKeyId, Path)), responses((status = 204)))]
 async fn delete_ssh_key(
     State(app): State<App>,
@@ -119,7 +119,7 @@ async fn delete_ssh_key(
 }
 
 /// What the caller did, the newest first.
-#[utoipa::path(get, path = "/account/activity", operation_id = "list_account_activity", tag = "account",
+#[utoipa::path(get, path = "/api/v1/account/activity", operation_id = "list_account_activity", tag = "account",
     params(Paging), responses((status = 200, body = ActivityPage)))]
 async fn list_account_activity(
     State(app): State<App>,

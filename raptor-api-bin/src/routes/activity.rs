@@ -32,7 +32,7 @@ struct ActivityQuery {
 }
 
 /// What everybody did, the newest first.
-#[utoipa::path(get, path = "/activity", operation_id = "list_activity", tag = "activity",
+#[utoipa::path(get, path = "/api/v1/activity", operation_id = "list_activity", tag = "activity",
     params(ActivityQuery, Paging), responses((status = 200, body = ActivityPage)))]
 async fn list_activity(
     State(app): State<App>,

@@ -33,7 +33,7 @@ struct AllocationQuery {
 }
 
 /// A daemon's allocations by address and port.
-#[utoipa::path(get, path = "/daemons/{id}/allocations", operation_id = "list_allocations", tag = "allocations",
+#[utoipa::path(get, path = "/api/v1/daemons/{id}/allocations", operation_id = "list_allocations", tag = "allocations",
     params(("id" = DaemonId, Path), AllocationQuery, Paging), responses((status = 200, body = AllocationPage)))]
 async fn list_allocations(
     State(app): State<App>,
@@ -48,7 +48,7 @@ async fn list_allocations(
 }
 
 /// Add allocations to a daemon. Those that are there already stay as they are.
-#[utoipa::path(post, path = "/daemons/{id}/allocations", operation_id = "create_allocations", tag = "allocations",
+#[utoipa::path(post, path = "/api/v1/daemons/{id}/allocations", operation_id = "create_allocations", tag = "allocations",
     params(("id" = DaemonId, Path)), request_body = AllocationDraft, responses((status = 201, body = CreatedAllocations)))]
 async fn create_allocations(
     State(app): State<App>,
@@ -65,7 +65,7 @@ async fn create_allocations(
 }
 
 /// Change alias, note and protocols of an allocation.
-#[utoipa::path(put, path = "/allocations/{id}", operation_id = "update_allocation", tag = "allocations",
+#[utoipa::path(put, path = "/api/v1/allocations/{id}", operation_id = "update_allocation", tag = "allocations",
     params(("id" = AllocationId, Path)), request_body = AllocationUpdate, responses((status = 200, body = Allocation)))]
 async fn update_allocation(
     State(app): State<App>,
@@ -78,7 +78,7 @@ async fn update_allocation(
 }
 
 /// Delete an allocation that no container has.
-#[utoipa::path(delete, path = "/allocations/{id}", operation_id = "delete_allocation", tag = "allocations",
+#[utoipa::path(delete, path = "/api/v1/allocations/{id}", operation_id = "delete_allocation", tag = "allocations",
     params(("id" = AllocationId, Path)), responses((status = 204)))]
 async fn delete_allocation(
     State(app): State<App>,

@@ -31,7 +31,7 @@ fn cookie(app: &App, token: String) -> Cookie<'static> {
 }
 
 /// Begin a session. Sets the panel's cookie and answers with the same token for programs.
-#[utoipa::path(post, path = "/auth/sign-in", operation_id = "sign_in", tag = "auth", security(()),
+#[utoipa::path(post, path = "/api/v1/auth/sign-in", operation_id = "sign_in", tag = "auth", security(()),
     request_body = SignIn, responses((status = 200, body = SessionToken)))]
 async fn sign_in(
     State(app): State<App>,
@@ -49,7 +49,7 @@ async fn sign_in(
 }
 
 /// End the caller's session, at once and everywhere.
-#[utoipa::path(post, path = "/auth/sign-out", operation_id = "sign_out", tag = "auth", responses((status = 204)))]
+#[utoipa::path(post, path = "/api/v1/auth/sign-out", operation_id = "sign_out", tag = "auth", responses((status = 204)))]
 async fn sign_out(
     State(app): State<App>,
     Caller(actor): Caller,
@@ -60,7 +60,7 @@ async fn sign_out(
 }
 
 /// Ask for a mail with a link for a new password. Answers the same whether there is such an account.
-#[utoipa::path(post, path = "/auth/password-reset", operation_id = "request_password_reset", tag = "auth", security(()),
+#[utoipa::path(post, path = "/api/v1/auth/password-reset", operation_id = "request_password_reset", tag = "auth", security(()),
     request_body = ResetRequest, responses((status = 202)))]
 async fn request_password_reset(
     State(app): State<App>,
@@ -72,7 +72,7 @@ async fn request_password_reset(
 }
 
 /// Set a new password with the token of such a link, and end all sessions of the account.
-#[utoipa::path(post, path = "/auth/password-reset/complete", operation_id = "reset_password", tag = "auth", security(()),
+#[utoipa::path(post, path = "/api/v1/auth/password-reset/complete", operation_id = "reset_password", tag = "auth", security(()),
     request_body = PasswordReset, responses((status = 204)))]
 async fn reset_password(
     State(app): State<App>,

@@ -32,7 +32,7 @@ struct ChangeQuery {
 }
 
 /// What moving a container to another revision of its template would change.
-#[utoipa::path(get, path = "/containers/{id}/template", operation_id = "get_template_change", tag = "containers",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/template", operation_id = "get_template_change", tag = "containers",
     params(("id" = ContainerId, Path), ChangeQuery), responses((status = 200, body = TemplateChange)))]
 async fn get_template_change(
     State(app): State<App>,
@@ -45,7 +45,7 @@ async fn get_template_change(
 }
 
 /// Move a container to another revision of its template. It holds from the next start on.
-#[utoipa::path(put, path = "/containers/{id}/template", operation_id = "move_container_template", tag = "containers",
+#[utoipa::path(put, path = "/api/v1/containers/{id}/template", operation_id = "move_container_template", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = TemplateMove, responses((status = 200, body = Container)))]
 async fn move_container_template(
     State(app): State<App>,
@@ -60,7 +60,7 @@ async fn move_container_template(
 
 /// What a container would get at its next start: command, environment, edits of configuration files, and what is odd about them.
 /// Secrets are masked, and so is what the caller may not see.
-#[utoipa::path(get, path = "/containers/{id}/preview", operation_id = "preview_container", tag = "containers",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/preview", operation_id = "preview_container", tag = "containers",
     params(("id" = ContainerId, Path)), responses((status = 200, body = StartPreview)))]
 async fn preview_container(
     State(app): State<App>,
@@ -72,7 +72,7 @@ async fn preview_container(
 }
 
 /// The value of a secret variable. Looking is written down.
-#[utoipa::path(post, path = "/containers/{id}/variables/{env}/reveal", operation_id = "reveal_container_secret",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/variables/{env}/reveal", operation_id = "reveal_container_secret",
     tag = "containers", params(("id" = ContainerId, Path), ("env" = String, Path)),
     responses((status = 200, body = SecretValue)))]
 async fn reveal_container_secret(

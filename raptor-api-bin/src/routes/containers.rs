@@ -82,7 +82,7 @@ impl From<ContainerQuery> for ContainerFilter {
 }
 
 /// The containers that the caller may see.
-#[utoipa::path(get, path = "/containers", operation_id = "list_containers", tag = "containers",
+#[utoipa::path(get, path = "/api/v1/containers", operation_id = "list_containers", tag = "containers",
     params(ContainerQuery, Paging), responses((status = 200, body = ContainerPage)))]
 async fn list_containers(
     State(app): State<App>,
@@ -108,7 +108,7 @@ pub(super) async fn view(app: &App, actor: &Actor, id: ContainerId) -> Result<Co
 }
 
 /// Create a container.
-#[utoipa::path(post, path = "/containers", operation_id = "create_container", tag = "containers",
+#[utoipa::path(post, path = "/api/v1/containers", operation_id = "create_container", tag = "containers",
     request_body = NewContainer, responses((status = 201, body = Container)))]
 async fn create_container(
     State(app): State<App>,
@@ -121,7 +121,7 @@ async fn create_container(
 }
 
 /// One container.
-#[utoipa::path(get, path = "/containers/{id}", operation_id = "get_container", tag = "containers",
+#[utoipa::path(get, path = "/api/v1/containers/{id}", operation_id = "get_container", tag = "containers",
     params(("id" = ContainerId, Path)), responses((status = 200, body = Container)))]
 async fn get_container(
     State(app): State<App>,
@@ -132,7 +132,7 @@ async fn get_container(
 }
 
 /// Change name and description.
-#[utoipa::path(put, path = "/containers/{id}", operation_id = "update_container", tag = "containers",
+#[utoipa::path(put, path = "/api/v1/containers/{id}", operation_id = "update_container", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = ContainerUpdate, responses((status = 200, body = Container)))]
 async fn update_container(
     State(app): State<App>,
@@ -146,7 +146,7 @@ async fn update_container(
 }
 
 /// Change the limits. They hold from the next start on.
-#[utoipa::path(put, path = "/containers/{id}/limits", operation_id = "update_container_limits", tag = "containers",
+#[utoipa::path(put, path = "/api/v1/containers/{id}/limits", operation_id = "update_container_limits", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = LimitsUpdate, responses((status = 200, body = Container)))]
 async fn update_container_limits(
     State(app): State<App>,
@@ -160,7 +160,7 @@ async fn update_container_limits(
 }
 
 /// Change image, startup command and variables. They hold from the next start on.
-#[utoipa::path(put, path = "/containers/{id}/startup", operation_id = "update_container_startup", tag = "containers",
+#[utoipa::path(put, path = "/api/v1/containers/{id}/startup", operation_id = "update_container_startup", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = StartupUpdate, responses((status = 200, body = Container)))]
 async fn update_container_startup(
     State(app): State<App>,
@@ -175,7 +175,7 @@ async fn update_container_startup(
 }
 
 /// Give the container to somebody else.
-#[utoipa::path(put, path = "/containers/{id}/owner", operation_id = "change_container_owner", tag = "containers",
+#[utoipa::path(put, path = "/api/v1/containers/{id}/owner", operation_id = "change_container_owner", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = OwnerUpdate, responses((status = 204)))]
 async fn change_container_owner(
     State(app): State<App>,
@@ -189,7 +189,7 @@ async fn change_container_owner(
 }
 
 /// Stop the container and refuse to start it.
-#[utoipa::path(post, path = "/containers/{id}/suspend", operation_id = "suspend_container", tag = "containers",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/suspend", operation_id = "suspend_container", tag = "containers",
     params(("id" = ContainerId, Path)), responses((status = 204)))]
 async fn suspend_container(
     State(app): State<App>,
@@ -202,7 +202,7 @@ async fn suspend_container(
 }
 
 /// Allow the container to be started again.
-#[utoipa::path(post, path = "/containers/{id}/unsuspend", operation_id = "unsuspend_container", tag = "containers",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/unsuspend", operation_id = "unsuspend_container", tag = "containers",
     params(("id" = ContainerId, Path)), responses((status = 204)))]
 async fn unsuspend_container(
     State(app): State<App>,
@@ -223,7 +223,7 @@ struct DeleteQuery {
 }
 
 /// Delete the container with its files. Done when its daemon has removed it.
-#[utoipa::path(delete, path = "/containers/{id}", operation_id = "delete_container", tag = "containers",
+#[utoipa::path(delete, path = "/api/v1/containers/{id}", operation_id = "delete_container", tag = "containers",
     params(("id" = ContainerId, Path), DeleteQuery), responses((status = 202)))]
 async fn delete_container(
     State(app): State<App>,
@@ -237,7 +237,7 @@ async fn delete_container(
 }
 
 /// Start, stop, restart or kill. Answered when it is accepted; what follows is seen in the container's state.
-#[utoipa::path(post, path = "/containers/{id}/power", operation_id = "power_container", tag = "containers",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/power", operation_id = "power_container", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = PowerRequest, responses((status = 202)))]
 async fn power_container(
     State(app): State<App>,
@@ -260,7 +260,7 @@ async fn power_container(
 }
 
 /// Write a line to the container's standard input.
-#[utoipa::path(post, path = "/containers/{id}/commands", operation_id = "send_command", tag = "containers",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/commands", operation_id = "send_command", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = CommandRequest, responses((status = 204)))]
 async fn send_command(
     State(app): State<App>,
@@ -284,7 +284,7 @@ struct ConsoleQuery {
 }
 
 /// Console lines, also of a container that is offline.
-#[utoipa::path(get, path = "/containers/{id}/console", operation_id = "get_console", tag = "containers",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/console", operation_id = "get_console", tag = "containers",
     params(("id" = ContainerId, Path), ConsoleQuery), responses((status = 200, body = ConsolePage)))]
 async fn get_console(
     State(app): State<App>,

@@ -54,7 +54,7 @@ struct ReadQuery {
 }
 
 /// A file's content. `Range` is honoured. It comes as an attachment, never as a page.
-#[utoipa::path(get, path = "/containers/{id}/files/content", operation_id = "read_file", tag = "files",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/files/content", operation_id = "read_file", tag = "files",
     params(("id" = ContainerId, Path), ReadQuery),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")))]
 async fn read_file(
@@ -156,7 +156,7 @@ pub(super) fn encoded(name: &str) -> String {
 
 /// A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again. It is
 /// worth nothing once the session or the access of whoever made it has ended.
-#[utoipa::path(post, path = "/containers/{id}/files/links", operation_id = "link_files", tag = "files",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/files/links", operation_id = "link_files", tag = "files",
     params(("id" = ContainerId, Path)), request_body = NewLink, responses((status = 201, body = FileLink)))]
 async fn link_files(
     State(app): State<App>,
@@ -187,7 +187,7 @@ struct LinkQuery {
 }
 
 /// What a link stands for. `Range` is honoured for a single file.
-#[utoipa::path(get, path = "/downloads", operation_id = "download", tag = "files", security(()),
+#[utoipa::path(get, path = "/api/v1/downloads", operation_id = "download", tag = "files", security(()),
     params(LinkQuery),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")))]
 async fn download(
@@ -232,7 +232,7 @@ struct WriteQuery {
 }
 
 /// Save a file as a whole. A text file's version before it is kept.
-#[utoipa::path(put, path = "/containers/{id}/files/content", operation_id = "write_file", tag = "files",
+#[utoipa::path(put, path = "/api/v1/containers/{id}/files/content", operation_id = "write_file", tag = "files",
     params(("id" = ContainerId, Path), WriteQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, body = FileInfo)))]
@@ -254,7 +254,7 @@ async fn write_file(
 }
 
 /// Begin to send a file in pieces. It appears when it is whole.
-#[utoipa::path(post, path = "/containers/{id}/files/uploads", operation_id = "begin_upload", tag = "files",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/files/uploads", operation_id = "begin_upload", tag = "files",
     params(("id" = ContainerId, Path)), request_body = NewUpload, responses((status = 201, body = UploadView)))]
 async fn begin_upload(
     State(app): State<App>,
@@ -270,7 +270,7 @@ async fn begin_upload(
 }
 
 /// How far an upload is: its next piece begins at `received_bytes`.
-#[utoipa::path(get, path = "/containers/{id}/files/uploads/{upload_id}", operation_id = "get_upload", tag = "files",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/files/uploads/{upload_id}", operation_id = "get_upload", tag = "files",
     params(("id" = ContainerId, Path), ("upload_id" = Uuid, Path)), responses((status = 200, body = UploadView)))]
 async fn get_upload(
     State(app): State<App>,
@@ -290,7 +290,7 @@ struct PieceQuery {
 }
 
 /// The next piece of an upload.
-#[utoipa::path(put, path = "/containers/{id}/files/uploads/{upload_id}/content", operation_id = "send_piece", tag = "files",
+#[utoipa::path(put, path = "/api/v1/containers/{id}/files/uploads/{upload_id}/content", operation_id = "send_piece", tag = "files",
     params(("id" = ContainerId, Path), ("upload_id" = Uuid, Path), PieceQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, body = UploadView)))]
@@ -307,7 +307,7 @@ async fn send_piece(
 }
 
 /// Put an upload that is whole where it belongs.
-#[utoipa::path(post, path = "/containers/{id}/files/uploads/{upload_id}/finish", operation_id = "finish_upload",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/files/uploads/{upload_id}/finish", operation_id = "finish_upload",
     tag = "files", params(("id" = ContainerId, Path), ("upload_id" = Uuid, Path)),
     responses((status = 200, body = FileInfo)))]
 async fn finish_upload(
@@ -320,7 +320,7 @@ async fn finish_upload(
 }
 
 /// Forget an upload and what was received of it.
-#[utoipa::path(delete, path = "/containers/{id}/files/uploads/{upload_id}", operation_id = "abort_upload", tag = "files",
+#[utoipa::path(delete, path = "/api/v1/containers/{id}/files/uploads/{upload_id}", operation_id = "abort_upload", tag = "files",
     params(("id" = ContainerId, Path), ("upload_id" = Uuid, Path)), responses((status = 204)))]
 async fn abort_upload(
     State(app): State<App>,

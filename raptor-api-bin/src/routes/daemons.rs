@@ -33,7 +33,7 @@ fn view(app: &App, daemon: daemons::Daemon) -> Daemon {
 }
 
 /// All daemons, with how they are now.
-#[utoipa::path(get, path = "/daemons", operation_id = "list_daemons", tag = "daemons",
+#[utoipa::path(get, path = "/api/v1/daemons", operation_id = "list_daemons", tag = "daemons",
     responses((status = 200, body = DaemonList)))]
 async fn list_daemons(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<DaemonList>> {
     let permit = app.raptor.authz().allow::<ListDaemons>(&actor)?;
@@ -42,7 +42,7 @@ async fn list_daemons(State(app): State<App>, Caller(actor): Caller) -> Answer<J
 }
 
 /// Add a daemon. The answer holds its key, which can't be read again.
-#[utoipa::path(post, path = "/daemons", operation_id = "create_daemon", tag = "daemons",
+#[utoipa::path(post, path = "/api/v1/daemons", operation_id = "create_daemon", tag = "daemons",
     request_body = DaemonDraft, responses((status = 201, body = CreatedDaemon)))]
 async fn create_daemon(
     State(app): State<App>,
@@ -55,7 +55,7 @@ async fn create_daemon(
 }
 
 /// One daemon.
-#[utoipa::path(get, path = "/daemons/{id}", operation_id = "get_daemon", tag = "daemons",
+#[utoipa::path(get, path = "/api/v1/daemons/{id}", operation_id = "get_daemon", tag = "daemons",
     params(("id" = DaemonId, Path)), responses((status = 200, body = Daemon)))]
 async fn get_daemon(
     State(app): State<App>,
@@ -67,7 +67,7 @@ async fn get_daemon(
 }
 
 /// Change a daemon.
-#[utoipa::path(put, path = "/daemons/{id}", operation_id = "update_daemon", tag = "daemons",
+#[utoipa::path(put, path = "/api/v1/daemons/{id}", operation_id = "update_daemon", tag = "daemons",
     params(("id" = DaemonId, Path)), request_body = DaemonDraft, responses((status = 200, body = Daemon)))]
 async fn update_daemon(
     State(app): State<App>,
@@ -81,7 +81,7 @@ async fn update_daemon(
 }
 
 /// Remove a daemon that has no containers.
-#[utoipa::path(delete, path = "/daemons/{id}", operation_id = "delete_daemon", tag = "daemons",
+#[utoipa::path(delete, path = "/api/v1/daemons/{id}", operation_id = "delete_daemon", tag = "daemons",
     params(("id" = DaemonId, Path)), responses((status = 204)))]
 async fn delete_daemon(
     State(app): State<App>,
@@ -94,7 +94,7 @@ async fn delete_daemon(
 }
 
 /// Give a daemon a new key. The old one is refused from now on.
-#[utoipa::path(post, path = "/daemons/{id}/key", operation_id = "renew_daemon_key", tag = "daemons",
+#[utoipa::path(post, path = "/api/v1/daemons/{id}/key", operation_id = "renew_daemon_key", tag = "daemons",
     params(("id" = DaemonId, Path)), responses((status = 200, body = DaemonKey)))]
 async fn renew_daemon_key(
     State(app): State<App>,
@@ -107,7 +107,7 @@ async fn renew_daemon_key(
 
 /// Begin a daemon's maintenance with a reason, or end it. Meanwhile nothing is placed on it, and only those who manage daemons
 /// start and stop its containers.
-#[utoipa::path(put, path = "/daemons/{id}/maintenance", operation_id = "set_daemon_maintenance", tag = "daemons",
+#[utoipa::path(put, path = "/api/v1/daemons/{id}/maintenance", operation_id = "set_daemon_maintenance", tag = "daemons",
     params(("id" = DaemonId, Path)), request_body = MaintenanceUpdate, responses((status = 200, body = Daemon)))]
 async fn set_daemon_maintenance(
     State(app): State<App>,
@@ -121,7 +121,7 @@ async fn set_daemon_maintenance(
 }
 
 /// Remove images from a host that were pulled for its containers and that nobody has used for a while.
-#[utoipa::path(post, path = "/daemons/{id}/images/clean", operation_id = "clean_daemon_images", tag = "daemons",
+#[utoipa::path(post, path = "/api/v1/daemons/{id}/images/clean", operation_id = "clean_daemon_images", tag = "daemons",
     params(("id" = DaemonId, Path)), request_body = ImageCleaning, responses((status = 200, body = CleanedImages)))]
 async fn clean_daemon_images(
     State(app): State<App>,

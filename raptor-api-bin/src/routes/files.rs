@@ -61,7 +61,7 @@ struct ListQuery {
 }
 
 /// A part of a folder's content.
-#[utoipa::path(get, path = "/containers/{id}/files", operation_id = "list_files", tag = "files",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/files", operation_id = "list_files", tag = "files",
     params(("id" = ContainerId, Path), ListQuery), responses((status = 200, body = FilePage)))]
 async fn list_files(
     State(app): State<App>,
@@ -91,7 +91,7 @@ struct PathQuery {
 }
 
 /// What is at a path.
-#[utoipa::path(get, path = "/containers/{id}/files/info", operation_id = "get_file", tag = "files",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/files/info", operation_id = "get_file", tag = "files",
     params(("id" = ContainerId, Path), PathQuery), responses((status = 200, body = FileInfo)))]
 async fn get_file(
     State(app): State<App>,
@@ -104,7 +104,7 @@ async fn get_file(
 }
 
 /// Make a folder.
-#[utoipa::path(post, path = "/containers/{id}/files/folders", operation_id = "create_folder", tag = "files",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/files/folders", operation_id = "create_folder", tag = "files",
     params(("id" = ContainerId, Path)), request_body = NewFolder, responses((status = 201, body = FileInfo)))]
 async fn create_folder(
     State(app): State<App>,
@@ -117,7 +117,7 @@ async fn create_folder(
 }
 
 /// Rename and move files and folders.
-#[utoipa::path(post, path = "/containers/{id}/files/moves", operation_id = "move_files", tag = "files",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/files/moves", operation_id = "move_files", tag = "files",
     params(("id" = ContainerId, Path)), request_body = FileMoves, responses((status = 204)))]
 async fn move_files(
     State(app): State<App>,
@@ -131,7 +131,7 @@ async fn move_files(
 }
 
 /// Change permission bits.
-#[utoipa::path(put, path = "/containers/{id}/files/mode", operation_id = "set_files_mode", tag = "files",
+#[utoipa::path(put, path = "/api/v1/containers/{id}/files/mode", operation_id = "set_files_mode", tag = "files",
     params(("id" = ContainerId, Path)), request_body = FilesMode, responses((status = 204)))]
 async fn set_files_mode(
     State(app): State<App>,
@@ -145,7 +145,7 @@ async fn set_files_mode(
 }
 
 /// What is in the trash, the newest first.
-#[utoipa::path(get, path = "/containers/{id}/files/trash", operation_id = "list_trash", tag = "files",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/files/trash", operation_id = "list_trash", tag = "files",
     params(("id" = ContainerId, Path)), responses((status = 200, body = TrashList)))]
 async fn list_trash(
     State(app): State<App>,
@@ -157,7 +157,7 @@ async fn list_trash(
 }
 
 /// Put files and folders into the trash. They count against the disk limit until it is emptied.
-#[utoipa::path(post, path = "/containers/{id}/files/trash", operation_id = "discard_files", tag = "files",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/files/trash", operation_id = "discard_files", tag = "files",
     params(("id" = ContainerId, Path)), request_body = PathList, responses((status = 200, body = TrashList)))]
 async fn discard_files(
     State(app): State<App>,
@@ -170,7 +170,7 @@ async fn discard_files(
 }
 
 /// Put back from the trash, each to where it was.
-#[utoipa::path(post, path = "/containers/{id}/files/trash/restore", operation_id = "restore_files", tag = "files",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/files/trash/restore", operation_id = "restore_files", tag = "files",
     params(("id" = ContainerId, Path)), request_body = RestoreFiles, responses((status = 204)))]
 async fn restore_files(
     State(app): State<App>,
@@ -184,7 +184,7 @@ async fn restore_files(
 }
 
 /// Remove from the trash for good: what is named, or everything.
-#[utoipa::path(post, path = "/containers/{id}/files/trash/empty", operation_id = "empty_trash", tag = "files",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/files/trash/empty", operation_id = "empty_trash", tag = "files",
     params(("id" = ContainerId, Path)), request_body = EmptyTrash, responses((status = 204)))]
 async fn empty_trash(
     State(app): State<App>,
@@ -211,7 +211,7 @@ struct SearchQuery {
 }
 
 /// Look for files by their names and by what is in them. It stops after 10 seconds or 500 hits and says so.
-#[utoipa::path(get, path = "/containers/{id}/files/search", operation_id = "search_files", tag = "files",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/files/search", operation_id = "search_files", tag = "files",
     params(("id" = ContainerId, Path), SearchQuery), responses((status = 200, body = FileHits)))]
 async fn search_files(
     State(app): State<App>,
@@ -233,7 +233,7 @@ async fn search_files(
 }
 
 /// What a folder's content takes on disk, the largest first.
-#[utoipa::path(get, path = "/containers/{id}/files/sizes", operation_id = "measure_folder", tag = "files",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/files/sizes", operation_id = "measure_folder", tag = "files",
     params(("id" = ContainerId, Path), PathQuery), responses((status = 200, body = FolderSizes)))]
 async fn measure_folder(
     State(app): State<App>,
@@ -257,7 +257,7 @@ struct ChecksumQuery {
 }
 
 /// A file's checksum.
-#[utoipa::path(get, path = "/containers/{id}/files/checksum", operation_id = "get_file_checksum", tag = "files",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/files/checksum", operation_id = "get_file_checksum", tag = "files",
     params(("id" = ContainerId, Path), ChecksumQuery), responses((status = 200, body = Checksum)))]
 async fn get_file_checksum(
     State(app): State<App>,
@@ -271,7 +271,7 @@ async fn get_file_checksum(
 }
 
 /// Earlier versions of a text file that was edited, the newest first.
-#[utoipa::path(get, path = "/containers/{id}/files/versions", operation_id = "list_file_versions", tag = "files",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/files/versions", operation_id = "list_file_versions", tag = "files",
     params(("id" = ContainerId, Path), PathQuery), responses((status = 200, body = VersionList)))]
 async fn list_file_versions(
     State(app): State<App>,
@@ -284,7 +284,7 @@ async fn list_file_versions(
 }
 
 /// What goes on by itself, the newest first; what has ended is listed for an hour.
-#[utoipa::path(get, path = "/containers/{id}/files/operations", operation_id = "list_file_operations", tag = "files",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/files/operations", operation_id = "list_file_operations", tag = "files",
     params(("id" = ContainerId, Path)), responses((status = 200, body = OperationList)))]
 async fn list_file_operations(
     State(app): State<App>,
@@ -296,7 +296,7 @@ async fn list_file_operations(
 }
 
 /// Copy, delete for good, make or unpack an archive, or fetch a file from a web address. Answered when it has begun.
-#[utoipa::path(post, path = "/containers/{id}/files/operations", operation_id = "start_file_operation", tag = "files",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/files/operations", operation_id = "start_file_operation", tag = "files",
     params(("id" = ContainerId, Path)), request_body = FileTaskRequest, responses((status = 202, body = Operation)))]
 async fn start_file_operation(
     State(app): State<App>,
@@ -324,7 +324,7 @@ async fn start_file_operation(
 }
 
 /// Stop what goes on by itself, or forget what has ended.
-#[utoipa::path(delete, path = "/containers/{id}/files/operations/{operation_id}", operation_id = "cancel_file_operation",
+#[utoipa::path(delete, path = "/api/v1/containers/{id}/files/operations/{operation_id}", operation_id = "cancel_file_operation",
     tag = "files", params(("id" = ContainerId, Path), ("operation_id" = Uuid, Path)), responses((status = 204)))]
 async fn cancel_file_operation(
     State(app): State<App>,

@@ -62,7 +62,7 @@ struct SearchQuery {
 }
 
 /// Look for lines of a container's console, also of one that is offline.
-#[utoipa::path(get, path = "/containers/{id}/console/search", operation_id = "search_console", tag = "containers",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/console/search", operation_id = "search_console", tag = "containers",
     params(("id" = ContainerId, Path), SearchQuery), responses((status = 200, body = ConsoleFound)))]
 async fn search_console(
     State(app): State<App>,
@@ -101,7 +101,7 @@ struct DownloadQuery {
 }
 
 /// The console as a text file: all that is kept when it is asked for.
-#[utoipa::path(get, path = "/containers/{id}/console/download", operation_id = "download_console", tag = "containers",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/console/download", operation_id = "download_console", tag = "containers",
     params(("id" = ContainerId, Path), DownloadQuery),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")))]
 async fn download_console(
@@ -139,7 +139,7 @@ struct CommandsQuery {
 }
 
 /// The commands that were sent to a container, the newest first. The newest 1,000 are kept.
-#[utoipa::path(get, path = "/containers/{id}/commands", operation_id = "list_commands", tag = "containers",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/commands", operation_id = "list_commands", tag = "containers",
     params(("id" = ContainerId, Path), CommandsQuery, Paging), responses((status = 200, body = SentCommandPage)))]
 async fn list_commands(
     State(app): State<App>,
@@ -167,7 +167,7 @@ struct HistoryQuery {
 }
 
 /// What a container used over the last hour, day or week.
-#[utoipa::path(get, path = "/containers/{id}/stats/history", operation_id = "get_container_stats_history", tag = "containers",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/stats/history", operation_id = "get_container_stats_history", tag = "containers",
     params(("id" = ContainerId, Path), HistoryQuery), responses((status = 200, body = StatsHistory)))]
 async fn get_container_stats_history(
     State(app): State<App>,
@@ -180,7 +180,7 @@ async fn get_container_stats_history(
 }
 
 /// What a host used over the last hour, day or week. CPU is in percent of one CPU.
-#[utoipa::path(get, path = "/daemons/{id}/stats/history", operation_id = "get_daemon_stats_history", tag = "daemons",
+#[utoipa::path(get, path = "/api/v1/daemons/{id}/stats/history", operation_id = "get_daemon_stats_history", tag = "daemons",
     params(("id" = DaemonId, Path), HistoryQuery), responses((status = 200, body = StatsHistory)))]
 async fn get_daemon_stats_history(
     State(app): State<App>,

@@ -72,7 +72,7 @@ enum Request {
 
 /// A container's console, state and measurements over WebSocket. Text frames are JSON of `LiveFrame`; the client may send
 /// `{"type":"command","command":"…"}`.
-#[utoipa::path(get, path = "/containers/{id}/live", operation_id = "live_container", tag = "containers",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/live", operation_id = "live_container", tag = "containers",
     params(("id" = ContainerId, Path), LiveQuery), responses((status = 101, description = "WebSocket of LiveFrame")),
     extensions(("x-websocket-frame" = json!("LiveFrame"))))]
 async fn live_container(
@@ -193,7 +193,7 @@ fn problem(code: &str, message: &str) -> LiveFrame {
 /// Everything that changes, as server-sent events: `change` when something in the store changed, `live` with the ids of
 /// containers whose state or measurements are new, `daemon` with the id of a daemon whose link or load is. Each only about what
 /// the caller may see.
-#[utoipa::path(get, path = "/events", operation_id = "stream_events", tag = "events",
+#[utoipa::path(get, path = "/api/v1/events", operation_id = "stream_events", tag = "events",
     responses((status = 200, body = String, content_type = "text/event-stream")))]
 async fn stream_events(State(app): State<App>, Caller(actor): Caller) -> Answer<impl IntoResponse> {
     let ending = app.ending.clone();

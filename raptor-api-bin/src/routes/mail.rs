@@ -30,7 +30,7 @@ struct MailQuery {
 }
 
 /// Whether mail is set up, and what became of it.
-#[utoipa::path(get, path = "/settings/mail", operation_id = "get_mail_state", tag = "settings",
+#[utoipa::path(get, path = "/api/v1/settings/mail", operation_id = "get_mail_state", tag = "settings",
     responses((status = 200, body = MailState)))]
 async fn get_mail_state(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<MailState>> {
     let permit = app.raptor.authz().allow::<ReadMail>(&actor)?;
@@ -39,7 +39,7 @@ async fn get_mail_state(State(app): State<App>, Caller(actor): Caller) -> Answer
 }
 
 /// The mails of the last 30 days, the newest first, without what they said.
-#[utoipa::path(get, path = "/settings/mail/mails", operation_id = "list_mails", tag = "settings",
+#[utoipa::path(get, path = "/api/v1/settings/mail/mails", operation_id = "list_mails", tag = "settings",
     params(MailQuery, Paging), responses((status = 200, body = MailPage)))]
 async fn list_mails(
     State(app): State<App>,
@@ -52,7 +52,7 @@ async fn list_mails(
 }
 
 /// Send a message to the caller's own address, and wait for what the mail server says.
-#[utoipa::path(post, path = "/settings/mail/test", operation_id = "test_mail", tag = "settings",
+#[utoipa::path(post, path = "/api/v1/settings/mail/test", operation_id = "test_mail", tag = "settings",
     responses((status = 200, body = MailTest)))]
 async fn test_mail(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<MailTest>> {
     let permit = app.raptor.authz().allow::<TestMail>(&actor)?;
@@ -60,14 +60,14 @@ async fn test_mail(State(app): State<App>, Caller(actor): Caller) -> Answer<Json
 }
 
 /// Which mails the caller wants.
-#[utoipa::path(get, path = "/account/notices", operation_id = "get_notices", tag = "account",
+#[utoipa::path(get, path = "/api/v1/account/notices", operation_id = "get_notices", tag = "account",
     responses((status = 200, body = Notices)))]
 async fn get_notices(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<Notices>> {
     Ok(Json(Notices { access: app.raptor.mail().access_notices(&actor).await? }))
 }
 
 /// Decide which mails the caller wants.
-#[utoipa::path(put, path = "/account/notices", operation_id = "update_notices", tag = "account",
+#[utoipa::path(put, path = "/api/v1/account/notices", operation_id = "update_notices", tag = "account",
     request_body = Notices, responses((status = 204)))]
 async fn update_notices(
     State(app): State<App>,

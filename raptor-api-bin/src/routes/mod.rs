@@ -32,7 +32,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Every route that the OpenAPI document names.
 pub(crate) fn api() -> OpenApiRouter<App> {
-    let v1 = OpenApiRouter::new()
+    // Each route says its whole address: nesting would take the address apart anew for each request.
+    OpenApiRouter::with_openapi(Base::openapi())
         .merge(settings::routes())
         .merge(mail::routes())
         .merge(auth::routes())
@@ -53,6 +54,5 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(history::routes())
         .merge(files::routes())
         .merge(content::routes())
-        .merge(activity::routes());
-    OpenApiRouter::with_openapi(Base::openapi()).nest("/api/v1", v1)
+        .merge(activity::routes())
 }

@@ -21,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Give the container another allocation. It holds from the next start on.
-#[utoipa::path(post, path = "/containers/{id}/allocations", operation_id = "add_container_allocation", tag = "containers",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/allocations", operation_id = "add_container_allocation", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = AllocationChoice, responses((status = 204)))]
 async fn add_container_allocation(
     State(app): State<App>,
@@ -35,7 +35,7 @@ async fn add_container_allocation(
 }
 
 /// Take an allocation from the container. It holds from the next start on.
-#[utoipa::path(delete, path = "/containers/{id}/allocations/{allocation_id}", operation_id = "remove_container_allocation",
+#[utoipa::path(delete, path = "/api/v1/containers/{id}/allocations/{allocation_id}", operation_id = "remove_container_allocation",
     tag = "containers", params(("id" = ContainerId, Path), ("allocation_id" = AllocationId, Path)),
     responses((status = 204)))]
 async fn remove_container_allocation(
@@ -49,7 +49,7 @@ async fn remove_container_allocation(
 }
 
 /// Make one of the container's allocations its primary one. It holds from the next start on.
-#[utoipa::path(put, path = "/containers/{id}/allocations/{allocation_id}/primary", operation_id = "set_primary_allocation",
+#[utoipa::path(put, path = "/api/v1/containers/{id}/allocations/{allocation_id}/primary", operation_id = "set_primary_allocation",
     tag = "containers", params(("id" = ContainerId, Path), ("allocation_id" = AllocationId, Path)),
     responses((status = 204)))]
 async fn set_primary_allocation(

@@ -18,7 +18,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// All logins for registries, without their passwords.
-#[utoipa::path(get, path = "/registries", operation_id = "list_registries", tag = "registries",
+#[utoipa::path(get, path = "/api/v1/registries", operation_id = "list_registries", tag = "registries",
     responses((status = 200, body = RegistryList)))]
 async fn list_registries(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<RegistryList>> {
     let permit = app.raptor.authz().allow::<ListRegistries>(&actor)?;
@@ -27,7 +27,7 @@ async fn list_registries(State(app): State<App>, Caller(actor): Caller) -> Answe
 }
 
 /// Add the login for a registry, or replace the one that is there. It is used for images of exactly this host.
-#[utoipa::path(put, path = "/registries", operation_id = "save_registry", tag = "registries",
+#[utoipa::path(put, path = "/api/v1/registries", operation_id = "save_registry", tag = "registries",
     request_body = RegistryDraft, responses((status = 200, body = Registry)))]
 async fn save_registry(
     State(app): State<App>,
@@ -40,7 +40,7 @@ async fn save_registry(
 }
 
 /// Remove a login for a registry.
-#[utoipa::path(delete, path = "/registries/{id}", operation_id = "delete_registry", tag = "registries",
+#[utoipa::path(delete, path = "/api/v1/registries/{id}", operation_id = "delete_registry", tag = "registries",
     params(("id" = RegistryId, Path)), responses((status = 204)))]
 async fn delete_registry(
     State(app): State<App>,

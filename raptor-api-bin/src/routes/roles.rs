@@ -22,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// All roles.
-#[utoipa::path(get, path = "/roles", operation_id = "list_roles", tag = "roles",
+#[utoipa::path(get, path = "/api/v1/roles", operation_id = "list_roles", tag = "roles",
     responses((status = 200, body = RoleList)))]
 async fn list_roles(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<RoleList>> {
     let permit = app.raptor.authz().allow::<ListRoles>(&actor)?;
@@ -31,7 +31,7 @@ async fn list_roles(State(app): State<App>, Caller(actor): Caller) -> Answer<Jso
 }
 
 /// Create a role.
-#[utoipa::path(post, path = "/roles", operation_id = "create_role", tag = "roles",
+#[utoipa::path(post, path = "/api/v1/roles", operation_id = "create_role", tag = "roles",
     request_body = RoleDraft, responses((status = 201, body = Role)))]
 async fn create_role(
     State(app): State<App>,
@@ -44,7 +44,7 @@ async fn create_role(
 }
 
 /// One role.
-#[utoipa::path(get, path = "/roles/{id}", operation_id = "get_role", tag = "roles",
+#[utoipa::path(get, path = "/api/v1/roles/{id}", operation_id = "get_role", tag = "roles",
     params(("id" = RoleId, Path)), responses((status = 200, body = Role)))]
 async fn get_role(
     State(app): State<App>,
@@ -56,7 +56,7 @@ async fn get_role(
 }
 
 /// Change a role. Whoever has it is affected at once.
-#[utoipa::path(put, path = "/roles/{id}", operation_id = "update_role", tag = "roles",
+#[utoipa::path(put, path = "/api/v1/roles/{id}", operation_id = "update_role", tag = "roles",
     params(("id" = RoleId, Path)), request_body = RoleDraft, responses((status = 200, body = Role)))]
 async fn update_role(
     State(app): State<App>,
@@ -69,7 +69,7 @@ async fn update_role(
 }
 
 /// Delete a role that nobody has.
-#[utoipa::path(delete, path = "/roles/{id}", operation_id = "delete_role", tag = "roles",
+#[utoipa::path(delete, path = "/api/v1/roles/{id}", operation_id = "delete_role", tag = "roles",
     params(("id" = RoleId, Path)), responses((status = 204)))]
 async fn delete_role(
     State(app): State<App>,

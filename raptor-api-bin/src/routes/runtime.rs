@@ -24,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Change when the container is started again, its time zone, network, mounts and labels. What concerns Docker holds from the
 /// next start on. Mounts and labels are for those who manage all containers.
-#[utoipa::path(put, path = "/containers/{id}/behaviour", operation_id = "update_container_behaviour", tag = "containers",
+#[utoipa::path(put, path = "/api/v1/containers/{id}/behaviour", operation_id = "update_container_behaviour", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = Behaviour, responses((status = 200, body = Container)))]
 async fn update_container_behaviour(
     State(app): State<App>,
@@ -38,7 +38,7 @@ async fn update_container_behaviour(
 }
 
 /// Run the template's installation. What runs is stopped first; the container's state and console tell how it goes.
-#[utoipa::path(post, path = "/containers/{id}/installation", operation_id = "install_container", tag = "containers",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/installation", operation_id = "install_container", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = InstallRequest, responses((status = 202)))]
 async fn install_container(
     State(app): State<App>,
@@ -52,7 +52,7 @@ async fn install_container(
 }
 
 /// End the installation that runs.
-#[utoipa::path(delete, path = "/containers/{id}/installation", operation_id = "cancel_container_install", tag = "containers",
+#[utoipa::path(delete, path = "/api/v1/containers/{id}/installation", operation_id = "cancel_container_install", tag = "containers",
     params(("id" = ContainerId, Path)), responses((status = 202)))]
 async fn cancel_container_install(
     State(app): State<App>,
@@ -65,7 +65,7 @@ async fn cancel_container_install(
 }
 
 /// Say that the container is installed though its installation failed or never ran.
-#[utoipa::path(post, path = "/containers/{id}/installation/skip", operation_id = "skip_container_install", tag = "containers",
+#[utoipa::path(post, path = "/api/v1/containers/{id}/installation/skip", operation_id = "skip_container_install", tag = "containers",
     params(("id" = ContainerId, Path)), responses((status = 204)))]
 async fn skip_container_install(
     State(app): State<App>,

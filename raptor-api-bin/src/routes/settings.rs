@@ -13,14 +13,14 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// What anybody may know of this Raptor.
-#[utoipa::path(get, path = "/settings", operation_id = "get_settings", tag = "settings", security(()),
+#[utoipa::path(get, path = "/api/v1/settings", operation_id = "get_settings", tag = "settings", security(()),
     responses((status = 200, body = PublicSettings)))]
 async fn get_settings(State(app): State<App>) -> Json<PublicSettings> {
     Json(PublicSettings::new(app.raptor.mail().is_set_up()))
 }
 
 /// All permissions that there are, with what they let somebody do.
-#[utoipa::path(get, path = "/permissions", operation_id = "list_permissions", tag = "roles", security(()),
+#[utoipa::path(get, path = "/api/v1/permissions", operation_id = "list_permissions", tag = "roles", security(()),
     responses((status = 200, body = PermissionList)))]
 async fn list_permissions() -> Json<PermissionList> {
     Json(PermissionList::new())

@@ -15,7 +15,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// How the caller reaches the container's files by SFTP.
-#[utoipa::path(get, path = "/containers/{id}/sftp", operation_id = "get_container_sftp", tag = "containers",
+#[utoipa::path(get, path = "/api/v1/containers/{id}/sftp", operation_id = "get_container_sftp", tag = "containers",
     params(("id" = ContainerId, Path)), responses((status = 200, body = ContainerSftp)))]
 async fn get_container_sftp(
     State(app): State<App>,

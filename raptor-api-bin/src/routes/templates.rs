@@ -44,7 +44,7 @@ struct TemplateQuery {
 }
 
 /// Templates by name.
-#[utoipa::path(get, path = "/templates", operation_id = "list_templates", tag = "templates",
+#[utoipa::path(get, path = "/api/v1/templates", operation_id = "list_templates", tag = "templates",
     params(TemplateQuery, Paging), responses((status = 200, body = TemplatePage)))]
 async fn list_templates(
     State(app): State<App>,
@@ -57,7 +57,7 @@ async fn list_templates(
 }
 
 /// Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML.
-#[utoipa::path(post, path = "/templates/import", operation_id = "import_template", tag = "templates",
+#[utoipa::path(post, path = "/api/v1/templates/import", operation_id = "import_template", tag = "templates",
     request_body(content = String, content_type = "application/octet-stream"),
     responses((status = 201, body = ImportedTemplate)))]
 async fn import_template(
@@ -70,7 +70,7 @@ async fn import_template(
 }
 
 /// Import the template at a web address. Addresses that only this machine or its network can reach are refused.
-#[utoipa::path(post, path = "/templates/import-url", operation_id = "import_template_from_url", tag = "templates",
+#[utoipa::path(post, path = "/api/v1/templates/import-url", operation_id = "import_template_from_url", tag = "templates",
     request_body = TemplateAddress, responses((status = 201, body = ImportedTemplate)))]
 async fn import_template_from_url(
     State(app): State<App>,
@@ -83,7 +83,7 @@ async fn import_template_from_url(
 }
 
 /// What a template would be and what a container would get from it, without keeping it.
-#[utoipa::path(post, path = "/templates/preview", operation_id = "preview_template", tag = "templates",
+#[utoipa::path(post, path = "/api/v1/templates/preview", operation_id = "preview_template", tag = "templates",
     request_body(content = String, content_type = "application/octet-stream"),
     responses((status = 200, body = TemplatePreview)))]
 async fn preview_template(
@@ -96,7 +96,7 @@ async fn preview_template(
 }
 
 /// A template's revisions, the newest first.
-#[utoipa::path(get, path = "/templates/{id}/revisions", operation_id = "list_template_revisions", tag = "templates",
+#[utoipa::path(get, path = "/api/v1/templates/{id}/revisions", operation_id = "list_template_revisions", tag = "templates",
     params(("id" = TemplateId, Path)), responses((status = 200, body = RevisionList)))]
 async fn list_template_revisions(
     State(app): State<App>,
@@ -116,7 +116,7 @@ struct RevisionQuery {
 }
 
 /// Give a template a new revision, in any format that can be imported. Containers stay at theirs until they are moved.
-#[utoipa::path(post, path = "/templates/{id}/revisions", operation_id = "revise_template", tag = "templates",
+#[utoipa::path(post, path = "/api/v1/templates/{id}/revisions", operation_id = "revise_template", tag = "templates",
     params(("id" = TemplateId, Path), RevisionQuery),
     request_body(content = String, content_type = "application/octet-stream"),
     responses((status = 201, body = ImportedTemplate)))]
@@ -133,7 +133,7 @@ async fn revise_template(
 }
 
 /// A template as one of its revisions had it.
-#[utoipa::path(get, path = "/templates/{id}/revisions/{revision}", operation_id = "get_template_revision", tag = "templates",
+#[utoipa::path(get, path = "/api/v1/templates/{id}/revisions/{revision}", operation_id = "get_template_revision", tag = "templates",
     params(("id" = TemplateId, Path), ("revision" = i64, Path)), responses((status = 200, body = Template)))]
 async fn get_template_revision(
     State(app): State<App>,
@@ -145,7 +145,7 @@ async fn get_template_revision(
 }
 
 /// One template.
-#[utoipa::path(get, path = "/templates/{id}", operation_id = "get_template", tag = "templates",
+#[utoipa::path(get, path = "/api/v1/templates/{id}", operation_id = "get_template", tag = "templates",
     params(("id" = TemplateId, Path)), responses((status = 200, body = Template)))]
 async fn get_template(
     State(app): State<App>,
@@ -157,7 +157,7 @@ async fn get_template(
 }
 
 /// Delete a template that no container is made from.
-#[utoipa::path(delete, path = "/templates/{id}", operation_id = "delete_template", tag = "templates",
+#[utoipa::path(delete, path = "/api/v1/templates/{id}", operation_id = "delete_template", tag = "templates",
     params(("id" = TemplateId, Path)), responses((status = 204)))]
 async fn delete_template(
     State(app): State<App>,
@@ -189,7 +189,7 @@ struct ExportQuery {
 }
 
 /// The template as a file to keep.
-#[utoipa::path(get, path = "/templates/{id}/export", operation_id = "export_template", tag = "templates",
+#[utoipa::path(get, path = "/api/v1/templates/{id}/export", operation_id = "export_template", tag = "templates",
     params(("id" = TemplateId, Path), ExportQuery),
     responses((status = 200, body = String, content_type = "application/octet-stream")))]
 async fn export_template(

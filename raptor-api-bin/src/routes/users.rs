@@ -35,7 +35,7 @@ struct UserQuery {
 }
 
 /// Users by user name.
-#[utoipa::path(get, path = "/users", operation_id = "list_users", tag = "users",
+#[utoipa::path(get, path = "/api/v1/users", operation_id = "list_users", tag = "users",
     params(UserQuery, Paging), responses((status = 200, body = UserPage)))]
 async fn list_users(
     State(app): State<App>,
@@ -49,7 +49,7 @@ async fn list_users(
 }
 
 /// Create a user.
-#[utoipa::path(post, path = "/users", operation_id = "create_user", tag = "users",
+#[utoipa::path(post, path = "/api/v1/users", operation_id = "create_user", tag = "users",
     request_body = NewUser, responses((status = 201, body = User)))]
 async fn create_user(
     State(app): State<App>,
@@ -61,7 +61,7 @@ async fn create_user(
 }
 
 /// One user.
-#[utoipa::path(get, path = "/users/{id}", operation_id = "get_user", tag = "users",
+#[utoipa::path(get, path = "/api/v1/users/{id}", operation_id = "get_user", tag = "users",
     params(("id" = UserId, Path)), responses((status = 200, body = User)))]
 async fn get_user(
     State(app): State<App>,
@@ -73,7 +73,7 @@ async fn get_user(
 }
 
 /// Change a user. Suspending one ends their sessions.
-#[utoipa::path(put, path = "/users/{id}", operation_id = "update_user", tag = "users",
+#[utoipa::path(put, path = "/api/v1/users/{id}", operation_id = "update_user", tag = "users",
     params(("id" = UserId, Path)), request_body = UserUpdate, responses((status = 200, body = User)))]
 async fn update_user(
     State(app): State<App>,
@@ -86,7 +86,7 @@ async fn update_user(
 }
 
 /// Delete a user who owns no containers.
-#[utoipa::path(delete, path = "/users/{id}", operation_id = "delete_user", tag = "users",
+#[utoipa::path(delete, path = "/api/v1/users/{id}", operation_id = "delete_user", tag = "users",
     params(("id" = UserId, Path)), responses((status = 204)))]
 async fn delete_user(
     State(app): State<App>,
@@ -99,7 +99,7 @@ async fn delete_user(
 }
 
 /// Set a user's password and end their sessions.
-#[utoipa::path(put, path = "/users/{id}/password", operation_id = "set_user_password", tag = "users",
+#[utoipa::path(put, path = "/api/v1/users/{id}/password", operation_id = "set_user_password", tag = "users",
     params(("id" = UserId, Path)), request_body = NewPassword, responses((status = 204)))]
 async fn set_user_password(
     State(app): State<App>,
@@ -113,7 +113,7 @@ async fn set_user_password(
 }
 
 /// End all of a user's sessions.
-#[utoipa::path(delete, path = "/users/{id}/sessions", operation_id = "end_user_sessions", tag = "users",
+#[utoipa::path(delete, path = "/api/v1/users/{id}/sessions", operation_id = "end_user_sessions", tag = "users",
     params(("id" = UserId, Path)), responses((status = 204)))]
 async fn end_user_sessions(
     State(app): State<App>,

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AbortUploadData, AbortUploadErrors, AbortUploadResponses, AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, AddSshKeyData, AddSshKeyErrors, AddSshKeyResponses, BeginUploadData, BeginUploadErrors, BeginUploadResponses, CancelContainerInstallData, CancelContainerInstallErrors, CancelContainerInstallResponses, CancelFileOperationData, CancelFileOperationErrors, CancelFileOperationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CleanDaemonImagesData, CleanDaemonImagesErrors, CleanDaemonImagesResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateFolderData, CreateFolderErrors, CreateFolderResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRegistryData, DeleteRegistryErrors, DeleteRegistryResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteSshKeyData, DeleteSshKeyErrors, DeleteSshKeyResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DiscardFilesData, DiscardFilesErrors, DiscardFilesResponses, DownloadData, DownloadErrors, DownloadResponses, EmptyTrashData, EmptyTrashErrors, EmptyTrashResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, FinishUploadData, FinishUploadErrors, FinishUploadResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetContainerSftpData, GetContainerSftpErrors, GetContainerSftpResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetFileChecksumData, GetFileChecksumErrors, GetFileChecksumResponses, GetFileData, GetFileErrors, GetFileResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateChangeData, GetTemplateChangeErrors, GetTemplateChangeResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetTemplateRevisionData, GetTemplateRevisionErrors, GetTemplateRevisionResponses, GetUploadData, GetUploadErrors, GetUploadResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateFromUrlData, ImportTemplateFromUrlErrors, ImportTemplateFromUrlResponses, ImportTemplateResponses, InstallContainerData, InstallContainerErrors, InstallContainerResponses, LinkFilesData, LinkFilesErrors, LinkFilesResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListFileOperationsData, ListFileOperationsErrors, ListFileOperationsResponses, ListFilesData, ListFilesErrors, ListFilesResponses, ListFileVersionsData, ListFileVersionsErrors, ListFileVersionsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRegistriesData, ListRegistriesErrors, ListRegistriesResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSshKeysData, ListSshKeysErrors, ListSshKeysResponses, ListTemplateRevisionsData, ListTemplateRevisionsErrors, ListTemplateRevisionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListTrashData, ListTrashErrors, ListTrashResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, MeasureFolderData, MeasureFolderErrors, MeasureFolderResponses, MoveContainerTemplateData, MoveContainerTemplateErrors, MoveContainerTemplateResponses, MoveFilesData, MoveFilesErrors, MoveFilesResponses, PowerContainerData, PowerContainerErrors, PowerContainerResponses, PreviewContainerData, PreviewContainerErrors, PreviewContainerResponses, PreviewTemplateData, PreviewTemplateErrors, PreviewTemplateResponses, ReadFileData, ReadFileErrors, ReadFileResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RestoreFilesData, RestoreFilesErrors, RestoreFilesResponses, RevealContainerSecretData, RevealContainerSecretErrors, RevealContainerSecretResponses, ReviseTemplateData, ReviseTemplateErrors, ReviseTemplateResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SaveRegistryData, SaveRegistryErrors, SaveRegistryResponses, SearchFilesData, SearchFilesErrors, SearchFilesResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SendPieceData, SendPieceErrors, SendPieceResponses, SetDaemonMaintenanceData, SetDaemonMaintenanceErrors, SetDaemonMaintenanceResponses, SetFilesModeData, SetFilesModeErrors, SetFilesModeResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SkipContainerInstallData, SkipContainerInstallErrors, SkipContainerInstallResponses, StartFileOperationData, StartFileOperationErrors, StartFileOperationResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerBehaviourData, UpdateContainerBehaviourErrors, UpdateContainerBehaviourResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, WriteFileData, WriteFileErrors, WriteFileResponses } from './types.gen';
+import type { AbortUploadData, AbortUploadErrors, AbortUploadResponses, AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, AddSshKeyData, AddSshKeyErrors, AddSshKeyResponses, BeginUploadData, BeginUploadErrors, BeginUploadResponses, CancelContainerInstallData, CancelContainerInstallErrors, CancelContainerInstallResponses, CancelFileOperationData, CancelFileOperationErrors, CancelFileOperationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CleanDaemonImagesData, CleanDaemonImagesErrors, CleanDaemonImagesResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateFolderData, CreateFolderErrors, CreateFolderResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRegistryData, DeleteRegistryErrors, DeleteRegistryResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteSshKeyData, DeleteSshKeyErrors, DeleteSshKeyResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DiscardFilesData, DiscardFilesErrors, DiscardFilesResponses, DownloadConsoleData, DownloadConsoleErrors, DownloadConsoleResponses, DownloadData, DownloadErrors, DownloadResponses, EmptyTrashData, EmptyTrashErrors, EmptyTrashResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, FinishUploadData, FinishUploadErrors, FinishUploadResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetContainerSftpData, GetContainerSftpErrors, GetContainerSftpResponses, GetContainerStatsHistoryData, GetContainerStatsHistoryErrors, GetContainerStatsHistoryResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetDaemonStatsHistoryData, GetDaemonStatsHistoryErrors, GetDaemonStatsHistoryResponses, GetFileChecksumData, GetFileChecksumErrors, GetFileChecksumResponses, GetFileData, GetFileErrors, GetFileResponses, GetMailStateData, GetMailStateErrors, GetMailStateResponses, GetNoticesData, GetNoticesErrors, GetNoticesResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateChangeData, GetTemplateChangeErrors, GetTemplateChangeResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetTemplateRevisionData, GetTemplateRevisionErrors, GetTemplateRevisionResponses, GetUploadData, GetUploadErrors, GetUploadResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateFromUrlData, ImportTemplateFromUrlErrors, ImportTemplateFromUrlResponses, ImportTemplateResponses, InstallContainerData, InstallContainerErrors, InstallContainerResponses, LinkFilesData, LinkFilesErrors, LinkFilesResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListCommandsData, ListCommandsErrors, ListCommandsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListFileOperationsData, ListFileOperationsErrors, ListFileOperationsResponses, ListFilesData, ListFilesErrors, ListFilesResponses, ListFileVersionsData, ListFileVersionsErrors, ListFileVersionsResponses, ListMailsData, ListMailsErrors, ListMailsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRegistriesData, ListRegistriesErrors, ListRegistriesResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSshKeysData, ListSshKeysErrors, ListSshKeysResponses, ListTemplateRevisionsData, ListTemplateRevisionsErrors, ListTemplateRevisionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListTrashData, ListTrashErrors, ListTrashResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, MeasureFolderData, MeasureFolderErrors, MeasureFolderResponses, MoveContainerTemplateData, MoveContainerTemplateErrors, MoveContainerTemplateResponses, MoveFilesData, MoveFilesErrors, MoveFilesResponses, PowerContainerData, PowerContainerErrors, PowerContainerResponses, PreviewContainerData, PreviewContainerErrors, PreviewContainerResponses, PreviewTemplateData, PreviewTemplateErrors, PreviewTemplateResponses, ReadFileData, ReadFileErrors, ReadFileResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RestoreFilesData, RestoreFilesErrors, RestoreFilesResponses, RevealContainerSecretData, RevealContainerSecretErrors, RevealContainerSecretResponses, ReviseTemplateData, ReviseTemplateErrors, ReviseTemplateResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SaveRegistryData, SaveRegistryErrors, SaveRegistryResponses, SearchConsoleData, SearchConsoleErrors, SearchConsoleResponses, SearchFilesData, SearchFilesErrors, SearchFilesResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SendPieceData, SendPieceErrors, SendPieceResponses, SetDaemonMaintenanceData, SetDaemonMaintenanceErrors, SetDaemonMaintenanceResponses, SetFilesModeData, SetFilesModeErrors, SetFilesModeResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SkipContainerInstallData, SkipContainerInstallErrors, SkipContainerInstallResponses, StartFileOperationData, StartFileOperationErrors, StartFileOperationResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, TestMailData, TestMailErrors, TestMailResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerBehaviourData, UpdateContainerBehaviourErrors, UpdateContainerBehaviourResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateNoticesData, UpdateNoticesErrors, UpdateNoticesResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, WriteFileData, WriteFileErrors, WriteFileResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -27,6 +27,55 @@ export const getSettings = <ThrowOnError extends boolean = false>(options?: Opti
  * All permissions that there are, with what they let somebody do.
  */
 export const listPermissions = <ThrowOnError extends boolean = false>(options?: Options<ListPermissionsData, ThrowOnError>) => (options?.client ?? client).get<ListPermissionsResponses, ListPermissionsErrors, ThrowOnError>({ url: '/api/v1/permissions', ...options });
+
+/**
+ * Whether mail is set up, and what became of it.
+ */
+export const getMailState = <ThrowOnError extends boolean = false>(options?: Options<GetMailStateData, ThrowOnError>) => (options?.client ?? client).get<GetMailStateResponses, GetMailStateErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/settings/mail',
+    ...options
+});
+
+/**
+ * The mails of the last 30 days, the newest first, without what they said.
+ */
+export const listMails = <ThrowOnError extends boolean = false>(options?: Options<ListMailsData, ThrowOnError>) => (options?.client ?? client).get<ListMailsResponses, ListMailsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/settings/mail/mails',
+    ...options
+});
+
+/**
+ * Send a message to the caller's own address, and wait for what the mail server says.
+ */
+export const testMail = <ThrowOnError extends boolean = false>(options?: Options<TestMailData, ThrowOnError>) => (options?.client ?? client).post<TestMailResponses, TestMailErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/settings/mail/test',
+    ...options
+});
+
+/**
+ * Which mails the caller wants.
+ */
+export const getNotices = <ThrowOnError extends boolean = false>(options?: Options<GetNoticesData, ThrowOnError>) => (options?.client ?? client).get<GetNoticesResponses, GetNoticesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/account/notices',
+    ...options
+});
+
+/**
+ * Decide which mails the caller wants.
+ */
+export const updateNotices = <ThrowOnError extends boolean = false>(options: Options<UpdateNoticesData, ThrowOnError>) => (options.client ?? client).put<UpdateNoticesResponses, UpdateNoticesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/account/notices',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
 
 /**
  * Begin a session. Sets the panel's cookie and answers with the same token for programs.
@@ -669,6 +718,15 @@ export const powerContainer = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
+ * The commands that were sent to a container, the newest first. The newest 1,000 are kept.
+ */
+export const listCommands = <ThrowOnError extends boolean = false>(options: Options<ListCommandsData, ThrowOnError>) => (options.client ?? client).get<ListCommandsResponses, ListCommandsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/commands',
+    ...options
+});
+
+/**
  * Write a line to the container's standard input.
  */
 export const sendCommand = <ThrowOnError extends boolean = false>(options: Options<SendCommandData, ThrowOnError>) => (options.client ?? client).post<SendCommandResponses, SendCommandErrors, ThrowOnError>({
@@ -918,6 +976,42 @@ export const liveContainer = <ThrowOnError extends boolean = false>(options: Opt
 export const streamEvents = <ThrowOnError extends boolean = false>(options?: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/events',
+    ...options
+});
+
+/**
+ * Look for lines of a container's console, also of one that is offline.
+ */
+export const searchConsole = <ThrowOnError extends boolean = false>(options: Options<SearchConsoleData, ThrowOnError>) => (options.client ?? client).get<SearchConsoleResponses, SearchConsoleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/console/search',
+    ...options
+});
+
+/**
+ * The console as a text file: all that is kept when it is asked for.
+ */
+export const downloadConsole = <ThrowOnError extends boolean = false>(options: Options<DownloadConsoleData, ThrowOnError>) => (options.client ?? client).get<DownloadConsoleResponses, DownloadConsoleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/console/download',
+    ...options
+});
+
+/**
+ * What a container used over the last hour, day or week.
+ */
+export const getContainerStatsHistory = <ThrowOnError extends boolean = false>(options: Options<GetContainerStatsHistoryData, ThrowOnError>) => (options.client ?? client).get<GetContainerStatsHistoryResponses, GetContainerStatsHistoryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/stats/history',
+    ...options
+});
+
+/**
+ * What a host used over the last hour, day or week. CPU is in percent of one CPU.
+ */
+export const getDaemonStatsHistory = <ThrowOnError extends boolean = false>(options: Options<GetDaemonStatsHistoryData, ThrowOnError>) => (options.client ?? client).get<GetDaemonStatsHistoryResponses, GetDaemonStatsHistoryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/daemons/{id}/stats/history',
     ...options
 });
 

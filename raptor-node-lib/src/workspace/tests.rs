@@ -352,7 +352,7 @@ async fn what_is_kept_from_somebody_is_kept_in_every_way() {
             "a mode",
             theirs.ask(FileRequest::SetMode { paths: vec![at.clone()], mode: 0o777 }).map(drop),
         );
-        refused("the trash", theirs.discard(&[at.clone()], "eve").map(drop));
+        refused("the trash", theirs.discard(std::slice::from_ref(&at), "eve").map(drop));
         refused("deleting", run(FileTask::Delete { paths: vec![at.clone()] }));
         refused("sending", theirs.begin_upload(at, 5, true).map(drop));
     }

@@ -211,7 +211,7 @@ async fn archive(setting: &Setting, stand: &Stand, report: &mut Report) -> anyho
         what: "archive of 1 GiB in 8,320 files, tar.zst".into(),
         unit: "s",
         ours: median(ours),
-        reference: Some((median(reference), "tar | zstd -3 -T2")),
+        reference: Some((median(reference), "tar, zstd -3 -T2")),
         target: Target::AtMost(1.1),
     });
     Ok(())

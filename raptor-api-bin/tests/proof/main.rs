@@ -125,6 +125,7 @@ fn play(api: &mut Api, daemon: &Value, port: u16, meanwhile: impl FnOnce(&mut Ap
         page["lines"].as_array().unwrap().iter().filter_map(|line| line["seq"].as_u64()).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "no console line is lost or doubled");
 
+    measured(api, &path);
     api.post(&format!("{path}/power"), json!({ "action": "stop" }), 202);
     until("it is offline", || phase(api, "offline"));
     let exit = api.get(&path)["live"]["last_exit"].clone();
@@ -160,15 +161,19 @@ fn remembers(api: &Api, path: &str, daemon: &Value) {
             ("admin", "server_info")
         );
     }
-    let host = format!("/daemons/{}", text(daemon));
-    for of in [path, host.as_str()] {
-        until("it was measured", || {
-            let history = api.get(&format!("{of}/stats/history?range=hour"));
-            let steps = history["memory_bytes"]["avg"].as_array().unwrap().clone();
-            assert_eq!(steps.len(), 360);
-            steps.iter().any(|step| step.as_f64() > Some(0.0)).then_some(())
-        });
+    for of in [path, &format!("/daemons/{}", text(daemon))] {
+        measured(api, of);
     }
+}
+
+/// Measurements are differences and written every ten seconds.
+fn measured(api: &Api, of: &str) {
+    until("it was measured", || {
+        let history = api.get(&format!("{of}/stats/history?range=hour"));
+        let steps = history["memory_bytes"]["avg"].as_array().unwrap().clone();
+        assert_eq!(steps.len(), 360);
+        steps.iter().any(|step| step.as_f64() > Some(0.0)).then_some(())
+    });
 }
 
 fn text(value: &Value) -> &str {

@@ -51,7 +51,8 @@ async fn what_forks_without_end_is_kept_within_its_processes_and_can_be_killed()
         let count = docker_output(&["stats", "--no-stream", "--format", "{{.PIDs}}", &name]);
         let count: u32 = count.parse().unwrap();
         assert!(count <= 40, "{count} processes");
-        if count > 35 {
+        // A shell that may not fork ends, so that the number goes up and down.
+        if count > 10 {
             break;
         }
         assert!(tokio::time::Instant::now() < deadline, "it does not fork: {count} processes");

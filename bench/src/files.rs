@@ -2,7 +2,7 @@
 
 use crate::{
     Setting,
-    programs::{Api, Daemon, Program, container, free_port, template, until},
+    programs::{Api, Daemon, Program, free_port, roomy, template, until},
     report::{Report, Row, Target},
     wrk::median,
 };
@@ -49,16 +49,7 @@ impl Stand {
         let folder = crate::programs::folder()?;
         let daemon = Daemon::start_in(setting, &api, folder.path()).await?;
         let template = template(&api, "true").await?;
-        let id = container(&api, "Files", &template, &daemon.id).await?;
-        let limits = json!({
-            "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 0, "pids": 64, "io_weight": 500
-        });
-        let body = json!({ "limits": limits, "stop_timeout_ms": 10_000 });
-        api.put(&format!("/containers/{id}/limits"), body).await?;
-        until("the host knows the limits", || async {
-            Ok((api.get(&format!("/containers/{id}")).await?["synced"] == true).then_some(()))
-        })
-        .await?;
+        let id = roomy(&api, &template, &daemon.id).await?;
         let data = folder.path().join("containers").join(&id);
         fs::create_dir_all(&data)?;
         let mut random = fs::File::open("/dev/urandom")?;

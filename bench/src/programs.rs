@@ -334,6 +334,19 @@ pub async fn container(api: &Api, name: &str, template: &str, daemon: &str) -> a
     Ok(id)
 }
 
+/// A container on `daemon` for files: without a limit for its disk.
+pub async fn roomy(api: &Api, template: &str, daemon: &str) -> anyhow::Result<String> {
+    let id = container(api, "Files", template, daemon).await?;
+    let limits = json!({ "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 0, "pids": 64, "io_weight": 500 });
+    let body = json!({ "limits": limits, "stop_timeout_ms": 10_000 });
+    api.put(&format!("/containers/{id}/limits"), body).await?;
+    until("the host knows the limits", || async {
+        Ok((api.get(&format!("/containers/{id}")).await?["synced"] == true).then_some(()))
+    })
+    .await?;
+    Ok(id)
+}
+
 /// Waits until the container is in that phase.
 pub async fn phase(api: &Api, id: &str, phase: &str) -> anyhow::Result<()> {
     until(phase, || async {

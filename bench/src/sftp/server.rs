@@ -3,7 +3,7 @@
 use super::{Client, quick_folder};
 use crate::{
     Setting,
-    programs::{Api, Daemon, Program, container, free_port, template, text, until},
+    programs::{Api, Daemon, Program, free_port, roomy, template, text},
 };
 use anyhow::{Context, ensure};
 use serde_json::json;
@@ -40,16 +40,7 @@ impl Server {
         let folder = quick_folder()?;
         let daemon = Daemon::start_in(setting, &api, folder.path()).await?;
         let template = template(&api, "true").await?;
-        let id = container(&api, "Files", &template, &daemon.id).await?;
-        let limits = json!({
-            "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 0, "pids": 64, "io_weight": 500
-        });
-        let body = json!({ "limits": limits, "stop_timeout_ms": 10_000 });
-        api.put(&format!("/containers/{id}/limits"), body).await?;
-        until("the host knows the limits", || async {
-            Ok((api.get(&format!("/containers/{id}")).await?["synced"] == true).then_some(()))
-        })
-        .await?;
+        let id = roomy(&api, &template, &daemon.id).await?;
         api.post("/account/ssh-keys", json!({ "public_key": client.public_key()? })).await?;
         let shown = api.get(&format!("/containers/{id}/sftp")).await?;
         let data = folder.path().join("containers").join(&id);

@@ -1,0 +1,239 @@
+//! How a host is made.
+
+use super::{Host, Inner, turns::Turn};
+use crate::{
+    desired::{StateFolder, boot_id, instance},
+    files::Accounts,
+    firewall::{Firewall, Reach},
+    images::Ledger,
+    lifecycle::Ground,
+    quota::Quota,
+    removal,
+    runtime::{Docker, Pool},
+    spool::Spool,
+    stats::History,
+    system::Meter,
+    workspace::AllOperations,
+};
+use raptor_core::clock::Clock;
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, RwLock},
+    time::Duration,
+};
+use tokio::sync::{Semaphore, broadcast};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+const SYSTEM_EVERY: Duration = Duration::from_secs(5);
+const HISTORY_EVERY: Duration = Duration::from_secs(10);
+/// Others may change the firewall at any time: a restart of the engine, a reload of the host's own rules.
+const RULES_EVERY: Duration = Duration::from_secs(10);
+const DISK_EVERY: Duration = Duration::from_secs(60);
+const IMAGES_EVERY: Duration = Duration::from_secs(3_600);
+/// Containers that start at the same time where nobody waits for them.
+const STARTS_AT_ONCE: usize = 4;
+/// Consoles that are searched at the same time.
+const SEARCHES_AT_ONCE: usize = 4;
+/// How long a container has to run for its earlier crashes to be forgiven.
+const CALM: Duration = Duration::from_secs(60);
+
+/// Collects what a [`Host`] needs.
+pub struct Builder {
+    base: PathBuf,
+    socket: PathBuf,
+    uid: u32,
+    gid: u32,
+    ips: Vec<IpAddr>,
+    timezone: String,
+    pool: Pool,
+    mounts: Vec<PathBuf>,
+    firewall: bool,
+    reach: Vec<Reach>,
+    calm: Duration,
+    scan_every: Duration,
+    image_days: u32,
+    clock: Clock,
+    sftp: Option<SocketAddr>,
+}
+
+impl Builder {
+    pub(super) fn new(base: &Path) -> Self {
+        Self {
+            base: base.to_owned(),
+            socket: "/var/run/docker.sock".into(),
+            uid: 988,
+            gid: 988,
+            ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
+            timezone: "UTC".into(),
+            pool: Pool::default(),
+            mounts: Vec::new(),
+            firewall: true,
+            reach: Vec::new(),
+            calm: CALM,
+            scan_every: DISK_EVERY,
+            image_days: 0,
+            clock: Clock::System,
+            sftp: None,
+        }
+    }
+
+    /// The Docker Engine's socket; `/var/run/docker.sock` unless given.
+    #[must_use]
+    pub fn docker_socket(mut self, socket: impl Into<PathBuf>) -> Self {
+        self.socket = socket.into();
+        self
+    }
+
+    /// Whom the containers' processes and files belong to; 988:988 unless given.
+    #[must_use]
+    pub fn user(mut self, uid: u32, gid: u32) -> Self {
+        (self.uid, self.gid) = (uid, gid);
+        self
+    }
+
+    /// Addresses that allocations may use; `0.0.0.0` unless given.
+    #[must_use]
+    pub fn ips(mut self, ips: Vec<IpAddr>) -> Self {
+        self.ips = ips;
+        self
+    }
+
+    /// The containers' time zone, as `TZ` takes it; `UTC` unless given.
+    #[must_use]
+    pub fn timezone(mut self, timezone: impl Into<String>) -> Self {
+        self.timezone = timezone.into();
+        self
+    }
+
+    /// Serves the containers' files by SFTP there; not at all unless given.
+    #[must_use]
+    pub fn sftp(mut self, addr: SocketAddr) -> Self {
+        self.sftp = Some(addr);
+        self
+    }
+
+    /// The range of which containers' networks are made.
+    #[must_use]
+    pub fn subnets(mut self, pool: Pool) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// Folders of this host that containers may mount, with all below them; none unless given.
+    #[must_use]
+    pub fn mounts(mut self, mounts: Vec<PathBuf>) -> Self {
+        self.mounts = mounts;
+        self
+    }
+
+    /// Whether containers are kept from this host's services and its private network; they are unless said otherwise.
+    #[must_use]
+    pub fn firewall(mut self, on: bool) -> Self {
+        self.firewall = on;
+        self
+    }
+
+    /// Private places that containers may reach all the same; none unless given.
+    #[must_use]
+    pub fn reach(mut self, reach: Vec<Reach>) -> Self {
+        self.reach = reach;
+        self
+    }
+
+    /// How long a container has to run for its earlier crashes to be forgiven; a minute unless given.
+    #[must_use]
+    pub fn calm(mut self, calm: Duration) -> Self {
+        self.calm = calm;
+        self
+    }
+
+    /// How often the data folders are measured; once a minute unless given.
+    #[must_use]
+    pub fn scan_every(mut self, period: Duration) -> Self {
+        self.scan_every = period;
+        self
+    }
+
+    /// Days after which pulled images that nobody uses are removed; never unless given, or 0.
+    #[must_use]
+    pub fn image_retention_days(mut self, days: u32) -> Self {
+        self.image_days = days;
+        self
+    }
+
+    /// Takes over what is on this host. Docker may be away, and a port of SFTP taken.
+    ///
+    /// # Errors
+    /// When the base folder can't be used.
+    pub async fn build(self) -> io::Result<Host> {
+        let base = self.base.clone();
+        let ids = StateFolder::all(&base).map_err(|error| {
+            io::Error::new(error.kind(), format!("the folder {} can't be used: {error}", base.display()))
+        })?;
+        let base = base.canonicalize()?;
+        let (state, instance) = (base.join(".raptor"), instance(&base)?);
+        let quota = Quota::detect(&base, instance);
+        let meter = Meter::new(&base, self.ips, quota.info(), self.mounts.clone(), self.clock.clone());
+        let meter = meter.map_err(io::Error::other)?;
+        let ground = Arc::new(Ground {
+            docker: Docker::new(&self.socket, instance),
+            spool: Spool::open(&state, instance)?,
+            images: Ledger::open(&state),
+            history: History::new(&base),
+            base,
+            uid: self.uid,
+            gid: self.gid,
+            timezone: self.timezone,
+            pool: self.pool,
+            quota,
+            firewall: Firewall::new(instance, self.firewall, self.reach),
+            mounts: self.mounts,
+            clock: self.clock,
+            boot_id: boot_id(),
+            calm: self.calm,
+            events: broadcast::channel(1_024).0,
+            turns: Semaphore::new(STARTS_AT_ONCE),
+            searches: Semaphore::new(SEARCHES_AT_ONCE),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            accounts: Accounts::default(),
+            link: Arc::default(),
+            operations: AllOperations::default(),
+        });
+        let host = Host(Arc::new(Inner {
+            ground,
+            containers: RwLock::default(),
+            meter: Arc::new(meter),
+            system: Mutex::default(),
+            declaring: tokio::sync::Mutex::default(),
+            sftp: OnceLock::new(),
+        }));
+        let (condemned, ids): (Vec<_>, Vec<_>) =
+            ids.into_iter().partition(|id| host.0.ground.place(*id).state.is_condemned());
+        for id in ids {
+            if let Some(spec) = host.0.ground.place(id).state.spec() {
+                host.supervise(spec).map_err(|error| io::Error::other(error.to_string()))?;
+            }
+        }
+        if let Some(addr) = self.sftp {
+            host.serve_sftp(addr).await?;
+        }
+        host.0.ground.keep_apart(None).await;
+        host.measure().await;
+        host.0.ground.tasks.spawn(removal::sweep(host.0.ground.clone(), condemned));
+        host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
+        host.0.ground.tasks.spawn(host.clone().every(RULES_EVERY, Turn::Rules));
+        host.0.ground.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));
+        host.0.ground.tasks.spawn(host.clone().every(HISTORY_EVERY, Turn::History));
+        host.0.ground.tasks.spawn(host.clone().every(self.scan_every, Turn::Disk));
+        if self.image_days > 0 {
+            let unused_s = u64::from(self.image_days) * 86_400;
+            host.0.ground.tasks.spawn(host.clone().every(IMAGES_EVERY, Turn::Images { unused_s }));
+        }
+        Ok(host)
+    }
+}

@@ -1,0 +1,143 @@
+//! What a host does again and again: measuring, keeping what it measured, looking after rules, disks and images.
+
+use super::Host;
+use crate::{lifecycle::Ask, runtime::Sample};
+use futures_util::{StreamExt, stream};
+use raptor_core::{
+    id::ContainerId,
+    node::{ContainerStats, NodeEvent, SystemInfo},
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+/// Containers measured at the same time.
+const SAMPLES_AT_ONCE: usize = 8;
+
+/// What is done again and again.
+pub(super) enum Turn {
+    Samples(HashMap<ContainerId, Sample>),
+    System,
+    History,
+    Rules,
+    Disk,
+    Images { unused_s: u64 },
+}
+
+impl Host {
+    pub(super) async fn every(self, period: Duration, mut turn: Turn) {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.0.ground.stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            match &mut turn {
+                Turn::Samples(before) => self.sample_all(before).await,
+                Turn::System => {
+                    let system = self.measure().await;
+                    self.0.ground.history.note_host(&system, self.0.meter.network());
+                    let _ = self.0.ground.events.send(Arc::new(NodeEvent::System { system }));
+                }
+                Turn::History => self.keep_history().await,
+                Turn::Rules => self.0.ground.keep_apart(None).await,
+                Turn::Disk => self.scan().await,
+                Turn::Images { unused_s } => match crate::images::clean(&self.0.ground, *unused_s).await {
+                    Ok(cleaned) if cleaned.images.is_empty() => {}
+                    Ok(cleaned) => tracing::info!(images = ?cleaned.images, "unused images were removed"),
+                    Err(error) => tracing::debug!(%error, "unused images stay"),
+                },
+            }
+        }
+    }
+
+    /// Measures the host and asks Docker how it is.
+    pub(super) async fn measure(&self) -> SystemInfo {
+        let meter = self.0.meter.clone();
+        let measured = tokio::task::spawn_blocking(move || meter.measure()).await;
+        let mut system = measured.unwrap_or_else(|_| self.0.meter.measure());
+        match self.0.ground.docker.version().await {
+            Ok(version) => system.docker_version = Some(version),
+            Err(error) => system.docker_problem = Some(error.to_string()),
+        }
+        system.isolation = Some(self.0.ground.firewall.isolation());
+        system.sftp = self.0.sftp.get().map(|server| server.about());
+        *self.0.system.lock().unwrap_or_else(PoisonError::into_inner) = Some(system.clone());
+        system
+    }
+
+    async fn sample_all(&self, before: &mut HashMap<ContainerId, Sample>) {
+        let running: Vec<_> = self
+            .handles()
+            .into_iter()
+            .filter(|(_, handle)| handle.status.borrow().started_at.is_some())
+            .collect();
+        self.0.ground.history.pause(|id| running.iter().any(|(running, _)| *running == id));
+        before.retain(|id, _| running.iter().any(|(running, _)| running == id));
+        let earlier = std::mem::take(before);
+        let now = self.0.ground.clock.now();
+        let samples: Vec<_> = stream::iter(running)
+            .map(|(id, handle)| {
+                let (ground, earlier) = (&self.0.ground, earlier.get(&id));
+                async move { (id, handle, ground.docker.sample(&crate::runtime::name(id), earlier).await) }
+            })
+            .buffer_unordered(SAMPLES_AT_ONCE)
+            .collect()
+            .await;
+        let mut stats = Vec::new();
+        for (id, handle, sample) in samples {
+            let Ok(mut sample) = sample else { continue };
+            let started_at = handle.status.borrow().started_at;
+            sample.stats.uptime_ms =
+                started_at.map_or(0, |at| (now - at).num_milliseconds().max(0).cast_unsigned());
+            sample.stats.disk_bytes = *handle.disk.lock().unwrap_or_else(PoisonError::into_inner);
+            sample.stats.memory_limit_bytes = self.memory_limit(id);
+            handle.stats.send_replace(Some(sample.stats));
+            if earlier.contains_key(&id) {
+                // CPU use is a difference: the first measurement of a process has none.
+                self.0.ground.history.note(id, now, &sample.stats);
+            }
+            stats.push(ContainerStats { id, stats: sample.stats });
+            before.insert(id, sample);
+        }
+        if !stats.is_empty() {
+            let _ = self.0.ground.events.send(Arc::new(NodeEvent::Stats { stats }));
+        }
+    }
+
+    pub(super) async fn keep_history(&self) {
+        let ground = self.0.ground.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || ground.history.flush()).await {
+            tracing::error!(%error, "measurements were not kept");
+        }
+    }
+
+    fn memory_limit(&self, id: ContainerId) -> u64 {
+        self.0.ground.place(id).state.spec().map_or(0, |spec| spec.limits.memory_mib * 1024 * 1024)
+    }
+
+    /// Measures the data folders, one after another. Where the kernel does not keep the limits, whoever is over its own is
+    /// stopped.
+    async fn scan(&self) {
+        for (id, handle) in self.handles() {
+            let host = self.clone();
+            let size = tokio::task::spawn_blocking(move || {
+                let place = host.0.ground.place(id);
+                if !place.data.exists() {
+                    return 0;
+                }
+                host.root(id).map_or(0, |root| root.measure(&place.state.files()))
+            });
+            let Ok(used_bytes) = size.await else { continue };
+            *handle.disk.lock().unwrap_or_else(PoisonError::into_inner) = used_bytes;
+            let limit_mib = self.0.ground.place(id).state.spec().map_or(0, |spec| spec.limits.disk_mib);
+            let limit_bytes = limit_mib * 1024 * 1024;
+            if limit_bytes > 0 && used_bytes > limit_bytes && !self.0.ground.quota.by_kernel() {
+                let _ = handle.asks.send(Ask::DiskFull { used_bytes, limit_bytes }).await;
+            }
+        }
+    }
+}

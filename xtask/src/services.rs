@@ -28,6 +28,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ssh-audit", "/usr/bin/ssh-audit"),
     ("python3-aiosmtpd", "/usr/bin/aiosmtpd"),
     ("openssl", "/usr/bin/openssl"),
+    ("docker-registry", "/usr/bin/docker-registry"),
     ("wrk", "/usr/bin/wrk"),
     ("nginx-light", "/usr/sbin/nginx"),
     ("zstd", "/usr/bin/zstd"),

@@ -111,20 +111,30 @@ impl Range {
     }
 }
 
-/// A download that a browser saves and never shows: content of users must not run on the panel's origin.
+/// What makes a browser save an answer as `name` and never show it: content of users must not run on the panel's origin.
+pub(super) fn saved_as(name: &str) -> HeaderMap {
+    let fixed = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"),
+        (header::CACHE_CONTROL, "private, no-store"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    let mut headers: HeaderMap =
+        fixed.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename*=UTF-8''{}", encoded(name))) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    headers
+}
+
+/// A file's content, or the part of it that was asked for.
 fn attachment(content: FileContent, name: &str, range: Option<Range>) -> Answer<Response> {
-    let mut headers = HeaderMap::new();
+    let mut headers = saved_as(name);
     let mut set = |name: HeaderName, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
         }
     };
-    set(header::CONTENT_TYPE, "application/octet-stream".into());
-    set(header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{}", encoded(name)));
-    set(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'".into());
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff".into());
-    set(header::CACHE_CONTROL, "private, no-store".into());
-    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin".into());
     let mut status = StatusCode::OK;
     if let Some(file) = &content.file {
         set(header::ETAG, format!("\"{}\"", file.etag));
@@ -147,7 +157,7 @@ fn attachment(content: FileContent, name: &str, range: Option<Range>) -> Answer<
 }
 
 /// As RFC 8187 wants names.
-pub(super) fn encoded(name: &str) -> String {
+fn encoded(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     name.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })

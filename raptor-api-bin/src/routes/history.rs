@@ -1,13 +1,13 @@
 //! What containers printed, were told, and used; and what hosts used.
 
-use super::content::encoded;
+use super::content::saved_as;
 use crate::{
     App,
     extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
     views::history::SentCommandPage,
 };
-use axum::{body::Body, extract::State, http::header, response::IntoResponse};
+use axum::{body::Body, extract::State, response::IntoResponse};
 use chrono::{DateTime, Utc};
 use raptor_core::{
     authz::actions::{ReadCommands, ReadConsole, ReadDaemon, ReadOwnCommands, ReadStats},
@@ -121,13 +121,7 @@ async fn download_console(
     };
     let download = app.raptor.containers().export_console(permit, export).await?;
     let name = format!("console-{}.log{}", id.short(), if gzip { ".gz" } else { "" });
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{}", encoded(&name))),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (header::CACHE_CONTROL, "private, no-store".to_owned()),
-    ];
-    Ok((headers, Body::from_stream(download)))
+    Ok((saved_as(&name), Body::from_stream(download)))
 }
 
 /// Which commands are wanted.

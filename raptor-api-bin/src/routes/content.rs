@@ -361,6 +361,14 @@ mod tests {
     }
 
     #[test]
+    fn a_download_is_saved_and_never_shown() {
+        let headers = saved_as("a b.html");
+        assert_eq!(headers[header::CONTENT_TYPE], "application/octet-stream");
+        assert_eq!(headers[header::CONTENT_DISPOSITION], "attachment; filename*=UTF-8''a%20b.html");
+        assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("sandbox"));
+    }
+
+    #[test]
     fn names_are_encoded_for_headers() {
         assert_eq!(encoded("a b\"\r\nü.txt"), "a%20b%22%0D%0A%C3%BC.txt");
     }

@@ -1,6 +1,6 @@
 //! A host on a real Docker Engine, with one container.
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use raptor_core::{
     containers::{
         Limits, Network,
@@ -161,6 +161,8 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        // Begun is enough: the host is told to end, and restarts nothing that is removed here.
+        let _ = self.host.shutdown().now_or_never();
         let name = format!("raptor-{}", self.id);
         let _ = Command::new("docker").args(["rm", "-f", &name, &format!("{name}-installer")]).output();
         let _ = Command::new("docker").args(["network", "rm", &name]).output();

@@ -164,7 +164,8 @@ struct Changing {
 
 impl Changing {
     async fn start(api: &Api) -> anyhow::Result<Self> {
-        let found = api.get("/containers?search=Container%20500&limit=1").await?;
+        let found = api.get("/containers?search=Container%20500&sort=name&phase=running&limit=1").await?;
+        anyhow::ensure!(found["items"][0]["name"] == "Container 500", "Container 500 is not there");
         let url = format!("{}/api/v1/containers/{}", api.base, text(&found["items"][0]["id"]));
         let (token, http) = (api.token.clone(), crate::programs::raptor_client_http()?);
         let stop = Arc::new(AtomicBool::new(false));

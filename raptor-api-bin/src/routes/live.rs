@@ -247,7 +247,7 @@ impl Listener {
         }
         let grants = self.actor.grants();
         let seen = match change.subject {
-            Subject::Container | Subject::Access => true,
+            Subject::Container | Subject::Declaration | Subject::Access => true,
             Subject::User => grants.contains(SystemPermission::UsersRead),
             Subject::Role => grants.contains(SystemPermission::RolesRead),
             Subject::Daemon => grants.contains(SystemPermission::DaemonsRead),
@@ -257,7 +257,8 @@ impl Listener {
             Subject::Mail => grants.contains(SystemPermission::SettingsRead),
             Subject::Session | Subject::Job => false,
         };
-        let of_containers = matches!(change.subject, Subject::Container | Subject::Access);
+        let of_containers =
+            matches!(change.subject, Subject::Container | Subject::Declaration | Subject::Access);
         if !seen || (of_containers && !self.may_see(change.id.into()).await) {
             return Some(None);
         }

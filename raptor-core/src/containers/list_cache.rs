@@ -37,8 +37,11 @@ pub(crate) fn list_cache(feed: &Feed) -> Arc<ListCache> {
         | Subject::User
         | Subject::Daemon
         | Subject::Template => Concern::All,
-        Subject::Session | Subject::Role | Subject::Job | Subject::Registry | Subject::Mail => {
-            Concern::Nothing
-        }
+        Subject::Declaration
+        | Subject::Session
+        | Subject::Role
+        | Subject::Job
+        | Subject::Registry
+        | Subject::Mail => Concern::Nothing,
     })
 }

@@ -114,10 +114,7 @@ impl ContainerService<'_> {
     ) -> Result<Page<Listed>> {
         let only_theirs = filter.mine || !actor.grants().contains(SystemPermission::ContainersRead);
         let key = Key { user: actor.user_id(), only_theirs, filter: filter.clone(), page: page.clone() };
-        let stored = match self.0.lists.get(&key) {
-            Some(stored) => stored,
-            None => self.read_list(key).await?,
-        };
+        let stored = self.0.lists.get_or_read(key.clone(), || self.read_list(&key)).await?;
         let listed = |(container, access, allocations): &(Arc<Container>, _, Arc<[Allocation]>)| Listed {
             container: container.clone(),
             permissions: container_permissions(actor.grants(), *access),
@@ -130,11 +127,10 @@ impl ContainerService<'_> {
         })
     }
 
-    async fn read_list(&self, key: Key) -> Result<Stored> {
-        let generation = self.0.lists.generation();
+    async fn read_list(&self, key: &Key) -> Result<Stored> {
         let mut reader = self.0.store.read().await?;
-        let Key { user, only_theirs, filter, page } = &key;
-        let page = store::containers::list(&mut reader.conn(), *user, *only_theirs, filter, page).await?;
+        let Key { user, only_theirs, filter, page } = key;
+        let page = store::container_list::list(&mut reader.conn(), *user, *only_theirs, filter, page).await?;
         let ids: Vec<ContainerId> = page.items.iter().map(|(container, _)| container.id).collect();
         let mut of_each: HashMap<ContainerId, Vec<Allocation>> = HashMap::new();
         for allocation in store::allocations::of_containers(&mut reader.conn(), &ids).await? {
@@ -142,12 +138,10 @@ impl ContainerService<'_> {
                 of_each.entry(*id).or_default().push(allocation);
             }
         }
-        let stored: Stored = Arc::new(page.map(|(container, access)| {
+        Ok(Arc::new(page.map(|(container, access)| {
             let allocations = of_each.remove(&container.id).unwrap_or_default();
             (Arc::new(container), access, allocations.into())
-        }));
-        self.0.lists.keep(key, stored.clone(), generation);
-        Ok(stored)
+        })))
     }
 
     /// One container, for an actor who may do anything at all with it.

@@ -95,7 +95,7 @@ async fn remove(raptor: &Raptor, job: &Job) -> Result<()> {
 async fn finish(raptor: &Raptor, job: &Job) -> Result<()> {
     let mut tx = raptor.store.begin().await?;
     store::jobs::finish(&mut tx.conn(), job.id).await?;
-    tx.emit(Change::new(Subject::Container, Verb::Updated, job.container_id));
+    tx.emit(Change::new(Subject::Declaration, Verb::Updated, job.container_id));
     tx.commit().await
 }
 

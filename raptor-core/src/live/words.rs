@@ -46,7 +46,7 @@ impl Task {
         let (user_id, container_id) = match change {
             Ok(Change { subject, verb: Verb::Updated | Verb::Deleted, id }) => match subject {
                 Subject::User => (Some(UserId::from(id)), None),
-                Subject::Container | Subject::Access => (None, Some(ContainerId::from(id))),
+                Subject::Container | Subject::Access if self.has(id.into()) => (None, Some(id.into())),
                 Subject::Role | Subject::Template => (None, None),
                 Subject::Daemon if id == self.daemon.as_uuid() => (None, None),
                 _ => return,
@@ -56,6 +56,12 @@ impl Task {
             Err(RecvError::Closed) => return std::future::pending().await,
         };
         self.recheck(user_id, container_id).await;
+    }
+
+    /// Whether the container may be on this daemon; not so only where it is known to be on another.
+    fn has(&self, id: ContainerId) -> bool {
+        let known = self.raptor.fleet.containers([&id].into_iter());
+        known.get(&id).is_none_or(|live| live.daemon_id == self.daemon)
     }
 
     pub(super) async fn recheck(&self, user_id: Option<UserId>, container_id: Option<ContainerId>) {

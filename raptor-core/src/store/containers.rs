@@ -1,24 +1,19 @@
 //! Containers and access to them in the store.
 
-use super::{Conn, like_pattern, name_key, on};
+use super::{Conn, name_key, on};
 use crate::{
     Result,
     authz::ContainerSet,
-    containers::{
-        Behaviour, Container, Installation, Level, Limits,
-        lifecycle::Phase,
-        service::{ContainerFilter, Sort},
-    },
+    containers::{Behaviour, Container, Installation, Level, Limits, lifecycle::Phase},
     id::{ContainerId, DaemonId, TemplateId, UserId},
     node::ContainerStatus,
-    paging::{Page, PageRequest},
 };
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use std::collections::BTreeMap;
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: ContainerId,
     number: i64,
     name: String,
@@ -63,7 +58,7 @@ pub(crate) struct Held {
 
 impl Row {
     /// The record, and what the user that the statement was about may do with it.
-    fn split(self, user: Option<UserId>) -> (Container, Option<Held>) {
+    pub(super) fn split(self, user: Option<UserId>) -> (Container, Option<Held>) {
         let access = if user == Some(self.owner_id) {
             Some(Held { permissions: Level::Owner.permissions(), denied_files: Vec::new() })
         } else {
@@ -130,85 +125,8 @@ macro_rules! joins {
     };
 }
 
-/// `$2` search, `$3` phase, `$4` daemon, `$5` owner, `$6` template.
-macro_rules! filter {
-    () => {
-        " ($2 IS NULL OR c.name_key LIKE $2 ESCAPE '\\' OR c.short_id LIKE $2 ESCAPE '\\' OR u.username_key LIKE $2 ESCAPE '\\')
-          AND ($3 IS NULL OR c.phase = $3) AND ($4 IS NULL OR c.daemon_id = $4) AND ($5 IS NULL OR c.owner_id = $5)
-          AND ($6 IS NULL OR c.template_id = $6) "
-    };
-}
-
-/// One order of a list: a page of all containers, and one of those that `$1` owns or has access to. The latter takes a page
-/// of each kind, which an index gives without looking at the containers of others, and the first ones of both.
-macro_rules! pages {
-    ($after:literal, $order:literal, $outer:literal) => {
-        [
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM containers c",
-                joins!(),
-                "WHERE",
-                filter!(),
-                $after,
-                " ORDER BY ",
-                $order,
-                " LIMIT $10"
-            ),
-            concat!(
-                "SELECT * FROM (SELECT * FROM (SELECT ",
-                columns!(),
-                ", c.name_key FROM containers c",
-                joins!(),
-                "WHERE c.owner_id = $1 AND",
-                filter!(),
-                $after,
-                " ORDER BY ",
-                $order,
-                " LIMIT $10) AS own
-                 UNION ALL
-                 SELECT * FROM (SELECT ",
-                columns!(),
-                ", c.name_key FROM container_access mine JOIN containers c ON c.id = mine.container_id",
-                joins!(),
-                "WHERE mine.user_id = $1 AND c.owner_id <> $1 AND",
-                filter!(),
-                $after,
-                " ORDER BY ",
-                $order,
-                " LIMIT $10) AS shared) AS both_kinds ORDER BY ",
-                $outer,
-                " LIMIT $10"
-            ),
-        ]
-    };
-}
-
-/// `$7` name or `$8` time, with `$9`, are where the page begins.
-const BY_NAME: [&str; 2] = pages!(
-    "AND ($7 IS NULL OR (c.name_key, c.id) > ($7, $9)) AND $8 IS NULL",
-    "c.name_key, c.id",
-    "name_key, id"
-);
-const OLDEST: [&str; 2] = pages!(
-    "AND $7 IS NULL AND ($8 IS NULL OR (c.created_at, c.id) > ($8, $9))",
-    "c.created_at, c.id",
-    "created_at, id"
-);
-const NEWEST: [&str; 2] = pages!(
-    "AND $7 IS NULL AND ($8 IS NULL OR (c.created_at, c.id) < ($8, $9))",
-    "c.created_at DESC, c.id DESC",
-    "created_at DESC, id DESC"
-);
-const COUNT: [&str; 2] = [
-    concat!("SELECT COUNT(*) FROM containers c JOIN users u ON u.id = c.owner_id WHERE ($1 IS NULL OR $1 IS NOT NULL) AND", filter!()),
-    concat!(
-        "SELECT COUNT(*) FROM containers c JOIN users u ON u.id = c.owner_id
-         WHERE (c.owner_id = $1 OR c.id IN (SELECT container_id FROM container_access WHERE user_id = $1)) AND",
-        filter!()
-    ),
-];
+pub(super) const COLUMNS: &str = columns!();
+pub(super) const JOINS: &str = joins!();
 
 pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i64> {
     let limits = &container.limits;
@@ -372,68 +290,6 @@ pub(crate) async fn of_daemon(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<
     .bind(daemon)
     .fetch_all(c)
     .await)?)
-}
-
-/// A page of containers with the access that `user` has to each; only those that they have access to where `only_theirs`.
-pub(crate) async fn list(
-    c: &mut Conn<'_>,
-    user: Option<UserId>,
-    only_theirs: bool,
-    filter: &ContainerFilter,
-    page: &PageRequest,
-) -> Result<Page<(Container, Option<ContainerSet>)>> {
-    let by_name = page_key::<String>(page, filter.sort == Sort::Name)?;
-    let by_time = page_key::<DateTime<Utc>>(page, filter.sort != Sort::Name)?;
-    let after = by_name.as_ref().map(|(_, id)| *id).or(by_time.as_ref().map(|(_, id)| *id));
-    let kind = usize::from(only_theirs);
-    let sql = match filter.sort {
-        Sort::Name => BY_NAME[kind],
-        Sort::Oldest => OLDEST[kind],
-        Sort::Newest => NEWEST[kind],
-    };
-    let rows: Vec<Row> = on!(c, |c| sqlx::query_as(sql)
-        .bind(user)
-        .bind(filter.search.as_deref().map(like_pattern))
-        .bind(filter.phase.map(Phase::name))
-        .bind(filter.daemon_id)
-        .bind(filter.owner_id)
-        .bind(filter.template_id)
-        .bind(by_name.map(|(name, _)| name))
-        .bind(by_time.map(|(time, _)| time))
-        .bind(after)
-        .bind(page.fetch())
-        .fetch_all(c)
-        .await)?;
-    let total = if page.with_total {
-        Some(on!(c, |c| sqlx::query_scalar(COUNT[kind])
-            .bind(user)
-            .bind(filter.search.as_deref().map(like_pattern))
-            .bind(filter.phase.map(Phase::name))
-            .bind(filter.daemon_id)
-            .bind(filter.owner_id)
-            .bind(filter.template_id)
-            .fetch_one(c)
-            .await)?)
-    } else {
-        None
-    };
-    let items = rows
-        .into_iter()
-        .map(|row| row.split(user))
-        .map(|(container, held)| (container, held.map(|held| held.permissions)))
-        .collect();
-    let sort = filter.sort;
-    Ok(page.cut(items, total, |(container, _): &(Container, Option<ContainerSet>)| match sort {
-        Sort::Name => (serde_json::json!(name_key(&container.name)), container.id),
-        Sort::Oldest | Sort::Newest => (serde_json::json!(container.created_at), container.id),
-    }))
-}
-
-fn page_key<K: serde::de::DeserializeOwned>(
-    page: &PageRequest,
-    applies: bool,
-) -> Result<Option<(K, ContainerId)>> {
-    if applies { page.after() } else { Ok(None) }
 }
 
 /// One user's access to a container.

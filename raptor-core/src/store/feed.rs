@@ -35,6 +35,8 @@ pub enum Subject {
     Template,
     /// A container.
     Container,
+    /// What its host was told of a container (the id is the container's). Nothing that a list shows.
+    Declaration,
     /// Somebody's access to a container (the id is the container's).
     Access,
     /// Work for a host (the id is the daemon's).

@@ -7,6 +7,7 @@ pub(crate) mod activity;
 pub(crate) mod allocations;
 pub(crate) mod attempts;
 pub(crate) mod commands;
+pub(crate) mod container_list;
 pub(crate) mod containers;
 pub(crate) mod daemons;
 pub(crate) mod jobs;

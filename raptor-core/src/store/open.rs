@@ -15,6 +15,9 @@ static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres")
 /// How long a caller waits for a connection, and a SQLite writer for the one before it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a connection may have been idle and is still taken for a working one.
+const QUIET: Duration = Duration::from_secs(1);
+
 impl Store {
     /// Opens `url` (`sqlite://path`, `sqlite::memory:` or `postgres://…`), creates the SQLite file where it is missing, and
     /// migrates under a lock.
@@ -52,6 +55,16 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(20)
             .acquire_timeout(PATIENCE)
+            // What was in use a moment ago needs no round trip to find out whether it still works.
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                Box::pin(async move {
+                    if known.idle_for > QUIET {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options)
             .await
             .map_err(|error| why(cause(&error)))?;

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 use url::Url;
 
@@ -65,9 +65,9 @@ pub struct Config {
     /// Secret that stored secrets are encrypted under; 32 characters or more. `raptor-api key` makes one [required]
     #[arg(long, env = "APP_KEY", hide_env_values = true, value_parser = app_key, global = true)]
     pub app_key: Option<Secret>,
-    /// sqlite://path or postgres://user:password@host/database
-    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://./data/raptor.db", hide_env_values = true, value_parser = database_url, global = true)]
-    pub database_url: DatabaseUrl,
+    /// sqlite://path or postgres://user:password@host/database [default: sqlite://./data/raptor.db; with `up`, raptor.db in DATA_DIR]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = database_url, global = true)]
+    pub database_url: Option<DatabaseUrl>,
     /// Secret that session tokens are signed with [default: APP_KEY]
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = jwt_secret, global = true)]
     pub jwt_secret: Option<Secret>,
@@ -107,6 +107,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// The database that is set, or else the SQLite file `raptor.db` in `folder`.
+    pub fn database(&self, folder: &Path) -> String {
+        match &self.database_url {
+            Some(url) => url.expose().to_owned(),
+            None => format!("sqlite://{}", folder.join("raptor.db").display()),
+        }
+    }
+
     /// What the library is built with, under `app_key`.
     ///
     /// # Errors

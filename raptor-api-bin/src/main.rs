@@ -52,7 +52,8 @@ async fn serve_api(config: Config) -> anyhow::Result<()> {
     log(&config)?;
     let app_key = config.app_key.clone().context("APP_KEY is not set. `raptor-api key` makes one; keep it safe: stored secrets can't be read without it.")?;
     let listener = serve::listen(config.api_addr).await?;
-    let raptor = config.builder(app_key.expose())?.database_url(config.database_url.expose()).build().await?;
+    let raptor =
+        config.builder(app_key.expose())?.database_url(config.database("./data".as_ref())).build().await?;
     if let Some(password) = &config.admin_password {
         let password = password.expose().to_owned();
         if raptor.users().ensure_admin(&config.admin_username, &config.admin_email, password).await? {

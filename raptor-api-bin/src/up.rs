@@ -36,10 +36,9 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
     let host = host.with_context(|| {
         format!("DATA_DIR is {}; choose a folder that this user may write to", folder.display())
     })?;
-    let database = format!("sqlite://{}", folder.join("raptor.db").display());
     let builder = config
         .builder(app_key.expose())?
-        .database_url(database)
+        .database_url(config.database(&folder))
         .local_node(Arc::new(host.clone()), FIRST_PORTS);
     let raptor = builder.build().await?;
     let made = first_administrator(&raptor, &config).await?;

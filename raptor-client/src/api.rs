@@ -469,6 +469,10 @@ pub mod types {
         ///Which other containers it can talk to.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub network: ::std::option::Option<Network>,
+        /**The IPv4 address of its host that its connections to the outside come from; the host's choice unless given. It needs a
+network of its own.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub outgoing_ip: ::std::option::Option<::std::string::String>,
         ///When it is started again.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub policy: ::std::option::Option<Policy>,
@@ -6208,6 +6212,10 @@ offline.*/
                 ::std::option::Option<super::Network>,
                 ::std::string::String,
             >,
+            outgoing_ip: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             policy: ::std::result::Result<
                 ::std::option::Option<super::Policy>,
                 ::std::string::String,
@@ -6223,6 +6231,7 @@ offline.*/
                     labels: Ok(Default::default()),
                     mounts: Ok(Default::default()),
                     network: Ok(Default::default()),
+                    outgoing_ip: Ok(Default::default()),
                     policy: Ok(Default::default()),
                     timezone: Ok(Default::default()),
                 }
@@ -6270,6 +6279,18 @@ offline.*/
                     });
                 self
             }
+            pub fn outgoing_ip<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.outgoing_ip = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for outgoing_ip: {e}")
+                    });
+                self
+            }
             pub fn policy<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::Policy>>,
@@ -6304,6 +6325,7 @@ offline.*/
                     labels: value.labels?,
                     mounts: value.mounts?,
                     network: value.network?,
+                    outgoing_ip: value.outgoing_ip?,
                     policy: value.policy?,
                     timezone: value.timezone?,
                 })
@@ -6315,6 +6337,7 @@ offline.*/
                     labels: Ok(value.labels),
                     mounts: Ok(value.mounts),
                     network: Ok(value.network),
+                    outgoing_ip: Ok(value.outgoing_ip),
                     policy: Ok(value.policy),
                     timezone: Ok(value.timezone),
                 }

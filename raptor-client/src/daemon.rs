@@ -565,6 +565,9 @@ Empty: running as soon as the process has started.*/
         ///Which other containers it can talk to.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub network: ::std::option::Option<Network>,
+        ///The host's address that its connections to the outside come from; the engine's choice unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub outgoing_ip: ::std::option::Option<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub owner: ::std::option::Option<UserId>,
         ///When it is started again.
@@ -4002,6 +4005,10 @@ named stands for all.*/
                 ::std::option::Option<super::Network>,
                 ::std::string::String,
             >,
+            outgoing_ip: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             owner: ::std::result::Result<
                 ::std::option::Option<super::UserId>,
                 ::std::string::String,
@@ -4040,6 +4047,7 @@ named stands for all.*/
                     mounts: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     network: Ok(Default::default()),
+                    outgoing_ip: Ok(Default::default()),
                     owner: Ok(Default::default()),
                     policy: Ok(Default::default()),
                     ports: Err("no value supplied for ports".to_string()),
@@ -4208,6 +4216,18 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn outgoing_ip<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.outgoing_ip = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for outgoing_ip: {e}")
+                    });
+                self
+            }
             pub fn owner<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::UserId>>,
@@ -4349,6 +4369,7 @@ named stands for all.*/
                     mounts: value.mounts?,
                     name: value.name?,
                     network: value.network?,
+                    outgoing_ip: value.outgoing_ip?,
                     owner: value.owner?,
                     policy: value.policy?,
                     ports: value.ports?,
@@ -4377,6 +4398,7 @@ named stands for all.*/
                     mounts: Ok(value.mounts),
                     name: Ok(value.name),
                     network: Ok(value.network),
+                    outgoing_ip: Ok(value.outgoing_ip),
                     owner: Ok(value.owner),
                     policy: Ok(value.policy),
                     ports: Ok(value.ports),

@@ -32,7 +32,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
 use uuid::Uuid;
 
 /// The version of this conversation. A daemon and an API that differ in it refuse to work together and say so.
@@ -213,6 +216,10 @@ pub struct ContainerSpec {
     /// Which other containers it can talk to.
     #[serde(default)]
     pub network: Network,
+    /// The host's address that its connections to the outside come from; the engine's choice unless given.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub outgoing_ip: Option<Ipv4Addr>,
     /// Folders of the host. The daemon refuses to start it with one that it does not allow.
     #[serde(default)]
     pub mounts: Vec<Mount>,

@@ -14,6 +14,7 @@ use std::{
 const PACKAGES: &[(&str, &str)] = &[
     ("docker.io", "/usr/sbin/dockerd"),
     ("iptables", "/usr/sbin/iptables"),
+    ("iproute2", "/usr/sbin/ip"),
     ("postgresql", "/usr/lib/postgresql"),
     ("chromium", "/usr/bin/chromium"),
     ("busybox-static", "/bin/busybox"),

@@ -3,7 +3,7 @@
 use super::lifecycle::Policy;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 /// Which other containers a container can talk to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,6 +42,11 @@ pub struct Behaviour {
     /// Which other containers it can talk to.
     #[serde(default)]
     pub network: Network,
+    /// The IPv4 address of its host that its connections to the outside come from; the host's choice unless given. It needs a
+    /// network of its own.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub outgoing_ip: Option<Ipv4Addr>,
     /// Folders of the host.
     #[serde(default)]
     pub mounts: Vec<Mount>,
@@ -61,6 +66,17 @@ impl Behaviour {
                 "timezone",
                 "Use the name of a time zone, such as UTC or Europe/Berlin.",
             ));
+        }
+        if let Some(ip) = self.outgoing_ip {
+            if ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() || ip.is_broadcast() {
+                return Err(Error::invalid(
+                    "outgoing_ip",
+                    "Use an address of the host, such as 203.0.113.7.",
+                ));
+            }
+            if self.network != Network::Alone {
+                return Err(Error::invalid("outgoing_ip", "An outgoing address needs a network of its own."));
+            }
         }
         if self.mounts.len() > 20 {
             return Err(Error::invalid("mounts", "Use at most 20 mounts."));
@@ -133,6 +149,20 @@ mod tests {
             ("/srv:rw", "/maps"),
         ] {
             assert!(with(source, target).check().is_err(), "{source} at {target}");
+        }
+    }
+
+    #[test]
+    fn an_outgoing_address_is_one_and_goes_with_a_network_of_its_own() {
+        let with = |ip: &str, network| Behaviour {
+            outgoing_ip: Some(ip.parse().unwrap()),
+            network,
+            ..Behaviour::default()
+        };
+        assert!(with("203.0.113.7", Network::Alone).check().is_ok());
+        assert!(with("203.0.113.7", Network::Owner).check().is_err());
+        for ip in ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255"] {
+            assert!(with(ip, Network::Alone).check().is_err(), "{ip}");
         }
     }
 

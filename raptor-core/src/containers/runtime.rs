@@ -30,7 +30,10 @@ impl ContainerService<'_> {
         let manages = permit.actor().grants().contains(SystemPermission::ContainersUpdate);
         self.change(permit, "container.behaviour_changed", |container, _| {
             let before = &container.behaviour;
-            if !manages && (behaviour.mounts != before.mounts || behaviour.labels != before.labels) {
+            let of_the_host = |behaviour: &Behaviour| {
+                (behaviour.mounts.clone(), behaviour.labels.clone(), behaviour.outgoing_ip)
+            };
+            if !manages && of_the_host(&behaviour) != of_the_host(before) {
                 return Err(Error::Forbidden { permission: "containers.update".into() });
             }
             let detail = json!({ "from": before, "to": behaviour });

@@ -64,6 +64,7 @@ pub(super) fn spec(container: &Container, template: &Template, allocations: &[Al
         timezone: container.behaviour.timezone.clone(),
         owner: Some(container.owner_id),
         network: container.behaviour.network,
+        outgoing_ip: container.behaviour.outgoing_ip,
         mounts: container.behaviour.mounts.clone(),
         labels: container.behaviour.labels.clone(),
     }

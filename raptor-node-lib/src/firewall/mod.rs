@@ -4,17 +4,21 @@
 //! address that it has, and whatever its own network holds. Chains of our own in the engine's set of tables close that. They
 //! match the names of this daemon's bridges, so they hold for a network before it exists, and every rule of others stays.
 
+mod outgoing;
 mod reach;
 mod resolvers;
 mod rules;
 
+pub(crate) use outgoing::Outgoing;
 pub use reach::Reach;
 
+use outgoing::Interfaces;
 use raptor_core::node::{Isolation, PortBinding};
 use rules::{Family, Names, Open, Table};
 use std::{
     fs,
     io::{self, Write},
+    net::Ipv4Addr,
     path::Path,
     process::{Command, Output, Stdio},
     sync::{Mutex, PoisonError},
@@ -31,6 +35,8 @@ pub(crate) struct Firewall {
     reach: Vec<Reach>,
     /// Of its own: whoever asks must not wait for the programs that change the tables.
     isolation: Mutex<Isolation>,
+    /// Why the outgoing addresses of containers are not in force; none where they are.
+    unsent: Mutex<Option<String>>,
     state: Mutex<State>,
 }
 
@@ -39,6 +45,8 @@ struct State {
     elsewhere: bool,
     /// The chains as they were put in last, by family.
     chains: [String; 2],
+    /// Whether there may be rules for outgoing addresses in the tables.
+    outgoing: bool,
 }
 
 impl Firewall {
@@ -49,12 +57,13 @@ impl Firewall {
         } else {
             Isolation { kept: false, note: OFF.into() }
         };
-        let state = State { elsewhere: false, chains: [String::new(), String::new()] };
+        let state = State { elsewhere: false, chains: [String::new(), String::new()], outgoing: true };
         Self {
             on,
             names: Names::of(&mark(instance)),
             reach,
             isolation: Mutex::new(isolation),
+            unsent: Mutex::new(None),
             state: Mutex::new(state),
         }
     }
@@ -64,13 +73,30 @@ impl Firewall {
         self.isolation.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether connections from a container come from `ip`, as was found last. Blocking.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub(crate) fn check_outgoing(&self, ip: Ipv4Addr) -> Result<(), String> {
+        let interfaces =
+            Interfaces::read().map_err(|error| format!("The outgoing address can't be checked: {error}"))?;
+        if !interfaces.has(ip) {
+            return Err(format!(
+                "This host does not have the outgoing address {ip}. Choose one that it has, or give it to the host."
+            ));
+        }
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
+    }
+
     /// Puts the rules in force where they are not, and takes away those that no network needs. `bridge`: one
     /// that the engine has just made. Blocking.
-    pub(crate) fn keep(&self, ports: &[PortBinding], bridge: Option<&str>) {
+    pub(crate) fn keep(&self, ports: &[PortBinding], outgoing: &[Outgoing], bridge: Option<&str>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bridge) = bridge {
             state.elsewhere = !Path::new("/sys/class/net").join(bridge).exists();
         }
+        let sent = self.send(outgoing, &mut state);
+        *self.unsent.lock().unwrap_or_else(PoisonError::into_inner) = sent.err();
         let isolation = match self.apply(&mut state.chains, ports) {
             Ok(()) if state.elsewhere => Isolation { kept: false, note: ELSEWHERE.into() },
             _ if !self.on => Isolation { kept: false, note: OFF.into() },
@@ -88,6 +114,28 @@ impl Firewall {
         }
     }
 
+    /// Has connections come from the addresses that were chosen. The error is a sentence for people.
+    fn send(&self, outgoing: &[Outgoing], state: &mut State) -> Result<(), String> {
+        if outgoing.is_empty() && !state.outgoing {
+            return Ok(());
+        }
+        if !outgoing.is_empty() && state.elsewhere {
+            return Err(
+                "The outgoing address can't be set: Docker keeps its networks in a network namespace of its own.".into()
+            );
+        }
+        let bridges = bridges();
+        let used = |mark: &str| bridges.iter().any(|bridge| bridge.starts_with(&Names::of(mark).bridges));
+        let set = || {
+            let saved = save(Family::V4, "nat")?;
+            let change = outgoing::change(&saved, &self.names, outgoing, &Interfaces::read()?, used);
+            if change.is_empty() { Ok(()) } else { restore(Family::V4, "nat", &change) }
+        };
+        set().map_err(|error| format!("The outgoing address can't be set: {}.", why(&error)))?;
+        state.outgoing = !outgoing.is_empty();
+        Ok(())
+    }
+
     fn apply(&self, applied: &mut [String; 2], ports: &[PortBinding]) -> io::Result<()> {
         let bridges = bridges();
         let wanted = self.on && bridges.iter().any(|bridge| bridge.starts_with(&self.names.bridges));
@@ -98,7 +146,7 @@ impl Firewall {
             if family == Family::V6 && !Path::new("/proc/net/if_inet6").exists() {
                 continue;
             }
-            let saved = save(family)?;
+            let saved = save(family, "filter")?;
             let table = Table::new(&saved);
             let mut change = String::new();
             for mark in table.marks() {
@@ -114,7 +162,7 @@ impl Firewall {
                 change.push_str(&table.missing(&self.names));
             }
             if !change.is_empty() {
-                restore(family, &change)?;
+                restore(family, "filter", &change)?;
             }
             *applied = if wanted { chains } else { String::new() };
         }
@@ -133,14 +181,18 @@ pub fn remove_rules() -> io::Result<usize> {
         if family == Family::V6 && !Path::new("/proc/net/if_inet6").exists() {
             continue;
         }
-        let saved = save(family)?;
+        let saved = save(family, "filter")?;
         let table = Table::new(&saved);
         let marks = table.marks();
         let change: String = marks.iter().map(|mark| table.removal(&Names::of(mark))).collect();
         if !change.is_empty() {
-            restore(family, &change)?;
+            restore(family, "filter", &change)?;
         }
         removed = removed.max(marks.len());
+    }
+    let change = outgoing::removal_of_all(&save(Family::V4, "nat")?);
+    if !change.is_empty() {
+        restore(Family::V4, "nat", &change)?;
     }
     Ok(removed)
 }
@@ -162,14 +214,18 @@ const OFF: &str =
 const ELSEWHERE: &str = "Whether containers can reach the services of this host is not known: Docker keeps its networks in a network namespace of its own. Keep them apart by a firewall there.";
 
 fn problem(error: &io::Error) -> String {
-    let why = match error.kind() {
+    format!(
+        "Containers can reach the services of this host and of its private network: {}, or keep them apart by a firewall of your own.",
+        why(error)
+    )
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
         io::ErrorKind::NotFound => "there is no iptables. Install the package iptables".to_owned(),
         io::ErrorKind::PermissionDenied => "only root may set the rules. Run the daemon as root".to_owned(),
         _ => format!("the rules can't be set ({error})"),
-    };
-    format!(
-        "Containers can reach the services of this host and of its private network: {why}, or keep them apart by a firewall of your own."
-    )
+    }
 }
 
 fn bridges() -> Vec<String> {
@@ -184,19 +240,19 @@ fn program(family: Family, what: &str) -> String {
     }
 }
 
-fn save(family: Family) -> io::Result<String> {
-    let output = Command::new(program(family, "save")).args(["-t", "filter"]).output()?;
+fn save(family: Family, table: &str) -> io::Result<String> {
+    let output = Command::new(program(family, "save")).args(["-t", table]).output()?;
     checked(&output)?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn restore(family: Family, lines: &str) -> io::Result<()> {
+fn restore(family: Family, table: &str, lines: &str) -> io::Result<()> {
     // All of it or nothing, and without touching what it does not name.
     let mut command = Command::new(program(family, "restore"));
     command.args(["--noflush", "--wait", WAIT]).stdin(Stdio::piped()).stdout(Stdio::null());
     let mut child = command.stderr(Stdio::piped()).spawn()?;
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(format!("*filter\n{lines}COMMIT\n").as_bytes())?;
+        input.write_all(format!("*{table}\n{lines}COMMIT\n").as_bytes())?;
     }
     checked(&child.wait_with_output()?)
 }

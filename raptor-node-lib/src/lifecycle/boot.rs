@@ -55,8 +55,8 @@ impl Boot {
         let say = |error: RuntimeError| format!("The container can't be started: {error}");
         let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
         // The network's bridge is there now, and nothing runs in it yet.
-        let (prepared_files, ()) = tokio::join!(self.prepare(&network), ground.keep_apart(Some(&network)));
-        prepared_files?;
+        let (prepared_files, guarded) = tokio::join!(self.prepare(&network), ground.guard(spec, &network));
+        prepared_files.and(guarded)?;
         self.limit_disk().await?;
         let shape = Shape {
             spec,

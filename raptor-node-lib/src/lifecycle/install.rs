@@ -87,7 +87,7 @@ impl Installation {
             .map_err(|error| format!("The installation can't be prepared: {error}"))?;
         let say = |error: RuntimeError| format!("The installer can't be started: {error}");
         let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
-        ground.keep_apart(Some(&network)).await;
+        ground.guard(spec, &network).await?;
         let shape = Shape {
             spec,
             install: Some(install),

@@ -15,7 +15,7 @@ use crate::{
     console::Console,
     desired::StateFolder,
     files::{Accounts, Root},
-    firewall::Firewall,
+    firewall::{Firewall, Outgoing},
     link::Link,
     quota::Quota,
     runtime::{self, Docker, Pool},
@@ -26,7 +26,7 @@ use crate::{
 use raptor_core::{
     clock::Clock,
     id::ContainerId,
-    node::{ContainerStatus, LineKind, NodeEvent, Stats},
+    node::{ContainerSpec, ContainerStatus, LineKind, NodeEvent, Stats},
 };
 use std::{
     path::PathBuf,
@@ -109,13 +109,27 @@ impl Ground {
         let bridge = network.map(|network| self.docker.bridge_name(network));
         let kept = tokio::task::spawn_blocking(move || {
             let ids = StateFolder::all(&ground.base).unwrap_or_default().into_iter();
-            let specs = ids.filter_map(|id| ground.place(id).state.spec());
-            let ports: Vec<_> = specs.flat_map(|spec| spec.ports).collect();
-            ground.firewall.keep(&ports, bridge.as_deref());
+            let specs: Vec<_> = ids.filter_map(|id| ground.place(id).state.spec()).collect();
+            let outgoing = specs.iter().filter_map(|spec| {
+                let bridge = ground.docker.bridge_name(&ground.docker.network_name(spec));
+                Some(Outgoing { bridge, ip: spec.outgoing_ip? })
+            });
+            let outgoing: Vec<_> = outgoing.collect();
+            let ports: Vec<_> = specs.into_iter().flat_map(|spec| spec.ports).collect();
+            ground.firewall.keep(&ports, &outgoing, bridge.as_deref());
         });
         if let Err(error) = kept.await {
             tracing::error!(%error, "whether containers are kept from this host is not known");
         }
+    }
+
+    /// Puts the rules of the container's network in force. The error is a sentence for people.
+    pub(crate) async fn guard(self: &Arc<Self>, spec: &ContainerSpec, network: &str) -> Result<(), String> {
+        self.keep_apart(Some(network)).await;
+        let Some(ip) = spec.outgoing_ip else { return Ok(()) };
+        let ground = self.clone();
+        let checked = tokio::task::spawn_blocking(move || ground.firewall.check_outgoing(ip)).await;
+        checked.unwrap_or_else(|error| Err(error.to_string()))
     }
 
     /// Tells everybody who reads the console what the daemon does.

@@ -13,6 +13,8 @@ use std::{collections::HashMap, net::Ipv4Addr};
 
 /// The option that names a network's bridge.
 const BRIDGE: &str = "com.docker.network.bridge.name";
+/// The option that has the engine translate addresses towards the outside.
+const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
 /// How many subnets are tried before giving up: others may use some of the range.
 const TRIES: u32 = 256;
 /// Addresses in the network of one container: its own, its installer's, the host's side.
@@ -89,12 +91,24 @@ impl Docker {
         let name = self.network_name(spec);
         let client = self.client()?;
         let bridge = self.bridge_name(&name);
+        let mut options = HashMap::from([(BRIDGE.to_owned(), bridge.clone())]);
+        if spec.outgoing_ip.is_some() {
+            // The firewall does it, with the address that was chosen.
+            options.insert(MASQUERADE.into(), "false".into());
+        }
         match client.inspect_network(&name, None).await.map_err(error) {
             Ok(found) => {
-                let known = found.options.is_some_and(|options| options.get(BRIDGE) == Some(&bridge));
+                let made = found.options.unwrap_or_default();
+                let translated =
+                    made.get(MASQUERADE).map(String::as_str) != options.get(MASQUERADE).map(String::as_str);
                 // One of an earlier version has a bridge that no rule of the firewall knows. It goes, unless others use it.
-                if known || client.remove_network(&name).await.is_err() {
+                if !translated && made.get(BRIDGE) == Some(&bridge) {
                     return Ok(name);
+                }
+                match client.remove_network(&name).await.map_err(error) {
+                    Err(why) if translated => return Err(why),
+                    Err(_) => return Ok(name),
+                    Ok(()) => {}
                 }
             }
             Err(RuntimeError::NotFound) => {}
@@ -118,7 +132,7 @@ impl Docker {
                 driver: Some("bridge".into()),
                 ipam: Some(Ipam { config: Some(vec![config]), ..Ipam::default() }),
                 labels: Some(labels.clone()),
-                options: Some(HashMap::from([(BRIDGE.to_owned(), bridge.clone())])),
+                options: Some(options.clone()),
                 ..NetworkCreateRequest::default()
             };
             match client.create_network(request).await.map_err(error) {

@@ -6,6 +6,7 @@ mod history;
 mod host;
 mod install;
 mod life;
+mod outgoing;
 mod pull;
 mod servers;
 mod tenants;

@@ -198,6 +198,7 @@ pub fn spec(startup: &str) -> ContainerSpec {
         owner: None,
         network: Network::Alone,
         mounts: Vec::new(),
+        outgoing_ip: None,
         labels: BTreeMap::new(),
     }
 }

@@ -233,6 +233,7 @@ fn spec(id: ContainerId, disk_mib: u64) -> ContainerSpec {
         owner: None,
         network: Default::default(),
         mounts: Vec::new(),
+        outgoing_ip: None,
         labels: Default::default(),
     }
 }

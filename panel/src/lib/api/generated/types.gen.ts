@@ -375,6 +375,11 @@ export type Behaviour = {
      */
     network?: Network;
     /**
+     * The IPv4 address of its host that its connections to the outside come from; the host's choice unless given. It needs a
+     * network of its own.
+     */
+    outgoing_ip?: string | null;
+    /**
      * Folders of the host.
      */
     mounts?: Array<Mount>;

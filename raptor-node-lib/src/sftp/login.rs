@@ -7,10 +7,16 @@ use std::{net::IpAddr, sync::Arc};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 impl Server {
-    pub(super) async fn by_password(&self, login: &str, password: &str, ip: IpAddr) -> Option<SftpGrant> {
+    /// What the control side says to a password; nothing where it is away.
+    pub(super) async fn by_password(
+        &self,
+        login: &str,
+        password: &str,
+        ip: IpAddr,
+    ) -> Option<Result<SftpGrant, ()>> {
         let proof = SftpProof::Password { password: Hidden::new(password) };
         let question = SftpQuestion::SignIn { login: login.to_owned(), proof, ip };
-        self.ask(question).await?.ok()
+        self.ask(question).await
     }
 
     pub(super) async fn by_key(

@@ -10,6 +10,7 @@ mod lane;
 mod listing;
 mod live;
 mod login;
+mod password;
 mod peer;
 mod refusal;
 mod replies;

@@ -1,11 +1,11 @@
 //! One SSH connection: who it is, and its channels.
 
-use super::{desk::Desk, lane::Lane, live::Live, serve::Server};
+use super::{desk::Desk, lane::Lane, live::Live, password::Refused, serve::Server};
 use raptor_core::node::SftpGrant;
 use russh::{
     Channel, ChannelId, Error,
     keys::{Algorithm, HashAlg},
-    server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey},
+    server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey},
 };
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ pub(super) struct Peer {
     pub(super) cut: CancellationToken,
     /// Told when somebody has signed in.
     pub(super) signed_in: CancellationToken,
+    pub(super) refused: Refused,
     session: Option<Signed>,
     waiting: HashMap<ChannelId, Channel<Msg>>,
     lanes: HashMap<ChannelId, Lane>,
@@ -49,10 +50,19 @@ impl Peer {
         cut: CancellationToken,
         signed_in: CancellationToken,
     ) -> Self {
-        Self { server, ip, cut, signed_in, session: None, waiting: HashMap::new(), lanes: HashMap::new() }
+        Self {
+            server,
+            ip,
+            cut,
+            signed_in,
+            refused: Refused::default(),
+            session: None,
+            waiting: HashMap::new(),
+            lanes: HashMap::new(),
+        }
     }
 
-    fn accept(&mut self, grant: &SftpGrant, login: &str, key: Option<String>) -> Auth {
+    pub(super) fn accept(&mut self, grant: &SftpGrant, login: &str, key: Option<String>) -> Auth {
         let server = self.server.clone();
         let live = Arc::new(Live::new(
             grant,
@@ -81,8 +91,16 @@ impl Handler for Peer {
     type Error = Error;
 
     async fn auth_password(&mut self, login: &str, password: &str) -> Result<Auth, Error> {
-        let granted = self.server.by_password(login, password, self.ip).await;
-        Ok(granted.map_or_else(Auth::reject, |grant| self.accept(&grant, login, None)))
+        Ok(self.try_password(login, password).await)
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        login: &str,
+        _: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, Error> {
+        Ok(self.converse(login, response).await)
     }
 
     async fn auth_publickey_offered(

@@ -328,7 +328,9 @@ fn config(key: PrivateKey) -> Config {
     let ecdsa = |curve| Algorithm::Ecdsa { curve };
     Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Raptor")),
-        methods: MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password][..]),
+        methods: MethodSet::from(
+            &[MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive][..],
+        ),
         // The control side takes as long for everybody, and counts attempts.
         auth_rejection_time: Duration::ZERO,
         auth_rejection_time_initial: Some(Duration::ZERO),

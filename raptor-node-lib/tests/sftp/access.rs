@@ -55,6 +55,44 @@ async fn a_right_password_gets_in_and_nothing_else_does() {
     world.host.shutdown().await;
 }
 
+/// OpenSSH's client with a program that types the password whenever it is asked; each time with a prompt of its own.
+async fn typed(world: &World, password: &str, methods: &str) -> Output {
+    let typist = world.own().join("typist");
+    fs::write(&typist, format!("#!/bin/sh\necho \"$1\" >> prompts\necho '{password}'\n")).unwrap();
+    fs::set_permissions(&typist, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new("sftp");
+    command.args(["-P", &world.port.to_string()]);
+    for option in [
+        "StrictHostKeyChecking=no",
+        "UserKnownHostsFile=/dev/null",
+        "PubkeyAuthentication=no",
+        "NumberOfPasswordPrompts=3",
+        &format!("PreferredAuthentications={methods}"),
+    ] {
+        command.args(["-o", option]);
+    }
+    command.arg(format!("{}@127.0.0.1", world.login())).current_dir(world.own());
+    bounded(command.env("SSH_ASKPASS", &typist).env("SSH_ASKPASS_REQUIRE", "force")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_typed_password_gets_in_and_a_wrong_one_counts_once_however_often_it_is_sent() {
+    let world = World::new().await;
+    let asked = || std::mem::take(&mut world.rules.lock().unwrap().questions);
+    let welcome = typed(&world, PASSWORD, "keyboard-interactive").await;
+    assert!(welcome.status.success(), "{}", String::from_utf8_lossy(&welcome.stderr));
+    let prompts = world.own().join("prompts");
+    assert!(fs::read_to_string(&prompts).unwrap().trim_end().ends_with("Password:"));
+    fs::remove_file(&prompts).unwrap();
+    asked();
+    assert!(!typed(&world, "wrong", "keyboard-interactive,password").await.status.success());
+    assert!(fs::read_to_string(&prompts).unwrap().lines().count() >= 4, "three times there, then once here");
+    assert_eq!(asked(), 1);
+    assert!(!typed(&world, "wrong", "keyboard-interactive,password").await.status.success());
+    assert_eq!(asked(), 1, "each connection is an attempt");
+    world.host.shutdown().await;
+}
+
 /// Begins a download that takes as long as it is let.
 async fn endless(world: &World) -> tokio::process::Child {
     world.key().await;

@@ -157,6 +157,7 @@ impl World {
             "UserKnownHostsFile=/dev/null",
             "IdentitiesOnly=yes",
             "PasswordAuthentication=no",
+            "KbdInteractiveAuthentication=no",
             "LogLevel=ERROR",
         ] {
             options.extend(["-o".to_owned(), option.to_owned()]);

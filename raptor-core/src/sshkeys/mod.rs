@@ -1,4 +1,7 @@
 //! Users' public keys, for signing in by SFTP. Types and rules; operations are in [`service`].
+//!
+//! Keys on hardware tokens (`sk-…@openssh.com`) are taken too. That the token has signed is checked; whether somebody touched it
+//! is not, since russh doesn't tell a signature's flags.
 
 pub mod service;
 
@@ -25,7 +28,7 @@ pub struct SshKey {
     pub user_id: UserId,
     /// Name for people.
     pub name: String,
-    /// As OpenSSH names it: `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256`.
+    /// As OpenSSH names it: `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256`, `sk-ssh-ed25519@openssh.com`.
     pub algorithm: String,
     /// `SHA256:` and the digest in Base64, as `ssh-keygen -l` shows it.
     pub fingerprint: String,
@@ -70,6 +73,7 @@ pub fn parse(text: &str) -> Result<ParsedKey> {
     })?;
     match (key.algorithm(), key.key_data()) {
         (Algorithm::Ed25519 | Algorithm::Ecdsa { .. }, _) => {}
+        (Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256, _) => {}
         (_, KeyData::Rsa(rsa)) if rsa.key_size() as usize >= MIN_RSA_BITS => {}
         (_, KeyData::Rsa(_)) => {
             return Err(refuse(
@@ -118,6 +122,10 @@ mod tests {
     const ED25519: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti user@example.com";
 
+    const SK_ED25519: &str = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAICFo/k5LU8863u66YC9eUO2170QduohPURkQnbLa/dczAAAABHNzaDo= user@example.com";
+    const SK_ECDSA: &str = "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAAIbmlzdHAyNTYAAABBBIELQJ2DgvaX1yQlKFokfWM2suuaCFI2qp0eJodHyg6O4ifxc3XpRKd1OS8dNYQtE/YjdXSrA+AOnMF5ns2Nkx4AAAAEc3NoOg== user@example.com";
+    const DSA: &str = "ssh-dss AAAAB3NzaC1kc3MAAACBALmJrjlFqR96Qrw+LbTUghqw6ha7K5JWWXXLZaDJz/qOWgKxiezF9spYpBqJKXFCFYODBtJXErrUdCcjgoelE7tcZK3Ec4/licrzCOrVmhCd5IQXswYUTMCUfQiaeWCV3QzFCnMh1GLxuYNzEwnYgQgQRN6rJfQBJ7HHyzrwMbWlAAAAFQDKjYYxBMICr47Dzn53IP8uaZmf5QAAAIBTuRCqop0vwqoYt98DBiqfmpUSptzatoCUE06ExATCKrFU5MomyAkOk1cwM36FzSzIuN71aY46k4z77vb7kvVW/BI8vxDJ242ht76CiCWsUL7kpoCfiyFC+L8dW5bhM64kOpexAU/XSxsxgMxSDKyl29mmQk7287zKUwD2QiU7mQAAAIBOgyJ6TWYAUCGKa8mRKfdIRgTdnPJOliGfl9MdEHfMAqbNCnInTP6gICla089ay+zgyVUT/yYiKLsovDw+2nPCntZYzFxWviJ5qXLtpztyHdsgOAn9iWWPOVvW4wagK2plSJiXTRUKDZOld4DBkTgtVKEVniOrPeDs5qTqrNuu/A== x";
+
     #[test]
     fn a_key_is_read_with_its_fingerprint_and_comment() {
         let key = parse(&format!("  {ED25519}\n")).unwrap();
@@ -127,6 +135,15 @@ mod tests {
         assert!(!key.public_key.contains("example"));
         assert_eq!(check_name(None, &key).unwrap(), "user@example.com");
         assert_eq!(check_name(Some(" laptop "), &key).unwrap(), "laptop");
+    }
+
+    #[test]
+    fn keys_on_tokens_are_taken_and_dsa_is_not() {
+        for key in [SK_ED25519, SK_ECDSA] {
+            let algorithm = key.split_once(' ').unwrap().0;
+            assert_eq!(parse(key).unwrap().algorithm, algorithm);
+        }
+        assert!(parse(DSA).unwrap_err().to_string().contains("not supported"));
     }
 
     #[test]

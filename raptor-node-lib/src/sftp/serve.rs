@@ -359,6 +359,8 @@ fn config(key: PrivateKey) -> Config {
                 ecdsa(EcdsaCurve::NistP256),
                 ecdsa(EcdsaCurve::NistP384),
                 ecdsa(EcdsaCurve::NistP521),
+                Algorithm::SkEd25519,
+                Algorithm::SkEcdsaSha2NistP256,
                 sha2(HashAlg::Sha512),
                 sha2(HashAlg::Sha256),
             ]),

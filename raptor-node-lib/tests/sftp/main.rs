@@ -4,4 +4,5 @@
 mod access;
 mod clients;
 mod hostile;
+mod security_keys;
 mod world;

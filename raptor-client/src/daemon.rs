@@ -915,7 +915,7 @@ Empty: running as soon as the process has started.*/
             Default::default()
         }
     }
-    ///A path inside the container's folder, such as `/config/server.properties`.
+    ///A path inside the container's folder, such as `/config/server.properties`. A byte of a name that is no UTF-8 is written `\xE9`, and a backslash of a name that could be taken for that `\x5C`.
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,

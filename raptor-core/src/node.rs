@@ -6,6 +6,7 @@
 mod file_error;
 pub mod files;
 mod history;
+pub mod names;
 mod path;
 
 pub use file_error::{FileError, FileResult};

@@ -8,7 +8,9 @@ use crate::{
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
+    ffi::OsStr,
     io::Read,
+    os::unix::ffi::OsStrExt,
     time::{Duration, Instant},
 };
 
@@ -119,4 +121,21 @@ fn files_that_are_hidden_from_somebody_are_hidden_over_http_too() {
     assert!(seen.contains("large") && !seen.contains("server.key"), "{seen}");
     assert_eq!(status, 409);
     assert!(scene.ground.api.get(&list).to_string().contains("server.key"), "the administrator sees it");
+}
+
+#[test]
+fn a_file_whose_name_is_no_utf8_is_listed_read_renamed_and_deleted() {
+    let scene = Scene::new();
+    let (api, data) = (&scene.ground.api, scene.ground.daemon.data(&scene.ground.container));
+    std::fs::write(data.join(OsStr::from_bytes(b"caf\xe9")), "text").unwrap();
+    let listed = api.get(&scene.path("/files"));
+    let found = listed["items"].as_array().unwrap().iter().find(|item| item["name"] == r"caf\xE9").unwrap();
+    assert_eq!(found["path"], r"/caf\xE9");
+    assert_eq!(api.bytes(&scene.path("/files/content?path=/caf%5CxE9")), b"text");
+    let moves = json!({ "moves": [{ "from": found["path"], "to": r"/b\xFFn" }] });
+    api.post(&scene.path("/files/moves"), moves, 204);
+    assert!(data.join(OsStr::from_bytes(b"b\xffn")).exists());
+    let trashed = api.post(&scene.path("/files/trash"), json!({ "paths": [r"/b\xFFn"] }), 200);
+    assert_eq!(trashed["items"][0]["path"], r"/b\xFFn", "{trashed}");
+    assert!(!data.join(OsStr::from_bytes(b"b\xffn")).exists());
 }

@@ -73,7 +73,9 @@ impl Ground {
             }
             How::Key(key) => {
                 let mut command = Command::new("sftp");
-                command.args(["-o", "PasswordAuthentication=no", "-o", "IdentitiesOnly=yes", "-i"]).arg(key);
+                command
+                    .args(["-o", "PreferredAuthentications=publickey", "-o", "IdentitiesOnly=yes", "-i"])
+                    .arg(key);
                 command
             }
         };

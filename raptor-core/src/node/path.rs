@@ -1,7 +1,8 @@
 //! Where a file lies inside a container's folder.
 
+use super::names::{escape, unescape};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use std::{fmt, path::Path};
+use std::{borrow::Cow, ffi::OsStr, fmt, os::unix::ffi::OsStrExt, path::Path};
 
 /// The longest path, in bytes (`PATH_MAX` without its NUL).
 const MAX_PATH: usize = 4_095;
@@ -24,6 +25,8 @@ pub enum PathError {
 
 /// A path below a container's folder: normalised, without a leading slash, empty for the folder itself. `.` and `..` are
 /// resolved by their letters, as browsers and SFTP clients mean them; links are the kernel's business.
+///
+/// Its text is that of [`names`](super::names): bytes that are no UTF-8 are written `\xE9`, and the text of a path is unique.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FilePath(String);
 
@@ -51,6 +54,11 @@ impl FilePath {
         if text.contains('\0') {
             return Err(PathError::Nul);
         }
+        // Written in the one way, whatever was escaped in it without need.
+        let text = match unescape(text) {
+            Cow::Borrowed(_) => Cow::Borrowed(text),
+            Cow::Owned(bytes) => Cow::Owned(escape(&bytes).into_owned()),
+        };
         let mut parts: Vec<&str> = Vec::new();
         for part in text.split('/') {
             match part {
@@ -60,15 +68,23 @@ impl FilePath {
                         return Err(PathError::Outside);
                     }
                 }
-                name if name.len() > MAX_NAME => return Err(PathError::TooLong),
+                name if unescape(name).len() > MAX_NAME => return Err(PathError::TooLong),
                 name => parts.push(name),
             }
         }
         let path = parts.join("/");
-        if path.len() > MAX_PATH {
+        if unescape(&path).len() > MAX_PATH {
             return Err(PathError::TooLong);
         }
         Ok(Self(path))
+    }
+
+    /// The path that these bytes are to Linux.
+    ///
+    /// # Errors
+    /// [`PathError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PathError> {
+        Self::parse(&escape(bytes))
     }
 
     /// What lies at `below`, seen from here.
@@ -93,10 +109,13 @@ impl FilePath {
         &self.0
     }
 
-    /// For calls that take the folder itself as `.`.
+    /// For the kernel, which takes the folder itself as `.`.
     #[must_use]
-    pub fn as_path(&self) -> &Path {
-        Path::new(if self.0.is_empty() { "." } else { &self.0 })
+    pub fn as_path(&self) -> Cow<'_, Path> {
+        match unescape(if self.0.is_empty() { "." } else { &self.0 }) {
+            Cow::Borrowed(bytes) => Cow::Borrowed(Path::new(OsStr::from_bytes(bytes))),
+            Cow::Owned(bytes) => Cow::Owned(Path::new(OsStr::from_bytes(&bytes)).to_owned()),
+        }
     }
 
     /// The last name; none for the container's folder.
@@ -148,7 +167,8 @@ mod schema {
             ObjectBuilder::new()
                 .schema_type(Type::String)
                 .description(Some(
-                    "A path inside the container's folder, such as `/config/server.properties`.",
+                    "A path inside the container's folder, such as `/config/server.properties`. A byte of a name that is no UTF-8 is \
+                     written `\\xE9`, and a backslash of a name that could be taken for that `\\x5C`.",
                 ))
                 .into()
         }
@@ -174,6 +194,18 @@ mod tests {
         assert_eq!(FilePath::parse("a\0b"), Err(PathError::Nul));
         assert_eq!(FilePath::parse(&"n".repeat(256)), Err(PathError::TooLong));
         assert_eq!(FilePath::parse("a").unwrap().join("../b"), Err(PathError::Outside));
+    }
+
+    #[test]
+    fn names_that_are_no_utf8_have_one_text() {
+        let path = FilePath::from_bytes(b"caf\xe9/a\\b").unwrap();
+        assert_eq!(path.as_str(), r"caf\xE9/a\b");
+        assert_eq!(path.as_path().as_os_str().as_bytes(), b"caf\xe9/a\\b");
+        assert_eq!(FilePath::parse(path.as_str()).unwrap(), path);
+        assert_eq!(FilePath::parse(r"caf\xC3\xA9").unwrap().as_str(), "café");
+        assert_eq!(FilePath::parse(r"a/\x2E\x2E/\x2F").unwrap().as_str(), r"a/\x2E\x2E/\x2F", "no escapes");
+        assert!(FilePath::from_bytes(&[0xff; 255]).is_ok());
+        assert_eq!(FilePath::from_bytes(&[0xff; 256]), Err(PathError::TooLong));
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Root {
         self.copy_into(from, other, to, &stat)?;
         if stat.kind == Kind::Folder {
             for step in self.walk(from)? {
-                let strange = || FileError::Invalid("A name in this folder is no text.".into());
+                let strange = || FileError::Invalid("A path in this folder is too long.".into());
                 let path = step.file_path().ok_or_else(strange)?;
                 let below = path.as_str().get(from.as_str().len()..).unwrap_or_default();
                 self.copy_into(&path, other, &to.join(below)?, &step.stat)?;

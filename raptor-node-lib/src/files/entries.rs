@@ -4,7 +4,7 @@ use super::{
     root::Root,
     stat::{Kind, Stat},
 };
-use raptor_core::node::{FileError, FilePath, FileResult};
+use raptor_core::node::{FileError, FilePath, FileResult, names::escape};
 use rustix::fs::{Dir as Stream, Mode, OFlags, openat};
 use std::{
     collections::HashSet,
@@ -17,7 +17,7 @@ use std::{
 /// Something in a folder.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its name. One that is no UTF-8 has U+FFFD where it can't be read, and can't be named by anybody.
+    /// Its name, as it is written in a [`FilePath`].
     pub name: String,
     /// What it is, a link itself where it is one.
     pub stat: Stat,
@@ -49,7 +49,7 @@ impl Iterator for Entries {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Some(Err(error.into())),
             };
-            let name = raw.to_string_lossy().into_owned();
+            let name = escape(raw.to_bytes()).into_owned();
             if !self.root.denied.is_empty() {
                 let denied = self.at.join(&name);
                 if denied.is_ok_and(|path| self.root.denied.covers(&path, stat.kind == Kind::Folder)) {
@@ -71,10 +71,10 @@ pub struct Step {
 }
 
 impl Step {
-    /// The path for people; none where a name on it is no UTF-8.
+    /// The path for people; none where it is too long to be named.
     #[must_use]
     pub fn file_path(&self) -> Option<FilePath> {
-        FilePath::parse(self.path.to_str()?).ok()
+        FilePath::from_bytes(self.path.as_os_str().as_bytes()).ok()
     }
 }
 
@@ -120,7 +120,7 @@ impl Root {
     /// [`FileError::NotAFolder`], [`FileError::NotFound`] and others.
     pub fn entries(&self, path: &FilePath) -> FileResult<Entries> {
         self.denied.check(path)?;
-        self.entries_at(path.as_path())
+        self.entries_at(&path.as_path())
     }
 
     fn entries_at(&self, path: &Path) -> FileResult<Entries> {
@@ -140,7 +140,7 @@ impl Root {
     pub fn walk(&self, path: &FilePath) -> FileResult<Walk> {
         self.denied.check(path)?;
         let mut walk = Walk { root: self.clone(), ahead: Vec::new() };
-        walk.look_into(if path.is_root() { Path::new("") } else { path.as_path() });
+        walk.look_into(if path.is_root() { Path::new("").into() } else { path.as_path() }.as_ref());
         Ok(walk)
     }
 
@@ -150,7 +150,7 @@ impl Root {
             return Ok(());
         }
         for step in self.undenied().walk(path)? {
-            let path = FilePath::parse(&step.path.to_string_lossy())?;
+            let path = FilePath::from_bytes(step.path.as_os_str().as_bytes())?;
             if self.denied.covers(&path, step.stat.kind == Kind::Folder) {
                 return Err(FileError::Denied);
             }

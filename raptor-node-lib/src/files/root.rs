@@ -10,7 +10,10 @@ use cap_std::{
     ambient_authority,
     fs::{Dir, OpenOptions, OpenOptionsExt},
 };
-use raptor_core::node::{FileError, FilePath, FileResult};
+use raptor_core::node::{
+    FileError, FilePath, FileResult,
+    names::{escape, unescape},
+};
 use rustix::fs::{self as sys, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid};
 use std::{
     ffi::CString,
@@ -169,7 +172,7 @@ impl Root {
                 made => return made,
             }
         }
-        self.open_existing(path.as_path(), how)
+        self.open_existing(&path.as_path(), how)
     }
 
     fn make(&self, leaf: &Leaf, how: Open) -> FileResult<File> {
@@ -345,7 +348,7 @@ impl Root {
         Ok(())
     }
 
-    /// Makes a symbolic link at `path` to `target`, which must be relative and stay inside.
+    /// Makes a symbolic link at `path` to `target`, which must be relative and stay inside; a text as that of a [`FilePath`].
     ///
     /// # Errors
     /// [`FileError::Outside`], [`FileError::Exists`] and others.
@@ -357,14 +360,14 @@ impl Root {
         }
         let leads_to = FilePath::parse(&format!("{}/{target}", parent.as_str()))?;
         self.denied.check(&leads_to)?;
-        sys::symlinkat(target, &leaf.dir, &leaf.name).map_err(io::Error::from)?;
+        sys::symlinkat(&*unescape(target), &leaf.dir, &leaf.name).map_err(io::Error::from)?;
         let (uid, gid) = (Uid::from_raw(self.shared.uid), Gid::from_raw(self.shared.gid));
         sys::chownat(&leaf.dir, &leaf.name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
             .map_err(io::Error::from)?;
         Ok(())
     }
 
-    /// Where a link leads, as it is written in it.
+    /// Where a link leads, as it is written in it; a text as that of a [`FilePath`].
     ///
     /// # Errors
     /// [`FileError::Invalid`] where it is no link, and others.
@@ -374,7 +377,7 @@ impl Root {
             rustix::io::Errno::INVAL => FileError::Invalid("This is no link.".into()),
             error => io::Error::from(error).into(),
         })?;
-        Ok(target.to_string_lossy().into_owned())
+        Ok(escape(target.as_bytes()).into_owned())
     }
 
     /// Gives a regular file a second name.
@@ -460,7 +463,8 @@ impl Root {
             // Links on the way may lead to it under another name.
             self.denied.check(&self.where_is(&dir)?.join(name)?)?;
         }
-        let name = CString::new(name).map_err(|_| FileError::Invalid("A name can't hold NUL.".into()))?;
+        let name =
+            CString::new(unescape(name)).map_err(|_| FileError::Invalid("A name can't hold NUL.".into()))?;
         Ok(Leaf { dir, name })
     }
 
@@ -490,9 +494,9 @@ impl Root {
     pub(super) fn where_is(&self, open: impl AsFd) -> FileResult<FilePath> {
         let path = real_path(open)?;
         let below = path.strip_prefix(&self.shared.real).map_err(|_| FileError::Outside)?;
-        let below = below.to_string_lossy();
+        let below = below.as_os_str().as_bytes();
         // The kernel's mark of what was removed since.
-        Ok(FilePath::parse(below.strip_suffix(" (deleted)").unwrap_or(&below))?)
+        Ok(FilePath::from_bytes(below.strip_suffix(b" (deleted)").unwrap_or(below))?)
     }
 
     pub(super) fn give(&self, file: impl AsFd) -> io::Result<()> {

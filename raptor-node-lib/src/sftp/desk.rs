@@ -303,8 +303,8 @@ impl Desk {
                 folder.ahead = Some(entry);
                 break;
             }
-            reply.put_text(&entry.name);
-            reply.put_text(&long);
+            reply.put_name(&entry.name);
+            reply.put_name(&long);
             reply.put_attributes(&listing::attributes(&entry.stat));
             count += 1;
         }

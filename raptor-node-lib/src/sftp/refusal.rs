@@ -59,7 +59,7 @@ impl From<Malformed> for Refusal {
     fn from(error: Malformed) -> Self {
         let code = match error {
             Malformed::Unknown => StatusCode::OpUnsupported,
-            Malformed::Short | Malformed::Text => StatusCode::BadMessage,
+            Malformed::Short => StatusCode::BadMessage,
         };
         Self::new(code, error.to_string())
     }

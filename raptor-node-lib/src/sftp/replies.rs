@@ -2,6 +2,7 @@
 
 use super::wire::{Attributes, EXTENSIONS, MODE, OWNER, SIZE, StatusCode, TIMES};
 use bytes::{BufMut, Bytes, BytesMut};
+use raptor_core::node::names;
 
 /// A reply that is being written.
 pub(super) struct Reply(BytesMut);
@@ -28,8 +29,17 @@ impl Reply {
     }
 
     pub(super) fn put_text(&mut self, text: &str) {
-        self.0.put_u32(u32::try_from(text.len()).unwrap_or(0));
-        self.0.put_slice(text.as_bytes());
+        self.put_bytes(text.as_bytes());
+    }
+
+    /// A name or path, or a line that has one in it, as the bytes that it is.
+    pub(super) fn put_name(&mut self, name: &str) {
+        self.put_bytes(&names::unescape(name));
+    }
+
+    fn put_bytes(&mut self, bytes: &[u8]) {
+        self.0.put_u32(u32::try_from(bytes.len()).unwrap_or(0));
+        self.0.put_slice(bytes);
     }
 
     pub(super) fn put_attributes(&mut self, attributes: &Attributes) {
@@ -134,8 +144,8 @@ pub(super) fn count_names(mut reply: Reply, count: u32) -> Bytes {
 /// One name alone.
 pub(super) fn name(id: u32, name: &str) -> Bytes {
     let mut reply = names(id);
-    reply.put_text(name);
-    reply.put_text(name);
+    reply.put_name(name);
+    reply.put_name(name);
     reply.put_attributes(&Attributes::default());
     count_names(reply, 1)
 }

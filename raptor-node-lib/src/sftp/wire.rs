@@ -1,9 +1,11 @@
 //! SFTP version 3 as bytes (draft-ietf-secsh-filexfer-02) with OpenSSH's extensions (its PROTOCOL file, section 4).
 //!
 //! `russh_sftp::protocol` has these packets too. It copies what is written and replaces what is no UTF-8 in a path, so that a
-//! client would make a file of another name than it asked for: here data stays where it arrived, and such a path is refused.
+//! client would make a file of another name than it asked for: here data stays where it arrived, and names are any bytes. They
+//! are held as texts in the way of [`names`].
 
 use bytes::{Buf, Bytes};
+use raptor_core::node::names;
 pub(super) use russh_sftp::protocol::{OpenFlags, StatusCode};
 
 /// The longest packet that is taken, in bytes: OpenSSH's limit.
@@ -17,9 +19,6 @@ pub(super) enum Malformed {
     /// It ends too early.
     #[error("the packet is too short")]
     Short,
-    /// A text is no UTF-8.
-    #[error("a name is not UTF-8")]
-    Text,
     /// It names nothing that a client may ask.
     #[error("unknown request")]
     Unknown,
@@ -241,7 +240,7 @@ impl Reader {
     }
 
     fn text(&mut self) -> Result<String, Malformed> {
-        String::from_utf8(self.bytes()?.into()).map_err(|_| Malformed::Text)
+        Ok(names::escape(&self.bytes()?).into_owned())
     }
 
     fn attributes(&mut self) -> Result<Attributes, Malformed> {
@@ -336,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_make_it_panic_and_what_is_no_text_is_refused() {
+    fn no_bytes_make_it_panic_and_names_are_any_bytes() {
         let mut state = 1_u64;
         for _ in 0..200_000 {
             state ^= state << 13;
@@ -348,7 +347,7 @@ mod tests {
             let _ = request(200, body);
         }
         let body = Bytes::from_static(&[0, 0, 0, 1, 0xff]);
-        assert_eq!(request(13, body), Err(Malformed::Text));
+        assert_eq!(request(13, body), Ok(Request::Remove { path: r"\xFF".into() }));
         assert_eq!(request(77, Bytes::new()), Err(Malformed::Unknown));
     }
 }

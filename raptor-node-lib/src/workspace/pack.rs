@@ -5,8 +5,12 @@ use crate::files::{File, FileError, FilePath, FileResult, Kind, Open, Stat};
 use bzip2::write::BzEncoder;
 use flate2::write::GzEncoder;
 use lzma_rust2::{XzOptions, XzWriter};
-use raptor_core::node::files::ArchiveFormat;
-use std::io::{self, BufWriter, Read, Write};
+use raptor_core::node::{files::ArchiveFormat, names::unescape};
+use std::{
+    ffi::OsStr,
+    io::{self, BufWriter, Read, Write},
+    os::unix::ffi::OsStrExt,
+};
 use uuid::Uuid;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 use zstd::zstd_safe::CParameter;
@@ -170,6 +174,7 @@ impl Read for Counted<'_> {
     }
 }
 
+/// Names and targets are texts as those of a [`FilePath`].
 trait Packer {
     fn folder(&mut self, name: &str, stat: &Stat) -> FileResult<()>;
     fn file(&mut self, name: &str, stat: &Stat, content: &mut Counted<'_>) -> FileResult<()>;
@@ -190,15 +195,19 @@ fn header(stat: &Stat, kind: tar::EntryType, size: u64) -> tar::Header {
 impl<W: Write> Packer for Tar<W> {
     fn folder(&mut self, name: &str, stat: &Stat) -> FileResult<()> {
         let mut header = header(stat, tar::EntryType::Directory, 0);
-        Ok(self.0.append_data(&mut header, format!("{name}/"), io::empty())?)
+        let name = [&*unescape(name), b"/"].concat();
+        Ok(self.0.append_data(&mut header, OsStr::from_bytes(&name), io::empty())?)
     }
 
     fn file(&mut self, name: &str, stat: &Stat, content: &mut Counted<'_>) -> FileResult<()> {
-        Ok(self.0.append_data(&mut header(stat, tar::EntryType::Regular, stat.len), name, content)?)
+        let mut header = header(stat, tar::EntryType::Regular, stat.len);
+        Ok(self.0.append_data(&mut header, OsStr::from_bytes(&unescape(name)), content)?)
     }
 
     fn link(&mut self, name: &str, target: &str, stat: &Stat) -> FileResult<()> {
-        Ok(self.0.append_link(&mut header(stat, tar::EntryType::Symlink, 0), name, target)?)
+        let (name, target) = (unescape(name), unescape(target));
+        let mut header = header(stat, tar::EntryType::Symlink, 0);
+        Ok(self.0.append_link(&mut header, OsStr::from_bytes(&name), OsStr::from_bytes(&target))?)
     }
 }
 
@@ -213,18 +222,27 @@ fn options(stat: &Stat) -> SimpleFileOptions {
 
 impl<W: Write> Packer for Zip<W> {
     fn folder(&mut self, name: &str, stat: &Stat) -> FileResult<()> {
+        // The library takes folders and links by text alone. What is in the folder makes it.
+        let Some(name) = text(name) else { return Ok(()) };
         self.0.add_directory(name, options(stat)).map_err(zip_error)
     }
 
     fn file(&mut self, name: &str, stat: &Stat, content: &mut Counted<'_>) -> FileResult<()> {
-        self.0.start_file(name, options(stat)).map_err(zip_error)?;
+        let name = unescape(name);
+        self.0.start_file_with_options(options(stat).name(&name)).map_err(zip_error)?;
         io::copy(content, &mut self.0)?;
         Ok(())
     }
 
     fn link(&mut self, name: &str, target: &str, stat: &Stat) -> FileResult<()> {
+        let (Some(name), Some(target)) = (text(name), text(target)) else { return Ok(()) };
         self.0.add_symlink(name, target, options(stat)).map_err(zip_error)
     }
+}
+
+/// The name itself; none where it is no UTF-8.
+fn text(name: &str) -> Option<String> {
+    String::from_utf8(unescape(name).into_owned()).ok()
 }
 
 pub(super) fn zip_error(error: zip::result::ZipError) -> FileError {

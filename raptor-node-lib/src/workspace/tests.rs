@@ -475,3 +475,39 @@ mod pulls {
         assert_eq!(world.text("b"), None);
     }
 }
+
+#[tokio::test]
+async fn names_that_are_no_utf8_are_names_like_others() {
+    let world = World::new();
+    let odd = path(r"mods/caf\xE9.txt");
+    world.put("mods/caf\u{fffd}.txt", b"another");
+    world.put(odd.as_str(), b"odd");
+    let page = world.desk.list(&path("mods"), FileSort::Name, false, 0, 100, None).unwrap();
+    assert!(page.items.iter().any(|item| item.path == odd && item.name == r"caf\xE9.txt"));
+    assert_eq!(world.read(FileRead::File { path: odd.clone(), start: 0, length: None }).await, b"odd");
+    assert_eq!(world.desk.search(&FilePath::ROOT, Some(r"F\xe9"), None).unwrap().items.len(), 1);
+
+    for (format, number) in [(ArchiveFormat::TarGz, 1), (ArchiveFormat::Zip, 2)] {
+        let to = path(&format!("{number}.{}", format.extension()));
+        world.run(FileTask::Archive { paths: vec![path("mods")], to, format }).unwrap();
+    }
+    world.extract("1.tar.gz").unwrap();
+    assert_eq!(world.text(r"out/mods/caf\xE9.txt").as_deref(), Some("odd"));
+    let zip = std::fs::File::open(world.folder.path().join("data/2.zip")).unwrap();
+    let raw = zip::ZipArchive::new(zip).unwrap();
+    assert!(raw.file_names_raw().any(|name| name == b"mods/caf\xe9.txt"));
+
+    let copies = vec![FileMove { from: path("mods"), to: path(r"copy\xFF") }];
+    world.run(FileTask::Copy { copies }).unwrap();
+    assert_eq!(world.text(r"copy\xFF/caf\xE9.txt").as_deref(), Some("odd"));
+    let gone = world.desk.discard(std::slice::from_ref(&odd), "ann").unwrap();
+    assert_eq!((world.text(odd.as_str()), &gone[0].path), (None, &odd));
+    world.desk.restore(gone[0].id).unwrap();
+    world.desk.root.rename(&odd, &path("mods/café.txt"), false).unwrap();
+    assert_eq!(world.text("mods/café.txt").as_deref(), Some("odd"));
+    world.run(FileTask::Delete { paths: vec![path(r"copy\xFF"), path("out")] }).unwrap();
+    assert_eq!(world.text("mods/caf\u{fffd}.txt").as_deref(), Some("another"), "no two names are one");
+
+    let guarded = world.desk.root.denying(&crate::files::Denied::new(&["*.txt"]));
+    assert!(matches!(guarded.open_file(&odd, Open::REPLACE), Err(FileError::Denied)));
+}

@@ -2,7 +2,7 @@
 
 use super::{Workspace, operations::Progress, pack::zip_error};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
-use raptor_core::node::files::ArchiveFormat;
+use raptor_core::node::{files::ArchiveFormat, names::escape};
 use std::io::{self, BufReader, Read, Write};
 
 /// Files and folders in one archive.
@@ -97,7 +97,7 @@ impl Target<'_> {
         for entry in archive.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
             bounds.entry()?;
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let name = escape(&entry.path_bytes()).into_owned();
             let mode = entry.header().mode().unwrap_or(0o644);
             match entry.header().entry_type() {
                 tar::EntryType::Directory => self.folder(&name)?,
@@ -106,7 +106,7 @@ impl Target<'_> {
                 }
                 tar::EntryType::Symlink => {
                     let target = entry.link_name_bytes().unwrap_or_default();
-                    self.link(&name, &String::from_utf8_lossy(&target))?;
+                    self.link(&name, &escape(&target))?;
                 }
                 tar::EntryType::XGlobalHeader => {}
                 _ => return Err(refused(&name, "it is a hard link or a device")),

@@ -2,8 +2,13 @@
 
 use crate::world::{PASSWORD, World, bounded, has, noise, run};
 use std::{
+    ffi::OsStr,
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, PermissionsExt, symlink},
+    },
+    path::PathBuf,
     time::{Duration, Instant},
 };
 use tokio::process::Command;
@@ -39,6 +44,23 @@ async fn openssh_does_all_that_it_can_do() {
     assert_eq!(fs::read(data.join("a/b/copied")).unwrap(), big);
     world.sftp(&["-f"], "put new synced\nrm synced\nrm a/b/*\nrmdir a/b\nrmdir a").await;
     assert_eq!(fs::read_dir(&data).unwrap().count(), 0);
+    world.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_no_utf8_keep_their_bytes() {
+    let world = World::new().await;
+    let odd = |folder: PathBuf| folder.join(OsStr::from_bytes(b"caf\xe9 \\xE9"));
+    fs::write(odd(world.own()), "text").unwrap();
+    world.sftp(&[], b"put caf\xe9*\nmkdir \xff\nln -s \xe9 link").await;
+    assert_eq!(fs::read(odd(world.data())).unwrap(), b"text");
+    assert_eq!(fs::read_link(world.data().join("link")).unwrap().as_os_str().as_bytes(), b"\xe9");
+    fs::remove_file(odd(world.own())).unwrap();
+    world.sftp(&[], b"get caf\xe9*\nrename 'caf\xe9 \\xE9' \xff/plain\nls \xff").await;
+    assert_eq!(fs::read(odd(world.own())).unwrap(), b"text");
+    assert!(world.data().join(OsStr::from_bytes(b"\xff/plain")).exists());
+    world.sftp(&[], b"rm \xff/plain\nrmdir \xff\nrm link").await;
+    assert_eq!(fs::read_dir(world.data()).unwrap().count(), 0);
     world.host.shutdown().await;
 }
 

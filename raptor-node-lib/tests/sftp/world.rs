@@ -175,13 +175,13 @@ impl World {
     }
 
     /// Runs `sftp` with a batch of commands, of which none may fail.
-    pub async fn sftp(&self, flags: &[&str], batch: &str) -> String {
+    pub async fn sftp(&self, flags: &[&str], batch: impl AsRef<[u8]>) -> String {
         let output = self.try_sftp(flags, batch).await;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    pub async fn try_sftp(&self, flags: &[&str], batch: &str) -> Output {
+    pub async fn try_sftp(&self, flags: &[&str], batch: impl AsRef<[u8]>) -> Output {
         let file = tempfile::NamedTempFile::new_in(self.own()).unwrap();
         std::fs::write(file.path(), batch).unwrap();
         let path = file.path().display().to_string();

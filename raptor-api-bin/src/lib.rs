@@ -7,6 +7,7 @@ mod panel;
 mod problem;
 mod routes;
 pub mod serve;
+mod streams;
 pub mod up;
 mod views;
 
@@ -16,6 +17,7 @@ pub use problem::Problem;
 use ipnet::IpNet;
 use raptor_core::Raptor;
 use std::{ops::Deref, sync::Arc};
+use streams::Streams;
 use tokio_util::sync::CancellationToken;
 
 /// What the routes share. Cheap to clone.
@@ -34,6 +36,8 @@ pub struct AppParts {
     pub secure_cookie: bool,
     /// Cancelled when the server is asked to end: streams, which would never end by themselves, end then.
     pub ending: CancellationToken,
+    /// How many streams everybody has open.
+    pub streams: Streams,
 }
 
 impl Deref for App {
@@ -53,6 +57,7 @@ impl App {
             panel_origin: config.app_url.origin().ascii_serialization(),
             secure_cookie: config.app_url.scheme() == "https",
             ending: CancellationToken::new(),
+            streams: Streams::default(),
         }))
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     App,
     extract::{Caller, Path, Query},
     problem::{Answer, Problem},
+    streams::Seat,
 };
 use axum::{
     extract::{
@@ -40,6 +41,8 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// Commands that one socket may send in a second.
 const COMMANDS_A_SECOND: u32 = 10;
+/// Messages of any kind that one socket may send in a second: more are a flood, which ends it.
+const MESSAGES_A_SECOND: u32 = 100;
 /// The largest message that a browser may send, in bytes.
 const MAX_MESSAGE: usize = 32 * 1024;
 /// How often measurements are told to one listener at most.
@@ -91,8 +94,13 @@ async fn live_container(
             "Open this address as a WebSocket.",
         )
     })?;
+    let seat = app.streams.take(&actor)?;
     let talk = Talk { app, actor, id, permissions };
-    Ok(upgrade.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| talk.run(socket, live)))
+    let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+    Ok(upgrade.on_upgrade(async move |socket| {
+        talk.run(socket, live).await;
+        drop(seat);
+    }))
 }
 
 /// One socket.
@@ -122,6 +130,7 @@ impl Talk {
                     }
                     sent += 1;
                     let answer = match asked {
+                        _ if sent > MESSAGES_A_SECOND => break (close_code::POLICY, "too many messages"),
                         Message::Text(_) if sent > COMMANDS_A_SECOND => {
                             Some(problem("throttled", "You send commands too quickly."))
                         }
@@ -197,13 +206,16 @@ fn problem(code: &str, message: &str) -> LiveFrame {
     responses((status = 200, body = String, content_type = "text/event-stream")))]
 async fn stream_events(State(app): State<App>, Caller(actor): Caller) -> Answer<impl IntoResponse> {
     let ending = app.ending.clone();
-    Ok(Sse::new(events(app, actor).take_until(ending.cancelled_owned())).keep_alive(KeepAlive::default()))
+    let seat = app.streams.take(&actor)?;
+    Ok(Sse::new(events(app, actor, seat).take_until(ending.cancelled_owned()))
+        .keep_alive(KeepAlive::default()))
 }
 
-fn events(app: App, actor: Actor) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(app: App, actor: Actor, seat: Option<Seat>) -> impl Stream<Item = Result<Event, Infallible>> {
     let changes = app.raptor.store().feed().subscribe();
     let live = app.raptor.live_events();
-    let listener = Listener { app, actor, visible: None, pending: HashSet::new(), told: Instant::now() };
+    let listener =
+        Listener { app, actor, visible: None, pending: HashSet::new(), told: Instant::now(), _seat: seat };
     futures_util::stream::unfold(
         (listener, changes, live),
         |(mut listener, mut changes, mut live)| async move {
@@ -229,6 +241,7 @@ struct Listener {
     visible: Option<HashSet<ContainerId>>,
     pending: HashSet<ContainerId>,
     told: Instant,
+    _seat: Option<Seat>,
 }
 
 impl Listener {

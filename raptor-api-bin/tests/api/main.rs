@@ -1,8 +1,9 @@
 //! The API through its real router over HTTP, on SQLite in memory.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod answers;
 mod authorisation;
+mod flood;
 mod imports;
 mod secrets;
 mod sessions;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 const SECRET: &str = "hunter2-is-the-secret";
 const HIDDEN: &str = "only-for-administrators";
 
-struct Scene {
-    world: World,
-    container: String,
+pub struct Scene {
+    pub world: World,
+    pub container: String,
     template: String,
     daemon: String,
 }
@@ -36,7 +36,7 @@ fn egg(more: Value) -> String {
 impl Scene {
     /// Alice's container with a secret and a hidden variable. Bob may do all with it, Carol look and use it, Dave read how it
     /// starts, and Erin its console.
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let host = SimulatedHost::default();
         let world = World::with(|builder| {
             builder.connector(Arc::new(move |_, _| Ok(Arc::new(host.clone()) as Arc<dyn Node>)))

@@ -7,4 +7,5 @@ mod flood;
 mod imports;
 mod secrets;
 mod sessions;
+mod transfers;
 mod world;

@@ -345,7 +345,8 @@ impl FileService<'_> {
         self.start(permit, task, note).await
     }
 
-    /// Fetches a file from a web address. It goes on by itself.
+    /// Fetches a file from a web address. It goes on by itself, but not without what allowed it: the session that began it, and
+    /// the access.
     ///
     /// # Errors
     /// As all.
@@ -359,7 +360,10 @@ impl FileService<'_> {
         // What is behind the question mark may be a secret.
         let shown = url.split(['?', '#']).next().unwrap_or_default().to_owned();
         let note = Note("file.pulled", json!({ "url": shown, "into": into }));
-        self.start(permit, FileTask::Pull { url, into, name }, note).await
+        let (actor, target) = (permit.actor().clone(), permit.target().clone());
+        let begun = self.start(permit, FileTask::Pull { url, into, name }, note).await?;
+        gate::stop_when_lost::<CreateFiles>(self.0, actor, target, begun.id);
+        Ok(begun)
     }
 
     /// What goes on by itself.

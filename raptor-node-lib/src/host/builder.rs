@@ -15,7 +15,7 @@ use crate::{
     system::Meter,
     workspace::AllOperations,
 };
-use raptor_core::clock::Clock;
+use raptor_core::{clock::Clock, outbound::Outbound};
 use std::{
     collections::HashMap,
     io,
@@ -58,6 +58,7 @@ pub struct Builder {
     image_days: u32,
     clock: Clock,
     sftp: Option<SocketAddr>,
+    outbound: Outbound,
 }
 
 impl Builder {
@@ -78,6 +79,7 @@ impl Builder {
             image_days: 0,
             clock: Clock::System,
             sftp: None,
+            outbound: Outbound::default(),
         }
     }
 
@@ -106,6 +108,13 @@ impl Builder {
     #[must_use]
     pub fn timezone(mut self, timezone: impl Into<String>) -> Self {
         self.timezone = timezone.into();
+        self
+    }
+
+    /// How files are fetched from other servers: from public addresses only unless said otherwise.
+    #[must_use]
+    pub fn outbound(mut self, outbound: Outbound) -> Self {
+        self.outbound = outbound;
         self
     }
 
@@ -202,7 +211,7 @@ impl Builder {
             stop: CancellationToken::new(),
             accounts: Accounts::default(),
             link: Arc::default(),
-            operations: AllOperations::default(),
+            operations: AllOperations::new(self.outbound),
         });
         let host = Host(Arc::new(Inner {
             ground,

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use raptor_core::{
     id::ContainerId,
     node::files::{FileTask, Operation, OperationState},
+    outbound::Outbound,
 };
 use std::{
     collections::HashMap,
@@ -25,17 +26,26 @@ const MAX_RUNNING: usize = 4;
 const MAX_LISTED: usize = 100;
 
 /// The operations of all containers.
-#[derive(Default)]
-pub(crate) struct AllOperations(Mutex<HashMap<ContainerId, Arc<Operations>>>);
+pub(crate) struct AllOperations {
+    all: Mutex<HashMap<ContainerId, Arc<Operations>>>,
+    outbound: Outbound,
+}
 
 impl AllOperations {
+    /// With the way to other servers.
+    pub(crate) fn new(outbound: Outbound) -> Self {
+        Self { all: Mutex::default(), outbound }
+    }
+
     pub(crate) fn of(&self, id: ContainerId) -> Arc<Operations> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default().clone()
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Operations { outbound: self.outbound.clone(), ..Operations::default() });
+        all.entry(id).or_insert_with(new).clone()
     }
 
     /// Stops everything of a container that goes away.
     pub(crate) fn forget(&self, id: ContainerId) {
-        let gone = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let gone = self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         for running in gone.iter().flat_map(|operations| operations.list()) {
             running.progress.cancel.cancel();
         }
@@ -48,6 +58,7 @@ pub(crate) struct Operations {
     all: Mutex<Vec<Arc<Running>>>,
     replacing: Mutex<()>,
     recovered: OnceLock<()>,
+    pub(super) outbound: Outbound,
 }
 
 /// When it ended, how, and why it failed.

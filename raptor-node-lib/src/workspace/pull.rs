@@ -1,7 +1,7 @@
 //! Files are fetched from web addresses, never from one that only this host can reach.
 
 use super::{Workspace, kept, operations::Progress};
-use crate::files::{FileError, FilePath, FileResult, Open};
+use crate::files::{FileError, FilePath, FileResult, Open, Root};
 use futures_util::StreamExt;
 use raptor_core::outbound::{Outbound, OutboundError};
 use reqwest::{Response, header::CONTENT_DISPOSITION};
@@ -20,8 +20,7 @@ impl Workspace {
         progress: &Progress,
     ) -> FileResult<()> {
         let runtime = tokio::runtime::Handle::current();
-        let outbound = Outbound::default();
-        let work = self.fetch(url, into, name, progress, &outbound);
+        let work = self.fetch(url, into, name, progress, &self.operations.outbound);
         let cancelled = progress.cancel.clone();
         runtime.block_on(async {
             tokio::select! {
@@ -50,8 +49,12 @@ impl Workspace {
         if target.parent().as_ref() != Some(into) {
             return Err(FileError::Invalid("The name may not hold a slash.".into()));
         }
-        if self.root.lstat(&target).is_ok() {
-            return Err(FileError::Exists);
+        // Said now, and not when everything is here.
+        self.root.check(&target)?;
+        match self.root.lstat(&target) {
+            Err(FileError::NotFound) => {}
+            Ok(_) => return Err(FileError::Exists),
+            Err(error) => return Err(error),
         }
         if let Some(length) = answer.content_length() {
             progress.total(length);
@@ -59,17 +62,10 @@ impl Workspace {
                 return Err(FileError::OverLimit { limit: self.root.usage().limit() });
             }
         }
-        let id = Uuid::now_v7();
-        let beside = kept("uploads", id, "")?;
-        let fetched = self.receive(answer, &beside, progress).await;
-        let placed = fetched.and_then(|()| {
-            self.root.create_dir_all(into)?;
-            self.kept.rename_into(&beside, &self.root, &target, false)
-        });
-        if placed.is_err() {
-            let _ = self.kept.remove_file(&beside);
-        }
-        placed?;
+        let beside = Half { kept: &self.kept, path: kept("uploads", Uuid::now_v7(), "")? };
+        self.receive(answer, &beside.path, progress).await?;
+        self.root.create_dir_all(into)?;
+        self.kept.rename_into(&beside.path, &self.root, &target, false)?;
         progress.file()
     }
 
@@ -89,6 +85,18 @@ impl Workspace {
             }
         }
         Ok(())
+    }
+}
+
+/// What is here of a file. It goes, however fetching ends, unless it has been put in its place.
+struct Half<'k> {
+    kept: &'k Root,
+    path: FilePath,
+}
+
+impl Drop for Half<'_> {
+    fn drop(&mut self) {
+        let _ = self.kept.remove_file(&self.path);
     }
 }
 

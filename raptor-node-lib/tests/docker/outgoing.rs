@@ -1,7 +1,10 @@
 //! The address that a container's connections come from, as a server outside of the host sees it.
 
 use crate::world::{ECHO, World, docker};
-use raptor_core::{containers::lifecycle::Phase, node::{Node, PowerAction}};
+use raptor_core::{
+    containers::lifecycle::Phase,
+    node::{Node, PowerAction},
+};
 use std::{
     net::Ipv4Addr,
     process::{Child, Command, Stdio},

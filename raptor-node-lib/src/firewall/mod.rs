@@ -73,11 +73,14 @@ impl Firewall {
         self.isolation.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether connections from a container come from `ip`, as was found last. Blocking.
+    /// Whether connections from behind `bridge` come from `ip`, as was found last. Blocking.
     ///
     /// # Errors
     /// A sentence for people.
-    pub(crate) fn check_outgoing(&self, ip: Ipv4Addr) -> Result<(), String> {
+    pub(crate) fn check_outgoing(&self, ip: Ipv4Addr, bridge: &str) -> Result<(), String> {
+        if !is_here(bridge) {
+            return Err(NOT_BEFORE.into());
+        }
         let interfaces =
             Interfaces::read().map_err(|error| format!("The outgoing address can't be checked: {error}"))?;
         if !interfaces.has(ip) {
@@ -88,16 +91,18 @@ impl Firewall {
         self.unsent.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
     }
 
-    /// Puts the rules in force where they are not, and takes away those that no network needs. `bridge`: one
-    /// that the engine has just made. Blocking.
-    pub(crate) fn keep(&self, ports: &[PortBinding], outgoing: &[Outgoing], bridge: Option<&str>) {
+    /// Puts the rules in force where they are not, and takes away those that no network needs. `bridge`: one that the engine
+    /// was told to make, and whether something runs behind it, so that it has to be there. Blocking.
+    pub(crate) fn keep(&self, ports: &[PortBinding], outgoing: &[Outgoing], bridge: Option<(&str, bool)>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bridge) = bridge {
-            state.elsewhere = !Path::new("/sys/class/net").join(bridge).exists();
+        if let Some((bridge, runs)) = bridge
+            && (runs || is_here(bridge))
+        {
+            state.elsewhere = !is_here(bridge);
         }
         let sent = self.send(outgoing, &mut state);
         *self.unsent.lock().unwrap_or_else(PoisonError::into_inner) = sent.err();
-        let isolation = match self.apply(&mut state.chains, ports) {
+        let isolation = match self.apply(&mut state.chains, ports, bridge.is_some()) {
             Ok(()) if state.elsewhere => Isolation { kept: false, note: ELSEWHERE.into() },
             _ if !self.on => Isolation { kept: false, note: OFF.into() },
             Ok(()) => Isolation { kept: true, note: KEPT.into() },
@@ -119,11 +124,6 @@ impl Firewall {
         if outgoing.is_empty() && !state.outgoing {
             return Ok(());
         }
-        if !outgoing.is_empty() && state.elsewhere {
-            return Err(
-                "The outgoing address can't be set: Docker keeps its networks in a network namespace of its own.".into()
-            );
-        }
         let bridges = bridges();
         let used = |mark: &str| bridges.iter().any(|bridge| bridge.starts_with(&Names::of(mark).bridges));
         let set = || {
@@ -136,9 +136,9 @@ impl Firewall {
         Ok(())
     }
 
-    fn apply(&self, applied: &mut [String; 2], ports: &[PortBinding]) -> io::Result<()> {
+    fn apply(&self, applied: &mut [String; 2], ports: &[PortBinding], due: bool) -> io::Result<()> {
         let bridges = bridges();
-        let wanted = self.on && bridges.iter().any(|bridge| bridge.starts_with(&self.names.bridges));
+        let wanted = self.on && (due || bridges.iter().any(|bridge| bridge.starts_with(&self.names.bridges)));
         let resolvers = resolvers::of_the_engine();
         let open = Open { reach: &self.reach, resolvers: &resolvers, ports };
         let own = self.names.host.trim_start_matches("RAPTOR-HOST-");
@@ -208,6 +208,7 @@ fn mark(instance: Uuid) -> String {
 }
 
 const KEPT: &str = "Containers can't reach services of this host or private addresses, but for what CONTAINER_REACH names. Ports that containers publish are open to all.";
+const NOT_BEFORE: &str = "The outgoing address can't be set: it needs a Docker Engine that root runs. Rootless Docker and Podman make the container's network elsewhere, or only when it starts.";
 const OFF: &str =
     "CONTAINER_FIREWALL is off: containers can reach the services of this host and of its private network.";
 
@@ -226,6 +227,11 @@ fn why(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "only root may set the rules. Run the daemon as root".to_owned(),
         _ => format!("the rules can't be set ({error})"),
     }
+}
+
+/// Whether a bridge is among this host's interfaces.
+pub(crate) fn is_here(bridge: &str) -> bool {
+    Path::new("/sys/class/net").join(bridge).exists()
 }
 
 fn bridges() -> Vec<String> {

@@ -54,7 +54,7 @@ impl Boot {
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
         let say = |error: RuntimeError| format!("The container can't be started: {error}");
         let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
-        // The network's bridge is there now, and nothing runs in it yet.
+        // Nothing runs in it yet.
         let (prepared_files, guarded) = tokio::join!(self.prepare(&network), ground.guard(spec, &network));
         prepared_files.and(guarded)?;
         self.limit_disk().await?;
@@ -65,12 +65,19 @@ impl Boot {
             data: &place.data,
             script: Path::new(""),
             user: (ground.uid, ground.gid),
-            network,
+            network: network.clone(),
         };
         ground.docker.create(&place.name, shape).await.map_err(say)?;
         let (output, stdin) = ground.docker.attach(&place.name).await.map_err(say)?;
         prepared(tell, Msg::Prepared).await?;
+        let early = ground.sees(&network);
         ground.docker.start(&place.name).await.map_err(say)?;
+        if !early {
+            // Podman makes the bridge with the start. Where it is still not here, it is elsewhere.
+            let ground = ground.clone();
+            let looking = async move { ground.keep_apart(Some((&network, true))).await };
+            self.ground.tasks.spawn(looking);
+        }
         Ok(Started { output: output.boxed(), stdin })
     }
 

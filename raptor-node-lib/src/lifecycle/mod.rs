@@ -15,7 +15,7 @@ use crate::{
     console::Console,
     desired::StateFolder,
     files::{Accounts, Root},
-    firewall::{Firewall, Outgoing},
+    firewall::{self, Firewall, Outgoing},
     link::Link,
     quota::Quota,
     runtime::{self, Docker, Pool},
@@ -103,10 +103,11 @@ impl Ground {
         }
     }
 
-    /// Puts the rules that keep containers from the host in force where they are not. `network`: one that is there for sure.
-    pub(crate) async fn keep_apart(self: &Arc<Self>, network: Option<&str>) {
+    /// Puts the rules that keep containers from the host in force where they are not. `network`: one that the engine made, and
+    /// whether something runs in it.
+    pub(crate) async fn keep_apart(self: &Arc<Self>, network: Option<(&str, bool)>) {
         let ground = self.clone();
-        let bridge = network.map(|network| self.docker.bridge_name(network));
+        let bridge = network.map(|(network, runs)| (self.docker.bridge_name(network), runs));
         let kept = tokio::task::spawn_blocking(move || {
             let ids = StateFolder::all(&ground.base).unwrap_or_default().into_iter();
             let specs: Vec<_> = ids.filter_map(|id| ground.place(id).state.spec()).collect();
@@ -116,20 +117,26 @@ impl Ground {
             });
             let outgoing: Vec<_> = outgoing.collect();
             let ports: Vec<_> = specs.into_iter().flat_map(|spec| spec.ports).collect();
-            ground.firewall.keep(&ports, &outgoing, bridge.as_deref());
+            let bridge = bridge.as_ref().map(|(bridge, runs)| (bridge.as_str(), *runs));
+            ground.firewall.keep(&ports, &outgoing, bridge);
         });
         if let Err(error) = kept.await {
             tracing::error!(%error, "whether containers are kept from this host is not known");
         }
     }
 
-    /// Puts the rules of the container's network in force. The error is a sentence for people.
+    /// Puts the rules of the container's network in force before anything runs in it. The error is a sentence for people.
     pub(crate) async fn guard(self: &Arc<Self>, spec: &ContainerSpec, network: &str) -> Result<(), String> {
-        self.keep_apart(Some(network)).await;
+        self.keep_apart(Some((network, false))).await;
         let Some(ip) = spec.outgoing_ip else { return Ok(()) };
-        let ground = self.clone();
-        let checked = tokio::task::spawn_blocking(move || ground.firewall.check_outgoing(ip)).await;
+        let (ground, bridge) = (self.clone(), self.docker.bridge_name(network));
+        let checked = tokio::task::spawn_blocking(move || ground.firewall.check_outgoing(ip, &bridge)).await;
         checked.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Whether the network's bridge is on this host by now.
+    pub(crate) fn sees(&self, network: &str) -> bool {
+        firewall::is_here(&self.docker.bridge_name(network))
     }
 
     /// Tells everybody who reads the console what the daemon does.

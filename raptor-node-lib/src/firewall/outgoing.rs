@@ -50,13 +50,9 @@ impl Interfaces {
     }
 }
 
-fn name(names: &Names) -> String {
-    names.host.replace("HOST", "FROM")
-}
-
 /// The lines that fill our chain of the table `nat`. Those whose bridge does not exist have nothing to say yet.
 fn chain(names: &Names, outgoing: &[Outgoing], interfaces: &Interfaces) -> String {
-    let name = name(names);
+    let name = &names.from;
     let mut text = format!(":{name} - [0:0]\n");
     for Outgoing { bridge, ip } in outgoing {
         if let Some(network) = interfaces.behind(bridge) {
@@ -76,10 +72,10 @@ pub(super) fn change(
     used: impl Fn(&str) -> bool,
 ) -> String {
     let mut text = String::new();
-    let own = name(names);
+    let own = &names.from;
     for chain in chains(saved) {
         let mark = chain.trim_start_matches("RAPTOR-FROM-");
-        let needed = if chain == own { !outgoing.is_empty() } else { used(mark) };
+        let needed = if chain == *own { !outgoing.is_empty() } else { used(mark) };
         if !needed {
             text.push_str(&removal(saved, &chain));
         }

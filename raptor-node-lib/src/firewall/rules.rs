@@ -48,6 +48,8 @@ pub(super) struct Names {
     pub(super) host: String,
     /// The chain of what is passed on.
     pub(super) out: String,
+    /// The chain, in the table `nat`, of what goes out under a chosen address.
+    pub(super) from: String,
 }
 
 impl Names {
@@ -56,6 +58,7 @@ impl Names {
             bridges: format!("rp{mark}"),
             host: format!("RAPTOR-HOST-{mark}"),
             out: format!("RAPTOR-OUT-{mark}"),
+            from: format!("RAPTOR-FROM-{mark}"),
         }
     }
 

@@ -82,6 +82,12 @@ async fn started(outgoing: Option<Ipv4Addr>) -> World {
     world
 }
 
+async fn restarted(world: &World) {
+    world.host.power(world.id, PowerAction::Restart).await.unwrap();
+    world.until("restarted", |status| status.phase == Phase::Starting).await;
+    world.phase(Phase::Running).await;
+}
+
 #[tokio::test]
 async fn connections_come_from_the_address_that_was_chosen_and_from_no_other() {
     if !docker() {
@@ -101,15 +107,11 @@ async fn connections_come_from_the_address_that_was_chosen_and_from_no_other() {
     rules(&[&["-D"], removed.as_slice()].concat());
     assert_eq!(seen(&chosen), "");
     chosen.change(|spec| spec.limits.pids = 99).await;
-    chosen.host.power(chosen.id, PowerAction::Restart).await.unwrap();
-    chosen.until("restarted", |status| status.phase == Phase::Starting).await;
-    chosen.phase(Phase::Running).await;
+    restarted(&chosen).await;
     assert_eq!(seen(&chosen), SECOND.to_string());
 
     chosen.change(|spec| spec.outgoing_ip = None).await;
-    chosen.host.power(chosen.id, PowerAction::Restart).await.unwrap();
-    chosen.until("restarted", |status| status.phase == Phase::Starting).await;
-    chosen.phase(Phase::Running).await;
+    restarted(&chosen).await;
     assert_eq!(seen(&chosen), HOST);
     drop(outside);
 }

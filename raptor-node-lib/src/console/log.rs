@@ -18,6 +18,8 @@ const KEPT: u64 = 32 * SEGMENT;
 const FILES: usize = 256;
 /// Text kept in memory, in bytes.
 const MEMORY: usize = 512 * 1024;
+/// Text of the newest output that is compared with what comes again, in bytes.
+const COMPARED: usize = 64 * 1024;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Stored {
@@ -82,13 +84,10 @@ impl Log {
             newest: 0,
             buffer: Vec::new(),
         };
-        if let Some(segment) = log.segments.back() {
-            log.newest = segment.first.saturating_sub(1);
-            let path = segment.path.clone();
-            for stored in lines_of(&path) {
-                log.newest = stored.seq;
-                log.remember(stored);
-            }
+        log.newest = log.segments.back().map_or(0, |segment| segment.first.saturating_sub(1));
+        for stored in newest_of(&log.segments) {
+            log.newest = stored.seq;
+            log.remember(stored);
         }
         Ok(log)
     }
@@ -167,11 +166,24 @@ impl Log {
         }
     }
 
-    /// Output bytes up to the last line of output after line `after`.
-    pub fn consumed_since(&self, after: u64) -> u64 {
+    /// The newest output after line `after`, and the count of the run's bytes before it.
+    pub fn output_since(&self, after: u64) -> (u64, Vec<(String, u64)>) {
         let run = self.tail.iter().rev().take_while(|line| line.seq > after);
-        let output = |line: &&Stored| matches!(line.kind, LineKind::Output | LineKind::Install);
-        run.filter(output).map(|line| line.consumed).next().unwrap_or(0)
+        let mut output = run.filter(|line| line.is_output());
+        let (mut lines, mut bytes) = (VecDeque::new(), 0);
+        let before = output.find(|line| {
+            bytes += line.text.len();
+            if bytes <= COMPARED {
+                lines.push_front((line.text.clone(), line.consumed));
+            }
+            bytes > COMPARED
+        });
+        match before {
+            Some(before) => (before.consumed, lines.into()),
+            None if self.tail.front().is_none_or(|oldest| oldest.seq <= after + 1) => (0, lines.into()),
+            // The line before the first one is no longer in memory, so where that one begins is not known.
+            None => (lines.pop_front().map_or(0, |(_, consumed)| consumed), lines.into()),
+        }
     }
 
     /// Where the lines after `after` are: at most `limit` of them where they are in memory.
@@ -205,6 +217,10 @@ impl Log {
 }
 
 impl Stored {
+    fn is_output(&self) -> bool {
+        matches!(self.kind, LineKind::Output | LineKind::Install)
+    }
+
     fn line(&self) -> ConsoleLine {
         ConsoleLine { seq: self.seq, at: self.at, kind: self.kind, text: self.text.clone() }
     }
@@ -212,6 +228,20 @@ impl Stored {
     pub(super) fn into_line(self) -> ConsoleLine {
         ConsoleLine { seq: self.seq, at: self.at, kind: self.kind, text: self.text }
     }
+}
+
+/// The lines of the newest files, of so many that enough output is among them.
+fn newest_of(segments: &VecDeque<Segment>) -> impl Iterator<Item = Stored> + use<> {
+    let (mut files, mut output) = (Vec::new(), 0);
+    for segment in segments.iter().rev() {
+        let lines: Vec<Stored> = lines_of(&segment.path).collect();
+        output += lines.iter().filter(|line| line.is_output()).map(|line| line.text.len()).sum::<usize>();
+        files.push(lines);
+        if output > COMPARED {
+            break;
+        }
+    }
+    files.into_iter().rev().flatten()
 }
 
 fn lines_of(path: &Path) -> impl Iterator<Item = Stored> {

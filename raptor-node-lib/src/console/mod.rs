@@ -98,9 +98,10 @@ impl Console {
         self.log().newest()
     }
 
-    /// The output bytes that were turned into lines since line `after`.
-    pub fn consumed_since(&self, after: u64) -> u64 {
-        self.log().consumed_since(after)
+    /// The newest output after line `after`: its lines with the count of the run's bytes up to each one's end, and the count
+    /// of bytes before them.
+    pub fn output_since(&self, after: u64) -> (u64, Vec<(String, u64)>) {
+        self.log().output_since(after)
     }
 
     /// What follows line `after`. Files are read without holding the log, so that the writer goes on. Blocking.

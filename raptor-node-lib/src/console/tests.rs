@@ -72,6 +72,27 @@ async fn what_is_kept_no_more_is_said_to_be_missing() {
     assert_eq!(console.page(Some(0), 3).iter().map(|line| line.seq).collect::<Vec<_>>()[0], gaps[0]);
 }
 
+#[test]
+fn the_newest_output_is_known_whatever_was_said_since_and_however_often_the_daemon_began() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = |number: u64| (format!("tick {number}"), number * 10);
+    open(&folder).output(at(), LineKind::Output, (1..=3).map(line).collect());
+    for _ in 0..3 {
+        open(&folder).say(at(), LineKind::Daemon, "Connected.");
+    }
+    let console = open(&folder);
+    assert_eq!(console.output_since(0), (0, (1..=3).map(line).collect()));
+    assert_eq!(console.output_since(1), (0, (2..=3).map(line).collect()));
+    assert_eq!(console.output_since(3), (0, Vec::new()));
+    // Of much output the last is compared.
+    let long = |number: u64| (format!("{number}{}", "x".repeat(1_000)), number * 1_002);
+    console.output(at(), LineKind::Output, (1..=1_000).map(long).collect());
+    let (from, lines) = console.output_since(6);
+    assert_eq!(lines.last(), Some(&long(1_000)));
+    assert_eq!((lines.len(), from), (65, 935 * 1_002));
+    assert_eq!(open(&folder).output_since(6), (from, lines));
+}
+
 #[tokio::test]
 async fn a_line_cut_short_by_a_crash_costs_only_itself() {
     let folder = tempfile::tempdir().unwrap();
@@ -79,7 +100,7 @@ async fn a_line_cut_short_by_a_crash_costs_only_itself() {
     let file = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
     File::options().append(true).open(file).unwrap().write_all(b"{\"seq\":2,\"at").unwrap();
     let console = open(&folder);
-    assert_eq!(console.consumed_since(0), 4);
+    assert_eq!(console.output_since(0), (0, vec![("one".into(), 4)]));
     console.output(at(), LineKind::Output, vec![("two".into(), 8)]);
     assert_eq!(read_all(&console).await.0, [1, 2]);
     assert_eq!(numbers(&console.search(&sought("o")).unwrap()), [2, 1]);

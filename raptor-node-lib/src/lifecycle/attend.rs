@@ -1,19 +1,22 @@
 //! Staying with a process: reading what it writes, writing what it is told, and noticing its end.
 
-use super::{Ground, boot::Started, supervisor::Msg};
+use super::{
+    Ground,
+    boot::Started,
+    reading::{Known, Reading},
+    supervisor::Msg,
+};
 use crate::{
-    console::{Console, Decoder},
+    console::Console,
     runtime::{Ended, Found, RuntimeError},
 };
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::StreamExt;
 use raptor_core::{node::LineKind, templates::DoneRules};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Output without a line end is shown as it is after so long.
-const PROMPT_AFTER: Duration = Duration::from_millis(50);
 /// How often the engine is asked again when it did not answer.
 pub(super) const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How long the last output may take to arrive after the end.
@@ -52,17 +55,17 @@ impl Attendant {
         let mut late = started.is_none();
         loop {
             let joined = match started.take() {
-                Some(started) => Some(started),
+                Some(started) => Some((started, Known::default())),
                 None => self.rejoin().await,
             };
-            let Some(Started { output, mut stdin }) = joined else {
+            let Some((Started { output, mut stdin }, known)) = joined else {
                 let (found, left) = self.until_ended().await;
                 return self.end_of(found, late, left);
             };
             // The engine lets one join what has ended.
             late = late && !matches!(self.ground.docker.inspect(&self.name).await, Ok(Found::Running));
             // Ends with us: two readers would write every line twice.
-            let reader = AbortOnDropHandle::new(tokio::spawn(read(self.reading(), output)));
+            let reader = AbortOnDropHandle::new(tokio::spawn(self.reading(known).read(output)));
             let mut waiting = std::pin::pin!(self.ground.docker.wait(&self.name));
             let waited = loop {
                 tokio::select! {
@@ -75,19 +78,21 @@ impl Attendant {
             };
             let (found, left) = self.found().await;
             if let Found::Running = found {
-                // The engine went away and came back; the process is still there.
+                // The engine went away and came back; the process is still there, and what it had begun to write comes again.
                 reader.abort();
                 let _ = reader.await;
                 continue;
             }
-            let _ = tokio::time::timeout(LAST_WORDS, reader).await;
+            if let Ok(Ok(unfinished)) = tokio::time::timeout(LAST_WORDS, reader).await {
+                self.finish(unfinished);
+            }
             return self.end_of(found, late, left || matches!(waited, Err(RuntimeError::Away(_))));
         }
     }
 
-    fn reading(&self) -> Reading {
+    fn reading(&self, known: Known) -> Reading {
         Reading {
-            consumed: self.console.consumed_since(self.after_line),
+            known,
             ground: self.ground.clone(),
             console: self.console.clone(),
             kind: self.kind,
@@ -96,16 +101,21 @@ impl Attendant {
         }
     }
 
-    /// The output from where the console has it; none when the container is gone.
-    async fn rejoin(&self) -> Option<Started> {
+    /// Keeps the last line of an output that has ended.
+    fn finish(&self, unfinished: Option<(String, u64)>) {
+        self.console.output(self.ground.clock.now(), self.kind, unfinished.into_iter().collect());
+    }
+
+    /// The output again from shortly before where the console has it; none when the container is gone.
+    async fn rejoin(&self) -> Option<(Started, Known)> {
         loop {
-            let consumed = self.console.consumed_since(self.after_line);
-            match self.ground.docker.rejoin(&self.name, consumed).await {
-                Ok((output, stdin)) => return Some(Started { output: output.boxed(), stdin }),
+            let known = Known::of(&self.console, self.after_line);
+            match self.ground.docker.rejoin(&self.name, known.from).await {
+                Ok((output, stdin)) => return Some((Started { output: output.boxed(), stdin }, known)),
                 Err(RuntimeError::NotFound) => return None,
                 Err(RuntimeError::Refused(_)) => {
                     // An ended container has no way in any more, but its last words are still there.
-                    self.last_words(consumed).await;
+                    self.last_words(known).await;
                     return None;
                 }
                 Err(RuntimeError::Away(_)) => tokio::time::sleep(ASK_AGAIN).await,
@@ -113,9 +123,11 @@ impl Attendant {
         }
     }
 
-    async fn last_words(&self, consumed: u64) {
-        if let Ok(output) = self.ground.docker.replay(&self.name, consumed).await {
-            let _ = tokio::time::timeout(LAST_WORDS, read(self.reading(), output.boxed())).await;
+    async fn last_words(&self, known: Known) {
+        let Ok(output) = self.ground.docker.replay(&self.name, known.from).await else { return };
+        let reading = self.reading(known).read(output.boxed());
+        if let Ok(unfinished) = tokio::time::timeout(LAST_WORDS, reading).await {
+            self.finish(unfinished);
         }
     }
 
@@ -160,47 +172,4 @@ impl Attendant {
             }
         }
     }
-}
-
-struct Reading {
-    ground: Arc<Ground>,
-    console: Arc<Console>,
-    kind: LineKind,
-    consumed: u64,
-    done: Option<DoneRules>,
-    tell: mpsc::Sender<Msg>,
-}
-
-/// Turns output into console lines until it ends, and looks for the line that says that the process is ready.
-async fn read(reading: Reading, mut output: BoxStream<'static, Bytes>) {
-    let Reading { ground, console, kind, consumed, mut done, tell } = reading;
-    let mut decoder = Decoder::at(consumed);
-    let mut unshown = false;
-    loop {
-        let chunk = match unshown {
-            false => output.next().await,
-            true => match tokio::time::timeout(PROMPT_AFTER, output.next()).await {
-                Ok(chunk) => chunk,
-                Err(_) => {
-                    console.set_partial(&decoder.partial());
-                    unshown = false;
-                    continue;
-                }
-            },
-        };
-        let Some(chunk) = chunk else { break };
-        let lines = decoder.feed(&chunk);
-        let ready = done.as_ref().is_some_and(|done| lines.iter().any(|(line, _)| done.matches(line)));
-        if !lines.is_empty() {
-            console.set_partial("");
-        }
-        console.output(ground.clock.now(), kind, lines);
-        if ready {
-            done = None;
-            let _ = tell.send(Msg::Ready).await;
-        }
-        unshown = decoder.has_partial();
-    }
-    console.output(ground.clock.now(), kind, decoder.finish().into_iter().collect());
-    console.set_partial("");
 }

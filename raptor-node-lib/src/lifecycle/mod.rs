@@ -6,6 +6,7 @@ mod effects;
 mod image;
 mod install;
 mod ownership;
+mod reading;
 mod requests;
 mod supervisor;
 

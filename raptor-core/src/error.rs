@@ -109,11 +109,26 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
         match cause {
-            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => Self::Unavailable {
-                code: "database_unavailable",
-                message: "The database does not answer. Try again in a moment.".into(),
-            },
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => database_unavailable(),
+            sqlx::Error::Database(told) if told.code().is_some_and(|code| going_away(&code)) => {
+                database_unavailable()
+            }
             cause => Self::Internal(Box::new(cause)),
         }
     }
+}
+
+#[cfg(feature = "store")]
+fn database_unavailable() -> Error {
+    Error::Unavailable {
+        code: "database_unavailable",
+        message: "The database does not answer. Try again in a moment.".into(),
+    }
+}
+
+/// Whether PostgreSQL says with this code that it is ending, starting, or has no room for another connection
+/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>: 08, 57P and 53300).
+#[cfg(feature = "store")]
+fn going_away(code: &str) -> bool {
+    code.starts_with("08") || code.starts_with("57P") || code == "53300"
 }

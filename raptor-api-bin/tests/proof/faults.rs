@@ -12,13 +12,13 @@ use std::{
 };
 
 const ROUNDS: u32 = 6;
-const READY: &str = "[net] Map generated, starting game";
+pub const READY: &str = "[net] Map generated, starting game";
 
 /// Pauses that differ from run to run; the seed is printed so that a failure can be repeated.
-struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let given = std::env::var("RAPTOR_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
         let seed = given.unwrap_or(now) | 1;
@@ -26,14 +26,19 @@ impl Chance {
         Self(seed)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    /// For somebody else.
+    pub fn another(&mut self) -> Self {
+        Self(self.below(u64::MAX) | 1)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % bound
     }
 
-    fn pause(&mut self) {
+    pub fn pause(&mut self) {
         std::thread::sleep(Duration::from_millis(self.below(1_500)));
     }
 }
@@ -152,7 +157,7 @@ fn crash(path: &str) {
 }
 
 /// All console lines that are kept, whose numbers must follow one another.
-fn lines(api: &Api, path: &str) -> Vec<String> {
+pub fn lines(api: &Api, path: &str) -> Vec<String> {
     let (mut after, mut texts) = (0, Vec::new());
     loop {
         let page = api.get(&format!("{path}/console?after={after}&limit=1000"));
@@ -169,7 +174,7 @@ fn lines(api: &Api, path: &str) -> Vec<String> {
     }
 }
 
-fn crash_count(api: &Api, path: &str) -> usize {
+pub fn crash_count(api: &Api, path: &str) -> usize {
     let page = api.get(&format!("{path}/activity?limit=100"));
     let items = page["items"].as_array().unwrap().clone();
     items.iter().filter(|item| item["action"] == "container.crashed").count()

@@ -6,6 +6,8 @@ mod files;
 mod mail;
 #[path = "../../../e2e/mail/server.rs"]
 mod mailserver;
+mod outages;
+mod own;
 mod programs;
 mod sftp;
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     time::{Duration, Instant},
 };
 
@@ -48,7 +48,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// A folder into which the containers' user can look.
-fn folder() -> tempfile::TempDir {
+pub fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open).unwrap();
@@ -159,12 +159,21 @@ impl Api {
         let _ = self.process.wait();
     }
 
+    pub fn runs(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
     /// Starts it where it does not run.
     pub fn revive(&mut self) {
-        if !matches!(self.process.try_wait(), Ok(None)) {
+        if !self.runs() {
             self.process = Self::spawn(&self.args, &self.env, self.folder.path());
         }
         self.wait();
+    }
+
+    /// What it has said.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
     pub fn sign_in(&mut self) {
@@ -181,8 +190,7 @@ impl Api {
         let status = answer.status();
         let text = answer.text().unwrap();
         if status != expected {
-            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            panic!("{path} answered {status} instead of {expected}: {text}\n{log}");
+            panic!("{path} answered {status} instead of {expected}: {text}\n{}", self.log());
         }
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
@@ -231,6 +239,12 @@ impl Api {
         self.send(method, path, body.map(|body| ("application/json", body.to_string())), 204);
     }
 
+    /// For whoever asks while the API may be away.
+    pub fn caller(&self) -> Caller {
+        let http = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+        Caller { base: self.base.clone(), token: self.token.clone(), http }
+    }
+
     /// Signs in as somebody else and gives what they see.
     pub fn sign_in_as(&mut self, login: &str, password: &str) {
         let session = self.post("/auth/sign-in", json!({ "login": login, "password": password }), 200);
@@ -248,25 +262,60 @@ impl Drop for Api {
     }
 }
 
+/// Asks an API that may be away.
+#[derive(Clone)]
+pub struct Caller {
+    base: String,
+    token: String,
+    http: reqwest::blocking::Client,
+}
+
+impl Caller {
+    /// Status and body; none where no whole answer came.
+    pub fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Option<(u16, Value)> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().ok()?;
+        let status = answer.status().as_u16();
+        let text = answer.text().ok()?;
+        Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+}
+
 /// A daemon that runs or will run.
 pub struct Daemon {
     pub port: u16,
     pub sftp_port: u16,
     folder: tempfile::TempDir,
+    env: Vec<(&'static str, String)>,
     process: Option<Child>,
 }
 
 impl Daemon {
     pub fn new() -> Self {
-        Self { port: free_port(), sftp_port: free_port(), folder: folder(), process: None }
+        Self::with(Vec::new())
+    }
+
+    /// With settings of its own.
+    pub fn with(env: Vec<(&'static str, String)>) -> Self {
+        Self { port: free_port(), sftp_port: free_port(), folder: folder(), env, process: None }
+    }
+
+    /// The containers' folders.
+    pub fn containers(&self) -> PathBuf {
+        self.folder.path().join("containers")
     }
 
     /// The container's folder.
     pub fn data(&self, container: &str) -> PathBuf {
-        self.folder.path().join("containers").join(container)
+        self.containers().join(container)
     }
 
     pub fn start(&mut self, key: &str) {
+        let log = self.folder.path().join("log");
+        let log = || std::fs::File::options().create(true).append(true).open(&log).unwrap();
         let process = Command::new(program("raptor-daemon"))
             .current_dir(self.folder.path())
             .env("DAEMON_ADDR", format!("127.0.0.1:{}", self.port))
@@ -274,8 +323,9 @@ impl Daemon {
             .env("SFTP_HOST", "127.0.0.1")
             .env("SFTP_PORT", self.sftp_port.to_string())
             .env("SFTP_BASE_PATH", self.folder.path().join("containers"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdout(log())
+            .stderr(log())
             .spawn()
             .unwrap();
         self.process = Some(process);

@@ -1,0 +1,373 @@
+//! Outages: the engine, the database, the daemon and the API are killed at random points under load, and what was promised is
+//! checked from outside. `RAPTOR_TEST_ROUNDS` is how often; `RAPTOR_TEST_SEED` repeats a run's chances.
+
+use crate::{
+    EGG,
+    faults::{Chance, READY, crash_count, lines},
+    own::{Database, Engine, possible},
+    programs::{Api, Caller, Daemon, docker, postgres},
+    text, until,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+const ROUNDS: u32 = 4;
+
+/// Everything that can fail.
+struct World {
+    chance: Chance,
+    engine: Engine,
+    database: Database,
+    api: Api,
+    daemon: Daemon,
+    host: String,
+    key: String,
+    template: Value,
+}
+
+impl World {
+    fn new() -> Self {
+        let chance = Chance::new();
+        let mut engine = Engine::new();
+        engine.revive(true);
+        engine.copy("raptor-test/busybox:1");
+        let mut database = Database::new();
+        database.revive();
+        let mut api = Api::serve(&database.url());
+        api.sign_in();
+        let socket = engine.socket().display().to_string();
+        let mut daemon =
+            Daemon::with(vec![("DOCKER_SOCKET", socket), ("CONTAINER_FIREWALL", "off".to_owned())]);
+        let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": daemon.port });
+        let created = api.post("/daemons", draft, 201);
+        let (host, key) = (text(&created["daemon"]["id"]).to_owned(), text(&created["api_key"]).to_owned());
+        daemon.start(&key);
+        let template = api.post_bytes("/templates/import", EGG, 201)["template"]["id"].clone();
+        let world = Self { chance, engine, database, api, daemon, host, key, template };
+        world.online();
+        world
+    }
+
+    fn online(&self) {
+        until("the daemon is online and has its engine", || {
+            let daemon = self.api.get(&format!("/daemons/{}", self.host));
+            (daemon["connection"]["state"] == "online" && daemon["system"]["docker_version"].is_string())
+                .then_some(())
+        });
+    }
+
+    fn make(&self, name: &str, startup: &str, restart: &str) -> Container {
+        let created = self.api.post("/containers", self.draft(name, startup, restart), 201);
+        let id = text(&created["id"]).to_owned();
+        let container =
+            Container { path: format!("/containers/{id}"), engine_name: format!("raptor-{id}"), id };
+        self.phase(&container, "running");
+        container
+    }
+
+    fn draft(&self, name: &str, startup: &str, restart: &str) -> Value {
+        json!({
+            "name": name, "template_id": self.template, "daemon_id": self.host,
+            "image": "~raptor-test/busybox:1", "startup_command": startup, "skip_install": true,
+            "allocation_count": 0, "start": true,
+            "limits": { "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 0, "pids": 64, "io_weight": 500 },
+            "behaviour": { "policy": { "restart": restart, "max_crashes": 0 } },
+        })
+    }
+
+    fn phase(&self, container: &Container, phase: &str) {
+        until(&format!("{} is {phase}", container.id), || {
+            let live = self.api.get(&container.path)["live"].clone();
+            (live["phase"] == phase && live["known"] == true).then_some(())
+        });
+    }
+
+    /// The engine's word on it: its process, where one runs.
+    fn process(&self, container: &Container) -> Option<String> {
+        let format = "{{.State.Running}} {{.Id}} {{.State.StartedAt}}";
+        let word = self.engine.answers(&["inspect", "--format", format, &container.engine_name])?;
+        word.strip_prefix("true ").map(str::to_owned)
+    }
+
+    /// Kills some of them, in any order, at any time.
+    fn strike(&mut self) {
+        let mut victims = vec!["engine", "database", "daemon", "api"];
+        while !victims.is_empty() {
+            let victim = victims.swap_remove(self.chance.below(victims.len() as u64) as usize);
+            if self.chance.below(2) == 0 {
+                println!("  {victim} is killed");
+                match victim {
+                    "engine" => self.engine.kill(),
+                    "database" => self.database.kill(),
+                    "daemon" => self.daemon.kill(),
+                    _ => self.api.kill(),
+                }
+            }
+            self.chance.pause();
+        }
+    }
+
+    /// Brings all back, in any order that can work, and says whether an engine came back that ends what runs.
+    fn mend(&mut self) -> bool {
+        let (live_restore, engine_first) = (self.chance.below(2) == 0, self.chance.below(2) == 0);
+        let ends = !self.engine.runs() && !live_restore;
+        if engine_first {
+            self.engine.revive(live_restore);
+        }
+        self.daemon.revive(&self.key);
+        self.chance.pause();
+        // An API that finds no database says so and ends.
+        self.database.revive();
+        self.api.revive();
+        self.engine.revive(live_restore);
+        println!("  all are back{}", if ends { ", the engine without its containers" } else { "" });
+        self.online();
+        ends
+    }
+
+    /// All that is there of containers: by the API, by the engine, and on the host's disk.
+    fn tidy(&self) -> Result<(), String> {
+        let of_api: BTreeSet<String> = {
+            let page = self.api.get("/containers?limit=100");
+            page["items"].as_array().unwrap().iter().map(|item| text(&item["id"]).to_owned()).collect()
+        };
+        let words = |args: &[&str]| self.engine.answers(args).unwrap_or_default();
+        let ours = |words: String| -> BTreeSet<String> {
+            words.lines().filter_map(|name| name.strip_prefix("raptor-").map(str::to_owned)).collect()
+        };
+        let of_engine = ours(words(&["ps", "-a", "--format", "{{.Names}}"]));
+        let networks = ours(words(&["network", "ls", "--format", "{{.Name}}"]));
+        let folders = |path: &std::path::Path| -> BTreeSet<String> {
+            let Ok(entries) = std::fs::read_dir(path) else { return BTreeSet::new() };
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            names.filter(|name| uuid::Uuid::parse_str(name).is_ok()).collect()
+        };
+        let data = folders(&self.daemon.containers());
+        let state = folders(&self.daemon.containers().join(".raptor"));
+        for (what, found) in
+            [("in the engine", of_engine), ("a network", networks), ("a folder", data), ("a state", state)]
+        {
+            let left: Vec<_> = found.difference(&of_api).collect();
+            if !left.is_empty() {
+                return Err(format!("{what} is left of {left:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Container {
+    id: String,
+    path: String,
+    engine_name: String,
+}
+
+/// What people do meanwhile. Every change that was acknowledged has to be there afterwards.
+struct Load {
+    stop: Arc<AtomicBool>,
+    work: JoinHandle<Done>,
+}
+
+/// The newest numbers that were acknowledged, and the newest that were tried.
+#[derive(Default, Debug)]
+struct Done {
+    name: [u32; 2],
+    file: [u32; 2],
+    /// Answers that blame the API for an outage of something else.
+    blamed: Vec<String>,
+    answers: u32,
+}
+
+impl Load {
+    fn begin(
+        caller: Caller,
+        steady: &Container,
+        restless: &Container,
+        draft: Value,
+        mut chance: Chance,
+    ) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (halt, steady, restless) = (stop.clone(), steady.path.clone(), restless.path.clone());
+        let work = std::thread::spawn(move || {
+            let mut done = Done::default();
+            let mut made: Vec<String> = Vec::new();
+            let mut number = 0;
+            while !halt.load(Ordering::Relaxed) {
+                number += 1;
+                let (what, answer) = match chance.below(6) {
+                    0 => {
+                        done.name[1] = number;
+                        let name = json!({ "name": format!("Steady {number}") });
+                        let answer = caller.ask(Method::PUT, &steady, Some(name));
+                        if matches!(answer, Some((200, _))) {
+                            done.name[0] = number;
+                        }
+                        ("rename", answer)
+                    }
+                    1 => {
+                        done.file[1] = number;
+                        let path = format!("{steady}/files/content?path=number");
+                        let answer = caller.ask(Method::PUT, &path, Some(json!(number)));
+                        if matches!(answer, Some((200, _))) {
+                            done.file[0] = number;
+                        }
+                        ("write", answer)
+                    }
+                    2 | 3 => {
+                        let action = ["start", "stop", "restart", "kill"][chance.below(4) as usize];
+                        let path = format!("{restless}/power");
+                        ("power", caller.ask(Method::POST, &path, Some(json!({ "action": action }))))
+                    }
+                    4 if made.len() < 3 => {
+                        let answer = caller.ask(Method::POST, "/containers", Some(draft.clone()));
+                        if let Some((201, created)) = &answer {
+                            made.push(text(&created["id"]).to_owned());
+                        }
+                        ("create", answer)
+                    }
+                    _ => match made.pop() {
+                        Some(id) => {
+                            ("delete", caller.ask(Method::DELETE, &format!("/containers/{id}"), None))
+                        }
+                        None => continue,
+                    },
+                };
+                match answer {
+                    Some((500, body)) => done.blamed.push(format!("{what}: {body}")),
+                    Some(_) => done.answers += 1,
+                    None => {}
+                }
+                std::thread::sleep(Duration::from_millis(chance.below(50)));
+            }
+            done
+        });
+        Self { stop, work }
+    }
+
+    fn end(self) -> Done {
+        self.stop.store(true, Ordering::Relaxed);
+        self.work.join().unwrap()
+    }
+}
+
+#[test]
+fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_doubled_or_left() {
+    if !docker() || postgres().is_none() || !possible() {
+        return;
+    }
+    let rounds = std::env::var("RAPTOR_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    let mut world = World::new();
+    let ticking = format!(
+        "sh -c 'echo \"{READY}\"; i=0; while true; do i=$((i+1)); echo tick $i; [ -e crash ] && rm -f crash && exit 3; sleep 0.02; done'"
+    );
+    let steady = world.make("Steady", &ticking, "always");
+    let never = world.make("Never", &ticking, "never");
+    let crashing = world.make("Crashing", &ticking, "unless_stopped");
+    let stopped = world.make("Stopped", &ticking, "unless_stopped");
+    let restless = world.make("Restless", &ticking, "unless_stopped");
+    world.api.post(&format!("{}/power", stopped.path), json!({ "action": "kill" }), 202);
+    world.phase(&stopped, "offline");
+
+    let mut crashes = 0;
+    for round in 0..rounds.unwrap_or(ROUNDS) {
+        println!("round {round}");
+        let before = [&steady, &never, &crashing].map(|container| world.process(container).unwrap());
+        let draft = world.draft("Passing", &ticking, "always");
+        let chance = world.chance.another();
+        let load = Load::begin(world.api.caller(), &steady, &restless, draft, chance);
+        world.chance.pause();
+        if world.chance.below(2) == 0 {
+            world.daemon.kill();
+        }
+        // The engine is there when it ends, whoever else is.
+        std::fs::write(world.daemon.data(&crashing.id).join("crash"), "").unwrap();
+        crashes += 1;
+        until("it has crashed", || (world.process(&crashing).as_ref() != Some(&before[2])).then_some(()));
+        std::thread::sleep(Duration::from_millis(500));
+        world.strike();
+        let ended = world.mend();
+        let done = load.end();
+        println!("  {} answers, {done:?}", done.answers);
+        assert!(done.blamed.is_empty(), "{:?}\n{}", done.blamed, world.api.log());
+
+        world.phase(&steady, "running");
+        world.phase(&stopped, "offline");
+        world.phase(&never, if ended { "offline" } else { "running" });
+        if ended {
+            world.api.post(&format!("{}/power", never.path), json!({ "action": "start" }), 202);
+            world.phase(&never, "running");
+        } else {
+            let now = [&steady, &never].map(|container| world.process(container).unwrap());
+            assert_eq!(now, before[..2], "the same processes have run all the time");
+        }
+        // The pause after a crash grows; nobody wants to wait for it.
+        if world.api.get(&crashing.path)["live"]["phase"] == "offline" {
+            world.api.caller().ask(
+                Method::POST,
+                &format!("{}/power", crashing.path),
+                Some(json!({ "action": "start" })),
+            );
+        }
+        world.phase(&crashing, "running");
+
+        let name = world.api.get(&steady.path)["name"].clone();
+        let number = |text: &str| text.trim_start_matches("Steady").trim().parse().unwrap_or(0_u32);
+        let kept = |[acknowledged, tried]: [u32; 2], there: u32, what: &str| {
+            let kept = acknowledged == 0 || (acknowledged..=tried).contains(&there);
+            assert!(kept, "{what} {acknowledged} was acknowledged and {there} is there");
+        };
+        kept(done.name, number(text(&name)), "the name");
+        let file = std::fs::read_to_string(world.daemon.data(&steady.id).join("number"));
+        kept(done.file, number(&file.unwrap_or_default()), "the file");
+        // What was made meanwhile goes again, so that the next round begins like this one.
+        let items = world.api.get("/containers?limit=100&search=Passing")["items"].clone();
+        for item in items.as_array().unwrap() {
+            world.api.delete(&format!("/containers/{}", text(&item["id"])));
+        }
+        until("nothing is left of what was deleted", || match world.tidy() {
+            Ok(()) => Some(()),
+            Err(left) => {
+                println!("  {left}");
+                None
+            }
+        });
+    }
+    for container in [&steady, &never, &crashing] {
+        whole(&lines(&world.api, &container.path));
+    }
+    until("every crash is in the audit trail", || {
+        (crash_count(&world.api, &crashing.path) >= crashes).then_some(())
+    });
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(crash_count(&world.api, &crashing.path), crashes, "each crash is written down once");
+    for container in [&steady, &never, &crashing, &stopped, &restless] {
+        world.api.delete(&container.path);
+    }
+    until("all are gone", || (world.api.get("/containers")["items"] == json!([])).then_some(()));
+    until("nothing is left", || world.tidy().ok());
+}
+
+/// In each run, the numbers follow one another.
+fn whole(lines: &[String]) {
+    let mut last = None;
+    for line in lines {
+        if line == READY {
+            last = Some(0_u64);
+        } else if let Some(tick) = line.strip_prefix("tick ").and_then(|tick| tick.parse().ok()) {
+            if let Some(last) = last {
+                assert_eq!(tick, last + 1, "a line was lost or doubled");
+            }
+            last = Some(tick);
+        }
+    }
+    assert!(last.is_some());
+}

@@ -58,7 +58,12 @@ async fn read_files(
     let about = serde_json::to_vec(&head).map_err(|error| NodeError::Internal(error.to_string()))?;
     let about = HeaderValue::from_bytes(&about).map_err(|error| NodeError::Internal(error.to_string()))?;
     let kind = HeaderValue::from_static("application/octet-stream");
-    Ok(([(ABOUT, about), (header::CONTENT_TYPE, kind)], Body::from_stream(content.body)).into_response())
+    let mut answer =
+        ([(ABOUT, about), (header::CONTENT_TYPE, kind)], Body::from_stream(content.body)).into_response();
+    if let Some(length) = head.length {
+        answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Ok(answer)
 }
 
 /// What is written.

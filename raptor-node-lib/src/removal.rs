@@ -9,6 +9,8 @@ use std::{sync::Arc, time::Duration};
 
 /// How often the engine is asked again when it did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How soon a removal that failed is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Removes a container with its installer, network, files and state.
 ///
@@ -39,16 +41,11 @@ pub(crate) async fn remove(ground: &Ground, place: &Place) -> Result<(), NodeErr
     gone.map_err(|error| NodeError::Internal(format!("The container's files can't be removed: {error}")))
 }
 
-/// Goes on with removals that were begun, and removes what is this daemon's by its label and belongs to no container that it
-/// knows. Others' things are left alone. Waits for the engine.
+/// Removes what is this daemon's by its label and belongs to no container that it knows, and goes on with removals that were
+/// begun, until they are done. Others' things are left alone. Waits for the engine.
 pub(crate) async fn sweep(ground: Arc<Ground>, condemned: Vec<ContainerId>) {
     while ground.docker.version().await.is_err() {
         tokio::time::sleep(ASK_AGAIN).await;
-    }
-    for id in condemned {
-        if let Err(error) = remove(&ground, &ground.place(id)).await {
-            tracing::warn!(%error, %id, "a removal that was begun can't be ended");
-        }
     }
     // Looked up at each: containers are declared meanwhile.
     let unknown = |id: Option<ContainerId>| id.is_some_and(|id| ground.place(id).state.spec().is_none());
@@ -69,6 +66,12 @@ pub(crate) async fn sweep(ground: Arc<Ground>, condemned: Vec<ContainerId>) {
         // An owner's network goes when no container is in it; the engine refuses while one is.
         if unknown(network.id) || network.id.is_none() {
             let _ = ground.docker.remove_network(&network.name).await;
+        }
+    }
+    for id in &condemned {
+        while let Err(error) = remove(&ground, &ground.place(*id)).await {
+            tracing::warn!(%error, %id, "a removal that was begun can't be ended yet");
+            tokio::time::sleep(TRY_AGAIN).await;
         }
     }
 }

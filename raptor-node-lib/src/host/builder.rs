@@ -233,7 +233,10 @@ impl Builder {
         }
         host.0.ground.keep_apart(None).await;
         host.measure().await;
-        host.0.ground.tasks.spawn(removal::sweep(host.0.ground.clone(), condemned));
+        let (ground, stop) = (host.0.ground.clone(), host.0.ground.stop.clone());
+        host.0.ground.tasks.spawn(async move {
+            stop.run_until_cancelled(removal::sweep(ground, condemned)).await;
+        });
         host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
         host.0.ground.tasks.spawn(host.clone().every(RULES_EVERY, Turn::Rules));
         host.0.ground.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));

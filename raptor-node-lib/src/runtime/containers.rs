@@ -51,15 +51,17 @@ pub struct Ours {
 }
 
 impl Docker {
-    /// Creates a container anew, from its shape alone.
+    /// Creates a container anew, from its shape alone. What was begun is ended also where the caller is cancelled.
     ///
     /// # Errors
     /// When the engine refuses or does not answer.
     pub async fn create(&self, name: &str, shape: Shape<'_>) -> Result<(), RuntimeError> {
         self.remove(name).await?;
         let options = CreateContainerOptionsBuilder::default().name(name).build();
-        self.client()?.create_container(Some(options), shape.body(self.instance)).await.map_err(error)?;
-        Ok(())
+        let (client, body) = (self.client()?, shape.body(self.instance));
+        let create =
+            async move { client.create_container(Some(options), body).await.map(drop).map_err(error) };
+        self.making.whole(name, create).await
     }
 
     /// Attaches to what was created, before it is started, so that nothing of its output is missed.
@@ -175,6 +177,7 @@ impl Docker {
     /// # Errors
     /// When the engine refuses or does not answer.
     pub async fn remove(&self, name: &str) -> Result<(), RuntimeError> {
+        let _turn = self.making.turn(name).await;
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         match self.client()?.remove_container(name, Some(options)).await.map_err(error) {
             Ok(()) | Err(RuntimeError::NotFound) => Ok(()),

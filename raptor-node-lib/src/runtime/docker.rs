@@ -1,6 +1,6 @@
 //! The engine behind one socket, through bollard.
 
-use super::RuntimeError;
+use super::{RuntimeError, making::Making};
 use bollard::{API_DEFAULT_VERSION, errors::Error as DockerError};
 use raptor_core::{id::ContainerId, node::RegistryLogin};
 use std::{
@@ -24,6 +24,7 @@ pub struct Docker {
     pub(super) socket: PathBuf,
     pub(super) instance: Uuid,
     pub(super) logins: Arc<RwLock<Vec<RegistryLogin>>>,
+    pub(super) making: Making,
 }
 
 pub(super) fn error(error: DockerError) -> RuntimeError {
@@ -56,7 +57,13 @@ impl Docker {
     /// The engine behind `socket`, for the daemon `instance`. Whether it answers is seen at each call.
     #[must_use]
     pub fn new(socket: &Path, instance: Uuid) -> Self {
-        Self { client: Arc::default(), socket: socket.to_owned(), instance, logins: Arc::default() }
+        Self {
+            client: Arc::default(),
+            socket: socket.to_owned(),
+            instance,
+            logins: Arc::default(),
+            making: Making::default(),
+        }
     }
 
     pub(super) fn client(&self) -> Result<bollard::Docker, RuntimeError> {

@@ -3,6 +3,7 @@
 mod containers;
 mod docker;
 mod images;
+mod making;
 mod networks;
 mod raw;
 mod sample;

@@ -83,11 +83,18 @@ impl Docker {
         text
     }
 
-    /// Makes the container's network where it is missing, and gives its name.
+    /// Makes the container's network where it is missing, and gives its name. What was begun is ended also where the caller
+    /// is cancelled.
     ///
     /// # Errors
     /// When the engine refuses or does not answer.
     pub async fn network(&self, spec: &ContainerSpec, pool: Pool) -> Result<String, RuntimeError> {
+        let (docker, spec, name) = (self.clone(), spec.clone(), self.network_name(spec));
+        let make = async move { docker.make_network(&spec, pool).await };
+        self.making.whole(&name, make).await
+    }
+
+    async fn make_network(&self, spec: &ContainerSpec, pool: Pool) -> Result<String, RuntimeError> {
         let name = self.network_name(spec);
         let client = self.client()?;
         let bridge = self.bridge_name(&name);
@@ -166,6 +173,7 @@ impl Docker {
     /// # Errors
     /// When the engine does not answer.
     pub async fn remove_network(&self, name: &str) -> Result<(), RuntimeError> {
+        let _turn = self.making.turn(name).await;
         match self.client()?.remove_network(name).await.map_err(error) {
             Ok(()) | Err(RuntimeError::NotFound | RuntimeError::Refused(_)) => Ok(()),
             Err(other) => Err(other),

@@ -310,6 +310,32 @@ async fn removing_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn removing_what_is_being_made_leaves_nothing_behind_at_any_moment() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |_| {}).await;
+    let mut ids = Vec::new();
+    for wait in 0..25 {
+        let spec = spec(ECHO);
+        ids.push(spec.id);
+        let id = spec.id;
+        world.host.declare(spec).await.unwrap();
+        world.host.power(id, PowerAction::Start).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(wait * 6)).await;
+        world.host.remove(id).await.unwrap();
+    }
+    // The engine may take a moment to end what nobody waits for any more.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for id in ids {
+        let name = format!("name=raptor-{id}");
+        for kind in [["ps", "-aq"], ["network", "ls"]] {
+            assert_eq!(docker_output(&[kind[0], kind[1], "-q", "--filter", &name]), "", "after {id}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_docker_the_host_works_and_says_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
     let host =

@@ -1,16 +1,28 @@
 //! Content of files, in either direction as a stream, which the generated clients don't do both ways.
 
 use crate::{ClientError, SocketError, http_with};
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream::BoxStream};
-use reqwest::{Body, RequestBuilder, Response, header::CONTENT_TYPE};
-use serde::{Serialize, de::DeserializeOwned};
+use bytes::{Bytes, BytesMut};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
+use reqwest::{
+    Body, RequestBuilder, Response, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE, UPGRADE},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{io, time::Duration};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The header in which a daemon says what comes.
 pub const ABOUT: &str = "x-raptor-content";
 /// A daemon that says nothing for so long is gone.
 const SILENCE: Duration = Duration::from_secs(120);
+
+/// What a daemon's connection may become: nothing but the bytes, which its kernel sends by itself.
+const DIRECT: &str = "raptor-content";
+/// Room for what is read at once, in bytes.
+const ROOM: usize = 256 * 1024;
 
 /// Content that comes.
 pub struct Content {
@@ -55,10 +67,18 @@ impl ContentClient {
     /// # Errors
     /// [`SocketError`].
     pub async fn read(&self, path: &str, request: &impl Serialize) -> Result<Content, SocketError> {
-        let response = send(self.http.post(format!("{}{path}", self.base)).json(request)).await?;
+        let post = self.http.post(format!("{}{path}", self.base)).json(request);
+        let response = send(post.header(CONNECTION, "upgrade").header(UPGRADE, DIRECT)).await?;
         let about =
             response.headers().get(ABOUT).map(|about| about.as_bytes().to_owned()).unwrap_or_default();
-        let body = response.bytes_stream().map(|piece| piece.map_err(io::Error::other)).boxed();
+        let body = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let length =
+                serde_json::from_slice::<Direct>(&about).map_err(|error| unreachable(&error))?.length;
+            let connection = response.upgrade().await.map_err(|error| unreachable(&error))?;
+            pieces(connection, length).boxed()
+        } else {
+            response.bytes_stream().map(|piece| piece.map_err(io::Error::other)).boxed()
+        };
         Ok(Content { about, body })
     }
 
@@ -79,10 +99,41 @@ impl ContentClient {
     }
 }
 
+/// What has to be known of bytes that come without HTTP around them.
+#[derive(Deserialize)]
+struct Direct {
+    length: u64,
+}
+
+/// Exactly `length` bytes: fewer are an error.
+fn pieces(
+    connection: impl AsyncRead + Send + Unpin,
+    length: u64,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let begin = (connection, BytesMut::new(), length);
+    stream::try_unfold(begin, |(mut connection, mut buffer, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        if buffer.capacity() < ROOM / 4 {
+            buffer.reserve(ROOM);
+        }
+        let read = tokio::time::timeout(SILENCE, connection.read_buf(&mut buffer));
+        let read = read.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut piece = buffer.split().freeze();
+        piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        let left = left - piece.len() as u64;
+        Ok(Some((piece, (connection, buffer, left))))
+    })
+}
+
 async fn send(request: RequestBuilder) -> Result<Response, SocketError> {
     let response = request.send().await.map_err(|error| unreachable(&error))?;
     let status = response.status();
-    if status.is_success() {
+    if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response);
     }
     Err(SocketError::Status { status, body: response.text().await.unwrap_or_default() })
@@ -98,4 +149,28 @@ fn unreachable(error: &dyn std::error::Error) -> SocketError {
         reason = cause;
     }
     SocketError::Unreachable(reason.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::TryStreamExt;
+
+    async fn read(there: &[u8], length: u64) -> io::Result<Vec<u8>> {
+        pieces(there, length)
+            .try_fold(Vec::new(), |mut all, piece| async move {
+                all.extend_from_slice(&piece);
+                Ok(all)
+            })
+            .await
+    }
+
+    #[tokio::test]
+    async fn as_many_bytes_come_as_were_announced_or_an_error() {
+        let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+        assert_eq!(read(&bytes, 1_000_000).await.unwrap(), bytes);
+        assert_eq!(read(&bytes, 999_999).await.unwrap(), bytes[..999_999]);
+        assert_eq!(read(&bytes, 0).await.unwrap(), b"");
+        assert_eq!(read(&bytes, 1_000_001).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
 }

@@ -1,6 +1,7 @@
 //! Containers' files.
 
 use crate::{
+    direct,
     problem::Answer,
     routes::{Json, Path, Query, Shared},
 };
@@ -45,24 +46,33 @@ async fn ask_files(
     Ok(Json(node.files().ask(id, request).await?))
 }
 
-/// Read content. The header `x-raptor-content` says what comes: JSON of `FileHead`.
+/// Read content. The header `x-raptor-content` says what comes: JSON of `FileHead`. Whoever sends `Upgrade: raptor-content`
+/// may get the bytes of a large file as they are, after status 101.
 #[utoipa::path(post, path = "/containers/{id}/files/read", operation_id = "read_files", params(("id" = ContainerId, Path)),
     request_body = Scoped<FileRead>, responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")))]
 async fn read_files(
     State(node): State<Shared>,
     Path(id): Path<ContainerId>,
+    upgrade: direct::Upgrade,
     Json(request): Json<Scoped<FileRead>>,
 ) -> Answer<Response> {
     let content = node.files().read(id, request).await?;
     let head = FileHead { file: content.file, start: content.start, length: content.length };
     let about = serde_json::to_vec(&head).map_err(|error| NodeError::Internal(error.to_string()))?;
     let about = HeaderValue::from_bytes(&about).map_err(|error| NodeError::Internal(error.to_string()))?;
-    let kind = HeaderValue::from_static("application/octet-stream");
-    let mut answer =
-        ([(ABOUT, about), (header::CONTENT_TYPE, kind)], Body::from_stream(content.body)).into_response();
-    if let Some(length) = head.length {
-        answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
+    let mut answer = match (content.direct, upgrade.to_take(head.length)) {
+        (Some(content), Some(connection)) => direct::answer(connection, content),
+        _ => {
+            let mut answer = Body::from_stream(content.body).into_response();
+            let kind = HeaderValue::from_static("application/octet-stream");
+            answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+            if let Some(length) = head.length {
+                answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            }
+            answer
+        }
+    };
+    answer.headers_mut().insert(ABOUT, about);
     Ok(answer)
 }
 

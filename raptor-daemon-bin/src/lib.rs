@@ -1,6 +1,7 @@
 //! Raptor's daemon: a thin server over [`raptor_node_lib`].
 
 pub mod config;
+mod direct;
 mod files;
 mod history;
 mod problem;

@@ -139,3 +139,38 @@ fn a_file_whose_name_is_no_utf8_is_listed_read_renamed_and_deleted() {
     assert_eq!(trashed["items"][0]["path"], r"/b\xFFn", "{trashed}");
     assert!(!data.join(OsStr::from_bytes(b"b\xffn")).exists());
 }
+
+/// Large files go from the daemon's kernel to the API without HTTP around them.
+#[test]
+fn a_large_file_comes_whole_in_parts_and_never_with_an_end_that_is_not_there() {
+    let mut scene = Scene::new();
+    let data = scene.ground.daemon.data(&scene.ground.container);
+    let bytes: Vec<u8> =
+        (0..3_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    std::fs::write(data.join("numbers"), &bytes).unwrap();
+    let numbers = scene.path("/files/content?path=numbers");
+    assert_eq!(scene.ground.api.bytes(&numbers), bytes);
+    let range = |range: &str| {
+        let part = scene.ground.api.open_with(&numbers, "range", range);
+        assert_eq!(part.status().as_u16(), 206);
+        part.bytes().unwrap().to_vec()
+    };
+    assert_eq!(range("bytes=1000001-7000000"), &bytes[1_000_001..=7_000_000]);
+    assert_eq!(range("bytes=-2000000"), &bytes[10_000_000..]);
+
+    // It becomes shorter while it is read.
+    let large = scene.path("/files/content?path=large");
+    let mut running = scene.ground.api.open(&large);
+    running.read_exact(&mut vec![0; 1 << 20]).unwrap();
+    std::fs::File::options().write(true).open(data.join("large")).unwrap().set_len(1 << 26).unwrap();
+    assert!(std::io::copy(&mut running, &mut std::io::sink()).is_err(), "what is missing is no end");
+
+    // A reader that takes nothing holds no daemon up that is to end.
+    std::fs::File::options().write(true).open(data.join("large")).unwrap().set_len(SIZE).unwrap();
+    let mut running = scene.ground.api.open(&large);
+    running.read_exact(&mut vec![0; 1 << 20]).unwrap();
+    let begun = Instant::now();
+    scene.ground.daemon.stop();
+    assert!(begun.elapsed() < Duration::from_secs(20), "the daemon waited for its reader");
+    assert!(std::io::copy(&mut running, &mut std::io::sink()).is_err());
+}

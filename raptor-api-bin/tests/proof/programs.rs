@@ -228,6 +228,12 @@ impl Api {
         self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token).send().unwrap()
     }
 
+    /// The same with one more header.
+    pub fn open_with(&self, path: &str, name: &str, value: &str) -> reqwest::blocking::Response {
+        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        request.header(name, value).send().unwrap()
+    }
+
     /// The same as nobody who is signed in.
     pub fn open_signed_out(&self, url: &str) -> reqwest::blocking::Response {
         let path = url.strip_prefix("/api/v1").unwrap();

@@ -307,7 +307,7 @@ impl NodeFiles for RemoteNode {
         let FileHead { file, start, length } = serde_json::from_slice(&about).map_err(|error| {
             NodeError::Internal(format!("the daemon's answer is not understood: {error}"))
         })?;
-        Ok(FileContent { file, start, length, body })
+        Ok(FileContent { file, start, length, body, direct: None })
     }
 
     async fn write(

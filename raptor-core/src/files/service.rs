@@ -203,6 +203,8 @@ impl FileService<'_> {
             self.0.containers().note(&actor, "file.downloaded", &target.container, detail).await?;
         }
         content.body = gate::while_allowed::<ReadFileContent>(self.0, actor, &target, content.body);
+        // Nobody could break it off.
+        content.direct = None;
         Ok(content)
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::{io, net::TcpStream};
 use uuid::Uuid;
 
 /// What something in a folder is.
@@ -601,6 +601,17 @@ pub struct FileContent {
     pub length: Option<u64>,
     /// The bytes.
     pub body: Body,
+    /// Another way to the same bytes, where they are in a file of this very host.
+    pub direct: Option<Box<dyn Direct>>,
+}
+
+/// Content that the kernel takes from a file to a socket without a detour through this process.
+pub trait Direct: Send {
+    /// Sends all of it. The socket waits, with a write timeout that is no end by itself. Blocking.
+    ///
+    /// # Errors
+    /// The kernel's; `TimedOut` when nothing was taken for two minutes, `UnexpectedEof` when the file has become shorter.
+    fn send(self: Box<Self>, socket: &TcpStream) -> io::Result<()>;
 }
 
 /// What is said of content before it comes.

@@ -7,17 +7,19 @@ use super::{
 use raptor_core::node::{FileError, FileResult};
 use rustix::{
     buffer::spare_capacity,
-    fs::{Mode, Timespec, Timestamps, copy_file_range, fchmod, futimens},
-    io::pread,
+    fs::{Mode, Timespec, Timestamps, copy_file_range, fchmod, futimens, sendfile},
+    io::{pread, retry_on_intr},
 };
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::FileExt,
+    os::{fd::AsFd, unix::fs::FileExt},
     sync::Arc,
 };
 
 /// The most that the kernel is asked to copy at once: a cancelled copy should end soon.
 const COPY_PIECE: usize = 8 * 1024 * 1024;
+/// The most that the kernel is asked to send at once: whoever waits for it looks up in between.
+const SEND_PIECE: usize = 8 * 1024 * 1024;
 /// Permission bits that a container's files may have: no setuid, setgid or sticky bit.
 pub(super) const MODE_BITS: u32 = 0o777;
 
@@ -49,11 +51,19 @@ impl File {
     pub fn read_behind(&self, buffer: &mut Vec<u8>, length: usize, offset: u64) -> FileResult<usize> {
         buffer.reserve_exact(length);
         let before = buffer.len();
-        rustix::io::retry_on_intr(|| pread(&self.inner, spare_capacity(buffer), offset))
-            .map_err(io::Error::from)?;
+        retry_on_intr(|| pread(&self.inner, spare_capacity(buffer), offset)).map_err(io::Error::from)?;
         // The allocator may have given more room than was asked for.
         buffer.truncate(before.saturating_add(length));
         Ok(buffer.len() - before)
+    }
+
+    /// Has the kernel send up to `count` bytes at `offset` to `socket`; says how many, 0 at the end.
+    ///
+    /// # Errors
+    /// The kernel's; `WouldBlock` when the socket took nothing in its time.
+    pub fn send_to(&self, socket: impl AsFd, offset: u64, count: u64) -> io::Result<u64> {
+        let (mut offset, count) = (offset, usize::try_from(count).unwrap_or(SEND_PIECE).min(SEND_PIECE));
+        Ok(retry_on_intr(|| sendfile(&socket, &self.inner, Some(&mut offset), count))? as u64)
     }
 
     /// Writes all of `data` at `offset`, or at the end where the file is open for appending.

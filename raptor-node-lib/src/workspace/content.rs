@@ -4,8 +4,15 @@ use super::{Workspace, enough, kept, operations::Progress, unpack::unpacked};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use raptor_core::node::files::{ArchiveFormat, Body, FileAnswer, FileContent, FileRead, FileWrite};
-use std::io::{self, BufWriter, Read, Write};
+use raptor_core::node::files::{
+    ArchiveFormat, Body, Direct, FileAnswer, FileContent, FileInfo, FileRead, FileWrite,
+};
+use std::{
+    io::{self, BufWriter, Read, Write},
+    net::TcpStream,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{runtime::Handle, sync::mpsc};
 use uuid::Uuid;
 
@@ -13,6 +20,8 @@ use uuid::Uuid;
 const PIECE: usize = 256 * 1024;
 /// Pieces that wait for a slow reader.
 const AHEAD: usize = 4;
+/// A reader that takes nothing for so long is gone.
+const SILENCE: Duration = Duration::from_secs(120);
 /// The most text that comes out of one compressed log, in bytes.
 const MAX_UNPACKED: u64 = 64 * 1024 * 1024;
 
@@ -23,7 +32,7 @@ impl Workspace {
             FileRead::Version { path, id } => {
                 let file = self.version(&path, id)?;
                 let length = file.stat()?.len;
-                Ok(FileContent { file: None, start: 0, length: Some(length), body: body(file, 0, length) })
+                Ok(of_file(None, file, 0, length))
             }
             FileRead::Unpacked { path } => self.read_unpacked(&path),
             FileRead::Archive { paths, format } => {
@@ -37,7 +46,7 @@ impl Workspace {
                         let _ = send.blocking_send(Err(error.into()));
                     }
                 });
-                Ok(FileContent { file: None, start: 0, length: None, body: received(receive) })
+                Ok(FileContent { file: None, start: 0, length: None, body: received(receive), direct: None })
             }
         }
     }
@@ -49,7 +58,7 @@ impl Workspace {
         info.etag = stat.etag();
         let start = u64::try_from(start).unwrap_or_else(|_| stat.len.saturating_sub(start.unsigned_abs()));
         let length = stat.len.saturating_sub(start).min(length.unwrap_or(u64::MAX));
-        Ok(FileContent { file: Some(info), start, length: Some(length), body: body(file, start, length) })
+        Ok(of_file(Some(info), file, start, length))
     }
 
     fn read_unpacked(&self, path: &FilePath) -> FileResult<FileContent> {
@@ -70,7 +79,7 @@ impl Workspace {
                 let _ = send.blocking_send(Err(error.into()));
             }
         });
-        Ok(FileContent { file: None, start: 0, length: None, body: received(receive) })
+        Ok(FileContent { file: None, start: 0, length: None, body: received(receive), direct: None })
     }
 
     /// Writes what comes. Call it on a thread that may wait.
@@ -158,29 +167,72 @@ fn receive(file: &File, mut offset: u64, end: u64, mut body: Body) -> FileResult
     Ok(())
 }
 
-fn body(file: File, start: u64, length: u64) -> Body {
-    let (send, receive) = mpsc::channel(AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let (mut offset, end) = (start, start.saturating_add(length));
-        while offset < end {
-            let wanted = usize::try_from(end - offset).unwrap_or(PIECE).min(PIECE);
+fn of_file(info: Option<FileInfo>, file: File, start: u64, length: u64) -> FileContent {
+    let part = Part { file: Arc::new(file), offset: start, end: start.saturating_add(length) };
+    let body = part.clone().body();
+    FileContent { file: info, start, length: Some(length), body, direct: Some(Box::new(part)) }
+}
+
+/// A part of a file, on its way out.
+#[derive(Clone)]
+struct Part {
+    file: Arc<File>,
+    offset: u64,
+    end: u64,
+}
+
+impl Part {
+    /// Reads from the moment on at which somebody wants the first piece.
+    fn body(self) -> Body {
+        let begin = async move {
+            let (send, receive) = mpsc::channel(AHEAD);
+            tokio::task::spawn_blocking(move || self.read(&send));
+            received(receive)
+        };
+        stream::once(begin).flatten().boxed()
+    }
+
+    fn read(mut self, to: &mpsc::Sender<io::Result<Bytes>>) {
+        while self.offset < self.end {
+            let wanted = usize::try_from(self.end - self.offset).unwrap_or(PIECE).min(PIECE);
             let mut buffer = Vec::new();
-            let piece = match file.read_behind(&mut buffer, wanted, offset) {
+            let piece = match self.file.read_behind(&mut buffer, wanted, self.offset) {
                 Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
                 Ok(read) => {
-                    offset += read as u64;
+                    self.offset += read as u64;
                     Ok(Bytes::from(buffer))
                 }
                 Err(error) => Err(error.into()),
             };
             // Whoever stopped listening wants no more; an error is the last thing that is said.
             let last = piece.is_err();
-            if send.blocking_send(piece).is_err() || last {
+            if to.blocking_send(piece).is_err() || last {
                 return;
             }
         }
-    });
-    received(receive)
+    }
+}
+
+impl Direct for Part {
+    fn send(mut self: Box<Self>, socket: &TcpStream) -> io::Result<()> {
+        let mut taken = Instant::now();
+        while self.offset < self.end {
+            match self.file.send_to(socket, self.offset, self.end - self.offset) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(sent) => {
+                    self.offset += sent;
+                    taken = Instant::now();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if taken.elapsed() > SILENCE {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
 fn received(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Body {

@@ -33,6 +33,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("wrk", "/usr/bin/wrk"),
     ("nginx-light", "/usr/sbin/nginx"),
     ("zstd", "/usr/bin/zstd"),
+    ("p7zip-full", "/usr/bin/7z"),
     ("curl", "/usr/bin/curl"),
     ("btrfs-progs", "/usr/bin/btrfs"),
     ("xfsprogs", "/usr/sbin/xfs_quota"),

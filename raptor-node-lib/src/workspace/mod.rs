@@ -9,6 +9,7 @@ mod pack;
 mod pull;
 mod search;
 mod serve;
+mod seven;
 mod sizes;
 mod trash;
 mod unpack;

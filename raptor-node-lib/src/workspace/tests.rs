@@ -6,6 +6,8 @@ use raptor_core::node::files::{
 };
 use std::io::Write;
 
+mod seven;
+
 struct World {
     folder: tempfile::TempDir,
     desk: Workspace,

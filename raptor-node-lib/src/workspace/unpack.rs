@@ -13,21 +13,23 @@ const MAX_BYTES: u64 = 256 * 1024 * 1024 * 1024;
 const MAX_RATIO: u64 = 200;
 const LARGE: u64 = 256 * 1024 * 1024;
 /// The longest target of a link, in bytes.
-const MAX_TARGET: u64 = 4_095;
+pub(super) const MAX_TARGET: u64 = 4_095;
 /// Memory that an xz file may ask for, in KiB.
 const XZ_MEMORY_KIB: u32 = 256 * 1024;
+const UNPACKED: &str =
+    "Raptor unpacks zip, 7z, tar, tar.gz, tar.xz, tar.bz2 and tar.zst, told by the file's name.";
 const PIECE: usize = 256 * 1024;
 
 /// What was taken out so far, against the bounds.
-struct Bounds<'p> {
-    progress: &'p Progress,
+pub(super) struct Bounds<'p> {
+    pub(super) progress: &'p Progress,
     packed: u64,
     bytes: u64,
     entries: u64,
 }
 
 impl Bounds<'_> {
-    fn entry(&mut self) -> FileResult<()> {
+    pub(super) fn entry(&mut self) -> FileResult<()> {
         self.entries += 1;
         if self.entries > MAX_ENTRIES {
             return Err(FileError::TooMuch(format!("The archive holds more than {MAX_ENTRIES} files.")));
@@ -47,7 +49,8 @@ impl Bounds<'_> {
     }
 }
 
-struct Target<'w> {
+/// Where everything goes.
+pub(super) struct Target<'w> {
     workspace: &'w Workspace,
     into: &'w FilePath,
     replace: bool,
@@ -61,20 +64,22 @@ impl Workspace {
         replace: bool,
         progress: &Progress,
     ) -> FileResult<()> {
-        let format = path.name().and_then(ArchiveFormat::of_name).ok_or_else(|| {
-            FileError::Invalid(
-                "Raptor unpacks zip, tar, tar.gz, tar.xz, tar.bz2 and tar.zst, told by the file's name."
-                    .into(),
-            )
-        })?;
+        let name = path.name().unwrap_or_default();
+        // Unpacked only: it is no format that archives are made in.
+        let seven = name.to_lowercase().ends_with(".7z");
+        let format = ArchiveFormat::of_name(name);
+        if format.is_none() && !seven {
+            return Err(FileError::Invalid(UNPACKED.into()));
+        }
         let file = self.root.open_file(path, Open::READ)?;
         let packed = file.stat()?.len;
         self.root.create_dir_all(into)?;
         let mut bounds = Bounds { progress, packed, bytes: 0, entries: 0 };
         let target = Target { workspace: self, into, replace };
         match format {
-            ArchiveFormat::Zip => target.unzip(file, &mut bounds),
-            _ => target.untar(unpacked(file, format)?, &mut bounds),
+            None => target.unseven(file, &mut bounds),
+            Some(ArchiveFormat::Zip) => target.unzip(file, &mut bounds),
+            Some(format) => target.untar(unpacked(file, format)?, &mut bounds),
         }
     }
 }
@@ -139,11 +144,11 @@ impl Target<'_> {
         self.into.join(name).map_err(|_| refused(name, "it leads out of the folder"))
     }
 
-    fn folder(&self, name: &str) -> FileResult<()> {
+    pub(super) fn folder(&self, name: &str) -> FileResult<()> {
         self.workspace.root.create_dir_all(&self.place(name)?)
     }
 
-    fn file(&self, name: &str, mode: u32, content: &mut dyn Read, bounds: &mut Bounds<'_>) -> FileResult<()> {
+    pub(super) fn file(&self, name: &str, mode: u32, content: &mut dyn Read, bounds: &mut Bounds<'_>) -> FileResult<()> {
         let path = self.make_room(name)?;
         let mode = (mode & 0o777) | 0o600;
         let mut file = self.workspace.root.open_file(&path, Open { mode, ..Open::NEW })?;
@@ -158,7 +163,7 @@ impl Target<'_> {
         }
     }
 
-    fn link(&self, name: &str, target: &str) -> FileResult<()> {
+    pub(super) fn link(&self, name: &str, target: &str) -> FileResult<()> {
         let path = self.make_room(name)?;
         match self.workspace.root.symlink(target, &path) {
             Err(FileError::Outside) => Err(refused(name, "it is a link that leads outside")),
@@ -183,12 +188,12 @@ impl Target<'_> {
     }
 }
 
-fn refused(name: &str, why: &str) -> FileError {
+pub(super) fn refused(name: &str, why: &str) -> FileError {
     FileError::Invalid(format!("The archive's entry {name:?} is not unpacked: {why}."))
 }
 
 /// What a decoder says of content that makes no sense.
-fn broken(error: io::Error) -> FileError {
+pub(super) fn broken(error: io::Error) -> FileError {
     match FileError::from(error) {
         FileError::Io(error) if error.raw_os_error().is_none() => {
             FileError::Invalid(format!("The archive is damaged: {error}."))

@@ -1,0 +1,145 @@
+//! What a block of a 7z archive is packed with, and how much memory that takes.
+
+use super::header::{Bytes, damaged};
+use crate::files::{FileError, FileResult};
+
+/// Memory that one block may ask for. 7-Zip takes 32 MiB unless it is told otherwise, and 256 MiB for its best.
+const MAX_MEMORY: u64 = 288 * 1024 * 1024;
+/// Packers and filters of one block.
+const MAX_CODERS: u64 = 8;
+
+/// One of those that a block went through.
+pub(super) struct Coder {
+    pub(super) method: Method,
+    /// Bytes of memory: a dictionary or a model.
+    pub(super) memory: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Copy,
+    /// With the byte that says how its bits are laid out.
+    Lzma(u8),
+    Lzma2,
+    /// Others that packs: what comes out may be far more than what goes in.
+    Packer,
+    /// As much comes out as goes in.
+    Filter,
+    /// A filter that takes four streams.
+    Bcj2,
+}
+
+pub(super) struct Coders(pub(super) Vec<Coder>);
+
+impl Coders {
+    /// Those of one block, and which of them gives what the files are made of.
+    pub(super) fn read(bytes: &mut Bytes<'_>) -> FileResult<(Self, usize)> {
+        let count = bytes.number()?;
+        if !(1..=MAX_CODERS).contains(&count) {
+            return Err(unknown("a chain of methods"));
+        }
+        let (mut coders, mut readers) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let (coder, inputs) = Coder::read(bytes)?;
+            readers.extend((0..inputs).map(|_| coder.method));
+            coders.push(coder);
+        }
+        let mut outputs: Vec<_> = (0..count).collect();
+        for _ in 1..count {
+            let (input, output) = (bytes.number()?, bytes.number()?);
+            let reader = usize::try_from(input).ok().and_then(|input| readers.get(input));
+            // A packer behind a packer could become anything on the way to next to nothing, without an end that anybody sees.
+            if !matches!(reader.ok_or_else(damaged)?, Method::Copy | Method::Filter | Method::Bcj2) {
+                return Err(unknown("a chain of methods"));
+            }
+            outputs.retain(|left| *left != output);
+        }
+        let packed = (readers.len() + 1).checked_sub(coders.len()).ok_or_else(damaged)?;
+        for _ in 0..if packed > 1 { packed } else { 0 } {
+            bytes.number()?;
+        }
+        let [output] = *outputs else { return Err(damaged()) };
+        let coders = Self(coders);
+        if coders.memory() > MAX_MEMORY {
+            return Err(too_large(coders.memory()));
+        }
+        Ok((coders, usize::try_from(output).map_err(|_| damaged())?))
+    }
+
+    /// Bytes of memory.
+    pub(super) fn memory(&self) -> u64 {
+        self.0.iter().fold(0, |sum, coder| sum.saturating_add(coder.memory))
+    }
+}
+
+impl Coder {
+    /// With how many streams go into it.
+    fn read(bytes: &mut Bytes<'_>) -> FileResult<(Self, u64)> {
+        let flags = bytes.byte()?;
+        let id = bytes.take(u64::from(flags & 0x0F))?;
+        let (inputs, outputs) = if flags & 0x10 == 0 { (1, 1) } else { (bytes.number()?, bytes.number()?) };
+        let properties = if flags & 0x20 == 0 {
+            &[]
+        } else {
+            let length = bytes.number()?;
+            bytes.take(length)?
+        };
+        let (method, memory) = method(id, properties)?;
+        let expected = if method == Method::Bcj2 { 4 } else { 1 };
+        if flags & 0xC0 != 0 || outputs != 1 || inputs != expected {
+            return Err(damaged());
+        }
+        Ok((Self { method, memory }, inputs))
+    }
+}
+
+/// What is told by these bytes; ids as in `Methods.txt` of the LZMA SDK.
+fn method(id: &[u8], properties: &[u8]) -> FileResult<(Method, u64)> {
+    let size = || properties.get(1..5).and_then(|size| size.try_into().ok()).map(u32::from_le_bytes);
+    let size = || size().map(u64::from).ok_or_else(damaged);
+    Ok(match id {
+        [0x00] => (Method::Copy, 0),
+        [0x21] => (Method::Lzma2, dictionary(*properties.first().ok_or_else(damaged)?)?),
+        [0x03, 0x01, 0x01] => (Method::Lzma(*properties.first().ok_or_else(damaged)?), size()?),
+        [0x03, 0x04, 0x01] => (Method::Packer, size()?),
+        [0x04, 0x01, 0x08] | [0x04, 0x02, 0x02] => (Method::Packer, 0),
+        // Delta, and branches of x86, PowerPC, IA-64, ARM, Thumb, SPARC, ARM64 and RISC-V.
+        [0x03 | 0x0A | 0x0B] | [0x03, 0x03, 0x01, 0x03] | [0x03, 0x03, 0x02 | 0x08, 0x05] => {
+            (Method::Filter, 0)
+        }
+        [0x03, 0x03, 0x04 | 0x05 | 0x07, 0x01] => (Method::Filter, 0),
+        [0x03, 0x03, 0x01, 0x1B] => (Method::Bcj2, 0),
+        [0x06, ..] => {
+            return Err(FileError::Invalid(
+                "The archive is encrypted. Unpack it where its password may be known, and upload it as a zip.".into(),
+            ));
+        }
+        [0x04, 0x01, 0x09] => return Err(unknown("Deflate64")),
+        [0x04, 0xF7, 0x11, 0x01] => return Err(unknown("Zstandard")),
+        [0x04, 0xF7, 0x11, 0x02] => return Err(unknown("Brotli")),
+        [0x04, 0xF7, 0x11, 0x04] => return Err(unknown("LZ4")),
+        other => return Err(unknown(&format!("method {other:02X?}"))),
+    })
+}
+
+/// The dictionary of LZMA2, in bytes.
+fn dictionary(bits: u8) -> FileResult<u64> {
+    match bits {
+        0..40 => Ok(u64::from(2 | (bits & 1)) << (bits / 2 + 11)),
+        40 => Ok(u64::from(u32::MAX)),
+        _ => Err(damaged()),
+    }
+}
+
+fn unknown(what: &str) -> FileError {
+    FileError::Invalid(format!(
+        "The archive is packed with {what}, which Raptor can't unpack. Pack it with LZMA2, 7-Zip's usual way, or as a zip."
+    ))
+}
+
+pub(super) fn too_large(memory: u64) -> FileError {
+    FileError::TooMuch(format!(
+        "Unpacking the archive takes a dictionary of {} MiB; Raptor allows 256 MiB. Pack it with a smaller one, or as a zip.",
+        memory / 1_048_576
+    ))
+}

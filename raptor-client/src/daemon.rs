@@ -1233,7 +1233,7 @@ Empty: running as soon as the process has started.*/
         Extract {
             ///The folder that it goes to.
             into: FilePath,
-            ///The archive; its name says its format.
+            ///The archive; its name says its format: `.zip`, `.7z`, `.tar`, `.tar.gz`, `.tar.xz`, `.tar.bz2` or `.tar.zst`.
             path: FilePath,
             ///Whether files that are there are replaced.
             replace: bool,

@@ -270,7 +270,7 @@ pub enum FileTask {
     },
     /// Take everything out of an archive.
     Extract {
-        /// The archive; its name says its format.
+        /// The archive; its name says its format: `.zip`, `.7z`, `.tar`, `.tar.gz`, `.tar.xz`, `.tar.bz2` or `.tar.zst`.
         path: FilePath,
         /// The folder that it goes to.
         into: FilePath,

@@ -16,6 +16,7 @@ describe('paths', () => {
   });
   it('tell archives from packed logs', () => {
     expect([isArchive('w.tar.gz'), isPackedLog('w.tar.gz'), isPackedLog('2024.log.gz'), isArchive('2024.log.gz')]).toEqual([true, false, true, false]);
+    expect([isArchive('mods.7z'), isArchive('mods.7Z'), isArchive('mods.rar'), isArchive('mods.7z.txt')]).toEqual([true, true, false, false]);
     expect(octal(0o644)).toBe('644');
   });
 });

@@ -22,7 +22,7 @@ export function free(name: string, taken: (name: string) => boolean): string {
   }
 }
 
-const PACKED = /\.(zip|jar|mcpack|mcworld|mrpack|tar|tgz|tar\.(gz|xz|bz2|zst)|txz|tbz2?|tzst)$/i;
+const PACKED = /\.(zip|7z|jar|mcpack|mcworld|mrpack|tar|tgz|tar\.(gz|xz|bz2|zst)|txz|tbz2?|tzst)$/i;
 const PICTURE = /\.(png|jpe?g|gif|webp|bmp|ico|svg|avif)$/i;
 const LOG = /(?<!\.tar)\.(gz|xz|bz2|zst)$/i;
 

@@ -1357,7 +1357,7 @@ export type FileTask = {
     type: 'archive';
 } | {
     /**
-     * The archive; its name says its format.
+     * The archive; its name says its format: `.zip`, `.7z`, `.tar`, `.tar.gz`, `.tar.xz`, `.tar.bz2` or `.tar.zst`.
      */
     path: FilePath;
     /**

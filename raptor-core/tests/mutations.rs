@@ -1,6 +1,7 @@
 //! What nobody meant: published eggs and configuration files with pieces changed, cut out, repeated and mixed. Nothing panics,
 //! all of it ends soon, and what is read at all survives the way out and in. `RAPTOR_TEST_MUTATIONS` is how many of each are
-//! tried, `RAPTOR_TEST_SEED` where they begin.
+//! tried, `RAPTOR_TEST_SEED` where they begin. The same promises are targets for `cargo bolero test` (`fuzz_…`), where a fuzzer
+//! decides what is changed.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use raptor_core::{
@@ -67,13 +68,29 @@ const WORDS: [&str; 40] = [
     "#",
 ];
 
-/// Numbers that are the same on every machine (splitmix64).
-struct Dice(u64);
+/// How long a target is run where `BOLERO_RANDOM_TEST_TIME_MS` and `BOLERO_RANDOM_ITERATIONS` say nothing.
+const BRIEF: Duration = Duration::from_secs(2);
 
-impl Dice {
+/// What decides what is changed.
+enum Dice<'b> {
+    /// Numbers that are the same on every machine (splitmix64).
+    Seed(u64),
+    /// A fuzzer's bytes, and nothing but zeros when they are used up.
+    Given(&'b [u8]),
+}
+
+impl Dice<'_> {
     fn roll(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
+        let seed = match self {
+            Self::Seed(seed) => seed,
+            Self::Given(bytes) => {
+                let (taken, rest) = bytes.split_at(bytes.len().min(if below > 256 { 2 } else { 1 }));
+                *bytes = rest;
+                return taken.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)) % below.max(1);
+            }
+        };
+        *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = *seed;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(below.max(1)).unwrap()).unwrap()
@@ -131,10 +148,10 @@ fn eggs() -> Vec<Vec<u8>> {
 }
 
 /// Tries `promise` with one mutation after another of some seeds.
-fn try_all(seeds: &[Vec<u8>], default: u64, promise: impl Fn(&mut Dice, &[u8])) {
+fn try_all(seeds: &[Vec<u8>], default: u64, promise: impl Fn(&mut Dice<'_>, &[u8])) {
     let first = setting("RAPTOR_TEST_SEED", 1);
     for number in first..first + setting("RAPTOR_TEST_MUTATIONS", default) {
-        let mut dice = Dice(number);
+        let mut dice = Dice::Seed(number);
         let (one, other) = (dice.roll(seeds.len()), dice.roll(seeds.len()));
         let text = dice.mutate(&seeds[one], &seeds[other]);
         let began = Instant::now();
@@ -145,41 +162,84 @@ fn try_all(seeds: &[Vec<u8>], default: u64, promise: impl Fn(&mut Dice, &[u8])) 
     }
 }
 
+/// Lets a fuzzer find what breaks `promise`: a text of its own, or what it makes of the seeds.
+macro_rules! fuzz {
+    ($seeds:expr, $promise:path) => {
+        let seeds = $seeds;
+        bolero::check!().with_test_time(BRIEF).for_each(|bytes: &[u8]| {
+            let mut dice = Dice::Given(bytes);
+            let text = match dice.roll(8) {
+                0 => bytes.to_vec(),
+                _ => {
+                    let (one, other) = (dice.roll(seeds.len()), dice.roll(seeds.len()));
+                    dice.mutate(&seeds[one], &seeds[other])
+                }
+            };
+            let began = Instant::now();
+            $promise(&mut dice, &text);
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{:?}: {:?}",
+                began.elapsed(),
+                String::from_utf8_lossy(&text)
+            );
+        });
+    };
+}
+
+#[test]
+fn fuzz_eggs() {
+    fuzz!(eggs(), egg_promise);
+}
+
+#[test]
+fn fuzz_placeholders() {
+    fuzz!(braces(), braces_promise);
+}
+
+#[test]
+fn fuzz_rules() {
+    fuzz!(rules(), rules_promise);
+}
+
+#[test]
+fn fuzz_configuration_files() {
+    fuzz!(configurations(), configuration_promise);
+}
+
 #[test]
 fn whatever_an_egg_says_it_is_read_or_refused_and_survives_the_way_out_and_in() {
+    try_all(&eggs(), 200, egg_promise);
+}
+
+fn egg_promise(dice: &mut Dice<'_>, text: &[u8]) {
     let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     // Most bytes changed in text make no JSON any more; what is changed in the tree gets further.
-    try_all(&eggs(), 200, |dice, text| {
-        let whole = import(text).map(|read| read.template);
-        let Ok(template) = whole.or_else(|_| import(&in_the_tree(dice)).map(|read| read.template)) else {
-            return;
-        };
-        let exported = to_ptdl_v2(&template, at).to_string();
-        assert_eq!(import(exported.as_bytes()).unwrap().template, template, "as PTDL_v2");
-        let own = to_own(&template).to_string();
-        assert_eq!(import(own.as_bytes()).unwrap().template, template, "as Raptor's own");
-        let context =
-            Context { environment: BTreeMap::from([("A".into(), "b".into())]), ..Context::default() };
-        let size = exported.len();
-        assert!(context.startup(&template.startup).len() <= 2 * size);
-        for file in context.files(&template) {
-            let _ = configfiles::apply(file.parser, "", &file.edits);
-        }
-        let _ = DoneRules::new(&template.done, template.strip_ansi);
-        for variable in &template.variables {
-            let _ = variable.rules().check(&variable.default_value);
-        }
-    });
+    let whole = import(text).map(|read| read.template);
+    let Ok(template) = whole.or_else(|_| import(&in_the_tree(dice)).map(|read| read.template)) else {
+        return;
+    };
+    let exported = to_ptdl_v2(&template, at).to_string();
+    assert_eq!(import(exported.as_bytes()).unwrap().template, template, "as PTDL_v2");
+    let own = to_own(&template).to_string();
+    assert_eq!(import(own.as_bytes()).unwrap().template, template, "as Raptor's own");
+    let context = Context { environment: BTreeMap::from([("A".into(), "b".into())]), ..Context::default() };
+    let size = exported.len();
+    assert!(context.startup(&template.startup).len() <= 2 * size);
+    for file in context.files(&template) {
+        let _ = configfiles::apply(file.parser, "", &file.edits);
+    }
+    let _ = DoneRules::new(&template.done, template.strip_ansi);
+    for variable in &template.variables {
+        let _ = variable.rules().check(&variable.default_value);
+    }
 }
 
 /// An egg in whose tree something is replaced by something else.
-fn in_the_tree(dice: &mut Dice) -> Vec<u8> {
-    let eggs = eggs();
-    let mut egg: Option<Value> = None;
-    while egg.is_none() {
-        egg = serde_json::from_slice(&eggs[dice.roll(eggs.len())]).ok();
-    }
-    let mut egg = egg.unwrap();
+fn in_the_tree(dice: &mut Dice<'_>) -> Vec<u8> {
+    let mut eggs = eggs();
+    eggs.retain(|egg| egg.trim_ascii_start().starts_with(b"{"));
+    let mut egg: Value = serde_json::from_slice(&eggs[dice.roll(eggs.len())]).unwrap();
     for _ in 0..=dice.roll(4) {
         let mut place = &mut egg;
         for _ in 0..=dice.roll(4) {
@@ -214,45 +274,53 @@ fn in_the_tree(dice: &mut Dice) -> Vec<u8> {
     egg.to_string().into_bytes()
 }
 
-#[test]
-fn whatever_stands_between_braces_is_replaced_or_kept() {
+fn braces() -> Vec<Vec<u8>> {
     let seeds = [
         &b"java -Xmx{{SERVER_MEMORY}}M -jar {{SERVER_JARFILE}} {{server.build.default.port}}"[..],
         b"./x {{ env.A }} ${B} $(id) `id` {{config.docker.interface}} {{server.build.env.C}} {{{{A}}}}",
     ];
-    let seeds: Vec<Vec<u8>> = seeds.iter().map(|seed| seed.to_vec()).collect();
-    try_all(&seeds, 1_500, |_, text| {
-        let text = String::from_utf8_lossy(text);
-        let value = "{{A}}$1\\";
-        let context =
-            Context { environment: BTreeMap::from([("A".into(), value.into())]), ..Context::default() };
-        let _ = placeholders::unknown(&text, &BTreeSet::from(["A"]));
-        // An image is given names, never more than was written.
-        assert!(placeholders::for_image(&text).len() <= text.len() + 8 * text.matches("{{").count());
-        assert!(context.startup(&text).len() <= text.len() * (1 + value.len()));
-    });
+    seeds.iter().map(|seed| seed.to_vec()).collect()
 }
 
 #[test]
-fn whatever_a_rule_is_a_value_meets_it_or_not() {
+fn whatever_stands_between_braces_is_replaced_or_kept() {
+    try_all(&braces(), 1_500, braces_promise);
+}
+
+fn braces_promise(_: &mut Dice<'_>, text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let value = "{{A}}$1\\";
+    let context = Context { environment: BTreeMap::from([("A".into(), value.into())]), ..Context::default() };
+    let _ = placeholders::unknown(&text, &BTreeSet::from(["A"]));
+    // An image is given names, never more than was written.
+    assert!(placeholders::for_image(&text).len() <= text.len() + 8 * text.matches("{{").count());
+    assert!(context.startup(&text).len() <= text.len() * (1 + value.len()));
+}
+
+fn rules() -> Vec<Vec<u8>> {
     let seeds = [
         &b"required|string|regex:/^([\\w\\d._-]+)(\\.jar)$/|max:20"[..],
         b"nullable|integer|between:1,65535|in:1,2,3|digits_between:1,5",
         b"not_regex:#^(a|b)+$#i|ends_with:.a,.b|multiple_of:0|gt:1e3",
     ];
-    let seeds: Vec<Vec<u8>> = seeds.iter().map(|seed| seed.to_vec()).collect();
-    try_all(&seeds, 1_500, |dice, text| {
-        let rules = Rules::parse(&String::from_utf8_lossy(text));
-        let value = String::from_utf8_lossy(&dice.piece(text, 30)).into_owned();
-        for value in [value.as_str(), "", "1", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"] {
-            let _ = rules.check(value);
-        }
-        let _ = (rules.input(), rules.is_required(), rules.unknown().count());
-    });
+    seeds.iter().map(|seed| seed.to_vec()).collect()
 }
 
 #[test]
-fn whatever_is_in_a_configuration_file_it_is_edited_or_refused() {
+fn whatever_a_rule_is_a_value_meets_it_or_not() {
+    try_all(&rules(), 1_500, rules_promise);
+}
+
+fn rules_promise(dice: &mut Dice<'_>, text: &[u8]) {
+    let rules = Rules::parse(&String::from_utf8_lossy(text));
+    let value = String::from_utf8_lossy(&dice.piece(text, 30)).into_owned();
+    for value in [value.as_str(), "", "1", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"] {
+        let _ = rules.check(value);
+    }
+    let _ = (rules.input(), rules.is_required(), rules.unknown().count());
+}
+
+fn configurations() -> Vec<Vec<u8>> {
     let seeds = [
         &b"# note\nserver-port=25565\nmotd = A \\u0041 b\n[section]\nkey: 1 ; x\n"[..],
         b"{ \"a\": { \"b\": [1, 2, { \"c\": \"d\" }] }, // note\n \"e\": null }\n",
@@ -260,7 +328,15 @@ fn whatever_is_in_a_configuration_file_it_is_edited_or_refused() {
         b"<?xml version=\"1.0\"?>\n<!-- note --><a b=\"c\"><d>e</d><d/><![CDATA[x]]></a>\n",
         b"[a]\nb = { c = 1, d = [1, 2] } # note\n[[e]]\nf = '''x'''\n\"g.h\" = 1979-05-27\n",
     ];
-    let seeds: Vec<Vec<u8>> = seeds.iter().map(|seed| seed.to_vec()).collect();
+    seeds.iter().map(|seed| seed.to_vec()).collect()
+}
+
+#[test]
+fn whatever_is_in_a_configuration_file_it_is_edited_or_refused() {
+    try_all(&configurations(), 600, configuration_promise);
+}
+
+fn configuration_promise(dice: &mut Dice<'_>, text: &[u8]) {
     let keys = [
         "a.b",
         "a.b[1]",
@@ -278,27 +354,21 @@ fn whatever_is_in_a_configuration_file_it_is_edited_or_refused() {
         "a[",
         "a.b[-1]",
     ];
+    let text = String::from_utf8_lossy(text);
+    let edit = |dice: &mut Dice<'_>| ConfigEdit {
+        key: format!("{}{}", keys[dice.roll(keys.len())], ["", WORDS[dice.roll(WORDS.len())]][dice.roll(2)]),
+        if_value: [None, Some("regex:^(.*)$".to_owned()), Some("1".to_owned())][dice.roll(3)].clone(),
+        value: [json!("x\ny"), json!(5), json!(null), json!(WORDS[dice.roll(WORDS.len())])][dice.roll(4)]
+            .clone(),
+    };
+    let edits = [edit(dice), edit(dice)];
     use ConfigParser as P;
-    try_all(&seeds, 600, |dice, text| {
-        let text = String::from_utf8_lossy(text);
-        let edit = |dice: &mut Dice| ConfigEdit {
-            key: format!(
-                "{}{}",
-                keys[dice.roll(keys.len())],
-                ["", WORDS[dice.roll(WORDS.len())]][dice.roll(2)]
-            ),
-            if_value: [None, Some("regex:^(.*)$".to_owned()), Some("1".to_owned())][dice.roll(3)].clone(),
-            value: [json!("x\ny"), json!(5), json!(null), json!(WORDS[dice.roll(WORDS.len())])][dice.roll(4)]
-                .clone(),
-        };
-        let edits = [edit(dice), edit(dice)];
-        for parser in [P::File, P::Properties, P::Ini, P::Json, P::Yaml, P::Xml, P::Toml] {
-            if let Ok(edited) = configfiles::apply(parser, &text, &edits) {
-                assert!(edited.len() <= 2 * configfiles::MAX_SIZE);
-                // What was written can be read again.
-                let again = configfiles::apply(parser, &edited, &[]);
-                assert_eq!(again.as_ref(), Ok(&edited), "{parser:?} with {edits:?}");
-            }
+    for parser in [P::File, P::Properties, P::Ini, P::Json, P::Yaml, P::Xml, P::Toml] {
+        if let Ok(edited) = configfiles::apply(parser, &text, &edits) {
+            assert!(edited.len() <= 2 * configfiles::MAX_SIZE);
+            // What was written can be read again.
+            let again = configfiles::apply(parser, &edited, &[]);
+            assert_eq!(again.as_ref(), Ok(&edited), "{parser:?} with {edits:?}");
         }
-    });
+    }
 }

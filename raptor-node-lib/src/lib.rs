@@ -7,6 +7,8 @@ pub mod console;
 mod desired;
 pub mod files;
 mod firewall;
+#[cfg(test)]
+mod fuzz;
 mod history;
 mod host;
 mod images;

@@ -93,8 +93,39 @@ mod tests {
         }
     }
 
+    /// Whatever a program writes and however it is cut on the way: the same lines, none too long, every byte counted.
+    fn the_same_lines(bytes: &[u8], mut cuts: Vec<usize>, start: u64) {
+        let mut whole = Decoder::at(start);
+        let mut expected = whole.feed(bytes);
+        assert_eq!(whole.has_partial(), whole.finish().map(|last| expected.push(last)).is_some());
+
+        for cut in &mut cuts {
+            *cut = bytes.len().min(*cut);
+        }
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        let mut decoder = Decoder::at(start);
+        let mut lines = Vec::new();
+        for pair in cuts.windows(2) {
+            lines.extend(decoder.feed(&bytes[pair[0]..pair[1]]));
+        }
+        lines.extend(decoder.finish());
+        assert_eq!(lines, expected);
+
+        let ends: Vec<u64> = lines.iter().map(|(_, end)| *end).collect();
+        assert!(ends.is_sorted());
+        assert_eq!(ends.last().map_or(0, |end| end - start), bytes.len() as u64);
+        assert!(lines.iter().all(|(text, _)| !text.contains('\n') && !text.ends_with('\r')));
+        // A daemon that goes on at any line's end reads the rest alike.
+        if let Some((i, end)) = ends.iter().enumerate().nth(ends.len() / 2) {
+            let mut rest = Decoder::at(*end);
+            let mut again = rest.feed(&bytes[usize::try_from(end - start).unwrap()..]);
+            again.extend(rest.finish());
+            assert_eq!(again[..], lines[i + 1..]);
+        }
+    }
+
     proptest::proptest! {
-        /// Whatever a program writes and however it is cut on the way: the same lines, none too long, every byte counted.
         #[test]
         fn any_bytes_become_the_same_lines_however_they_are_cut(
             bytes in proptest::collection::vec(
@@ -107,33 +138,18 @@ mod tests {
             cuts in proptest::collection::vec(0_usize..2_000, 0..8),
             start in 0_u64..1 << 40,
         ) {
-            let mut whole = Decoder::at(start);
-            let mut expected = whole.feed(&bytes);
-            proptest::prop_assert_eq!(whole.has_partial(), whole.finish().map(|last| expected.push(last)).is_some());
-
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
-            cuts.extend([0, bytes.len()]);
-            cuts.sort_unstable();
-            let mut decoder = Decoder::at(start);
-            let mut lines = Vec::new();
-            for pair in cuts.windows(2) {
-                lines.extend(decoder.feed(&bytes[pair[0]..pair[1]]));
-            }
-            lines.extend(decoder.finish());
-            proptest::prop_assert_eq!(&lines, &expected);
-
-            let ends: Vec<u64> = lines.iter().map(|(_, end)| *end).collect();
-            proptest::prop_assert!(ends.is_sorted());
-            proptest::prop_assert_eq!(ends.last().map_or(0, |end| end - start), bytes.len() as u64);
-            proptest::prop_assert!(lines.iter().all(|(text, _)| !text.contains('\n') && !text.ends_with('\r')));
-            // A daemon that goes on at any line's end reads the rest alike.
-            if let Some((i, end)) = ends.iter().enumerate().nth(ends.len() / 2) {
-                let mut rest = Decoder::at(*end);
-                let mut again = rest.feed(&bytes[usize::try_from(end - start).unwrap()..]);
-                again.extend(rest.finish());
-                proptest::prop_assert_eq!(&again[..], &lines[i + 1..]);
-            }
+            the_same_lines(&bytes, cuts, start);
         }
+    }
+
+    #[test]
+    fn fuzz_lines() {
+        crate::fuzz::briefly(bolero::check!()).for_each(|bytes: &[u8]| {
+            let (cuts, text) = bytes.split_at(bytes.len().min(8));
+            let cuts =
+                cuts.chunks(2).map(|cut| cut.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)));
+            the_same_lines(text, cuts.map(|cut| cut % (text.len() + 1)).collect(), 7);
+        });
     }
 
     #[test]

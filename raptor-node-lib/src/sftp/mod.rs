@@ -2,6 +2,8 @@
 
 mod changes;
 mod desk;
+#[cfg(test)]
+mod fuzz;
 mod handles;
 mod host_key;
 mod journal;

@@ -6,6 +6,7 @@ use raptor_core::node::files::{
 };
 use std::io::Write;
 
+mod fuzz;
 mod seven;
 
 struct World {

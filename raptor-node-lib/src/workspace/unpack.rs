@@ -148,7 +148,13 @@ impl Target<'_> {
         self.workspace.root.create_dir_all(&self.place(name)?)
     }
 
-    pub(super) fn file(&self, name: &str, mode: u32, content: &mut dyn Read, bounds: &mut Bounds<'_>) -> FileResult<()> {
+    pub(super) fn file(
+        &self,
+        name: &str,
+        mode: u32,
+        content: &mut dyn Read,
+        bounds: &mut Bounds<'_>,
+    ) -> FileResult<()> {
         let path = self.make_room(name)?;
         let mode = (mode & 0o777) | 0o600;
         let mut file = self.workspace.root.open_file(&path, Open { mode, ..Open::NEW })?;

@@ -8863,7 +8863,8 @@ let response = client.ask_files()
     pub fn ask_files(&self) -> builder::AskFiles<'_> {
         builder::AskFiles::new(self)
     }
-    /**Read content. The header `x-raptor-content` says what comes: JSON of `FileHead`
+    /**Read content. The header `x-raptor-content` says what comes: JSON of `FileHead`. Whoever sends `Upgrade: raptor-content`
+may get the bytes of a large file as they are, after status 101
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/read`
 

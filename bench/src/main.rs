@@ -9,6 +9,7 @@ mod http;
 mod memory;
 mod programs;
 mod report;
+mod runtime;
 mod seed;
 mod sftp;
 mod sign_in;
@@ -49,7 +50,7 @@ enum Command {
 /// What is run and how.
 #[derive(clap::Args)]
 pub struct Setting {
-    /// Only these suites: http, sign-in, console, start, memory, sftp, files, eggs
+    /// Only these suites: http, sign-in, console, start, memory, runtime, sftp, files, eggs
     #[arg(long = "only", value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds of one load
@@ -101,6 +102,9 @@ async fn run(setting: &Setting) -> anyhow::Result<()> {
     }
     if wanted("memory") {
         memory::run(setting, &mut report).await?;
+    }
+    if wanted("runtime") {
+        runtime::run(setting, &mut report).await?;
     }
     if wanted("sftp") {
         sftp::run(setting, &mut report).await?;

@@ -271,19 +271,38 @@ impl Daemon {
         Ok(Self { _folder: Some(folder), ..daemon })
     }
 
+    /// As [`Daemon::start`], on the engine behind `socket`. Its containers have no networks, so there is nothing to guard.
+    pub async fn start_on(setting: &Setting, api: &Api, socket: &Path) -> anyhow::Result<Self> {
+        let folder = folder()?;
+        let engine =
+            [("DOCKER_SOCKET", socket.display().to_string()), ("CONTAINER_FIREWALL", "off".to_owned())];
+        let daemon = Self::start_with(setting, api, folder.path(), &engine).await?;
+        Ok(Self { _folder: Some(folder), ..daemon })
+    }
+
     /// As [`Daemon::start`], with its files below `folder`.
     pub async fn start_in(setting: &Setting, api: &Api, folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(setting, api, folder, &[]).await
+    }
+
+    async fn start_with(
+        setting: &Setting,
+        api: &Api,
+        folder: &Path,
+        more: &[(&'static str, String)],
+    ) -> anyhow::Result<Self> {
         let (port, sftp_port) = (free_port()?, free_port()?);
         let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": port });
         let created = api.post("/daemons", draft).await?;
         let id = text(&created["daemon"]["id"]);
-        let env = [
+        let mut env = vec![
             ("DAEMON_ADDR", format!("127.0.0.1:{port}")),
             ("DAEMON_API_KEY", text(&created["api_key"])),
             ("SFTP_BASE_PATH", folder.join("containers").display().to_string()),
             ("SFTP_PORT", sftp_port.to_string()),
             ("RUST_LOG", "warn".to_owned()),
         ];
+        env.extend_from_slice(more);
         let program = Program::start(&setting.programs.join("raptor-daemon"), &[], &env, folder)?;
         online(api, &id).await?;
         Ok(Self { program, id, sftp_port, _folder: None })

@@ -1,0 +1,11 @@
+//! Many containers: on one real daemon with a simulated engine, and on very many simulated daemons of one real API.
+
+mod daemon;
+mod engine;
+
+use crate::{Setting, report::Report};
+
+/// Runs the suite.
+pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
+    daemon::run(setting, report).await
+}

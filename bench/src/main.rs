@@ -62,6 +62,9 @@ pub struct Setting {
     /// Console lines of one burst
     #[arg(long, default_value_t = 100_000)]
     pub lines: u32,
+    /// Simulated daemons of one API
+    #[arg(long, default_value_t = 1_000)]
+    pub daemons: u32,
     /// The folder of raptor-api and raptor-daemon
     #[arg(long)]
     pub programs: PathBuf,

@@ -1,6 +1,7 @@
 //! A large system: rows that a company would have made over years, copied in the database itself.
 
 use sqlx::{PgPool, SqlitePool};
+use uuid::Uuid;
 
 /// Copies the newest container, for other owners, until there are `total` of them, each with an allocation. All belong to a
 /// daemon that does not exist any more and to a user who owns nothing else.
@@ -17,6 +18,17 @@ pub async fn containers(database: &str, total: u32) -> anyhow::Result<()> {
         }
     }
     analyse(database).await
+}
+
+/// Copies the only container until each daemon has `each` of them, each with an allocation, all running and known to their
+/// daemons. Gives every container and its daemon. PostgreSQL only.
+pub async fn running(database: &str, each: u32) -> anyhow::Result<Vec<(Uuid, Uuid)>> {
+    let pool = PgPool::connect(database).await?;
+    for statement in RUNNING {
+        sqlx::query(*statement).bind(i64::from(each)).execute(&pool).await?;
+    }
+    analyse(database).await?;
+    Ok(sqlx::query_as("SELECT id, daemon_id FROM containers").fetch_all(&pool).await?)
 }
 
 /// Has the database look at what it holds, as it does by itself after a while.
@@ -47,6 +59,21 @@ const POSTGRES: &[&str] = &[
     "INSERT INTO allocations (id, daemon_id, ip, port, container_id, is_primary, created_at)
      SELECT gen_random_uuid(), c.daemon_id, '10.0.' || (c.number / 250) || '.' || (c.number % 250), 25565, c.id, TRUE, c.created_at
      FROM containers c JOIN daemons d ON d.id = c.daemon_id WHERE d.name_key = 'others' AND $1 > 0",
+];
+
+/// `$1` is how many containers each daemon is to have.
+const RUNNING: &[&str] = &[
+    "INSERT INTO containers (id, short_id, name, name_key, owner_id, daemon_id, template_id, image, startup, variables, limits, memory_mib,
+            disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting, revision, synced_revision, phase, phase_since, created_at, updated_at)
+     SELECT gen_random_uuid(), md5(d.number || '-' || n), c.name || ' ' || n, c.name_key || ' ' || n, c.owner_id, d.id, c.template_id, c.image,
+            c.startup, c.variables, c.limits, c.memory_mib, c.disk_mib, c.cpu_percent, c.stop_timeout_ms, FALSE, FALSE, 1, 1, 'running',
+            c.phase_since, c.created_at, c.updated_at
+     FROM containers c, daemons d, generate_series(1, $1) AS n WHERE d.id <> c.daemon_id OR n > 1",
+    "UPDATE containers SET revision = 1, synced_revision = 1, phase = 'running' WHERE $1 > 0",
+    "INSERT INTO allocations (id, daemon_id, ip, port, container_id, is_primary, created_at)
+     SELECT gen_random_uuid(), daemon_id, '192.0.2.1', 20000 + ROW_NUMBER() OVER (PARTITION BY daemon_id), id, TRUE, created_at
+     FROM containers WHERE $1 > 0",
+    "DELETE FROM jobs WHERE $1 > 0",
 ];
 
 const SQLITE: &[&str] = &[

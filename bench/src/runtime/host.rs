@@ -1,0 +1,249 @@
+//! Daemons without hosts: each tells every second how its containers do, in the words of real ones.
+
+use async_trait::async_trait;
+use axum::serve::Listener;
+use chrono::{DateTime, Utc};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use raptor_core::{
+    clock::Clock,
+    containers::lifecycle::Phase,
+    daemons::simulated::SimulatedHost,
+    id::ContainerId,
+    node::{
+        CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts,
+        Node, NodeError, NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
+    },
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::watch, task::JoinSet};
+use uuid::Uuid;
+
+const MIB: u64 = 1024 * 1024;
+/// As real daemons do.
+const STATS_EVERY: Duration = Duration::from_secs(1);
+/// The host's own load is told with every so manieth measurement.
+const SYSTEM_EVERY: u64 = 5;
+
+/// What was told so far, by all daemons together.
+#[derive(Default)]
+pub struct Told {
+    /// Links that were opened.
+    pub opened: AtomicU64,
+    /// Links that have ended.
+    pub ended: AtomicU64,
+    /// Measurements of containers.
+    pub stats: AtomicU64,
+}
+
+/// One daemon.
+struct Daemon {
+    containers: Vec<ContainerId>,
+    since: DateTime<Utc>,
+    system: SystemInfo,
+    /// The number of the newest measurement, and when it was made.
+    measured: watch::Sender<(u64, DateTime<Utc>)>,
+    told: Arc<Told>,
+    /// What answers all that is not about measurements.
+    rest: SimulatedHost,
+}
+
+/// A daemon as its routes know it.
+struct Handle(Arc<Daemon>);
+
+/// Serves a daemon with these containers, all running since `since`, and measures them from `first` on. `tasks` ends it.
+pub async fn serve(
+    tasks: &mut JoinSet<()>,
+    listener: impl Listener<Addr: std::fmt::Debug>,
+    key: String,
+    containers: Vec<ContainerId>,
+    (since, first): (DateTime<Utc>, Duration),
+    told: Arc<Told>,
+    rest: SimulatedHost,
+) -> anyhow::Result<()> {
+    let system = rest.system().await?;
+    let measured = watch::Sender::new((0, since));
+    let daemon = Arc::new(Daemon { containers, since, system, measured, told, rest });
+    let router = raptor_daemon::router(Arc::new(Handle(daemon.clone())), key);
+    tasks.spawn(async move {
+        let _ = axum::serve(listener, router).await;
+    });
+    tasks.spawn(async move {
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + first, STATS_EVERY);
+        loop {
+            ticks.tick().await;
+            daemon.measured.send_modify(|(turn, at)| (*turn, *at) = (*turn + 1, Clock::System.now()));
+        }
+    });
+    Ok(())
+}
+
+impl Daemon {
+    fn statuses(&self) -> Vec<ContainerStatus> {
+        self.containers.iter().map(|id| self.status(*id)).collect()
+    }
+
+    fn status(&self, id: ContainerId) -> ContainerStatus {
+        ContainerStatus {
+            id,
+            revision: 1,
+            phase: Phase::Running,
+            since: self.since,
+            started_at: Some(self.since),
+            last_exit: None,
+            problem: None,
+            progress: None,
+            hold: None,
+            installed: 0,
+            crashes: None,
+            pending: None,
+        }
+    }
+
+    fn system(&self) -> SystemInfo {
+        SystemInfo { time: Clock::System.now(), ..self.system.clone() }
+    }
+
+    /// The measurement number `turn`. The time at which it was made travels as the bytes that were received.
+    fn stats(&self, (turn, at): (u64, DateTime<Utc>)) -> Stats {
+        Stats {
+            cpu_percent: 20.0 + 15.0 * (turn as f64 / 8.0).sin(),
+            memory_bytes: 256 * MIB + turn % 64 * MIB / 4,
+            memory_limit_bytes: 1_024 * MIB,
+            network_rx_bytes: at.timestamp_micros().cast_unsigned(),
+            network_tx_bytes: turn * 8_000,
+            disk_bytes: 64 * MIB,
+            pids: 12,
+            uptime_ms: (at - self.since).num_milliseconds().cast_unsigned(),
+        }
+    }
+
+    fn events(&self, measured: (u64, DateTime<Utc>)) -> Vec<NodeEvent> {
+        let stats = self.stats(measured);
+        let stats: Vec<_> = self.containers.iter().map(|id| ContainerStats { id: *id, stats }).collect();
+        self.told.stats.fetch_add(stats.len() as u64, Ordering::Relaxed);
+        let mut events = vec![NodeEvent::Stats { stats }];
+        if measured.0.is_multiple_of(SYSTEM_EVERY) {
+            events.push(NodeEvent::System { system: self.system() });
+        }
+        events
+    }
+}
+
+/// An open link.
+struct Link {
+    daemon: Arc<Daemon>,
+    measured: watch::Receiver<(u64, DateTime<Utc>)>,
+}
+
+impl Link {
+    fn open(daemon: Arc<Daemon>) -> Self {
+        daemon.told.opened.fetch_add(1, Ordering::Relaxed);
+        Self { measured: daemon.measured.subscribe(), daemon }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.daemon.told.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Node for Handle {
+    async fn system(&self) -> Result<SystemInfo, NodeError> {
+        Ok(self.0.system())
+    }
+
+    async fn containers(&self) -> Result<Vec<ContainerStatus>, NodeError> {
+        Ok(self.0.statuses())
+    }
+
+    async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
+        self.0.rest.declare(spec).await
+    }
+
+    async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
+        self.0.rest.remove(id).await
+    }
+
+    async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
+        self.0.rest.power(id, action).await
+    }
+
+    async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {
+        self.0.rest.cancel_install(id).await
+    }
+
+    async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
+        self.0.rest.acknowledge(spool, number).await
+    }
+
+    async fn set_registries(&self, logins: Vec<RegistryLogin>) -> Result<(), NodeError> {
+        self.0.rest.set_registries(logins).await
+    }
+
+    async fn clean_images(&self, unused_s: u64) -> Result<CleanedImages, NodeError> {
+        self.0.rest.clean_images(unused_s).await
+    }
+
+    async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
+        self.0.rest.command(id, line, by).await
+    }
+
+    async fn console(
+        &self,
+        id: ContainerId,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<ConsoleLine>, NodeError> {
+        self.0.rest.console(id, after, limit).await
+    }
+
+    async fn live(
+        &self,
+        id: ContainerId,
+        _: Since,
+        parts: LiveParts,
+    ) -> Result<BoxStream<'static, LiveFrame>, NodeError> {
+        let daemon = self.0.clone();
+        let first = stream::iter([LiveFrame::Status { status: daemon.status(id) }, LiveFrame::CaughtUp]);
+        if !parts.stats {
+            return Ok(first.chain(stream::pending()).boxed());
+        }
+        let measured = daemon.measured.subscribe();
+        let stats = stream::unfold((daemon, measured), |(daemon, mut measured)| async move {
+            measured.changed().await.ok()?;
+            let stats = daemon.stats(*measured.borrow_and_update());
+            Some((LiveFrame::Stats { stats }, (daemon, measured)))
+        });
+        Ok(first.chain(stats).boxed())
+    }
+
+    async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
+        let daemon = &self.0;
+        let first = NodeEvent::Snapshot { system: daemon.system(), containers: daemon.statuses() };
+        let follow = stream::unfold(Link::open(daemon.clone()), |mut link| async move {
+            link.measured.changed().await.ok()?;
+            let measured = *link.measured.borrow_and_update();
+            Some((stream::iter(link.daemon.events(measured)), link))
+        });
+        Ok(stream::once(std::future::ready(first)).chain(follow.flatten()).boxed())
+    }
+
+    async fn tell(&self, word: Word) -> Result<(), NodeError> {
+        self.0.rest.tell(word).await
+    }
+
+    fn history(&self) -> &dyn NodeHistory {
+        &self.0.rest
+    }
+}

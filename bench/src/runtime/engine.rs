@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, Query, Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{any, delete, get, post},
+    routing::{delete, get, post},
 };
 use bollard::models::{
     ContainerCpuStats, ContainerCpuUsage, ContainerInspectResponse, ContainerMemoryStats,
@@ -119,7 +119,7 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/containers/{name}/attach", post(attach))
         .route("/containers/{name}/start", post(start))
         .route("/containers/{name}/kill", post(kill))
-        .route("/containers/{name}/wait", any(wait))
+        .route("/containers/{name}/wait", post(wait))
         .route("/containers/{name}/stats", get(stats))
 }
 

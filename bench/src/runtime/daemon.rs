@@ -15,7 +15,7 @@ const RUN: Duration = Duration::from_secs(30);
 /// Over which its CPU time is counted.
 const WATCH: Duration = Duration::from_secs(20);
 /// Lines of each container in a second while consoles are filled, and how many there are to be: more than stay in memory.
-const FILLING: u64 = 60;
+const FILLING: u64 = 80;
 const FILL: u64 = 6_000;
 
 /// Runs it.

@@ -32,7 +32,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
 
 impl Upgrade {
     /// The connection, where it may be taken and content of this length is worth it.
-    pub(crate) fn to_take(self, length: Option<u64>) -> Option<OnUpgrade> {
+    pub(crate) fn taken_for(self, length: Option<u64>) -> Option<OnUpgrade> {
         self.0.filter(|_| length.is_some_and(|length| length >= WORTH))
     }
 }

@@ -60,7 +60,7 @@ async fn read_files(
     let head = FileHead { file: content.file, start: content.start, length: content.length };
     let about = serde_json::to_vec(&head).map_err(|error| NodeError::Internal(error.to_string()))?;
     let about = HeaderValue::from_bytes(&about).map_err(|error| NodeError::Internal(error.to_string()))?;
-    let mut answer = match (content.direct, upgrade.to_take(head.length)) {
+    let mut answer = match (content.direct, upgrade.taken_for(head.length)) {
         (Some(content), Some(connection)) => direct::answer(connection, content),
         _ => {
             let mut answer = Body::from_stream(content.body).into_response();

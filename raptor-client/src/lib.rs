@@ -21,7 +21,7 @@ pub use content::{ABOUT, Content, ContentClient};
 pub use socket::{Outbox, SocketError, connect, converse};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -69,6 +69,20 @@ fn http_with(
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
     }
-    Ok(set(reqwest::Client::builder().default_headers(headers).connect_timeout(Duration::from_secs(5)))
-        .build()?)
+    let client = reqwest::Client::builder()
+        .default_headers(headers)
+        .connect_timeout(Duration::from_secs(5))
+        .tls_backend_preconfigured(tls());
+    Ok(set(client).build()?)
+}
+
+/// How TLS is spoken: whom the system trusts is read once, not by each client anew, which would take milliseconds and memory.
+fn tls() -> rustls::ClientConfig {
+    static TLS: OnceLock<rustls::ClientConfig> = OnceLock::new();
+    let made = TLS.get_or_init(|| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
+    });
+    made.clone()
 }

@@ -1,10 +1,10 @@
 //! The streams, which no generator writes.
 
 use futures_util::{SinkExt, Stream, StreamExt, stream::SplitSink};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream,
+    Connector, MaybeTlsStream, WebSocketStream,
     tungstenite::{
         Error, Message,
         client::IntoClientRequest,
@@ -75,7 +75,9 @@ pub async fn converse(
     let mut request = url.into_client_request().map_err(|error| unreachable(&error))?;
     let bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|error| unreachable(&error))?;
     request.headers_mut().insert(AUTHORIZATION, bearer);
-    let connecting = tokio::time::timeout(CONNECT, tokio_tungstenite::connect_async(request));
+    let tls = Connector::Rustls(Arc::new(crate::tls()));
+    let connecting = tokio_tungstenite::connect_async_tls_with_config(request, None, false, Some(tls));
+    let connecting = tokio::time::timeout(CONNECT, connecting);
     let socket = match connecting.await {
         Err(_) => return Err(unreachable(&"it does not answer")),
         Ok(Err(Error::Http(answer))) => {

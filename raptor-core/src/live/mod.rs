@@ -175,12 +175,15 @@ impl Fleet {
     pub(crate) async fn refresh(&self, raptor: &Raptor) -> Result<()> {
         let mut reader = raptor.store.read().await?;
         let daemons = store::daemons::list(&mut reader.conn()).await?;
-        let mut wanted = HashMap::new();
-        for daemon in daemons {
-            let sealed = store::daemons::key(&mut reader.conn(), daemon.id).await?.unwrap_or_default();
-            wanted.insert(daemon.id, (daemon, sealed));
-        }
+        let mut keys = store::daemons::keys(&mut reader.conn()).await?;
         drop(reader);
+        let wanted: HashMap<_, _> = daemons
+            .into_iter()
+            .map(|daemon| {
+                let sealed = keys.remove(&daemon.id).unwrap_or_default();
+                (daemon.id, (daemon, sealed))
+            })
+            .collect();
         let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
         links.retain(|id, link| {
             let stays = wanted.get(id).is_some_and(|(daemon, sealed)| recipe(daemon, sealed) == link.recipe);

@@ -7,6 +7,7 @@ use crate::{
     id::DaemonId,
 };
 use chrono::{DateTime, Utc};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 #[derive(sqlx::FromRow)]
@@ -115,11 +116,11 @@ pub(crate) async fn list(c: &mut Conn<'_>) -> Result<Vec<Daemon>> {
     Ok(rows.into_iter().map(Daemon::from).collect())
 }
 
-pub(crate) async fn key(c: &mut Conn<'_>, id: DaemonId) -> Result<Option<Vec<u8>>> {
-    Ok(on!(c, |c| sqlx::query_scalar("SELECT key_sealed FROM daemons WHERE id = $1")
-        .bind(id)
-        .fetch_optional(c)
-        .await)?)
+/// The sealed keys of all daemons.
+pub(crate) async fn keys(c: &mut Conn<'_>) -> Result<HashMap<DaemonId, Vec<u8>>> {
+    let keys: Vec<(DaemonId, Vec<u8>)> =
+        on!(c, |c| sqlx::query_as("SELECT id, key_sealed FROM daemons").fetch_all(c).await)?;
+    Ok(keys.into_iter().collect())
 }
 
 pub(crate) async fn set_key(

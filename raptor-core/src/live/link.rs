@@ -140,9 +140,7 @@ impl Task {
         self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
         let there: HashMap<ContainerId, u64> =
             containers.iter().map(|status| (status.id, status.revision)).collect();
-        for status in containers {
-            self.status(status).await;
-        }
+        self.statuses(containers).await;
         super::give_logins(&self.raptor, &*self.node).await;
         if let Err(error) = self.reconcile(&there).await {
             tracing::warn!(%error, daemon = %self.daemon, "what the daemon lacks was not determined");
@@ -164,19 +162,47 @@ impl Task {
     async fn status(&self, status: ContainerStatus) {
         let id = status.id;
         if self.raptor.fleet.set_status(self.daemon, status.clone()) {
-            let kept = async {
-                let mut tx = self.raptor.store.begin().await?;
-                store::containers::set_status(&mut tx.conn(), &status).await?;
-                tx.commit().await?;
-                // Every replica hears it from the host itself, so the feed need not tell.
-                self.raptor.lists.forget_all();
-                Ok::<_, crate::Error>(())
-            };
-            if let Err(error) = kept.await {
-                tracing::warn!(%error, container = %id, "the container's status was not written down");
-            }
+            self.keep_statuses(&[status]).await;
         }
         self.raptor.fleet.tell(LiveEvent::Containers([id].into()));
+    }
+
+    /// Takes over all that a host says at once. Most of it is in the store already when only the link was away.
+    async fn statuses(&self, mut statuses: Vec<ContainerStatus>) {
+        let ids: Vec<ContainerId> = statuses.iter().map(|status| status.id).collect();
+        statuses.retain(|status| self.raptor.fleet.set_status(self.daemon, status.clone()));
+        if !statuses.is_empty() {
+            let kept = async {
+                let mut reader = self.raptor.store.read().await?;
+                store::containers::statuses(&mut reader.conn(), self.daemon).await
+            };
+            let kept = kept.await.unwrap_or_default();
+            statuses.retain(|status| kept.get(&status.id) != Some(status));
+            // Others may be writing the same ones: all in one order.
+            statuses.sort_by_key(|status| status.id);
+            self.keep_statuses(&statuses).await;
+        }
+        self.raptor.fleet.tell(LiveEvent::Containers(ids.into()));
+    }
+
+    async fn keep_statuses(&self, statuses: &[ContainerStatus]) {
+        if statuses.is_empty() {
+            return;
+        }
+        let kept = async {
+            let mut tx = self.raptor.store.begin().await?;
+            for status in statuses {
+                store::containers::set_status(&mut tx.conn(), status).await?;
+            }
+            tx.commit().await?;
+            // Every replica hears it from the host itself, so the feed need not tell.
+            self.raptor.lists.forget_all();
+            Ok::<_, crate::Error>(())
+        };
+        if let Err(error) = kept.await {
+            let count = statuses.len();
+            tracing::warn!(%error, daemon = %self.daemon, count, "containers' statuses were not written down");
+        }
     }
 
     /// Has the host told what it does not know, and lets what waited for it go on.

@@ -10,7 +10,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
@@ -260,6 +260,21 @@ pub(crate) async fn set_status(c: &mut Conn<'_>, status: &ContainerStatus) -> Re
         .await
         .map(drop))?;
     Ok(())
+}
+
+/// What was written down of a daemon's containers. What a version that said other things wrote is not among it.
+pub(crate) async fn statuses(
+    c: &mut Conn<'_>,
+    daemon: DaemonId,
+) -> Result<HashMap<ContainerId, ContainerStatus>> {
+    let rows: Vec<(ContainerId, Option<serde_json::Value>)> =
+        on!(c, |c| sqlx::query_as("SELECT id, status FROM containers WHERE daemon_id = $1")
+            .bind(daemon)
+            .fetch_all(c)
+            .await)?;
+    let read =
+        |(id, status): (_, Option<serde_json::Value>)| Some((id, serde_json::from_value(status?).ok()?));
+    Ok(rows.into_iter().filter_map(read).collect())
 }
 
 /// Writes down how its installation stands.

@@ -51,6 +51,7 @@ fn log(config: &Config) -> anyhow::Result<()> {
 async fn serve_api(config: Config) -> anyhow::Result<()> {
     log(&config)?;
     let app_key = config.app_key.clone().context("APP_KEY is not set. `raptor-api key` makes one; keep it safe: stored secrets can't be read without it.")?;
+    serve::allow_open_files();
     let listener = serve::listen(config.api_addr).await?;
     let raptor =
         config.builder(app_key.expose())?.database_url(config.database("./data".as_ref())).build().await?;

@@ -12,6 +12,7 @@ use axum::{
 };
 use named::NamedLayer;
 use origin::WithOrigin;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
@@ -56,6 +57,17 @@ fn around(
 
 fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// Lets this process have as many files open as it may: each browser and each daemon has its own. The usual limit of 1,024 is
+/// there for programs that use `select`.
+pub fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+    {
+        tracing::debug!(%error, "the number of open files stays limited");
+    }
 }
 
 /// Takes the address, or says in a sentence why not.

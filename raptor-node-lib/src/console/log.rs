@@ -18,6 +18,9 @@ const KEPT: u64 = 32 * SEGMENT;
 const FILES: usize = 256;
 /// Text kept in memory, in bytes.
 const MEMORY: usize = 512 * 1024;
+/// Text kept in memory of what is no news any more, in bytes: what a browser that opens the console is shown, and what is
+/// compared after an outage.
+const QUIET: usize = 96 * 1024;
 /// Text of the newest output that is compared with what comes again, in bytes.
 const COMPARED: usize = 64 * 1024;
 
@@ -89,6 +92,7 @@ impl Log {
             log.newest = stored.seq;
             log.remember(stored);
         }
+        log.settle(DateTime::<Utc>::MAX_UTC);
         Ok(log)
     }
 
@@ -163,6 +167,21 @@ impl Log {
             if let Some(oldest) = self.tail.pop_front() {
                 self.tail_bytes -= oldest.text.len() + 64;
             }
+        }
+    }
+
+    /// Lets go of what was written before `before`, but for the last of it. It is read from the files where somebody wants it.
+    pub fn settle(&mut self, before: DateTime<Utc>) {
+        while self.tail_bytes > QUIET
+            && self.tail.front().is_some_and(|line| line.at < before)
+            // How much of the run's output was read is known by its last line.
+            && self.tail.iter().skip(1).any(Stored::is_output)
+        {
+            let Some(oldest) = self.tail.pop_front() else { break };
+            self.tail_bytes -= oldest.text.len() + 64;
+        }
+        if self.tail.capacity() > 4 * self.tail.len() {
+            self.tail.shrink_to(2 * self.tail.len());
         }
     }
 

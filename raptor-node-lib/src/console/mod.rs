@@ -93,6 +93,11 @@ impl Console {
         });
     }
 
+    /// Keeps less in memory of what was written before `before`.
+    pub fn settle(&self, before: DateTime<Utc>) {
+        self.log().settle(before);
+    }
+
     /// The number of the newest line; 0 where there is none.
     pub fn newest(&self) -> u64 {
         self.log().newest()

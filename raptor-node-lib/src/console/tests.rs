@@ -1,4 +1,5 @@
 use super::*;
+use chrono::TimeDelta;
 use futures_util::TryStreamExt;
 use raptor_core::node::{ConsoleExport, ConsoleFound, ConsoleSearch};
 use std::{
@@ -44,6 +45,23 @@ fn sought(text: &str) -> ConsoleSearch {
 
 fn numbers(found: &ConsoleFound) -> Vec<u64> {
     found.hits.iter().map(|hit| hit.seq).collect()
+}
+
+#[tokio::test]
+async fn a_quiet_console_keeps_little_in_memory_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = open(&folder);
+    fill(&console, 20_000);
+    console.output(at(), LineKind::Output, vec![("the last".into(), 4_711)]);
+    assert!(matches!(console.log().spot(18_000, 1), Spot::Lines(_)));
+    console.settle(at());
+    assert!(matches!(console.log().spot(18_000, 1), Spot::Lines(_)), "it is news yet");
+    console.settle(at() + TimeDelta::seconds(1));
+    assert!(matches!(console.log().spot(18_000, 1), Spot::File(_)));
+    assert!(matches!(console.log().spot(19_800, 1), Spot::Lines(_)));
+    assert_eq!(console.output_since(0).1.last(), Some(&("the last".to_owned(), 4_711)));
+    let (numbers, gaps) = read_all(&console).await;
+    assert_eq!((numbers, gaps), ((1..=20_001).collect(), Vec::new()));
 }
 
 #[tokio::test]

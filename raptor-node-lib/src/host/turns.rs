@@ -42,7 +42,11 @@ impl Host {
                     self.0.ground.history.note_host(&system, self.0.meter.network());
                     let _ = self.0.ground.events.send(Arc::new(NodeEvent::System { system }));
                 }
-                Turn::History => self.keep_history().await,
+                Turn::History => {
+                    self.keep_history().await;
+                    let before = self.0.ground.clock.now() - period;
+                    self.handles().iter().for_each(|(_, handle)| handle.console.settle(before));
+                }
                 Turn::Rules => self.0.ground.keep_apart(None).await,
                 Turn::Disk => self.scan().await,
                 Turn::Images { unused_s } => match crate::images::clean(&self.0.ground, *unused_s).await {

@@ -11,8 +11,11 @@ use reqwest::{
     header::{CONNECTION, CONTENT_TYPE, UPGRADE},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{io, time::Duration};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use std::{io, ops::RangeInclusive, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    time::Instant,
+};
 
 /// The header in which a daemon says what comes.
 pub const ABOUT: &str = "x-raptor-content";
@@ -21,8 +24,11 @@ const SILENCE: Duration = Duration::from_secs(120);
 
 /// What a daemon's connection may become: nothing but the bytes, which its kernel sends by itself.
 const DIRECT: &str = "raptor-content";
-/// Room for what is read at once, in bytes.
-const ROOM: usize = 256 * 1024;
+/// Room for what is read at once, in bytes. The kernel passes large pieces on with half the work of small ones; a slow reader
+/// must not cost as much memory.
+const ROOM: RangeInclusive<usize> = 64 * 1024..=2 * 1024 * 1024;
+/// How long a reader may have with what is read at once.
+const TAKEN_IN: Duration = Duration::from_millis(5);
 
 /// Content that comes.
 pub struct Content {
@@ -110,13 +116,15 @@ fn pieces(
     connection: impl AsyncRead + Send + Unpin,
     length: u64,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let begin = (connection, BytesMut::new(), length);
-    stream::try_unfold(begin, |(mut connection, mut buffer, left)| async move {
+    let begin = (connection, BytesMut::new(), length, (0, Instant::now()));
+    stream::try_unfold(begin, |(mut connection, mut buffer, left, (taken, since))| async move {
         if left == 0 {
             return Ok(None);
         }
-        if buffer.capacity() < ROOM / 4 {
-            buffer.reserve(ROOM);
+        let now = Instant::now();
+        let room = room(taken, now - since);
+        if buffer.capacity() < room / 2 {
+            buffer.reserve(room);
         }
         let read = tokio::time::timeout(SILENCE, connection.read_buf(&mut buffer));
         let read = read.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
@@ -125,9 +133,15 @@ fn pieces(
         }
         let mut piece = buffer.split().freeze();
         piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-        let left = left - piece.len() as u64;
-        Ok(Some((piece, (connection, buffer, left))))
+        let (taken, left) = (piece.len(), left - piece.len() as u64);
+        Ok(Some((piece, (connection, buffer, left, (taken, now)))))
     })
+}
+
+/// How much to read at once, where `taken` bytes were read and taken within this time.
+fn room(taken: usize, within: Duration) -> usize {
+    let at_this_rate = taken as f64 * (TAKEN_IN.as_secs_f64() / within.as_secs_f64().max(1e-9));
+    (at_this_rate as usize).clamp(*ROOM.start(), *ROOM.end())
 }
 
 async fn send(request: RequestBuilder) -> Result<Response, SocketError> {
@@ -155,6 +169,15 @@ fn unreachable(error: &dyn std::error::Error) -> SocketError {
 mod tests {
     use super::*;
     use futures_util::TryStreamExt;
+
+    #[test]
+    fn quick_readers_get_large_pieces_and_slow_ones_small_ones() {
+        assert_eq!(room(0, Duration::ZERO), 64 * 1024);
+        assert_eq!(room(64 * 1024, Duration::ZERO), 2 * 1024 * 1024);
+        assert_eq!(room(2 * 1024 * 1024, Duration::from_millis(2)), 2 * 1024 * 1024);
+        assert_eq!(room(2 * 1024 * 1024, Duration::from_millis(20)), 512 * 1024);
+        assert_eq!(room(512 * 1024, Duration::from_secs(1)), 64 * 1024);
+    }
 
     async fn read(there: &[u8], length: u64) -> io::Result<Vec<u8>> {
         pieces(there, length)

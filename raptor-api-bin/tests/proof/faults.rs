@@ -117,7 +117,8 @@ fn no_line_is_lost_or_doubled_and_every_crash_counts_once_whatever_is_killed_whe
     }
 }
 
-fn make(api: &mut Api, template: &Value, daemon: &str, startup: &str) -> String {
+/// A container that runs `startup`, and its path.
+pub fn make(api: &mut Api, template: &Value, daemon: &str, startup: &str) -> String {
     let container = api.post(
         "/containers",
         json!({

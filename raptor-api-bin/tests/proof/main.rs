@@ -3,6 +3,7 @@
 
 mod faults;
 mod files;
+mod isolation;
 mod mail;
 #[path = "../../../e2e/mail/server.rs"]
 mod mailserver;

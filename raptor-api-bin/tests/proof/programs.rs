@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
+    ffi::OsStr,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command},
@@ -296,6 +297,8 @@ pub struct Daemon {
     pub sftp_port: u16,
     folder: tempfile::TempDir,
     env: Vec<(&'static str, String)>,
+    /// What starts it, where it does not start by itself.
+    launcher: &'static [&'static str],
     process: Option<Child>,
 }
 
@@ -306,7 +309,15 @@ impl Daemon {
 
     /// With settings of its own.
     pub fn with(env: Vec<(&'static str, String)>) -> Self {
-        Self { port: free_port(), sftp_port: free_port(), folder: folder(), env, process: None }
+        let (port, sftp_port) = (free_port(), free_port());
+        Self { port, sftp_port, folder: folder(), env, launcher: &[], process: None }
+    }
+
+    /// Started by a program that takes a command and becomes it.
+    pub fn behind(launcher: &'static [&'static str]) -> Self {
+        let mut daemon = Self::new();
+        daemon.launcher = launcher;
+        daemon
     }
 
     /// The containers' folders.
@@ -322,7 +333,10 @@ impl Daemon {
     pub fn start(&mut self, key: &str) {
         let log = self.folder.path().join("log");
         let log = || std::fs::File::options().create(true).append(true).open(&log).unwrap();
-        let process = Command::new(program("raptor-daemon"))
+        let own = program("raptor-daemon");
+        let mut command = self.launcher.iter().map(OsStr::new).chain([own.as_os_str()]);
+        let process = Command::new(command.next().unwrap())
+            .args(command)
             .current_dir(self.folder.path())
             .env("DAEMON_ADDR", format!("127.0.0.1:{}", self.port))
             .env("DAEMON_API_KEY", key)

@@ -18,9 +18,9 @@ use zstd::zstd_safe::CParameter;
 /// What archives are compressed with at once; zstd at its usual level with this many threads keeps up with disks.
 const ZSTD_LEVEL: i32 = 3;
 const ZSTD_THREADS: u32 = 2;
-/// Bytes that each of these takes on at once. As much as the window at that level: zstd's own choice is four times that, for
-/// which it keeps 60 MiB of memory.
-const ZSTD_JOB: u32 = 2 * 1024 * 1024;
+/// Bytes that each of these takes on at once: half the window at that level. zstd's own choice is eight times that, for nothing
+/// but memory; archives of servers become no larger for it.
+const ZSTD_JOB: u32 = 1024 * 1024;
 const PIECE: usize = 256 * 1024;
 
 impl Workspace {

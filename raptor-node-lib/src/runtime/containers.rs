@@ -15,7 +15,7 @@ use bollard::{
     },
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use raptor_core::{containers::Limits, id::ContainerId};
 use std::collections::HashMap;
 
@@ -84,8 +84,17 @@ impl Docker {
         name: &str,
         consumed: u64,
     ) -> Result<(impl Stream<Item = Bytes> + Send + use<>, raw::Stdin), RuntimeError> {
-        let (_, stdin) = raw::attach(&self.socket, name, false).await?;
-        Ok((self.replay(name, consumed).await?, stdin))
+        // Podman ends an attachment that wants no output. What comes there is in the replay too.
+        let with_output = raw::is_podman(&self.socket).await?;
+        let (output, stdin) = raw::attach(&self.socket, name, with_output).await?;
+        let replay = self.replay(name, consumed).await?;
+        let joined = if with_output {
+            let unread = output.filter_map(|_| std::future::ready(None));
+            stream::select(replay, unread).left_stream()
+        } else {
+            replay.right_stream()
+        };
+        Ok((joined, stdin))
     }
 
     /// All that the process has written and will write, without the first `consumed` bytes. Exact as long as the engine has

@@ -67,6 +67,12 @@ async fn refused(response: hyper::Response<hyper::body::Incoming>) -> RuntimeErr
     RuntimeError::Refused(format!("{status}: {}", String::from_utf8_lossy(&body)))
 }
 
+/// Whether Podman is behind the socket.
+pub(super) async fn is_podman(socket: &Path) -> Result<bool, RuntimeError> {
+    let response = ask(socket, Method::GET, "/_ping", false).await?;
+    Ok(response.headers().contains_key("libpod-api-version"))
+}
+
 /// Attaches to a container's terminal: what it writes from now on, and the way in.
 pub(super) async fn attach(
     socket: &Path,

@@ -7,6 +7,7 @@ mod host;
 mod install;
 mod life;
 mod outgoing;
+mod podman;
 mod pull;
 mod servers;
 mod tenants;

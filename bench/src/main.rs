@@ -47,11 +47,15 @@ enum Command {
     },
 }
 
+/// What there is to run.
+const SUITES: [&str; 10] =
+    ["http", "sign-in", "console", "start", "memory", "runtime", "fleet", "sftp", "files", "eggs"];
+
 /// What is run and how.
 #[derive(clap::Args)]
 pub struct Setting {
-    /// Only these suites: http, sign-in, console, start, memory, runtime, sftp, files, eggs
-    #[arg(long = "only", value_delimiter = ',')]
+    /// Only these suites
+    #[arg(long = "only", value_delimiter = ',', value_parser = SUITES)]
     only: Vec<String>,
     /// Seconds of one load
     #[arg(long, default_value_t = 10)]
@@ -107,7 +111,10 @@ async fn run(setting: &Setting) -> anyhow::Result<()> {
         memory::run(setting, &mut report).await?;
     }
     if wanted("runtime") {
-        runtime::run(setting, &mut report).await?;
+        runtime::daemon(setting, &mut report).await?;
+    }
+    if wanted("fleet") {
+        runtime::fleet(setting, &mut report).await?;
     }
     if wanted("sftp") {
         sftp::run(setting, &mut report).await?;

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use axum::{
     Json, Router,
+    body::Body,
     extract::{Path, Query, Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -14,11 +15,13 @@ use bollard::models::{
     ContainerStatsResponse, ContainerWaitResponse, ImageInspect, NetworkCreateRequest, NetworkInspect,
     SystemVersion,
 };
+use futures_util::stream;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::json;
 use std::{
     collections::HashMap,
+    io,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -228,14 +231,14 @@ async fn kill(State(shared): Shares, Path(Named { name }): Path<Named>) -> Found
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn wait(
-    State(shared): Shares,
-    Path(Named { name }): Path<Named>,
-) -> Found<Json<ContainerWaitResponse>> {
+/// Answers at once, as the engine does, and says how it ended once it has.
+async fn wait(State(shared): Shares, Path(Named { name }): Path<Named>) -> Found<Body> {
     let mut life = shared.container(&name)?.life.subscribe();
-    let ended = life.wait_for(|life| matches!(life, Life::Ended(_))).await.map(|life| *life);
-    let Ok(Life::Ended(status_code)) = ended else { return Err(missing()) };
-    Ok(Json(ContainerWaitResponse { status_code, error: None }))
+    Ok(Body::from_stream(stream::once(async move {
+        let ended = life.wait_for(|life| matches!(life, Life::Ended(_))).await.map(|life| *life);
+        let Ok(Life::Ended(status_code)) = ended else { return Err(io::ErrorKind::NotFound.into()) };
+        serde_json::to_vec(&ContainerWaitResponse { status_code, error: None }).map_err(io::Error::from)
+    })))
 }
 
 /// Leaves the connection to the container's terminal.

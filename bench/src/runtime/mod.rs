@@ -5,10 +5,5 @@ mod engine;
 mod fleet;
 mod host;
 
-use crate::{Setting, report::Report};
-
-/// Runs the suite.
-pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
-    daemon::run(setting, report).await?;
-    fleet::run(setting, report).await
-}
+pub use daemon::run as daemon;
+pub use fleet::run as fleet;

@@ -133,7 +133,7 @@ pub fn make(api: &mut Api, template: &Value, daemon: &str, startup: &str) -> Str
     format!("/containers/{}", text(&container["id"]))
 }
 
-fn running(api: &Api, path: &str) {
+pub fn running(api: &Api, path: &str) {
     until("it is running", || {
         let live = api.get(path)["live"].clone();
         (live["phase"] == "running" && live["known"] == true).then_some(())

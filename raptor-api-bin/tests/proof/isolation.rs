@@ -1,7 +1,7 @@
 //! What the administrator is told where the rules between containers and their host can't be set.
 
 use crate::{
-    faults::make,
+    faults::{READY, make, running},
     programs::{Api, Daemon, docker},
     text, until,
 };
@@ -33,11 +33,8 @@ fn told(mut daemon: Daemon, advice: &str) {
         (api.get(&format!("/daemons/{host}"))["connection"]["state"] == "online").then_some(())
     });
     let template = api.post_bytes("/templates/import", crate::EGG, 201)["template"]["id"].clone();
-    let path = make(&mut api, &template, &host, "sh -c 'echo started; read line'");
-    until("the container runs", || {
-        let phase = api.get(&path)["live"]["phase"].clone();
-        ["starting", "running"].contains(&text(&phase)).then_some(())
-    });
+    let path = make(&mut api, &template, &host, &format!("sh -c 'echo \"{READY}\"; read line'"));
+    running(&api, &path);
     let isolation = until("it is said", || {
         let isolation = api.get(&format!("/daemons/{host}"))["system"]["isolation"].clone();
         (isolation["kept"] == false).then_some(isolation)

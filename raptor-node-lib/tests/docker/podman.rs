@@ -1,18 +1,15 @@
 //! The same host on Podman's socket: an engine of the test's own, with its own images, networks and state.
 
-use crate::world::{ECHO, PATIENCE, docker, spec};
+use crate::world::{ECHO, World, docker, installed, served};
 use raptor_core::{
     containers::lifecycle::Phase,
-    id::ContainerId,
-    node::{ConsoleLine, ContainerStatus, LineKind, Node, PowerAction},
+    node::{LineKind, Node, PowerAction},
 };
-use raptor_node_lib::Host;
 use std::{
     fs,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 /// From the packages `podman` and `netavark`.
@@ -28,18 +25,13 @@ struct Engine {
 impl Engine {
     /// None where Podman is missing, which is a failure in CI.
     fn start() -> Option<Self> {
-        if let Some(missing) = PROGRAMS.iter().find(|program| !Path::new(program).exists()) {
-            assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{missing} is needed in CI");
-            println!("SKIP: {missing}, run `cargo xtask test`");
+        if !PROGRAMS.into_iter().all(installed) {
             return None;
         }
         let mut engine = Self { folder: tempfile::tempdir().unwrap(), service: None };
         // Its own choices are more than whoever runs this may have.
-        fs::write(
-            engine.config(),
-            "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n",
-        )
-        .unwrap();
+        let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
+        fs::write(engine.at("containers.conf"), limits).unwrap();
         let mut save = Command::new("docker").args(["save", IMAGE]).stdout(Stdio::piped()).spawn().unwrap();
         let load = engine.podman().arg("load").stdin(save.stdout.take().unwrap()).output().unwrap();
         assert!(load.status.success(), "{}", String::from_utf8_lossy(&load.stderr));
@@ -48,45 +40,41 @@ impl Engine {
         Some(engine)
     }
 
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     fn podman(&self) -> Command {
         let mut podman = Command::new(PROGRAMS[0]);
-        podman.env("CONTAINERS_CONF", self.config());
+        podman.env("CONTAINERS_CONF", self.at("containers.conf"));
         for (option, name) in [
             ("--root", "storage"),
             ("--runroot", "run"),
             ("--tmpdir", "state"),
             ("--network-config-dir", "networks"),
         ] {
-            podman.arg(option).arg(self.folder.path().join(name));
+            podman.arg(option).arg(self.at(name));
         }
         podman.args(["--storage-driver", "vfs", "--runtime", "runc", "--network-backend", "netavark"]);
         podman.args(["--cgroup-manager", "cgroupfs", "--events-backend", "file"]);
         podman
     }
 
-    fn config(&self) -> PathBuf {
-        self.folder.path().join("containers.conf")
-    }
-
     fn socket(&self) -> PathBuf {
-        self.folder.path().join("podman.sock")
+        self.at("podman.sock")
     }
 
     fn serve(&mut self) {
         let mut podman = self.podman();
         podman.args(["system", "service", "--time", "0"]).arg(format!("unix://{}", self.socket().display()));
         self.service = Some(podman.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        let deadline = Instant::now() + PATIENCE;
-        while UnixStream::connect(self.socket()).is_err() {
-            assert!(Instant::now() < deadline, "Podman does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        served("Podman", || UnixStream::connect(self.socket()));
     }
 
     fn kill_service(&mut self) {
         if let Some(mut service) = self.service.take() {
-            service.kill().unwrap();
-            service.wait().unwrap();
+            let _ = service.kill();
+            let _ = service.wait();
         }
     }
 
@@ -101,41 +89,15 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let _ = self.podman().args(["rm", "--all", "--force", "--time", "0"]).output();
         let _ = self.podman().args(["network", "prune", "--force"]).output();
-        if let Some(mut service) = self.service.take() {
-            let _ = service.kill();
-            let _ = service.wait();
-        }
+        self.kill_service();
         // Podman may leave its storage mounted on itself.
-        let _ = Command::new("umount").arg(self.folder.path().join("storage")).stderr(Stdio::null()).status();
+        let _ = Command::new("umount").arg(self.at("storage")).stderr(Stdio::null()).status();
     }
 }
 
-async fn until(host: &Host, id: ContainerId, what: &str, met: impl Fn(&ContainerStatus) -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        let found = host.containers().await.unwrap().into_iter().find(|status| status.id == id);
-        if found.as_ref().is_some_and(&met) {
-            return;
-        }
-        let lines = host.console(id, None, 1_000).await.unwrap_or_default();
-        assert!(tokio::time::Instant::now() < deadline, "not {what}: {found:?}\n{lines:#?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn output(host: &Host, id: ContainerId) -> Vec<String> {
-    let lines = host.console(id, None, 1_000).await.unwrap();
-    let of_it = |line: ConsoleLine| (line.kind == LineKind::Output).then_some(line.text);
-    lines.into_iter().filter_map(of_it).collect()
-}
-
-async fn answers(host: &Host, id: ContainerId, word: &str) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    host.command(id, word, "").await.unwrap();
-    while !output(host, id).await.contains(&format!("got {word}")) {
-        assert!(tokio::time::Instant::now() < deadline, "{word}: {:?}", output(host, id).await);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+async fn answers(world: &World, word: &str) {
+    world.host.command(world.id, word, "").await.unwrap();
+    world.line(&format!("got {word}")).await;
 }
 
 #[tokio::test]
@@ -145,51 +107,44 @@ async fn a_container_lives_on_podman_as_it_does_on_docker() {
         return;
     }
     let Some(mut engine) = Engine::start() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(folder.path(), open).unwrap();
-    let base = folder.path().join("containers");
-    fs::create_dir(&base).unwrap();
-    let build = || Host::builder(&base).docker_socket(engine.socket()).scan_every(Duration::from_secs(1));
-    let host = build().build().await.unwrap();
-    let mut spec = spec(ECHO);
-    spec.image = format!("~localhost/{IMAGE}");
-    let id = spec.id;
-    host.declare(spec).await.unwrap();
-    host.power(id, PowerAction::Start).await.unwrap();
-    until(&host, id, "running", |status| status.phase == Phase::Running).await;
-    answers(&host, id, "one").await;
-    let name = format!("raptor-{id}");
+    let image = |spec: &mut raptor_core::node::ContainerSpec| spec.image = format!("~localhost/{IMAGE}");
+    let world = World::on(engine.socket(), ECHO, image).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    answers(&world, "one").await;
+    let name = format!("raptor-{}", world.id);
     let hardened = "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.PidsLimit}} {{.Config.User}}";
     let hardened = engine.says(&["inspect", "--format", hardened, &name]);
     assert!(hardened.starts_with("true 64 ") && !hardened.ends_with(" 0:0"), "{hardened}");
     let process = engine.says(&["inspect", "--format", "{{.State.Pid}}", &name]);
 
     engine.kill_service();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(Path::new("/proc").join(&process).exists(), "it goes on while the service is away");
+    assert!(world.host.system().await.unwrap().docker_problem.is_some(), "the daemon sees that it is away");
+    assert!(Path::new("/proc").join(&process).exists(), "the container does not need it");
     engine.serve();
-    answers(&host, id, "two").await;
+    answers(&world, "two").await;
     assert_eq!(engine.says(&["inspect", "--format", "{{.State.Pid}}", &name]), process);
     // The terminal repeats what is typed.
-    assert_eq!(output(&host, id).await, ["hello ready", "one", "got one", "two", "got two"]);
+    let lines = ["hello ready", "one", "got one", "two", "got two"];
+    assert_eq!(world.texts(LineKind::Output).await, lines);
 
     engine.says(&["kill", "--signal", "KILL", &name]);
-    until(&host, id, "started again after a crash", |status| {
-        status.phase == Phase::Running && status.last_exit.is_some()
-    })
-    .await;
-    answers(&host, id, "three").await;
+    world
+        .until("started again after a crash", |status| {
+            status.phase == Phase::Running && status.last_exit.is_some()
+        })
+        .await;
+    answers(&world, "three").await;
 
-    host.power(id, PowerAction::Stop).await.unwrap();
-    until(&host, id, "stopped by its own command", |status| {
-        status.phase == Phase::Offline && status.last_exit.as_ref().is_some_and(|exit| exit.code == 0)
-    })
-    .await;
-    host.remove(id).await.unwrap();
+    world.host.power(world.id, PowerAction::Stop).await.unwrap();
+    world
+        .until("stopped by its own command", |status| {
+            status.phase == Phase::Offline && status.last_exit.as_ref().is_some_and(|exit| exit.code == 0)
+        })
+        .await;
+    world.host.remove(world.id).await.unwrap();
     let filter = format!("name={name}");
     for kind in [["ps", "--all"], ["network", "ls"]] {
         assert_eq!(engine.says(&[kind[0], kind[1], "--quiet", "--filter", &filter]), "", "{kind:?}");
     }
-    host.shutdown().await;
 }

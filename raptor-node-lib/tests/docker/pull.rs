@@ -1,6 +1,6 @@
 //! Images from a registry of the test's own: Debian's, on this machine.
 
-use crate::world::{ECHO, PATIENCE, World, docker, docker_output};
+use crate::world::{ECHO, PATIENCE, World, docker, docker_output, installed, served};
 use futures_util::StreamExt;
 use raptor_core::{
     containers::lifecycle::Phase,
@@ -9,7 +9,6 @@ use raptor_core::{
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener, TcpStream},
-    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -33,9 +32,7 @@ struct Registry {
 impl Registry {
     /// None where the program is missing, which is a failure in CI.
     fn start() -> Option<Self> {
-        if !Path::new(PROGRAM).exists() {
-            assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{PROGRAM} is needed in CI");
-            println!("SKIP: {PROGRAM}, run `cargo xtask test`");
+        if !installed(PROGRAM) {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -54,11 +51,7 @@ impl Registry {
         let mut program = Command::new(PROGRAM);
         program.args(["serve", &at("config.yml")]).stdout(Stdio::null()).stderr(Stdio::null());
         let registry = Self { process: program.spawn().unwrap(), host, folder };
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(&registry.host).is_err() {
-            assert!(Instant::now() < deadline, "the registry does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        served("the registry", || TcpStream::connect(&registry.host));
         Some(registry)
     }
 

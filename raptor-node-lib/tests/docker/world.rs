@@ -15,7 +15,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub const PATIENCE: Duration = Duration::from_secs(40);
@@ -30,10 +30,31 @@ pub fn docker() -> bool {
     false
 }
 
+/// Whether a program that some tests need is there; a skip is said, and is a failure in CI.
+pub fn installed(program: &str) -> bool {
+    let there = Path::new(program).exists();
+    if !there {
+        assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{program} is needed in CI");
+        println!("SKIP: {program}, run `cargo xtask test`");
+    }
+    there
+}
+
+/// Waits until a server that was just started takes connections.
+pub fn served<T>(what: &str, connect: impl Fn() -> std::io::Result<T>) {
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(error) = connect() {
+        assert!(Instant::now() < deadline, "{what} does not answer: {error}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 pub struct World {
     pub host: Host,
     pub base: PathBuf,
     pub id: ContainerId,
+    /// The engine's, where it is not Docker's usual one.
+    socket: Option<PathBuf>,
     _folder: tempfile::TempDir,
 }
 
@@ -42,20 +63,34 @@ impl World {
         Self::at(&std::env::temp_dir(), startup, change).await
     }
 
+    /// On the engine behind `socket`.
+    pub async fn on(socket: PathBuf, startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
+        Self::build(&std::env::temp_dir(), Some(socket), startup, change).await
+    }
+
     /// With its files in a new folder below `place`.
     pub async fn at(place: &Path, startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
+        Self::build(place, None, startup, change).await
+    }
+
+    async fn build(
+        place: &Path,
+        socket: Option<PathBuf>,
+        startup: &str,
+        change: impl FnOnce(&mut ContainerSpec),
+    ) -> Self {
         let folder = tempfile::tempdir_in(place).unwrap();
         let base = folder.path().join("containers");
         std::fs::create_dir(&base).unwrap();
         // The containers' user has to come as far as its own folder.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).unwrap();
-        let host = Self::host(&base).await;
+        let host = Self::host(&base, socket.as_deref()).await;
         let mut spec = spec(startup);
         change(&mut spec);
         let id = spec.id;
         host.declare(spec).await.unwrap();
-        Self { host, base, id, _folder: folder }
+        Self { host, base, id, socket, _folder: folder }
     }
 
     pub async fn until(&self, what: &str, met: impl Fn(&ContainerStatus) -> bool) -> ContainerStatus {
@@ -109,12 +144,17 @@ impl World {
     /// The daemon dies and another one takes its place.
     pub async fn restart_daemon(&mut self) {
         self.host.shutdown().await;
-        self.host = Self::host(&self.base).await;
+        self.host = Self::host(&self.base, self.socket.as_deref()).await;
     }
 
-    async fn host(base: &std::path::Path) -> Host {
+    async fn host(base: &Path, socket: Option<&Path>) -> Host {
         let allowed = base.join("../shared");
-        Host::builder(base).mounts(vec![allowed]).scan_every(Duration::from_secs(1)).build().await.unwrap()
+        let builder = Host::builder(base).mounts(vec![allowed]).scan_every(Duration::from_secs(1));
+        let builder = match socket {
+            Some(socket) => builder.docker_socket(socket),
+            None => builder,
+        };
+        builder.build().await.unwrap()
     }
 
     /// Declares a change.

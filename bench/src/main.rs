@@ -16,7 +16,7 @@ mod sign_in;
 mod start;
 mod wrk;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use report::Report;
 use std::path::PathBuf;
 
@@ -48,15 +48,26 @@ enum Command {
 }
 
 /// What there is to run.
-const SUITES: [&str; 10] =
-    ["http", "sign-in", "console", "start", "memory", "runtime", "fleet", "sftp", "files", "eggs"];
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    Http,
+    SignIn,
+    Console,
+    Start,
+    Memory,
+    Runtime,
+    Fleet,
+    Sftp,
+    Eggs,
+    Files,
+}
 
 /// What is run and how.
 #[derive(clap::Args)]
 pub struct Setting {
     /// Only these suites
-    #[arg(long = "only", value_delimiter = ',', value_parser = SUITES)]
-    only: Vec<String>,
+    #[arg(long = "only", value_delimiter = ',')]
+    only: Vec<Suite>,
     /// Seconds of one load
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
@@ -93,37 +104,21 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn run(setting: &Setting) -> anyhow::Result<()> {
-    let wanted = |suite: &str| setting.only.is_empty() || setting.only.iter().any(|only| only == suite);
+    let all = Suite::value_variants().iter().copied();
     let mut report = Report::default();
-    if wanted("http") {
-        http::run(setting, &mut report).await?;
-    }
-    if wanted("sign-in") {
-        sign_in::run(setting, &mut report).await?;
-    }
-    if wanted("console") {
-        console::run(setting, &mut report).await?;
-    }
-    if wanted("start") {
-        start::run(setting, &mut report).await?;
-    }
-    if wanted("memory") {
-        memory::run(setting, &mut report).await?;
-    }
-    if wanted("runtime") {
-        runtime::daemon(setting, &mut report).await?;
-    }
-    if wanted("fleet") {
-        runtime::fleet(setting, &mut report).await?;
-    }
-    if wanted("sftp") {
-        sftp::run(setting, &mut report).await?;
-    }
-    if wanted("eggs") {
-        eggs::run(setting, &mut report)?;
-    }
-    if wanted("files") {
-        files::run(setting, &mut report).await?;
+    for suite in all.filter(|suite| setting.only.is_empty() || setting.only.contains(suite)) {
+        match suite {
+            Suite::Http => http::run(setting, &mut report).await?,
+            Suite::SignIn => sign_in::run(setting, &mut report).await?,
+            Suite::Console => console::run(setting, &mut report).await?,
+            Suite::Start => start::run(setting, &mut report).await?,
+            Suite::Memory => memory::run(setting, &mut report).await?,
+            Suite::Runtime => runtime::daemon(setting, &mut report).await?,
+            Suite::Fleet => runtime::fleet(setting, &mut report).await?,
+            Suite::Sftp => sftp::run(setting, &mut report).await?,
+            Suite::Eggs => eggs::run(setting, &mut report)?,
+            Suite::Files => files::run(setting, &mut report).await?,
+        }
     }
     println!("\n{}", report.table());
     if let Some(out) = &setting.out {

@@ -39,6 +39,8 @@ fn told(mut daemon: Daemon, advice: &str) {
         let isolation = api.get(&format!("/daemons/{host}"))["system"]["isolation"].clone();
         (isolation["kept"] == false).then_some(isolation)
     });
+    // What the test leaves is cleared away behind it, and must not be started again meanwhile.
+    daemon.stop();
     let note = text(&isolation["note"]);
     assert!(note.starts_with("Containers can reach the services of this host"), "{note}");
     assert!(note.contains(advice), "{note}");

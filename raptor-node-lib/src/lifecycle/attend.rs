@@ -53,6 +53,8 @@ impl Attendant {
     pub(super) async fn attend(self, mut started: Option<Started>, mut input: mpsc::Receiver<Bytes>) -> End {
         // Whether this daemon has not seen it run.
         let mut late = started.is_none();
+        // A command that the engine took with it when it ended is given again to the same process, never to the next.
+        let mut unsent = None;
         loop {
             let joined = match started.take() {
                 Some(started) => Some((started, Known::default())),
@@ -68,12 +70,15 @@ impl Attendant {
             let reader = AbortOnDropHandle::new(tokio::spawn(self.reading(known).read(output)));
             let mut waiting = std::pin::pin!(self.ground.docker.wait(&self.name));
             let waited = loop {
+                if let Some(bytes) = unsent.take()
+                    && stdin.write(bytes).await.is_err()
+                {
+                    // The process or the engine has gone, or the engine has only closed the way in.
+                    break tokio::time::timeout(ASK_AGAIN, &mut waiting).await.ok();
+                }
                 tokio::select! {
-                    waited = &mut waiting => break waited,
-                    Some(bytes) = input.recv() => {
-                        // A process that is gone is noticed by the other branch.
-                        let _ = stdin.write(&bytes).await;
-                    }
+                    waited = &mut waiting => break Some(waited),
+                    Some(bytes) = input.recv() => unsent = Some(bytes),
                 }
             };
             let (found, left) = self.found().await;
@@ -81,12 +86,13 @@ impl Attendant {
                 // The engine went away and came back; the process is still there, and what it had begun to write comes again.
                 reader.abort();
                 let _ = reader.await;
+                unsent = stdin.undelivered();
                 continue;
             }
             if let Ok(Ok(unfinished)) = tokio::time::timeout(LAST_WORDS, reader).await {
                 self.finish(unfinished);
             }
-            return self.end_of(found, late, left || matches!(waited, Err(RuntimeError::Away(_))));
+            return self.end_of(found, late, left || matches!(waited, Some(Err(RuntimeError::Away(_)))));
         }
     }
 

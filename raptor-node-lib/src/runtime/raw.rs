@@ -9,29 +9,59 @@ use futures_util::{Stream, StreamExt, stream};
 use http_body_util::{BodyExt, Empty};
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use std::path::Path;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
-    net::UnixStream,
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
-
-type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
 
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
 
 /// The way into a container's terminal.
-pub struct Stdin(WriteHalf<Upgraded>);
+pub struct Stdin {
+    to: OwnedWriteHalf,
+    last: Bytes,
+    failed: bool,
+    /// Set by the reader, which may be told of a reset first.
+    reset: Arc<AtomicBool>,
+}
 
 impl Stdin {
     /// Writes `bytes`.
     ///
     /// # Errors
-    /// When the process has gone.
-    pub async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.0.write_all(bytes).await?;
-        self.0.flush().await
+    /// When the process or the engine has gone.
+    pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.last = bytes;
+        let written = self.to.write_all(&self.last).await;
+        self.failed = written.is_err();
+        written
     }
+
+    /// What was written last, where the engine ended without having read it: the kernel resets the connection of a peer
+    /// that closes a Unix socket with unread bytes in it (unix(7), `ECONNRESET`).
+    pub fn undelivered(self) -> Option<Bytes> {
+        let reset = || {
+            self.reset.load(Ordering::Acquire)
+                || matches!(self.to.as_ref().take_error(), Ok(Some(error)) if is_reset(&error))
+        };
+        (!self.last.is_empty() && (self.failed || reset())).then_some(self.last)
+    }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionReset
 }
 
 fn away(error: impl std::fmt::Display) -> RuntimeError {
@@ -86,17 +116,26 @@ pub(super) async fn attach(
         return Err(refused(response).await);
     }
     let upgraded = hyper::upgrade::on(response).await.map_err(away)?;
-    let (reader, writer) = tokio::io::split(TokioIo::new(upgraded));
-    Ok((chunks(reader), Stdin(writer)))
+    // Nothing but what was given to `ask` comes out of it.
+    let parts = upgraded.downcast::<TokioIo<UnixStream>>().map_err(|_| away("no Unix socket"))?;
+    let (from, to) = parts.io.into_inner().into_split();
+    let reset = Arc::new(AtomicBool::new(false));
+    let stdin = Stdin { to, last: Bytes::new(), failed: false, reset: reset.clone() };
+    let begun = stream::iter((!parts.read_buf.is_empty()).then_some(parts.read_buf));
+    Ok((begun.chain(chunks(from, reset)), stdin))
 }
 
-fn chunks(reader: ReadHalf<Upgraded>) -> impl Stream<Item = Bytes> + Send {
-    stream::unfold((reader, vec![0; CHUNK]), |(mut reader, mut buffer)| async move {
-        match reader.read(&mut buffer).await {
-            Ok(0) | Err(_) => None,
+fn chunks(from: OwnedReadHalf, reset: Arc<AtomicBool>) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold((from, vec![0; CHUNK], reset), |(mut from, mut buffer, reset)| async move {
+        match from.read(&mut buffer).await {
+            Ok(0) => None,
+            Err(error) => {
+                reset.fetch_or(is_reset(&error), Ordering::Release);
+                None
+            }
             Ok(read) => {
                 let chunk = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
-                Some((chunk, (reader, buffer)))
+                Some((chunk, (from, buffer, reset)))
             }
         }
     })

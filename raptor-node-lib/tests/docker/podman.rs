@@ -10,6 +10,7 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 /// From the packages `podman` and `netavark`.
@@ -71,6 +72,12 @@ impl Engine {
         served("Podman", || UnixStream::connect(self.socket()));
     }
 
+    /// From now on what is sent to it waits unread.
+    fn stop_service(&self) {
+        let service = self.service.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &service]).status().unwrap().success());
+    }
+
     fn kill_service(&mut self) {
         if let Some(mut service) = self.service.take() {
             let _ = service.kill();
@@ -124,8 +131,18 @@ async fn a_container_lives_on_podman_as_it_does_on_docker() {
     engine.serve();
     answers(&world, "two").await;
     assert_eq!(engine.says(&["inspect", "--format", "{{.State.Pid}}", &name]), process);
+
+    engine.stop_service();
+    world.host.command(world.id, "three", "").await.unwrap();
+    // Until the command has been written.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    engine.kill_service();
+    engine.serve();
+    world.line("got three").await;
+    answers(&world, "four").await;
+    assert_eq!(engine.says(&["inspect", "--format", "{{.State.Pid}}", &name]), process);
     // The terminal repeats what is typed.
-    let lines = ["hello ready", "one", "got one", "two", "got two"];
+    let lines = ["hello ready", "one", "got one", "two", "got two", "three", "got three", "four", "got four"];
     assert_eq!(world.texts(LineKind::Output).await, lines);
 
     engine.says(&["kill", "--signal", "KILL", &name]);
@@ -134,7 +151,7 @@ async fn a_container_lives_on_podman_as_it_does_on_docker() {
             status.phase == Phase::Running && status.last_exit.is_some()
         })
         .await;
-    answers(&world, "three").await;
+    answers(&world, "five").await;
 
     world.host.power(world.id, PowerAction::Stop).await.unwrap();
     world

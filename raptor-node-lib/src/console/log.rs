@@ -20,9 +20,9 @@ const FILES: usize = 256;
 const MEMORY: usize = 512 * 1024;
 /// Text kept in memory of what is no news any more, in bytes: what a browser that opens the console is shown, and what is
 /// compared after an outage.
-const QUIET: usize = 96 * 1024;
+const QUIET: usize = 64 * 1024;
 /// Text of the newest output that is compared with what comes again, in bytes.
-const COMPARED: usize = 64 * 1024;
+const COMPARED: usize = 48 * 1024;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Stored {

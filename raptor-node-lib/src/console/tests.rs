@@ -107,7 +107,7 @@ fn the_newest_output_is_known_whatever_was_said_since_and_however_often_the_daem
     console.output(at(), LineKind::Output, (1..=1_000).map(long).collect());
     let (from, lines) = console.output_since(6);
     assert_eq!(lines.last(), Some(&long(1_000)));
-    assert_eq!((lines.len(), from), (65, 935 * 1_002));
+    assert_eq!((lines.len(), from), (49, 951 * 1_002));
     assert_eq!(open(&folder).output_since(6), (from, lines));
 }
 

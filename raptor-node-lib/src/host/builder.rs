@@ -30,6 +30,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const SYSTEM_EVERY: Duration = Duration::from_secs(5);
 const HISTORY_EVERY: Duration = Duration::from_secs(10);
+/// Console lines that are older are news no more.
+const CONSOLES_EVERY: Duration = Duration::from_secs(5);
 /// Others may change the firewall at any time: a restart of the engine, a reload of the host's own rules.
 const RULES_EVERY: Duration = Duration::from_secs(10);
 const DISK_EVERY: Duration = Duration::from_secs(60);
@@ -241,6 +243,7 @@ impl Builder {
         host.0.ground.tasks.spawn(host.clone().every(RULES_EVERY, Turn::Rules));
         host.0.ground.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));
         host.0.ground.tasks.spawn(host.clone().every(HISTORY_EVERY, Turn::History));
+        host.0.ground.tasks.spawn(host.clone().every(CONSOLES_EVERY, Turn::Consoles));
         host.0.ground.tasks.spawn(host.clone().every(self.scan_every, Turn::Disk));
         if self.image_days > 0 {
             let unused_s = u64::from(self.image_days) * 86_400;

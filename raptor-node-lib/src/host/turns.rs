@@ -21,6 +21,7 @@ pub(super) enum Turn {
     Samples(HashMap<ContainerId, Sample>),
     System,
     History,
+    Consoles,
     Rules,
     Disk,
     Images { unused_s: u64 },
@@ -42,11 +43,8 @@ impl Host {
                     self.0.ground.history.note_host(&system, self.0.meter.network());
                     let _ = self.0.ground.events.send(Arc::new(NodeEvent::System { system }));
                 }
-                Turn::History => {
-                    self.keep_history().await;
-                    let before = self.0.ground.clock.now() - period;
-                    self.handles().iter().for_each(|(_, handle)| handle.console.settle(before));
-                }
+                Turn::History => self.keep_history().await,
+                Turn::Consoles => self.settle_consoles(period),
                 Turn::Rules => self.0.ground.keep_apart(None).await,
                 Turn::Disk => self.scan().await,
                 Turn::Images { unused_s } => match crate::images::clean(&self.0.ground, *unused_s).await {
@@ -55,6 +53,16 @@ impl Host {
                     Err(error) => tracing::debug!(%error, "unused images stay"),
                 },
             }
+        }
+    }
+
+    /// Lets go of console lines in memory that are older than `age`. While the engine is away all that is there may be needed,
+    /// to find what comes again.
+    fn settle_consoles(&self, age: Duration) {
+        let system = self.0.system.lock().unwrap_or_else(PoisonError::into_inner);
+        if system.as_ref().is_none_or(|system| system.docker_problem.is_none()) {
+            let before = self.0.ground.clock.now() - age;
+            self.handles().iter().for_each(|(_, handle)| handle.console.settle(before));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The same host on Podman's socket: an engine of the test's own, with its own images, networks and state.
 
-use crate::world::{ECHO, World, docker, installed, served};
+use crate::world::{ECHO, PATIENCE, World, docker, installed, served};
 use raptor_core::{
     containers::lifecycle::Phase,
     node::{LineKind, Node, PowerAction},
@@ -10,7 +10,7 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// From the packages `podman` and `netavark`.
@@ -78,6 +78,21 @@ impl Engine {
         assert!(Command::new("kill").args(["-STOP", &service]).status().unwrap().success());
     }
 
+    /// Waits until exactly `bytes` wait unread in one of its connections.
+    async fn has_unread(&self, bytes: usize) {
+        let (socket, bytes) = (self.socket(), bytes.to_string());
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let sockets = Command::new("ss").args(["-xnH", "src"]).arg(&socket).output().unwrap();
+            let sockets = String::from_utf8(sockets.stdout).unwrap();
+            if sockets.lines().any(|line| line.split_whitespace().nth(2) == Some(&bytes)) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no {bytes} bytes unread in\n{sockets}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn kill_service(&mut self) {
         if let Some(mut service) = self.service.take() {
             let _ = service.kill();
@@ -134,8 +149,7 @@ async fn a_container_lives_on_podman_as_it_does_on_docker() {
 
     engine.stop_service();
     world.host.command(world.id, "three", "").await.unwrap();
-    // Until the command has been written.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    engine.has_unread("three\n".len()).await;
     engine.kill_service();
     engine.serve();
     world.line("got three").await;

@@ -47,6 +47,8 @@ const MESSAGES_A_SECOND: u32 = 100;
 const MAX_MESSAGE: usize = 32 * 1024;
 /// How often measurements are told to one listener at most.
 const STATS_EVERY: Duration = Duration::from_secs(1);
+/// After which a browser whose stream of events broke asks for it again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(live_container)).routes(routes!(stream_events))
@@ -207,7 +209,8 @@ fn problem(code: &str, message: &str) -> LiveFrame {
 async fn stream_events(State(app): State<App>, Caller(actor): Caller) -> Answer<impl IntoResponse> {
     let ending = app.ending.clone();
     let seat = app.streams.take(&actor)?;
-    Ok(Sse::new(events(app, actor, seat).take_until(ending.cancelled_owned()))
+    let begin = futures_util::stream::iter([Ok(Event::default().retry(AGAIN_AFTER))]);
+    Ok(Sse::new(begin.chain(events(app, actor, seat)).take_until(ending.cancelled_owned()))
         .keep_alive(KeepAlive::default()))
 }
 

@@ -58,3 +58,10 @@ async fn too_large_a_body_is_refused_with_a_sentence() {
     assert_eq!(large.status(), 413);
     assert!(large.json::<Value>().await.unwrap()["detail"].is_string());
 }
+
+#[tokio::test]
+async fn a_stream_of_events_tells_browsers_how_soon_to_come_back() {
+    let world = World::new().await;
+    let mut events = world.person(Builtin::Admin).await.get("/events").await;
+    assert_eq!(events.chunk().await.unwrap().unwrap(), "retry: 1000\n\n");
+}

@@ -172,7 +172,11 @@ fn changeable(role: &Role) -> Result<()> {
     }
 }
 
-fn held(actor: &Actor, permissions: SystemSet) -> Result<()> {
+/// Whether the actor holds all of them: nobody gives more than they have.
+///
+/// # Errors
+/// [`Error::Forbidden`] with the first that is missing.
+pub(crate) fn held(actor: &Actor, permissions: SystemSet) -> Result<()> {
     if actor.grants().includes(permissions) {
         return Ok(());
     }

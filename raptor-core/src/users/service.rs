@@ -11,7 +11,7 @@ use crate::{
     id::UserId,
     mail::{news, notices::ChangedBy},
     paging::{Page, PageRequest},
-    roles::{Builtin, Role},
+    roles::{Builtin, Role, service::held},
     store::{self, Change, Conn, Subject, Tx, Verb},
 };
 
@@ -232,10 +232,8 @@ async fn grantable(tx: &mut Tx, actor: &Actor, role: crate::id::RoleId) -> Resul
     let role = store::roles::find(&mut tx.conn(), role)
         .await?
         .ok_or_else(|| Error::invalid("role_id", "There is no such role."))?;
-    if actor.grants().includes(role.permissions) {
-        return Ok(role);
-    }
-    Err(Error::Forbidden { permission: format!("everything that the role {} holds", role.name) })
+    held(actor, role.permissions)?;
+    Ok(role)
 }
 
 /// How many administrators there are; whoever else asks waits for this transaction.

@@ -1,10 +1,37 @@
 // The generated client, and what it answers when it is refused.
 import { client } from './generated/client.gen';
-import type { Problem } from './generated';
+import { getSettings, type Problem } from './generated';
 
 export * from './generated';
 
-client.setConfig({ baseUrl: '', credentials: 'same-origin', headers: { 'X-Raptor-CSRF': '1' } });
+/** Milliseconds after which what only reads is asked again where the network failed. */
+const PAUSES = [200, 1_000];
+
+async function patiently(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  const request = new Request(input, init);
+  for (const pause of request.method === 'GET' ? PAUSES : []) {
+    try {
+      return await fetch(request.clone());
+    } catch (error) {
+      if (request.signal.aborted) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+  return fetch(request);
+}
+
+client.setConfig({ baseUrl: '', credentials: 'same-origin', headers: { 'X-Raptor-CSRF': '1' }, fetch: patiently });
+
+/** Whether Raptor answers, within ten seconds. */
+export async function answers(): Promise<boolean> {
+  const deadline = Date.now() + 10_000;
+  do {
+    const { response } = await getSettings().catch(() => ({ response: undefined }));
+    if (response?.ok) return true;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  } while (Date.now() < deadline);
+  return false;
+}
 
 /** A refusal in the API's words. */
 export class Refusal extends Error {

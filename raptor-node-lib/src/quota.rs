@@ -2,7 +2,7 @@
 //!
 //! XFS and ext4 limit projects, which a container's folder and what is kept beside it (trash, versions, uploads) share. btrfs
 //! limits subvolumes: the container's folder becomes one. The programs of the file systems set the limits (`xfs_quota`;
-//! `chattr` and `setquota`; `btrfs`): the system calls behind them have no interface that is safe and kept.
+//! `find`, `chattr` and `setquota`; `btrfs`): the system calls behind them have no interface that is safe and kept.
 
 use raptor_core::node::DiskLimits;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -65,7 +65,7 @@ impl Quota {
                 Way::Measured,
                 "Measured once a minute. For limits that the kernel keeps, run tune2fs -O project,quota on this ext4 while it is not mounted, and mount it with the option prjquota.".to_owned(),
             ),
-            "ext4" => with_programs(Way::Ext4, &["setquota", "chattr"], "quota"),
+            "ext4" => with_programs(Way::Ext4, &["setquota", "chattr", "find"], "quota"),
             "btrfs" => match with_programs(Way::Btrfs, &["btrfs"], "btrfs-progs") {
                 (Way::Btrfs, _) if run("btrfs", &["qgroup", "show", &mount.point.to_string_lossy()]).is_err() => (
                     Way::Measured,
@@ -102,41 +102,55 @@ impl Quota {
         self.first.saturating_add(place)
     }
 
-    /// Limits a container's `data` and what is kept `beside` it to `mib`; 0 lifts the limit. Both folders are there. Blocking.
+    /// Counts a container's `data` and what is kept `beside` it together and limits them to `mib`; 0 lifts the limit. Both
+    /// folders are there. All that is in them is gone through: for a container that does not run. Blocking.
     ///
     /// # Errors
     /// When the file system refuses.
     pub(crate) fn limit(&self, data: &Path, beside: &Path, place: u32, mib: u64) -> io::Result<()> {
-        let project = self.project(place).to_string();
         match self.way {
             Way::Measured => return Ok(()),
-            Way::Btrfs => {
-                make_subvolume(data)?;
-                let limit = if mib == 0 { "none".into() } else { format!("{mib}M") };
-                return run("btrfs", &["qgroup", "limit", &limit, &data.to_string_lossy()]);
-            }
-            Way::Xfs => {
-                let mount = self.mount.to_string_lossy();
+            Way::Btrfs => make_subvolume(data)?,
+            Way::Xfs | Way::Ext4 => {
                 for folder in [data, beside] {
-                    let set = format!("project -s -p {} {project}", folder.display());
-                    run("xfs_quota", &["-x", "-c", &set, &mount])?;
-                }
-            }
-            Way::Ext4 => {
-                for folder in [data, beside] {
-                    run("chattr", &["-R", "-f", "+P", "-p", &project, &folder.to_string_lossy()])?;
+                    // What is deleted meanwhile, over SFTP for example, is in the way once.
+                    self.count(folder, place).or_else(|_| self.count(folder, place))?;
                 }
             }
         }
-        self.set(&project, mib)
+        self.change(data, place, mib)
     }
 
-    fn set(&self, project: &str, mib: u64) -> io::Result<()> {
-        let mount = self.mount.to_string_lossy();
+    /// Counts what is in a folder for a project, and what will be.
+    fn count(&self, folder: &Path, place: u32) -> io::Result<()> {
+        let (project, folder) = (self.project(place).to_string(), folder.to_string_lossy());
+        if self.way == Way::Xfs {
+            let set = format!("project -s -p {folder} {project}");
+            return run("xfs_quota", &["-x", "-c", &set, &self.mount.to_string_lossy()]);
+        }
+        // ext4 refuses files the flag by which a folder's files are counted as it is (`ext4_ioctl_setflags`).
+        for (kind, change) in [("f", ["-p", &project].as_slice()), ("d", ["+P", "-p", &project].as_slice())] {
+            let find = [&folder, "-xdev", "-type", kind, "-execdir", "chattr"];
+            run("find", &[&find, change, &["{}", "+"]].concat())?;
+        }
+        Ok(())
+    }
+
+    /// Changes the limit of what [`Quota::limit`] has limited before. Blocking.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(crate) fn change(&self, data: &Path, place: u32, mib: u64) -> io::Result<()> {
+        let (project, mount) = (self.project(place).to_string(), self.mount.to_string_lossy());
         match self.way {
+            Way::Measured => Ok(()),
             Way::Xfs => run("xfs_quota", &["-x", "-c", &format!("limit -p bhard={mib}m {project}"), &mount]),
-            Way::Ext4 => run("setquota", &["-P", project, "0", &(mib * 1024).to_string(), "0", "0", &mount]),
-            Way::Btrfs | Way::Measured => Ok(()),
+            Way::Ext4 => run("setquota", &["-P", &project, "0", &(mib * 1024).to_string(), "0", "0", &mount]),
+            Way::Btrfs if !is_subvolume(data)? => Ok(()),
+            Way::Btrfs => {
+                let limit = if mib == 0 { "none".into() } else { format!("{mib}M") };
+                run("btrfs", &["qgroup", "limit", &limit, &data.to_string_lossy()])
+            }
         }
     }
 
@@ -147,7 +161,7 @@ impl Quota {
     pub(crate) fn lift(&self, data: &Path, place: u32) -> io::Result<()> {
         match self.way {
             Way::Btrfs if data.exists() && is_subvolume(data)? => {
-                run("btrfs", &["qgroup", "limit", "none", &data.to_string_lossy()])?;
+                self.change(data, place, 0)?;
                 let id = output("btrfs", &["inspect-internal", "rootid", &data.to_string_lossy()])?;
                 run("btrfs", &["subvolume", "delete", "--commit-after", &data.to_string_lossy()])?;
                 // The kernel gives the group up when it has cleaned up behind the subvolume; without a limit it binds nobody.
@@ -157,7 +171,8 @@ impl Quota {
                 );
                 Ok(())
             }
-            _ => self.set(&self.project(place).to_string(), 0),
+            Way::Btrfs => Ok(()),
+            _ => self.change(data, place, 0),
         }
     }
 }

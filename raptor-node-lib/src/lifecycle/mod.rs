@@ -153,8 +153,9 @@ fn limit_disk(ground: &Ground, place: &Place, mib: u64) -> Result<(), String> {
     for folder in [&place.data, &beside] {
         Root::open(folder, ground.uid, ground.gid).map_err(|error| error.to_string())?;
     }
-    ground
-        .quota
-        .limit(&place.data, &beside, project, mib)
-        .map_err(|error| format!("The disk limit can't be set: {error}"))
+    ground.quota.limit(&place.data, &beside, project, mib).map_err(|error| unlimited(&error))
+}
+
+fn unlimited(error: &std::io::Error) -> String {
+    format!("The disk limit can't be set: {error}")
 }

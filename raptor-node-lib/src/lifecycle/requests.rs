@@ -77,7 +77,7 @@ impl Supervisor {
             None => self.publish(),
         }
         if before.limits.disk_mib != self.spec.limits.disk_mib {
-            self.limit_disk().await;
+            self.change_disk().await;
         }
         if before.limits != self.spec.limits {
             self.limit(&before.limits).await;
@@ -86,14 +86,18 @@ impl Supervisor {
         Ok(())
     }
 
-    async fn limit_disk(&self) {
+    /// Has the kernel keep another disk limit at once. Where it has kept none so far, it does from the next start on.
+    async fn change_disk(&self) {
         let (ground, place, mib) = (self.ground.clone(), self.place.clone(), self.spec.limits.disk_mib);
         if !ground.quota.by_kernel() || !place.data.exists() {
             return;
         }
-        let limited = tokio::task::spawn_blocking(move || super::limit_disk(&ground, &place, mib)).await;
-        if let Ok(Err(why)) = limited {
-            self.ground.say(&self.console, why);
+        let changed = tokio::task::spawn_blocking(move || {
+            let project = place.state.project(&ground.base)?;
+            ground.quota.change(&place.data, project, mib)
+        });
+        if let Ok(Err(error)) = changed.await {
+            self.ground.say(&self.console, super::unlimited(&error));
         }
     }
 

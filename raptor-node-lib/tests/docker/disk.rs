@@ -87,6 +87,13 @@ async fn promises(file_system: &str, mount: &Path, limited: impl Fn() -> bool) {
     world.line("all").await;
     assert_eq!(length(), 40 * MIB);
 
+    // Nor is what is there in the way of the next start.
+    world.host.power(world.id, PowerAction::Kill).await.unwrap();
+    world.phase(Phase::Offline).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    assert!(limited() && length() == 40 * MIB);
+
     // What people do with files goes through the folder beside: it must not end at the quota's border.
     fs::create_dir(data.join("maps")).unwrap();
     fs::write(data.join("maps/one"), "x").unwrap();

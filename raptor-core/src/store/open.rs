@@ -18,6 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection may have been idle and is still taken for a working one.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// How much of a SQLite file is read where the system has it, in bytes. A connection forgets all pages with each commit of
+/// another one, and would ask for every one of them again.
+const MAPPED: u32 = 1 << 30;
+
 impl Store {
     /// Opens `url` (`sqlite://path`, `sqlite::memory:` or `postgres://…`), creates the SQLite file where it is missing, and
     /// migrates under a lock.
@@ -83,6 +87,7 @@ impl Store {
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
+            .pragma("mmap_size", MAPPED.to_string())
             .busy_timeout(PATIENCE);
         let in_memory = url.contains(":memory:");
         let lock = if in_memory { None } else { Some(Arc::new(lock(options.get_filename())?)) };

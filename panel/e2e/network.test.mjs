@@ -1,8 +1,9 @@
 // A browser whose network fails for a moment, as it does when a container's network is made on its own machine.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { launch, signIn } from './browser.mjs';
-import { PASSWORD, World } from './world.mjs';
+import { egg, PASSWORD, until, World } from './world.mjs';
 
 let world, browser, page;
 
@@ -63,4 +64,21 @@ test('the panel itself comes up where its program did not arrive, or says that i
   await drop(/\/_app\/immutable\/entry/, () => true);
   await page.goto(world.base);
   await page.getByText('Raptor could not be loaded.').waitFor();
+});
+
+test('many containers of this machine start at once, whose networks come up meanwhile', { timeout: 120_000 }, async () => {
+  const { template } = await world.ask('POST', '/templates/import', readFileSync(egg('~raptor-test/busybox:1'), 'utf8'));
+  const limits = { memory_mib: 64, swap_mib: 0, cpu_percent: 0, disk_mib: 64, pids: 64, io_weight: 500 };
+  const startup = "sh -c 'echo ready; read line'";
+  const names = Array.from({ length: 12 }, (_, i) => `Many ${i}`);
+  for (const name of names) {
+    const made = { name, template_id: template.id, limits, skip_install: true, allocation_count: 0, startup_command: startup };
+    await world.ask('POST', '/containers', made);
+  }
+  page = await browser.newPage();
+  await signIn(page, world.base, 'admin', PASSWORD);
+  await page.getByRole('link', { name: 'Many 11' }).waitFor();
+  await page.getByRole('checkbox', { name: 'Select all' }).check();
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await until('all are up', async () => (await world.ask('GET', '/containers?limit=100')).items.every(({ live }) => live.phase !== 'offline'));
 });

@@ -3,7 +3,8 @@ import Play from '@lucide/svelte/icons/play';
 import RotateCw from '@lucide/svelte/icons/rotate-cw';
 import Square from '@lucide/svelte/icons/square';
 import Zap from '@lucide/svelte/icons/zap';
-import { ask, powerContainer, type ContainerSummary, type Phase, type PowerAction } from './api';
+import pLimit from 'p-limit';
+import { again, ask, powerContainer, type ContainerSummary, type Phase, type PowerAction } from './api';
 import { confirm } from './confirm.svelte';
 import { expect, foreseen, forget } from './foresight.svelte';
 import { toasts } from './toasts.svelte';
@@ -69,10 +70,13 @@ export const powersOf = (container: ContainerSummary): Power[] => {
   return POWERS.filter((power) => container.permissions.includes(power.permission) && power.fits(soon));
 };
 
+/** So many requests at a time: what waits for a connection is dropped when a container's network is made on the browser's machine. */
+const turns = pLimit(4);
+
 async function one(power: Power, container: ContainerSummary) {
   if (power.leads) expect(container, power.leads);
   try {
-    await ask(powerContainer({ path: { id: container.id }, body: { action: power.action } }));
+    await turns(() => ask(powerContainer({ path: { id: container.id }, body: { action: power.action }, fetch: again })));
   } catch (error) {
     forget(container.id);
     throw error;

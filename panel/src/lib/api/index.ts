@@ -4,12 +4,13 @@ import { getSettings, type Problem } from './generated';
 
 export * from './generated';
 
-/** Milliseconds after which what only reads is asked again where the network failed. */
+/** Milliseconds after which a request is made again where the network failed. */
 const PAUSES = [200, 1_000];
 
-async function patiently(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+/** For what may be done twice: it is asked again where the network failed. */
+export async function again(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
   const request = new Request(input, init);
-  for (const pause of request.method === 'GET' ? PAUSES : []) {
+  for (const pause of PAUSES) {
     try {
       return await fetch(request.clone());
     } catch (error) {
@@ -20,7 +21,12 @@ async function patiently(input: RequestInfo | URL, init?: RequestInit): Promise<
   return fetch(request);
 }
 
-client.setConfig({ baseUrl: '', credentials: 'same-origin', headers: { 'X-Raptor-CSRF': '1' }, fetch: patiently });
+async function once(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  const request = new Request(input, init);
+  return request.method === 'GET' ? again(request) : fetch(request);
+}
+
+client.setConfig({ baseUrl: '', credentials: 'same-origin', headers: { 'X-Raptor-CSRF': '1' }, fetch: once });
 
 /** Whether Raptor answers, within ten seconds. */
 export async function answers(): Promise<boolean> {

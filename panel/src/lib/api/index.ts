@@ -21,18 +21,18 @@ export async function again(input: RequestInfo | URL, init?: RequestInit): Promi
   return fetch(request);
 }
 
-async function once(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+async function send(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
   const request = new Request(input, init);
   return request.method === 'GET' ? again(request) : fetch(request);
 }
 
-client.setConfig({ baseUrl: '', credentials: 'same-origin', headers: { 'X-Raptor-CSRF': '1' }, fetch: once });
+client.setConfig({ baseUrl: '', credentials: 'same-origin', headers: { 'X-Raptor-CSRF': '1' }, fetch: send });
 
 /** Whether Raptor answers, within ten seconds. */
 export async function answers(): Promise<boolean> {
   const deadline = Date.now() + 10_000;
   do {
-    const { response } = await getSettings().catch(() => ({ response: undefined }));
+    const { response } = await getSettings({ fetch }).catch(() => ({ response: undefined }));
     if (response?.ok) return true;
     await new Promise((resolve) => setTimeout(resolve, 500));
   } while (Date.now() < deadline);

@@ -19,4 +19,5 @@ mod sftp;
 #[cfg(feature = "mail")]
 mod smtp;
 mod templates;
+mod upgrades;
 mod world;

@@ -81,12 +81,7 @@ impl World {
     }
 
     async fn postgres(server: &str) -> Self {
-        let name = format!("raptor_test_{}", raptor_core::id::JobId::generate().as_uuid().simple());
-        let admin = sqlx::PgPool::connect(server).await.unwrap();
-        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
-        admin.close().await;
-        let base = server.rsplit_once('/').unwrap().0;
-        Self::open(format!("{base}/{name}"), None).await
+        Self::open(fresh_postgres(server).await, None).await
     }
 
     async fn open(url: String, folder: Option<tempfile::TempDir>) -> Self {
@@ -164,6 +159,15 @@ impl World {
             self.raptor.auth().sign_in(username, PASSWORD.into(), Origin::default()).await.unwrap();
         (signed_in.token, signed_in.actor)
     }
+}
+
+/// The URL of a new database on this server.
+pub async fn fresh_postgres(server: &str) -> String {
+    let name = format!("raptor_test_{}", raptor_core::id::JobId::generate().as_uuid().simple());
+    let admin = sqlx::PgPool::connect(server).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
+    admin.close().await;
+    format!("{}/{name}", server.rsplit_once('/').unwrap().0)
 }
 
 pub fn new_user(username: &str, role_id: RoleId) -> NewUser {

@@ -176,6 +176,13 @@ impl Builder {
         self
     }
 
+    /// Where the time comes from; the machine's clock unless given.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Takes over what is on this host. Docker may be away, and a port of SFTP taken.
     ///
     /// # Errors

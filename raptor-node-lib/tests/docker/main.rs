@@ -6,6 +6,7 @@ mod history;
 mod host;
 mod install;
 mod life;
+mod old;
 mod outgoing;
 mod podman;
 mod pull;

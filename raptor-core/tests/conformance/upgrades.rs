@@ -1,0 +1,329 @@
+//! Databases of older commits, with everything in them (`fixtures/old/README.md`): each is migrated, and nothing is lost.
+
+use crate::world::{PASSWORD, fresh_postgres};
+use chrono::{DateTime, TimeDelta, Utc};
+use raptor_core::{
+    Error, Raptor,
+    auth::Origin,
+    authz::{
+        Actor, ContainerPermission, ContainerSet, Permission, SystemSet,
+        actions::{ListDaemons, ListRegistries, ReadAccess, ReadFiles, RestartContainer},
+    },
+    clock::Clock,
+    id::{ContainerId, DaemonId},
+    node::{Hidden, NodeError, SftpAnswer, SftpProof, SftpQuestion},
+    store::Store,
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The commits that left something.
+const COMMITS: [&str; 1] = ["6dd9d24"];
+
+/// Columns that a migration fills anew on purpose. Everything else has to read as it did.
+const REWRITTEN: [(&str, &str); 3] = [
+    // Access of the level `user` keeps its rights as `custom`.
+    ("container_access", "level"),
+    ("container_access", "permissions"),
+    // The former default of 24 hours becomes 0.
+    ("daemons", "sftp_offline_hours"),
+];
+
+/// A database that an older Raptor left.
+struct Old {
+    url: String,
+    /// What that Raptor answered about it.
+    said: Value,
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// Every row of every table as text, without what is rewritten.
+type Rows = BTreeMap<String, Vec<String>>;
+
+impl Old {
+    async fn sqlite(commit: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("raptor.db").display());
+        let pool = sqlx::SqlitePool::connect(&format!("{url}?mode=rwc")).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(read(commit, "sqlite.sql"))).execute(&pool).await.unwrap();
+        pool.close().await;
+        Self { url, said: said(commit, "sqlite.json"), _folder: Some(folder) }
+    }
+
+    async fn postgres(commit: &str, server: &str) -> Self {
+        let url = fresh_postgres(server).await;
+        let pool = sqlx::PgPool::connect(&url).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(read(commit, "postgres.sql"))).execute(&pool).await.unwrap();
+        pool.close().await;
+        Self { url, said: said(commit, "postgres.json"), _folder: None }
+    }
+
+    /// All rows, of the columns that `shape` names; of all columns unless given.
+    async fn rows(
+        &self,
+        shape: Option<&BTreeMap<String, Vec<String>>>,
+    ) -> (BTreeMap<String, Vec<String>>, Rows) {
+        let shape = match shape {
+            Some(shape) => shape.clone(),
+            None => self.shape().await,
+        };
+        let mut rows = Rows::new();
+        for (table, columns) in &shape {
+            rows.insert(table.clone(), self.texts(table, columns).await);
+        }
+        (shape, rows)
+    }
+
+    async fn shape(&self) -> BTreeMap<String, Vec<String>> {
+        let sqlite = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+             WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> '_sqlx_migrations' ORDER BY 1, 2";
+        let postgres = "SELECT table_name::text, column_name::text FROM information_schema.columns
+             WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations' ORDER BY 1, 2";
+        let columns: Vec<(String, String)> = if self.url.starts_with("sqlite") {
+            let pool = sqlx::SqlitePool::connect(&self.url).await.unwrap();
+            sqlx::query_as(sqlite).fetch_all(&pool).await.unwrap()
+        } else {
+            let pool = sqlx::PgPool::connect(&self.url).await.unwrap();
+            sqlx::query_as(postgres).fetch_all(&pool).await.unwrap()
+        };
+        let mut shape = BTreeMap::<String, Vec<String>>::new();
+        for (table, column) in columns {
+            if !REWRITTEN.contains(&(&table, &column)) {
+                shape.entry(table).or_default().push(column);
+            }
+        }
+        shape
+    }
+
+    async fn texts(&self, table: &str, columns: &[String]) -> Vec<String> {
+        let sqlite = self.url.starts_with("sqlite");
+        let text = |column: &String| match sqlite {
+            true => format!("quote(\"{column}\")"),
+            false => format!("coalesce(\"{column}\"::text, 'NULL')"),
+        };
+        let whole = columns.iter().map(text).collect::<Vec<_>>().join(" || ' | ' || ");
+        let query = sqlx::AssertSqlSafe(format!("SELECT {whole} FROM {table} ORDER BY 1"));
+        if sqlite {
+            let pool = sqlx::SqlitePool::connect(&self.url).await.unwrap();
+            sqlx::query_scalar(query).fetch_all(&pool).await.unwrap()
+        } else {
+            let pool = sqlx::PgPool::connect(&self.url).await.unwrap();
+            sqlx::query_scalar(query).fetch_all(&pool).await.unwrap()
+        }
+    }
+
+    /// Today's Raptor on it, an hour later, with all hosts away.
+    async fn raptor(&self) -> Raptor {
+        let made_at: DateTime<Utc> = self.said["made_at"].as_str().unwrap().parse().unwrap();
+        Raptor::builder(self.said["app_key"].as_str().unwrap())
+            .database_url(&self.url)
+            .bcrypt_cost(4)
+            .clock(Clock::manual(made_at + TimeDelta::hours(1)))
+            .connector(Arc::new(|_, _| Err(NodeError::Unreachable("It is away.".into()))))
+            .build()
+            .await
+            .unwrap()
+    }
+
+    fn containers(&self) -> impl Iterator<Item = (&str, ContainerId)> {
+        self.said["containers"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, id)| (name.as_str(), id.as_str().unwrap().parse().unwrap()))
+    }
+
+    fn daemon(&self, name: &str) -> DaemonId {
+        self.said["daemons"][name]["id"].as_str().unwrap().parse().unwrap()
+    }
+}
+
+fn read(commit: &str, name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/old");
+    let path: PathBuf = folder.join(commit).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn said(commit: &str, name: &str) -> Value {
+    serde_json::from_str(&read(commit, name)).unwrap()
+}
+
+async fn on_both<F: Future<Output = ()>>(promise: impl Fn(Old) -> F) {
+    for commit in COMMITS {
+        promise(Old::sqlite(commit).await).await;
+        match std::env::var("RAPTOR_TEST_PG") {
+            Ok(server) => promise(Old::postgres(commit, &server).await).await,
+            Err(_) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
+                panic!("RAPTOR_TEST_PG is needed in CI")
+            }
+            Err(_) => println!("SKIP: PostgreSQL, RAPTOR_TEST_PG is not set"),
+        }
+    }
+}
+
+async fn signed_in(raptor: &Raptor, username: &str) -> Result<Actor, Error> {
+    let signed_in = raptor.auth().sign_in(username, PASSWORD.into(), Origin::default()).await?;
+    Ok(signed_in.actor)
+}
+
+fn names(value: &Value) -> BTreeSet<String> {
+    value.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+}
+
+fn set(permissions: ContainerSet) -> BTreeSet<String> {
+    permissions.members().map(|permission| permission.name().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_old_database_is_migrated_and_no_row_of_it_is_lost_or_changed() {
+    on_both(|old| async move {
+        let (shape, before) = old.rows(None).await;
+        assert!(before.len() >= 16, "{:?}", before.keys());
+        let filled = ["users", "containers", "container_access", "ssh_keys", "mails", "jobs", "activity"];
+        assert!(filled.iter().all(|table| !before[*table].is_empty()));
+        Store::open(&old.url).await.unwrap().close().await;
+        let (_, after) = old.rows(Some(&shape)).await;
+        for (table, rows) in &before {
+            let now: BTreeSet<&String> = after[table].iter().collect();
+            let lost: Vec<&String> = rows.iter().filter(|row| !now.contains(row)).collect();
+            assert!(lost.is_empty(), "{table} no longer has {lost:#?}");
+            assert!(after[table].len() >= rows.len(), "{table} has fewer rows");
+        }
+        if old.url.starts_with("sqlite") {
+            let pool = sqlx::SqlitePool::connect(&old.url).await.unwrap();
+            let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&pool).await.unwrap();
+            assert_eq!(broken.len(), 0, "references that lead nowhere");
+            let whole: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&pool).await.unwrap();
+            assert_eq!(whole, "ok");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everybody_signs_in_to_an_old_database_with_the_old_password_and_has_the_same_rights() {
+    on_both(|old| async move {
+        let raptor = old.raptor().await;
+        for (username, had) in old.said["people"].as_object().unwrap() {
+            if username == "sina" {
+                assert!(signed_in(&raptor, username).await.is_err(), "who was suspended still is");
+                continue;
+            }
+            let actor = signed_in(&raptor, username).await.unwrap();
+            let had_system: Vec<String> = serde_json::from_value(had["permissions"].clone()).unwrap();
+            let everything = had_system.contains(&"*".to_owned());
+            let (had_system, system) = (SystemSet::parse(&had_system).unwrap(), actor.grants());
+            assert!(system.includes(had_system), "{username} has lost rights: {system:?}");
+            assert!(everything || had_system.includes(system), "{username} has gained rights: {system:?}");
+            for (name, id) in old.containers() {
+                let now =
+                    raptor.containers().get(&actor, id).await.ok().map(|(visible, ..)| visible.permissions);
+                let had = had["containers"].get(name).map(names);
+                let now = now.map(set);
+                // Whoever holds everything also holds what was added since.
+                if had.as_ref().is_some_and(|had| had.contains("container.delete")) {
+                    assert!(now.as_ref().unwrap().is_superset(had.as_ref().unwrap()), "{username}, {name}");
+                } else {
+                    assert_eq!(now, had, "{username}, {name}");
+                }
+            }
+        }
+        raptor.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_permits_of_an_old_database_are_those_of_before_and_files_kept_from_somebody_stay_kept() {
+    on_both(|old| async move {
+        let raptor = old.raptor().await;
+        let admin = signed_in(&raptor, "admin").await.unwrap();
+        for (name, id) in old.containers() {
+            let permit = raptor.authz().permit::<ReadAccess>(&admin, id).await.unwrap();
+            let (_, access) = raptor.containers().access(permit).await.unwrap();
+            let said = old.said["access"][name].as_array().unwrap();
+            let owner = said.iter().filter(|entry| entry["level"] == "owner").count();
+            assert_eq!(access.len(), said.len() - owner, "{name}");
+            for entry in said.iter().filter(|entry| entry["level"] != "owner") {
+                let username = entry["user"].as_str().unwrap();
+                let now = access.iter().find(|now| now.username == username).unwrap();
+                assert_eq!(
+                    now.denied_files,
+                    serde_json::from_value::<Vec<String>>(entry["denied_files"].clone()).unwrap()
+                );
+                assert!(
+                    set(now.permissions).is_superset(&names(&entry["permissions"])),
+                    "{username}, {name}"
+                );
+            }
+        }
+        let lobby = old.containers().find(|(name, _)| *name == "lobby").unwrap().1;
+        let reads = |username| {
+            let raptor = raptor.clone();
+            async move {
+                let actor = signed_in(&raptor, username).await.unwrap();
+                let permit = raptor.authz().permit::<ReadFiles>(&actor, lobby).await;
+                permit.ok().map(|permit| permit.target().denied_files.clone())
+            }
+        };
+        assert_eq!(reads("ulf").await, Some(vec![]), "the level `user` read files");
+        assert_eq!(reads("ursula").await.unwrap(), ["*.key", "private/"]);
+        assert_eq!(reads("dora").await.unwrap(), ["*.txt"]);
+        assert_eq!(reads("stranger").await, None);
+        let carl = signed_in(&raptor, "carl").await.unwrap();
+        assert!(
+            raptor.authz().permit::<RestartContainer>(&carl, lobby).await.is_err(),
+            "carl may only start"
+        );
+        raptor.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_secrets_and_settings_of_an_old_database_still_work() {
+    on_both(|old| async move {
+        let raptor = old.raptor().await;
+        let (admin, paula) =
+            (signed_in(&raptor, "admin").await.unwrap(), signed_in(&raptor, "paula").await.unwrap());
+        let keys = raptor.ssh_keys().list(&paula).await.unwrap();
+        assert_eq!((keys.len(), keys[0].name.as_str()), (1, "laptop"));
+        let key = old.said["keys"]["paula"].as_str().unwrap().rsplit_once(' ').unwrap().0;
+        assert!(keys[0].public_key.starts_with(key));
+        let lobby = old.containers().find(|(name, _)| *name == "lobby").unwrap().1;
+        let ask = async |proof| {
+            let login = format!("paula.{}", lobby.short());
+            let question = SftpQuestion::SignIn { login, proof, ip: "192.0.2.9".parse().unwrap() };
+            raptor.sftp().answer(old.daemon("one"), question).await
+        };
+        let by_key =
+            ask(SftpProof::Key { fingerprint: keys[0].fingerprint.clone(), proven: true }).await.unwrap();
+        assert!(matches!(by_key, SftpAnswer::Granted { .. }), "{by_key:?}");
+        let by_password = ask(SftpProof::Password { password: Hidden::new(PASSWORD) }).await.unwrap();
+        let SftpAnswer::Granted { grant } = by_password else { panic!("{by_password:?}") };
+        assert!(grant.permissions.contains(ContainerPermission::FileDelete), "paula owns the lobby");
+
+        let permit = raptor.authz().allow::<ListDaemons>(&admin).unwrap();
+        let daemons = raptor.daemons().list(permit).await.unwrap();
+        let hours =
+            |name: &str| daemons.iter().find(|daemon| daemon.name == name).unwrap().sftp_offline_hours;
+        assert_eq!((hours("two"), hours("three")), (72, 0), "what was chosen stays");
+        assert_ne!(daemons.len(), 0);
+        for (name, id) in ["one", "two", "three"].map(|name| (name, old.daemon(name))) {
+            let daemon = daemons.iter().find(|daemon| daemon.id == id).unwrap();
+            assert_eq!((daemon.name.as_str(), daemon.sftp_read_only), (name, name == "two"));
+            // The link says so when a key can't be read under APP_KEY.
+            let state = raptor.connection(id).unwrap().message.unwrap_or_default();
+            assert!(!state.contains("APP_KEY"), "{name}: {state}");
+        }
+        let permit = raptor.authz().allow::<ListRegistries>(&admin).unwrap();
+        let registries = raptor.registries().list(permit).await.unwrap();
+        assert_eq!(registries[0].host, "registry.example.com");
+        raptor.shutdown().await;
+    })
+    .await;
+}

@@ -9,7 +9,7 @@ mod history;
 pub mod names;
 mod path;
 
-pub use file_error::{FileError, FileResult};
+pub use file_error::{FileError, FileResult, amount};
 pub use history::{
     ConsoleExport, ConsoleFound, ConsoleHit, ConsoleSearch, Download, HitPart, MAX_HITS, NodeHistory, Series,
     StatsHistory, StatsRange,

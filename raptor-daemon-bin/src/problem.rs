@@ -63,7 +63,7 @@ fn file_status(error: &FileError) -> StatusCode {
         FileError::Exists | FileError::NotEmpty | FileError::Changed | FileError::Cancelled => {
             StatusCode::CONFLICT
         }
-        FileError::OverLimit { .. } | FileError::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+        FileError::OverLimit { .. } | FileError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
         FileError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

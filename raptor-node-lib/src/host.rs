@@ -98,8 +98,8 @@ impl Host {
     pub(crate) fn workspace(&self, id: ContainerId, denied: &[String]) -> Result<Workspace, NodeError> {
         let root = self.root(id)?.denying(&Denied::new(denied));
         let beside = self.0.ground.place(id).state.files();
-        Workspace::open(root, &beside, self.0.ground.clock.clone(), self.0.ground.operations.of(id))
-            .map_err(NodeError::from)
+        let (clock, operations) = (self.0.ground.clock.clone(), self.0.ground.operations.of(id));
+        Ok(Workspace::open(root, &beside, clock, operations))
     }
 
     fn supervise(&self, spec: ContainerSpec) -> Result<Handle, NodeError> {

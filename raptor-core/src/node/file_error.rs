@@ -3,6 +3,7 @@
 use super::path::PathError;
 use std::io;
 
+const MIB: u64 = 1024 * 1024;
 /// Linux's number for links in a circle; std has no stable name for it.
 const ELOOP: i32 = 40;
 
@@ -40,14 +41,19 @@ pub enum FileError {
     #[error("Somebody else changed it meanwhile. Look at their version before you replace it.")]
     Changed,
     /// The container's disk limit.
-    #[error("The container's disk limit of {} MiB is reached. Delete something or have the limit raised.", limit / 1_048_576)]
+    #[error("The container's disk limit of {} MiB is reached. {}", limit / MIB, way_out(*trash))]
     OverLimit {
         /// In bytes.
         limit: u64,
+        /// What the container's trash holds, in bytes.
+        trash: u64,
     },
     /// The host's disk.
-    #[error("The disk of the host is full.")]
-    NoSpace,
+    #[error("The disk of the host is full.{}", trash_helps(*trash))]
+    NoSpace {
+        /// What the container's trash holds, in bytes.
+        trash: u64,
+    },
     /// Something is larger, deeper or more than what is worked on.
     #[error("{0}")]
     TooMuch(String),
@@ -60,6 +66,44 @@ pub enum FileError {
     /// The host's kernel refused.
     #[error("The host could not do it: {0}")]
     Io(#[source] io::Error),
+}
+
+/// What helps a container that is at its disk limit.
+fn way_out(trash: u64) -> String {
+    match trash {
+        0 => "Delete something for good, or have the limit raised.".into(),
+        _ => format!(
+            "Empty the trash, which holds {}, delete something for good, or have the limit raised.",
+            amount(trash)
+        ),
+    }
+}
+
+fn trash_helps(trash: u64) -> String {
+    match trash {
+        0 => String::new(),
+        _ => format!(" Emptying this container's trash, which holds {}, makes room.", amount(trash)),
+    }
+}
+
+/// Bytes as people read them, rounded up: never nothing where there is something.
+#[must_use]
+pub fn amount(bytes: u64) -> String {
+    if bytes < MIB {
+        format!("{} KiB", bytes.div_ceil(1_024))
+    } else {
+        format!("{} MiB", bytes.div_ceil(MIB))
+    }
+}
+
+/// What a sentence of ours says that the trash holds.
+fn trash_in(sentence: &str) -> u64 {
+    let read = || {
+        let (number, rest) = sentence.split_once("which holds ")?.1.split_once(' ')?;
+        let unit = if rest.starts_with("KiB") { 1_024 } else { MIB };
+        number.parse::<u64>().ok()?.checked_mul(unit)
+    };
+    read().unwrap_or(0)
 }
 
 /// The result of something done to files.
@@ -81,7 +125,7 @@ impl FileError {
             Self::Loop => "link_loop",
             Self::Changed => "file_changed",
             Self::OverLimit { .. } => "disk_limit",
-            Self::NoSpace => "disk_full",
+            Self::NoSpace { .. } => "disk_full",
             Self::TooMuch(_) => "too_much",
             Self::Invalid(_) => "file_invalid",
             Self::Cancelled => "cancelled",
@@ -94,7 +138,7 @@ impl FileError {
     /// What another host said by [`FileError::code`] and its sentence; none for a code that is not ours.
     #[must_use]
     pub fn from_code(code: &str, sentence: &str) -> Option<Self> {
-        let limit = || sentence.split(' ').find_map(|word| word.parse::<u64>().ok()).unwrap_or(0) * 1_048_576;
+        let limit = || sentence.split(' ').find_map(|word| word.parse::<u64>().ok()).unwrap_or(0) * MIB;
         Some(match code {
             "file_not_found" => Self::NotFound,
             "file_exists" => Self::Exists,
@@ -106,8 +150,8 @@ impl FileError {
             "outside" => Self::Outside,
             "link_loop" => Self::Loop,
             "file_changed" => Self::Changed,
-            "disk_limit" => Self::OverLimit { limit: limit() },
-            "disk_full" => Self::NoSpace,
+            "disk_limit" => Self::OverLimit { limit: limit(), trash: trash_in(sentence) },
+            "disk_full" => Self::NoSpace { trash: trash_in(sentence) },
             "too_much" => Self::TooMuch(sentence.to_owned()),
             "cancelled" => Self::Cancelled,
             "io" => Self::Io(io::Error::other(sentence.to_owned())),
@@ -122,7 +166,7 @@ impl From<FileError> for crate::Error {
         let (code, message) = (error.code(), error.to_string());
         match error {
             FileError::NotFound => Self::NotFound { what: "file" },
-            FileError::OverLimit { .. } | FileError::NoSpace | FileError::TooMuch(_) => {
+            FileError::OverLimit { .. } | FileError::NoSpace { .. } | FileError::TooMuch(_) => {
                 Self::LimitReached { code, message }
             }
             FileError::Exists
@@ -145,7 +189,7 @@ impl From<io::Error> for FileError {
             Kind::DirectoryNotEmpty => Self::NotEmpty,
             Kind::NotADirectory => Self::NotAFolder,
             Kind::IsADirectory => Self::IsAFolder,
-            Kind::StorageFull | Kind::QuotaExceeded => Self::NoSpace,
+            Kind::StorageFull | Kind::QuotaExceeded => Self::NoSpace { trash: 0 },
             Kind::InvalidFilename => PathError::TooLong.into(),
             // An error of ours that came through a `Read` or `Write`.
             _ if error.get_ref().is_some_and(|inner| inner.is::<Self>()) => error
@@ -175,5 +219,30 @@ impl From<PathError> for FileError {
             PathError::Outside => Self::Outside,
             PathError::Nul | PathError::TooLong => Self::Invalid(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_what_the_trash_holds_here_and_behind_the_network() {
+        let over = FileError::OverLimit { limit: 20 * MIB, trash: 8 * MIB };
+        assert_eq!(
+            over.to_string(),
+            "The container's disk limit of 20 MiB is reached. Empty the trash, which holds 8 MiB, delete something for good, \
+             or have the limit raised."
+        );
+        let none = FileError::OverLimit { limit: 20 * MIB, trash: 0 };
+        assert_eq!(
+            none.to_string(),
+            "The container's disk limit of 20 MiB is reached. Delete something for good, or have the limit raised."
+        );
+        for error in [over, none, FileError::NoSpace { trash: 12 * 1_024 }, FileError::NoSpace { trash: 0 }] {
+            let again = FileError::from_code(error.code(), &error.to_string()).unwrap();
+            assert_eq!(again.to_string(), error.to_string());
+        }
+        assert_eq!(amount(1), "1 KiB");
     }
 }

@@ -41,16 +41,19 @@ impl Root {
         usage: Arc<Usage>,
     ) -> io::Result<Self> {
         let root = Self::with_usage(path, uid, gid, usage)?;
+        root.usage().locate(path, beside);
         root.usage().measure_once(|| Ok(root.size() + size_of(beside)));
         Ok(root)
     }
 
     /// Measures it, and what is kept beside it, again. Blocking.
     pub(crate) fn measure(&self, beside: &Path) -> u64 {
+        self.usage().trash_changed();
         self.usage().rescan(|| Ok(self.size() + size_of(beside))).unwrap_or(0)
     }
 }
 
-fn size_of(path: &Path) -> u64 {
+/// Bytes on disk of a folder and what is in it; 0 where there is none. Blocking.
+pub(super) fn size_of(path: &Path) -> u64 {
     if path.exists() { Root::open(path, 0, 0).map_or(0, |root| root.size()) } else { 0 }
 }

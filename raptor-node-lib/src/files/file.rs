@@ -2,7 +2,7 @@
 
 use super::{
     stat::Stat,
-    usage::{Offset, Usage},
+    usage::{Offset, Room, Usage},
 };
 use raptor_core::node::{FileError, FileResult};
 use rustix::{
@@ -28,11 +28,12 @@ pub struct File {
     inner: std::fs::File,
     usage: Arc<Usage>,
     append: bool,
+    room: Room,
 }
 
 impl File {
-    pub(super) const fn new(inner: std::fs::File, usage: Arc<Usage>, append: bool) -> Self {
-        Self { inner, usage, append }
+    pub(super) const fn new(inner: std::fs::File, usage: Arc<Usage>, append: bool, room: Room) -> Self {
+        Self { inner, usage, append, room }
     }
 
     /// Reads up to `buffer.len()` bytes at `offset`; 0 at the end.
@@ -72,7 +73,8 @@ impl File {
     /// [`FileError::OverLimit`], [`FileError::NoSpace`] or the kernel's.
     pub fn write_at(&self, data: &[u8], offset: u64) -> FileResult<()> {
         let place = if self.append { Offset::End } else { Offset::At(offset) };
-        self.usage.growing(&self.inner, place, data.len() as u64, |file| file.write_all_at(data, offset))
+        self.usage
+            .growing(&self.inner, place, data.len() as u64, self.room, |file| file.write_all_at(data, offset))
     }
 
     /// Cuts it, or fills it up with zeros.
@@ -94,7 +96,7 @@ impl File {
             return Ok(0);
         }
         let place = if to.append { Offset::End } else { Offset::At(to_offset) };
-        to.usage.growing(&to.inner, place, count, |target| {
+        to.usage.growing(&to.inner, place, count, to.room, |target| {
             let (mut from_at, mut to_at) = (offset, to_offset);
             let piece = usize::try_from(count).unwrap_or(COPY_PIECE);
             match copy_file_range(&self.inner, Some(&mut from_at), target, Some(&mut to_at), piece) {
@@ -171,7 +173,8 @@ impl Seek for File {
 impl Write for File {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let place = if self.append { Offset::End } else { Offset::At((&self.inner).stream_position()?) };
-        let written = self.usage.growing(&self.inner, place, data.len() as u64, |mut file| file.write(data));
+        let count = data.len() as u64;
+        let written = self.usage.growing(&self.inner, place, count, self.room, |mut file| file.write(data));
         written.map_err(FileError::into)
     }
 

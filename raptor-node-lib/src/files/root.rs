@@ -4,7 +4,7 @@ use super::{
     denied::Denied,
     file::{File, MODE_BITS, timestamps},
     stat::{Kind, Stat, Time},
-    usage::{BLOCK, Usage},
+    usage::{BLOCK, Room, Usage},
 };
 use cap_std::{
     ambient_authority,
@@ -86,6 +86,7 @@ pub struct Space {
 pub struct Root {
     pub(super) shared: Arc<Shared>,
     pub(super) denied: Denied,
+    room: Room,
 }
 
 pub(super) struct Shared {
@@ -123,25 +124,37 @@ impl Root {
         }
         let dir = Dir::open_ambient_dir(path, ambient_authority())?;
         let real = real_path(&dir)?;
-        Ok(Self { shared: Arc::new(Shared { dir, real, uid, gid, usage }), denied: Denied::default() })
+        let shared = Arc::new(Shared { dir, real, uid, gid, usage });
+        Ok(Self { shared, denied: Denied::default(), room: Room::Limited })
     }
 
     /// The same folder for somebody who may do less.
     #[must_use]
     pub fn denying(&self, more: &Denied) -> Self {
-        Self { shared: self.shared.clone(), denied: self.denied.and(more) }
+        Self { denied: self.denied.and(more), ..self.clone() }
     }
 
     /// The same folder with nothing denied, for what the daemon itself does.
     #[must_use]
     pub fn undenied(&self) -> Self {
-        Self { shared: self.shared.clone(), denied: Denied::default() }
+        Self { denied: Denied::default(), ..self.clone() }
+    }
+
+    /// The same folder, where what is made is counted and never refused for the limit: for the little that has to be written
+    /// down so that something can be deleted.
+    pub(crate) fn beyond_limit(&self) -> Self {
+        Self { room: Room::Beyond, ..self.clone() }
     }
 
     /// Another folder of the same container's, on the same account, with nothing denied.
     pub(crate) fn beside(&self, path: &Path) -> FileResult<Self> {
         let Shared { uid, gid, usage, .. } = &*self.shared;
         Ok(Self::with_usage(path, *uid, *gid, usage.clone())?)
+    }
+
+    /// Another folder for the same user, on an account of its own without a limit.
+    pub(crate) fn uncounted(&self, path: &Path) -> FileResult<Self> {
+        Ok(Self::open(path, self.shared.uid, self.shared.gid)?)
     }
 
     /// Whether `path` is denied by its name.
@@ -186,9 +199,10 @@ impl Root {
         };
         flags.set(OFlags::APPEND, how.append);
         let mode = Mode::from_raw_mode(how.mode & MODE_BITS);
-        let file = sys::openat(&leaf.dir, &leaf.name, flags, mode).map_err(io::Error::from)?;
+        let file = sys::openat(&leaf.dir, &leaf.name, flags, mode)
+            .map_err(|error| self.usage().refused(error.into()))?;
         self.give(&file)?;
-        Ok(File::new(file.into(), self.usage().clone(), how.append))
+        Ok(File::new(file.into(), self.usage().clone(), how.append, self.room))
     }
 
     pub(super) fn open_existing(&self, path: &Path, how: Open) -> FileResult<File> {
@@ -207,7 +221,7 @@ impl Root {
             Kind::Symlink | Kind::Special => return Err(FileError::Special),
         }
         self.check_open(&file)?;
-        let file = File::new(file, self.usage().clone(), how.append);
+        let file = File::new(file, self.usage().clone(), how.append, self.room);
         if how.truncate && stat.len > 0 {
             file.set_len(0)?;
         }
@@ -240,14 +254,18 @@ impl Root {
     /// [`FileError::Exists`], [`FileError::OverLimit`] and others.
     pub fn create_dir(&self, path: &FilePath, mode: u32) -> FileResult<()> {
         let leaf = self.leaf(path)?;
-        self.usage().reserve(BLOCK)?;
+        // Before the limit: a folder that is there takes no room.
+        if leaf.stat().is_ok() {
+            return Err(FileError::Exists);
+        }
+        self.usage().claim(BLOCK, self.room)?;
         let mode = Mode::from_raw_mode(mode & MODE_BITS);
         let made = sys::mkdirat(&leaf.dir, &leaf.name, mode).map_err(io::Error::from);
         let folder = made.and_then(|()| leaf.open_folder());
         let taken =
             folder.as_ref().ok().and_then(|folder| Stat::of(folder).ok()).map_or(0, |stat| stat.allocated());
         self.usage().correct(BLOCK, taken);
-        Ok(self.give(&folder?)?)
+        Ok(self.give(&folder.map_err(|error| self.usage().refused(error))?)?)
     }
 
     /// Makes a folder and those on the way to it; one that is there is no error.

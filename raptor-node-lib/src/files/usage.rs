@@ -1,12 +1,14 @@
 //! How much of its disk a container uses, counted on every way in.
 
-use super::stat::Stat;
+use super::{accounts::size_of, stat::Stat};
 use raptor_core::node::{FileError, FileResult};
+use rustix::fs::statvfs;
 use std::{
     fs::File,
     io,
+    path::{Path, PathBuf},
     sync::{
-        Mutex, MutexGuard, Once, PoisonError,
+        Mutex, MutexGuard, Once, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
 };
@@ -25,6 +27,25 @@ pub struct Usage {
     grown: AtomicU64,
     stripes: [Mutex<()>; STRIPES as usize],
     measured: Once,
+    places: OnceLock<Places>,
+    /// Bytes in the trash, where nobody changed it since they were counted.
+    trash: Mutex<Option<u64>>,
+}
+
+/// Where a container's folders are, to tell what fills its disk.
+struct Places {
+    /// A folder of the same file system that no limit of this container binds.
+    host: PathBuf,
+    trash: PathBuf,
+}
+
+/// Whether the limit is asked before something is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Nothing is written past the limit.
+    Limited,
+    /// It is counted and never refused: what has to be written down for something to be deleted.
+    Beyond,
 }
 
 impl Default for Usage {
@@ -43,7 +64,45 @@ impl Usage {
             grown: 0.into(),
             stripes: std::array::from_fn(|_| Mutex::default()),
             measured: Once::new(),
+            places: OnceLock::new(),
+            trash: Mutex::new(None),
         }
+    }
+
+    /// Says where the container's data and what is kept `beside` it are.
+    pub(super) fn locate(&self, data: &Path, beside: &Path) {
+        let host = data.parent().unwrap_or(data).to_owned();
+        self.places.get_or_init(|| Places { host, trash: beside.join("trash") });
+    }
+
+    /// Bytes that the trash holds. They are part of [`Usage::used`].
+    pub(crate) fn trash(&self) -> u64 {
+        let mut known = self.trash.lock().unwrap_or_else(PoisonError::into_inner);
+        *known.get_or_insert_with(|| self.places.get().map_or(0, |places| size_of(&places.trash)))
+    }
+
+    /// What the trash holds has to be counted again before it is told.
+    pub(crate) fn trash_changed(&self) {
+        *self.trash.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(crate) fn over_limit(&self) -> FileError {
+        FileError::OverLimit { limit: self.limit(), trash: self.trash() }
+    }
+
+    /// Why the kernel refused to write. XFS says that the disk is full where only the container's part of it is.
+    pub(super) fn refused(&self, error: io::Error) -> FileError {
+        match FileError::from(error) {
+            FileError::NoSpace { .. } if self.limit() > 0 && self.host_has_room() => self.over_limit(),
+            FileError::NoSpace { .. } => FileError::NoSpace { trash: self.trash() },
+            other => other,
+        }
+    }
+
+    fn host_has_room(&self) -> bool {
+        let disk = self.places.get().and_then(|places| statvfs(&places.host).ok());
+        // A file system without a table of files tells of none.
+        disk.is_some_and(|disk| disk.f_bavail > 0 && (disk.f_files == 0 || disk.f_ffree > 0))
     }
 
     /// The limit in bytes; 0 = none.
@@ -80,9 +139,25 @@ impl Usage {
             let after = used.saturating_add(bytes);
             (bytes == 0 || limit == 0 || after <= limit).then_some(after)
         });
-        taken.map_err(|_| FileError::OverLimit { limit })?;
+        taken.map_err(|_| self.over_limit())?;
         self.grown.fetch_add(bytes, SeqCst);
         Ok(())
+    }
+
+    /// Takes space that is written whatever the limit says.
+    fn take(&self, bytes: u64) {
+        let _ = self.used.fetch_update(SeqCst, SeqCst, |used| Some(used.saturating_add(bytes)));
+        self.grown.fetch_add(bytes, SeqCst);
+    }
+
+    pub(super) fn claim(&self, bytes: u64, room: Room) -> FileResult<()> {
+        match room {
+            Room::Limited => self.reserve(bytes),
+            Room::Beyond => {
+                self.take(bytes);
+                Ok(())
+            }
+        }
     }
 
     /// Gives space back.
@@ -116,7 +191,7 @@ impl Usage {
     /// No file may be longer than the disk is large, however few blocks it has.
     pub(super) fn check_length(&self, length: u64) -> FileResult<()> {
         match self.limit() {
-            limit if limit > 0 && length > limit => Err(FileError::OverLimit { limit }),
+            limit if limit > 0 && length > limit => Err(self.over_limit()),
             _ => Ok(()),
         }
     }
@@ -127,6 +202,7 @@ impl Usage {
         file: &File,
         offset: Offset,
         count: u64,
+        room: Room,
         act: impl FnOnce(&File) -> io::Result<T>,
     ) -> FileResult<T> {
         let (_turn, before) = self.turn(file)?;
@@ -135,16 +211,18 @@ impl Usage {
             Offset::End => before.len,
         };
         let end = start.saturating_add(count);
-        self.check_length(end)?;
+        if room == Room::Limited {
+            self.check_length(end)?;
+        }
         // A file with holes may take as much as is written; one without takes only what lies beyond its end.
         let has_holes = before.allocated() < before.len;
         let needed =
             if has_holes { count.saturating_add(BLOCK) } else { end.saturating_sub(before.allocated()) };
         let needed = needed.next_multiple_of(BLOCK);
-        self.reserve(needed)?;
+        self.claim(needed, room)?;
         let done = act(file);
         self.settle(file, before.allocated(), needed);
-        Ok(done?)
+        done.map_err(|error| self.refused(error))
     }
 
     /// Changes a file's length and counts what that frees.
@@ -182,9 +260,7 @@ impl Usage {
     pub(super) fn correct(&self, reserved: u64, taken: u64) {
         if taken > reserved {
             // The file system took more than anybody could foresee; it is taken, limit or not.
-            let _ =
-                self.used.fetch_update(SeqCst, SeqCst, |used| Some(used.saturating_add(taken - reserved)));
-            self.grown.fetch_add(taken - reserved, SeqCst);
+            self.take(taken - reserved);
         } else {
             self.release(reserved - taken);
         }
@@ -208,7 +284,7 @@ mod tests {
     fn what_is_over_the_limit_is_refused_and_takes_nothing() {
         let usage = Usage::new(10);
         usage.reserve(8).unwrap();
-        assert!(matches!(usage.reserve(3), Err(FileError::OverLimit { limit: 10 })));
+        assert!(matches!(usage.reserve(3), Err(FileError::OverLimit { limit: 10, trash: 0 })));
         assert!(matches!(usage.reserve(u64::MAX), Err(FileError::OverLimit { .. })), "no overflow");
         assert_eq!((usage.used(), usage.free()), (8, Some(2)));
         usage.release(100);

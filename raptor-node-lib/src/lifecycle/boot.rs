@@ -1,6 +1,12 @@
 //! From a declaration to a running process.
 
-use super::{Ground, Place, attend::ASK_AGAIN, image, supervisor::Msg};
+use super::{
+    Ground, Place,
+    attend::ASK_AGAIN,
+    image,
+    install_disk::{self, Measured},
+    supervisor::Msg,
+};
 use crate::{
     console::Console,
     files::Root,
@@ -112,12 +118,13 @@ impl Boot {
             if ground.quota.by_kernel() {
                 return super::limit_disk(&ground, &place, limit_mib);
             }
-            let size = Root::open(&place.data, ground.uid, ground.gid).map_or(0, |root| root.size());
+            let Measured { used: size, trash } = install_disk::measure(&ground, &place, limit_mib);
             *disk.lock().unwrap_or_else(PoisonError::into_inner) = size;
-            let used_mib = size / (1024 * 1024);
+            let used_mib = size.div_ceil(1024 * 1024);
             if limit_mib > 0 && used_mib > limit_mib {
                 return Err(format!(
-                    "It uses {used_mib} MiB of disk and may use {limit_mib} MiB. Remove files or ask for a higher limit."
+                    "It uses {used_mib} MiB of disk and may use {limit_mib} MiB. {}",
+                    super::way_out(trash)
                 ));
             }
             Ok(())

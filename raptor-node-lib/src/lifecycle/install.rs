@@ -37,8 +37,8 @@ impl Installation {
     /// Runs it from the beginning, or stays with the process `run` that an earlier daemon started. The error is a sentence
     /// for people.
     pub(super) async fn run(self, run: Option<Run>) -> Result<(), String> {
-        let end = match run {
-            Some(run) => self.stay(&run, None).await,
+        let (end, full) = match run {
+            Some(run) => self.stay_within_limit(&run, None).await,
             None => {
                 let started = self.start().await?;
                 let run = Run {
@@ -46,10 +46,13 @@ impl Installation {
                     after_line: self.console.newest(),
                     boot_id: self.ground.boot_id.clone(),
                 };
-                self.stay(&run, Some(started)).await
+                self.stay_within_limit(&run, Some(started)).await
             }
         };
         let settled = self.settle().await;
+        if let Some(full) = full {
+            return Err(full);
+        }
         match end {
             End { interrupted: true, .. } => {
                 Err("The installation was interrupted: its container was ended from outside. Install again."
@@ -78,6 +81,8 @@ impl Installation {
                 files::remove(&data)?;
             }
             Root::open(&data, common.uid, common.gid)?;
+            // What was wiped is not there any more.
+            super::install_disk::measure(&common, &own, disk_mib);
             super::limit_disk(&common, &own, disk_mib).map_err(io::Error::other)?;
             write_script(&script, &text)
         });
@@ -105,7 +110,7 @@ impl Installation {
         Ok(Started { output: output.boxed(), stdin })
     }
 
-    async fn stay(&self, run: &Run, started: Option<Started>) -> End {
+    pub(super) async fn stay(&self, run: &Run, started: Option<Started>) -> End {
         let attendant = Attendant {
             ground: self.ground.clone(),
             name: self.place.installer.clone(),

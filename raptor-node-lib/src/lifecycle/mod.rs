@@ -5,6 +5,7 @@ mod boot;
 mod effects;
 mod image;
 mod install;
+mod install_disk;
 mod ownership;
 mod reading;
 mod requests;
@@ -22,7 +23,7 @@ use crate::{
     runtime::{self, Docker, Pool},
     spool::Spool,
     stats::History,
-    workspace::AllOperations,
+    workspace::{self, AllOperations},
 };
 use raptor_core::{
     clock::Clock,
@@ -150,10 +151,22 @@ impl Ground {
 fn limit_disk(ground: &Ground, place: &Place, mib: u64) -> Result<(), String> {
     let project = place.state.project(&ground.base).map_err(|error| error.to_string())?;
     let beside = place.state.files();
-    for folder in [&place.data, &beside] {
-        Root::open(folder, ground.uid, ground.gid).map_err(|error| error.to_string())?;
-    }
+    let open = |folder| Root::open(folder, ground.uid, ground.gid).map_err(|error| error.to_string());
+    open(&place.data)?;
+    // Before there is a limit that could keep us from making them.
+    workspace::furnish(&open(&beside)?).map_err(|error| error.to_string())?;
     ground.quota.limit(&place.data, &beside, project, mib).map_err(|error| unlimited(&error))
+}
+
+/// What helps a container that is over its disk limit; `trash` in bytes.
+fn way_out(trash: u64) -> String {
+    match trash {
+        0 => "Remove files or ask for a higher limit.".into(),
+        trash => format!(
+            "Empty the trash, which holds {}, remove files or ask for a higher limit.",
+            raptor_core::node::amount(trash)
+        ),
+    }
 }
 
 fn unlimited(error: &std::io::Error) -> String {

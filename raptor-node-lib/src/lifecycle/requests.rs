@@ -120,16 +120,23 @@ impl Supervisor {
         if !matches!(self.life.phase, Phase::Starting | Phase::Running) {
             return;
         }
-        let mib = |bytes: u64| bytes / (1024 * 1024);
+        let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
         let text = format!(
-            "It uses {} MiB of disk and may use {} MiB: stopping it. Remove files or ask for a higher limit.",
+            "It uses {} MiB of disk and may use {} MiB: stopping it. {}",
             mib(used_bytes),
-            mib(limit_bytes)
+            mib(limit_bytes),
+            super::way_out(self.trash().await)
         );
         self.ground.say(&self.console, text.clone());
         self.tell_api(Happening::DiskFull { used_bytes, limit_bytes });
         self.status.send_modify(|status| status.problem = Some(text));
         self.input(Input::Power(PowerAction::Stop)).await;
+    }
+
+    /// Bytes that the container's trash holds.
+    async fn trash(&self) -> u64 {
+        let usage = self.ground.accounts.of(self.place.id, self.spec.limits.disk_mib);
+        tokio::task::spawn_blocking(move || usage.trash()).await.unwrap_or(0)
     }
 
     pub(super) async fn remove(&mut self) -> Result<(), NodeError> {

@@ -10,8 +10,9 @@ use bollard::{
     errors::Error as DockerError,
     models::ContainerUpdateBody,
     query_parameters::{
-        CreateContainerOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
-        RemoveContainerOptionsBuilder, StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
+        CreateContainerOptionsBuilder, InspectContainerOptionsBuilder, KillContainerOptionsBuilder,
+        ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+        WaitContainerOptionsBuilder,
     },
 };
 use bytes::Bytes;
@@ -179,6 +180,16 @@ impl Docker {
         let ended =
             Ended { code: state.exit_code.unwrap_or(-1), out_of_memory: state.oom_killed == Some(true) };
         Ok(Found::Ended(ended))
+    }
+
+    /// Bytes that a container wrote into its own root file system.
+    ///
+    /// # Errors
+    /// When the engine refuses or does not answer.
+    pub async fn written(&self, name: &str) -> Result<u64, RuntimeError> {
+        let options = InspectContainerOptionsBuilder::default().size(true).build();
+        let found = self.client()?.inspect_container(name, Some(options)).await.map_err(error)?;
+        Ok(found.size_rw.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
     }
 
     /// Removes the container, running or not. One that isn't there is no error.

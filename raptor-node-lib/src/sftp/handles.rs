@@ -31,7 +31,7 @@ pub(super) struct OpenFolder {
 
 enum Open {
     File(OpenFile),
-    Folder(OpenFolder),
+    Folder(Box<OpenFolder>),
 }
 
 /// All handles of a channel. A number is never given twice.
@@ -47,7 +47,7 @@ impl Handles {
     }
 
     pub(super) fn add_folder(&mut self, folder: OpenFolder) -> Result<u32, Refusal> {
-        self.add(Open::Folder(folder))
+        self.add(Open::Folder(Box::new(folder)))
     }
 
     fn add(&mut self, open: Open) -> Result<u32, Refusal> {

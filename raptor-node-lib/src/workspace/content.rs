@@ -97,7 +97,7 @@ impl Workspace {
                         before.received_bytes
                     )));
                 }
-                let file = self.kept.open_file(&kept("uploads", upload, "")?, Open::WRITE)?;
+                let file = self.kept()?.open_file(&kept("uploads", upload, "")?, Open::WRITE)?;
                 receive(&file, offset, before.size_bytes, body)?;
                 Ok(FileAnswer::Upload { upload: self.upload(upload)? })
             }
@@ -108,8 +108,8 @@ impl Workspace {
         let parent = path.parent().ok_or(FileError::IsAFolder)?;
         self.root.check(path)?;
         let mode = self.expected(path, etag)?;
-        let beside = kept("uploads", Uuid::now_v7(), "")?;
-        let file = self.kept.open_file(&beside, Open { mode: mode.unwrap_or(0o644), ..Open::NEW })?;
+        let (shelf, beside) = (self.shelf("uploads")?, kept("uploads", Uuid::now_v7(), "")?);
+        let file = shelf.open_file(&beside, Open { mode: mode.unwrap_or(0o644), ..Open::NEW })?;
         let written = receive(&file, 0, u64::MAX, body).and_then(|()| {
             if let Some(mode) = mode {
                 file.set_mode(mode)?;
@@ -121,10 +121,10 @@ impl Workspace {
                 self.keep_version(path, by);
             }
             self.root.create_dir_all(&parent)?;
-            self.kept.rename_into(&beside, &self.root, path, etag != Some(""))
+            shelf.rename_into(&beside, &self.root, path, etag != Some(""))
         });
         if written.is_err() {
-            let _ = self.kept.remove_file(&beside);
+            let _ = shelf.remove_file(&beside);
         }
         match written {
             Err(FileError::Exists) => Err(FileError::Changed),

@@ -1,7 +1,7 @@
 //! What runs, on disk: a daemon that ends in the middle of something leaves word of it to the next one.
 
 use super::{
-    Workspace, kept,
+    Workspace, keep_note, kept,
     operations::{LISTED, Running},
 };
 use crate::files::{FileError, FilePath, FileResult};
@@ -24,7 +24,9 @@ impl Workspace {
             FileTask::Delete { paths } | FileTask::Archive { paths, .. } => paths.truncate(NAMED),
             FileTask::Extract { .. } | FileTask::Pull { .. } => {}
         }
-        let noted = note_of(operation.id).and_then(|path| self.keep_note(&path, &operation));
+        let noted = self
+            .shelf(FOLDER)
+            .and_then(|kept| keep_note(&kept.beyond_limit(), &note_of(operation.id)?, &operation));
         if let Err(error) = noted {
             tracing::warn!(%error, "a file operation is not written down");
         }
@@ -32,7 +34,7 @@ impl Workspace {
 
     /// Forgets that.
     pub(super) fn forget_running(&self, id: Uuid) {
-        match note_of(id).and_then(|path| self.kept.remove_file(&path)) {
+        match note_of(id).and_then(|path| self.kept()?.remove_file(&path)) {
             Ok(()) | Err(FileError::NotFound) => {}
             Err(error) => tracing::warn!(%error, "a file operation's note stays"),
         }
@@ -53,7 +55,7 @@ impl Workspace {
     fn broken_off(&self) -> FileResult<Vec<Arc<Running>>> {
         let now = self.clock.now();
         let mut found = Vec::new();
-        for entry in self.kept.entries(&FilePath::parse(FOLDER)?)? {
+        for entry in self.on_shelf(&FilePath::parse(FOLDER)?)? {
             let name = entry?.name;
             let Some(id) = name.strip_suffix(".json").and_then(|id| id.parse::<Uuid>().ok()) else {
                 continue;
@@ -78,10 +80,10 @@ impl Workspace {
 
     /// Files on their way that nothing says more about: those of writes, downloads and archives.
     fn remove_halves(&self) -> FileResult<()> {
-        for entry in self.kept.entries(&FilePath::parse("uploads")?)? {
+        for entry in self.on_shelf(&FilePath::parse("uploads")?)? {
             let Ok(id) = entry?.name.parse::<Uuid>() else { continue };
-            if matches!(self.kept.lstat(&kept("uploads", id, ".json")?), Err(FileError::NotFound)) {
-                self.kept.remove_file(&kept("uploads", id, "")?)?;
+            if matches!(self.kept()?.lstat(&kept("uploads", id, ".json")?), Err(FileError::NotFound)) {
+                self.kept()?.remove_file(&kept("uploads", id, "")?)?;
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ mod versions;
 
 pub(crate) use operations::AllOperations;
 
-use crate::files::{FileError, FilePath, FileResult, Kind, Open, Root, Stat};
+use crate::files::{Entries, FileError, FilePath, FileResult, Kind, Open, Root, Stat};
 use chrono::{DateTime, Utc};
 use operations::Operations;
 use raptor_core::{
@@ -26,41 +26,77 @@ use raptor_core::{
     node::files::{FileAnswer, FileInfo, FileKind, FileRequest},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{io::Read, path::Path, sync::Arc};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
 use uuid::Uuid;
 
 /// The most things that one request names.
 const MAX_PATHS: usize = 10_000;
 /// The largest of our own notes beside files, in bytes.
 const MAX_NOTE: u64 = 64 * 1024;
+/// The folders of what is kept.
+const SHELVES: [&str; 4] = ["trash", "versions", "uploads", "operations"];
 
 /// A container's files, and what is kept beside them: trash, earlier versions, unfinished uploads. The container's processes
 /// can't reach those, and they count against its disk limit. Cheap to clone. Blocking.
 #[derive(Clone)]
 pub(crate) struct Workspace {
     root: Root,
-    kept: Root,
+    beside: PathBuf,
+    kept: OnceLock<Root>,
     clock: Clock,
     operations: Arc<Operations>,
 }
 
+/// Makes the folders of what is kept, while there is room for them.
+pub(crate) fn furnish(kept: &Root) -> FileResult<()> {
+    SHELVES.iter().try_for_each(|shelf| make(kept, shelf))
+}
+
+fn make(kept: &Root, shelf: &str) -> FileResult<()> {
+    match kept.create_dir(&FilePath::parse(shelf)?, 0o700) {
+        Ok(()) | Err(FileError::Exists) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 impl Workspace {
-    pub(crate) fn open(
-        root: Root,
-        beside: &Path,
-        clock: Clock,
-        operations: Arc<Operations>,
-    ) -> FileResult<Self> {
-        let kept = root.beside(beside)?;
-        for folder in ["trash", "versions", "uploads", "operations"] {
-            match kept.create_dir(&FilePath::parse(folder)?, 0o700) {
-                Ok(()) | Err(FileError::Exists) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let workspace = Self { root, kept, clock, operations };
+    /// Writes nothing: whatever the disk is like, what is there can be looked at and deleted.
+    pub(crate) fn open(root: Root, beside: &Path, clock: Clock, operations: Arc<Operations>) -> Self {
+        let workspace = Self { root, beside: beside.to_owned(), kept: OnceLock::new(), clock, operations };
         workspace.operations.recover_once(|| workspace.recover());
-        Ok(workspace)
+        workspace
+    }
+
+    /// What is kept beside the container's folder, which is made where it is missing.
+    fn kept(&self) -> FileResult<&Root> {
+        if let Some(kept) = self.kept.get() {
+            return Ok(kept);
+        }
+        let kept = self.root.beside(&self.beside)?;
+        Ok(self.kept.get_or_init(|| kept))
+    }
+
+    /// The same, with a folder that something is put into. The folder itself is not refused for the limit.
+    fn shelf(&self, shelf: &str) -> FileResult<&Root> {
+        let kept = self.kept()?;
+        make(&kept.beyond_limit(), shelf)?;
+        Ok(kept)
+    }
+
+    /// What is in a folder of what is kept; nothing where it was never made.
+    fn on_shelf(
+        &self,
+        folder: &FilePath,
+    ) -> FileResult<impl Iterator<Item = <Entries as Iterator>::Item> + use<>> {
+        match self.kept().and_then(|kept| kept.entries(folder)) {
+            Ok(entries) => Ok(Some(entries).into_iter().flatten()),
+            Err(FileError::NotFound | FileError::NoSpace { .. }) => Ok(None.into_iter().flatten()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Answers a small question or makes a small change.
@@ -148,17 +184,21 @@ impl Workspace {
 
     /// Reads one of our own notes.
     fn note<T: DeserializeOwned>(&self, path: &FilePath) -> FileResult<T> {
-        let file = self.kept.open_file(path, Open::READ)?;
-        let mut text = Vec::new();
-        (&file).take(MAX_NOTE).read_to_end(&mut text)?;
-        serde_json::from_slice(&text).map_err(|error| FileError::Io(error.into()))
+        read_note(self.kept()?, path)
     }
+}
 
-    /// Writes one of our own notes.
-    fn keep_note(&self, path: &FilePath, note: &impl Serialize) -> FileResult<()> {
-        let text = serde_json::to_vec(note).map_err(|error| FileError::Io(error.into()))?;
-        self.kept.open_file(path, Open { mode: 0o600, ..Open::REPLACE })?.write_at(&text, 0)
-    }
+fn read_note<T: DeserializeOwned>(kept: &Root, path: &FilePath) -> FileResult<T> {
+    let file = kept.open_file(path, Open::READ)?;
+    let mut text = Vec::new();
+    (&file).take(MAX_NOTE).read_to_end(&mut text)?;
+    serde_json::from_slice(&text).map_err(|error| FileError::Io(error.into()))
+}
+
+/// Writes one of our own notes.
+fn keep_note(kept: &Root, path: &FilePath, note: &impl Serialize) -> FileResult<()> {
+    let text = serde_json::to_vec(note).map_err(|error| FileError::Io(error.into()))?;
+    kept.open_file(path, Open { mode: 0o600, ..Open::REPLACE })?.write_at(&text, 0)
 }
 
 fn kind(kind: Kind) -> FileKind {

@@ -44,15 +44,15 @@ impl Workspace {
         }
         progress.total(self.weigh(paths));
         // It appears when it is whole, and is no part of what is packed.
-        let beside = kept("uploads", Uuid::now_v7(), "")?;
-        let file = self.kept.open_file(&beside, Open::NEW)?;
+        let (shelf, beside) = (self.shelf("uploads")?, kept("uploads", Uuid::now_v7(), "")?);
+        let file = shelf.open_file(&beside, Open::NEW)?;
         let mut out = BufWriter::with_capacity(PIECE, file);
         let packed = self.pack(paths, format, &mut out, progress).and_then(|()| {
             out.flush()?;
-            self.kept.rename_into(&beside, &self.root, to, false)
+            shelf.rename_into(&beside, &self.root, to, false)
         });
         if packed.is_err() {
-            let _ = self.kept.remove_file(&beside);
+            let _ = shelf.remove_file(&beside);
         }
         packed
     }

@@ -59,18 +59,18 @@ impl Workspace {
         if let Some(length) = answer.content_length() {
             progress.total(length);
             if length > MAX_SIZE || self.root.usage().free().is_some_and(|free| length > free) {
-                return Err(FileError::OverLimit { limit: self.root.usage().limit() });
+                return Err(self.root.usage().over_limit());
             }
         }
-        let beside = Half { kept: &self.kept, path: kept("uploads", Uuid::now_v7(), "")? };
+        let beside = Half { kept: self.shelf("uploads")?, path: kept("uploads", Uuid::now_v7(), "")? };
         self.receive(answer, &beside.path, progress).await?;
         self.root.create_dir_all(into)?;
-        self.kept.rename_into(&beside.path, &self.root, &target, false)?;
+        beside.kept.rename_into(&beside.path, &self.root, &target, false)?;
         progress.file()
     }
 
     async fn receive(&self, answer: Response, to: &FilePath, progress: &Progress) -> FileResult<()> {
-        let file = Arc::new(self.kept.open_file(to, Open::NEW)?);
+        let file = Arc::new(self.kept()?.open_file(to, Open::NEW)?);
         let mut body = answer.bytes_stream();
         let mut offset = 0;
         while let Some(piece) = body.next().await {

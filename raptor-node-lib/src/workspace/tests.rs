@@ -6,6 +6,7 @@ use raptor_core::node::files::{
 };
 use std::io::Write;
 
+mod full;
 mod fuzz;
 mod seven;
 
@@ -20,10 +21,16 @@ fn path(text: &str) -> FilePath {
 
 impl World {
     fn new() -> Self {
+        Self::limited(0)
+    }
+
+    /// With a disk limit in bytes; 0 = none.
+    fn limited(limit: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let root = Root::open(&folder.path().join("data"), 0, 0).unwrap();
-        let operations = Arc::new(Operations::default());
-        let desk = Workspace::open(root, &folder.path().join("kept"), Clock::System, operations).unwrap();
+        let (data, kept) = (folder.path().join("data"), folder.path().join("kept"));
+        let usage = Arc::new(crate::files::Usage::new(limit));
+        let root = Root::measured(&data, &kept, 0, 0, usage).unwrap();
+        let desk = Workspace::open(root, &kept, Clock::System, Arc::new(Operations::default()));
         Self { folder, desk }
     }
 
@@ -31,7 +38,7 @@ impl World {
     fn again(&self) -> Workspace {
         let root = Root::open(&self.folder.path().join("data"), 0, 0).unwrap();
         let operations = Arc::new(Operations::default());
-        Workspace::open(root, &self.folder.path().join("kept"), Clock::System, operations).unwrap()
+        Workspace::open(root, &self.folder.path().join("kept"), Clock::System, operations)
     }
 
     fn put(&self, at: &str, data: &[u8]) {
@@ -285,14 +292,15 @@ async fn what_ran_when_the_daemon_ended_is_told_and_its_halves_are_gone() {
     // As a daemon leaves it that is killed: its note of what runs, and half an archive.
     let killed = Operation { id: Uuid::now_v7(), ended_at: None, state: OperationState::Running, ..done };
     world.desk.note_running(&killed);
-    world.desk.kept.open_file(&kept("uploads", Uuid::now_v7(), "").unwrap(), Open::NEW).unwrap();
+    let uploads = world.desk.shelf("uploads").unwrap();
+    uploads.open_file(&kept("uploads", Uuid::now_v7(), "").unwrap(), Open::NEW).unwrap();
     let upload = world.desk.begin_upload(path("new"), 5, false).unwrap();
 
     let next = world.again();
     let shown = next.operations_shown();
     assert_eq!((shown.len(), shown[0].id, shown[0].state), (1, killed.id, OperationState::Failed));
     assert!(shown[0].problem.as_ref().unwrap().contains("restarted"));
-    assert_eq!(next.kept.entries(&path("uploads")).unwrap().count(), 2, "an upload and its note");
+    assert_eq!(next.kept().unwrap().entries(&path("uploads")).unwrap().count(), 2, "an upload and its note");
     assert_eq!(next.upload(upload.id).unwrap().received_bytes, 0, "which can go on");
     assert_eq!(world.again().operations_shown().len(), 1, "nobody has looked at it yet");
     next.cancel(killed.id).unwrap();

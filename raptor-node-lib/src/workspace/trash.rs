@@ -1,13 +1,15 @@
 //! The trash: what was deleted lies beside the container's folder until somebody wants it back or empties it.
 
-use super::{Workspace, enough, kept, kind};
-use crate::files::{FileError, FilePath, FileResult, Kind};
+use super::{Workspace, enough, keep_note, kept, kind, read_note};
+use crate::files::{FileError, FilePath, FileResult, Kind, Root};
 use chrono::{DateTime, Utc};
 use raptor_core::node::files::{FileKind, TrashItem};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 const FOLDER: &str = "trash";
+/// How much may lie in the trash of a container that is at its limit: each thing has a note of a block.
+const MAX_BEYOND: usize = 10_000;
 
 #[derive(Serialize, Deserialize)]
 struct Note {
@@ -28,7 +30,25 @@ impl Note {
 impl Workspace {
     pub(super) fn discard(&self, paths: &[FilePath], by: &str) -> FileResult<Vec<TrashItem>> {
         enough(paths.len())?;
-        paths.iter().map(|path| self.discard_one(path, by)).collect()
+        self.check_trash(paths.len())?;
+        let discarded = paths.iter().map(|path| self.discard_one(path, by)).collect();
+        self.root.usage().trash_changed();
+        discarded
+    }
+
+    /// Moving into the trash is never refused for the limit, but nobody makes notes past it without end.
+    fn check_trash(&self, more: usize) -> FileResult<()> {
+        if self.root.usage().free() != Some(0) {
+            return Ok(());
+        }
+        let notes = self.on_shelf(&FilePath::parse(FOLDER)?)?;
+        let count = notes.flatten().filter(|entry| entry.name.ends_with(".json")).count();
+        if count.saturating_add(more) > MAX_BEYOND {
+            return Err(FileError::TooMuch(format!(
+                "The disk limit is reached and {count} things are in the trash already. Empty it, or delete for good."
+            )));
+        }
+        Ok(())
     }
 
     fn discard_one(&self, path: &FilePath, by: &str) -> FileResult<TrashItem> {
@@ -41,34 +61,73 @@ impl Workspace {
             at: self.clock.now(),
             by: by.to_owned(),
         };
-        // The note first: what lies there without one could not be put back.
-        let (note_path, item) = (kept(FOLDER, id, ".json")?, kept(FOLDER, id, "")?);
-        let noted = self.keep_note(&note_path, &note);
-        // A full disk must not keep anybody from deleting: then it goes for good, which they can be told.
-        if matches!(noted, Err(FileError::OverLimit { .. } | FileError::NoSpace)) {
-            let _ = self.kept.remove_file(&note_path);
-            return Err(FileError::TooMuch(
-                "The disk limit is reached, so the trash takes nothing more. Empty the trash, or delete for good.".into(),
-            ));
+        let moved = self.shelf(FOLDER).and_then(|trash| {
+            // The note first: what lies there without one could not be put back.
+            self.note_trash(trash, id, &note)?;
+            self.root.rename_into(path, trash, &kept(FOLDER, id, "")?, false)
+        });
+        match moved {
+            Ok(()) => Ok(note.item(id)),
+            Err(error) => {
+                let _ = self.drop_trash_note(id);
+                Err(match error {
+                    FileError::OverLimit { .. } | FileError::NoSpace { .. } => FileError::TooMuch(
+                        "There is no room left to move it into the trash. Empty the trash, or delete for good."
+                            .into(),
+                    ),
+                    other => other,
+                })
+            }
         }
-        noted?;
-        if let Err(error) = self.root.rename_into(path, &self.kept, &item, false) {
-            let _ = self.kept.remove_file(&note_path);
-            return Err(error);
+    }
+
+    /// Where the kernel keeps the limit and takes nothing more, the note lies outside of what it counts.
+    fn note_trash(&self, trash: &Root, id: Uuid, note: &Note) -> FileResult<()> {
+        let path = kept(FOLDER, id, ".json")?;
+        match keep_note(&trash.beyond_limit(), &path, note) {
+            Err(FileError::OverLimit { .. } | FileError::NoSpace { .. }) => {
+                let _ = trash.remove_file(&path);
+                keep_note(&self.uncounted()?, &outside(id)?, note)
+            }
+            noted => noted,
         }
-        Ok(note.item(id))
+    }
+
+    /// A folder that no limit of the container counts.
+    fn uncounted(&self) -> FileResult<Root> {
+        self.root.uncounted(&self.beside.with_extension("notes"))
+    }
+
+    fn uncounted_notes(&self) -> FileResult<Option<Root>> {
+        if self.beside.with_extension("notes").exists() { self.uncounted().map(Some) } else { Ok(None) }
+    }
+
+    fn trash_note(&self, id: Uuid) -> FileResult<Note> {
+        match self.note(&kept(FOLDER, id, ".json")?) {
+            Err(FileError::NotFound) => match self.uncounted_notes()? {
+                Some(notes) => read_note(&notes, &outside(id)?),
+                None => Err(FileError::NotFound),
+            },
+            found => found,
+        }
+    }
+
+    fn drop_trash_note(&self, id: Uuid) -> FileResult<()> {
+        let removed = [
+            self.kept()?.remove_file(&kept(FOLDER, id, ".json")?),
+            self.uncounted_notes()?.map_or(Ok(()), |notes| notes.remove_file(&outside(id)?)),
+        ];
+        removed.into_iter().try_for_each(|removed| match removed {
+            Ok(()) | Err(FileError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        })
     }
 
     pub(super) fn discarded(&self) -> FileResult<Vec<TrashItem>> {
         let mut items = Vec::new();
-        for entry in self.kept.entries(&FilePath::parse(FOLDER)?)? {
-            let name = entry?.name;
-            let Some(id) = name.strip_suffix(".json").and_then(|id| id.parse().ok()) else { continue };
-            let (Ok(note), Ok(_)) =
-                (self.note::<Note>(&kept(FOLDER, id, ".json")?), self.kept.lstat(&kept(FOLDER, id, "")?))
-            else {
-                continue;
-            };
+        for entry in self.on_shelf(&FilePath::parse(FOLDER)?)? {
+            let Ok(id) = entry?.name.parse() else { continue };
+            let Ok(note) = self.trash_note(id) else { continue };
             let visible = !self.root.covers(&note.path, note.kind == FileKind::Folder);
             if visible {
                 items.push(note.item(id));
@@ -80,12 +139,13 @@ impl Workspace {
 
     /// Puts it back where it was; folders on the way are made. Where something is by now, the place is not taken.
     pub(super) fn restore(&self, id: Uuid) -> FileResult<()> {
-        let (note_path, item) = (kept(FOLDER, id, ".json")?, kept(FOLDER, id, "")?);
-        let note: Note = self.note(&note_path)?;
+        let note = self.trash_note(id)?;
         let parent = note.path.parent().ok_or(FileError::NotFound)?;
-        self.root.create_dir_all(&parent)?;
-        self.kept.rename_into(&item, &self.root, &note.path, false)?;
-        self.kept.remove_file(&note_path)
+        // What comes back was counted all the time.
+        self.root.beyond_limit().create_dir_all(&parent)?;
+        self.kept()?.rename_into(&kept(FOLDER, id, "")?, &self.root, &note.path, false)?;
+        self.root.usage().trash_changed();
+        self.drop_trash_note(id)
     }
 
     pub(super) fn empty_trash(&self, ids: Option<Vec<Uuid>>) -> FileResult<()> {
@@ -93,15 +153,23 @@ impl Workspace {
             Some(ids) => ids,
             None => self.discarded()?.into_iter().map(|item| item.id).collect(),
         };
-        for id in ids {
-            let note_path = kept(FOLDER, id, ".json")?;
-            let note: Note = self.note(&note_path)?;
-            if self.root.covers(&note.path, note.kind == FileKind::Folder) {
-                return Err(FileError::Denied);
-            }
-            self.kept.remove_tree(&kept(FOLDER, id, "")?, |_| true)?;
-            self.kept.remove_file(&note_path)?;
-        }
-        Ok(())
+        let emptied = ids.into_iter().try_for_each(|id| self.remove_from_trash(id));
+        self.root.usage().trash_changed();
+        emptied
     }
+
+    fn remove_from_trash(&self, id: Uuid) -> FileResult<()> {
+        let note = self.trash_note(id)?;
+        if self.root.covers(&note.path, note.kind == FileKind::Folder) {
+            return Err(FileError::Denied);
+        }
+        match self.kept()?.remove_tree(&kept(FOLDER, id, "")?, |_| true) {
+            Ok(()) | Err(FileError::NotFound) => self.drop_trash_note(id),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn outside(id: Uuid) -> FileResult<FilePath> {
+    Ok(FilePath::parse(&format!("{id}.json"))?)
 }

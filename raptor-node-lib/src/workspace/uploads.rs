@@ -1,6 +1,6 @@
 //! Files on their way here, piece by piece. They lie beside the container's folder until they are whole.
 
-use super::{Workspace, kept, time};
+use super::{Workspace, keep_note, kept, time};
 use crate::files::{FileError, FilePath, FileResult, Kind, Open};
 use chrono::{DateTime, TimeDelta, Utc};
 use raptor_core::node::files::{FileInfo, Upload};
@@ -31,21 +31,26 @@ impl Workspace {
             _ => {}
         }
         if self.root.usage().free().is_some_and(|free| size_bytes > free) {
-            return Err(FileError::OverLimit { limit: self.root.usage().limit() });
+            return Err(self.root.usage().over_limit());
         }
         tracing::debug!(name, size_bytes, "an upload begins");
         self.drop_stale()?;
         let id = Uuid::now_v7();
         let note = Note { path, size_bytes, replace, at: self.clock.now() };
-        self.keep_note(&kept(FOLDER, id, ".json")?, &note)?;
-        self.kept.open_file(&kept(FOLDER, id, "")?, Open::NEW)?;
+        let shelf = self.shelf(FOLDER)?;
+        let begun = keep_note(shelf, &kept(FOLDER, id, ".json")?, &note)
+            .and_then(|()| shelf.open_file(&kept(FOLDER, id, "")?, Open::NEW));
+        if let Err(error) = begun {
+            let _ = self.drop_upload(id);
+            return Err(error);
+        }
         self.upload(id)
     }
 
     pub(super) fn upload(&self, id: Uuid) -> FileResult<Upload> {
         let note: Note = self.note(&kept(FOLDER, id, ".json")?)?;
         self.root.check(&note.path)?;
-        let received_bytes = self.kept.lstat(&kept(FOLDER, id, "")?)?.len;
+        let received_bytes = self.kept()?.lstat(&kept(FOLDER, id, "")?)?.len;
         let Note { path, size_bytes, at, .. } = note;
         Ok(Upload { id, path, size_bytes, received_bytes, started_at: at })
     }
@@ -62,8 +67,8 @@ impl Workspace {
         if let Some(parent) = note.path.parent() {
             self.root.create_dir_all(&parent)?;
         }
-        self.kept.rename_into(&kept(FOLDER, id, "")?, &self.root, &note.path, note.replace)?;
-        self.kept.remove_file(&kept(FOLDER, id, ".json")?)?;
+        self.kept()?.rename_into(&kept(FOLDER, id, "")?, &self.root, &note.path, note.replace)?;
+        self.kept()?.remove_file(&kept(FOLDER, id, ".json")?)?;
         self.info(&note.path)
     }
 
@@ -74,7 +79,7 @@ impl Workspace {
 
     fn drop_upload(&self, id: Uuid) -> FileResult<()> {
         for end in ["", ".json"] {
-            match self.kept.remove_file(&kept(FOLDER, id, end)?) {
+            match self.kept()?.remove_file(&kept(FOLDER, id, end)?) {
                 Ok(()) | Err(FileError::NotFound) => {}
                 Err(error) => return Err(error),
             }
@@ -84,7 +89,7 @@ impl Workspace {
 
     fn drop_stale(&self) -> FileResult<()> {
         let mut open = 0;
-        for entry in self.kept.entries(&FilePath::parse(FOLDER)?)? {
+        for entry in self.on_shelf(&FilePath::parse(FOLDER)?)? {
             let entry = entry?;
             let Ok(id) = entry.name.parse::<Uuid>() else { continue };
             if self.clock.now() - time(&entry.stat) > KEPT {

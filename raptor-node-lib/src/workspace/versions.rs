@@ -1,6 +1,6 @@
 //! Earlier versions of text files that people edit.
 
-use super::{Workspace, time};
+use super::{Workspace, keep_note, time};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
 use chrono::{DateTime, Utc};
 use raptor_core::node::files::FileVersion;
@@ -24,7 +24,7 @@ impl Workspace {
     /// Keeps what a file holds now, before it is replaced. What can't be kept is no reason not to save.
     pub(super) fn keep_version(&self, path: &FilePath, by: &str) {
         match self.try_keep(path, by) {
-            Ok(()) | Err(FileError::NotFound | FileError::OverLimit { .. }) => {}
+            Ok(()) | Err(FileError::NotFound | FileError::OverLimit { .. } | FileError::NoSpace { .. }) => {}
             Err(error) => tracing::warn!(%error, %path, "an earlier version was not kept"),
         }
     }
@@ -36,19 +36,20 @@ impl Workspace {
             return Ok(());
         }
         let folder = folder(path)?;
-        self.kept.create_dir_all(&folder)?;
+        let kept = self.shelf("versions")?;
+        kept.create_dir_all(&folder)?;
         let id = Uuid::now_v7();
         let copy = folder.join(&id.to_string())?;
-        let new = self.kept.open_file(&copy, Open { mode: 0o600, ..Open::NEW })?;
+        let new = kept.open_file(&copy, Open { mode: 0o600, ..Open::NEW })?;
         let mut done = 0;
         while let copied @ 1.. = file.copy_to(done, &new, done, MAX_SIZE)? {
             done += copied;
         }
         let note = Note { path: path.clone(), at: self.clock.now(), by: by.to_owned() };
-        self.keep_note(&folder.join(&format!("{id}.json"))?, &note)?;
+        keep_note(kept, &folder.join(&format!("{id}.json"))?, &note)?;
         for old in self.versions(path)?.into_iter().skip(KEPT) {
-            self.kept.remove_file(&folder.join(&old.id.to_string())?)?;
-            self.kept.remove_file(&folder.join(&format!("{}.json", old.id))?)?;
+            kept.remove_file(&folder.join(&old.id.to_string())?)?;
+            kept.remove_file(&folder.join(&format!("{}.json", old.id))?)?;
         }
         Ok(())
     }
@@ -56,13 +57,8 @@ impl Workspace {
     pub(super) fn versions(&self, path: &FilePath) -> FileResult<Vec<FileVersion>> {
         self.root.check(path)?;
         let folder = folder(path)?;
-        let entries = match self.kept.entries(&folder) {
-            Ok(entries) => entries,
-            Err(FileError::NotFound) => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
         let mut items = Vec::new();
-        for entry in entries {
+        for entry in self.on_shelf(&folder)? {
             let entry = entry?;
             let Ok(id) = entry.name.parse::<Uuid>() else { continue };
             let note = self.note::<Note>(&folder.join(&format!("{id}.json"))?);
@@ -76,7 +72,7 @@ impl Workspace {
 
     pub(super) fn version(&self, path: &FilePath, id: Uuid) -> FileResult<File> {
         self.root.check(path)?;
-        self.kept.open_file(&folder(path)?.join(&id.to_string())?, Open::READ)
+        self.kept()?.open_file(&folder(path)?.join(&id.to_string())?, Open::READ)
     }
 }
 

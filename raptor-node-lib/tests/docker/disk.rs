@@ -5,7 +5,7 @@ use raptor_core::{
     containers::lifecycle::Phase,
     node::{
         FilePath, Node, PowerAction,
-        files::{FileRequest, Scoped},
+        files::{FileAnswer, FileRequest, FileSort, FileTask, Scoped},
     },
 };
 use std::{fs, path::Path, process::Command};
@@ -66,6 +66,46 @@ fn output(program: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Where the kernel takes not a byte more, what is there is listed, put into the trash and back, and deleted.
+async fn full_but_not_locked(world: &World, data: &Path) {
+    let ask = |request| world.host.files().ask(world.id, Scoped { request, denied: Vec::new() });
+    let paths = || vec![FilePath::parse("big").unwrap()];
+    // To the last block, which the process may have left.
+    let mut fill = fs::File::options().append(true).open(data.join("big")).unwrap();
+    while std::os::unix::fs::MetadataExt::blocks(&fs::metadata(data.join("big")).unwrap()) < 1 << 20
+        && std::io::Write::write_all(&mut fill, &[1; 4_096]).is_ok()
+        // Root may pass an ext4 quota.
+        && fs::metadata(data.join("big")).unwrap().len() < 12 * MIB
+    {}
+    drop(fill);
+    let list = FileRequest::List {
+        path: FilePath::ROOT,
+        sort: FileSort::Name,
+        descending: false,
+        offset: 0,
+        limit: 10,
+        search: None,
+    };
+    let FileAnswer::Page { page } = ask(list).await.unwrap() else { panic!() };
+    assert_eq!(page.items.len(), 1);
+    let FileAnswer::Trash { items } =
+        ask(FileRequest::Trash { paths: paths(), by: "steve".into() }).await.unwrap()
+    else {
+        panic!()
+    };
+    assert!(!data.join("big").exists());
+    assert_eq!(ask(FileRequest::ListTrash).await.unwrap(), FileAnswer::Trash { items: items.clone() });
+    ask(FileRequest::Restore { ids: vec![items[0].id] }).await.unwrap();
+    assert!(data.join("big").exists());
+    let task = FileTask::Delete { paths: paths() };
+    ask(FileRequest::Start { task, by: "steve".into() }).await.unwrap();
+    let deadline = tokio::time::Instant::now() + crate::world::PATIENCE;
+    while data.join("big").exists() {
+        assert!(tokio::time::Instant::now() < deadline, "it is not deleted");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 /// The promises, on any file system whose quotas the kernel keeps. `limited`: whether some limit of 10 MiB is set on it.
 async fn promises(file_system: &str, mount: &Path, limited: impl Fn() -> bool) {
     let mut world = World::at(mount, FILL, |spec| spec.limits.disk_mib = 10).await;
@@ -80,6 +120,7 @@ async fn promises(file_system: &str, mount: &Path, limited: impl Fn() -> bool) {
     let length = || fs::metadata(data.join("big")).unwrap().len();
     assert!(length() <= 10 * MIB && length() > 5 * MIB, "{} bytes were written", length());
     assert_eq!(world.until("there", |_| true).await.phase, Phase::Running, "it goes on");
+    full_but_not_locked(&world, &data).await;
 
     // A higher limit holds at once.
     world.change(|spec| spec.limits.disk_mib = 100).await;

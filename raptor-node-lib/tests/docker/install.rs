@@ -3,7 +3,10 @@
 use crate::world::{ECHO, World, docker, docker_output};
 use raptor_core::{
     containers::lifecycle::{Hold, Phase},
-    node::{ContainerStatus, Happening, InstallSpec, LineKind, Node, PowerAction},
+    node::{
+        ContainerStatus, FilePath, Happening, InstallSpec, LineKind, Node, PowerAction,
+        files::{FileRequest, Scoped},
+    },
 };
 use std::os::unix::fs::MetadataExt;
 
@@ -185,4 +188,52 @@ async fn a_new_daemon_goes_on_with_an_installation_without_losing_a_line() {
     let status = installed(&world, 3).await;
     assert_eq!(status.hold, Some(Hold::InstallFailed));
     assert!(status.problem.unwrap().contains("interrupted"));
+}
+
+#[tokio::test]
+async fn an_installation_past_the_disk_limit_is_stopped_and_says_so_with_its_log() {
+    if !docker() {
+        return;
+    }
+    // Into the container's folder, and into the installer's own root file system: it does not end by itself.
+    for place in ["/mnt/server/fill", "/fill"] {
+        let script = format!(
+            "echo writing; dd if=/dev/zero of={place} bs=1M count=80 2>/dev/null; echo wrote; sleep 300"
+        );
+        let world = World::new(ECHO, |spec| {
+            spec.limits.disk_mib = 50;
+            spec.install = Some(install(&script));
+        })
+        .await;
+        let status = installed(&world, 1).await;
+        assert_eq!(status.hold, Some(Hold::InstallFailed), "{place}");
+        let problem = status.problem.unwrap();
+        assert!(problem.contains("disk limit of 50 MiB"), "{place}: {problem}");
+        let happened = world.happened().await;
+        assert!(happened.iter().any(|event| matches!(
+            &event.what,
+            Happening::Installed { problem: Some(why), lines, .. }
+                if *why == problem && lines.iter().any(|line| line.contains("writing"))
+        )));
+        // And its files are not locked.
+        let request = FileRequest::Search { path: FilePath::ROOT, name: Some("*".into()), content: None };
+        world.host.files().ask(world.id, Scoped { request, denied: Vec::new() }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_an_installation_wrote_last_counts_too() {
+    if !docker() {
+        return;
+    }
+    let halves = "dd if=/dev/zero of=/mnt/server/a bs=1M count=30 2>/dev/null; dd if=/dev/zero of=/b bs=1M count=30 2>/dev/null";
+    let world = World::new(ECHO, |spec| {
+        spec.limits.disk_mib = 50;
+        spec.install = Some(install(halves));
+    })
+    .await;
+    let problem = installed(&world, 1).await.problem.unwrap();
+    assert!(problem.contains("installer's own files take 30 MiB"), "{problem}");
+    world.change(|spec| spec.install = Some(InstallSpec { number: 2, ..install("rm /mnt/server/a") })).await;
+    assert_eq!(installed(&world, 2).await.problem, None);
 }

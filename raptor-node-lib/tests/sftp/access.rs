@@ -3,7 +3,7 @@
 use crate::world::{PASSWORD, World, bounded, has, noise, soon};
 use raptor_core::{
     authz::{ContainerPermission, ContainerSet},
-    node::HostDeed,
+    node::{HostDeed, files::FileRequest},
 };
 use std::{
     fs,
@@ -289,6 +289,33 @@ async fn the_disk_limit_holds_however_it_is_written() {
     assert!(used <= 8 << 20, "{used}");
     let free = world.sftp(&[], "df /").await;
     assert!(free.contains("8192"), "the limit is the size of the disk: {free}");
+    world.host.shutdown().await;
+}
+
+/// However full it is, what is there is seen and removed, by SFTP and by what the panel asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn past_the_disk_limit_files_are_listed_read_and_removed() {
+    let world = World::limited(8).await;
+    fs::write(world.own().join("big"), noise(3 << 20)).unwrap();
+    fs::write(world.own().join("new"), noise(8_192)).unwrap();
+    world.sftp(&[], "mkdir maps\nput new maps/one\nput big").await;
+    world.limit(1).await;
+    let listed = world.sftp(&[], "ls -l\nget maps/one\nrename maps/one maps/two").await;
+    assert!(listed.contains("big"), "{listed}");
+    let refused = world.try_sftp(&[], "put new").await;
+    assert!(!refused.status.success());
+    let exists = world.try_sftp(&[], "mkdir maps").await;
+    assert!(!String::from_utf8_lossy(&exists.stderr).contains("limit"), "it is there already");
+
+    let ask = |request| {
+        let asked = raptor_core::node::files::Scoped { request, denied: Vec::new() };
+        raptor_core::node::Node::files(&world.host).ask(world.container, asked)
+    };
+    let paths = vec![raptor_core::node::FilePath::parse("big").unwrap()];
+    ask(FileRequest::Trash { paths, by: "steve".into() }).await.unwrap();
+    assert!(!world.try_sftp(&[], "put new").await.status.success(), "what is in the trash counts");
+    ask(FileRequest::EmptyTrash { ids: None }).await.unwrap();
+    world.sftp(&[], "put new\nrm maps/two\nrmdir maps").await;
     world.host.shutdown().await;
 }
 

@@ -73,6 +73,12 @@ impl World {
         world
     }
 
+    /// Changes the disk limit, in MiB.
+    pub async fn limit(&self, disk_mib: u64) {
+        let spec = ContainerSpec { revision: 2, ..spec(self.container, disk_mib) };
+        self.host.declare(spec).await.unwrap();
+    }
+
     async fn start(folder: &Path) -> Host {
         use std::os::unix::fs::MetadataExt;
         let own = std::fs::metadata(folder).unwrap();

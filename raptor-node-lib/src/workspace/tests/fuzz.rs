@@ -63,7 +63,7 @@ fn whatever_an_archive_holds_it_stays_in_the_folder_and_below_the_limit() {
         let folder = tempfile::tempdir().unwrap();
         let usage = Arc::new(crate::files::Usage::new(4 << 20));
         let root = Root::with_usage(&folder.path().join("data"), 0, 0, usage).unwrap();
-        let desk = Workspace::open(root, &folder.path().join("kept"), Clock::System, Arc::default()).unwrap();
+        let desk = Workspace::open(root, &folder.path().join("kept"), Clock::System, Arc::default());
         let world = World { folder, desk };
         let name = format!("a.{end}");
         world.put(&name, &archive);

@@ -281,7 +281,7 @@ fn unpacking_7z_keeps_to_the_limit_and_can_be_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let usage = Arc::new(crate::files::Usage::new(1 << 20));
     let root = Root::with_usage(&folder.path().join("data"), 0, 0, usage).unwrap();
-    let desk = Workspace::open(root, &folder.path().join("kept"), Clock::System, Arc::default()).unwrap();
+    let desk = Workspace::open(root, &folder.path().join("kept"), Clock::System, Arc::default());
     let world = World { folder, desk };
     world.put("a.7z", &one_file(&lzma2(18), &[4 << 20], &zeros(4)));
     assert!(matches!(world.extract("a.7z"), Err(FileError::OverLimit { .. })));

@@ -1,0 +1,136 @@
+//! An installation within the container's disk limit: what it writes into the container's folder and what it writes into its
+//! own root file system count together.
+
+use super::{Ground, Place, attend::End, boot::Started, install::Installation};
+use crate::{desired::Run, files::Root, runtime::RuntimeError};
+use raptor_core::node::amount;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+/// How long it waits between two measurements at least.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How many times as long as a measurement took it waits for the next: large folders take a while.
+const SHARE: u32 = 5;
+
+impl Installation {
+    /// Stays with the installer until it has ended, and ends it once it is over the limit. The second value is the sentence
+    /// about that.
+    pub(super) async fn stay_within_limit(
+        &self,
+        run: &Run,
+        started: Option<Started>,
+    ) -> (End, Option<String>) {
+        let mut full = None;
+        let end = {
+            let mut staying = std::pin::pin!(self.stay(run, started));
+            tokio::select! {
+                end = &mut staying => end,
+                why = self.until_full() => {
+                    self.ground.say(&self.console, why.clone());
+                    full = Some(why);
+                    tokio::select! {
+                        end = &mut staying => end,
+                        never = self.kill() => match never {},
+                    }
+                }
+            }
+        };
+        if full.is_none() {
+            // What it wrote last, before its container goes.
+            full = self.overrun().await;
+        }
+        (end, full)
+    }
+
+    async fn until_full(&self) -> String {
+        loop {
+            let began = Instant::now();
+            if let Some(why) = self.overrun().await {
+                return why;
+            }
+            tokio::time::sleep(PAUSE.max(began.elapsed() * SHARE)).await;
+        }
+    }
+
+    /// Why it has to end, where it is over the limit.
+    async fn overrun(&self) -> Option<String> {
+        let limit_mib = self.spec.limits.disk_mib;
+        if limit_mib == 0 {
+            return None;
+        }
+        let (ground, place) = (self.ground.clone(), self.place.clone());
+        let measured = tokio::task::spawn_blocking(move || measure(&ground, &place, limit_mib)).await;
+        let Measured { used, trash } = measured.unwrap_or_default();
+        // An engine that does not answer knows nothing; it is asked again.
+        let own = self.ground.docker.written(&self.place.installer).await.unwrap_or(0);
+        let limit = limit_mib.saturating_mul(1024 * 1024);
+        (used.saturating_add(own) > limit).then(|| words(used, own, trash, limit_mib))
+    }
+
+    /// Kills the installer until it is dead, which whoever stays with it notices.
+    async fn kill(&self) -> std::convert::Infallible {
+        loop {
+            match self.ground.docker.signal(&self.place.installer, "SIGKILL").await {
+                Ok(()) | Err(RuntimeError::NotFound | RuntimeError::Refused(_)) => {}
+                Err(error) => {
+                    tracing::warn!(%error, id = %self.place.id, "a full installer is not killed yet")
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Bytes on disk.
+#[derive(Default)]
+pub(super) struct Measured {
+    /// Of the container's folder and what is kept beside it.
+    pub(super) used: u64,
+    /// Of its trash, which is a part of that.
+    pub(super) trash: u64,
+}
+
+/// Measures a container's files anew. Blocking.
+pub(super) fn measure(ground: &Ground, place: &Place, limit_mib: u64) -> Measured {
+    let usage = ground.accounts.of(place.id, limit_mib);
+    let measured = || -> io::Result<u64> {
+        let beside = place.state.files();
+        let root = Root::measured(&place.data, &beside, ground.uid, ground.gid, usage.clone())?;
+        Ok(root.measure(&beside))
+    };
+    let used = measured().unwrap_or(0);
+    Measured { used, trash: usage.trash() }
+}
+
+fn words(used: u64, own: u64, trash: u64, limit_mib: u64) -> String {
+    let own = match own {
+        0 => String::new(),
+        own => format!(" and the installer's own files take {}", amount(own)),
+    };
+    let trash = match trash {
+        0 => String::new(),
+        trash => format!(" Emptying the trash frees {}.", amount(trash)),
+    };
+    format!(
+        "The installation was stopped at the disk limit of {limit_mib} MiB: the container's files take {}{own}. Have the limit \
+         raised and install again.{trash}",
+        amount(used)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_too_much_is_said_with_numbers() {
+        let mib = 1024 * 1024;
+        assert_eq!(
+            words(40 * mib, 30 * mib, 8 * mib, 50),
+            "The installation was stopped at the disk limit of 50 MiB: the container's files take 40 MiB and the installer's \
+             own files take 30 MiB. Have the limit raised and install again. Emptying the trash frees 8 MiB."
+        );
+    }
+}

@@ -114,6 +114,8 @@ fn cve_2024_27102_a_swapped_folder_never_shows_the_host() {
 #[test]
 fn cve_2024_27102_a_swapped_folder_never_lets_anything_be_made_or_moved_outside() {
     let world = World::new();
+    std::os::unix::fs::symlink("/home/container", world.data("home")).unwrap();
+    std::os::unix::fs::symlink("/home/container/swapped/canary", world.data("leaf")).unwrap();
     let mut number = 0_u32;
     world.race(|root| {
         number += 1;
@@ -131,6 +133,14 @@ fn cve_2024_27102_a_swapped_folder_never_lets_anything_be_made_or_moved_outside(
         let _ = root.set_times(&path("swapped/canary"), now, now, true);
         let _ = root.truncate(&path("swapped/canary"), 0);
         let _ = root.remove_file(&at("g"));
+        let _ = root.write_text("swapped/canary", "x");
+        let _ = root.write_text(at("t").as_str(), "x");
+        // The same by links that lead where the container's processes see their folder.
+        let _ = root.write_text("home/swapped/canary", "x");
+        let _ =
+            root.open_file(&path("home/swapped/new"), Open::REPLACE).and_then(|file| file.write_at(b"x", 0));
+        let _ = root.write_text("leaf", "x");
+        let _ = root.open_file(&path("leaf"), Open::REPLACE).and_then(|file| file.write_at(b"x", 0));
     });
 }
 
@@ -164,6 +174,8 @@ fn cve_2023_25152_nothing_is_made_on_the_host_through_a_link() {
         assert!(world.root.open_file(&path(leaf), Open::WRITE).is_err());
         assert!(world.root.open_file(&path(leaf), Open::REPLACE).is_err());
         assert!(world.root.truncate(&path(leaf), 0).is_err());
+        assert!(matches!(world.root.write_text(leaf, "x"), Err(FileError::Outside)));
+        assert!(matches!(world.root.target(&path(leaf)), Err(FileError::Outside)));
     }
     world.unharmed();
 }

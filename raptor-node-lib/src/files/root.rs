@@ -1,6 +1,7 @@
 //! A container's folder, and the rules that hold for everything in it.
 
 use super::{
+    below_home,
     denied::Denied,
     file::{File, MODE_BITS, timestamps},
     stat::{Kind, Stat, Time},
@@ -16,7 +17,7 @@ use raptor_core::node::{
 };
 use rustix::fs::{self as sys, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid};
 use std::{
-    ffi::CString,
+    ffi::{CString, OsStr},
     io,
     os::{
         fd::{AsFd, AsRawFd},
@@ -184,6 +185,11 @@ impl Root {
                 Err(FileError::Exists) if !how.create_new => {}
                 made => return made,
             }
+            return match self.open_existing(&path.as_path(), how) {
+                // A link to nothing: what is written to it is made where it leads.
+                Err(FileError::NotFound) => self.make(&self.leaf(&self.target(path)?)?, how),
+                opened => opened,
+            };
         }
         self.open_existing(&path.as_path(), how)
     }
@@ -213,7 +219,8 @@ impl Root {
             .append(how.append);
         // A pipe in the place of a file would make us wait for its other end.
         options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
-        let file = self.shared.dir.open_with(path, &options).map_err(opened)?.into_std();
+        let open = |path: &Path| self.shared.dir.open_with(path, &options);
+        let file = self.following(path, open)?.into_std();
         let stat = Stat::of(&file)?;
         match stat.kind {
             Kind::File => {}
@@ -366,19 +373,22 @@ impl Root {
         Ok(())
     }
 
-    /// Makes a symbolic link at `path` to `target`, which must be relative and stay inside; a text as that of a [`FilePath`].
+    /// Makes a symbolic link at `path` to `target`, which must stay inside: relative, or as the container's processes name it
+    /// (`/home/container/…`). A text as that of a [`FilePath`].
     ///
     /// # Errors
     /// [`FileError::Outside`], [`FileError::Exists`] and others.
     pub fn symlink(&self, target: &str, path: &FilePath) -> FileResult<()> {
         let leaf = self.leaf(path)?;
         let parent = self.where_is(&leaf.dir)?;
-        if target.starts_with('/') || target.is_empty() {
-            return Err(FileError::Outside);
-        }
-        let leads_to = FilePath::parse(&format!("{}/{target}", parent.as_str()))?;
+        let written = unescape(target);
+        let leads_to = match below_home(Path::new(OsStr::from_bytes(&written))) {
+            Some(below) => FilePath::from_bytes(below.as_os_str().as_bytes())?,
+            None if target.starts_with('/') || target.is_empty() => return Err(FileError::Outside),
+            None => FilePath::parse(&format!("{}/{target}", parent.as_str()))?,
+        };
         self.denied.check(&leads_to)?;
-        sys::symlinkat(&*unescape(target), &leaf.dir, &leaf.name).map_err(io::Error::from)?;
+        sys::symlinkat(&*written, &leaf.dir, &leaf.name).map_err(io::Error::from)?;
         let (uid, gid) = (Uid::from_raw(self.shared.uid), Gid::from_raw(self.shared.gid));
         sys::chownat(&leaf.dir, &leaf.name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
             .map_err(io::Error::from)?;
@@ -475,7 +485,7 @@ impl Root {
         let (Some(parent), Some(name)) = (path.parent(), path.name()) else {
             return Err(FileError::Invalid("That can't be done to the container's folder itself.".into()));
         };
-        let dir = self.shared.dir.open_dir(parent.as_path()).map_err(opened)?;
+        let dir = self.following(&parent.as_path(), |path| self.shared.dir.open_dir(path))?;
         if !self.denied.is_empty() {
             self.denied.check(path)?;
             // Links on the way may lead to it under another name.
@@ -491,14 +501,15 @@ impl Root {
         self.denied.check(path)?;
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(OFlags::PATH.bits().cast_signed());
-        let pinned = self.shared.dir.open_with(path.as_path(), &options).map_err(opened)?.into_std();
+        let open = |path: &Path| self.shared.dir.open_with(path, &options);
+        let pinned = self.following(&path.as_path(), open)?.into_std();
         self.check_open(&pinned)?;
         Ok(pinned)
     }
 
     /// Opens a folder for listing.
     pub(super) fn folder(&self, path: &Path) -> FileResult<Dir> {
-        let dir = self.shared.dir.open_dir(path).map_err(opened)?;
+        let dir = self.following(path, |path| self.shared.dir.open_dir(path))?;
         self.check_open(&dir)?;
         Ok(dir)
     }
@@ -547,7 +558,7 @@ fn real_path(open: impl AsFd) -> io::Result<PathBuf> {
 }
 
 /// What opening a socket, a pipe without a reader or a device without a driver says.
-fn opened(error: io::Error) -> FileError {
+pub(super) fn opened(error: io::Error) -> FileError {
     if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) {
         return FileError::Special;
     }

@@ -19,9 +19,121 @@ fn a_link_leads_nowhere_outside() {
     assert!(root.read_text("../secret").is_err());
     assert!(root.write_text("folder/secret", "x").is_err());
     assert!(root.write_text("../secret", "x").is_err());
-    root.write_text("file", "x").unwrap();
+    assert!(matches!(root.write_text("file", "x"), Err(FileError::Outside)));
     assert_eq!(std::fs::read_to_string(folder.path().join("secret")).unwrap(), "key");
-    assert_eq!(root.read_text("/file").unwrap().as_deref(), Some("x"), "the link was replaced, not followed");
+    assert!(std::fs::symlink_metadata(data.join("file")).unwrap().is_symlink());
+}
+
+/// Links of every form that stay inside, with where they lead.
+fn linked(folder: &Path) -> Root {
+    let root = root(folder);
+    let data = folder.join("data");
+    std::fs::create_dir_all(data.join("shared/deep")).unwrap();
+    for (link, target) in [
+        ("plain", "shared/real.cfg"),
+        ("up", "shared/../shared/real.cfg"),
+        ("home", "/home/container/shared/real.cfg"),
+        ("chain", "shared/deep/second"),
+        ("shared/deep/second", "/home/container/plain"),
+        ("folder", "/home/container/shared"),
+        ("all", "/home/container"),
+        ("new", "/home/container/shared/made.cfg"),
+    ] {
+        std::os::unix::fs::symlink(target, data.join(link)).unwrap();
+    }
+    root
+}
+
+const THROUGH: [&str; 6] = ["plain", "up", "home", "chain", "folder/real.cfg", "all/folder/real.cfg"];
+
+#[test]
+fn a_configuration_file_is_written_through_a_link_that_stays_inside() {
+    for link in THROUGH {
+        let folder = tempfile::tempdir().unwrap();
+        let root = linked(folder.path());
+        let real = folder.path().join("data/shared/real.cfg");
+        std::fs::write(&real, "old").unwrap();
+        std::fs::set_permissions(&real, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        assert_eq!(root.read_text(link).unwrap().as_deref(), Some("old"), "{link}");
+        root.write_text(link, "new").unwrap();
+        assert_eq!(std::fs::read_to_string(&real).unwrap(), "new", "{link}");
+        let kept = ["plain", "up", "home", "chain", "shared/deep/second", "folder", "all"];
+        for link in kept {
+            let there = std::fs::symlink_metadata(folder.path().join("data").join(link)).unwrap();
+            assert!(there.is_symlink(), "{link}");
+        }
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&real).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn links_by_the_containers_own_path_lead_there_for_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = linked(folder.path());
+    write(&root, "shared/real.cfg", b"old");
+    for link in THROUGH {
+        assert_eq!(root.stat(&path(link)).unwrap().len, 3, "{link}");
+        write(&root, link, b"new");
+        assert_eq!(root.read_text("shared/real.cfg").unwrap().as_deref(), Some("new"), "{link}");
+        write(&root, "shared/real.cfg", b"old");
+    }
+    let names = |at: &str| root.entries(&path(at)).unwrap().count();
+    assert_eq!(names("folder"), names("shared"));
+    root.create_dir_all(&path("folder/a/b")).unwrap();
+    root.rename(&path("all/folder/real.cfg"), &path("folder/a/b/c"), false).unwrap();
+    assert_eq!(root.read_text("shared/a/b/c").unwrap().as_deref(), Some("old"));
+    // A link to nothing says where the file is to be.
+    write(&root, "new", b"made");
+    root.write_text("new", "again").unwrap();
+    assert_eq!(root.read_text("shared/made.cfg").unwrap().as_deref(), Some("again"));
+    assert!(root.read_link(&path("new")).is_ok());
+    root.symlink("/home/container/shared", &path("made")).unwrap();
+    for outside in ["/home/container/../../etc", "/home/containers", "/home"] {
+        assert!(matches!(root.symlink(outside, &path("bad")), Err(FileError::Outside)), "{outside}");
+    }
+}
+
+#[test]
+fn links_in_a_circle_have_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = root(folder.path());
+    let data = folder.path().join("data");
+    std::os::unix::fs::symlink("/home/container/b", data.join("a")).unwrap();
+    std::os::unix::fs::symlink("/home/container/a", data.join("b")).unwrap();
+    std::os::unix::fs::symlink("/home/container/grow/grow", data.join("grow")).unwrap();
+    for link in ["a", "b", "grow"] {
+        assert!(matches!(root.read_text(link), Err(FileError::Loop)), "{link}");
+        assert!(matches!(root.write_text(link, "x"), Err(FileError::Loop)), "{link}");
+    }
+}
+
+#[test]
+fn a_link_leads_to_nothing_that_is_denied() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = linked(folder.path());
+    write(&root, "shared/real.cfg", b"old");
+    let theirs = root.denying(&Denied::new(&["/shared"]));
+    for link in THROUGH {
+        assert!(matches!(theirs.read_text(link), Err(FileError::Denied)), "{link}");
+        assert!(matches!(theirs.write_text(link, "x"), Err(FileError::Denied)), "{link}");
+        assert!(matches!(theirs.open_file(&path(link), Open::REPLACE), Err(FileError::Denied)), "{link}");
+    }
+    assert!(matches!(theirs.write_text("new", "x"), Err(FileError::Denied)));
+    assert!(!folder.path().join("data/shared/made.cfg").exists());
+    assert_eq!(root.read_text("shared/real.cfg").unwrap().as_deref(), Some("old"));
+}
+
+#[test]
+fn a_file_with_two_names_keeps_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = limited(folder.path(), 1 << 20);
+    write(&root, "a", &[b'a'; 9_000]);
+    root.hard_link(&path("a"), &path("b")).unwrap();
+    root.write_text("b", "new").unwrap();
+    assert_eq!(root.read_text("a").unwrap().as_deref(), Some("new"));
+    assert_eq!(root.lstat(&path("a")).unwrap().links, 2);
+    agrees(&root);
 }
 
 #[test]

@@ -32,12 +32,12 @@ impl Root {
         if text.len() as u64 > MAX_TEXT { Err(too_much()) } else { Ok(Some(text)) }
     }
 
-    /// Writes a text file as the container's user; folders on the way are made.
+    /// Writes a text file as the container's user; folders on the way are made. A link is written through and stays.
     ///
     /// # Errors
     /// When it lies outside or the disk refuses.
     pub fn write_text(&self, path: &str, text: &str) -> FileResult<()> {
-        let path = FilePath::parse(path)?;
+        let path = self.target(&FilePath::parse(path)?)?;
         let parent = path.parent().ok_or(FileError::IsAFolder)?;
         self.create_dir_all(&parent)?;
         let mode = match self.lstat(&path) {
@@ -45,13 +45,13 @@ impl Root {
             Ok(stat) if stat.kind == Kind::File => stat.mode,
             _ => 0o644,
         };
-        // Written beside it and moved into place: a reader never sees half of it, and a link in its place isn't followed.
+        // Written beside it and moved into place: a reader never sees half of it.
         let beside = parent.join(&format!(".raptor-{}", uuid::Uuid::now_v7()))?;
         let written = self.open_file(&beside, Open { mode, ..Open::NEW }).and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.set_mode(mode)
         });
-        let placed = written.and_then(|()| self.rename(&beside, &path, true));
+        let placed = written.and_then(|()| self.place(&beside, self, &path, true));
         if placed.is_err() {
             let _ = self.remove_file(&beside);
         }

@@ -8,13 +8,13 @@ use super::{
     replies,
     wire::{self, Attributes, MAX_DATA, MAX_PACKET, OpenFlags, Request, StatusCode},
 };
-use crate::files::{Kind, Open, Root};
+use crate::files::{Kind, Open, Root, below_home};
 use bytes::Bytes;
 use raptor_core::{
     clock::Clock,
     node::{FileError, FilePath},
 };
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 /// Bytes of names in one reply: what every client takes (the draft asks for packets of 34,000 bytes).
 const NAMES: usize = 32_000;
@@ -98,7 +98,9 @@ impl Desk {
             Request::HomeDirectory => Ok(replies::name(id, "/")),
             Request::ReadLink { path } => {
                 let target = self.seen(&path).and_then(|path| Ok(self.root.read_link(&path)?))?;
-                Ok(replies::name(id, &target))
+                // Here the container's folder is the root.
+                let here = below_home(Path::new(&target)).map(|below| format!("/{}", below.display()));
+                Ok(replies::name(id, &here.unwrap_or(target)))
             }
             Request::StatVfs { path } => {
                 self.seen(&path).and_then(|path| Ok(self.root.stat(&path)?))?;

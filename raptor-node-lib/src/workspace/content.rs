@@ -105,23 +105,20 @@ impl Workspace {
     }
 
     fn replace(&self, path: &FilePath, etag: Option<&str>, keep: Option<&str>, body: Body) -> FileResult<()> {
-        let parent = path.parent().ok_or(FileError::IsAFolder)?;
-        self.root.check(path)?;
-        let mode = self.expected(path, etag)?;
+        let mode = self.expected(&self.root.target(path)?, etag)?;
         let (shelf, beside) = (self.shelf("uploads")?, kept("uploads", Uuid::now_v7(), "")?);
         let file = shelf.open_file(&beside, Open { mode: mode.unwrap_or(0o644), ..Open::NEW })?;
         let written = receive(&file, 0, u64::MAX, body).and_then(|()| {
-            if let Some(mode) = mode {
-                file.set_mode(mode)?;
-            }
             // One writer at a time looks at what is there and replaces it: of two who saw the same version, one wins.
             let _turn = self.operations.turn();
-            self.expected(path, etag)?;
+            // A link may lead elsewhere by now.
+            let target = self.root.target(path)?;
+            self.expected(&target, etag)?;
             if let Some(by) = keep {
-                self.keep_version(path, by);
+                self.keep_version(&target, by);
             }
-            self.root.create_dir_all(&parent)?;
-            shelf.rename_into(&beside, &self.root, path, etag != Some(""))
+            self.root.create_dir_all(&target.parent().ok_or(FileError::IsAFolder)?)?;
+            shelf.place(&beside, &self.root, &target, etag != Some(""))
         });
         if written.is_err() {
             let _ = shelf.remove_file(&beside);
@@ -132,8 +129,11 @@ impl Workspace {
         }
     }
 
-    /// Refuses where another version is there than the writer saw; says the mode of what is there.
+    /// Refuses where another version is there than the writer saw; says the mode of what is there. `path` has no links on it.
     fn expected(&self, path: &FilePath, etag: Option<&str>) -> FileResult<Option<u32>> {
+        if path.is_root() {
+            return Err(FileError::IsAFolder);
+        }
         let there = match self.root.lstat(path) {
             Ok(stat) if stat.kind == Kind::Folder => return Err(FileError::IsAFolder),
             Ok(stat) if stat.kind == Kind::Special => return Err(FileError::Special),

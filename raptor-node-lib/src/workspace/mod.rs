@@ -168,16 +168,18 @@ impl Workspace {
     fn describe(&self, path: FilePath, stat: &Stat) -> FileInfo {
         let is_link = stat.kind == Kind::Symlink;
         let target = is_link.then(|| self.root.read_link(&path).ok()).flatten();
-        let target_kind = is_link.then(|| self.root.stat(&path).ok()).flatten().map(|stat| kind(stat.kind));
+        let leads_to = is_link.then(|| self.root.stat(&path).ok()).flatten();
+        // What is written through a link is a version of the file that it leads to.
+        let content = leads_to.filter(|stat| stat.kind == Kind::File).unwrap_or(*stat);
         FileInfo {
             name: path.name().unwrap_or_default().to_owned(),
             kind: kind(stat.kind),
             size_bytes: if stat.kind == Kind::Folder { 0 } else { stat.len },
             mode: stat.mode,
             modified_at: time(stat),
-            etag: stat.etag(),
+            etag: content.etag(),
             target,
-            target_kind,
+            target_kind: leads_to.map(|stat| kind(stat.kind)),
             path,
         }
     }

@@ -8,6 +8,7 @@ use std::io::Write;
 
 mod full;
 mod fuzz;
+mod links;
 mod seven;
 
 struct World {

@@ -24,10 +24,15 @@ struct Note {
 impl Workspace {
     pub(super) fn begin_upload(&self, path: FilePath, size_bytes: u64, replace: bool) -> FileResult<Upload> {
         let name = path.name().ok_or(FileError::IsAFolder)?;
-        self.root.check(&path)?;
         match self.root.lstat(&path) {
             Ok(stat) if stat.kind == Kind::Folder => return Err(FileError::IsAFolder),
             Ok(_) if !replace => return Err(FileError::Exists),
+            _ => {}
+        }
+        // A link is written through; one that leads out is refused before anything is sent.
+        match self.root.lstat(&self.root.target(&path)?) {
+            Ok(stat) if stat.kind == Kind::Folder => return Err(FileError::IsAFolder),
+            Ok(stat) if stat.kind == Kind::Special => return Err(FileError::Special),
             _ => {}
         }
         if self.root.usage().free().is_some_and(|free| size_bytes > free) {
@@ -64,10 +69,14 @@ impl Workspace {
             )));
         }
         let note: Note = self.note(&kept(FOLDER, id, ".json")?)?;
-        if let Some(parent) = note.path.parent() {
+        if !note.replace && self.root.lstat(&note.path).is_ok() {
+            return Err(FileError::Exists);
+        }
+        let target = self.root.target(&note.path)?;
+        if let Some(parent) = target.parent() {
             self.root.create_dir_all(&parent)?;
         }
-        self.kept()?.rename_into(&kept(FOLDER, id, "")?, &self.root, &note.path, note.replace)?;
+        self.kept()?.place(&kept(FOLDER, id, "")?, &self.root, &target, note.replace)?;
         self.kept()?.remove_file(&kept(FOLDER, id, ".json")?)?;
         self.info(&note.path)
     }

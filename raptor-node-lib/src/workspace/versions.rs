@@ -55,8 +55,7 @@ impl Workspace {
     }
 
     pub(super) fn versions(&self, path: &FilePath) -> FileResult<Vec<FileVersion>> {
-        self.root.check(path)?;
-        let folder = folder(path)?;
+        let folder = folder(&self.root.target(path)?)?;
         let mut items = Vec::new();
         for entry in self.on_shelf(&folder)? {
             let entry = entry?;
@@ -71,7 +70,7 @@ impl Workspace {
     }
 
     pub(super) fn version(&self, path: &FilePath, id: Uuid) -> FileResult<File> {
-        self.root.check(path)?;
+        let path = &self.root.target(path)?;
         self.kept()?.open_file(&folder(path)?.join(&id.to_string())?, Open::READ)
     }
 }

@@ -86,12 +86,12 @@ async fn full_but_not_locked(world: &World, data: &Path) {
         limit: 10,
         search: None,
     };
-    let FileAnswer::Page { page } = ask(list).await.unwrap() else { panic!() };
+    let FileAnswer::Page { page } = ask(list).await.unwrap() else { unreachable!("another answer") };
     assert_eq!(page.items.len(), 1);
     let FileAnswer::Trash { items } =
         ask(FileRequest::Trash { paths: paths(), by: "steve".into() }).await.unwrap()
     else {
-        panic!()
+        unreachable!("another answer")
     };
     assert!(!data.join("big").exists());
     assert_eq!(ask(FileRequest::ListTrash).await.unwrap(), FileAnswer::Trash { items: items.clone() });

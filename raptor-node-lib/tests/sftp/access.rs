@@ -268,6 +268,21 @@ async fn links_lead_nowhere_outside() {
     world.host.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_by_the_containers_own_path_leads_where_its_processes_go() {
+    let world = World::new().await;
+    fs::create_dir_all(world.data().join("shared")).unwrap();
+    fs::write(world.data().join("shared/real"), "old").unwrap();
+    std::os::unix::fs::symlink("/home/container/shared/real", world.data().join("file")).unwrap();
+    std::os::unix::fs::symlink("/home/container/shared", world.data().join("folder")).unwrap();
+    fs::write(world.own().join("new"), "new").unwrap();
+    world.sftp(&[], "get file got\ncd folder\nget real\nput new file\ncd /\nput new file").await;
+    assert_eq!(fs::read_to_string(world.own().join("got")).unwrap(), "old");
+    assert_eq!(fs::read_to_string(world.data().join("shared/real")).unwrap(), "new");
+    assert!(fs::symlink_metadata(world.data().join("file")).unwrap().is_symlink());
+    world.host.shutdown().await;
+}
+
 /// Security case 35.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_disk_limit_holds_however_it_is_written() {

@@ -1072,6 +1072,9 @@ search that takes long is answered in pieces.*/
     ///What the host knows of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerStatus {
+        ///Configuration files that the newest start could not edit, a sentence for each.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub config_problems: ::std::vec::Vec<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub crashes: ::std::option::Option<Crashes>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2448,6 +2451,8 @@ search that takes long is answered in pieces.*/
     ///What is known of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct LiveState {
+        ///Configuration files that its newest start could not edit, a sentence for each.
+        pub config_problems: ::std::vec::Vec<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub crashes: ::std::option::Option<Crashes>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -7758,6 +7763,10 @@ offline.*/
         }
         #[derive(Clone, Debug)]
         pub struct ContainerStatus {
+            config_problems: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             crashes: ::std::result::Result<
                 ::std::option::Option<super::Crashes>,
                 ::std::string::String,
@@ -7798,6 +7807,7 @@ offline.*/
         impl ::std::default::Default for ContainerStatus {
             fn default() -> Self {
                 Self {
+                    config_problems: Ok(Default::default()),
                     crashes: Ok(Default::default()),
                     hold: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
@@ -7814,6 +7824,20 @@ offline.*/
             }
         }
         impl ContainerStatus {
+            pub fn config_problems<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.config_problems = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for config_problems: {e}"
+                        )
+                    });
+                self
+            }
             pub fn crashes<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
@@ -7965,6 +7989,7 @@ offline.*/
                 value: ContainerStatus,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    config_problems: value.config_problems?,
                     crashes: value.crashes?,
                     hold: value.hold?,
                     id: value.id?,
@@ -7983,6 +8008,7 @@ offline.*/
         impl ::std::convert::From<super::ContainerStatus> for ContainerStatus {
             fn from(value: super::ContainerStatus) -> Self {
                 Self {
+                    config_problems: Ok(value.config_problems),
                     crashes: Ok(value.crashes),
                     hold: Ok(value.hold),
                     id: Ok(value.id),
@@ -11601,6 +11627,10 @@ offline.*/
         }
         #[derive(Clone, Debug)]
         pub struct LiveState {
+            config_problems: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             crashes: ::std::result::Result<
                 ::std::option::Option<super::Crashes>,
                 ::std::string::String,
@@ -11639,6 +11669,9 @@ offline.*/
         impl ::std::default::Default for LiveState {
             fn default() -> Self {
                 Self {
+                    config_problems: Err(
+                        "no value supplied for config_problems".to_string(),
+                    ),
                     crashes: Ok(Default::default()),
                     hold: Ok(Default::default()),
                     known: Err("no value supplied for known".to_string()),
@@ -11653,6 +11686,20 @@ offline.*/
             }
         }
         impl LiveState {
+            pub fn config_problems<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.config_problems = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for config_problems: {e}"
+                        )
+                    });
+                self
+            }
             pub fn crashes<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
@@ -11780,6 +11827,7 @@ offline.*/
                 value: LiveState,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    config_problems: value.config_problems?,
                     crashes: value.crashes?,
                     hold: value.hold?,
                     known: value.known?,
@@ -11796,6 +11844,7 @@ offline.*/
         impl ::std::convert::From<super::LiveState> for LiveState {
             fn from(value: super::LiveState) -> Self {
                 Self {
+                    config_problems: Ok(value.config_problems),
                     crashes: Ok(value.crashes),
                     hold: Ok(value.hold),
                     known: Ok(value.known),

@@ -612,6 +612,9 @@ Empty: running as soon as the process has started.*/
     ///What the host knows of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerStatus {
+        ///Configuration files that the newest start could not edit, a sentence for each.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub config_problems: ::std::vec::Vec<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub crashes: ::std::option::Option<Crashes>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -4470,6 +4473,10 @@ named stands for all.*/
         }
         #[derive(Clone, Debug)]
         pub struct ContainerStatus {
+            config_problems: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             crashes: ::std::result::Result<
                 ::std::option::Option<super::Crashes>,
                 ::std::string::String,
@@ -4510,6 +4517,7 @@ named stands for all.*/
         impl ::std::default::Default for ContainerStatus {
             fn default() -> Self {
                 Self {
+                    config_problems: Ok(Default::default()),
                     crashes: Ok(Default::default()),
                     hold: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
@@ -4526,6 +4534,20 @@ named stands for all.*/
             }
         }
         impl ContainerStatus {
+            pub fn config_problems<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.config_problems = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for config_problems: {e}"
+                        )
+                    });
+                self
+            }
             pub fn crashes<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
@@ -4677,6 +4699,7 @@ named stands for all.*/
                 value: ContainerStatus,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    config_problems: value.config_problems?,
                     crashes: value.crashes?,
                     hold: value.hold?,
                     id: value.id?,
@@ -4695,6 +4718,7 @@ named stands for all.*/
         impl ::std::convert::From<super::ContainerStatus> for ContainerStatus {
             fn from(value: super::ContainerStatus) -> Self {
                 Self {
+                    config_problems: Ok(value.config_problems),
                     crashes: Ok(value.crashes),
                     hold: Ok(value.hold),
                     id: Ok(value.id),

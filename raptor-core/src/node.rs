@@ -267,6 +267,9 @@ pub struct ContainerStatus {
     pub last_exit: Option<Exit>,
     /// Why the last start failed, in a sentence, until the next start.
     pub problem: Option<String>,
+    /// Configuration files that the newest start could not edit, a sentence for each.
+    #[serde(default)]
+    pub config_problems: Vec<String>,
     /// What a start or an installation is busy with.
     pub progress: Option<Progress>,
     /// What keeps it from being started.

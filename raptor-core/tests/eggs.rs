@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use raptor_core::{
-    configfiles,
+    configfiles::{self, FileMemory},
     templates::{
         StopRule, Template,
         export::{to_own, to_ptdl_v2},
@@ -162,9 +162,10 @@ fn the_edits_of_every_egg_can_be_made() {
         let context =
             Context { environment, ip: "192.0.2.1".into(), port: "25565".into(), ..Context::default() };
         for file in context.files(&template) {
-            let edited = configfiles::apply(file.parser, "", &file.edits)
+            let mut memory = FileMemory::default();
+            let edited = configfiles::apply(file.parser, b"", &file.edits, &mut memory)
                 .unwrap_or_else(|error| panic!("{path}: {}: {error}", file.path));
-            let again = configfiles::apply(file.parser, &edited, &file.edits).unwrap();
+            let again = configfiles::apply(file.parser, &edited, &file.edits, &mut memory).unwrap();
             assert_eq!(again, edited, "{path}: {}", file.path);
         }
     }

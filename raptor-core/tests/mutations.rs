@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use raptor_core::{
-    configfiles,
+    configfiles::{self, FileMemory},
     templates::{
         ConfigEdit, ConfigParser, DoneRules,
         export::{to_own, to_ptdl_v2},
@@ -227,7 +227,7 @@ fn egg_promise(dice: &mut Dice<'_>, text: &[u8]) {
     let size = exported.len();
     assert!(context.startup(&template.startup).len() <= 2 * size);
     for file in context.files(&template) {
-        let _ = configfiles::apply(file.parser, "", &file.edits);
+        let _ = configfiles::apply(file.parser, b"", &file.edits, &mut FileMemory::default());
     }
     let _ = DoneRules::new(&template.done, template.strip_ansi);
     for variable in &template.variables {
@@ -326,6 +326,9 @@ fn configurations() -> Vec<Vec<u8>> {
         b"{ \"a\": { \"b\": [1, 2, { \"c\": \"d\" }] }, // note\n \"e\": null }\n",
         b"a: &x\n  b: [1, 2, {c: d}]\n  'e': |\n    text\nf: *x\n# note\n---\nx: 1\n",
         b"<?xml version=\"1.0\"?>\n<!-- note --><a b=\"c\"><d>e</d><d/><![CDATA[x]]></a>\n",
+        b"; J\xe9r\xf4me\r\n[a]\r\nport: 1 ; \xa7\r\n\xd6\xd0\xce\xc4 = 2\r\n[a]\r\nport=3\r\n",
+        b"\xff\xfe[\0a\0]\0\n\0b\0=\x001\0\n\0",
+        b"<?xml version='1.0' encoding='ISO-8859-1'?><a b='\xe9'><b>\xa7</b></a>",
         b"[a]\nb = { c = 1, d = [1, 2] } # note\n[[e]]\nf = '''x'''\n\"g.h\" = 1979-05-27\n",
     ];
     seeds.iter().map(|seed| seed.to_vec()).collect()
@@ -354,7 +357,6 @@ fn configuration_promise(dice: &mut Dice<'_>, text: &[u8]) {
         "a[",
         "a.b[-1]",
     ];
-    let text = String::from_utf8_lossy(text);
     let edit = |dice: &mut Dice<'_>| ConfigEdit {
         key: format!("{}{}", keys[dice.roll(keys.len())], ["", WORDS[dice.roll(WORDS.len())]][dice.roll(2)]),
         if_value: [None, Some("regex:^(.*)$".to_owned()), Some("1".to_owned())][dice.roll(3)].clone(),
@@ -364,10 +366,11 @@ fn configuration_promise(dice: &mut Dice<'_>, text: &[u8]) {
     let edits = [edit(dice), edit(dice)];
     use ConfigParser as P;
     for parser in [P::File, P::Properties, P::Ini, P::Json, P::Yaml, P::Xml, P::Toml] {
-        if let Ok(edited) = configfiles::apply(parser, &text, &edits) {
+        let mut memory = FileMemory::default();
+        if let Ok(edited) = configfiles::apply(parser, text, &edits, &mut memory) {
             assert!(edited.len() <= 2 * configfiles::MAX_SIZE);
             // What was written can be read again.
-            let again = configfiles::apply(parser, &edited, &[]);
+            let again = configfiles::apply(parser, &edited, &[], &mut memory);
             assert_eq!(again.as_ref(), Ok(&edited), "{parser:?} with {edits:?}");
         }
     }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use raptor_core::{
+    configfiles::Memory,
     containers::lifecycle::Life,
     id::ContainerId,
     node::{ContainerSpec, Crashes, Exit},
@@ -46,6 +47,9 @@ pub struct Saved {
     pub crashes: Option<Crashes>,
     /// Why its last start or installation failed.
     pub problem: Option<String>,
+    /// Configuration files that its last start could not edit, a sentence for each.
+    #[serde(default)]
+    pub config_problems: Vec<String>,
 }
 
 /// The folder of one container's state.
@@ -110,6 +114,20 @@ impl StateFolder {
     /// When the disk refuses.
     pub fn save(&self, saved: &Saved) -> io::Result<()> {
         self.write("state.json", saved)
+    }
+
+    /// What earlier starts wrote into its configuration files.
+    #[must_use]
+    pub fn memory(&self) -> Option<Memory> {
+        self.read("edits.json")
+    }
+
+    /// Keeps what was written into its configuration files.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn keep_memory(&self, memory: &Memory) -> io::Result<()> {
+        self.write("edits.json", memory)
     }
 
     /// Where the installation script is put.

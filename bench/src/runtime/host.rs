@@ -100,6 +100,7 @@ impl Daemon {
             started_at: Some(self.since),
             last_exit: None,
             problem: None,
+            config_problems: Vec::new(),
             progress: None,
             hold: None,
             installed: 0,

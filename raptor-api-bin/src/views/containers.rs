@@ -62,6 +62,8 @@ pub struct LiveState {
     pub stats: Option<Stats>,
     /// Why its last start failed.
     pub problem: Option<String>,
+    /// Configuration files that its newest start could not edit, a sentence for each.
+    pub config_problems: Vec<String>,
     /// What its start is busy with.
     pub progress: Option<Progress>,
     /// How its last process ended.
@@ -77,8 +79,20 @@ pub struct LiveState {
 impl From<live::Live> for LiveState {
     fn from(live: live::Live) -> Self {
         let live::Live { phase, since, known, stats, problem, progress, last_exit, .. } = live;
-        let live::Live { hold, crashes, pending, .. } = live;
-        Self { phase, since, known, stats, problem, progress, last_exit, hold, crashes, pending }
+        let live::Live { hold, crashes, pending, config_problems, .. } = live;
+        Self {
+            phase,
+            since,
+            known,
+            stats,
+            problem,
+            config_problems,
+            progress,
+            last_exit,
+            hold,
+            crashes,
+            pending,
+        }
     }
 }
 
@@ -92,6 +106,7 @@ impl LiveState {
             known: false,
             stats: None,
             problem: status.and_then(|status| status.problem.clone()),
+            config_problems: status.map(|status| status.config_problems.clone()).unwrap_or_default(),
             progress: None,
             last_exit: status.and_then(|status| status.last_exit),
             hold: status.and_then(|status| status.hold),

@@ -1,20 +1,26 @@
-//! Edits of configuration files: text in, text out. Comments, order and what is not named stay as they are.
+//! Edits of configuration files: bytes in, bytes out. Comments, order, encoding and what is not named stay as they are.
 //!
 //! JSON, YAML and TOML share one meaning of an edit ([`tree`]): it is applied to what the file says, and only where that
 //! changes something is the text changed, in place. What comes out is read again and compared: a text in which something
 //! else would change is not written.
 
+mod encoding;
 mod ini;
 mod json;
 mod lines;
+mod memory;
 mod properties;
+mod sniff;
 mod toml;
 mod tree;
 mod xml;
 mod xml_path;
 mod yaml;
 
+pub use memory::{FileMemory, Memory};
+
 use crate::templates::{ConfigEdit, ConfigParser};
+use encoding::Decoded;
 use serde_json::Value;
 
 /// The largest file that is edited, in bytes.
@@ -42,33 +48,72 @@ pub enum ConfigFileError {
     /// An edit can't be made without changing something else.
     #[error("the edits can't be made without changing other parts of it")]
     Entangled,
+    /// The file's encoding lacks a character of a value.
+    #[error("it is {encoding} text, which can't hold \"{}\". Save it as UTF-8 or choose another value", .character.escape_debug())]
+    Unrepresentable {
+        /// The encoding's name.
+        encoding: &'static str,
+        /// What it lacks.
+        character: char,
+    },
 }
 
-/// Applies `edits` to `text`, which is empty where there was no file.
+/// Applies `edits` to a file, which is empty where there was none. All bytes but those of edited values stay as they are, and
+/// values are written in the file's encoding. `memory` is what is known of this file from earlier starts, and learns.
 ///
 /// # Errors
 /// [`ConfigFileError`]; then the file is to be left as it is.
-pub fn apply(parser: ConfigParser, text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFileError> {
-    if text.len() > MAX_SIZE {
+pub fn apply(
+    parser: ConfigParser,
+    bytes: &[u8],
+    edits: &[ConfigEdit],
+    memory: &mut FileMemory,
+) -> Result<Vec<u8>, ConfigFileError> {
+    if bytes.len() > MAX_SIZE {
         return Err(ConfigFileError::TooLarge);
     }
-    let (mark, body) = match text.strip_prefix('\u{feff}') {
-        Some(body) => ("\u{feff}", body),
-        None => ("", text),
+    if let Some(character) = encoding::reserved(edits) {
+        return Err(ConfigFileError::Unrepresentable { encoding: "Unicode", character });
+    }
+    let file = Decoded::of(bytes, parser);
+    if file.text.len() > MAX_RESULT {
+        return Err(ConfigFileError::TooLarge);
+    }
+    let mut learned = memory.clone();
+    let edited = edit(parser, &file.text, edits, &mut learned)?;
+    let written = if edited == file.text { bytes.to_vec() } else { write(parser, &file, &edited)? };
+    if written.len() > MAX_RESULT {
+        return Err(ConfigFileError::TooLarge);
+    }
+    *memory = learned;
+    Ok(written)
+}
+
+fn edit(
+    parser: ConfigParser,
+    text: &str,
+    edits: &[ConfigEdit],
+    memory: &mut FileMemory,
+) -> Result<String, ConfigFileError> {
+    match parser {
+        ConfigParser::File => lines::replace(text, edits),
+        ConfigParser::Properties => properties::edit(text, edits),
+        ConfigParser::Ini => ini::edit(text, edits, memory),
+        ConfigParser::Json => json::edit(text, edits),
+        ConfigParser::Yaml => yaml::edit(text, edits),
+        ConfigParser::Xml => xml::edit(text, edits),
+        ConfigParser::Toml => toml::edit(text, edits),
+    }
+}
+
+fn write(parser: ConfigParser, file: &Decoded, edited: &str) -> Result<Vec<u8>, ConfigFileError> {
+    let lacking = match file.encode(edited) {
+        Err(lacking) if parser == ConfigParser::Xml => lacking,
+        written => return written,
     };
-    let edited = match parser {
-        ConfigParser::File => lines::replace(body, edits),
-        ConfigParser::Properties => properties::edit(body, edits),
-        ConfigParser::Ini => ini::edit(body, edits),
-        ConfigParser::Json => json::edit(body, edits),
-        ConfigParser::Yaml => yaml::edit(body, edits),
-        ConfigParser::Xml => xml::edit(body, edits),
-        ConfigParser::Toml => toml::edit(body, edits),
-    }?;
-    if edited.len() > MAX_RESULT {
-        return Err(ConfigFileError::TooLarge);
-    }
-    Ok(if mark.is_empty() { edited } else { format!("{mark}{edited}") })
+    // XML can name what its encoding lacks, but for the names of elements.
+    let referring = file.with_references(edited);
+    if xml::check(&referring).is_err() { Err(lacking) } else { file.encode(&referring) }
 }
 
 /// The new value where the present one meets the edit's condition; a pattern's groups may be named in it (`$1`).

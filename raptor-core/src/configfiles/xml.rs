@@ -35,6 +35,11 @@ pub(super) fn edit(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFil
     Ok(text)
 }
 
+/// Whether a text is XML that can be edited.
+pub(super) fn check(text: &str) -> Result<(), ConfigFileError> {
+    read(text).map(drop)
+}
+
 fn read(text: &str) -> Result<Document<'_>, ConfigFileError> {
     // Documents that define entities of their own are not read: what they expand to has no place in the text.
     let allow_dtd = !text.contains("<!ENTITY");
@@ -68,7 +73,8 @@ fn too_deep(text: &str) -> bool {
 
 fn begin(text: &str, steps: &[Step]) -> String {
     let root = steps.first().filter(|step| step.name != "*").map(|step| element(step, "", ""));
-    root.map_or_else(|| text.to_owned(), |root| format!("{root}\n"))
+    let declaration = "<?xml version=\"1.0\" encoding=\"utf-8\"?>";
+    root.map_or_else(|| text.to_owned(), |root| format!("{declaration}\n{root}\n"))
 }
 
 fn one(text: &str, steps: &[Step], edit: &ConfigEdit) -> Result<Vec<Change>, ConfigFileError> {

@@ -419,6 +419,7 @@ impl Simulated {
             started_at: None,
             last_exit: None,
             problem: None,
+            config_problems: Vec::new(),
             progress: None,
             hold: None,
             installed: 0,

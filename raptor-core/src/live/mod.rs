@@ -82,6 +82,8 @@ pub struct Live {
     pub stats: Option<Stats>,
     /// Why its last start failed.
     pub problem: Option<String>,
+    /// Configuration files that its newest start could not edit, a sentence for each.
+    pub config_problems: Vec<String>,
     /// What its start is busy with.
     pub progress: Option<Progress>,
     /// How its last process ended.
@@ -104,6 +106,7 @@ impl Live {
             known,
             stats: None,
             problem: status.problem,
+            config_problems: status.config_problems,
             progress: status.progress.filter(|_| known),
             last_exit: status.last_exit,
             hold: status.hold,
@@ -117,6 +120,7 @@ impl Live {
         let told = |live: &Self| (live.phase, live.since, live.hold, live.last_exit);
         told(self) != told(other)
             || self.problem != other.problem
+            || self.config_problems != other.config_problems
             || self.crashes != other.crashes
             || self.pending != other.pending
     }

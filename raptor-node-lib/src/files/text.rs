@@ -16,6 +16,15 @@ impl Root {
     /// # Errors
     /// When it is too large, is no text or no regular file, or lies outside.
     pub fn read_text(&self, path: &str) -> FileResult<Option<String>> {
+        let text = self.read_config(path)?.map(String::from_utf8).transpose();
+        text.map_err(|_| FileError::Invalid("It is no UTF-8 text.".into()))
+    }
+
+    /// The bytes of a configuration file; none where there is no such file.
+    ///
+    /// # Errors
+    /// When it is too large or no regular file, or lies outside.
+    pub fn read_config(&self, path: &str) -> FileResult<Option<Vec<u8>>> {
         let path = FilePath::parse(path)?;
         let file = match self.open_file(&path, Open::READ) {
             Ok(file) => file,
@@ -26,17 +35,17 @@ impl Root {
         if file.stat()?.len > MAX_TEXT {
             return Err(too_much());
         }
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         // The file may grow while it is read.
-        (&file).take(MAX_TEXT + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > MAX_TEXT { Err(too_much()) } else { Ok(Some(text)) }
+        (&file).take(MAX_TEXT + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_TEXT { Err(too_much()) } else { Ok(Some(bytes)) }
     }
 
     /// Writes a text file as the container's user; folders on the way are made. A link is written through and stays.
     ///
     /// # Errors
     /// When it lies outside or the disk refuses.
-    pub fn write_text(&self, path: &str, text: &str) -> FileResult<()> {
+    pub fn write_text(&self, path: &str, text: impl AsRef<[u8]>) -> FileResult<()> {
         let path = self.target(&FilePath::parse(path)?)?;
         let parent = path.parent().ok_or(FileError::IsAFolder)?;
         self.create_dir_all(&parent)?;
@@ -48,7 +57,7 @@ impl Root {
         // Written beside it and moved into place: a reader never sees half of it.
         let beside = parent.join(&format!(".raptor-{}", uuid::Uuid::now_v7()))?;
         let written = self.open_file(&beside, Open { mode, ..Open::NEW }).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
+            file.write_all(text.as_ref())?;
             file.set_mode(mode)
         });
         let placed = written.and_then(|()| self.place(&beside, self, &path, true));

@@ -3,7 +3,7 @@
 use super::{
     Ground, Place,
     attend::ASK_AGAIN,
-    image,
+    edits, image,
     install_disk::{self, Measured},
     supervisor::Msg,
 };
@@ -14,11 +14,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
-use raptor_core::{
-    configfiles,
-    node::{ContainerSpec, Progress},
-    templates::ConfigFile,
-};
+use raptor_core::node::{ContainerSpec, Progress};
 use std::{
     path::{Component, Path},
     sync::{Arc, Mutex, PoisonError},
@@ -42,6 +38,8 @@ pub(super) struct Boot {
     pub(super) disk: Arc<Mutex<u64>>,
     /// Whether nobody asked for it: then it waits for its turn and for the engine.
     pub(super) patient: bool,
+    /// Whether an earlier start has come to a process.
+    pub(super) started: bool,
 }
 
 impl Boot {
@@ -89,22 +87,24 @@ impl Boot {
 
     /// Makes the data folder and edits the configuration files. A file that can't be edited is reported and is no obstacle.
     async fn prepare(&self, network: &str) -> Result<(), String> {
-        let Self { ground, place, spec, console, .. } = self;
+        let Self { ground, place, spec, console, tell, started, .. } = self;
         let needs_gateway = spec.config_files.iter().any(|file| {
             file.edits.iter().any(|edit| edit.value.as_str().is_some_and(|value| value.contains("{{config.")))
         });
         let gateway = if needs_gateway { ground.docker.gateway(network).await } else { None };
         let (data, uid, gid, files) = (place.data.clone(), ground.uid, ground.gid, spec.config_files.clone());
         let (usage, beside) = (ground.accounts.of(place.id, spec.limits.disk_mib), place.state.files());
-        let problems = tokio::task::spawn_blocking(move || {
+        let (state, started) = (place.state.clone(), *started);
+        let edited = tokio::task::spawn_blocking(move || {
             let root = Root::measured(&data, &beside, uid, gid, usage)
                 .map_err(|error| format!("The folder {} can't be used: {error}", data.display()))?;
-            let problems = files.into_iter().filter_map(|file| edit(&root, file, gateway.as_deref()).err());
-            Ok::<_, String>(problems.collect::<Vec<_>>())
+            Ok::<_, String>(edits::edit(&root, &state, files, gateway.as_deref(), started))
         });
-        for problem in problems.await.map_err(|error| error.to_string())?? {
+        let problems = edited.await.map_err(|error| error.to_string())??;
+        for problem in &problems {
             ground.say(console, problem);
         }
+        let _ = tell.send(Msg::Edited(problems)).await;
         Ok(())
     }
 }
@@ -163,24 +163,6 @@ fn allowed(folders: &[std::path::PathBuf], source: &Path) -> bool {
             .iter()
             .filter_map(|folder| folder.canonicalize().ok())
             .any(|folder| real.starts_with(folder))
-}
-
-fn edit(root: &Root, mut file: ConfigFile, gateway: Option<&str>) -> Result<(), String> {
-    for edit in &mut file.edits {
-        if let serde_json::Value::String(value) = &mut edit.value {
-            for name in ["{{config.docker.interface}}", "{{config.docker.network.interface}}"] {
-                *value = value.replace(name, gateway.unwrap_or("127.0.0.1"));
-            }
-        }
-    }
-    let say = |why: &dyn std::fmt::Display| format!("The file {} was not edited: {why}", file.path);
-    let text = root.read_text(&file.path).map_err(|error| say(&error))?;
-    let edited = configfiles::apply(file.parser, text.as_deref().unwrap_or_default(), &file.edits)
-        .map_err(|error| say(&error))?;
-    if text.as_ref() == Some(&edited) {
-        return Ok(());
-    }
-    root.write_text(&file.path, &edited).map_err(|error| say(&error))
 }
 
 pub(super) fn environment(ground: &Ground, spec: &ContainerSpec) -> Vec<String> {

@@ -114,6 +114,7 @@ impl Supervisor {
             tell: self.tell.clone(),
             disk: self.disk.clone(),
             patient: self.life.by_itself,
+            started: self.status.borrow().last_exit.is_some(),
         };
         let (tell, stop) = (self.tell.clone(), self.ground.stop.clone());
         self.booting = Some(self.ground.tasks.spawn(async move {

@@ -14,7 +14,10 @@ use crate::{
     runtime::{RuntimeError, Shape},
 };
 use futures_util::StreamExt;
-use raptor_core::node::{ContainerSpec, InstallSpec, LineKind, Progress};
+use raptor_core::{
+    configfiles::Memory,
+    node::{ContainerSpec, InstallSpec, LineKind, Progress},
+};
 use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -79,6 +82,7 @@ impl Installation {
         let ready = tokio::task::spawn_blocking(move || {
             if wipe {
                 files::remove(&data)?;
+                own.state.keep_memory(&Memory::new(false))?;
             }
             Root::open(&data, common.uid, common.gid)?;
             // What was wiped is not there any more.

@@ -2,6 +2,7 @@
 
 mod attend;
 mod boot;
+mod edits;
 mod effects;
 mod image;
 mod install;

@@ -52,6 +52,8 @@ pub(crate) enum Ask {
 /// What a supervisor's own tasks tell it.
 pub(super) enum Msg {
     Progress(Option<Progress>),
+    /// The configuration files are edited, but for those of these sentences.
+    Edited(Vec<String>),
     /// Everything is ready for the process, which starts once this is noted.
     Prepared(oneshot::Sender<()>),
     Booted(Result<Started, String>),
@@ -104,6 +106,7 @@ impl Supervisor {
             last_exit: None,
             crashes: None,
             problem: None,
+            config_problems: Vec::new(),
         });
         let status = watch::Sender::new(ContainerStatus {
             id: spec.id,
@@ -113,6 +116,7 @@ impl Supervisor {
             started_at: saved.run.as_ref().map(|run| run.started_at),
             last_exit: saved.last_exit,
             problem: saved.problem,
+            config_problems: saved.config_problems,
             progress: None,
             hold: saved.life.hold,
             installed: saved.installed,
@@ -221,7 +225,10 @@ impl Supervisor {
                 self.status.send_modify(|status| status.progress = progress);
                 self.publish();
             }
-            Msg::Progress(_) => {}
+            Msg::Edited(problems) if self.booting.is_some() => {
+                self.status.send_modify(|status| status.config_problems = problems);
+            }
+            Msg::Progress(_) | Msg::Edited(_) => {}
             Msg::Prepared(noted) if self.booting.is_some() => {
                 self.run = Some(self.new_run());
                 self.save();
@@ -350,6 +357,7 @@ impl Supervisor {
             last_exit: status.last_exit,
             crashes: status.crashes,
             problem: status.problem,
+            config_problems: status.config_problems,
         };
         if let Err(error) = self.place.state.save(&saved) {
             tracing::error!(%error, id = %self.place.id, "the container's state was not saved");

@@ -706,6 +706,10 @@ export type ContainerStatus = {
      * Why the last start failed, in a sentence, until the next start.
      */
     problem?: string | null;
+    /**
+     * Configuration files that the newest start could not edit, a sentence for each.
+     */
+    config_problems?: Array<string>;
     progress?: Progress | null;
     hold?: Hold | null;
     /**
@@ -1733,6 +1737,10 @@ export type LiveState = {
      * Why its last start failed.
      */
     problem?: string | null;
+    /**
+     * Configuration files that its newest start could not edit, a sentence for each.
+     */
+    config_problems: Array<string>;
     progress?: Progress | null;
     last_exit?: Exit | null;
     hold?: Hold | null;

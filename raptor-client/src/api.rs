@@ -1090,7 +1090,7 @@ search that takes long is answered in pieces.*/
         pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
-        ///Why the last start failed, in a sentence, until the next start.
+        ///Why the last start failed, or what a start is waiting for, in a sentence, until the next start.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]

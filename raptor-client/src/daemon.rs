@@ -630,7 +630,7 @@ Empty: running as soon as the process has started.*/
         pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
-        ///Why the last start failed, in a sentence, until the next start.
+        ///Why the last start failed, or what a start is waiting for, in a sentence, until the next start.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2075,6 +2075,9 @@ by its id once.*/
     pub struct PowerRequest {
         ///What.
         pub action: PowerAction,
+        ///The name that the console gives as who asked; nobody is named where it is empty.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub by: ::std::option::Option<::std::string::String>,
     }
     impl PowerRequest {
         pub fn builder() -> builder::PowerRequest {
@@ -6772,11 +6775,16 @@ named stands for all.*/
         #[derive(Clone, Debug)]
         pub struct PowerRequest {
             action: ::std::result::Result<super::PowerAction, ::std::string::String>,
+            by: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for PowerRequest {
             fn default() -> Self {
                 Self {
                     action: Err("no value supplied for action".to_string()),
+                    by: Ok(Default::default()),
                 }
             }
         }
@@ -6793,18 +6801,34 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.by = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for by: {e}"));
+                self
+            }
         }
         impl ::std::convert::TryFrom<PowerRequest> for super::PowerRequest {
             type Error = super::error::ConversionError;
             fn try_from(
                 value: PowerRequest,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { action: value.action? })
+                Ok(Self {
+                    action: value.action?,
+                    by: value.by?,
+                })
             }
         }
         impl ::std::convert::From<super::PowerRequest> for PowerRequest {
             fn from(value: super::PowerRequest) -> Self {
-                Self { action: Ok(value.action) }
+                Self {
+                    action: Ok(value.action),
+                    by: Ok(value.by),
+                }
             }
         }
         #[derive(Clone, Debug)]

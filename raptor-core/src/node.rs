@@ -265,7 +265,7 @@ pub struct ContainerStatus {
     pub started_at: Option<DateTime<Utc>>,
     /// How the last process ended, if one has.
     pub last_exit: Option<Exit>,
-    /// Why the last start failed, in a sentence, until the next start.
+    /// Why the last start failed, or what a start is waiting for, in a sentence, until the next start.
     pub problem: Option<String>,
     /// Configuration files that the newest start could not edit, a sentence for each.
     #[serde(default)]
@@ -660,8 +660,9 @@ pub trait Node: Send + Sync {
     /// Ends its process at once and removes the container and its files. A container that isn't there is no error.
     async fn remove(&self, id: ContainerId) -> Result<(), NodeError>;
 
-    /// Accepts or refuses a power action; what follows is told by events.
-    async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError>;
+    /// Accepts or refuses a power action; what follows is told by events. What is accepted while the engine is away is done
+    /// when it is back. `by` is the name that the console gives as who asked; empty where nobody is to be named.
+    async fn power(&self, id: ContainerId, action: PowerAction, by: &str) -> Result<(), NodeError>;
 
     /// Ends the installation that runs.
     async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError>;

@@ -195,6 +195,9 @@ async fn remove_container(State(node): State<Shared>, Path(id): Path<ContainerId
 struct PowerRequest {
     /// What.
     action: PowerAction,
+    /// The name that the console gives as who asked; nobody is named where it is empty.
+    #[serde(default)]
+    by: String,
 }
 
 /// Start, stop, restart or kill. Answered when it is accepted.
@@ -205,7 +208,7 @@ async fn power_container(
     Path(id): Path<ContainerId>,
     Json(body): Json<PowerRequest>,
 ) -> Answer<StatusCode> {
-    node.power(id, body.action).await?;
+    node.power(id, body.action, &body.by).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -194,8 +194,9 @@ impl Node for Host {
         Ok(())
     }
 
-    async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
-        self.ask(id, |reply| Ask::Power(action, reply)).await
+    async fn power(&self, id: ContainerId, action: PowerAction, by: &str) -> Result<(), NodeError> {
+        let by = by.to_owned();
+        self.ask(id, |reply| Ask::Power { action, by, reply }).await
     }
 
     async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {

@@ -176,8 +176,8 @@ impl Node for Handle {
         self.0.rest.remove(id).await
     }
 
-    async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
-        self.0.rest.power(id, action).await
+    async fn power(&self, id: ContainerId, action: PowerAction, by: &str) -> Result<(), NodeError> {
+        self.0.rest.power(id, action, by).await
     }
 
     async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {

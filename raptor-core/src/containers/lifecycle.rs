@@ -163,6 +163,9 @@ pub struct Life {
     pub crashes: u8,
     /// What it waits for while it is offline.
     pub rest: Rest,
+    /// Whether it is stopping and its process has not been told so yet.
+    #[serde(default)]
+    pub asking: bool,
 }
 
 /// How a process ended.
@@ -181,8 +184,13 @@ pub enum Ending {
 pub enum Input {
     /// Somebody asks.
     Power(Power),
-    /// Somebody typed the stop command into the console.
+    /// Somebody typed the stop command into the console; whether the process was given it is told by
+    /// [`Input::StopDelivered`].
     StopTyped,
+    /// The process was asked to stop: the engine sent the signal, or took the command.
+    StopDelivered,
+    /// The engine went away with a stop command that the process had not been given. It is given again.
+    StopLost,
     /// The process said that it is ready.
     Ready,
     /// Preparing or starting the process failed, or was cancelled.
@@ -222,7 +230,8 @@ pub enum Input {
 pub enum Effect {
     /// Prepare and start the process.
     Boot,
-    /// Ask the process to stop; cancel the preparation where there is none yet.
+    /// Ask the process to stop, until that is delivered, and say [`Input::StopDelivered`] then; cancel the preparation where
+    /// there is none yet.
     AskToStop,
     /// End the process now; cancel the preparation where there is none yet.
     Kill,
@@ -258,6 +267,7 @@ impl Life {
         by_itself: false,
         crashes: 0,
         rest: Rest::Idle,
+        asking: false,
     };
 
     /// What follows from `input`.
@@ -269,9 +279,18 @@ impl Life {
         match (self.phase, input) {
             (_, Input::Power(action)) => self.power(action),
             (P::Running, Input::StopTyped) => {
-                self.go(|life| (life.phase, life.wanted) = (P::Stopping, false), &[Effect::ArmStopDeadline])
+                self.go(|life| (life.phase, life.wanted, life.asking) = (P::Stopping, false, true), &[])
             }
-            (P::Stopping, Input::StopDeadline) => self.go(|_| {}, &[Effect::Kill, Effect::ArmStopDeadline]),
+            // Its time to stop begins when it knows, not when somebody wished it.
+            (P::Stopping, Input::StopDelivered) if self.asking => {
+                self.go(|life| life.asking = false, &[Effect::ArmStopDeadline])
+            }
+            (P::Stopping, Input::StopLost) if !self.asking => {
+                self.go(|life| life.asking = true, &[Effect::DisarmStopDeadline])
+            }
+            (P::Stopping, Input::StopDeadline) if !self.asking => {
+                self.go(|_| {}, &[Effect::Kill, Effect::ArmStopDeadline])
+            }
             (P::Starting, Input::Ready) => self.go(|life| life.phase = P::Running, &[Effect::ArmCalm]),
             (P::Running, Input::Calm) => self.go(|life| life.crashes = 0, &[]),
 
@@ -323,8 +342,11 @@ impl Life {
                 None => Self { crashes: 0, ..self }.boot(false),
             },
             Power::Restart | Power::Start if up => self.go(
-                |life| (life.phase, life.next, life.wanted) = (P::Stopping, Next::Start, true),
-                &[E::AskToStop, E::ArmStopDeadline],
+                |life| {
+                    (life.phase, life.next) = (P::Stopping, Next::Start);
+                    (life.wanted, life.asking) = (true, true);
+                },
+                &[E::AskToStop],
             ),
             Power::Restart | Power::Start => self.go(
                 |life| match life.next {
@@ -341,15 +363,16 @@ impl Life {
                 _ => Err(Refused::Offline),
             },
             Power::Stop | Power::Kill => {
-                let effects: &[Effect] = match (action, up) {
-                    (Power::Stop, true) => &[E::AskToStop, E::ArmStopDeadline],
-                    (Power::Stop, false) => &[],
-                    (_, true) => &[E::Kill, E::ArmStopDeadline],
-                    (_, false) => &[E::Kill],
+                let kill = action == Power::Kill;
+                let effects: &[Effect] = match (kill, up) {
+                    (true, _) => &[E::Kill, E::ArmStopDeadline],
+                    (false, true) => &[E::AskToStop],
+                    (false, false) => &[],
                 };
                 self.go(
                     |life| {
                         (life.phase, life.wanted, life.start_installed) = (P::Stopping, false, false);
+                        life.asking = !kill && (up || life.asking);
                         if life.next == Next::Start {
                             life.next = Next::Nothing;
                         }
@@ -373,7 +396,7 @@ impl Life {
     /// A process that was asked to has ended.
     fn stopped(self) -> Step {
         let next = self.next;
-        let life = Self { phase: Phase::Offline, next: Next::Nothing, ..self };
+        let life = Self { phase: Phase::Offline, next: Next::Nothing, asking: false, ..self };
         let (life, effects) = match next {
             Next::Start if !self.suspended => life.boot(false)?,
             Next::Install => life.install(self.start_installed)?,
@@ -425,8 +448,8 @@ impl Life {
         let life = Self { suspended: true, wanted: false, start_installed: false, ..self };
         match self.phase {
             Phase::Starting | Phase::Running => life.go(
-                |life| (life.phase, life.next) = (Phase::Stopping, Next::Nothing),
-                &[Effect::AskToStop, Effect::ArmStopDeadline],
+                |life| (life.phase, life.next, life.asking) = (Phase::Stopping, Next::Nothing, true),
+                &[Effect::AskToStop],
             ),
             Phase::Stopping if self.next == Next::Start => life.go(|life| life.next = Next::Nothing, &[]),
             Phase::Offline if self.rest == Rest::Waiting => {
@@ -452,9 +475,9 @@ impl Life {
             Phase::Starting | Phase::Running => self.go(
                 |life| {
                     (life.phase, life.next, life.wanted) = (Phase::Stopping, Next::Install, false);
-                    life.start_installed = start_installed;
+                    (life.start_installed, life.asking) = (start_installed, true);
                 },
-                &[Effect::AskToStop, Effect::ArmStopDeadline],
+                &[Effect::AskToStop],
             ),
         }
     }

@@ -57,7 +57,7 @@ impl ContainerService<'_> {
         if matches!(action, PowerAction::Start | PowerAction::Restart) {
             self.sync(container.id).await?;
         }
-        self.node(&container)?.power(container.id, action).await?;
+        self.node(&container)?.power(container.id, action, actor.name()).await?;
         let name = match action {
             PowerAction::Start => "container.power.start",
             PowerAction::Stop => "container.power.stop",

@@ -168,8 +168,8 @@ impl Node for RemoteNode {
         Ok(())
     }
 
-    async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
-        let body = types::PowerRequest { action: same(action)? };
+    async fn power(&self, id: ContainerId, action: PowerAction, by: &str) -> Result<(), NodeError> {
+        let body = types::PowerRequest { action: same(action)?, by: Some(by.to_owned()) };
         self.client
             .power_container()
             .id(id.as_uuid())

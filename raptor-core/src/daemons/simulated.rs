@@ -554,7 +554,7 @@ impl Node for SimulatedHost {
         Ok(())
     }
 
-    async fn power(&self, id: ContainerId, action: PowerAction) -> Result<(), NodeError> {
+    async fn power(&self, id: ContainerId, action: PowerAction, _: &str) -> Result<(), NodeError> {
         Ok(self.input(&self.container(id)?, Input::Power(action))?)
     }
 

@@ -80,7 +80,7 @@ async fn carry_out(raptor: &Raptor, job: Job) {
 
 async fn start(raptor: &Raptor, job: &Job) -> Result<()> {
     raptor.containers().sync(job.container_id).await?;
-    match raptor.fleet.node(job.daemon_id)?.power(job.container_id, PowerAction::Start).await {
+    match raptor.fleet.node(job.daemon_id)?.power(job.container_id, PowerAction::Start, "").await {
         // Somebody was quicker, or does not want it any more.
         Ok(()) | Err(NodeError::Refused(_)) => Ok(()),
         Err(error) => Err(error.into()),

@@ -22,6 +22,15 @@ pub(super) const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How long the last output may take to arrive after the end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// A line for a process.
+#[derive(Debug)]
+pub(super) struct Typed {
+    /// With its line end.
+    pub(super) bytes: Bytes,
+    /// Whether it asks the process to stop: then its arrival is told.
+    pub(super) stop: bool,
+}
+
 /// How a process was found to have ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
@@ -50,11 +59,11 @@ pub(super) struct Attendant {
 impl Attendant {
     /// Stays until the process has ended and all it wrote is in the console. `started` is the process where this daemon
     /// started it; without, one that an earlier daemon started is joined.
-    pub(super) async fn attend(self, mut started: Option<Started>, mut input: mpsc::Receiver<Bytes>) -> End {
+    pub(super) async fn attend(self, mut started: Option<Started>, mut input: mpsc::Receiver<Typed>) -> End {
         // Whether this daemon has not seen it run.
         let mut late = started.is_none();
         // A command that the engine took with it when it ended is given again to the same process, never to the next.
-        let mut unsent = None;
+        let mut unsent: Option<Typed> = None;
         loop {
             let joined = match started.take() {
                 Some(started) => Some((started, Known::default())),
@@ -69,16 +78,21 @@ impl Attendant {
             // Ends with us: two readers would write every line twice.
             let reader = AbortOnDropHandle::new(tokio::spawn(self.reading(known).read(output)));
             let mut waiting = std::pin::pin!(self.ground.docker.wait(&self.name));
+            let mut stop = false;
             let waited = loop {
-                if let Some(bytes) = unsent.take()
-                    && stdin.write(bytes).await.is_err()
-                {
-                    // The process or the engine has gone, or the engine has only closed the way in.
-                    break tokio::time::timeout(ASK_AGAIN, &mut waiting).await.ok();
+                if let Some(typed) = unsent.take() {
+                    stop = typed.stop;
+                    if stdin.write(typed.bytes).await.is_err() {
+                        // The process or the engine has gone, or the engine has only closed the way in.
+                        break tokio::time::timeout(ASK_AGAIN, &mut waiting).await.ok();
+                    }
+                    if stop {
+                        let _ = self.tell.send(Msg::StopDelivered).await;
+                    }
                 }
                 tokio::select! {
                     waited = &mut waiting => break Some(waited),
-                    Some(bytes) = input.recv() => unsent = Some(bytes),
+                    Some(typed) = input.recv() => unsent = Some(typed),
                 }
             };
             let (found, left) = self.found().await;
@@ -86,7 +100,10 @@ impl Attendant {
                 // The engine went away and came back; the process is still there, and what it had begun to write comes again.
                 reader.abort();
                 let _ = reader.await;
-                unsent = stdin.undelivered();
+                unsent = stdin.undelivered().map(|bytes| Typed { bytes, stop });
+                if unsent.as_ref().is_some_and(|typed| typed.stop) {
+                    let _ = self.tell.send(Msg::StopLost).await;
+                }
                 continue;
             }
             if let Ok(Ok(unfinished)) = tokio::time::timeout(LAST_WORDS, reader).await {

@@ -3,7 +3,9 @@
 use super::{
     Ground, Place,
     attend::ASK_AGAIN,
-    edits, image,
+    edits,
+    engine::{self, Halt},
+    image,
     install_disk::{self, Measured},
     supervisor::Msg,
 };
@@ -36,27 +38,36 @@ pub(super) struct Boot {
     pub(super) tell: mpsc::Sender<Msg>,
     /// Where the size of the data folder is noted.
     pub(super) disk: Arc<Mutex<u64>>,
-    /// Whether nobody asked for it: then it waits for its turn and for the engine.
+    /// Whether nobody asked for it: then it waits for its turn.
     pub(super) patient: bool,
     /// Whether an earlier start has come to a process.
     pub(super) started: bool,
 }
 
 impl Boot {
-    /// Prepares and starts the process. The error is a sentence for people.
-    pub(super) async fn run(&self) -> Result<Started, String> {
-        let Self { ground, place, spec, console, tell, .. } = self;
+    /// Prepares and starts the process, as soon as the engine answers. None where it runs and nobody reads it yet. The error is
+    /// a sentence for people.
+    pub(super) async fn run(&self) -> Result<Option<Started>, String> {
         let _turn = match self.patient {
-            true => ground.turns.acquire().await.ok(),
+            true => self.ground.turns.acquire().await.ok(),
             false => None,
         };
-        while self.patient && ground.docker.version().await.is_err() {
-            tokio::time::sleep(ASK_AGAIN).await;
+        loop {
+            engine::answers(&self.ground, &self.tell).await;
+            match self.attempt().await {
+                Ok(started) => return Ok(started),
+                Err(Halt::For(why)) => return Err(why),
+                Err(Halt::Away) => tokio::time::sleep(ASK_AGAIN).await,
+            }
         }
+    }
+
+    async fn attempt(&self) -> Result<Option<Started>, Halt> {
+        let Self { ground, place, spec, console, tell, .. } = self;
         check_mounts(ground, spec)?;
         image::have(ground, &spec.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
-        let say = |error: RuntimeError| format!("The container can't be started: {error}");
+        let say = Halt::of("The container can't be started");
         let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
         // Nothing runs in it yet.
         let (prepared_files, guarded) = tokio::join!(self.prepare(&network), ground.guard(spec, &network));
@@ -75,14 +86,20 @@ impl Boot {
         let (output, stdin) = ground.docker.attach(&place.name).await.map_err(say)?;
         prepared(tell, Msg::Prepared).await?;
         let early = ground.sees(&network);
-        ground.docker.start(&place.name).await.map_err(say)?;
+        let started = match ground.docker.start(&place.name).await {
+            Err(RuntimeError::Away(_)) if engine::started(ground, &place.name, tell).await => None,
+            done => {
+                done.map_err(say)?;
+                Some(Started { output: output.boxed(), stdin })
+            }
+        };
         if !early {
             // Podman makes the bridge with the start. Where it is still not here, it is elsewhere.
             let ground = ground.clone();
             let looking = async move { ground.keep_apart(Some((&network, true))).await };
             self.ground.tasks.spawn(looking);
         }
-        Ok(Started { output: output.boxed(), stdin })
+        Ok(started)
     }
 
     /// Makes the data folder and edits the configuration files. A file that can't be edited is reported and is no obstacle.

@@ -1,12 +1,13 @@
 //! Letting the state machine decide, and carrying out what follows.
 
 use super::{
-    attend::End,
+    attend::{ASK_AGAIN, End},
     boot::Boot,
+    errand::{Errand, Word},
     install,
+    requests::typed,
     supervisor::{Msg, Supervisor},
 };
-use crate::runtime::RuntimeError;
 use chrono::TimeDelta;
 use raptor_core::{
     containers::lifecycle::{Effect, Ending, Hold, Input, Phase, Rest, backoff},
@@ -129,15 +130,22 @@ impl Supervisor {
         let Some(booting) = self.booting.take() else { return false };
         booting.abort();
         let _ = booting.await;
-        self.run = None;
-        if let Err(error) = self.ground.docker.remove(&self.place.name).await {
-            tracing::warn!(%error, id = %self.place.id, "what was prepared for a cancelled start is still there");
-        }
+        // Once it is noted, the engine may have been told to start it.
+        let may_run = self.run.take().is_some();
+        let (ground, place, tell) = (self.ground.clone(), self.place.clone(), self.tell.clone());
         // Told, not called: the state machine finishes the step that it is in first.
-        let tell = self.tell.clone();
-        self.ground.tasks.spawn(async move {
+        let clearing = async move {
+            while let Err(error) = ground.docker.remove(&place.name).await {
+                if !may_run {
+                    tracing::warn!(%error, id = %place.id, "what was prepared for a cancelled start is still there");
+                    break;
+                }
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
             let _ = tell.send(Msg::Booted(Err("The start was cancelled.".into()))).await;
-        });
+        };
+        let stop = self.ground.stop.clone();
+        self.ground.tasks.spawn(async move { stop.run_until_cancelled(clearing).await });
         true
     }
 
@@ -145,34 +153,66 @@ impl Supervisor {
         if self.cancel_boot().await || self.run.is_none() {
             return;
         }
-        let asked = match &self.spec.stop {
+        let word = match &self.spec.stop {
             StopRule::Command { command } => {
-                let line = command.clone();
-                self.console.say(self.ground.clock.now(), LineKind::Command, line.clone());
-                self.write(&line).await.map_err(|error| RuntimeError::Refused(error.to_string()))
+                self.console.say(self.ground.clock.now(), LineKind::Command, command.clone());
+                Word::Line(self.stdin.clone().map(|stdin| (stdin, typed(command, true))))
             }
-            StopRule::Signal { signal } => self.ground.docker.signal(&self.place.name, signal).await,
-            StopRule::Docker => self.ground.docker.stop(&self.place.name).await,
+            StopRule::Signal { signal } => Word::Signal(signal.clone()),
+            StopRule::Docker => Word::Docker,
         };
-        if let Err(error) = asked {
-            self.ground.say(&self.console, format!("Asking it to stop failed: {error}"));
+        self.send(word);
+    }
+
+    /// Sends `word` to the process, in place of what is on its way to it.
+    pub(super) fn send(&mut self, word: Word) {
+        self.end_errand();
+        self.killing = matches!(word, Word::Kill);
+        let errand = Errand {
+            ground: self.ground.clone(),
+            name: self.place.name.clone(),
+            console: self.console.clone(),
+            tell: self.tell.clone(),
+        };
+        let stop = self.ground.stop.clone();
+        self.errand = Some(self.ground.tasks.spawn(async move {
+            stop.run_until_cancelled(errand.run(word)).await;
+        }));
+    }
+
+    /// Lets go of what is on its way to the process.
+    pub(super) fn end_errand(&mut self) {
+        if let Some(errand) = self.errand.take() {
+            errand.abort();
         }
+    }
+
+    /// It had its time to stop.
+    pub(super) async fn overdue(&mut self) {
+        if self.killing {
+            if self.errand.as_ref().is_some_and(|errand| !errand.is_finished()) {
+                // The engine is away: the kill is on its way.
+                return self.arm_deadline();
+            }
+            self.ground.say(&self.console, "It has not ended yet. Killing it again.");
+        } else {
+            let seconds = self.spec.stop_timeout_ms as f64 / 1_000.0;
+            self.ground.say(&self.console, format!("It did not stop within {seconds} s. Killing it."));
+        }
+        self.input(Input::StopDeadline).await;
     }
 
     async fn kill(&mut self) {
         if self.cancel_boot().await || self.run.is_none() {
             return;
         }
-        self.ground.say(&self.console, "Killing it.");
-        match self.ground.docker.signal(&self.place.name, "SIGKILL").await {
-            // Its end is noticed by whoever waits for it.
-            Ok(()) | Err(RuntimeError::NotFound | RuntimeError::Refused(_)) => {}
-            Err(error) => self.ground.say(&self.console, format!("Killing it failed: {error}")),
-        }
+        self.send(Word::Kill);
     }
 
     pub(super) async fn exited(&mut self, end: End) {
         let Some(run) = self.run.take() else { return };
+        self.end_errand();
+        self.killing = false;
         self.ended_after = run.after_line;
         let End { ended, interrupted } = end;
         let asked = self.life.phase == Phase::Stopping;
@@ -204,6 +244,7 @@ impl Supervisor {
         match &self.spec.install {
             Some(install) if install.number > self.installed && self.life.hold != Some(Hold::Installing) => {
                 let start = install.start;
+                self.say_stopping("it is being installed");
                 self.input(Input::Install { start }).await;
             }
             None if self.life.hold == Some(Hold::InstallFailed) => self.input(Input::InstallDropped).await,

@@ -1,6 +1,6 @@
 //! Having an image before it is needed.
 
-use super::{Ground, supervisor::Msg};
+use super::{Ground, engine::Halt, supervisor::Msg};
 use crate::{
     console::Console,
     runtime::{Pulled, RuntimeError},
@@ -16,21 +16,20 @@ use tokio::sync::mpsc;
 /// How often progress of a pull is told.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
-/// Makes sure that the image is there. A registry that is away is no obstacle where an earlier copy is there. The error is a
-/// sentence for people.
+/// Makes sure that the image is there. A registry that is away is no obstacle where an earlier copy is there.
 pub(super) async fn have(
     ground: &Ground,
     image: &str,
     console: &Console,
     tell: &mpsc::Sender<Msg>,
-) -> Result<(), String> {
+) -> Result<(), Halt> {
     let docker = &ground.docker;
     let name = image.trim_start_matches('~');
     if image.starts_with('~') {
-        return if docker.has_image(name).await {
-            Ok(())
-        } else {
-            Err(format!("The local image {name} is not on this host."))
+        return match docker.has_image(name).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Halt::For(format!("The local image {name} is not on this host."))),
+            Err(_) => Err(Halt::Away),
         };
     }
     let before = docker.image_id(name).await;
@@ -40,16 +39,16 @@ pub(super) async fn have(
         return Ok(());
     };
     if let RuntimeError::Away(_) = error {
-        return Err(error.to_string());
+        return Err(Halt::Away);
     }
-    if docker.has_image(name).await {
+    if docker.has_image(name).await.map_err(|_| Halt::Away)? {
         ground.say(
             console,
             format!("The image {name} can't be pulled ({error}); using the copy on this host."),
         );
         return Ok(());
     }
-    Err(format!("The image {name} can't be pulled: {error}"))
+    Err(Halt::For(format!("The image {name} can't be pulled: {error}")))
 }
 
 /// Notes what a pull brought. An image that somebody else had brought before, and that is as it was, stays theirs.

@@ -2,8 +2,9 @@
 
 use super::{
     Ground, Place,
-    attend::{Attendant, End},
+    attend::{ASK_AGAIN, Attendant, End},
     boot::{Started, environment, prepared},
+    engine::{self, Halt},
     image, ownership,
     supervisor::Msg,
 };
@@ -49,7 +50,7 @@ impl Installation {
                     after_line: self.console.newest(),
                     boot_id: self.ground.boot_id.clone(),
                 };
-                self.stay_within_limit(&run, Some(started)).await
+                self.stay_within_limit(&run, started).await
             }
         };
         let settled = self.settle().await;
@@ -72,7 +73,19 @@ impl Installation {
         }
     }
 
-    async fn start(&self) -> Result<Started, String> {
+    /// Starts it, as soon as the engine answers. None where it runs and nobody reads it yet. The error is a sentence for people.
+    async fn start(&self) -> Result<Option<Started>, String> {
+        loop {
+            engine::answers(&self.ground, &self.tell).await;
+            match self.attempt().await {
+                Ok(started) => return Ok(started),
+                Err(Halt::For(why)) => return Err(why),
+                Err(Halt::Away) => tokio::time::sleep(ASK_AGAIN).await,
+            }
+        }
+    }
+
+    async fn attempt(&self) -> Result<Option<Started>, Halt> {
         let Self { ground, place, spec, install, console, tell } = self;
         image::have(ground, &install.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
@@ -94,7 +107,7 @@ impl Installation {
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| format!("The installation can't be prepared: {error}"))?;
-        let say = |error: RuntimeError| format!("The installer can't be started: {error}");
+        let say = Halt::of("The installer can't be started");
         let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
         ground.guard(spec, &network).await?;
         let shape = Shape {
@@ -109,9 +122,15 @@ impl Installation {
         ground.docker.create(&place.installer, shape).await.map_err(say)?;
         let (output, stdin) = ground.docker.attach(&place.installer).await.map_err(say)?;
         prepared(tell, Msg::InstallerPrepared).await?;
-        ground.docker.start(&place.installer).await.map_err(say)?;
+        let started = match ground.docker.start(&place.installer).await {
+            Err(RuntimeError::Away(_)) if engine::started(ground, &place.installer, tell).await => None,
+            done => {
+                done.map_err(say)?;
+                Some(Started { output: output.boxed(), stdin })
+            }
+        };
         let _ = tell.send(Msg::Progress(None)).await;
-        Ok(Started { output: output.boxed(), stdin })
+        Ok(started)
     }
 
     pub(super) async fn stay(&self, run: &Run, started: Option<Started>) -> End {

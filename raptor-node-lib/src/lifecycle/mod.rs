@@ -4,6 +4,8 @@ mod attend;
 mod boot;
 mod edits;
 mod effects;
+mod engine;
+mod errand;
 mod image;
 mod install;
 mod install_disk;

@@ -1,6 +1,10 @@
 //! What others ask of a supervisor.
 
-use super::supervisor::{Ask, Supervisor};
+use super::{
+    attend::Typed,
+    errand::Word,
+    supervisor::{Ask, Supervisor},
+};
 use bytes::Bytes;
 use raptor_core::{
     containers::{
@@ -14,8 +18,12 @@ use raptor_core::{
 impl Supervisor {
     pub(super) async fn heed(&mut self, ask: Ask) {
         match ask {
-            Ask::Power(action, reply) => {
-                let _ = reply.send(self.request(Input::Power(action)));
+            Ask::Power { action, by, reply } => {
+                let accepted = self.request(Input::Power(action));
+                if accepted.is_ok() {
+                    self.say_who(action, &by);
+                }
+                let _ = reply.send(accepted);
                 self.input(Input::Power(action)).await;
             }
             Ask::CancelInstall(reply) => {
@@ -39,6 +47,18 @@ impl Supervisor {
         self.life.step(self.spec.policy, input).map(drop).map_err(NodeError::from)
     }
 
+    /// Says who ends what runs: a game that ended is asked about.
+    fn say_who(&self, action: PowerAction, by: &str) {
+        let what = match (action, self.life.phase) {
+            (PowerAction::Stop, Phase::Starting | Phase::Running) => "Stopping it",
+            (PowerAction::Restart, Phase::Starting | Phase::Running) => "Restarting it",
+            (PowerAction::Kill, Phase::Starting | Phase::Running | Phase::Stopping) => "Killing it",
+            _ => return,
+        };
+        let who = if by.is_empty() { " as was asked".to_owned() } else { format!(": {by} asked for it") };
+        self.ground.say(&self.console, format!("{what}{who}."));
+    }
+
     async fn command(&mut self, line: String, by: &str) -> Result<(), NodeError> {
         if line.chars().any(|c| c == '\n' || c == '\r') || line.len() > 4_096 {
             return Err(NodeError::Invalid("A command is one line of at most 4,096 bytes.".into()));
@@ -49,18 +69,16 @@ impl Supervisor {
         let typed_stop = matches!(&self.spec.stop, StopRule::Command { command } if *command == line);
         let shown = if by.is_empty() { line.clone() } else { format!("{by}> {line}") };
         self.console.say(self.ground.clock.now(), LineKind::Command, shown);
-        if typed_stop {
-            self.input(Input::StopTyped).await;
-        }
-        self.write(&line).await
-    }
-
-    pub(super) async fn write(&mut self, line: &str) -> Result<(), NodeError> {
         let Some(stdin) = &self.stdin else {
             return Err(NodeError::Docker("The console is not connected. Try again in a moment.".into()));
         };
         let full = || NodeError::Docker("The container does not read its input.".into());
-        stdin.try_send(Bytes::from(format!("{line}\n"))).map_err(|_| full())
+        stdin.try_send(typed(&line, typed_stop)).map_err(|_| full())?;
+        if typed_stop && self.life.phase == Phase::Running {
+            self.input(Input::StopTyped).await;
+            self.send(Word::Line(None));
+        }
+        Ok(())
     }
 
     async fn declare(&mut self, spec: ContainerSpec) -> Result<(), NodeError> {
@@ -72,7 +90,10 @@ impl Supervisor {
         self.status.send_modify(|status| status.revision = spec.revision);
         let before = std::mem::replace(&mut self.spec, spec);
         match suspend {
-            Some(true) => self.input(Input::Suspend).await,
+            Some(true) => {
+                self.say_stopping("it was suspended");
+                self.input(Input::Suspend).await;
+            }
             Some(false) => self.input(Input::Unsuspend).await,
             None => self.publish(),
         }
@@ -116,6 +137,13 @@ impl Supervisor {
         self.publish();
     }
 
+    /// Says why it is stopped, where it runs.
+    pub(super) fn say_stopping(&self, why: &str) {
+        if matches!(self.life.phase, Phase::Starting | Phase::Running) {
+            self.ground.say(&self.console, format!("Stopping it: {why}."));
+        }
+    }
+
     async fn disk_full(&mut self, used_bytes: u64, limit_bytes: u64) {
         if !matches!(self.life.phase, Phase::Starting | Phase::Running) {
             return;
@@ -145,6 +173,10 @@ impl Supervisor {
         };
         // Whatever happens from here on, nobody starts it again.
         self.place.state.condemn().map_err(broken)?;
+        if self.run.is_some() {
+            self.ground.say(&self.console, "Killing it: the container is being deleted.");
+        }
+        self.end_errand();
         for task in [self.booting.take(), self.installing.take()].into_iter().flatten() {
             task.abort();
             let _ = task.await;
@@ -152,4 +184,9 @@ impl Supervisor {
         (self.again_at, self.calm_at, self.stop_at, self.install_by) = (None, None, None, None);
         crate::removal::remove(&self.ground, &self.place).await
     }
+}
+
+/// `line` as a process reads it.
+pub(super) fn typed(line: &str, stop: bool) -> Typed {
+    Typed { bytes: Bytes::from(format!("{line}\n")), stop }
 }

@@ -2,15 +2,15 @@
 
 use super::{
     Ground, Handle, Place,
-    attend::{ASK_AGAIN, Attendant, End},
+    attend::{ASK_AGAIN, Attendant, End, Typed},
     boot::Started,
+    errand::Word,
     install::Installation,
 };
 use crate::{
     console::Console,
     desired::{Run, Saved},
 };
-use bytes::Bytes;
 use raptor_core::{
     containers::lifecycle::{Ending, Hold, Input, Life, Phase},
     node::{
@@ -33,7 +33,12 @@ type Reply<T> = oneshot::Sender<Result<T, NodeError>>;
 
 /// What others ask of a supervisor.
 pub(crate) enum Ask {
-    Power(PowerAction, Reply<()>),
+    Power {
+        action: PowerAction,
+        /// Who asks, for the console; empty where nobody is to be named.
+        by: String,
+        reply: Reply<()>,
+    },
     Command {
         line: String,
         by: String,
@@ -56,7 +61,14 @@ pub(super) enum Msg {
     Edited(Vec<String>),
     /// Everything is ready for the process, which starts once this is noted.
     Prepared(oneshot::Sender<()>),
-    Booted(Result<Started, String>),
+    /// What runs, or why nothing does. None where it runs and nobody reads it yet: the engine went away as it was started.
+    Booted(Result<Option<Started>, String>),
+    /// What is to be begun waits for the engine, for this reason; none: no longer.
+    Waiting(Option<String>),
+    /// The process was asked to stop.
+    StopDelivered,
+    /// A stop command was lost with the engine, and is given again.
+    StopLost,
     Ready,
     Exited(End),
     /// What an earlier daemon was preparing is cleared away.
@@ -84,7 +96,13 @@ pub(crate) struct Supervisor {
     pub(super) installing: Option<JoinHandle<()>>,
     /// Why the installation is being ended, where we do it.
     pub(super) install_end: Option<String>,
-    pub(super) stdin: Option<mpsc::Sender<Bytes>>,
+    pub(super) stdin: Option<mpsc::Sender<Typed>>,
+    /// What is on its way to the process so that it ends.
+    pub(super) errand: Option<JoinHandle<()>>,
+    /// Whether the process was, or is being, killed.
+    pub(super) killing: bool,
+    /// Whether a start or an installation waits for the engine.
+    pub(super) waiting: bool,
     pub(super) stop_at: Option<Instant>,
     pub(super) calm_at: Option<Instant>,
     pub(super) again_at: Option<Instant>,
@@ -149,6 +167,9 @@ impl Supervisor {
             installing: None,
             install_end: None,
             stdin: None,
+            errand: None,
+            killing: false,
+            waiting: false,
             stop_at: None,
             calm_at: None,
             again_at: None,
@@ -181,7 +202,7 @@ impl Supervisor {
                     Some(ask) => self.heed(ask).await,
                 },
                 Some(msg) = told.recv() => self.hear(msg).await,
-                () = at(stop_at) => self.input(Input::StopDeadline).await,
+                () = at(stop_at) => self.overdue().await,
                 () = at(calm_at) => { self.calm_at = None; self.input(Input::Calm).await }
                 () = at(again_at) => { self.again_at = None; self.input(Input::BackoffOver).await }
                 () = at(install_by) => self.install_deadline().await,
@@ -196,12 +217,17 @@ impl Supervisor {
             Phase::Offline => self.input(Input::TakenOver).await,
             phase => {
                 match phase {
-                    Phase::Stopping => self.arm_deadline(),
+                    Phase::Stopping if !self.life.asking => self.arm_deadline(),
                     Phase::Running => self.calm_at = Some(Instant::now() + self.ground.calm),
                     _ => {}
                 }
                 match self.run.clone() {
-                    Some(run) => self.attend(&run, None),
+                    Some(run) => {
+                        self.attend(&run, None);
+                        if self.life.asking {
+                            self.ask_to_stop().await;
+                        }
+                    }
                     // It was being prepared: nothing had been started, so what is there is half-made.
                     None => self.clear(),
                 }
@@ -236,6 +262,19 @@ impl Supervisor {
             }
             Msg::Booted(booted) => self.booted(booted).await,
             Msg::Ready => self.input(Input::Ready).await,
+            Msg::Waiting(why) => self.wait_for_engine(why),
+            Msg::StopDelivered => {
+                if !self.killing {
+                    self.end_errand();
+                }
+                self.input(Input::StopDelivered).await;
+            }
+            Msg::StopLost => {
+                if !self.killing {
+                    self.send(Word::Line(None));
+                }
+                self.input(Input::StopLost).await;
+            }
             Msg::Exited(end) => self.exited(end).await,
             Msg::Cleared => self.input(Input::Exited(Ending::Interrupted)).await,
             Msg::InstallerPrepared(noted) if self.installing.is_some() => {
@@ -257,13 +296,33 @@ impl Supervisor {
         }
     }
 
-    async fn booted(&mut self, booted: Result<Started, String>) {
+    /// What was accepted is not dropped, and people see what it waits for.
+    fn wait_for_engine(&mut self, why: Option<String>) {
+        if self.booting.is_none() && self.installing.is_none() {
+            return;
+        }
+        self.waiting = why.is_some();
+        let what = if self.installing.is_some() { "installed" } else { "started" };
+        let problem = why.map(|why| format!("{why} It is {what} as soon as Docker answers."));
+        if let Some(problem) = &problem {
+            self.ground.say(&self.console, problem.clone());
+        }
+        if self.installing.is_some() {
+            // An installation's time is for the installer, not for an engine that is away.
+            self.install_by = if self.waiting { None } else { self.install_ends() };
+        }
+        self.status.send_modify(|status| (status.problem, status.progress) = (problem, None));
+        self.save();
+        self.publish();
+    }
+
+    async fn booted(&mut self, booted: Result<Option<Started>, String>) {
         match booted {
             Ok(started) => {
                 self.booting = None;
                 // Where it was cancelled meanwhile, nobody waits for it.
                 let Some(run) = self.run.clone() else { return };
-                self.attend(&run, Some(started));
+                self.attend(&run, started);
                 let started_at = Some(run.started_at);
                 self.status.send_modify(|status| {
                     (status.started_at, status.progress, status.pending) = (started_at, None, None);
@@ -282,7 +341,17 @@ impl Supervisor {
                 if self.life.phase == Phase::Starting && self.life.by_itself {
                     self.tell_api(Happening::StartFailed { why: why.clone() });
                 }
-                self.status.send_modify(|status| (status.problem, status.progress) = (Some(why), None));
+                // A start that somebody cancelled has not failed.
+                let cancelled = self.life.phase == Phase::Stopping;
+                let waited = std::mem::take(&mut self.waiting);
+                self.status.send_modify(|status| {
+                    status.progress = None;
+                    match cancelled {
+                        false => status.problem = Some(why),
+                        true if waited => status.problem = None,
+                        true => {}
+                    }
+                });
                 self.input(Input::BootFailed).await;
             }
         }
@@ -325,9 +394,7 @@ impl Supervisor {
             return;
         };
         self.install_end = None;
-        let timeout = Duration::from_millis(install.timeout_ms);
-        let spent = run.as_ref().and_then(|run| (self.ground.clock.now() - run.started_at).to_std().ok());
-        self.install_by = Some(Instant::now() + timeout.saturating_sub(spent.unwrap_or_default()));
+        self.install_by = self.install_ends();
         let again = if run.is_some() { "Going on with the installation…" } else { "Installing…" };
         self.ground.say(&self.console, again);
         let installation = Installation {
@@ -344,6 +411,14 @@ impl Supervisor {
                 let _ = tell.send(Msg::Installed(result)).await;
             }
         }));
+    }
+
+    /// When the installation has to have ended.
+    fn install_ends(&self) -> Option<Instant> {
+        let timeout = Duration::from_millis(self.spec.install.as_ref()?.timeout_ms);
+        let began = self.installer.as_ref().map(|run| run.started_at);
+        let spent = began.and_then(|began| (self.ground.clock.now() - began).to_std().ok());
+        Some(Instant::now() + timeout.saturating_sub(spent.unwrap_or_default()))
     }
 
     pub(super) fn save(&self) {

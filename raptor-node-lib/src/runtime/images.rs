@@ -32,10 +32,14 @@ impl Docker {
     }
 
     /// Whether the image is on this host.
-    pub async fn has_image(&self, image: &str) -> bool {
-        match self.client() {
-            Ok(client) => client.inspect_image(image).await.is_ok(),
-            Err(_) => false,
+    ///
+    /// # Errors
+    /// When the engine does not answer: then it is not known.
+    pub async fn has_image(&self, image: &str) -> Result<bool, RuntimeError> {
+        match self.client()?.inspect_image(image).await.map_err(error) {
+            Ok(_) => Ok(true),
+            Err(away @ RuntimeError::Away(_)) => Err(away),
+            Err(_) => Ok(false),
         }
     }
 

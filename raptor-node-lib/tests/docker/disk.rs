@@ -111,7 +111,7 @@ async fn promises(file_system: &str, mount: &Path, limited: impl Fn() -> bool) {
     let mut world = World::at(mount, FILL, |spec| spec.limits.disk_mib = 10).await;
     let limits = world.host.system().await.unwrap().disk_limits;
     assert!(limits.by_kernel && limits.file_system == file_system, "{limits:?}");
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     assert!(limited());
     world.host.command(world.id, "fill", "").await.unwrap();
@@ -129,9 +129,9 @@ async fn promises(file_system: &str, mount: &Path, limited: impl Fn() -> bool) {
     assert_eq!(length(), 40 * MIB);
 
     // Nor is what is there in the way of the next start.
-    world.host.power(world.id, PowerAction::Kill).await.unwrap();
+    world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     assert!(limited() && length() == 40 * MIB);
 

@@ -26,7 +26,7 @@ async fn searches_and_downloads_during_a_flood_hold_nobody_up_and_lose_nothing()
         return;
     }
     let world = World::new(FLOOD, |_| {}).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     let live = world.host.live(world.id, Since::After(0), LiveParts { console: true, stats: false });
     let mut live = live.await.unwrap();
@@ -74,7 +74,7 @@ async fn searches_and_downloads_during_a_flood_hold_nobody_up_and_lose_nothing()
     assert!(searches > 0);
     assert!(slowest < Duration::from_secs(30), "a search took {slowest:?}");
 
-    world.host.power(world.id, PowerAction::Kill).await.unwrap();
+    world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;
     // All of it can be read and found while it is offline.
     let mut search = ConsoleSearch {
@@ -106,7 +106,7 @@ async fn measurements_outlive_the_daemon_and_go_with_the_container() {
         return;
     }
     let mut world = World::new(ECHO, |_| {}).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     let measured = async |world: &World| {
         let history = world.host.history().stats(Some(world.id), StatsRange::Hour).await.unwrap();

@@ -22,7 +22,7 @@ const SERVE: &str = "sh -c 'echo ready; while true; do echo welcome | nc -l -p 3
 
 async fn started(startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> World {
     let world = World::new(startup, change).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     world
 }
@@ -111,7 +111,7 @@ async fn a_container_reaches_no_service_of_its_host_but_names_and_published_port
     server.ports = vec![published];
     let id = server.id;
     visitor.host.declare(server).await.unwrap();
-    visitor.host.power(id, PowerAction::Start).await.unwrap();
+    visitor.host.power(id, PowerAction::Start, "").await.unwrap();
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !reaches(&visitor, &gateway, 38_431).await {
         assert!(tokio::time::Instant::now() < deadline, "a published port is closed\n{:#?}", rules());

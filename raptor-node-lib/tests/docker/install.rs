@@ -93,7 +93,7 @@ async fn an_installer_is_locked_up_and_sees_nothing_of_the_host() {
     let mode = std::fs::metadata(state.join("install")).unwrap().mode();
     assert_eq!(mode & 0o777, 0o700);
     assert_eq!(
-        world.host.power(world.id, PowerAction::Start).await.unwrap_err().to_string(),
+        world.host.power(world.id, PowerAction::Start, "").await.unwrap_err().to_string(),
         "The container is being installed. Wait until that has ended, or cancel it."
     );
     world.host.cancel_install(world.id).await.unwrap();
@@ -111,7 +111,7 @@ async fn a_failed_installation_says_why_and_can_be_tried_again_or_dropped() {
     let status = installed(&world, 1).await;
     assert_eq!(status.hold, Some(Hold::InstallFailed));
     assert!(status.problem.unwrap().contains("exit code 3"));
-    assert!(world.host.power(world.id, PowerAction::Start).await.is_err());
+    assert!(world.host.power(world.id, PowerAction::Start, "").await.is_err());
     let data = world.base.join(world.id.to_string());
     std::fs::write(data.join("kept"), "x").unwrap();
     world.change(|spec| spec.install = Some(InstallSpec { number: 2, ..install("echo fine") })).await;
@@ -124,7 +124,7 @@ async fn a_failed_installation_says_why_and_can_be_tried_again_or_dropped() {
     assert!(!data.join("kept").exists());
     world.change(|spec| spec.install = None).await;
     world.until("dropped", |status| status.hold.is_none()).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     let numbers: Vec<_> =
         results(&world).await.into_iter().map(|(number, problem)| (number, problem.is_some())).collect();
@@ -137,7 +137,7 @@ async fn an_installation_has_its_time_and_what_runs_is_stopped_for_it() {
         return;
     }
     let world = World::new(ECHO, |_| {}).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     world
         .change(|spec| {

@@ -4,7 +4,7 @@ use crate::world::{ECHO, PATIENCE, World, docker, docker_output, spec};
 use futures_util::StreamExt;
 use raptor_core::{
     containers::lifecycle::{Phase, RestartPolicy},
-    node::{Happening, LiveFrame, LiveParts, Node, PortBinding, PowerAction, Protocol, Since},
+    node::{Happening, LineKind, LiveFrame, LiveParts, Node, PortBinding, PowerAction, Protocol, Since},
     templates::{ConfigEdit, ConfigFile, ConfigParser, StopRule},
 };
 use raptor_node_lib::Host;
@@ -16,17 +16,17 @@ async fn a_container_starts_answers_and_stops() {
         return;
     }
     let world = World::new(ECHO, |_| {}).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     world.line("hello ready").await;
     world.host.command(world.id, "ping", "steve").await.unwrap();
     world.line("got ping").await;
     world.line("steve> ping").await;
     assert_eq!(
-        world.host.power(world.id, PowerAction::Start).await.unwrap_err().to_string(),
+        world.host.power(world.id, PowerAction::Start, "").await.unwrap_err().to_string(),
         "The container is already running."
     );
-    world.host.power(world.id, PowerAction::Stop).await.unwrap();
+    world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
     let status = world.phase(Phase::Offline).await;
     let exit = status.last_exit.unwrap();
     assert_eq!((exit.code, exit.crash), (0, false));
@@ -40,7 +40,7 @@ async fn a_container_is_as_locked_up_as_it_can_be() {
     let port =
         PortBinding { ip: [127, 0, 0, 1].into(), port: 38_417, protocol: Protocol::Both, primary: true };
     let world = World::new(ECHO, |spec| spec.ports = vec![port]).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     let config = world.inspect("{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Privileged}}");
     assert_eq!(config, "988:988 true [no-new-privileges] false");
@@ -68,12 +68,40 @@ async fn what_ignores_its_stop_is_killed_when_its_time_is_over() {
         spec.stop_timeout_ms = 1_000;
     })
     .await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
-    world.host.power(world.id, PowerAction::Stop).await.unwrap();
+    world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
     world.phase(Phase::Stopping).await;
     let status = world.phase(Phase::Offline).await;
     assert_eq!(status.last_exit.unwrap().code, 137);
+    world.line("It did not stop within 1 s. Killing it.").await;
+}
+
+#[tokio::test]
+async fn the_console_says_why_and_for_whom_a_container_is_stopped_or_killed() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |_| {}).await;
+    let up = async || {
+        world.host.power(world.id, PowerAction::Start, "steve").await.unwrap();
+        world.phase(Phase::Running).await;
+    };
+    for (action, said) in [
+        (PowerAction::Stop, "Stopping it: steve asked for it."),
+        (PowerAction::Kill, "Killing it: steve asked for it."),
+    ] {
+        up().await;
+        world.host.power(world.id, action, "steve").await.unwrap();
+        world.phase(Phase::Offline).await;
+        world.line(said).await;
+    }
+    up().await;
+    world.change(|spec| spec.suspended = true).await;
+    world.phase(Phase::Offline).await;
+    world.line("Stopping it: it was suspended.").await;
+    let said = world.texts(LineKind::Daemon).await;
+    assert_eq!(said.iter().filter(|line| line.contains("asked for it")).count(), 2, "{said:?}");
 }
 
 #[tokio::test]
@@ -82,7 +110,7 @@ async fn a_crash_is_answered_by_a_start_after_a_pause_and_repeated_ones_by_quara
         return;
     }
     let world = World::new(ECHO, |spec| spec.policy.max_crashes = 2).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     let name = format!("raptor-{}", world.id);
     docker_output(&["kill", &name]);
@@ -110,7 +138,7 @@ async fn a_crash_is_answered_by_a_start_after_a_pause_and_repeated_ones_by_quara
     assert_eq!(counts, [(1, 1, false), (2, 2, true)]);
     let refused = world.host.command(world.id, "ping", "").await.unwrap_err();
     assert_eq!(refused.to_string(), "The container is offline.");
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     assert_eq!(world.phase(Phase::Running).await.crashes, None, "one click tries again");
 }
 
@@ -123,7 +151,7 @@ async fn what_was_ended_from_outside_while_the_daemon_was_away_comes_back_by_its
         [(RestartPolicy::UnlessStopped, Phase::Running), (RestartPolicy::Never, Phase::Offline)]
     {
         let mut world = World::new(ECHO, |spec| spec.policy.restart = restart).await;
-        world.host.power(world.id, PowerAction::Start).await.unwrap();
+        world.host.power(world.id, PowerAction::Start, "").await.unwrap();
         world.phase(Phase::Running).await;
         world.host.shutdown().await;
         docker_output(&["kill", &format!("raptor-{}", world.id)]);
@@ -156,12 +184,12 @@ async fn whoever_was_stopped_stays_stopped_when_the_daemon_returns_unless_it_is_
         }
     };
     for id in [world.id, always_id] {
-        world.host.power(id, PowerAction::Start).await.unwrap();
+        world.host.power(id, PowerAction::Start, "").await.unwrap();
     }
     world.phase(Phase::Running).await;
     other(&world.host, Phase::Running).await;
     for id in [world.id, always_id] {
-        world.host.power(id, PowerAction::Stop).await.unwrap();
+        world.host.power(id, PowerAction::Stop, "").await.unwrap();
     }
     world.phase(Phase::Offline).await;
     other(&world.host, Phase::Offline).await;
@@ -179,7 +207,7 @@ async fn a_new_daemon_goes_on_where_the_old_one_was_without_losing_a_line() {
     }
     let counting = "sh -c 'echo ready; i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo tick $i; sleep 0.1; done; read line'";
     let mut world = World::new(counting, |_| {}).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.line("tick 10").await;
     for tick in [15, 20, 25] {
         world.restart_daemon().await;
@@ -208,9 +236,9 @@ async fn what_ended_while_the_daemon_was_away_is_noticed_when_it_is_back() {
         return;
     }
     let mut world = World::new("sh -c 'echo ready; read line; echo last words; exit 3'", |_| {}).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
-    world.host.power(world.id, PowerAction::Stop).await.unwrap();
+    world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
     world.host.shutdown().await;
     world.restart_daemon().await;
     let status = world.phase(Phase::Offline).await;
@@ -226,7 +254,7 @@ async fn a_flood_reaches_a_slow_reader_complete_and_in_order() {
     const LINES: usize = 100_000;
     let flood = format!("sh -c 'echo ready; read line; seq 1 {LINES}; read line'");
     let world = World::new(&flood, |_| {}).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     let parts = LiveParts { console: true, stats: false };
     let mut live = world.host.live(world.id, Since::Tail(0), parts).await.unwrap();
@@ -265,7 +293,7 @@ async fn configuration_files_are_edited_before_the_start_and_a_prompt_is_shown()
     .await;
     let parts = LiveParts { console: true, stats: true };
     let mut live = world.host.live(world.id, Since::After(0), parts).await.unwrap();
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.line("port = 4711").await;
     let (mut prompt, mut measured) = (false, false);
     while !(prompt && measured) {
@@ -284,7 +312,7 @@ async fn an_image_that_is_not_there_is_said_and_a_kill_ends_a_start_under_way() 
         return;
     }
     let world = World::new(ECHO, |spec| spec.image = "~raptor-test/nothing:1".into()).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let status = world.until("failed", |status| status.problem.is_some()).await;
     assert_eq!(status.phase, Phase::Offline);
     assert!(status.problem.unwrap().contains("raptor-test/nothing:1"));
@@ -296,7 +324,7 @@ async fn removing_leaves_nothing_behind() {
         return;
     }
     let world = World::new(ECHO, |_| {}).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     assert!(world.base.join(world.id.to_string()).exists());
     world.host.remove(world.id).await.unwrap();
@@ -321,7 +349,7 @@ async fn removing_what_is_being_made_leaves_nothing_behind_at_any_moment() {
         ids.push(spec.id);
         let id = spec.id;
         world.host.declare(spec).await.unwrap();
-        world.host.power(id, PowerAction::Start).await.unwrap();
+        world.host.power(id, PowerAction::Start, "").await.unwrap();
         tokio::time::sleep(Duration::from_millis(wait * 6)).await;
         world.host.remove(id).await.unwrap();
     }
@@ -345,7 +373,7 @@ async fn without_docker_the_host_works_and_says_what_is_wrong() {
     let spec = spec(ECHO);
     let id = spec.id;
     host.declare(spec).await.unwrap();
-    host.power(id, PowerAction::Start).await.unwrap();
+    host.power(id, PowerAction::Start, "").await.unwrap();
     let mut live = host.live(id, Since::Tail(0), LiveParts { console: false, stats: false }).await.unwrap();
     loop {
         let frame = tokio::time::timeout(PATIENCE, live.next()).await.expect("nothing happened").unwrap();

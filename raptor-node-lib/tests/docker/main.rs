@@ -1,6 +1,7 @@
 //! The host on a real Docker Engine. Needs the image that `cargo xtask images` makes; `cargo xtask test` does all that.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod away;
 mod disk;
 mod history;
 mod host;

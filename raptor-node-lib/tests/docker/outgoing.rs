@@ -77,13 +77,13 @@ fn seen(world: &World) -> String {
 
 async fn started(outgoing: Option<Ipv4Addr>) -> World {
     let world = World::new(ECHO, |spec| spec.outgoing_ip = outgoing).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     world
 }
 
 async fn restarted(world: &World) {
-    world.host.power(world.id, PowerAction::Restart).await.unwrap();
+    world.host.power(world.id, PowerAction::Restart, "").await.unwrap();
     world.until("restarted", |status| status.phase == Phase::Starting).await;
     world.phase(Phase::Running).await;
 }
@@ -122,7 +122,7 @@ async fn an_address_that_the_host_does_not_have_is_refused_at_the_start() {
         return;
     }
     let world = World::new(ECHO, |spec| spec.outgoing_ip = Some(Ipv4Addr::new(192, 0, 2, 77))).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let status = world.until("refused", |status| status.problem.is_some()).await;
     assert!(status.problem.unwrap().contains("192.0.2.77"));
 }

@@ -131,7 +131,7 @@ async fn a_container_lives_on_podman_as_it_does_on_docker() {
     let Some(mut engine) = Engine::start() else { return };
     let image = |spec: &mut raptor_core::node::ContainerSpec| spec.image = format!("~localhost/{IMAGE}");
     let world = World::on(engine.socket(), ECHO, image).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     answers(&world, "one").await;
     let name = format!("raptor-{}", world.id);
@@ -167,7 +167,7 @@ async fn a_container_lives_on_podman_as_it_does_on_docker() {
         .await;
     answers(&world, "five").await;
 
-    world.host.power(world.id, PowerAction::Stop).await.unwrap();
+    world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
     world
         .until("stopped by its own command", |status| {
             status.phase == Phase::Offline && status.last_exit.as_ref().is_some_and(|exit| exit.code == 0)

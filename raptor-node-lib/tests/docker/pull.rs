@@ -114,7 +114,7 @@ async fn an_image_is_pulled_with_a_login_while_its_progress_is_told_and_cleaned_
     let image = registry.publish();
     let world = World::new(ECHO, |spec| spec.image = image.clone()).await;
 
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     refused(&world, 1).await;
     let login = |host: &str| RegistryLogin {
         host: host.to_owned(),
@@ -123,13 +123,13 @@ async fn an_image_is_pulled_with_a_login_while_its_progress_is_told_and_cleaned_
     };
     // What only begins like the registry is another one.
     world.host.set_registries(vec![login(&format!("{}0", registry.host))]).await.unwrap();
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     refused(&world, 2).await;
     assert!(!there(&image));
 
     world.host.set_registries(vec![login(&registry.host)]).await.unwrap();
     let mut events = world.host.events().await.unwrap();
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let mut told = Vec::new();
     let pulled = async {
         while let Some(event) = events.next().await {
@@ -154,11 +154,11 @@ async fn an_image_is_pulled_with_a_login_while_its_progress_is_told_and_cleaned_
 
     // What runs, and what would start, keeps its image.
     assert!(world.host.clean_images(0).await.unwrap().images.is_empty());
-    world.host.power(world.id, PowerAction::Kill).await.unwrap();
+    world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;
     assert!(world.host.clean_images(0).await.unwrap().images.is_empty());
     world.change(|spec| spec.image = "~raptor-test/busybox:1".into()).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     assert_eq!(world.host.clean_images(0).await.unwrap().images, std::slice::from_ref(&image));
     assert!(!there(&image) && there("raptor-test/busybox:1"), "only what Raptor pulled goes");

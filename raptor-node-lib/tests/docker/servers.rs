@@ -10,7 +10,7 @@ use raptor_core::{
 
 async fn running(startup: &str, change: impl FnOnce(&mut raptor_core::node::ContainerSpec)) -> World {
     let world = World::new(startup, change).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     world
 }
@@ -58,7 +58,7 @@ async fn what_forks_without_end_is_kept_within_its_processes_and_can_be_killed()
         }
         assert!(tokio::time::Instant::now() < deadline, "it does not fork: {count} processes");
     }
-    world.host.power(world.id, PowerAction::Kill).await.unwrap();
+    world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;
 }
 
@@ -81,12 +81,12 @@ async fn what_fills_its_disk_is_stopped_and_does_not_start_until_there_is_room()
     assert!(world.happened().await.iter().any(|event| {
         matches!(event.what, Happening::DiskFull { limit_bytes, .. } if limit_bytes == 10 << 20)
     }));
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let status =
         world.until("refused", |status| status.phase == Phase::Offline && status.problem.is_some()).await;
     assert!(status.problem.unwrap().contains("may use 10 MiB"));
     std::fs::remove_file(world.base.join(world.id.to_string()).join("big")).unwrap();
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
 }
 
@@ -116,7 +116,7 @@ async fn freeciv_shows_its_prompt_answers_and_quits() {
     }
     world.host.command(world.id, "set aifill 3", "").await.unwrap();
     world.line("'aifill' has been set to 3").await;
-    world.host.power(world.id, PowerAction::Stop).await.unwrap();
+    world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
     let exit = world.phase(Phase::Offline).await.last_exit.unwrap();
     assert_eq!((exit.code, exit.crash), (0, false));
     world.line("Goodbye").await;
@@ -132,7 +132,7 @@ async fn freeciv_wants_two_interrupts_and_stays_stopping_until_it_has_ended() {
         spec.stop = StopRule::Signal { signal: "SIGINT".into() };
     })
     .await;
-    world.host.power(world.id, PowerAction::Stop).await.unwrap();
+    world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
     world.line("must interrupt Freeciv twice").await;
     assert_eq!(world.until("there", |_| true).await.phase, Phase::Stopping);
     // On a busy machine two in a row may be more than a second apart.

@@ -12,7 +12,7 @@ const SERVE: &str = "sh -c 'hostname -i; echo ready; while true; do echo served 
 
 async fn started(startup: &str, change: impl FnOnce(&mut raptor_core::node::ContainerSpec)) -> World {
     let world = World::new(startup, change).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     world
 }
@@ -50,7 +50,7 @@ async fn containers_reach_each_other_only_where_their_owner_says_so() {
     shared(&mut spec);
     let id = spec.id;
     first.host.declare(spec).await.unwrap();
-    first.host.power(id, PowerAction::Start).await.unwrap();
+    first.host.power(id, PowerAction::Start, "").await.unwrap();
     let deadline = tokio::time::Instant::now() + crate::world::PATIENCE;
     while !reaches(&first, &format!("raptor-{id}")) {
         assert!(tokio::time::Instant::now() < deadline, "two of one owner do not find each other");
@@ -121,14 +121,14 @@ async fn a_folder_of_the_host_is_mounted_only_where_the_daemon_allows_it() {
         spec.labels.insert("team".into(), "blue".into());
     })
     .await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let status = world.until("refused", |status| status.problem.is_some()).await;
     assert!(status.problem.unwrap().contains("ALLOWED_MOUNTS"));
     let shared = world.base.parent().unwrap().join("shared");
     std::fs::create_dir(&shared).unwrap();
     std::fs::write(shared.join("name"), "the maps\n").unwrap();
     world.change(|spec| spec.mounts = vec![mount(shared.display().to_string())]).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.line("the maps").await;
     world.line("Europe/Berlin ready").await;
     assert_eq!(world.inspect("{{.Config.Labels.team}}"), "blue");
@@ -144,7 +144,7 @@ async fn what_belongs_to_nothing_is_removed_when_the_daemon_returns_and_others_t
     let gone = crate::world::spec(ECHO);
     let id = gone.id;
     world.host.declare(gone).await.unwrap();
-    world.host.power(id, PowerAction::Start).await.unwrap();
+    world.host.power(id, PowerAction::Start, "").await.unwrap();
     let name = format!("raptor-{id}");
     let exists = || !docker_output(&["ps", "-aq", "--filter", &format!("name={name}")]).is_empty();
     let deadline = tokio::time::Instant::now() + crate::world::PATIENCE;

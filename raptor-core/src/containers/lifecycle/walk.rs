@@ -3,12 +3,14 @@
 use super::*;
 use std::collections::{HashSet, VecDeque};
 
-const INPUTS: [Input; 22] = [
+const INPUTS: [Input; 24] = [
     Input::Power(Power::Start),
     Input::Power(Power::Stop),
     Input::Power(Power::Restart),
     Input::Power(Power::Kill),
     Input::StopTyped,
+    Input::StopDelivered,
+    Input::StopLost,
     Input::Ready,
     Input::BootFailed,
     Input::Exited(Ending::Clean),
@@ -56,6 +58,8 @@ fn possible(world: World, input: Input) -> bool {
         Input::Exited(_) | Input::Ready => world.process,
         // What has booted can only exit.
         Input::BootFailed => world.process && world.life.phase != Phase::Running,
+        Input::StopDelivered => world.life.asking,
+        Input::StopLost => world.deadline,
         Input::StopDeadline => world.deadline,
         Input::BackoffOver => world.backoff,
         Input::InstallEnded { .. } => world.installer,
@@ -69,9 +73,10 @@ fn consistent(world: World) {
     let life = world.life;
     assert_eq!(
         life.phase == Phase::Stopping,
-        world.deadline,
-        "{life:?}: stopping has a deadline, nothing else has"
+        world.deadline || life.asking,
+        "{life:?}: stopping has a deadline or is still being asked, nothing else is"
     );
+    assert!(!(world.deadline && life.asking), "{life:?}: no deadline runs before it was asked");
     assert_eq!(life.phase != Phase::Offline, world.process, "{life:?}: offline is when there is no process");
     assert_eq!(life.rest == Rest::Waiting, world.backoff, "{life:?}: waiting ends by itself");
     assert_eq!(
@@ -153,6 +158,53 @@ fn kill_always_ends_offline() {
             }
         }
     }
+}
+
+#[test]
+fn the_time_to_stop_begins_when_the_process_was_asked_and_nothing_kills_it_before() {
+    let stops = [
+        Input::Power(Power::Stop),
+        Input::Power(Power::Restart),
+        Input::StopTyped,
+        Input::Suspend,
+        Input::Install { start: false },
+    ];
+    let up = |world: &World| matches!(world.life.phase, Phase::Starting | Phase::Running);
+    for policy in policies() {
+        for world in reachable(policy).into_iter().filter(up) {
+            for stop in stops {
+                let Ok((life, effects)) = world.life.step(policy, stop) else { continue };
+                if life.phase != Phase::Stopping {
+                    continue;
+                }
+                assert!(life.asking && !effects.contains(&Effect::ArmStopDeadline), "{world:?} {stop:?}");
+                let (still, effects) = life.step(policy, Input::StopDeadline).unwrap();
+                assert_eq!((still, effects), (life, vec![]), "a deadline of before means nothing");
+                let (asked, effects) = life.step(policy, Input::StopDelivered).unwrap();
+                assert_eq!((asked.asking, effects), (false, vec![Effect::ArmStopDeadline]));
+                let (lost, effects) = asked.step(policy, Input::StopLost).unwrap();
+                assert_eq!((lost, effects), (life, vec![Effect::DisarmStopDeadline]), "it is asked again");
+                let (_, effects) = asked.step(policy, Input::StopDeadline).unwrap();
+                assert_eq!(effects, [Effect::Kill, Effect::ArmStopDeadline]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kill_does_not_wait_for_a_stop_that_was_not_delivered() {
+    let running = Life { phase: Phase::Running, wanted: true, ..Life::NEW };
+    let (asking, _) = running.step(Policy::default(), Input::Power(Power::Stop)).unwrap();
+    let (life, effects) = asking.step(Policy::default(), Input::Power(Power::Kill)).unwrap();
+    assert_eq!((life.asking, effects), (false, vec![Effect::Kill, Effect::ArmStopDeadline]));
+}
+
+#[test]
+fn a_state_that_an_earlier_version_saved_is_read() {
+    let saved = r#"{"phase":"stopping","next":"nothing","hold":null,"start_installed":false,"suspended":false,
+        "wanted":false,"by_itself":false,"crashes":0,"rest":"idle"}"#;
+    let life: Life = serde_json::from_str(saved).unwrap();
+    assert_eq!((life.phase, life.asking), (Phase::Stopping, false));
 }
 
 #[test]

@@ -703,7 +703,7 @@ export type ContainerStatus = {
     started_at?: string | null;
     last_exit?: Exit | null;
     /**
-     * Why the last start failed, in a sentence, until the next start.
+     * Why the last start failed, or what a start is waiting for, in a sentence, until the next start.
      */
     problem?: string | null;
     /**

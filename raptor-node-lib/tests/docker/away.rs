@@ -1,0 +1,265 @@
+//! The engine goes away for a while, and what it runs lives on: nothing that was accepted meanwhile is lost.
+
+use crate::world::{ECHO, World, docker, docker_output};
+use raptor_core::{
+    containers::lifecycle::Phase,
+    node::{ContainerSpec, InstallSpec, LineKind, Node, PowerAction},
+    templates::StopRule,
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    task::{JoinHandle, JoinSet},
+};
+
+/// Saves when it is asked to end.
+const SAVES: &str =
+    "sh -c 'trap \"echo SAVING; exit 0\" TERM; echo {{GREETING}} ready; while true; do sleep 0.1; done'";
+/// How long a stop may take in these tests, and more than that.
+const STOP_MS: u64 = 400;
+const LONGER: Duration = Duration::from_millis(2_000);
+
+/// The way to the engine, which can be cut.
+struct Line {
+    socket: PathBuf,
+    relay: Option<JoinHandle<()>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Line {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut line = Self { socket: folder.path().join("docker.sock"), relay: None, _folder: folder };
+        line.mend();
+        line
+    }
+
+    fn mend(&mut self) {
+        let listener = UnixListener::bind(&self.socket).unwrap();
+        self.relay = Some(tokio::spawn(async move {
+            let mut open = JoinSet::new();
+            while let Ok((mut from, _)) = listener.accept().await {
+                open.spawn(async move {
+                    if let Ok(mut to) = UnixStream::connect("/var/run/docker.sock").await {
+                        let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+                    }
+                });
+            }
+        }));
+    }
+
+    async fn cut(&mut self) {
+        let relay = self.relay.take().unwrap();
+        relay.abort();
+        let _ = relay.await;
+        std::fs::remove_file(&self.socket).unwrap();
+    }
+}
+
+async fn started(line: &Line, startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> World {
+    let world = World::on(line.socket.clone(), startup, |spec| {
+        spec.stop_timeout_ms = STOP_MS;
+        change(spec);
+    })
+    .await;
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
+    world.phase(Phase::Running).await;
+    world
+}
+
+fn by_signal(spec: &mut ContainerSpec) {
+    spec.stop = StopRule::Signal { signal: "SIGTERM".into() };
+}
+
+/// Past its time to stop, it still runs: it was not killed for what it was never asked.
+async fn waits(world: &World) {
+    tokio::time::sleep(LONGER).await;
+    assert_eq!(world.inspect("{{.State.Running}}"), "true");
+    assert_eq!(world.until("there", |_| true).await.phase, Phase::Stopping);
+}
+
+async fn saved(world: &World) {
+    world.line("SAVING").await;
+    let exit = world.phase(Phase::Offline).await.last_exit.unwrap();
+    assert_eq!((exit.code, exit.crash), (0, false), "{}", world.transcript().await);
+    let said = world.texts(LineKind::Daemon).await;
+    assert!(!said.iter().any(|line| line.contains("Killing")), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_stop_asked_while_the_engine_is_away_is_asked_when_it_is_back_and_only_then_the_time_to_stop_begins()
+ {
+    if !docker() {
+        return;
+    }
+    let image = |spec: &mut ContainerSpec| spec.stop = StopRule::Docker;
+    for rule in [by_signal, image] {
+        let mut line = Line::new();
+        let world = started(&line, SAVES, rule).await;
+        line.cut().await;
+        world.host.power(world.id, PowerAction::Stop, "steve").await.unwrap();
+        world.line("Stopping it: steve asked for it.").await;
+        world.line("Asking it to stop has to wait. Docker does not answer").await;
+        waits(&world).await;
+        line.mend();
+        saved(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_command_given_while_the_engine_is_away_arrives_when_it_is_back() {
+    if !docker() {
+        return;
+    }
+    let startup =
+        "sh -c 'echo ready; while read line; do [ \"$line\" = stop ] && echo SAVING && exit 0; done'";
+    for typed in [false, true] {
+        let mut line = Line::new();
+        let world = started(&line, startup, |_| {}).await;
+        line.cut().await;
+        if typed {
+            world.host.command(world.id, "stop", "steve").await.unwrap();
+        } else {
+            world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
+        }
+        waits(&world).await;
+        line.mend();
+        saved(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_that_was_not_delivered_is_delivered_by_the_next_daemon() {
+    if !docker() {
+        return;
+    }
+    let mut line = Line::new();
+    let mut world = started(&line, SAVES, by_signal).await;
+    line.cut().await;
+    world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
+    world.restart_daemon().await;
+    waits(&world).await;
+    line.mend();
+    saved(&world).await;
+}
+
+#[tokio::test]
+async fn what_does_not_heed_a_stop_that_was_delivered_late_is_killed_after_its_time() {
+    if !docker() {
+        return;
+    }
+    let mut line = Line::new();
+    let stubborn = "sh -c 'trap \"\" TERM; echo ready; while true; do sleep 0.1; done'";
+    let world = started(&line, stubborn, by_signal).await;
+    line.cut().await;
+    world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
+    waits(&world).await;
+    line.mend();
+    world.line("It did not stop within 0.4 s. Killing it.").await;
+    assert_eq!(world.phase(Phase::Offline).await.last_exit.unwrap().code, 137);
+}
+
+#[tokio::test]
+async fn a_kill_asked_while_the_engine_is_away_is_done_when_it_is_back() {
+    if !docker() {
+        return;
+    }
+    let mut line = Line::new();
+    let world = started(&line, SAVES, by_signal).await;
+    line.cut().await;
+    world.host.power(world.id, PowerAction::Kill, "steve").await.unwrap();
+    world.line("Killing it has to wait. Docker does not answer").await;
+    waits(&world).await;
+    line.mend();
+    assert_eq!(world.phase(Phase::Offline).await.last_exit.unwrap().code, 137);
+    let said = world.texts(LineKind::Daemon).await;
+    let kills = said.iter().filter(|line| line.starts_with("Killing it")).count();
+    assert_eq!(kills, 2, "who asked and that it waits, once each: {said:?}");
+}
+
+/// Waits until the container waits for the engine.
+async fn waiting(world: &World) {
+    let status = world.until("waiting", |status| status.problem.is_some()).await;
+    assert_eq!(status.phase, Phase::Starting);
+    let problem = status.problem.unwrap();
+    assert!(problem.contains("Docker does not answer") && problem.contains("as soon as"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_start_that_was_accepted_while_the_engine_is_away_is_done_when_it_is_back() {
+    if !docker() {
+        return;
+    }
+    let mut line = Line::new();
+    line.cut().await;
+    let world = World::on(line.socket.clone(), ECHO, |_| {}).await;
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
+    waiting(&world).await;
+    line.mend();
+    let status = world.phase(Phase::Running).await;
+    assert_eq!(status.problem, None, "what is over is not told any more");
+    // A restart is a start as well.
+    line.cut().await;
+    world.host.power(world.id, PowerAction::Restart, "steve").await.unwrap();
+    world.line("Restarting it: steve asked for it.").await;
+    line.mend();
+    world
+        .until("started again", |now| now.phase == Phase::Running && now.started_at != status.started_at)
+        .await;
+}
+
+#[tokio::test]
+async fn a_start_that_waits_for_the_engine_is_stopped_and_does_not_come_back() {
+    if !docker() {
+        return;
+    }
+    for action in [PowerAction::Stop, PowerAction::Kill] {
+        let mut line = Line::new();
+        line.cut().await;
+        let world = World::on(line.socket.clone(), ECHO, |_| {}).await;
+        world.host.power(world.id, PowerAction::Start, "").await.unwrap();
+        waiting(&world).await;
+        world.host.power(world.id, action, "").await.unwrap();
+        let status = world.phase(Phase::Offline).await;
+        assert_eq!(status.problem, None, "it is no failure to be stopped");
+        line.mend();
+        let host = async || world.host.system().await.unwrap().docker_problem;
+        while host().await.is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(LONGER).await;
+        assert_eq!(world.until("there", |_| true).await.phase, Phase::Offline);
+        let name = format!("name=raptor-{}", world.id);
+        assert_eq!(docker_output(&["ps", "-aq", "--filter", &name]), "");
+    }
+}
+
+#[tokio::test]
+async fn an_installation_that_was_accepted_while_the_engine_is_away_is_done_when_it_is_back() {
+    if !docker() {
+        return;
+    }
+    let mut line = Line::new();
+    line.cut().await;
+    let world = World::on(line.socket.clone(), ECHO, |spec| {
+        spec.install = Some(InstallSpec {
+            number: 1,
+            image: "~raptor-test/busybox:1".into(),
+            entrypoint: "sh".into(),
+            script: "echo installing; touch installed".into(),
+            wipe: false,
+            start: true,
+            timeout_ms: 10_000,
+        });
+    })
+    .await;
+    let status = world.until("waiting", |status| status.problem.is_some()).await;
+    assert!(status.problem.unwrap().contains("It is installed as soon as Docker answers."));
+    line.mend();
+    let status = world.phase(Phase::Running).await;
+    assert_eq!((status.installed, status.problem), (1, None));
+    assert!(Path::new(&world.base).join(world.id.to_string()).join("installed").exists());
+}

@@ -6,11 +6,11 @@ use crate::{
     serve,
 };
 use anyhow::{Context, bail};
-use raptor_core::{Raptor, auth::seal::generate_secret};
+use raptor_core::{Raptor, auth::seal::generate_secret, store::Store};
 use raptor_node_lib::Host;
 use std::{
     fs,
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -27,19 +27,23 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
     let listener = serve::listen(config.api_addr).await?;
     let folder = folder(&up.data_dir)?;
     let app_key = app_key(&config, &folder)?;
+    // First of all: it keeps out a second Raptor on the same folder before that touches a container.
+    let store = Store::open(&config.database(&folder)).await?;
     let host = Host::builder(&folder.join("containers"))
         .ips(up.available_ips.clone())
         .docker_socket(up.docker_socket)
         .sftp((up.sftp_host, up.sftp_port).into())
         .build()
         .await;
-    let host = host.with_context(|| {
-        format!("DATA_DIR is {}; choose a folder that this user may write to", folder.display())
-    })?;
-    let builder = config
-        .builder(app_key.expose())?
-        .database_url(config.database(&folder))
-        .local_node(Arc::new(host.clone()), FIRST_PORTS);
+    let host = match host {
+        // In use: the sentence says it all.
+        Err(error) if error.kind() == ErrorKind::WouldBlock => bail!(error),
+        host => host.with_context(|| {
+            format!("DATA_DIR is {}; choose a folder that this user may write to", folder.display())
+        })?,
+    };
+    let builder =
+        config.builder(app_key.expose())?.store(store).local_node(Arc::new(host.clone()), FIRST_PORTS);
     let raptor = builder.build().await?;
     let made = first_administrator(&raptor, &config).await?;
     greet(&config, &host, made.as_ref().map(Secret::expose)).await;

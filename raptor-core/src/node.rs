@@ -94,6 +94,10 @@ pub struct SystemInfo {
     pub isolation: Option<Isolation>,
     /// Folders that containers may mount.
     pub allowed_mounts: Vec<String>,
+    /// Why nothing can be started for want of the folder that holds the containers' files, as where its disk is not mounted; a
+    /// sentence with what to do.
+    #[serde(default)]
+    pub folder_problem: Option<String>,
 }
 
 /// How a host keeps its containers' disk limits.
@@ -338,8 +342,12 @@ pub enum Progress {
 pub struct Stats {
     /// CPU in percent of one CPU (150 = one and a half).
     pub cpu_percent: f64,
-    /// Memory in bytes, without the page cache.
+    /// Memory in bytes, without the page cache: what the container can't give back.
     pub memory_bytes: u64,
+    /// Page cache in bytes, not in `memory_bytes`: files that the container has read or written, kept in memory as long as nobody
+    /// needs the room. It counts against the limit, and the kernel takes it back before anything is killed.
+    #[serde(default)]
+    pub memory_cache_bytes: u64,
     /// Memory limit in bytes; 0 = none.
     pub memory_limit_bytes: u64,
     /// Bytes received since the start, over all interfaces.
@@ -525,10 +533,13 @@ pub enum Happening {
         /// Its last lines.
         lines: Vec<String>,
     },
-    /// Its process ended by itself, which is no crash.
+    /// Its process ended by itself, which is no crash, or was ended on the host by hand.
     Ended {
         /// How it ended.
         exit: Exit,
+        /// Whether somebody ended it with the engine's own commands.
+        #[serde(default)]
+        by_hand: bool,
     },
     /// It was interrupted with its host or engine and is started again.
     Recovered,

@@ -67,6 +67,7 @@ impl Deref for Raptor {
 pub struct Builder {
     app_key: String,
     database_url: String,
+    store: Option<Store>,
     jwt_secret: Option<String>,
     jwt_expiry: TimeDelta,
     bcrypt_cost: u32,
@@ -83,6 +84,14 @@ impl Builder {
     #[must_use]
     pub fn database_url(mut self, url: impl Into<String>) -> Self {
         self.database_url = url.into();
+        self
+    }
+
+    /// A store that is open already, in place of the one at the database's URL. Whoever also builds a host opens it first: what
+    /// locks a database keeps out a second process before that does anything.
+    #[must_use]
+    pub fn store(mut self, store: Store) -> Self {
+        self.store = Some(store);
         self
     }
 
@@ -155,7 +164,10 @@ impl Builder {
     /// # Errors
     /// As [`Store::open`].
     pub async fn build(self) -> Result<Raptor> {
-        let store = Store::open(&self.database_url).await?;
+        let store = match self.store {
+            Some(store) => store,
+            None => Store::open(&self.database_url).await?,
+        };
         let (local, ports) = self.local.unzip();
         let raptor = Raptor(Arc::new(Inner {
             sessions: session_cache(store.feed()),
@@ -200,6 +212,7 @@ impl Raptor {
         Builder {
             app_key: app_key.into(),
             database_url: "sqlite::memory:".into(),
+            store: None,
             jwt_secret: None,
             jwt_expiry: TimeDelta::days(7),
             bcrypt_cost: 12,

@@ -58,8 +58,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .reach(config.container_reach.clone())
         .image_retention_days(config.image_retention_days)
         .build()
-        .await
-        .context("SFTP_BASE_PATH must be a folder that this user may write to")?;
+        .await;
+    let host = match host {
+        // In use: the sentence says it all.
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => anyhow::bail!(error),
+        host => host.context("SFTP_BASE_PATH must be a folder that this user may write to")?,
+    };
     // A port of SFTP that is taken is logged and tried again: containers matter more.
     if let Some(problem) = raptor_core::node::Node::system(&host).await?.docker_problem {
         tracing::warn!("{problem}");

@@ -15,7 +15,6 @@ use std::{
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
-use uuid::Uuid;
 
 /// One started process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +25,9 @@ pub struct Run {
     pub after_line: u64,
     /// The kernel's id of the host's uptime in which it was started.
     pub boot_id: String,
+    /// The engine's id of its container; none where an earlier version started it.
+    #[serde(default)]
+    pub container: Option<String>,
 }
 
 /// What must survive the daemon.
@@ -50,6 +52,9 @@ pub struct Saved {
     /// Configuration files that its last start could not edit, a sentence for each.
     #[serde(default)]
     pub config_problems: Vec<String>,
+    /// The number (inode) of its data folder, once there was one.
+    #[serde(default)]
+    pub folder: Option<u64>,
 }
 
 /// The folder of one container's state.
@@ -196,24 +201,6 @@ impl StateFolder {
         file.sync_data()?;
         fs::rename(temporary, self.0.join(name))
     }
-}
-
-/// The id of the daemon whose state is below `base`, made at its first start.
-///
-/// # Errors
-/// When the disk refuses.
-pub fn instance(base: &Path) -> io::Result<Uuid> {
-    let folder = base.join(".raptor");
-    fs::create_dir_all(&folder)?;
-    let path = folder.join("instance");
-    if let Some(id) = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok()) {
-        return Ok(id);
-    }
-    let id = Uuid::now_v7();
-    let temporary = folder.join("instance.new");
-    fs::write(&temporary, id.to_string())?;
-    fs::rename(temporary, path)?;
-    Ok(id)
 }
 
 /// The kernel's id of the host's present uptime: another one means that the host was restarted.

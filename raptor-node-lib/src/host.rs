@@ -78,6 +78,7 @@ impl Host {
         // Whoever waits for a process would wait for its end.
         let _ = tokio::time::timeout(Duration::from_millis(200), self.0.ground.tasks.wait()).await;
         self.keep_history().await;
+        self.0.ground.kept.release();
     }
 
     /// A container's files, counted against its disk limit and without what its template protects. Blocking.

@@ -3,6 +3,7 @@
 //! [`Host`] implements [`raptor_core::node::Node`], the seam between the two halves: a daemon serves it over HTTP, an
 //! all-in-one process calls it directly.
 
+mod base;
 pub mod console;
 mod desired;
 pub mod files;

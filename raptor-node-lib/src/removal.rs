@@ -2,7 +2,7 @@
 
 use crate::{
     lifecycle::{Ground, Place},
-    runtime::Ours,
+    runtime::{Ours, Part},
 };
 use raptor_core::{containers::lifecycle::Hold, id::ContainerId, node::NodeError};
 use std::{sync::Arc, time::Duration};
@@ -18,8 +18,8 @@ const TRY_AGAIN: Duration = Duration::from_secs(10);
 /// When the engine does not answer or the disk refuses; then it can be tried again.
 pub(crate) async fn remove(ground: &Ground, place: &Place) -> Result<(), NodeError> {
     let away = |error: crate::runtime::RuntimeError| NodeError::Docker(error.to_string());
-    for name in [&place.name, &place.installer] {
-        ground.docker.remove(name).await.map_err(away)?;
+    for part in [Part::Server, Part::Installer] {
+        ground.docker.remove(place.id, part).await.map_err(away)?;
     }
     ground.docker.remove_network(&place.name).await.map_err(away)?;
     if let Some(spec) = place.state.spec() {
@@ -42,29 +42,31 @@ pub(crate) async fn remove(ground: &Ground, place: &Place) -> Result<(), NodeErr
 }
 
 /// Removes what is this daemon's by its label and belongs to no container that it knows, and goes on with removals that were
-/// begun, until they are done. Others' things are left alone. Waits for the engine.
+/// begun, until they are done. What runs stays, and so does what has files: it is the state that is missing. Others' things are
+/// left alone. Waits for the engine.
 pub(crate) async fn sweep(ground: Arc<Ground>, condemned: Vec<ContainerId>) {
     while ground.docker.version().await.is_err() {
         tokio::time::sleep(ASK_AGAIN).await;
     }
+    ground.kept.settle(&ground.docker).await;
+    if ground.folder_problem().await.is_some() {
+        return;
+    }
     // Looked up at each: containers are declared meanwhile.
-    let unknown = |id: Option<ContainerId>| id.is_some_and(|id| ground.place(id).state.spec().is_none());
-    let idle_installer = |found: &Ours| {
-        let place = found.id.map(|id| ground.place(id)).filter(|place| place.installer == found.name);
-        let saved = place.and_then(|place| place.state.saved());
-        saved.is_some_and(|saved| saved.life.hold != Some(Hold::Installing))
-    };
+    let unknown = |id: ContainerId| ground.place(id).state.spec().is_none();
     for found in ground.docker.ours().await.unwrap_or_default() {
-        if unknown(found.id) || idle_installer(&found) {
+        if is_left(&ground, &found) {
             tracing::info!(name = found.name, "removing a container that belongs to nothing");
-            if let Err(error) = ground.docker.remove(&found.name).await {
+            if let Err(error) = ground.docker.discard(&found.engine_id).await {
                 tracing::warn!(%error, name = found.name, "it can't be removed");
             }
+        } else if found.runs && unknown(found.id) {
+            tracing::warn!(name = found.name, id = %found.id, "a container runs that is not known here; it is left alone");
         }
     }
     for network in ground.docker.our_networks().await.unwrap_or_default() {
         // An owner's network goes when no container is in it; the engine refuses while one is.
-        if unknown(network.id) || network.id.is_none() {
+        if network.id.is_none_or(unknown) {
             let _ = ground.docker.remove_network(&network.name).await;
         }
     }
@@ -73,5 +75,15 @@ pub(crate) async fn sweep(ground: Arc<Ground>, condemned: Vec<ContainerId>) {
             tracing::warn!(%error, %id, "a removal that was begun can't be ended yet");
             tokio::time::sleep(TRY_AGAIN).await;
         }
+    }
+}
+
+/// Whether nothing needs what the engine has there.
+fn is_left(ground: &Ground, found: &Ours) -> bool {
+    let place = ground.place(found.id);
+    match (place.state.saved(), found.part) {
+        (Some(saved), Part::Installer) => saved.life.hold != Some(Hold::Installing),
+        (Some(_), Part::Server) => false,
+        (None, _) => place.state.spec().is_none() && !found.runs && !place.data.exists(),
     }
 }

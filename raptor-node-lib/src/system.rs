@@ -84,6 +84,7 @@ impl Meter {
             sftp: None,
             isolation: None,
             disk_limits: self.disk_limits.clone(),
+            folder_problem: None,
             allowed_mounts: self.mounts.iter().map(|mount| mount.display().to_string()).collect(),
         }
     }

@@ -118,6 +118,7 @@ impl Daemon {
         Stats {
             cpu_percent: 20.0 + 15.0 * (turn as f64 / 8.0).sin(),
             memory_bytes: 256 * MIB + turn % 64 * MIB / 4,
+            memory_cache_bytes: 64 * MIB,
             memory_limit_bytes: 1_024 * MIB,
             network_rx_bytes: at.timestamp_micros().cast_unsigned(),
             network_tx_bytes: turn * 8_000,

@@ -87,6 +87,7 @@ const DEEDS: Record<string, string> = {
   'container.install_skipped': 'Skipped the installation of',
   'container.start_failed': 'Could not start',
   'container.ended': 'Saw the end of',
+  'container.ended_by_hand': 'Saw Docker’s own command end',
   'container.crashed': 'Saw the crash of',
   'container.quarantined': 'Gave up restarting',
   'container.recovered': 'Took back into its care',

@@ -39,6 +39,18 @@ fn openttd_runs_in_the_form_of_one_process_on_sqlite() {
 }
 
 #[test]
+fn a_second_up_on_the_same_folder_is_refused_before_it_touches_anything() {
+    let first = Api::up();
+    let (folder, sftp) = (first.data_dir(), free_port().to_string());
+    let settings = [("API_ADDR", "127.0.0.1:0"), ("SFTP_PORT", &sftp), ("DATA_DIR", &folder)];
+    let said = programs::refusal(&settings);
+    assert!(said.contains("Another Raptor uses") && !said.contains("serving SFTP"), "{said}");
+    // With a database of its own it would still run the first one's containers.
+    let said = programs::refusal(&[&settings[..], &[("DATABASE_URL", "sqlite://other.db")]].concat());
+    assert!(said.contains("Another Raptor daemon") && !said.contains("serving SFTP"), "{said}");
+}
+
+#[test]
 fn openttd_runs_on_a_daemon_of_its_own_with_postgresql() {
     let Some(database) = postgres().filter(|_| docker()) else { return };
     let mut api = Api::serve(&database);

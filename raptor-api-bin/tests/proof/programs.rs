@@ -63,7 +63,7 @@ pub fn refusal(env: &[(&str, &str)]) -> String {
     command.arg("up").current_dir(folder.path()).env_clear().envs(env.iter().copied());
     let output = command.output().unwrap();
     assert!(!output.status.success());
-    String::from_utf8(output.stderr).unwrap()
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
 }
 
 /// A running API.
@@ -137,6 +137,11 @@ impl Api {
             assert!(Instant::now() < deadline, "the API does not answer");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// A folder of its own, as `DATA_DIR` names it.
+    pub fn data_dir(&self) -> String {
+        self.folder.path().join("data").display().to_string()
     }
 
     /// Ends it; [`Api::start_again`] brings it back.

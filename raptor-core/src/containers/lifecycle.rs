@@ -177,6 +177,8 @@ pub enum Ending {
     Badly,
     /// With its host or engine, through no fault of its own.
     Interrupted,
+    /// By a person on the host, with the engine's own commands. That counts as a stop.
+    ByHand,
 }
 
 /// Something that happened or is asked for. Not knowing is no input.
@@ -223,6 +225,8 @@ pub enum Input {
     InstallDropped,
     /// The daemon took over an offline container from an earlier daemon.
     TakenOver,
+    /// The engine has a process of a container that is offline as far as was known.
+    FoundRunning,
 }
 
 /// What is to be done about it.
@@ -303,6 +307,7 @@ impl Life {
             (P::Starting | P::Running, Input::Exited(ending)) => self.ended(policy, ending),
             (P::Offline, Input::BackoffOver) if self.rest == Rest::Waiting => self.boot(true),
             (P::Offline, Input::TakenOver) => self.taken_over(policy),
+            (P::Offline, Input::FoundRunning) if self.hold != Some(Hold::Installing) => self.found_running(),
 
             (_, Input::Suspend) => self.suspend(),
             (_, Input::Unsuspend) => self.go(|life| life.suspended = false, &[]),
@@ -414,6 +419,7 @@ impl Life {
             Ending::Clean if policy.detect_crashes && policy.clean_exit_is_crash => {
                 self.crashed(policy, &[Effect::ReportCrash])
             }
+            // Not even what is always to run: whoever stopped it has a reason.
             _ => self.go(|life| (life.phase, life.wanted) = (Phase::Offline, false), &[]),
         }
     }
@@ -441,6 +447,19 @@ impl Life {
             Rest::Waiting => self.go(|_| {}, &[Effect::ArmBackoff]),
             Rest::Idle if runs && self.hold.is_none() && !self.suspended => self.boot(true),
             _ => self.go(|_| {}, &[]),
+        }
+    }
+
+    /// It is kept as it is; one that is suspended is asked to stop, as ever.
+    fn found_running(self) -> Step {
+        let life = Self { rest: Rest::Idle, wanted: !self.suspended, by_itself: true, ..self };
+        if self.suspended {
+            life.go(
+                |life| (life.phase, life.asking) = (Phase::Stopping, true),
+                &[Effect::DisarmBackoff, Effect::AskToStop],
+            )
+        } else {
+            life.go(|life| life.phase = Phase::Running, &[Effect::DisarmBackoff, Effect::ArmCalm])
         }
     }
 

@@ -152,7 +152,10 @@ fn words(what: Happening) -> (&'static str, serde_json::Value) {
             if quarantined { "container.quarantined" } else { "container.crashed" },
             json!({ "exit_code": exit.code, "out_of_memory": exit.out_of_memory, "count": count, "lines": lines }),
         ),
-        Happening::Ended { exit } => ("container.ended", json!({ "exit_code": exit.code })),
+        Happening::Ended { exit, by_hand } => (
+            if by_hand { "container.ended_by_hand" } else { "container.ended" },
+            json!({ "exit_code": exit.code }),
+        ),
         Happening::Recovered => ("container.recovered", json!({})),
         Happening::StartFailed { why } => ("container.start_failed", json!({ "why": why })),
         Happening::DiskFull { used_bytes, limit_bytes } => {

@@ -355,6 +355,7 @@ impl SimulatedHost {
                 let stats = Stats {
                     // A wave, so that graphs have something to draw.
                     cpu_percent: 20.0 + 15.0 * (turn as f64 / 8.0).sin(),
+                    memory_cache_bytes: memory_limit_bytes / 8,
                     memory_bytes: memory_limit_bytes / 4 + turn % 64 * MIB / 4,
                     memory_limit_bytes,
                     network_rx_bytes: turn * 2_000,
@@ -400,6 +401,7 @@ impl SimulatedHost {
                 note: "Nothing is written.".into(),
             },
             allowed_mounts: Vec::new(),
+            folder_problem: None,
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::{Host, Inner, turns::Turn};
 use crate::{
-    desired::{StateFolder, boot_id, instance},
+    base::Base,
+    desired::{StateFolder, boot_id},
     files::Accounts,
     firewall::{Firewall, Reach},
     images::Ledger,
@@ -186,14 +187,20 @@ impl Builder {
     /// Takes over what is on this host. Docker may be away, and a port of SFTP taken.
     ///
     /// # Errors
-    /// When the base folder can't be used.
+    /// When the base folder can't be used; [`io::ErrorKind::WouldBlock`] when another daemon uses it.
     pub async fn build(self) -> io::Result<Host> {
         let base = self.base.clone();
-        let ids = StateFolder::all(&base).map_err(|error| {
+        let unusable = |error: io::Error| {
+            if error.kind() == io::ErrorKind::WouldBlock {
+                return error;
+            }
             io::Error::new(error.kind(), format!("the folder {} can't be used: {error}", base.display()))
-        })?;
-        let base = base.canonicalize()?;
-        let (state, instance) = (base.join(".raptor"), instance(&base)?);
+        };
+        // Before anything is built: two daemons would run each other's containers.
+        let kept = Base::open(&base, &self.socket).await.map_err(unusable)?;
+        let ids = StateFolder::all(&base).map_err(unusable)?;
+        let (base, instance) = (kept.path().to_owned(), kept.instance());
+        let state = base.join(".raptor");
         let quota = Quota::detect(&base, instance);
         let meter = Meter::new(&base, self.ips, quota.info(), self.mounts.clone(), self.clock.clone());
         let meter = meter.map_err(io::Error::other)?;
@@ -203,6 +210,7 @@ impl Builder {
             images: Ledger::open(&state),
             history: History::new(&base),
             base,
+            kept,
             uid: self.uid,
             gid: self.gid,
             timezone: self.timezone,

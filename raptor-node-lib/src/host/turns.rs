@@ -72,9 +72,13 @@ impl Host {
         let measured = tokio::task::spawn_blocking(move || meter.measure()).await;
         let mut system = measured.unwrap_or_else(|_| self.0.meter.measure());
         match self.0.ground.docker.version().await {
-            Ok(version) => system.docker_version = Some(version),
+            Ok(version) => {
+                system.docker_version = Some(version);
+                self.0.ground.kept.settle(&self.0.ground.docker).await;
+            }
             Err(error) => system.docker_problem = Some(error.to_string()),
         }
+        system.folder_problem = self.0.ground.folder_problem().await;
         system.isolation = Some(self.0.ground.firewall.isolation());
         system.sftp = self.0.sftp.get().map(|server| server.about());
         *self.0.system.lock().unwrap_or_else(PoisonError::into_inner) = Some(system.clone());
@@ -94,7 +98,10 @@ impl Host {
         let samples: Vec<_> = stream::iter(running)
             .map(|(id, handle)| {
                 let (ground, earlier) = (&self.0.ground, earlier.get(&id));
-                async move { (id, handle, ground.docker.sample(&crate::runtime::name(id), earlier).await) }
+                async move {
+                    let sample = ground.docker.sample(&handle.engine_name(), earlier).await;
+                    (id, handle, sample)
+                }
             })
             .buffer_unordered(SAMPLES_AT_ONCE)
             .collect()

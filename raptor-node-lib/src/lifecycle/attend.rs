@@ -37,6 +37,8 @@ pub(super) struct End {
     pub(super) ended: Ended,
     /// Whether it ended with its host or engine, or was taken away, through no fault of its own.
     pub(super) interrupted: bool,
+    /// Whether the engine was told to end it: by us, or by a person on the host.
+    pub(super) by_hand: bool,
 }
 
 /// Stays with one process.
@@ -71,7 +73,7 @@ impl Attendant {
             };
             let Some((Started { output, mut stdin }, known)) = joined else {
                 let (found, left) = self.until_ended().await;
-                return self.end_of(found, late, left);
+                return self.end_of(found, late, left).await;
             };
             // The engine lets one join what has ended.
             late = late && !matches!(self.ground.docker.inspect(&self.name).await, Ok(Found::Running));
@@ -109,7 +111,8 @@ impl Attendant {
             if let Ok(Ok(unfinished)) = tokio::time::timeout(LAST_WORDS, reader).await {
                 self.finish(unfinished);
             }
-            return self.end_of(found, late, left || matches!(waited, Some(Err(RuntimeError::Away(_)))));
+            let left = left || matches!(waited, Some(Err(RuntimeError::Away(_))));
+            return self.end_of(found, late, left).await;
         }
     }
 
@@ -182,16 +185,19 @@ impl Attendant {
     }
 
     /// What ended with the engine, or with the host, is not to blame. Of what ended before this daemon came, an end by a
-    /// signal that nobody here sent says so. What is gone altogether was taken away.
-    fn end_of(&self, found: Found, late: bool, left: bool) -> End {
+    /// signal that nobody here sent says so. What is gone altogether was taken away. What the engine was told to end is neither.
+    async fn end_of(&self, found: Found, late: bool, left: bool) -> End {
+        let by_hand = !left
+            && !self.other_boot
+            && self.ground.docker.ended_by_hand(&self.name, self.ground.clock.now()).await;
         match found {
             Found::Ended(ended) => {
                 let by_signal = matches!(ended.code, 137 | 143);
-                let interrupted = left || (late && (self.other_boot || by_signal));
-                End { ended, interrupted: interrupted && !ended.out_of_memory }
+                let interrupted = !by_hand && (left || (late && (self.other_boot || by_signal)));
+                End { ended, interrupted: interrupted && !ended.out_of_memory, by_hand }
             }
             Found::Missing | Found::Created | Found::Running => {
-                End { ended: Ended { code: -1, out_of_memory: false }, interrupted: true }
+                End { ended: Ended { code: -1, out_of_memory: false }, interrupted: !by_hand, by_hand }
             }
         }
     }

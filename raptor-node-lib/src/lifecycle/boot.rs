@@ -8,6 +8,7 @@ use super::{
     image,
     install_disk::{self, Measured},
     supervisor::Msg,
+    taking::Folder,
 };
 use crate::{
     console::Console,
@@ -38,6 +39,8 @@ pub(super) struct Boot {
     pub(super) tell: mpsc::Sender<Msg>,
     /// Where the size of the data folder is noted.
     pub(super) disk: Arc<Mutex<u64>>,
+    /// What is known of its data folder.
+    pub(super) folder: Folder,
     /// Whether nobody asked for it: then it waits for its turn.
     pub(super) patient: bool,
     /// Whether an earlier start has come to a process.
@@ -64,10 +67,22 @@ impl Boot {
 
     async fn attempt(&self) -> Result<Option<Started>, Halt> {
         let Self { ground, place, spec, console, tell, .. } = self;
+        let say = Halt::of("The container can't be started");
+        if let Some(found) = engine::running(ground, place).await.map_err(say)? {
+            ground.say(console, "It runs in Docker already and is looked after again.");
+            let run = engine::run_of(ground, console, &found).await;
+            prepared(tell, |noted| Msg::Prepared(run, noted)).await?;
+            return Ok(None);
+        }
+        if let Some(problem) = ground.folder_problem().await {
+            return Err(Halt::For(problem));
+        }
+        let (folder, data) = (self.folder, place.data.clone());
+        let checked = tokio::task::spawn_blocking(move || folder.check(&data)).await;
+        checked.map_err(|error| error.to_string())??;
         check_mounts(ground, spec)?;
         image::have(ground, &spec.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
-        let say = Halt::of("The container can't be started");
         let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
         // Nothing runs in it yet.
         let (prepared_files, guarded) = tokio::join!(self.prepare(&network), ground.guard(spec, &network));
@@ -82,12 +97,13 @@ impl Boot {
             user: (ground.uid, ground.gid),
             network: network.clone(),
         };
-        ground.docker.create(&place.name, shape).await.map_err(say)?;
-        let (output, stdin) = ground.docker.attach(&place.name).await.map_err(say)?;
-        prepared(tell, Msg::Prepared).await?;
+        let name = ground.docker.create(shape).await.map_err(say)?;
+        let (output, stdin) = ground.docker.attach(&name).await.map_err(say)?;
+        let run = engine::new_run(ground, console, &name);
+        prepared(tell, |noted| Msg::Prepared(run, noted)).await?;
         let early = ground.sees(&network);
-        let started = match ground.docker.start(&place.name).await {
-            Err(RuntimeError::Away(_)) if engine::started(ground, &place.name, tell).await => None,
+        let started = match ground.docker.start(&name).await {
+            Err(RuntimeError::Away(_)) if engine::started(ground, &name, tell).await => None,
             done => {
                 done.map_err(say)?;
                 Some(Started { output: output.boxed(), stdin })

@@ -7,7 +7,9 @@ use super::{
     install,
     requests::typed,
     supervisor::{Msg, Supervisor},
+    taking::Folder,
 };
+use crate::runtime::Part;
 use chrono::TimeDelta;
 use raptor_core::{
     containers::lifecycle::{Effect, Ending, Hold, Input, Phase, Rest, backoff},
@@ -114,6 +116,7 @@ impl Supervisor {
             console: self.console.clone(),
             tell: self.tell.clone(),
             disk: self.disk.clone(),
+            folder: self.known_folder(),
             patient: self.life.by_itself,
             started: self.status.borrow().last_exit.is_some(),
         };
@@ -135,7 +138,7 @@ impl Supervisor {
         let (ground, place, tell) = (self.ground.clone(), self.place.clone(), self.tell.clone());
         // Told, not called: the state machine finishes the step that it is in first.
         let clearing = async move {
-            while let Err(error) = ground.docker.remove(&place.name).await {
+            while let Err(error) = ground.docker.remove(place.id, Part::Server).await {
                 if !may_run {
                     tracing::warn!(%error, id = %place.id, "what was prepared for a cancelled start is still there");
                     break;
@@ -170,7 +173,7 @@ impl Supervisor {
         self.killing = matches!(word, Word::Kill);
         let errand = Errand {
             ground: self.ground.clone(),
-            name: self.place.name.clone(),
+            name: self.engine_name(),
             console: self.console.clone(),
             tell: self.tell.clone(),
         };
@@ -214,24 +217,29 @@ impl Supervisor {
         self.end_errand();
         self.killing = false;
         self.ended_after = run.after_line;
-        let End { ended, interrupted } = end;
+        let End { ended, interrupted, by_hand } = end;
         let asked = self.life.phase == Phase::Stopping;
         let badly = ended.code != 0 || ended.out_of_memory;
         let policy = self.spec.policy;
-        let crash = !asked && !interrupted && policy.detect_crashes && (badly || policy.clean_exit_is_crash);
+        let crash = !asked
+            && !interrupted
+            && !by_hand
+            && policy.detect_crashes
+            && (badly || policy.clean_exit_is_crash);
         let exit =
             Exit { code: ended.code, out_of_memory: ended.out_of_memory, crash, at: self.ground.clock.now() };
         self.stdin = None;
         self.status.send_modify(|status| (status.last_exit, status.started_at) = (Some(exit), None));
         self.console.set_partial("");
-        self.ground.say(&self.console, words(exit, interrupted && !asked));
         let ending = match (interrupted, badly) {
+            _ if by_hand => Ending::ByHand,
             (true, _) => Ending::Interrupted,
             (false, true) => Ending::Badly,
             (false, false) => Ending::Clean,
         };
+        self.ground.say(&self.console, words(exit, (!asked).then_some(ending)));
         if !asked && !crash && !interrupted {
-            self.tell_api(Happening::Ended { exit });
+            self.tell_api(Happening::Ended { exit, by_hand });
         }
         self.input(Input::Exited(ending)).await;
         if !asked && interrupted && self.life.phase == Phase::Starting {
@@ -239,8 +247,16 @@ impl Supervisor {
         }
     }
 
+    fn known_folder(&self) -> Folder {
+        let ran = self.status.borrow().last_exit.is_some();
+        Folder { inode: self.folder, used: ran || self.installed > 0 }
+    }
+
     /// Installs where a newer installation is declared than the last one, and lets go of one that nobody wants any more.
     pub(super) async fn heed_install(&mut self) {
+        if self.ground.folder_problem().await.is_some() {
+            return;
+        }
         match &self.spec.install {
             Some(install) if install.number > self.installed && self.life.hold != Some(Hold::Installing) => {
                 let start = install.start;
@@ -264,8 +280,13 @@ impl Supervisor {
         self.install_end = Some(why.to_owned());
         self.ground.say(&self.console, why);
         // One that does not run yet can't be ended; what prepares it can.
-        let runs = self.installer.is_some();
-        if runs && self.ground.docker.signal(&self.place.installer, "SIGKILL").await.is_ok() {
+        let runs = self
+            .installer
+            .as_ref()
+            .map(|run| run.container.clone().unwrap_or_else(|| self.place.installer.clone()));
+        if let Some(name) = runs
+            && self.ground.docker.signal(&name, "SIGKILL").await.is_ok()
+        {
             return;
         }
         if let Some(installing) = self.installing.take() {
@@ -301,6 +322,12 @@ impl Supervisor {
         };
         self.tell_api(Happening::Installed { number, problem: problem.clone(), lines });
         let ok = problem.is_none();
+        // It may have been wiped, and made anew.
+        self.note_folder().await;
+        if !ok {
+            // It may have failed because the container runs, which nobody here knew.
+            self.look();
+        }
         self.status.send_modify(|status| {
             (status.installed, status.progress, status.problem) = (number, None, problem);
         });
@@ -309,11 +336,17 @@ impl Supervisor {
     }
 }
 
-fn words(exit: Exit, interrupted: bool) -> String {
+/// `ending`: how it ended where nobody had asked for it.
+fn words(exit: Exit, ending: Option<Ending>) -> String {
     let code = exit.code;
     match exit {
         Exit { out_of_memory: true, .. } => format!("Stopped: it ran out of memory (exit code {code})."),
-        _ if interrupted => "Stopped: it was interrupted with its host or engine.".into(),
+        _ if ending == Some(Ending::ByHand) => format!(
+            "Stopped: it was ended on the host with Docker's own command, not by Raptor (exit code {code}). It stays offline until it is started."
+        ),
+        _ if ending == Some(Ending::Interrupted) => {
+            "Stopped: it was interrupted with its host or engine.".into()
+        }
         Exit { crash: true, .. } => format!("The container crashed (exit code {code})."),
         _ => format!("Stopped: the process ended (exit code {code})."),
     }

@@ -1,7 +1,11 @@
 //! Waiting for the engine: what was accepted while it is away is done when it is back.
 
-use super::{Ground, attend::ASK_AGAIN, supervisor::Msg};
-use crate::runtime::{Found, RuntimeError};
+use super::{Ground, Place, attend::ASK_AGAIN, supervisor::Msg};
+use crate::{
+    console::Console,
+    desired::Run,
+    runtime::{Found, Ours, Part, RuntimeError},
+};
 use tokio::sync::mpsc;
 
 /// Why something that was begun did not come to its end.
@@ -52,5 +56,32 @@ pub(super) async fn started(ground: &Ground, name: &str, tell: &mpsc::Sender<Msg
             return matches!(found, Found::Running | Found::Ended(_));
         }
         tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+/// What the engine has of the container that runs, whoever started it.
+pub(super) async fn running(ground: &Ground, place: &Place) -> Result<Option<Ours>, RuntimeError> {
+    let found = ground.docker.found(place.id).await?;
+    Ok(found.into_iter().find(|found| found.part == Part::Server && found.ours && found.runs))
+}
+
+/// The process of a container that was found running.
+pub(super) async fn run_of(ground: &Ground, console: &Console, found: &Ours) -> Run {
+    let started_at = ground.docker.started_at(&found.engine_id).await;
+    Run {
+        started_at: started_at.unwrap_or_else(|| ground.clock.now()),
+        after_line: console.newest(),
+        boot_id: ground.boot_id.clone(),
+        container: Some(found.engine_id.clone()),
+    }
+}
+
+/// A process that is about to be started, in the container `engine_id`.
+pub(super) fn new_run(ground: &Ground, console: &Console, engine_id: &str) -> Run {
+    Run {
+        started_at: ground.clock.now(),
+        after_line: console.newest(),
+        boot_id: ground.boot_id.clone(),
+        container: Some(engine_id.to_owned()),
     }
 }

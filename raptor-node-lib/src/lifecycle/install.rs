@@ -12,7 +12,7 @@ use crate::{
     console::Console,
     desired::Run,
     files::{self, Root},
-    runtime::{RuntimeError, Shape},
+    runtime::{Part, RuntimeError, Shape},
 };
 use futures_util::StreamExt;
 use raptor_core::{
@@ -44,12 +44,7 @@ impl Installation {
         let (end, full) = match run {
             Some(run) => self.stay_within_limit(&run, None).await,
             None => {
-                let started = self.start().await?;
-                let run = Run {
-                    started_at: self.ground.clock.now(),
-                    after_line: self.console.newest(),
-                    boot_id: self.ground.boot_id.clone(),
-                };
+                let (run, started) = self.start().await?;
                 self.stay_within_limit(&run, started).await
             }
         };
@@ -58,7 +53,7 @@ impl Installation {
             return Err(full);
         }
         match end {
-            End { interrupted: true, .. } => {
+            End { interrupted: true, .. } | End { by_hand: true, .. } => {
                 Err("The installation was interrupted: its container was ended from outside. Install again."
                     .into())
             }
@@ -74,7 +69,7 @@ impl Installation {
     }
 
     /// Starts it, as soon as the engine answers. None where it runs and nobody reads it yet. The error is a sentence for people.
-    async fn start(&self) -> Result<Option<Started>, String> {
+    async fn start(&self) -> Result<(Run, Option<Started>), String> {
         loop {
             engine::answers(&self.ground, &self.tell).await;
             match self.attempt().await {
@@ -85,8 +80,18 @@ impl Installation {
         }
     }
 
-    async fn attempt(&self) -> Result<Option<Started>, Halt> {
+    async fn attempt(&self) -> Result<(Run, Option<Started>), Halt> {
         let Self { ground, place, spec, install, console, tell } = self;
+        let say = Halt::of("The installer can't be started");
+        if engine::running(ground, place).await.map_err(say)?.is_some() {
+            return Err(Halt::For(
+                "The container runs in Docker, so its files are not changed. Stop it, then install it again."
+                    .into(),
+            ));
+        }
+        if let Some(problem) = ground.folder_problem().await {
+            return Err(Halt::For(problem));
+        }
         image::have(ground, &install.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
         let (data, script, wipe) = (place.data.clone(), place.state.script(), install.wipe);
@@ -107,7 +112,6 @@ impl Installation {
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| format!("The installation can't be prepared: {error}"))?;
-        let say = Halt::of("The installer can't be started");
         let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
         ground.guard(spec, &network).await?;
         let shape = Shape {
@@ -119,24 +123,26 @@ impl Installation {
             user: (0, 0),
             network,
         };
-        ground.docker.create(&place.installer, shape).await.map_err(say)?;
-        let (output, stdin) = ground.docker.attach(&place.installer).await.map_err(say)?;
-        prepared(tell, Msg::InstallerPrepared).await?;
-        let started = match ground.docker.start(&place.installer).await {
-            Err(RuntimeError::Away(_)) if engine::started(ground, &place.installer, tell).await => None,
+        let name = ground.docker.create(shape).await.map_err(say)?;
+        let (output, stdin) = ground.docker.attach(&name).await.map_err(say)?;
+        let run = engine::new_run(ground, console, &name);
+        let noted = run.clone();
+        prepared(tell, |note| Msg::InstallerPrepared(noted, note)).await?;
+        let started = match ground.docker.start(&name).await {
+            Err(RuntimeError::Away(_)) if engine::started(ground, &name, tell).await => None,
             done => {
                 done.map_err(say)?;
                 Some(Started { output: output.boxed(), stdin })
             }
         };
         let _ = tell.send(Msg::Progress(None)).await;
-        Ok(started)
+        Ok((run, started))
     }
 
     pub(super) async fn stay(&self, run: &Run, started: Option<Started>) -> End {
         let attendant = Attendant {
             ground: self.ground.clone(),
-            name: self.place.installer.clone(),
+            name: run.container.clone().unwrap_or_else(|| self.place.installer.clone()),
             console: self.console.clone(),
             kind: LineKind::Install,
             after_line: run.after_line,
@@ -163,7 +169,7 @@ impl Installation {
 
 /// Removes the installer's container and the script.
 pub(super) async fn discard(ground: &Ground, place: &Place) {
-    if let Err(error) = ground.docker.remove(&place.installer).await {
+    if let Err(error) = ground.docker.remove(place.id, Part::Installer).await {
         tracing::warn!(%error, id = %place.id, "the installer's container is still there");
     }
     let script = place.state.script();

@@ -23,31 +23,32 @@ impl Installation {
         started: Option<Started>,
     ) -> (End, Option<String>) {
         let mut full = None;
+        let name = run.container.as_ref().unwrap_or(&self.place.installer);
         let end = {
             let mut staying = std::pin::pin!(self.stay(run, started));
             tokio::select! {
                 end = &mut staying => end,
-                why = self.until_full() => {
+                why = self.until_full(name) => {
                     self.ground.say(&self.console, why.clone());
                     full = Some(why);
                     tokio::select! {
                         end = &mut staying => end,
-                        never = self.kill() => match never {},
+                        never = self.kill(name) => match never {},
                     }
                 }
             }
         };
         if full.is_none() {
             // What it wrote last, before its container goes.
-            full = self.overrun().await;
+            full = self.overrun(name).await;
         }
         (end, full)
     }
 
-    async fn until_full(&self) -> String {
+    async fn until_full(&self, name: &str) -> String {
         loop {
             let began = Instant::now();
-            if let Some(why) = self.overrun().await {
+            if let Some(why) = self.overrun(name).await {
                 return why;
             }
             tokio::time::sleep(PAUSE.max(began.elapsed() * SHARE)).await;
@@ -55,7 +56,7 @@ impl Installation {
     }
 
     /// Why it has to end, where it is over the limit.
-    async fn overrun(&self) -> Option<String> {
+    async fn overrun(&self, name: &str) -> Option<String> {
         let limit_mib = self.spec.limits.disk_mib;
         if limit_mib == 0 {
             return None;
@@ -64,15 +65,15 @@ impl Installation {
         let measured = tokio::task::spawn_blocking(move || measure(&ground, &place, limit_mib)).await;
         let Measured { used, trash } = measured.unwrap_or_default();
         // An engine that does not answer knows nothing; it is asked again.
-        let own = self.ground.docker.written(&self.place.installer).await.unwrap_or(0);
+        let own = self.ground.docker.written(name).await.unwrap_or(0);
         let limit = limit_mib.saturating_mul(1024 * 1024);
         (used.saturating_add(own) > limit).then(|| words(used, own, trash, limit_mib))
     }
 
     /// Kills the installer until it is dead, which whoever stays with it notices.
-    async fn kill(&self) -> std::convert::Infallible {
+    async fn kill(&self, name: &str) -> std::convert::Infallible {
         loop {
-            match self.ground.docker.signal(&self.place.installer, "SIGKILL").await {
+            match self.ground.docker.signal(name, "SIGKILL").await {
                 Ok(()) | Err(RuntimeError::NotFound | RuntimeError::Refused(_)) => {}
                 Err(error) => {
                     tracing::warn!(%error, id = %self.place.id, "a full installer is not killed yet")

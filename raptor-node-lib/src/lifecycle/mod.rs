@@ -13,17 +13,19 @@ mod ownership;
 mod reading;
 mod requests;
 mod supervisor;
+mod taking;
 
 pub(crate) use supervisor::{Ask, Supervisor};
 
 use crate::{
+    base::Base,
     console::Console,
     desired::StateFolder,
     files::{Accounts, Root},
     firewall::{self, Firewall, Outgoing},
     link::Link,
     quota::Quota,
-    runtime::{self, Docker, Pool},
+    runtime::{Docker, Part, Pool},
     spool::Spool,
     stats::History,
     workspace::{self, AllOperations},
@@ -35,7 +37,7 @@ use raptor_core::{
 };
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
@@ -45,6 +47,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) struct Ground {
     pub(crate) docker: Docker,
     pub(crate) base: PathBuf,
+    /// The same folder, locked.
+    pub(crate) kept: Base,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) timezone: String,
@@ -83,6 +87,15 @@ pub(crate) struct Handle {
     pub(crate) console: Arc<Console>,
     /// Bytes in the data folder at the last scan.
     pub(crate) disk: Arc<Mutex<u64>>,
+    /// The engine's id, or name, of what runs it.
+    pub(crate) engine: Arc<Mutex<String>>,
+}
+
+impl Handle {
+    /// What the engine knows its process by.
+    pub(crate) fn engine_name(&self) -> String {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The places of one container.
@@ -103,8 +116,8 @@ impl Ground {
             id,
             data: self.base.join(id.to_string()),
             state: StateFolder::new(&self.base, id),
-            name: runtime::name(id),
-            installer: runtime::installer(id),
+            name: Part::Server.name(id),
+            installer: Part::Installer.name(id),
         }
     }
 
@@ -137,6 +150,12 @@ impl Ground {
         let (ground, bridge) = (self.clone(), self.docker.bridge_name(network));
         let checked = tokio::task::spawn_blocking(move || ground.firewall.check_outgoing(ip, &bridge)).await;
         checked.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Why nothing can be started for want of the base folder.
+    pub(crate) async fn folder_problem(self: &Arc<Self>) -> Option<String> {
+        let ground = self.clone();
+        tokio::task::spawn_blocking(move || ground.kept.problem()).await.unwrap_or_default()
     }
 
     /// Whether the network's bridge is on this host by now.

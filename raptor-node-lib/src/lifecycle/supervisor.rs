@@ -10,6 +10,7 @@ use super::{
 use crate::{
     console::Console,
     desired::{Run, Saved},
+    runtime::{Ours, Part},
 };
 use raptor_core::{
     containers::lifecycle::{Ending, Hold, Input, Life, Phase},
@@ -20,7 +21,7 @@ use raptor_core::{
 };
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -60,7 +61,7 @@ pub(super) enum Msg {
     /// The configuration files are edited, but for those of these sentences.
     Edited(Vec<String>),
     /// Everything is ready for the process, which starts once this is noted.
-    Prepared(oneshot::Sender<()>),
+    Prepared(Run, oneshot::Sender<()>),
     /// What runs, or why nothing does. None where it runs and nobody reads it yet: the engine went away as it was started.
     Booted(Result<Option<Started>, String>),
     /// What is to be begun waits for the engine, for this reason; none: no longer.
@@ -71,9 +72,11 @@ pub(super) enum Msg {
     StopLost,
     Ready,
     Exited(End),
+    /// What the engine has of it.
+    Looked(Vec<Ours>),
     /// What an earlier daemon was preparing is cleared away.
     Cleared,
-    InstallerPrepared(oneshot::Sender<()>),
+    InstallerPrepared(Run, oneshot::Sender<()>),
     Installed(Result<(), String>),
 }
 
@@ -91,6 +94,10 @@ pub(crate) struct Supervisor {
     pub(super) console: Arc<Console>,
     pub(super) status: watch::Sender<ContainerStatus>,
     pub(super) disk: Arc<Mutex<u64>>,
+    /// The engine's id, or name, of what runs it.
+    pub(super) engine: Arc<Mutex<String>>,
+    /// The number of its data folder, once there was one.
+    pub(super) folder: Option<u64>,
     pub(super) tell: mpsc::Sender<Msg>,
     pub(super) booting: Option<JoinHandle<()>>,
     pub(super) installing: Option<JoinHandle<()>>,
@@ -125,6 +132,7 @@ impl Supervisor {
             crashes: None,
             problem: None,
             config_problems: Vec::new(),
+            folder: None,
         });
         let status = watch::Sender::new(ContainerStatus {
             id: spec.id,
@@ -144,12 +152,14 @@ impl Supervisor {
         let (asks, asked) = mpsc::channel(32);
         let (tell, told) = mpsc::channel(64);
         let disk = Arc::new(Mutex::new(0));
+        let engine = Arc::new(Mutex::new(place.name.clone()));
         let handle = Handle {
             asks,
             status: status.subscribe(),
             stats: watch::Sender::new(None),
             console: console.clone(),
             disk: disk.clone(),
+            engine: engine.clone(),
         };
         let supervisor = Self {
             place,
@@ -162,6 +172,8 @@ impl Supervisor {
             console,
             status,
             disk,
+            engine,
+            folder: saved.folder,
             tell,
             booting: None,
             installing: None,
@@ -182,7 +194,9 @@ impl Supervisor {
 
     async fn run(mut self, new: bool, mut asked: mpsc::Receiver<Ask>, mut told: mpsc::Receiver<Msg>) {
         let stop = self.ground.stop.clone();
-        if !new {
+        if new {
+            self.take_offline(true).await;
+        } else {
             self.take_up().await;
         }
         self.heed_install().await;
@@ -214,7 +228,7 @@ impl Supervisor {
     async fn take_up(&mut self) {
         match self.life.phase {
             Phase::Offline if self.life.hold == Some(Hold::Installing) => self.install(),
-            Phase::Offline => self.input(Input::TakenOver).await,
+            Phase::Offline => self.take_offline(false).await,
             phase => {
                 match phase {
                     Phase::Stopping if !self.life.asking => self.arm_deadline(),
@@ -236,13 +250,29 @@ impl Supervisor {
     }
 
     fn clear(&self) {
-        let (ground, name, tell) = (self.ground.clone(), self.place.name.clone(), self.tell.clone());
-        self.ground.tasks.spawn(async move {
-            while ground.docker.remove(&name).await.is_err() {
+        let (ground, id, tell) = (self.ground.clone(), self.place.id, self.tell.clone());
+        let clearing = async move {
+            loop {
+                if let Ok(found) = ground.docker.found(id).await {
+                    if found.iter().any(|found| found.part == Part::Server && found.ours && found.runs) {
+                        let _ = tell.send(Msg::Looked(found)).await;
+                        return;
+                    }
+                    if ground.docker.remove(id, Part::Server).await.is_ok() {
+                        let _ = tell.send(Msg::Cleared).await;
+                        return;
+                    }
+                }
                 tokio::time::sleep(ASK_AGAIN).await;
             }
-            let _ = tell.send(Msg::Cleared).await;
-        });
+        };
+        let stop = self.ground.stop.clone();
+        self.ground.tasks.spawn(async move { stop.run_until_cancelled(clearing).await });
+    }
+
+    /// What the engine knows its process by.
+    pub(super) fn engine_name(&self) -> String {
+        self.run.as_ref().and_then(|run| run.container.clone()).unwrap_or_else(|| self.place.name.clone())
     }
 
     async fn hear(&mut self, msg: Msg) {
@@ -255,8 +285,8 @@ impl Supervisor {
                 self.status.send_modify(|status| status.config_problems = problems);
             }
             Msg::Progress(_) | Msg::Edited(_) => {}
-            Msg::Prepared(noted) if self.booting.is_some() => {
-                self.run = Some(self.new_run());
+            Msg::Prepared(run, noted) if self.booting.is_some() => {
+                self.run = Some(run);
                 self.save();
                 let _ = noted.send(());
             }
@@ -276,23 +306,16 @@ impl Supervisor {
                 self.input(Input::StopLost).await;
             }
             Msg::Exited(end) => self.exited(end).await,
+            Msg::Looked(found) => self.looked(false, found).await,
             Msg::Cleared => self.input(Input::Exited(Ending::Interrupted)).await,
-            Msg::InstallerPrepared(noted) if self.installing.is_some() => {
-                self.installer = Some(self.new_run());
+            Msg::InstallerPrepared(run, noted) if self.installing.is_some() => {
+                self.installer = Some(run);
                 self.save();
                 let _ = noted.send(());
             }
             // Whoever waits for the note was cancelled.
-            Msg::Prepared(_) | Msg::InstallerPrepared(_) => {}
+            Msg::Prepared(..) | Msg::InstallerPrepared(..) => {}
             Msg::Installed(result) => self.install_ended(result).await,
-        }
-    }
-
-    pub(super) fn new_run(&self) -> Run {
-        Run {
-            started_at: self.ground.clock.now(),
-            after_line: self.console.newest(),
-            boot_id: self.ground.boot_id.clone(),
         }
     }
 
@@ -323,6 +346,7 @@ impl Supervisor {
                 // Where it was cancelled meanwhile, nobody waits for it.
                 let Some(run) = self.run.clone() else { return };
                 self.attend(&run, started);
+                self.note_folder().await;
                 let started_at = Some(run.started_at);
                 self.status.send_modify(|status| {
                     (status.started_at, status.progress, status.pending) = (started_at, None, None);
@@ -358,12 +382,14 @@ impl Supervisor {
     }
 
     /// Leaves the process to a task that stays with it; `started` is none for one that an earlier daemon started.
-    fn attend(&mut self, run: &Run, started: Option<Started>) {
+    pub(super) fn attend(&mut self, run: &Run, started: Option<Started>) {
         let (writer, input) = mpsc::channel(64);
+        let name = run.container.clone().unwrap_or_else(|| self.place.name.clone());
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&name);
         self.stdin = Some(writer);
         let attendant = Attendant {
             ground: self.ground.clone(),
-            name: self.place.name.clone(),
+            name: name.clone(),
             console: self.console.clone(),
             kind: LineKind::Output,
             after_line: run.after_line,
@@ -433,6 +459,7 @@ impl Supervisor {
             crashes: status.crashes,
             problem: status.problem,
             config_problems: status.config_problems,
+            folder: self.folder,
         };
         if let Err(error) = self.place.state.save(&saved) {
             tracing::error!(%error, id = %self.place.id, "the container's state was not saved");

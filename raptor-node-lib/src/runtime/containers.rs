@@ -2,7 +2,7 @@
 
 use super::{
     Docker, RuntimeError,
-    docker::{CONTAINER, INSTANCE, error},
+    docker::{Part, error},
     raw,
     shape::Shape,
 };
@@ -11,14 +11,12 @@ use bollard::{
     models::ContainerUpdateBody,
     query_parameters::{
         CreateContainerOptionsBuilder, InspectContainerOptionsBuilder, KillContainerOptionsBuilder,
-        ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
-        WaitContainerOptionsBuilder,
+        RemoveContainerOptionsBuilder, StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
     },
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use raptor_core::{containers::Limits, id::ContainerId};
-use std::collections::HashMap;
 
 /// What the engine knows of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,27 +40,28 @@ pub struct Ended {
     pub out_of_memory: bool,
 }
 
-/// A container of this daemon's that the engine has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ours {
-    /// The engine's name.
-    pub name: String,
-    /// Whose it is.
-    pub id: Option<ContainerId>,
-}
-
 impl Docker {
-    /// Creates a container anew, from its shape alone. What was begun is ended also where the caller is cancelled.
+    /// Creates a container anew, from its shape alone, and gives the engine's id of it. What was begun is ended also where the
+    /// caller is cancelled. What is left of an earlier one goes, but never one that runs.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer.
-    pub async fn create(&self, name: &str, shape: Shape<'_>) -> Result<(), RuntimeError> {
-        self.remove(name).await?;
-        let options = CreateContainerOptionsBuilder::default().name(name).build();
+    /// When the engine refuses or does not answer, or it runs.
+    pub async fn create(&self, shape: Shape<'_>) -> Result<String, RuntimeError> {
+        let (id, part) = (shape.spec.id, shape.part());
+        let name = part.name(id);
+        let left = self.found(id).await?.into_iter().filter(|found| found.part == part);
+        for found in left.filter(|found| found.ours || found.name == name) {
+            if found.runs && (part == Part::Server || !found.ours) {
+                return Err(RuntimeError::Refused(format!("{} runs in Docker already", found.name)));
+            }
+            self.discard(&found.engine_id).await?;
+        }
+        let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let (client, body) = (self.client()?, shape.body(self.instance));
-        let create =
-            async move { client.create_container(Some(options), body).await.map(drop).map_err(error) };
-        self.making.whole(name, create).await
+        let create = async move {
+            client.create_container(Some(options), body).await.map(|made| made.id).map_err(error)
+        };
+        self.making.whole(&name, create).await
     }
 
     /// Attaches to what was created, before it is started, so that nothing of its output is missed.
@@ -192,14 +191,25 @@ impl Docker {
         Ok(found.size_rw.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
     }
 
-    /// Removes the container, running or not. One that isn't there is no error.
+    /// Removes what the engine has of a container's part, running or not, whatever it is called there. Nothing is no error.
     ///
     /// # Errors
     /// When the engine refuses or does not answer.
-    pub async fn remove(&self, name: &str) -> Result<(), RuntimeError> {
-        let _turn = self.making.turn(name).await;
+    pub async fn remove(&self, id: ContainerId, part: Part) -> Result<(), RuntimeError> {
+        let _turn = self.making.turn(&part.name(id)).await;
+        for found in self.found(id).await?.into_iter().filter(|found| found.part == part && found.ours) {
+            self.discard(&found.engine_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes one of the engine's containers, running or not. One that isn't there is no error.
+    ///
+    /// # Errors
+    /// When the engine refuses or does not answer.
+    pub async fn discard(&self, engine_id: &str) -> Result<(), RuntimeError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        match self.client()?.remove_container(name, Some(options)).await.map_err(error) {
+        match self.client()?.remove_container(engine_id, Some(options)).await.map_err(error) {
             Ok(()) | Err(RuntimeError::NotFound) => Ok(()),
             Err(other) => Err(other),
         }
@@ -229,21 +239,5 @@ impl Docker {
             return Err(RuntimeError::Refused("the choice of CPUs is lifted by a start only".into()));
         }
         Ok(())
-    }
-
-    /// All containers that this daemon made.
-    ///
-    /// # Errors
-    /// When the engine does not answer.
-    pub async fn ours(&self) -> Result<Vec<Ours>, RuntimeError> {
-        let filters = HashMap::from([("label", vec![format!("{INSTANCE}={}", self.instance)])]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let found = self.client()?.list_containers(Some(options)).await.map_err(error)?;
-        let ours = found.into_iter().filter_map(|found| {
-            let name = found.names?.into_iter().next()?.trim_start_matches('/').to_owned();
-            let id = found.labels.and_then(|labels| labels.get(CONTAINER)?.parse().ok());
-            Some(Ours { name, id })
-        });
-        Ok(ours.collect())
     }
 }

@@ -41,16 +41,36 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     error.source().map_or_else(|| error.to_string(), cause)
 }
 
-/// The engine's name of a container: made of its id alone, never of anything that people type.
-#[must_use]
-pub fn name(id: ContainerId) -> String {
-    format!("raptor-{id}")
+/// The label of what a container installs.
+pub(super) const PART: &str = "raptor.part";
+
+/// Which of the engine's containers: a container of ours has two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The one that runs it.
+    Server,
+    /// The one that installs it.
+    Installer,
 }
 
-/// The engine's name of the container that installs a container.
-#[must_use]
-pub fn installer(id: ContainerId) -> String {
-    format!("raptor-{id}-installer")
+impl Part {
+    /// The engine's name: made of the id alone, never of anything that people type. People may rename it there, so it is only
+    /// how it begins to be called.
+    #[must_use]
+    pub fn name(self, id: ContainerId) -> String {
+        match self {
+            Self::Server => format!("raptor-{id}"),
+            Self::Installer => format!("raptor-{id}-installer"),
+        }
+    }
+
+    /// The value of its label.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Installer => "installer",
+        }
+    }
 }
 
 impl Docker {

@@ -5,14 +5,16 @@ mod docker;
 mod images;
 mod making;
 mod networks;
+mod ours;
 mod raw;
 mod sample;
 mod shape;
 
-pub use containers::{Ended, Found, Ours};
-pub use docker::{Docker, installer, name};
+pub use containers::{Ended, Found};
+pub use docker::{Docker, Part};
 pub use images::Pulled;
 pub use networks::{OurNetwork, Pool};
+pub use ours::{Made, Ours};
 pub use raw::Stdin;
 pub use sample::Sample;
 pub use shape::Shape;

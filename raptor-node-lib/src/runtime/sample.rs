@@ -4,6 +4,7 @@ use super::{Docker, RuntimeError, docker::error};
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
 use raptor_core::node::Stats;
+use std::collections::HashMap;
 
 /// One measurement, and what the next one needs to compute CPU use.
 pub struct Sample {
@@ -32,17 +33,50 @@ impl Docker {
             .map_or(0.0, |before| (cpu - before.cpu) as f64 / (system - before.system) as f64 * cpus * 100.0);
         let memory = answer.memory_stats.unwrap_or_default();
         let details = memory.stats.unwrap_or_default();
-        // cgroup v1 and v2 name the page cache's inactive part differently.
-        let cache = details.get("total_inactive_file").or(details.get("inactive_file")).copied().unwrap_or(0);
+        let usage = memory.usage.unwrap_or(0);
+        let cache = page_cache(&details).min(usage);
         let networks = answer.networks.unwrap_or_default();
         let stats = Stats {
             cpu_percent,
-            memory_bytes: memory.usage.unwrap_or(0).saturating_sub(cache),
+            memory_bytes: usage - cache,
+            memory_cache_bytes: cache,
             network_rx_bytes: networks.values().filter_map(|network| network.rx_bytes).sum(),
             network_tx_bytes: networks.values().filter_map(|network| network.tx_bytes).sum(),
             pids: answer.pids_stats.unwrap_or_default().current.unwrap_or(0),
             ..Stats::default()
         };
         Ok(Sample { stats, cpu, system })
+    }
+}
+
+/// Bytes of files in memory that the kernel can take back, from a cgroup's `memory.stat`. Files in a tmpfs are not among them:
+/// they have nowhere else to be.
+fn page_cache(details: &HashMap<String, u64>) -> u64 {
+    // cgroup v1 has the sums over all groups below under names of their own; in v2 the plain names are the sums.
+    let of = |name: &str| details.get(&format!("total_{name}")).or(details.get(name)).copied().unwrap_or(0);
+    of("active_file").saturating_add(of("inactive_file"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_cache_is_what_files_hold_whether_they_were_used_lately_or_not() {
+        let stat = |entries: &[(&str, u64)]| -> HashMap<String, u64> {
+            entries.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes)).collect()
+        };
+        let v2 =
+            stat(&[("file", 120), ("shmem", 20), ("active_file", 70), ("inactive_file", 30), ("anon", 5)]);
+        assert_eq!(page_cache(&v2), 100);
+        let v1 = stat(&[
+            ("cache", 1),
+            ("active_file", 1),
+            ("inactive_file", 1),
+            ("total_active_file", 70),
+            ("total_inactive_file", 30),
+        ]);
+        assert_eq!(page_cache(&v1), 100);
+        assert_eq!(page_cache(&HashMap::new()), 0, "an engine that does not say");
     }
 }

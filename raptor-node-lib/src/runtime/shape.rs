@@ -1,6 +1,6 @@
 //! What a container is made of, in the engine's words.
 
-use super::docker::{CONTAINER, INSTANCE};
+use super::docker::{CONTAINER, INSTANCE, PART, Part};
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, PortBinding as DockerPort, Resources,
 };
@@ -55,6 +55,11 @@ pub struct Shape<'a> {
 }
 
 impl Shape<'_> {
+    /// Which of the container's two it is.
+    pub(super) fn part(&self) -> Part {
+        if self.install.is_some() { Part::Installer } else { Part::Server }
+    }
+
     pub(super) fn body(self, instance: Uuid) -> ContainerCreateBody {
         let spec = self.spec;
         let mut labels: HashMap<String, String> = spec.labels.clone().into_iter().collect();
@@ -62,6 +67,7 @@ impl Shape<'_> {
         labels.extend([
             (CONTAINER.to_owned(), spec.id.to_string()),
             (INSTANCE.to_owned(), instance.to_string()),
+            (PART.to_owned(), self.part().label().to_owned()),
             ("raptor.name".to_owned(), spec.name.clone()),
         ]);
         let common = ContainerCreateBody {

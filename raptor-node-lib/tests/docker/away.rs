@@ -1,6 +1,6 @@
 //! The engine goes away for a while, and what it runs lives on: nothing that was accepted meanwhile is lost.
 
-use crate::world::{ECHO, World, docker, docker_output};
+use crate::world::{ECHO, SAVES, World, docker, docker_output};
 use raptor_core::{
     containers::lifecycle::Phase,
     node::{ContainerSpec, InstallSpec, LineKind, Node, PowerAction},
@@ -15,9 +15,6 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// Saves when it is asked to end.
-const SAVES: &str =
-    "sh -c 'trap \"echo SAVING; exit 0\" TERM; echo {{GREETING}} ready; while true; do sleep 0.1; done'";
 /// How long a stop may take in these tests, and more than that.
 const STOP_MS: u64 = 400;
 const LONGER: Duration = Duration::from_millis(2_000);

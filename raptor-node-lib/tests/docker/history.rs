@@ -134,3 +134,27 @@ async fn measurements_outlive_the_daemon_and_go_with_the_container() {
     assert!(!world.base.join(".raptor").join(world.id.to_string()).exists());
     assert!(world.host.history().stats(Some(world.id), StatsRange::Hour).await.is_err());
 }
+
+#[tokio::test]
+async fn memory_is_what_a_container_cannot_give_back_and_the_page_cache_stands_beside_it() {
+    if !docker() {
+        return;
+    }
+    const MIB: u64 = 1024 * 1024;
+    // Read twice, pages count as used lately, which is no reason not to give them back.
+    let reads = "sh -c 'dd if=/dev/zero of=big bs=1M count=100 2>/dev/null; sync; cat big big >/dev/null; echo ready; read line'";
+    let world = World::new(reads, |spec| spec.limits.memory_mib = 256).await;
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
+    world.phase(Phase::Running).await;
+    let parts = LiveParts { console: false, stats: true };
+    let mut live = world.host.live(world.id, Since::Tail(0), parts).await.unwrap();
+    loop {
+        let frame = tokio::time::timeout(PATIENCE, live.next()).await.expect("no measurement").unwrap();
+        if let LiveFrame::Stats { stats } = frame
+            && stats.memory_cache_bytes >= 95 * MIB
+        {
+            assert!(stats.memory_bytes < 40 * MIB, "{stats:?}");
+            break;
+        }
+    }
+}

@@ -112,14 +112,13 @@ async fn a_crash_is_answered_by_a_start_after_a_pause_and_repeated_ones_by_quara
     let world = World::new(ECHO, |spec| spec.policy.max_crashes = 2).await;
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
-    let name = format!("raptor-{}", world.id);
-    docker_output(&["kill", &name]);
+    world.crash();
     let waiting = world.until("waiting", |status| status.crashes.is_some()).await;
     assert_eq!(waiting.phase, Phase::Offline);
     assert!(waiting.last_exit.unwrap().crash);
     assert!(waiting.crashes.unwrap().again_at.is_some());
     world.phase(Phase::Running).await;
-    docker_output(&["kill", &name]);
+    world.crash();
     let status = world
         .until("quarantined", |status| status.crashes.as_ref().is_some_and(|crashes| crashes.quarantined))
         .await;
@@ -154,7 +153,7 @@ async fn what_was_ended_from_outside_while_the_daemon_was_away_comes_back_by_its
         world.host.power(world.id, PowerAction::Start, "").await.unwrap();
         world.phase(Phase::Running).await;
         world.host.shutdown().await;
-        docker_output(&["kill", &format!("raptor-{}", world.id)]);
+        world.crash();
         world.restart_daemon().await;
         let status =
             world.until("settled", |status| status.phase == phase && status.last_exit.is_some()).await;

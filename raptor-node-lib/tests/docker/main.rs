@@ -3,6 +3,7 @@
 
 mod away;
 mod disk;
+mod hand;
 mod history;
 mod host;
 mod install;

@@ -152,9 +152,16 @@ async fn what_belongs_to_nothing_is_removed_when_the_daemon_returns_and_others_t
         assert!(tokio::time::Instant::now() < deadline);
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
+    world.engine_says("{{.State.Running}}", &name, "true").await;
     world.host.shutdown().await;
-    // As after a removal that a crash cut short: the state is gone, the container is not.
+    // As after a removal that a crash cut short: state and files are gone, the container is not.
     std::fs::remove_dir_all(world.base.join(".raptor").join(id.to_string())).unwrap();
+    std::fs::remove_dir_all(world.base.join(id.to_string())).unwrap();
+    world.restart_daemon().await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert!(exists(), "what runs stays");
+    world.host.shutdown().await;
+    docker_output(&["stop", "-t", "0", &name]);
     world.restart_daemon().await;
     let deadline = tokio::time::Instant::now() + crate::world::PATIENCE;
     while exists() {

@@ -159,8 +159,7 @@ impl World {
 
     /// Declares a change.
     pub async fn change(&self, change: impl FnOnce(&mut ContainerSpec)) {
-        let spec = self.base.join(".raptor").join(self.id.to_string()).join("spec.json");
-        let mut spec: ContainerSpec = serde_json::from_slice(&std::fs::read(spec).unwrap()).unwrap();
+        let mut spec = spec_of(&self.base, self.id);
         spec.revision += 1;
         change(&mut spec);
         self.host.declare(spec).await.unwrap();
@@ -192,6 +191,12 @@ impl World {
             assert!(tokio::time::Instant::now() < deadline, "{name}: {format} is not {wanted}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Kills its process, as a crash does: nobody told the engine.
+    pub fn crash(&self) {
+        let pid = self.inspect("{{.State.Pid}}");
+        assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
     }
 
     pub fn inspect(&self, format: &str) -> String {
@@ -245,3 +250,13 @@ pub fn spec(startup: &str) -> ContainerSpec {
 
 /// Says that it is ready, then repeats what it reads, until it reads `stop`.
 pub const ECHO: &str = "sh -c 'echo {{GREETING}} ready; while read line; do [ \"$line\" = stop ] && exit 0; echo \"got $line\"; done'";
+
+/// Saves when it is asked to end by a signal.
+pub const SAVES: &str =
+    "sh -c 'trap \"echo SAVING; exit 0\" TERM; echo {{GREETING}} ready; while true; do sleep 0.1; done'";
+
+/// The declaration that the daemon of `base` has.
+pub fn spec_of(base: &Path, id: ContainerId) -> ContainerSpec {
+    let spec = base.join(".raptor").join(id.to_string()).join("spec.json");
+    serde_json::from_slice(&std::fs::read(spec).unwrap()).unwrap()
+}

@@ -6,6 +6,8 @@ export interface Sample {
   at: number;
   cpu_percent: number;
   memory_bytes: number;
+  /** Page cache, beside it. */
+  cache_bytes: number;
   /** Bytes in a second. */
   rx: number;
   tx: number;
@@ -122,6 +124,7 @@ export class LiveContainer {
       at,
       cpu_percent: stats.cpu_percent,
       memory_bytes: stats.memory_bytes,
+      cache_bytes: stats.memory_cache_bytes ?? 0,
       rx: rate(stats.network_rx_bytes, before?.stats.network_rx_bytes),
       tx: rate(stats.network_tx_bytes, before?.stats.network_tx_bytes)
     };

@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::{HashSet, VecDeque};
 
-const INPUTS: [Input; 24] = [
+const INPUTS: [Input; 26] = [
     Input::Power(Power::Start),
     Input::Power(Power::Stop),
     Input::Power(Power::Restart),
@@ -16,6 +16,7 @@ const INPUTS: [Input; 24] = [
     Input::Exited(Ending::Clean),
     Input::Exited(Ending::Badly),
     Input::Exited(Ending::Interrupted),
+    Input::Exited(Ending::ByHand),
     Input::StopDeadline,
     Input::BackoffOver,
     Input::Calm,
@@ -28,6 +29,7 @@ const INPUTS: [Input; 24] = [
     Input::CancelInstall,
     Input::InstallDropped,
     Input::TakenOver,
+    Input::FoundRunning,
 ];
 
 /// What the world really is, beside what the machine believes.
@@ -64,6 +66,7 @@ fn possible(world: World, input: Input) -> bool {
         Input::BackoffOver => world.backoff,
         Input::InstallEnded { .. } => world.installer,
         // Timers die with the daemon that armed them.
+        Input::FoundRunning => !world.process && !world.installer,
         Input::TakenOver => world.life.phase == Phase::Offline && !world.installer,
         _ => true,
     }
@@ -95,7 +98,7 @@ fn apply(world: World, policy: Policy, input: Input) -> Option<World> {
     let ended = matches!(input, Input::Exited(_) | Input::BootFailed);
     let mut after = World {
         life: next,
-        process: world.process && !ended,
+        process: (world.process && !ended) || input == Input::FoundRunning,
         installer: world.installer && !matches!(input, Input::InstallEnded { .. }),
         backoff: world.backoff && !matches!(input, Input::BackoffOver | Input::TakenOver),
         ..world
@@ -252,6 +255,28 @@ fn repeated_crashes_end_in_quarantine_and_a_person_ends_that() {
     let (life, effects) = life.step(policy, Input::Power(Power::Start)).unwrap();
     assert!(effects.contains(&Effect::Boot));
     assert_eq!(life.crashes, 0);
+}
+
+#[test]
+fn what_somebody_stops_on_the_host_stays_offline_and_is_no_crash() {
+    for policy in policies() {
+        for phase in [Phase::Starting, Phase::Running] {
+            let life = Life { phase, wanted: true, ..Life::NEW };
+            let (life, effects) = life.step(policy, Input::Exited(Ending::ByHand)).unwrap();
+            assert_eq!((life.phase, life.wanted, life.crashes, effects), (Phase::Offline, false, 0, vec![]));
+        }
+    }
+}
+
+#[test]
+fn what_is_found_running_is_kept_unless_it_is_suspended() {
+    let (life, effects) = Life::NEW.step(Policy::default(), Input::FoundRunning).unwrap();
+    assert_eq!((life.phase, life.wanted), (Phase::Running, true));
+    assert!(!effects.contains(&Effect::Boot) && !effects.contains(&Effect::Kill));
+    let suspended = Life { suspended: true, ..Life::NEW };
+    let (life, effects) = suspended.step(Policy::default(), Input::FoundRunning).unwrap();
+    assert_eq!(life.phase, Phase::Stopping);
+    assert!(effects.contains(&Effect::AskToStop) && !effects.contains(&Effect::Kill));
 }
 
 #[test]

@@ -1,0 +1,230 @@
+//! The folder below which a daemon keeps everything: that it is this daemon's alone, and that it is still there.
+
+use crate::runtime::{Docker, Made};
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use uuid::Uuid;
+
+/// A daemon's base folder, locked.
+pub(crate) struct Base {
+    path: PathBuf,
+    instance: Uuid,
+    lock: Mutex<Option<File>>,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// It is known whose it is.
+    Known,
+    /// It is new as far as the disk says; what the engine says is not known yet.
+    Unsettled,
+    /// Containers that the engine has keep their files in it, and nothing of them is there.
+    Lost(String),
+}
+
+impl Base {
+    /// Locks the folder at `path`, which is made where it is missing, and finds out whose it is. The id of a daemon whose disk
+    /// is not mounted is taken from its containers.
+    ///
+    /// # Errors
+    /// When it can't be used, or another daemon uses it.
+    pub(crate) async fn open(path: &Path, socket: &Path) -> io::Result<Self> {
+        let state = path.join(".raptor");
+        fs::create_dir_all(&state)?;
+        let path = path.canonicalize()?;
+        let lock = lock(&path)?;
+        let base = |instance, state| Self {
+            path: path.clone(),
+            instance,
+            lock: Mutex::new(lock),
+            state: Mutex::new(state),
+        };
+        if let Some(instance) = read(&path) {
+            return Ok(base(instance, State::Known));
+        }
+        let new = Uuid::now_v7();
+        let Ok(made) = Docker::new(socket, new).made_for(&path).await else {
+            return Ok(base(new, State::Unsettled));
+        };
+        match made.first() {
+            None => {
+                keep(&path, new)?;
+                Ok(base(new, State::Known))
+            }
+            Some(first) if is_lost(&path, &made) => {
+                let why = lost(&path, &made);
+                tracing::error!("{why}");
+                Ok(base(first.instance, State::Lost(why)))
+            }
+            Some(first) => {
+                tracing::warn!(folder = %path.display(), "the daemon's state was lost; its containers are taken over again");
+                keep(&path, first.instance)?;
+                Ok(base(first.instance, State::Known))
+            }
+        }
+    }
+
+    /// The id of the daemon.
+    pub(crate) fn instance(&self) -> Uuid {
+        self.instance
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Asks an engine that was away at first whose the folder is.
+    pub(crate) async fn settle(&self, docker: &Docker) {
+        if !matches!(*self.state(), State::Unsettled) {
+            return;
+        }
+        let Ok(made) = docker.made_for(&self.path).await else { return };
+        let mut state = self.state();
+        if made.is_empty() {
+            match keep(&self.path, self.instance) {
+                Ok(()) => *state = State::Known,
+                Err(error) => tracing::error!(%error, "the daemon's id was not kept"),
+            }
+        } else {
+            let why = lost(&self.path, &made);
+            tracing::error!("{why}");
+            *state = State::Lost(why);
+        }
+    }
+
+    /// Why nothing may be started or installed in it; none where all is well. Blocking, for an instant.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let folder = self.path.display();
+        match (&*self.state(), read(&self.path)) {
+            (State::Unsettled, _) => None,
+            (State::Lost(why), None) => Some(why.clone()),
+            (State::Known, Some(instance)) if instance == self.instance => None,
+            (State::Known, None) => Some(format!(
+                "The folder {folder} no longer holds what the daemon keeps there. Is its disk still mounted? Nothing is started until it is back."
+            )),
+            (_, Some(_)) => Some(format!(
+                "Another folder was mounted at {folder} while the daemon ran. Restart the daemon: until then nothing is started."
+            )),
+        }
+    }
+
+    /// Lets another daemon use the folder.
+    pub(crate) fn release(&self) {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps other daemons out, as long as the file is open: the kernel lets go of it with the process. None where the file system
+/// has no locks.
+fn lock(base: &Path) -> io::Result<Option<File>> {
+    let path = base.join(".raptor/lock");
+    let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            let holder = match holder.trim() {
+                "" => String::new(),
+                pid => format!(" (process {pid})"),
+            };
+            return Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                format!(
+                    "Another Raptor daemon{holder} uses the folder {}. Stop that one, or give this one a folder of its own.",
+                    base.display()
+                ),
+            ));
+        }
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+            tracing::warn!(folder = %base.display(), "this file system has no locks: see to it that only one daemon uses the folder");
+            return Ok(None);
+        }
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    file.set_len(0)?;
+    write!(file, "{}", std::process::id())?;
+    Ok(Some(file))
+}
+
+fn read(base: &Path) -> Option<Uuid> {
+    fs::read_to_string(base.join(".raptor/instance")).ok()?.trim().parse().ok()
+}
+
+/// Keeps the daemon's id. Written beside and moved into place.
+fn keep(base: &Path, instance: Uuid) -> io::Result<()> {
+    let folder = base.join(".raptor");
+    fs::create_dir_all(&folder)?;
+    let temporary = folder.join("instance.new");
+    fs::write(&temporary, instance.to_string())?;
+    fs::rename(temporary, folder.join("instance"))
+}
+
+/// Whether none of the containers' folders is there: the disk is missing, not the state alone.
+fn is_lost(base: &Path, made: &[Made]) -> bool {
+    !made.iter().any(|made| base.join(made.id.to_string()).exists())
+}
+
+fn lost(base: &Path, made: &[Made]) -> String {
+    let instance = made.first().map_or(Uuid::nil(), |made| made.instance);
+    let count = match made.len() {
+        1 => "Docker has a container that keeps its files".to_owned(),
+        n => format!("Docker has {n} containers that keep their files"),
+    };
+    format!(
+        "{count} in {}, and that folder is empty. Is its disk mounted? Mount it and restart the daemon: until then nothing is started, and what runs is left alone. If the files are lost for good, remove those containers (docker rm -f $(docker ps -aq --filter label=raptor.instance={instance})) and restart the daemon.",
+        base.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nowhere() -> PathBuf {
+        PathBuf::from("/nonexistent/docker.sock")
+    }
+
+    #[tokio::test]
+    async fn a_folder_has_one_daemon_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Base::open(folder.path(), &nowhere()).await.unwrap();
+        let refused = Base::open(folder.path(), &nowhere()).await.err().unwrap().to_string();
+        let process = format!("(process {})", std::process::id());
+        assert!(refused.contains("Another Raptor daemon") && refused.contains(&process), "{refused}");
+        first.release();
+        Base::open(folder.path(), &nowhere()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_gone_or_another_one_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = Uuid::now_v7();
+        fs::create_dir(folder.path().join(".raptor")).unwrap();
+        keep(folder.path(), id).unwrap();
+        let base = Base::open(folder.path(), &nowhere()).await.unwrap();
+        assert_eq!((base.instance(), base.problem()), (id, None));
+        fs::rename(folder.path().join(".raptor"), folder.path().join("away")).unwrap();
+        assert!(base.problem().unwrap().contains("still mounted?"));
+        keep(folder.path(), Uuid::now_v7()).unwrap();
+        assert!(base.problem().unwrap().contains("Restart the daemon"));
+        fs::remove_dir_all(folder.path().join(".raptor")).unwrap();
+        fs::rename(folder.path().join("away"), folder.path().join(".raptor")).unwrap();
+        assert_eq!(base.problem(), None, "it is back");
+    }
+
+    #[tokio::test]
+    async fn the_id_is_kept_only_when_the_engine_has_said_that_the_folder_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = Base::open(folder.path(), &nowhere()).await.unwrap();
+        assert_eq!((read(folder.path()), base.problem()), (None, None));
+    }
+}

@@ -1,0 +1,145 @@
+//! Taking over what the engine has: state may be lost or older than what runs, and what runs is never thrown away for that.
+
+use super::{
+    attend::ASK_AGAIN,
+    engine,
+    supervisor::{Msg, Supervisor},
+};
+use crate::runtime::{Ours, Part};
+use raptor_core::containers::lifecycle::{Hold, Input, Phase};
+use std::{path::Path, time::Duration};
+
+/// How long the engine is waited for before its container may be used.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+
+impl Supervisor {
+    /// Finds out what the engine has of a container that is offline as far as is known. `new`: nothing is known of it.
+    pub(super) async fn take_offline(&mut self, new: bool) {
+        match tokio::time::timeout(FIRST_LOOK, self.ground.docker.found(self.place.id)).await {
+            Ok(Ok(found)) => self.looked(new, found).await,
+            _ => self.look(),
+        }
+    }
+
+    /// Looks again, as soon as the engine answers.
+    pub(super) fn look(&self) {
+        let (ground, id, tell) = (self.ground.clone(), self.place.id, self.tell.clone());
+        let looking = async move {
+            loop {
+                if let Ok(found) = ground.docker.found(id).await {
+                    let _ = tell.send(Msg::Looked(found)).await;
+                    return;
+                }
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        };
+        let stop = self.ground.stop.clone();
+        self.ground.tasks.spawn(async move { stop.run_until_cancelled(looking).await });
+    }
+
+    pub(super) async fn looked(&mut self, new: bool, found: Vec<Ours>) {
+        let mut servers =
+            found.into_iter().filter(|found| found.part == Part::Server && found.ours).peekable();
+        if new && servers.peek().is_some() {
+            // Its state was lost. What has been started was installed before.
+            self.installed = self.spec.install.as_ref().map_or(0, |install| install.number);
+            self.status.send_modify(|status| status.installed = self.installed);
+        }
+        let idle = self.run.is_none() && self.booting.is_none() && self.life.hold != Some(Hold::Installing);
+        match servers.find(|found| found.runs) {
+            Some(found) if idle => self.take(found).await,
+            None if !new && self.life.phase == Phase::Offline => self.input(Input::TakenOver).await,
+            _ => {}
+        }
+    }
+
+    /// Goes on with a process that this daemon knew nothing of.
+    async fn take(&mut self, found: Ours) {
+        let run = engine::run_of(&self.ground, &self.console, &found).await;
+        self.ground.say(&self.console, "It was found running in Docker and is looked after again.");
+        let problem = self.ground.folder_problem().await;
+        self.status.send_modify(|status| {
+            (status.started_at, status.problem) = (Some(run.started_at), problem);
+        });
+        self.attend(&run, None);
+        self.run = Some(run);
+        self.save();
+        match self.life.phase {
+            Phase::Offline => self.input(Input::FoundRunning).await,
+            Phase::Starting if self.spec.done.is_empty() => self.input(Input::Ready).await,
+            Phase::Stopping if self.life.asking => self.ask_to_stop().await,
+            _ => {}
+        }
+        self.publish();
+    }
+
+    /// Notes which folder the container has, so that another one in its place is noticed.
+    pub(super) async fn note_folder(&mut self) {
+        let data = self.place.data.clone();
+        let folder = tokio::task::spawn_blocking(move || inode(&data)).await.unwrap_or_default();
+        self.folder = folder.or(self.folder);
+        self.save();
+    }
+}
+
+fn inode(folder: &Path) -> Option<u64> {
+    std::fs::metadata(folder).ok().map(|found| std::os::unix::fs::MetadataExt::ino(&found))
+}
+
+/// What is known of a container's data folder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Folder {
+    /// Its number, once there was one.
+    pub(super) inode: Option<u64>,
+    /// Whether the container was installed or has run.
+    pub(super) used: bool,
+}
+
+impl Folder {
+    /// Refuses a folder that is missing, or another one with nothing in it, where there had been files: a game that finds
+    /// nothing makes a new world. Blocking.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub(super) fn check(self, data: &Path) -> Result<(), String> {
+        let what = match inode(data) {
+            None if self.used || self.inode.is_some() => "is missing",
+            Some(now) if self.inode.is_some_and(|known| known != now) && is_empty(data) => {
+                "is empty, and is not the one that it had"
+            }
+            _ => return Ok(()),
+        };
+        Err(format!(
+            "The folder of this container, {}, {what}. Is its disk mounted? If the files are lost for good, put a file there, or install the container again: it starts with what it finds.",
+            data.display()
+        ))
+    }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_missing_or_was_replaced_by_an_empty_one_is_refused_and_any_other_is_taken() {
+        let base = tempfile::tempdir().unwrap();
+        let data = base.path().join("data");
+        let new = Folder { inode: None, used: false };
+        assert_eq!(new.check(&data), Ok(()), "a new container's folder is made");
+        let of_before = Folder { inode: None, used: true };
+        assert!(of_before.check(&data).unwrap_err().contains("is missing. Is its disk mounted?"));
+        std::fs::create_dir(&data).unwrap();
+        let known = Folder { inode: inode(&data), used: true };
+        assert_eq!(known.check(&data), Ok(()), "its owner emptied it");
+        std::fs::rename(&data, base.path().join("elsewhere")).unwrap();
+        assert!(known.check(&data).is_err());
+        std::fs::create_dir(&data).unwrap();
+        assert!(known.check(&data).unwrap_err().contains("is empty"));
+        std::fs::write(data.join("world.dat"), "").unwrap();
+        assert_eq!(known.check(&data), Ok(()), "restored from a copy");
+    }
+}

@@ -1,0 +1,134 @@
+//! What the engine has of this daemon's, by label and id: people rename, stop and remove there by hand.
+
+use super::{
+    Docker, RuntimeError,
+    docker::{CONTAINER, INSTANCE, PART, Part, error},
+};
+use bollard::{
+    models::{ContainerSummary, ContainerSummaryStateEnum as State},
+    query_parameters::{EventsOptionsBuilder, ListContainersOptionsBuilder},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
+use raptor_core::id::ContainerId;
+use std::{collections::HashMap, path::Path};
+use uuid::Uuid;
+
+/// How long before its end a process may have been told by hand to end.
+const HAND: TimeDelta = TimeDelta::minutes(10);
+/// Signals that ask for an end or make one, as the engine's events give them.
+const ENDING: [&str; 4] = ["2", "3", "9", "15"];
+
+/// A container that the engine has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ours {
+    /// The engine's id of it.
+    pub engine_id: String,
+    /// The engine's name of it now.
+    pub name: String,
+    /// Whose it is.
+    pub id: ContainerId,
+    /// Which of its two.
+    pub part: Part,
+    /// Whether it has a process.
+    pub runs: bool,
+    /// Whether this daemon made it.
+    pub ours: bool,
+}
+
+/// A container that keeps its files below some folder, whichever daemon made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Whose it is.
+    pub id: ContainerId,
+    /// The daemon that made it.
+    pub instance: Uuid,
+}
+
+impl Docker {
+    /// What the engine has of one container, of this daemon's making or another's.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn found(&self, id: ContainerId) -> Result<Vec<Ours>, RuntimeError> {
+        let found = self.labelled(format!("{CONTAINER}={id}")).await?;
+        Ok(found.into_iter().filter_map(|found| self.read(found)).collect())
+    }
+
+    /// All containers that this daemon made.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn ours(&self) -> Result<Vec<Ours>, RuntimeError> {
+        let found = self.labelled(format!("{INSTANCE}={}", self.instance)).await?;
+        Ok(found.into_iter().filter_map(|found| self.read(found)).collect())
+    }
+
+    /// The containers of any daemon that keep their files below `base`.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn made_for(&self, base: &Path) -> Result<Vec<Made>, RuntimeError> {
+        let made = self.labelled(CONTAINER.to_owned()).await?.into_iter().filter_map(|found| {
+            let labels = found.labels?;
+            let (id, instance) = (labels.get(CONTAINER)?.parse::<ContainerId>().ok()?, labels.get(INSTANCE)?);
+            let data = base.join(id.to_string());
+            let here =
+                found.mounts?.iter().any(|mount| mount.source.as_deref().map(Path::new) == Some(&data));
+            here.then(|| Some(Made { id, instance: instance.parse().ok()? }))?
+        });
+        Ok(made.collect())
+    }
+
+    async fn labelled(&self, label: String) -> Result<Vec<ContainerSummary>, RuntimeError> {
+        let filters = HashMap::from([("label", vec![label])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        self.client()?.list_containers(Some(options)).await.map_err(error)
+    }
+
+    fn read(&self, found: ContainerSummary) -> Option<Ours> {
+        let (labels, name) = (found.labels?, found.names?.into_iter().next()?);
+        let name = name.trim_start_matches('/').to_owned();
+        // Those of earlier versions have no label for it.
+        let installs = match labels.get(PART) {
+            Some(part) => part == Part::Installer.label(),
+            None => name.ends_with("-installer"),
+        };
+        Some(Ours {
+            engine_id: found.id?,
+            name,
+            id: labels.get(CONTAINER)?.parse().ok()?,
+            part: if installs { Part::Installer } else { Part::Server },
+            runs: matches!(
+                found.state,
+                Some(State::RUNNING | State::PAUSED | State::RESTARTING | State::STOPPING)
+            ),
+            ours: labels.get(INSTANCE) == Some(&self.instance.to_string()),
+        })
+    }
+
+    /// When the container's process was started; none where that can't be found out.
+    pub async fn started_at(&self, container: &str) -> Option<DateTime<Utc>> {
+        let found = self.client().ok()?.inspect_container(container, None).await.ok()?;
+        found.state?.started_at?.parse().ok()
+    }
+
+    /// Whether somebody told the engine to end the container's process, within ten minutes before `at`: `docker stop`,
+    /// `docker kill`, `docker rm -f`. Of what this daemon asked for, the caller knows. The engine keeps its last 256 events; where
+    /// it was started again, none.
+    pub async fn ended_by_hand(&self, container: &str, at: DateTime<Utc>) -> bool {
+        let Ok(client) = self.client() else { return false };
+        let time = |at: DateTime<Utc>| format!("{}.{:09}", at.timestamp(), at.timestamp_subsec_nanos());
+        let filters = HashMap::from([("container", vec![container]), ("event", vec!["kill"])]);
+        let options = EventsOptionsBuilder::default()
+            .since(&time(at - HAND))
+            .until(&time(at))
+            .filters(&filters)
+            .build();
+        let ends = client.events(Some(options)).filter_map(|event| async move {
+            let signal = event.ok()?.actor?.attributes?.remove("signal")?;
+            Some(ENDING.contains(&signal.as_str()))
+        });
+        std::pin::pin!(ends).any(std::future::ready).await
+    }
+}

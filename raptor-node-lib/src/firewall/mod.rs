@@ -4,14 +4,18 @@
 //! address that it has, and whatever its own network holds. Chains of our own in the engine's set of tables close that. They
 //! match the names of this daemon's bridges, so they hold for a network before it exists, and every rule of others stays.
 
+mod nat;
+mod near;
 mod outgoing;
 mod reach;
 mod resolvers;
 mod rules;
 
+pub(crate) use near::{Near, Net, between, is_near};
 pub(crate) use outgoing::Outgoing;
 pub use reach::Reach;
 
+use nat::Chain;
 use outgoing::Interfaces;
 use raptor_core::node::{Isolation, PortBinding};
 use rules::{Family, Names, Open, Table};
@@ -40,13 +44,23 @@ pub(crate) struct Firewall {
     state: Mutex<State>,
 }
 
+/// What the rules should say.
+pub(crate) struct Wanted {
+    /// Ports that containers publish.
+    pub(crate) ports: Vec<PortBinding>,
+    /// The networks with an address of their own towards the outside.
+    pub(crate) outgoing: Vec<Outgoing>,
+    /// Ports on the loopback, for the containers of the same owner.
+    pub(crate) near: Vec<Near>,
+}
+
 struct State {
     /// Whether the engine's bridges are not on this host, where no rule of ours meets them.
     elsewhere: bool,
     /// The chains as they were put in last, by family.
     chains: [String; 2],
-    /// Whether there may be rules for outgoing addresses in the tables.
-    outgoing: bool,
+    /// Whether there may be rules of ours in the table `nat`.
+    nat: bool,
 }
 
 impl Firewall {
@@ -57,7 +71,7 @@ impl Firewall {
         } else {
             Isolation { kept: false, note: OFF.into() }
         };
-        let state = State { elsewhere: false, chains: [String::new(), String::new()], outgoing: true };
+        let state = State { elsewhere: false, chains: [String::new(), String::new()], nat: true };
         Self {
             on,
             names: Names::of(&mark(instance)),
@@ -93,16 +107,18 @@ impl Firewall {
 
     /// Puts the rules in force where they are not, and takes away those that no network needs. `bridge`: one that the engine
     /// was told to make, and whether something runs behind it, so that it has to be there. Blocking.
-    pub(crate) fn keep(&self, ports: &[PortBinding], outgoing: &[Outgoing], bridge: Option<(&str, bool)>) {
+    pub(crate) fn keep(&self, wanted: &Wanted, bridge: Option<(&str, bool)>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((bridge, runs)) = bridge
             && (runs || is_here(bridge))
         {
             state.elsewhere = !is_here(bridge);
         }
-        let sent = self.send(outgoing, &mut state);
+        // Without our rules, nothing lets them pass.
+        let near: &[Near] = if self.on { &wanted.near } else { &[] };
+        let sent = self.send(&wanted.outgoing, near, &mut state);
         *self.unsent.lock().unwrap_or_else(PoisonError::into_inner) = sent.err();
-        let isolation = match self.apply(&mut state.chains, ports, bridge.is_some()) {
+        let isolation = match self.apply(&mut state.chains, &wanted.ports, near, bridge.is_some()) {
             Ok(()) if state.elsewhere => Isolation { kept: false, note: ELSEWHERE.into() },
             _ if !self.on => Isolation { kept: false, note: OFF.into() },
             Ok(()) => Isolation { kept: true, note: KEPT.into() },
@@ -119,28 +135,46 @@ impl Firewall {
         }
     }
 
-    /// Has connections come from the addresses that were chosen. The error is a sentence for people.
-    fn send(&self, outgoing: &[Outgoing], state: &mut State) -> Result<(), String> {
-        if outgoing.is_empty() && !state.outgoing {
+    /// Has connections come from the addresses that were chosen, and go where they are meant to. The error is a sentence for
+    /// people.
+    fn send(&self, outgoing: &[Outgoing], near: &[Near], state: &mut State) -> Result<(), String> {
+        if outgoing.is_empty() && near.is_empty() && !state.nat {
             return Ok(());
         }
         let bridges = bridges();
         let used = |mark: &str| bridges.iter().any(|bridge| bridge.starts_with(&Names::of(mark).bridges));
         let set = || {
             let saved = save(Family::V4, "nat")?;
-            let change = outgoing::change(&saved, &self.names, outgoing, &Interfaces::read()?, used);
+            let change = nat::change(&saved, &self.names, &self.chains(outgoing, near)?, used);
             if change.is_empty() { Ok(()) } else { restore(Family::V4, "nat", &change) }
         };
         set().map_err(|error| format!("The outgoing address can't be set: {}.", why(&error)))?;
-        state.outgoing = !outgoing.is_empty();
+        state.nat = !outgoing.is_empty() || !near.is_empty();
         Ok(())
     }
 
-    fn apply(&self, applied: &mut [String; 2], ports: &[PortBinding], due: bool) -> io::Result<()> {
+    /// What the table `nat` should have of ours.
+    fn chains(&self, outgoing: &[Outgoing], near: &[Near]) -> io::Result<[Chain; 3]> {
+        let Names { bridges, from, near: there, back, .. } = &self.names;
+        let chain = |name: &String, entrance: String, rules| Chain { name: name.clone(), entrance, rules };
+        Ok([
+            chain(from, "POSTROUTING".into(), outgoing::from(&self.names, outgoing, &Interfaces::read()?)),
+            chain(there, format!("PREROUTING -i {bridges}+"), near::there(&self.names, near)),
+            chain(back, format!("POSTROUTING -o {bridges}+"), near::back(&self.names, near)),
+        ])
+    }
+
+    fn apply(
+        &self,
+        applied: &mut [String; 2],
+        ports: &[PortBinding],
+        near: &[Near],
+        due: bool,
+    ) -> io::Result<()> {
         let bridges = bridges();
         let wanted = self.on && (due || bridges.iter().any(|bridge| bridge.starts_with(&self.names.bridges)));
         let resolvers = resolvers::of_the_engine();
-        let open = Open { reach: &self.reach, resolvers: &resolvers, ports };
+        let open = Open { reach: &self.reach, resolvers: &resolvers, ports, near };
         let own = self.names.host.trim_start_matches("RAPTOR-HOST-");
         for (family, applied) in [Family::V4, Family::V6].into_iter().zip(applied) {
             if family == Family::V6 && !Path::new("/proc/net/if_inet6").exists() {
@@ -190,7 +224,7 @@ pub fn remove_rules() -> io::Result<usize> {
         }
         removed = removed.max(marks.len());
     }
-    let change = outgoing::removal_of_all(&save(Family::V4, "nat")?);
+    let change = nat::removal_of_all(&save(Family::V4, "nat")?);
     if !change.is_empty() {
         restore(Family::V4, "nat", &change)?;
     }
@@ -207,10 +241,9 @@ fn mark(instance: Uuid) -> String {
     instance.simple().to_string().split_off(27)
 }
 
-const KEPT: &str = "Containers can't reach services of this host or private addresses, but for what CONTAINER_REACH names. Ports that containers publish are open to all.";
+const KEPT: &str = "Containers can't reach services of this host or private addresses, but for what CONTAINER_REACH names. Ports that containers publish are open to all; those on 127.0.0.1 to the containers of the same owner alone.";
 const NOT_BEFORE: &str = "The outgoing address can't be set: it needs a Docker Engine that root runs. Rootless Docker and Podman make the container's network elsewhere, or only when it starts.";
-const OFF: &str =
-    "CONTAINER_FIREWALL is off: containers can reach the services of this host and of its private network.";
+const OFF: &str = "CONTAINER_FIREWALL is off: containers can reach the services of this host and of its private network, and an allocation on 127.0.0.1 can't be reached by its owner's other containers.";
 
 const ELSEWHERE: &str = "Whether containers can reach the services of this host is not known: Docker keeps its networks in a network namespace of its own. Keep them apart by a firewall there.";
 

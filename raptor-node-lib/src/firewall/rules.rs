@@ -1,6 +1,6 @@
 //! The rules as text: what the chains hold, and what has to change for them to be in force.
 
-use super::Reach;
+use super::{Near, Reach, near};
 use raptor_core::node::{PortBinding, Protocol};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -50,6 +50,10 @@ pub(super) struct Names {
     pub(super) out: String,
     /// The chain, in the table `nat`, of what goes out under a chosen address.
     pub(super) from: String,
+    /// The chain, in the table `nat`, of ports on the loopback that an owner's other containers ask for.
+    pub(super) near: String,
+    /// The chain, in the table `nat`, of their answers.
+    pub(super) back: String,
 }
 
 impl Names {
@@ -59,6 +63,8 @@ impl Names {
             host: format!("RAPTOR-HOST-{mark}"),
             out: format!("RAPTOR-OUT-{mark}"),
             from: format!("RAPTOR-FROM-{mark}"),
+            near: format!("RAPTOR-NEAR-{mark}"),
+            back: format!("RAPTOR-BACK-{mark}"),
         }
     }
 
@@ -76,12 +82,18 @@ pub(super) struct Open<'a> {
     pub(super) resolvers: &'a [IpAddr],
     /// Ports that containers of this host publish: they are as open as to anybody outside.
     pub(super) ports: &'a [PortBinding],
+    /// Ports on the loopback, for the containers of the same owner.
+    pub(super) near: &'a [Near],
 }
 
 /// The lines that fill our chains, for `iptables-restore --noflush`.
 pub(super) fn chains(names: &Names, family: Family, open: &Open<'_>) -> String {
     let (host, out) = (&names.host, &names.out);
     let mut text = format!(":{host} - [0:0]\n:{out} - [0:0]\n");
+    if family == Family::V4 {
+        // First: what follows leaves it to the engine, which keeps all its networks apart.
+        text.push_str(&near::pass(names, open.near));
+    }
     let mut add = |rule: String| {
         let _ = writeln!(text, "-A {rule}");
     };
@@ -236,7 +248,7 @@ mod tests {
         let reach = ["10.0.0.5:3306", "host:8080", "[fd00::5]"].map(|text| text.parse().unwrap());
         let ports: Vec<_> = (0..16).map(|n| port("0.0.0.0", 25_565 + n, Protocol::Tcp)).collect();
         let resolvers = ["10.9.9.9".parse().unwrap(), "fd00::53".parse().unwrap()];
-        let open = Open { reach: &reach, resolvers: &resolvers, ports: &ports };
+        let open = Open { reach: &reach, resolvers: &resolvers, ports: &ports, near: &[] };
         let text = chains(&Names::of("abc12"), Family::V4, &open);
         for rule in [
             "-A RAPTOR-HOST-abc12 -d 10.9.9.9 -p udp -m udp --dport 53 -j RETURN",
@@ -280,7 +292,7 @@ mod tests {
     #[test]
     fn chains_that_lost_a_rule_are_not_complete() {
         let names = Names::of("abc12");
-        let open = Open { reach: &[], resolvers: &[], ports: &[] };
+        let open = Open { reach: &[], resolvers: &[], ports: &[], near: &[] };
         let text = chains(&names, Family::V4, &open);
         let saved = format!(
             "-A FORWARD -j DOCKER-USER\n-A INPUT -i rpabc12+ -j RAPTOR-HOST-abc12\n-A DOCKER-USER -i rpabc12+ -j RAPTOR-OUT-abc12\n{text}"

@@ -216,6 +216,7 @@ impl Builder {
             timezone: self.timezone,
             pool: self.pool,
             quota,
+            near: Mutex::default(),
             firewall: Firewall::new(instance, self.firewall, self.reach),
             mounts: self.mounts,
             clock: self.clock,

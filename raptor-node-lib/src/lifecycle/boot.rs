@@ -13,6 +13,7 @@ use super::{
 use crate::{
     console::Console,
     files::Root,
+    firewall,
     runtime::{RuntimeError, Shape, Stdin},
 };
 use bytes::Bytes;
@@ -109,8 +110,9 @@ impl Boot {
                 Some(Started { output: output.boxed(), stdin })
             }
         };
-        if !early {
-            // Podman makes the bridge with the start. Where it is still not here, it is elsewhere.
+        if !early || firewall::is_near(spec) {
+            // Podman makes the bridge with the start. Where it is still not here, it is elsewhere. And only now the container
+            // has its address.
             let ground = ground.clone();
             let looking = async move { ground.keep_apart(Some((&network, true))).await };
             self.ground.tasks.spawn(looking);

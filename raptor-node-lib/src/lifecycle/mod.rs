@@ -22,7 +22,7 @@ use crate::{
     console::Console,
     desired::StateFolder,
     files::{Accounts, Root},
-    firewall::{self, Firewall, Outgoing},
+    firewall::{self, Firewall, Near, Outgoing, Wanted},
     link::Link,
     quota::Quota,
     runtime::{Docker, Part, Pool},
@@ -55,6 +55,8 @@ pub(crate) struct Ground {
     pub(crate) pool: Pool,
     pub(crate) quota: Quota,
     pub(crate) firewall: Firewall,
+    /// What an owner's containers reach of each other through the host, as the engine told it last.
+    pub(crate) near: Mutex<Vec<Near>>,
     /// Folders that containers may mount.
     pub(crate) mounts: Vec<PathBuf>,
     pub(crate) clock: Clock,
@@ -125,22 +127,51 @@ impl Ground {
     /// whether something runs in it.
     pub(crate) async fn keep_apart(self: &Arc<Self>, network: Option<(&str, bool)>) {
         let ground = self.clone();
-        let bridge = network.map(|(network, runs)| (self.docker.bridge_name(network), runs));
-        let kept = tokio::task::spawn_blocking(move || {
+        let read = tokio::task::spawn_blocking(move || {
             let ids = StateFolder::all(&ground.base).unwrap_or_default().into_iter();
-            let specs: Vec<_> = ids.filter_map(|id| ground.place(id).state.spec()).collect();
-            let outgoing = specs.iter().filter_map(|spec| {
-                let bridge = ground.docker.bridge_name(&ground.docker.network_name(spec));
-                Some(Outgoing { bridge, ip: spec.outgoing_ip? })
-            });
-            let outgoing: Vec<_> = outgoing.collect();
-            let ports: Vec<_> = specs.into_iter().flat_map(|spec| spec.ports).collect();
+            ids.filter_map(|id| ground.place(id).state.spec()).collect::<Vec<_>>()
+        });
+        let specs = read.await.unwrap_or_default();
+        let near = self.near(&specs).await;
+        let outgoing = specs.iter().filter_map(|spec| {
+            let bridge = self.docker.bridge_name(&self.docker.network_name(spec));
+            Some(Outgoing { bridge, ip: spec.outgoing_ip? })
+        });
+        let outgoing = outgoing.collect();
+        let wanted =
+            Wanted { outgoing, near, ports: specs.into_iter().flat_map(|spec| spec.ports).collect() };
+        let bridge = network.map(|(network, runs)| (self.docker.bridge_name(network), runs));
+        let ground = self.clone();
+        let kept = tokio::task::spawn_blocking(move || {
             let bridge = bridge.as_ref().map(|(bridge, runs)| (bridge.as_str(), *runs));
-            ground.firewall.keep(&ports, &outgoing, bridge);
+            ground.firewall.keep(&wanted, bridge);
         });
         if let Err(error) = kept.await {
             tracing::error!(%error, "whether containers are kept from this host is not known");
         }
+    }
+
+    /// Which ports on the loopback are passed on, and to whom. Where the engine does not answer, what it said last.
+    async fn near(&self, specs: &[ContainerSpec]) -> Vec<Near> {
+        let near = if specs.iter().any(firewall::is_near) {
+            let found = tokio::try_join!(self.docker.gateways(), self.docker.addresses());
+            let Ok((gateways, addresses)) = found else {
+                return self.near.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            };
+            let nets = specs.iter().filter_map(|spec| {
+                let network = self.docker.network_name(spec);
+                let net = firewall::Net {
+                    gateway: *gateways.get(&network)?,
+                    bridge: self.docker.bridge_name(&network),
+                };
+                Some((spec.id, net))
+            });
+            firewall::between(specs, &nets.collect(), &addresses)
+        } else {
+            Vec::new()
+        };
+        self.near.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&near);
+        near
     }
 
     /// Puts the rules of the container's network in force before anything runs in it. The error is a sentence for people.

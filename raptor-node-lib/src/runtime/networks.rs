@@ -168,6 +168,22 @@ impl Docker {
         Ok(ours.collect())
     }
 
+    /// The host's addresses in the networks that this daemon made, by their names.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn gateways(&self) -> Result<HashMap<String, Ipv4Addr>, RuntimeError> {
+        let filters = HashMap::from([("label", vec![format!("{INSTANCE}={}", self.instance)])]);
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        let found = self.client()?.list_networks(Some(options)).await.map_err(error)?;
+        let gateways = found.into_iter().filter_map(|network| {
+            let gateway =
+                network.ipam?.config?.into_iter().find_map(|config| config.gateway?.parse().ok())?;
+            Some((network.name?, gateway))
+        });
+        Ok(gateways.collect())
+    }
+
     /// Removes a network. One that isn't there, or that a container still uses, is no error.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use bollard::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use raptor_core::id::ContainerId;
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, net::Ipv4Addr, path::Path};
 use uuid::Uuid;
 
 /// How long before its end a process may have been told by hand to end.
@@ -62,6 +62,21 @@ impl Docker {
     pub async fn ours(&self) -> Result<Vec<Ours>, RuntimeError> {
         let found = self.labelled(format!("{INSTANCE}={}", self.instance)).await?;
         Ok(found.into_iter().filter_map(|found| self.read(found)).collect())
+    }
+
+    /// The address of each container of this daemon's that runs, in its network.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn addresses(&self) -> Result<HashMap<ContainerId, Ipv4Addr>, RuntimeError> {
+        let found = self.labelled(format!("{INSTANCE}={}", self.instance)).await?;
+        let addresses = found.into_iter().filter_map(|found| {
+            let networks = found.network_settings.clone()?.networks?;
+            let ours = self.read(found).filter(|ours| ours.part == Part::Server && ours.runs)?;
+            let address = networks.into_values().find_map(|network| network.ip_address?.parse().ok())?;
+            Some((ours.id, address))
+        });
+        Ok(addresses.collect())
     }
 
     /// The containers of any daemon that keep their files below `base`.

@@ -8,6 +8,7 @@ mod history;
 mod host;
 mod install;
 mod life;
+mod near;
 mod old;
 mod outgoing;
 mod podman;

@@ -463,6 +463,9 @@ pub enum NodeEvent {
         system: SystemInfo,
         /// All its containers.
         containers: Vec<ContainerStatus>,
+        /// What it and its engine have, whether or not the control side knows of it.
+        #[serde(default)]
+        held: Vec<Held>,
     },
     /// One container changed.
     Status {
@@ -498,6 +501,25 @@ pub enum NodeEvent {
     },
     /// Something that must not be lost: told again until it is acknowledged.
     Happened(Happened),
+}
+
+/// What a host has of a container, for a control side that may not know of it: its database may be older than the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Held {
+    /// The container.
+    pub id: ContainerId,
+    /// Its name for people.
+    pub name: String,
+    /// Whose it is, where the host knows.
+    pub owner: Option<UserId>,
+    /// The ports that it has on the host. Of one that is not declared, those that its process holds now.
+    pub ports: Vec<PortBinding>,
+    /// Whether it has a process.
+    pub running: bool,
+    /// Whether the host has its declaration. Without one it is in the engine alone, under the daemon's label: it can't be
+    /// started or stopped before it is declared, but removed.
+    pub declared: bool,
 }
 
 /// Something that happened on a host, kept there until the API has written it down.
@@ -678,7 +700,8 @@ pub trait Node: Send + Sync {
     /// Ends the installation that runs.
     async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError>;
 
-    /// Says that the events of `spool` up to `number` are written down: the host forgets them.
+    /// Says that the events of `spool` up to `number` are written down: the host forgets them. Where it has not come to that
+    /// number yet, its folder is a copy from before, and it begins another list with all that waits.
     async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError>;
 
     /// Replaces the logins for registries.

@@ -1,6 +1,7 @@
 //! The host: every container on it, behind the seam that the control side knows.
 
 mod builder;
+mod held;
 mod turns;
 
 pub use builder::Builder;
@@ -142,7 +143,7 @@ impl Host {
             Some(system) => SystemInfo { time: self.0.ground.clock.now(), ..system },
             None => self.measure().await,
         };
-        NodeEvent::Snapshot { system, containers: self.statuses() }
+        NodeEvent::Snapshot { system, containers: self.statuses(), held: self.held().await }
     }
 
     fn statuses(&self) -> Vec<ContainerStatus> {
@@ -181,7 +182,7 @@ impl Node for Host {
             Err(NodeError::NotFound) => {
                 // One whose removal an earlier daemon began has nobody to ask.
                 let place = self.0.ground.place(id);
-                if place.state.is_condemned() {
+                if place.state.is_condemned() || self.is_stray(id).await? {
                     removal::remove(&self.0.ground, &place).await?;
                 }
             }
@@ -276,7 +277,7 @@ impl Node for Host {
         let spool = self.0.ground.spool.watch();
         let first = self.snapshot().await;
         let own = self.0.ground.link.join();
-        let told = Told { events, own, spool, after: 0, host: self.clone() };
+        let told = Told { events, own, spool, after: None, host: self.clone() };
         let follow = stream::unfold(told, |mut told| async move { Some((told.next().await?, told)) });
         Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
     }
@@ -302,7 +303,7 @@ struct Told {
     own: mpsc::Receiver<NodeEvent>,
     spool: watch::Receiver<u64>,
     /// The newest event of the spool that it was told.
-    after: u64,
+    after: Option<(Uuid, u64)>,
     host: Host,
 }
 
@@ -311,7 +312,7 @@ impl Told {
         loop {
             self.spool.borrow_and_update();
             if let Some(event) = self.host.0.ground.spool.after(self.after) {
-                self.after = event.number;
+                self.after = Some((event.spool, event.number));
                 return Some(NodeEvent::Happened(event));
             }
             tokio::select! {

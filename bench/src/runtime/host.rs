@@ -232,7 +232,8 @@ impl Node for Handle {
 
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
         let daemon = &self.0;
-        let first = NodeEvent::Snapshot { system: daemon.system(), containers: daemon.statuses() };
+        let first =
+            NodeEvent::Snapshot { system: daemon.system(), containers: daemon.statuses(), held: Vec::new() };
         let follow = stream::unfold(Link::open(daemon.clone()), |mut link| async move {
             link.measured.changed().await.ok()?;
             let measured = *link.measured.borrow_and_update();

@@ -8,8 +8,8 @@ use crate::{
     id::ContainerId,
     node::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, Crashes, DiskLimits,
-        Exit, Happened, Happening, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent, NodeHistory,
-        PROTOCOL, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
+        Exit, Happened, Happening, Held, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
+        NodeHistory, PROTOCOL, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
     },
     templates::StopRule,
 };
@@ -407,7 +407,19 @@ impl SimulatedHost {
 
     fn snapshot(&self) -> NodeEvent {
         let containers = self.all().iter().map(|container| container.status.borrow().clone()).collect();
-        NodeEvent::Snapshot { system: self.info(), containers }
+        let held = self.all().into_iter().map(|container| {
+            let running = container.status.borrow().phase != Phase::Offline;
+            let spec = &locked(&container.state).spec;
+            Held {
+                id: spec.id,
+                name: spec.name.clone(),
+                owner: spec.owner,
+                ports: spec.ports.clone(),
+                running,
+                declared: true,
+            }
+        });
+        NodeEvent::Snapshot { system: self.info(), containers, held: held.collect() }
     }
 }
 

@@ -5,13 +5,20 @@ use super::{
     docker::{CONTAINER, INSTANCE, PART, Part, error},
 };
 use bollard::{
-    models::{ContainerSummary, ContainerSummaryStateEnum as State},
+    models::{ContainerSummary, ContainerSummaryStateEnum as State, PortSummary, PortSummaryTypeEnum},
     query_parameters::{EventsOptionsBuilder, ListContainersOptionsBuilder},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
-use raptor_core::id::ContainerId;
-use std::{collections::HashMap, net::Ipv4Addr, path::Path};
+use raptor_core::{
+    id::ContainerId,
+    node::{PortBinding, Protocol},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+    path::Path,
+};
 use uuid::Uuid;
 
 /// How long before its end a process may have been told by hand to end.
@@ -34,6 +41,10 @@ pub struct Ours {
     pub runs: bool,
     /// Whether this daemon made it.
     pub ours: bool,
+    /// Its name for people when it was made.
+    pub title: String,
+    /// The ports of the host that it holds now.
+    pub ports: Vec<PortBinding>,
 }
 
 /// A container that keeps its files below some folder, whichever daemon made it.
@@ -119,6 +130,8 @@ impl Docker {
                 Some(State::RUNNING | State::PAUSED | State::RESTARTING | State::STOPPING)
             ),
             ours: labels.get(INSTANCE) == Some(&self.instance.to_string()),
+            title: labels.get("raptor.name").cloned().unwrap_or_default(),
+            ports: ports(found.ports.unwrap_or_default()),
         })
     }
 
@@ -146,4 +159,28 @@ impl Docker {
         });
         std::pin::pin!(ends).any(std::future::ready).await
     }
+}
+
+/// What is published, each address and port once.
+fn ports(found: Vec<PortSummary>) -> Vec<PortBinding> {
+    let mut ports: BTreeMap<_, Protocol> = BTreeMap::new();
+    for port in found {
+        let (Some(ip), Some(public)) = (port.ip.and_then(|ip| ip.parse().ok()), port.public_port) else {
+            continue;
+        };
+        let protocol = match port.typ {
+            Some(PortSummaryTypeEnum::UDP) => Protocol::Udp,
+            _ => Protocol::Tcp,
+        };
+        ports
+            .entry((ip, public))
+            .and_modify(|known| {
+                if *known != protocol {
+                    *known = Protocol::Both;
+                }
+            })
+            .or_insert(protocol);
+    }
+    let binding = |((ip, port), protocol)| PortBinding { ip, port, protocol, primary: false };
+    ports.into_iter().map(binding).collect()
 }

@@ -1,0 +1,51 @@
+//! What the host has of containers, known to the control side or not.
+
+use super::Host;
+use crate::runtime::{Ours, Part};
+use raptor_core::{
+    id::ContainerId,
+    node::{ContainerSpec, Held, NodeError},
+};
+use std::collections::BTreeMap;
+
+impl Host {
+    /// All that it has: what was declared, and what only the engine has under this daemon's label. While the engine is away,
+    /// the latter is not known.
+    pub(super) async fn held(&self) -> Vec<Held> {
+        let handles = self.handles();
+        let ground = self.0.ground.clone();
+        let declared = tokio::task::spawn_blocking(move || {
+            let held = handles.into_iter().filter_map(|(id, handle)| {
+                let spec: ContainerSpec = ground.place(id).state.spec()?;
+                let running = handle.status.borrow().started_at.is_some();
+                let (name, owner, ports) = (spec.name, spec.owner, spec.ports);
+                Some((id, Held { id, name, owner, ports, running, declared: true }))
+            });
+            held.collect::<BTreeMap<_, _>>()
+        });
+        let mut held = declared.await.unwrap_or_default();
+        for found in self.strays().await.unwrap_or_default() {
+            held.entry(found.id).or_insert_with(|| Held {
+                id: found.id,
+                name: found.title,
+                owner: None,
+                ports: found.ports,
+                running: found.runs,
+                declared: false,
+            });
+        }
+        held.into_values().collect()
+    }
+
+    /// Whether the engine alone has this container.
+    pub(super) async fn is_stray(&self, id: ContainerId) -> Result<bool, NodeError> {
+        let strays = self.strays().await.map_err(|error| NodeError::Docker(error.to_string()))?;
+        Ok(strays.iter().any(|found| found.id == id))
+    }
+
+    async fn strays(&self) -> Result<Vec<Ours>, crate::runtime::RuntimeError> {
+        let mut found = self.0.ground.docker.ours().await?;
+        found.retain(|found| found.part == Part::Server && self.handle(found.id).is_err());
+        Ok(found)
+    }
+}

@@ -3959,8 +3959,12 @@ search that takes long is answered in pieces.*/
         pub cpu_percent: f64,
         ///Bytes in the data folder at the last scan.
         pub disk_bytes: u64,
-        ///Memory in bytes, without the page cache.
+        ///Memory in bytes, without the page cache: what the container can't give back.
         pub memory_bytes: u64,
+        /**Page cache in bytes, not in `memory_bytes`: files that the container has read or written, kept in memory as long as nobody
+needs the room. It counts against the limit, and the kernel takes it back before anything is killed.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub memory_cache_bytes: ::std::option::Option<u64>,
         ///Memory limit in bytes; 0 = none.
         pub memory_limit_bytes: u64,
         ///Bytes received since the start, over all interfaces.
@@ -4104,6 +4108,10 @@ offline.*/
         ///The Docker Engine's version, or absent when it does not answer.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub docker_version: ::std::option::Option<::std::string::String>,
+        /**Why nothing can be started for want of the folder that holds the containers' files, as where its disk is not mounted; a
+sentence with what to do.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub folder_problem: ::std::option::Option<::std::string::String>,
         ///The host's name.
         pub hostname: ::std::string::String,
         ///The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
@@ -16189,6 +16197,10 @@ offline.*/
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
             disk_bytes: ::std::result::Result<u64, ::std::string::String>,
             memory_bytes: ::std::result::Result<u64, ::std::string::String>,
+            memory_cache_bytes: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
             memory_limit_bytes: ::std::result::Result<u64, ::std::string::String>,
             network_rx_bytes: ::std::result::Result<u64, ::std::string::String>,
             network_tx_bytes: ::std::result::Result<u64, ::std::string::String>,
@@ -16201,6 +16213,7 @@ offline.*/
                     cpu_percent: Err("no value supplied for cpu_percent".to_string()),
                     disk_bytes: Err("no value supplied for disk_bytes".to_string()),
                     memory_bytes: Err("no value supplied for memory_bytes".to_string()),
+                    memory_cache_bytes: Ok(Default::default()),
                     memory_limit_bytes: Err(
                         "no value supplied for memory_limit_bytes".to_string(),
                     ),
@@ -16249,6 +16262,20 @@ offline.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for memory_bytes: {e}")
+                    });
+                self
+            }
+            pub fn memory_cache_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.memory_cache_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for memory_cache_bytes: {e}"
+                        )
                     });
                 self
             }
@@ -16328,6 +16355,7 @@ offline.*/
                     cpu_percent: value.cpu_percent?,
                     disk_bytes: value.disk_bytes?,
                     memory_bytes: value.memory_bytes?,
+                    memory_cache_bytes: value.memory_cache_bytes?,
                     memory_limit_bytes: value.memory_limit_bytes?,
                     network_rx_bytes: value.network_rx_bytes?,
                     network_tx_bytes: value.network_tx_bytes?,
@@ -16342,6 +16370,7 @@ offline.*/
                     cpu_percent: Ok(value.cpu_percent),
                     disk_bytes: Ok(value.disk_bytes),
                     memory_bytes: Ok(value.memory_bytes),
+                    memory_cache_bytes: Ok(value.memory_cache_bytes),
                     memory_limit_bytes: Ok(value.memory_limit_bytes),
                     network_rx_bytes: Ok(value.network_rx_bytes),
                     network_tx_bytes: Ok(value.network_tx_bytes),
@@ -16544,6 +16573,10 @@ offline.*/
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
+            folder_problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             hostname: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -16590,6 +16623,7 @@ offline.*/
                     ),
                     docker_problem: Ok(Default::default()),
                     docker_version: Ok(Default::default()),
+                    folder_problem: Ok(Default::default()),
                     hostname: Err("no value supplied for hostname".to_string()),
                     ips: Err("no value supplied for ips".to_string()),
                     isolation: Ok(Default::default()),
@@ -16726,6 +16760,20 @@ offline.*/
                     .map_err(|e| {
                         format!(
                             "error converting supplied value for docker_version: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn folder_problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.folder_problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for folder_problem: {e}"
                         )
                     });
                 self
@@ -16894,6 +16942,7 @@ offline.*/
                     disk_used_bytes: value.disk_used_bytes?,
                     docker_problem: value.docker_problem?,
                     docker_version: value.docker_version?,
+                    folder_problem: value.folder_problem?,
                     hostname: value.hostname?,
                     ips: value.ips?,
                     isolation: value.isolation?,
@@ -16921,6 +16970,7 @@ offline.*/
                     disk_used_bytes: Ok(value.disk_used_bytes),
                     docker_problem: Ok(value.docker_problem),
                     docker_version: Ok(value.docker_version),
+                    folder_problem: Ok(value.folder_problem),
                     hostname: Ok(value.hostname),
                     ips: Ok(value.ips),
                     isolation: Ok(value.isolation),

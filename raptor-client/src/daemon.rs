@@ -1322,9 +1322,12 @@ Empty: running as soon as the process has started.*/
             ///Whether it is no longer started by itself.
             quarantined: bool,
         },
-        ///Its process ended by itself, which is no crash.
+        ///Its process ended by itself, which is no crash, or was ended on the host by hand.
         #[serde(rename = "ended")]
         Ended {
+            ///Whether somebody ended it with the engine's own commands.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            by_hand: ::std::option::Option<bool>,
             ///How it ended.
             exit: Exit,
         },
@@ -1355,6 +1358,28 @@ Empty: running as soon as the process has started.*/
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             problem: ::std::option::Option<::std::string::String>,
         },
+    }
+    ///What a host has of a container, for a control side that may not know of it: its database may be older than the host.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Held {
+        /**Whether the host has its declaration. Without one it is in the engine alone, under the daemon's label: it can't be
+started or stopped before it is declared, but removed.*/
+        pub declared: bool,
+        ///The container.
+        pub id: ContainerId,
+        ///Its name for people.
+        pub name: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub owner: ::std::option::Option<UserId>,
+        ///The ports that it has on the host. Of one that is not declared, those that its process holds now.
+        pub ports: ::std::vec::Vec<PortBinding>,
+        ///Whether it has a process.
+        pub running: bool,
+    }
+    impl Held {
+        pub fn builder() -> builder::Held {
+            Default::default()
+        }
     }
     ///A value that no log shows.
     #[derive(
@@ -1755,6 +1780,9 @@ by its id once.*/
         Snapshot {
             ///All its containers.
             containers: ::std::vec::Vec<ContainerStatus>,
+            ///What it and its engine have, whether or not the control side knows of it.
+            #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+            held: ::std::vec::Vec<Held>,
             ///The host.
             system: SystemInfo,
         },
@@ -2640,8 +2668,12 @@ by its id once.*/
         pub cpu_percent: f64,
         ///Bytes in the data folder at the last scan.
         pub disk_bytes: u64,
-        ///Memory in bytes, without the page cache.
+        ///Memory in bytes, without the page cache: what the container can't give back.
         pub memory_bytes: u64,
+        /**Page cache in bytes, not in `memory_bytes`: files that the container has read or written, kept in memory as long as nobody
+needs the room. It counts against the limit, and the kernel takes it back before anything is killed.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub memory_cache_bytes: ::std::option::Option<u64>,
         ///Memory limit in bytes; 0 = none.
         pub memory_limit_bytes: u64,
         ///Bytes received since the start, over all interfaces.
@@ -2785,6 +2817,10 @@ offline.*/
         ///The Docker Engine's version, or absent when it does not answer.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub docker_version: ::std::option::Option<::std::string::String>,
+        /**Why nothing can be started for want of the folder that holds the containers' files, as where its disk is not mounted; a
+sentence with what to do.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub folder_problem: ::std::option::Option<::std::string::String>,
         ///The host's name.
         pub hostname: ::std::string::String,
         ///The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
@@ -5778,6 +5814,132 @@ named stands for all.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Held {
+            declared: ::std::result::Result<bool, ::std::string::String>,
+            id: ::std::result::Result<super::ContainerId, ::std::string::String>,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            owner: ::std::result::Result<
+                ::std::option::Option<super::UserId>,
+                ::std::string::String,
+            >,
+            ports: ::std::result::Result<
+                ::std::vec::Vec<super::PortBinding>,
+                ::std::string::String,
+            >,
+            running: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for Held {
+            fn default() -> Self {
+                Self {
+                    declared: Err("no value supplied for declared".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    owner: Ok(Default::default()),
+                    ports: Err("no value supplied for ports".to_string()),
+                    running: Err("no value supplied for running".to_string()),
+                }
+            }
+        }
+        impl Held {
+            pub fn declared<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.declared = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for declared: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ContainerId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn owner<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::UserId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.owner = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for owner: {e}")
+                    });
+                self
+            }
+            pub fn ports<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::PortBinding>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ports = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ports: {e}")
+                    });
+                self
+            }
+            pub fn running<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.running = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for running: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Held> for super::Held {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Held,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    declared: value.declared?,
+                    id: value.id?,
+                    name: value.name?,
+                    owner: value.owner?,
+                    ports: value.ports?,
+                    running: value.running?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Held> for Held {
+            fn from(value: super::Held) -> Self {
+                Self {
+                    declared: Ok(value.declared),
+                    id: Ok(value.id),
+                    name: Ok(value.name),
+                    owner: Ok(value.owner),
+                    ports: Ok(value.ports),
+                    running: Ok(value.running),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct HitPart {
             end: ::std::result::Result<u32, ::std::string::String>,
             start: ::std::result::Result<u32, ::std::string::String>,
@@ -7614,6 +7776,10 @@ named stands for all.*/
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
             disk_bytes: ::std::result::Result<u64, ::std::string::String>,
             memory_bytes: ::std::result::Result<u64, ::std::string::String>,
+            memory_cache_bytes: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
             memory_limit_bytes: ::std::result::Result<u64, ::std::string::String>,
             network_rx_bytes: ::std::result::Result<u64, ::std::string::String>,
             network_tx_bytes: ::std::result::Result<u64, ::std::string::String>,
@@ -7626,6 +7792,7 @@ named stands for all.*/
                     cpu_percent: Err("no value supplied for cpu_percent".to_string()),
                     disk_bytes: Err("no value supplied for disk_bytes".to_string()),
                     memory_bytes: Err("no value supplied for memory_bytes".to_string()),
+                    memory_cache_bytes: Ok(Default::default()),
                     memory_limit_bytes: Err(
                         "no value supplied for memory_limit_bytes".to_string(),
                     ),
@@ -7674,6 +7841,20 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for memory_bytes: {e}")
+                    });
+                self
+            }
+            pub fn memory_cache_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.memory_cache_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for memory_cache_bytes: {e}"
+                        )
                     });
                 self
             }
@@ -7753,6 +7934,7 @@ named stands for all.*/
                     cpu_percent: value.cpu_percent?,
                     disk_bytes: value.disk_bytes?,
                     memory_bytes: value.memory_bytes?,
+                    memory_cache_bytes: value.memory_cache_bytes?,
                     memory_limit_bytes: value.memory_limit_bytes?,
                     network_rx_bytes: value.network_rx_bytes?,
                     network_tx_bytes: value.network_tx_bytes?,
@@ -7767,6 +7949,7 @@ named stands for all.*/
                     cpu_percent: Ok(value.cpu_percent),
                     disk_bytes: Ok(value.disk_bytes),
                     memory_bytes: Ok(value.memory_bytes),
+                    memory_cache_bytes: Ok(value.memory_cache_bytes),
                     memory_limit_bytes: Ok(value.memory_limit_bytes),
                     network_rx_bytes: Ok(value.network_rx_bytes),
                     network_tx_bytes: Ok(value.network_tx_bytes),
@@ -7969,6 +8152,10 @@ named stands for all.*/
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
+            folder_problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             hostname: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -8015,6 +8202,7 @@ named stands for all.*/
                     ),
                     docker_problem: Ok(Default::default()),
                     docker_version: Ok(Default::default()),
+                    folder_problem: Ok(Default::default()),
                     hostname: Err("no value supplied for hostname".to_string()),
                     ips: Err("no value supplied for ips".to_string()),
                     isolation: Ok(Default::default()),
@@ -8151,6 +8339,20 @@ named stands for all.*/
                     .map_err(|e| {
                         format!(
                             "error converting supplied value for docker_version: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn folder_problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.folder_problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for folder_problem: {e}"
                         )
                     });
                 self
@@ -8319,6 +8521,7 @@ named stands for all.*/
                     disk_used_bytes: value.disk_used_bytes?,
                     docker_problem: value.docker_problem?,
                     docker_version: value.docker_version?,
+                    folder_problem: value.folder_problem?,
                     hostname: value.hostname?,
                     ips: value.ips?,
                     isolation: value.isolation?,
@@ -8346,6 +8549,7 @@ named stands for all.*/
                     disk_used_bytes: Ok(value.disk_used_bytes),
                     docker_problem: Ok(value.docker_problem),
                     docker_version: Ok(value.docker_version),
+                    folder_problem: Ok(value.folder_problem),
                     hostname: Ok(value.hostname),
                     ips: Ok(value.ips),
                     isolation: Ok(value.isolation),

@@ -48,11 +48,16 @@ struct Inner {
     stop_time: Duration,
     containers: Mutex<HashMap<ContainerId, Arc<Simulated>>>,
     events: broadcast::Sender<NodeEvent>,
-    // Its life is one spool: what nobody acknowledged ends with it.
-    spool: Uuid,
-    happened: Mutex<(u64, VecDeque<Happened>)>,
+    // Its life is one spool, unless it goes back: what nobody acknowledged ends with it.
+    happened: Mutex<Spool>,
     tasks: TaskTracker,
     stop: CancellationToken,
+}
+
+struct Spool {
+    id: Uuid,
+    newest: u64,
+    waiting: VecDeque<Happened>,
 }
 
 /// Collects what a [`SimulatedHost`] needs.
@@ -129,8 +134,7 @@ impl Builder {
             stop_time: self.stop_time,
             containers: Mutex::default(),
             events: broadcast::channel(4_096).0,
-            spool: Uuid::now_v7(),
-            happened: Mutex::default(),
+            happened: Mutex::new(Spool { id: Uuid::now_v7(), newest: 0, waiting: VecDeque::new() }),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }));
@@ -163,6 +167,12 @@ impl SimulatedHost {
             stats_every: None,
             protocol: PROTOCOL,
         }
+    }
+
+    /// Counts its events from 0 again, as a host does whose folder was restored from a copy, and links anew.
+    pub fn go_back(&self) {
+        locked(&self.0.happened).newest = 0;
+        self.tell(self.snapshot());
     }
 
     /// Lets the container's process end by itself with `code`, as one that crashes or has nothing left to do.
@@ -300,10 +310,10 @@ impl SimulatedHost {
     fn happens(&self, id: ContainerId, what: Happening) {
         let event = {
             let mut happened = locked(&self.0.happened);
-            happened.0 += 1;
-            let event =
-                Happened { spool: self.0.spool, number: happened.0, at: self.0.clock.now(), id, what };
-            happened.1.push_back(event.clone());
+            happened.newest += 1;
+            let (spool, number) = (happened.id, happened.newest);
+            let event = Happened { spool, number, at: self.0.clock.now(), id, what };
+            happened.waiting.push_back(event.clone());
             event
         };
         self.tell(NodeEvent::Happened(event));
@@ -577,8 +587,22 @@ impl Node for SimulatedHost {
     }
 
     async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
-        if spool == self.0.spool {
-            locked(&self.0.happened).1.retain(|event| event.number > number);
+        let mut happened = locked(&self.0.happened);
+        if spool != happened.id {
+            return Ok(());
+        }
+        if number <= happened.newest {
+            happened.waiting.retain(|event| event.number > number);
+            return Ok(());
+        }
+        let id = Uuid::now_v7();
+        (happened.id, happened.newest) = (id, 0);
+        let waiting = std::mem::take(&mut happened.waiting);
+        for mut event in waiting {
+            happened.newest += 1;
+            (event.spool, event.number) = (id, happened.newest);
+            happened.waiting.push_back(event.clone());
+            self.tell(NodeEvent::Happened(event));
         }
         Ok(())
     }
@@ -644,7 +668,8 @@ impl Node for SimulatedHost {
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
         let events = self.0.events.subscribe();
         let first = self.snapshot();
-        let waiting: Vec<_> = locked(&self.0.happened).1.iter().cloned().map(NodeEvent::Happened).collect();
+        let waiting: Vec<_> =
+            locked(&self.0.happened).waiting.iter().cloned().map(NodeEvent::Happened).collect();
         let follow = stream::unfold((events, self.clone()), |(mut events, host)| async move {
             let event = match events.recv().await {
                 Ok(event) => event,

@@ -117,6 +117,36 @@ async fn crashes_reach_the_audit_trail_in_order_and_end_in_quarantine() {
 }
 
 #[tokio::test]
+async fn what_happens_on_a_host_whose_folder_is_older_than_what_is_known_is_written_down() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await.id;
+        world.daemon("one", "30000").await;
+        let id = made(&world, steve, true).await;
+        let crash = async |count| {
+            phase(&world, id, Phase::Running).await;
+            world.hosts.of("one").end_process(id, 3).unwrap();
+            until("the crash is written down", || async {
+                let told = told(&world, id).await;
+                told.iter().filter(|told| told.action == "container.crashed").count() == count
+            })
+            .await;
+        };
+        crash(1).await;
+        crash(2).await;
+        // Its next event has a number that is known, and another content.
+        world.hosts.of("one").go_back();
+        crash(3).await;
+        world.hosts.of("one").go_back();
+        let steve = actor(&world, steve).await;
+        phase(&world, id, Phase::Running).await;
+        let permit = world.raptor.authz().permit::<actions::InstallContainer>(&steve, id).await.unwrap();
+        world.raptor.containers().install(permit, false, true).await.unwrap();
+        until("it is installed", || async { state(&world, id).await == InstallState::Installed }).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_host_in_maintenance_takes_nothing_new_and_is_left_alone_by_users() {
     on_both(|world| async move {
         let steve = world.user("steve", Builtin::User).await.id;

@@ -7,7 +7,7 @@ use super::{
     install,
     requests::typed,
     supervisor::{Msg, Supervisor},
-    taking::Folder,
+    taking::{Folder, Look},
 };
 use crate::runtime::Part;
 use chrono::TimeDelta;
@@ -326,7 +326,7 @@ impl Supervisor {
         self.note_folder().await;
         if !ok {
             // It may have failed because the container runs, which nobody here knew.
-            self.look();
+            self.look(Look::Again);
         }
         self.status.send_modify(|status| {
             (status.installed, status.progress, status.problem) = (number, None, problem);

@@ -1,6 +1,7 @@
 //! One task for each container: it owns the state machine and carries out what follows from it.
 
 mod attend;
+mod beginning;
 mod boot;
 mod edits;
 mod effects;

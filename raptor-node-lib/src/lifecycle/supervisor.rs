@@ -2,10 +2,10 @@
 
 use super::{
     Ground, Handle, Place,
-    attend::{ASK_AGAIN, Attendant, End, Typed},
+    attend::{ASK_AGAIN, End, Typed},
     boot::Started,
     errand::Word,
-    install::Installation,
+    taking::Look,
 };
 use crate::{
     console::Console,
@@ -14,15 +14,11 @@ use crate::{
 };
 use raptor_core::{
     containers::lifecycle::{Ending, Hold, Input, Life, Phase},
-    node::{
-        ContainerSpec, ContainerStatus, Happening, LineKind, NodeError, NodeEvent, PowerAction, Progress,
-    },
-    templates::DoneRules,
+    node::{ContainerSpec, ContainerStatus, Happening, NodeError, NodeEvent, PowerAction, Progress},
 };
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -73,7 +69,7 @@ pub(super) enum Msg {
     Ready,
     Exited(End),
     /// What the engine has of it.
-    Looked(Vec<Ours>),
+    Looked(Look, Vec<Ours>),
     /// What an earlier daemon was preparing is cleared away.
     Cleared,
     InstallerPrepared(Run, oneshot::Sender<()>),
@@ -195,7 +191,7 @@ impl Supervisor {
     async fn run(mut self, new: bool, mut asked: mpsc::Receiver<Ask>, mut told: mpsc::Receiver<Msg>) {
         let stop = self.ground.stop.clone();
         if new {
-            self.take_offline(true).await;
+            self.take_offline(Look::New).await;
         } else {
             self.take_up().await;
         }
@@ -228,7 +224,7 @@ impl Supervisor {
     async fn take_up(&mut self) {
         match self.life.phase {
             Phase::Offline if self.life.hold == Some(Hold::Installing) => self.install(),
-            Phase::Offline => self.take_offline(false).await,
+            Phase::Offline => self.take_offline(Look::TakenOver).await,
             phase => {
                 match phase {
                     Phase::Stopping if !self.life.asking => self.arm_deadline(),
@@ -255,7 +251,7 @@ impl Supervisor {
             loop {
                 if let Ok(found) = ground.docker.found(id).await {
                     if found.iter().any(|found| found.part == Part::Server && found.ours && found.runs) {
-                        let _ = tell.send(Msg::Looked(found)).await;
+                        let _ = tell.send(Msg::Looked(Look::Again, found)).await;
                         return;
                     }
                     if ground.docker.remove(id, Part::Server).await.is_ok() {
@@ -306,7 +302,7 @@ impl Supervisor {
                 self.input(Input::StopLost).await;
             }
             Msg::Exited(end) => self.exited(end).await,
-            Msg::Looked(found) => self.looked(false, found).await,
+            Msg::Looked(look, found) => self.looked(look, found).await,
             Msg::Cleared => self.input(Input::Exited(Ending::Interrupted)).await,
             Msg::InstallerPrepared(run, noted) if self.installing.is_some() => {
                 self.installer = Some(run);
@@ -317,134 +313,6 @@ impl Supervisor {
             Msg::Prepared(..) | Msg::InstallerPrepared(..) => {}
             Msg::Installed(result) => self.install_ended(result).await,
         }
-    }
-
-    /// What was accepted is not dropped, and people see what it waits for.
-    fn wait_for_engine(&mut self, why: Option<String>) {
-        if self.booting.is_none() && self.installing.is_none() {
-            return;
-        }
-        self.waiting = why.is_some();
-        let what = if self.installing.is_some() { "installed" } else { "started" };
-        let problem = why.map(|why| format!("{why} It is {what} as soon as Docker answers."));
-        if let Some(problem) = &problem {
-            self.ground.say(&self.console, problem.clone());
-        }
-        if self.installing.is_some() {
-            // An installation's time is for the installer, not for an engine that is away.
-            self.install_by = if self.waiting { None } else { self.install_ends() };
-        }
-        self.status.send_modify(|status| (status.problem, status.progress) = (problem, None));
-        self.save();
-        self.publish();
-    }
-
-    async fn booted(&mut self, booted: Result<Option<Started>, String>) {
-        match booted {
-            Ok(started) => {
-                self.booting = None;
-                // Where it was cancelled meanwhile, nobody waits for it.
-                let Some(run) = self.run.clone() else { return };
-                self.attend(&run, started);
-                self.note_folder().await;
-                let started_at = Some(run.started_at);
-                self.status.send_modify(|status| {
-                    (status.started_at, status.progress, status.pending) = (started_at, None, None);
-                });
-                self.publish();
-                if self.life.phase == Phase::Starting && self.spec.done.is_empty() {
-                    self.input(Input::Ready).await;
-                } else if self.life.phase == Phase::Stopping {
-                    // Stopping was asked for while it started.
-                    self.ask_to_stop().await;
-                }
-            }
-            Err(why) => {
-                (self.booting, self.run) = (None, None);
-                self.ground.say(&self.console, why.clone());
-                if self.life.phase == Phase::Starting && self.life.by_itself {
-                    self.tell_api(Happening::StartFailed { why: why.clone() });
-                }
-                // A start that somebody cancelled has not failed.
-                let cancelled = self.life.phase == Phase::Stopping;
-                let waited = std::mem::take(&mut self.waiting);
-                self.status.send_modify(|status| {
-                    status.progress = None;
-                    match cancelled {
-                        false => status.problem = Some(why),
-                        true if waited => status.problem = None,
-                        true => {}
-                    }
-                });
-                self.input(Input::BootFailed).await;
-            }
-        }
-    }
-
-    /// Leaves the process to a task that stays with it; `started` is none for one that an earlier daemon started.
-    pub(super) fn attend(&mut self, run: &Run, started: Option<Started>) {
-        let (writer, input) = mpsc::channel(64);
-        let name = run.container.clone().unwrap_or_else(|| self.place.name.clone());
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&name);
-        self.stdin = Some(writer);
-        let attendant = Attendant {
-            ground: self.ground.clone(),
-            name: name.clone(),
-            console: self.console.clone(),
-            kind: LineKind::Output,
-            after_line: run.after_line,
-            other_boot: run.boot_id != self.ground.boot_id,
-            done: Some(DoneRules::new(&self.spec.done, self.spec.strip_ansi)),
-            tell: self.tell.clone(),
-        };
-        let (tell, stop) = (self.tell.clone(), self.ground.stop.clone());
-        self.ground.tasks.spawn(async move {
-            if let Some(end) = stop.run_until_cancelled(attendant.attend(started, input)).await {
-                let _ = tell.send(Msg::Exited(end)).await;
-            }
-        });
-    }
-
-    pub(super) fn arm_deadline(&mut self) {
-        self.stop_at = Some(Instant::now() + Duration::from_millis(self.spec.stop_timeout_ms));
-    }
-
-    /// Runs the installation that was declared, or goes on with the one that an earlier daemon began.
-    pub(super) fn install(&mut self) {
-        let run = self.installer.clone();
-        let Some(install) = self.spec.install.clone() else {
-            let tell = self.tell.clone();
-            self.ground.tasks.spawn(async move {
-                let _ = tell.send(Msg::Installed(Err("The template has nothing to install.".into()))).await;
-            });
-            return;
-        };
-        self.install_end = None;
-        self.install_by = self.install_ends();
-        let again = if run.is_some() { "Going on with the installation…" } else { "Installing…" };
-        self.ground.say(&self.console, again);
-        let installation = Installation {
-            ground: self.ground.clone(),
-            place: self.place.clone(),
-            spec: self.spec.clone(),
-            install,
-            console: self.console.clone(),
-            tell: self.tell.clone(),
-        };
-        let (tell, stop) = (self.tell.clone(), self.ground.stop.clone());
-        self.installing = Some(self.ground.tasks.spawn(async move {
-            if let Some(result) = stop.run_until_cancelled(installation.run(run)).await {
-                let _ = tell.send(Msg::Installed(result)).await;
-            }
-        }));
-    }
-
-    /// When the installation has to have ended.
-    fn install_ends(&self) -> Option<Instant> {
-        let timeout = Duration::from_millis(self.spec.install.as_ref()?.timeout_ms);
-        let began = self.installer.as_ref().map(|run| run.started_at);
-        let spent = began.and_then(|began| (self.ground.clock.now() - began).to_std().ok());
-        Some(Instant::now() + timeout.saturating_sub(spent.unwrap_or_default()))
     }
 
     pub(super) fn save(&self) {

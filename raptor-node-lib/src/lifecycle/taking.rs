@@ -6,28 +6,42 @@ use super::{
     supervisor::{Msg, Supervisor},
 };
 use crate::runtime::{Ours, Part};
-use raptor_core::containers::lifecycle::{Hold, Input, Phase};
+use raptor_core::{
+    containers::lifecycle::{Hold, Input, Phase},
+    node::Happening,
+};
 use std::{path::Path, time::Duration};
 
 /// How long the engine is waited for before its container may be used.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
+/// Why the engine is asked what it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nothing is known of the container.
+    New,
+    /// It is taken over from an earlier daemon, and offline as far as that knew.
+    TakenOver,
+    /// Something was not as expected.
+    Again,
+}
+
 impl Supervisor {
-    /// Finds out what the engine has of a container that is offline as far as is known. `new`: nothing is known of it.
-    pub(super) async fn take_offline(&mut self, new: bool) {
+    /// Finds out what the engine has of a container that is offline as far as is known.
+    pub(super) async fn take_offline(&mut self, look: Look) {
         match tokio::time::timeout(FIRST_LOOK, self.ground.docker.found(self.place.id)).await {
-            Ok(Ok(found)) => self.looked(new, found).await,
-            _ => self.look(),
+            Ok(Ok(found)) => self.looked(look, found).await,
+            _ => self.look(look),
         }
     }
 
     /// Looks again, as soon as the engine answers.
-    pub(super) fn look(&self) {
+    pub(super) fn look(&self, look: Look) {
         let (ground, id, tell) = (self.ground.clone(), self.place.id, self.tell.clone());
         let looking = async move {
             loop {
                 if let Ok(found) = ground.docker.found(id).await {
-                    let _ = tell.send(Msg::Looked(found)).await;
+                    let _ = tell.send(Msg::Looked(look, found)).await;
                     return;
                 }
                 tokio::time::sleep(ASK_AGAIN).await;
@@ -37,18 +51,23 @@ impl Supervisor {
         self.ground.tasks.spawn(async move { stop.run_until_cancelled(looking).await });
     }
 
-    pub(super) async fn looked(&mut self, new: bool, found: Vec<Ours>) {
+    pub(super) async fn looked(&mut self, look: Look, found: Vec<Ours>) {
         let mut servers =
             found.into_iter().filter(|found| found.part == Part::Server && found.ours).peekable();
-        if new && servers.peek().is_some() {
+        if look == Look::New && servers.peek().is_some() {
             // Its state was lost. What has been started was installed before.
             self.installed = self.spec.install.as_ref().map_or(0, |install| install.number);
             self.status.send_modify(|status| status.installed = self.installed);
+            if self.installed > 0 {
+                // Its end may never have been told; told twice it counts once.
+                let ended = Happening::Installed { number: self.installed, problem: None, lines: Vec::new() };
+                self.tell_api(ended);
+            }
         }
         let idle = self.run.is_none() && self.booting.is_none() && self.life.hold != Some(Hold::Installing);
         match servers.find(|found| found.runs) {
             Some(found) if idle => self.take(found).await,
-            None if !new && self.life.phase == Phase::Offline => self.input(Input::TakenOver).await,
+            None if look == Look::TakenOver => self.input(Input::TakenOver).await,
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::world::{ECHO, SAVES, World, docker, docker_output};
 use raptor_core::{
-    containers::lifecycle::Phase,
+    containers::lifecycle::{Phase, RestartPolicy},
     node::{ContainerSpec, InstallSpec, LineKind, Node, PowerAction},
     templates::StopRule,
 };
@@ -259,4 +259,23 @@ async fn an_installation_that_was_accepted_while_the_engine_is_away_is_done_when
     let status = world.phase(Phase::Running).await;
     assert_eq!((status.installed, status.problem), (1, None));
     assert!(Path::new(&world.base).join(world.id.to_string()).join("installed").exists());
+}
+
+#[tokio::test]
+async fn what_was_made_while_the_engine_is_away_is_not_started_unasked_when_it_is_back() {
+    if !docker() {
+        return;
+    }
+    let mut line = Line::new();
+    line.cut().await;
+    let world =
+        World::on(line.socket.clone(), ECHO, |spec| spec.policy.restart = RestartPolicy::Always).await;
+    // The engine is asked about it for two seconds, and again later.
+    tokio::time::sleep(LONGER).await;
+    line.mend();
+    while world.host.system().await.unwrap().docker_problem.is_some() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(LONGER).await;
+    assert_eq!(world.until("there", |_| true).await.phase, Phase::Offline);
 }

@@ -399,12 +399,12 @@ async fn a_configuration_file_that_could_not_be_edited_is_told_until_a_start_edi
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let bytes = b"// Serveur de J\xe9r\xf4me\nrcon old\n";
     std::fs::write(&path, bytes).unwrap();
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let status = world.phase(Phase::Running).await;
     let said = "The file server.cfg was not edited: it is windows-1252 text, which can't hold \"\u{65e5}\". Save it as UTF-8 or choose another value.";
     assert_eq!(status.config_problems, [said]);
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
-    world.host.power(world.id, PowerAction::Kill).await.unwrap();
+    world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;
 
     // Another daemon still knows it.
@@ -413,7 +413,7 @@ async fn a_configuration_file_that_could_not_be_edited_is_told_until_a_start_edi
     assert_eq!(status.config_problems, [said]);
 
     world.change(|spec| spec.config_files = vec![file("rcon new")]).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let status = world.phase(Phase::Running).await;
     assert_eq!(status.config_problems, Vec::<String>::new());
     assert_eq!(std::fs::read(&path).unwrap(), b"// Serveur de J\xe9r\xf4me\nrcon new\n");

@@ -2817,9 +2817,14 @@ export type Stats = {
      */
     cpu_percent: number;
     /**
-     * Memory in bytes, without the page cache.
+     * Memory in bytes, without the page cache: what the container can't give back.
      */
     memory_bytes: number;
+    /**
+     * Page cache in bytes, not in `memory_bytes`: files that the container has read or written, kept in memory as long as nobody
+     * needs the room. It counts against the limit, and the kernel takes it back before anything is killed.
+     */
+    memory_cache_bytes?: number;
     /**
      * Memory limit in bytes; 0 = none.
      */
@@ -2991,6 +2996,11 @@ export type SystemInfo = {
      * Folders that containers may mount.
      */
     allowed_mounts: Array<string>;
+    /**
+     * Why nothing can be started for want of the folder that holds the containers' files, as where its disk is not mounted; a
+     * sentence with what to do.
+     */
+    folder_problem?: string | null;
 };
 
 /**

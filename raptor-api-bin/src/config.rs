@@ -68,6 +68,9 @@ pub struct Config {
     /// sqlite://path or postgres://user:password@host/database [default: sqlite://./data/raptor.db; with `up`, raptor.db in DATA_DIR]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = database_url, global = true)]
     pub database_url: Option<DatabaseUrl>,
+    /// Connections to PostgreSQL, 2 to 1000 [default: 20, or half of what the server admits where that is less]
+    #[arg(long, env = "DATABASE_POOL", value_parser = pool, global = true)]
+    pub database_pool: Option<u32>,
     /// Secret that session tokens are signed with [default: APP_KEY]
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = jwt_secret, global = true)]
     pub jwt_secret: Option<Secret>,
@@ -124,6 +127,9 @@ impl Config {
             .session_lifetime(chrono::TimeDelta::days(self.jwt_expiry_days))
             .bcrypt_cost(self.bcrypt_cost)
             .sign_in_attempts(self.sign_in_attempts);
+        if let Some(connections) = self.database_pool {
+            builder = builder.database_pool(connections);
+        }
         if let Some(secret) = &self.jwt_secret {
             builder = builder.jwt_secret(secret.expose());
         }
@@ -195,6 +201,13 @@ fn days(text: &str) -> Result<i64, &'static str> {
     text.parse().ok().filter(|days| (1..=365).contains(days)).ok_or("use a number from 1 to 365")
 }
 
+fn pool(text: &str) -> Result<u32, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|connections| (2..=1_000).contains(connections))
+        .ok_or("use a number from 2 to 1000")
+}
+
 fn cost(text: &str) -> Result<u32, &'static str> {
     text.parse().ok().filter(|cost| (4..=31).contains(cost)).ok_or("use a number from 4 to 31")
 }
@@ -264,6 +277,7 @@ mod tests {
         for (args, name, allowed) in [
             (["--api-addr", "nowhere"], "API_ADDR is \"nowhere\"", "0.0.0.0:3000"),
             (["--bcrypt-cost", "40"], "BCRYPT_COST is \"40\"", "31"),
+            (["--database-pool", "1"], "DATABASE_POOL is \"1\"", "1000"),
             (["--jwt-expiry-days", "0"], "JWT_EXPIRY_DAYS is \"0\"", "365"),
             (["--app-url", "panel"], "APP_URL is \"panel\"", "https://"),
             (["--admin-email", "me"], "ADMIN_EMAIL is \"me\"", "name@example.com"),

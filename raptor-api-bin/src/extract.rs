@@ -3,7 +3,7 @@
 use crate::{App, Problem};
 use axum::{
     body::Bytes,
-    extract::{ConnectInfo, FromRequest, FromRequestParts, Request},
+    extract::{ConnectInfo, FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -11,9 +11,10 @@ use axum_extra::extract::CookieJar;
 use raptor_core::{
     auth::Origin,
     authz::Actor,
+    nul,
     paging::{MAX_LIMIT, PageRequest},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::net::{IpAddr, SocketAddr};
 use utoipa::IntoParams;
 
@@ -21,11 +22,28 @@ use utoipa::IntoParams;
 pub const SESSION_COOKIE: &str = "raptor_session";
 /// What a page of another origin can't send without being asked: its presence proves that our panel made the request.
 pub const CSRF_HEADER: &str = "x-raptor-csrf";
+/// U+0000 as JSON writes it.
+const NUL_ESCAPED: &[u8] = br"\u0000";
 
-/// A JSON body.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
+/// A JSON body, without the character U+0000 in any text.
 pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await?;
+        // Only escaped can it be in JSON; a text that holds these letters themselves is looked at in vain.
+        if body.windows(NUL_ESCAPED.len()).any(|bytes| bytes == NUL_ESCAPED)
+            && let Ok(value) = serde_json::from_slice(&body)
+            && let Some(field) = nul::field(&value)
+        {
+            return Err(nul::refusal(&field).into());
+        }
+        let request = Request::from_parts(parts, body.into());
+        Ok(Self(axum::Json::from_request(request, state).await?.0))
+    }
+}
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
@@ -43,15 +61,35 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
     }
 }
 
-/// The query.
-#[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(Problem))]
+/// The query, without the character U+0000 in any value.
 pub struct Query<T>(pub T);
 
-/// Ids in the path.
-#[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(Problem))]
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        for (name, value) in pairs {
+            nul::check(&name.replace('\0', ""), &name)?;
+            nul::check(&name, &value)?;
+        }
+        Ok(Self(axum::extract::Query::from_request_parts(parts, state).await?.0))
+    }
+}
+
+/// Ids and names in the path, without the character U+0000.
 pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if let Ok(values) = RawPathParams::from_request_parts(parts, state).await {
+            for (name, value) in &values {
+                nul::check(name, value)?;
+            }
+        }
+        Ok(Self(axum::extract::Path::from_request_parts(parts, state).await?.0))
+    }
+}
 
 /// Which page of a list is wanted.
 #[derive(Debug, Default, Deserialize, IntoParams)]

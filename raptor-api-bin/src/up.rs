@@ -28,7 +28,7 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
     let folder = folder(&up.data_dir)?;
     let app_key = app_key(&config, &folder)?;
     // First of all: it keeps out a second Raptor on the same folder before that touches a container.
-    let store = Store::open(&config.database(&folder)).await?;
+    let store = Store::open_with(&config.database(&folder), config.database_pool).await?;
     let host = Host::builder(&folder.join("containers"))
         .ips(up.available_ips.clone())
         .docker_socket(up.docker_socket)

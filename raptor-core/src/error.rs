@@ -87,6 +87,18 @@ impl Error {
         Self::Internal(cause.into())
     }
 
+    /// What happened and why, for the log: the message and, where there is one, what is behind it.
+    #[must_use]
+    pub fn with_cause(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(inner) = cause {
+            text = format!("{text} ({inner})");
+            cause = inner.source();
+        }
+        text
+    }
+
     /// The stable code of this error in the HTTP contract.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -110,9 +122,10 @@ impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
         match cause {
             sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => database_unavailable(),
-            sqlx::Error::Database(told) if told.code().is_some_and(|code| going_away(&code)) => {
-                database_unavailable()
-            }
+            sqlx::Error::Database(told) => match told.code().as_deref().and_then(meaning) {
+                Some(error) => error,
+                None => Self::Internal(Box::new(sqlx::Error::Database(told))),
+            },
             cause => Self::Internal(Box::new(cause)),
         }
     }
@@ -126,9 +139,37 @@ fn database_unavailable() -> Error {
     }
 }
 
-/// Whether PostgreSQL says with this code that it is ending, starting, or has no room for another connection
-/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>: 08, 57P and 53300).
+/// What a database says with `code`, where it is about the database's state or the text that was given, and no fault of ours.
+///
+/// PostgreSQL's codes have five letters (<https://www.postgresql.org/docs/current/errcodes-appendix.html>); SQLite's are numbers
+/// whose lowest byte is the kind (<https://www.sqlite.org/rescode.html>).
 #[cfg(feature = "store")]
-fn going_away(code: &str) -> bool {
-    code.starts_with("08") || code.starts_with("57P") || code == "53300"
+fn meaning(code: &str) -> Option<Error> {
+    let kind = if code.len() == 5 { None } else { code.parse::<u32>().ok().map(|code| code & 0xff) };
+    match (code, kind) {
+        ("53100", _) | (_, Some(13)) => Some(storage("storage_full", "is full. Free some room there")),
+        ("25006", _) | (_, Some(8)) => {
+            Some(storage("storage_read_only", "can't be written now. Make it writable again"))
+        }
+        ("58030" | "XX001" | "XX002", _) | (_, Some(10 | 11 | 14)) => {
+            Some(storage("storage_failed", "reports a fault. Look at the disk and at the system's log"))
+        }
+        // NUL, in text and in JSON: what everybody sends is checked before, and named.
+        ("22021" | "22P05", _) => {
+            Some(Error::invalid("text", "This holds a character that can't be stored. Leave it out."))
+        }
+        // The database is ending, starting, or has no room for another connection.
+        (code, None) if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {
+            Some(database_unavailable())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(feature = "store")]
+fn storage(code: &'static str, state: &str) -> Error {
+    Error::Unavailable {
+        code,
+        message: format!("Nothing was changed: the database's disk {state}, then try again."),
+    }
 }

@@ -71,6 +71,8 @@ mod jobs;
 pub mod live;
 pub mod mail;
 pub mod node;
+#[cfg(feature = "store")]
+pub mod nul;
 #[cfg(feature = "outbound")]
 pub mod outbound;
 #[cfg(feature = "store")]

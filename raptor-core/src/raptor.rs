@@ -2,7 +2,10 @@
 
 use crate::{
     Result,
-    activity::service::ActivityService,
+    activity::{
+        late::{self, Late},
+        service::ActivityService,
+    },
     allocations::service::AllocationService,
     auth::{Passwords, SessionCache, Throttles, Tokens, seal::Sealer, service::AuthService, session_cache},
     authz::Authz,
@@ -53,6 +56,7 @@ pub struct Inner {
     pub(crate) stop: CancellationToken,
     pub(crate) fleet: Fleet,
     pub(crate) post: Option<Post>,
+    pub(crate) late: Late,
     pub(crate) outbound: Outbound,
 }
 
@@ -68,6 +72,7 @@ pub struct Builder {
     app_key: String,
     database_url: String,
     store: Option<Store>,
+    connections: Option<u32>,
     jwt_secret: Option<String>,
     jwt_expiry: TimeDelta,
     bcrypt_cost: u32,
@@ -92,6 +97,13 @@ impl Builder {
     #[must_use]
     pub fn store(mut self, store: Store) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Connections to PostgreSQL at most; 20 unless given, and fewer where that is more than half of what the server admits.
+    #[must_use]
+    pub fn database_pool(mut self, connections: u32) -> Self {
+        self.connections = Some(connections);
         self
     }
 
@@ -166,7 +178,7 @@ impl Builder {
     pub async fn build(self) -> Result<Raptor> {
         let store = match self.store {
             Some(store) => store,
-            None => Store::open(&self.database_url).await?,
+            None => Store::open_with(&self.database_url, self.connections).await?,
         };
         let (local, ports) = self.local.unzip();
         let raptor = Raptor(Arc::new(Inner {
@@ -182,6 +194,7 @@ impl Builder {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             post: self.post,
+            late: Late::default(),
             fleet: Fleet::new(local, self.connect),
             outbound: self.outbound,
         }));
@@ -199,6 +212,7 @@ impl Builder {
         raptor.tasks.spawn(follow_daemons(raptor.clone()));
         raptor.tasks.spawn(worker::work(raptor.clone()));
         raptor.tasks.spawn(sweep(raptor.clone()));
+        raptor.tasks.spawn(late::work(raptor.clone()));
         if let Some(post) = raptor.post.clone() {
             raptor.tasks.spawn(outbox::work(raptor.clone(), post));
         }
@@ -213,6 +227,7 @@ impl Raptor {
             app_key: app_key.into(),
             database_url: "sqlite::memory:".into(),
             store: None,
+            connections: None,
             jwt_secret: None,
             jwt_expiry: TimeDelta::days(7),
             bcrypt_cost: 12,
@@ -355,7 +370,7 @@ async fn follow_daemons(raptor: Raptor) {
             Err(RecvError::Closed) => return,
         }
         if let Err(error) = raptor.fleet.refresh(&raptor).await {
-            tracing::warn!(%error, "the links to the daemons were not brought up to date");
+            tracing::warn!(error = %error.with_cause(), "the links to the daemons were not brought up to date");
         }
     }
 }
@@ -376,7 +391,7 @@ async fn sweep(raptor: Raptor) {
             tx.commit().await
         };
         if let Err(error) = swept.await {
-            tracing::warn!(%error, "what has expired was not removed");
+            tracing::warn!(error = %error.with_cause(), "what has expired was not removed");
         }
     }
 }

@@ -58,12 +58,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .reach(config.container_reach.clone())
         .image_retention_days(config.image_retention_days)
         .build()
-        .await;
-    let host = match host {
-        // In use: the sentence says it all.
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => anyhow::bail!(error),
-        host => host.context("SFTP_BASE_PATH must be a folder that this user may write to")?,
-    };
+        .await
+        .map_err(|error| not_usable(&config, error))?;
     // A port of SFTP that is taken is logged and tried again: containers matter more.
     if let Some(problem) = raptor_core::node::Node::system(&host).await?.docker_problem {
         tracing::warn!("{problem}");
@@ -76,6 +72,22 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let _ = tokio::time::timeout(Duration::from_secs(5), host.shutdown()).await;
     Ok(())
+}
+
+/// What is wrong with the folder, and what mends it.
+fn not_usable(config: &Config, error: std::io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        // In use: the sentence says it all.
+        ErrorKind::WouldBlock => return anyhow::anyhow!(error),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "its disk is full. Free some room there (`df -h` shows it), then start the daemon again; containers run on"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "its file system is read-only, as the system makes it after a fault of the disk. Look at `dmesg`, mount it for writing, then start the daemon again; containers run on"
+        }
+        _ => "set it to a folder that this user may write to",
+    };
+    anyhow::anyhow!("SFTP_BASE_PATH is {}: {advice} ({error})", config.sftp_base_path.display())
 }
 
 async fn listen(config: &Config) -> anyhow::Result<TcpListener> {

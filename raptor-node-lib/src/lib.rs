@@ -18,6 +18,7 @@ mod link;
 mod quota;
 mod removal;
 pub mod runtime;
+mod seldom;
 mod sftp;
 mod spool;
 mod stats;

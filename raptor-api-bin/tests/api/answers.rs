@@ -65,3 +65,47 @@ async fn a_stream_of_events_tells_browsers_how_soon_to_come_back() {
     let mut events = world.person(Builtin::Admin).await.get("/events").await;
     assert_eq!(events.chunk().await.unwrap().unwrap(), "retry: 1000\n\n");
 }
+
+#[tokio::test]
+async fn nul_in_a_path_a_query_or_a_body_is_refused_with_the_name_of_the_field() {
+    let world = World::new().await;
+    let admin = world.person(Builtin::Admin).await;
+    let id = "01a227bb-d6e0-7646-9661-81c73794bcf1";
+    let put = |path: String, body: Value| admin.request(Method::PUT, &path).json(&body).send();
+    let answers = [
+        (admin.get("/containers?search=a%00").await, "search"),
+        (admin.get("/users?search=%00").await, "search"),
+        (admin.get(&format!("/containers/{id}/files?path=/a%00b")).await, "path"),
+        (admin.get("/downloads?token=%00").await, "token"),
+        (
+            put(format!("/containers/{id}"), json!({ "name": "x", "description": "a\0b" })).await.unwrap(),
+            "description",
+        ),
+        (
+            put(format!("/containers/{id}/startup"), json!({ "variables": { "A\0": "x" } })).await.unwrap(),
+            "variables.A\u{fffd}",
+        ),
+        (
+            put(format!("/containers/{id}/startup"), json!({ "variables": { "A": "x\0" } })).await.unwrap(),
+            "variables.A",
+        ),
+        (admin.post("/roles", json!({ "name": "a\0", "permissions": [] })).await, "name"),
+        (admin.post(&format!("/containers/{id}/commands"), json!({ "command": "\0" })).await, "command"),
+        (admin.post(&format!("/containers/{id}/variables/A%00/reveal"), json!({})).await, "env"),
+        (world.anonymous().post("/auth/sign-in", json!({ "login": "a\0", "password": "x" })).await, "login"),
+        (
+            world.anonymous().post("/auth/sign-in", json!({ "login": "a", "password": "x\0" })).await,
+            "password",
+        ),
+    ];
+    for (answer, field) in answers {
+        let (status, path) = (answer.status(), answer.url().path().to_owned());
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!((status.as_u16(), body["field"].as_str()), (422, Some(field)), "{path}: {body}");
+        assert!(body["detail"].as_str().unwrap().contains("U+0000"), "{body}");
+    }
+    // These letters themselves are no NUL.
+    let role =
+        admin.post("/roles", json!({ "name": "a\\u0000", "description": "", "permissions": [] })).await;
+    assert_eq!(role.status(), 201);
+}

@@ -1,6 +1,8 @@
 //! The audit trail: who did what to what, when, from where.
 
 #[cfg(feature = "store")]
+pub(crate) mod late;
+#[cfg(feature = "store")]
 pub mod service;
 
 use crate::{

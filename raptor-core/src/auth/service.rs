@@ -214,7 +214,7 @@ impl AuthService<'_> {
                 tx.commit().await
             };
             if let Err(error) = noted.await {
-                tracing::debug!(%error, "the last use of a session was not written down");
+                tracing::debug!(error = %error.with_cause(), "the last use of a session was not written down");
             }
         });
     }

@@ -1,7 +1,7 @@
 //! Containers: what a user owns. Types and rules; operations are in [`service`].
 
 mod behaviour;
-mod commands;
+pub(crate) mod commands;
 mod image;
 mod installation;
 pub mod lifecycle;

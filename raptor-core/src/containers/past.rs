@@ -1,11 +1,9 @@
 //! What containers printed, were told, and used.
 
-use super::{
-    commands::{Command, KEPT_COMMANDS},
-    service::ContainerService,
-};
+use super::{commands::Command, service::ContainerService};
 use crate::{
     Error, Result,
+    activity::late::{self, Deed},
     authz::{
         Permit,
         actions::{ReadCommands, ReadConsole, ReadOwnCommands, ReadStats, SendCommand},
@@ -13,6 +11,7 @@ use crate::{
     console::Sought,
     id::{CommandId, ContainerId, UserId},
     node::{ConsoleExport, ConsoleFound, ConsoleSearch, Download, MAX_HITS, StatsHistory, StatsRange},
+    nul,
     paging::{Page, PageRequest},
     store,
 };
@@ -23,6 +22,7 @@ impl ContainerService<'_> {
     /// # Errors
     /// [`Error::Invalid`] at `command`, [`Error::Refused`] when it is offline.
     pub async fn command(&self, permit: Permit<SendCommand>, line: &str) -> Result<()> {
+        nul::check("command", line)?;
         let (actor, target) = permit.consume();
         let container = target.container;
         self.node(&container)?.command(container.id, line, actor.name()).await?;
@@ -34,15 +34,9 @@ impl ContainerService<'_> {
             command: line.to_owned(),
             at: self.0.clock.now(),
         };
-        let mut tx = self.0.store.begin().await?;
-        // The host has it already: of one that was deleted meanwhile there is nothing to keep.
-        if store::containers::find(&mut tx.conn(), container.id, None).await?.is_some() {
-            store::commands::insert(&mut tx.conn(), &command).await?;
-            store::commands::prune(&mut tx.conn(), container.id, KEPT_COMMANDS).await?;
-        }
-        self.record(&mut tx, &actor, "container.command", &container, serde_json::json!({ "command": line }))
-            .await?;
-        tx.commit().await
+        let detail = serde_json::json!({ "command": line });
+        let activity = self.deed(&actor, "container.command", &container, detail);
+        late::write_down(self.0, Deed { activity, command: Some(command) }).await
     }
 
     /// The commands that were sent to it, the newest first.

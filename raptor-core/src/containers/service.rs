@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     Error, Raptor, Result,
-    activity::{Activity, ActivityFilter},
+    activity::{
+        Activity, ActivityFilter,
+        late::{self, Deed},
+    },
     allocations::Allocation,
     authz::{
         Actor, ContainerSet, Permit, SystemPermission, Target,
@@ -219,9 +222,19 @@ impl ContainerService<'_> {
         }
         let spec = spec::spec(&container, &template, &allocations);
         self.0.fleet.node(container.daemon_id)?.declare(spec).await?;
-        let mut tx = self.0.store.begin().await?;
-        store::containers::set_synced(&mut tx.conn(), id, container.revision).await?;
-        tx.commit().await
+        let noted = async {
+            let mut tx = self.0.store.begin().await?;
+            store::containers::set_synced(&mut tx.conn(), id, container.revision).await?;
+            tx.commit().await
+        };
+        match noted.await {
+            // The host has it; it is given it again when the database takes that down.
+            Err(error @ Error::Unavailable { .. }) => {
+                tracing::warn!(error = %error.with_cause(), %id, "a host was told of a container, which is not written down");
+                Ok(())
+            }
+            noted => noted,
+        }
     }
 
     /// What was done to the container, the newest first.
@@ -246,14 +259,24 @@ impl ContainerService<'_> {
         container: &Container,
         detail: serde_json::Value,
     ) -> Result<()> {
-        let activity = Activity::new(&self.0.clock, actor, action)
-            .on("container", container.id, &container.name)
-            .in_container(container.id)
-            .with(detail);
+        let activity = self.deed(actor, action, container, detail);
         store::activity::insert(&mut tx.conn(), &activity).await
     }
 
-    /// Writes down what was done on the container's host.
+    pub(super) fn deed(
+        &self,
+        actor: &Actor,
+        action: &str,
+        container: &Container,
+        detail: serde_json::Value,
+    ) -> Activity {
+        Activity::new(&self.0.clock, actor, action)
+            .on("container", container.id, &container.name)
+            .in_container(container.id)
+            .with(detail)
+    }
+
+    /// Writes down what was done on the container's host, later where the database takes nothing now.
     pub(crate) async fn note(
         &self,
         actor: &Actor,
@@ -261,9 +284,8 @@ impl ContainerService<'_> {
         container: &Container,
         detail: serde_json::Value,
     ) -> Result<()> {
-        let mut tx = self.0.store.begin().await?;
-        self.record(&mut tx, actor, action, container, detail).await?;
-        tx.commit().await
+        let activity = self.deed(actor, action, container, detail);
+        late::write_down(self.0, Deed { activity, command: None }).await
     }
 }
 

@@ -3,7 +3,10 @@
 use super::{DEFAULT_OFFLINE_HOURS, Daemon, DaemonDraft, Usage};
 use crate::{
     Error, Raptor, Result,
-    activity::Activity,
+    activity::{
+        Activity,
+        late::{self, Deed},
+    },
     allocations::service::AllocationDraft,
     auth::seal::generate_secret,
     authz::{
@@ -175,13 +178,11 @@ impl DaemonService<'_> {
             return Err(Error::invalid("unused_days", "Use at most 3,650 days."));
         }
         let cleaned = self.0.fleet.node(daemon.id)?.clean_images(unused_days * 86_400).await?;
-        let mut tx = self.0.store.begin().await?;
         let detail = serde_json::json!({ "images": cleaned.images, "freed_bytes": cleaned.freed_bytes });
         let activity = Activity::new(&self.0.clock, &actor, "daemon.images_cleaned")
             .on("daemon", daemon.id, &daemon.name)
             .with(detail);
-        store::activity::insert(&mut tx.conn(), &activity).await?;
-        tx.commit().await?;
+        late::write_down(self.0, Deed { activity, command: None }).await?;
         Ok(cleaned)
     }
 

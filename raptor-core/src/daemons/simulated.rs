@@ -77,6 +77,8 @@ struct Simulated {
     stats: watch::Sender<Option<Stats>>,
     // The number of the newest line; readers wait on it.
     newest: watch::Sender<u64>,
+    // What goes with the next crash.
+    last_words: Mutex<Vec<String>>,
 }
 
 struct State {
@@ -188,6 +190,23 @@ impl SimulatedHost {
         Ok(())
     }
 
+    /// Lets the container's process write lines and crash with this exit code; they go with the event.
+    ///
+    /// # Errors
+    /// As [`Self::end_process`].
+    pub fn crash(
+        &self,
+        id: ContainerId,
+        code: i64,
+        lines: impl IntoIterator<Item = String>,
+    ) -> Result<(), NodeError> {
+        let container = self.container(id)?;
+        let lines: Vec<String> = lines.into_iter().collect();
+        container.say(&self.0.clock, LineKind::Output, lines.clone());
+        *locked(&container.last_words) = lines;
+        self.end_process(id, code)
+    }
+
     /// Lets the container's process write lines.
     ///
     /// # Errors
@@ -235,7 +254,7 @@ impl SimulatedHost {
                     count: life.crashes.into(),
                     quarantined: life.rest == Rest::Quarantined,
                     again_at: None,
-                    lines: Vec::new(),
+                    lines: locked(&container.last_words).clone(),
                 });
             });
             (life, effects, state.run)
@@ -457,6 +476,7 @@ impl Simulated {
             status: watch::Sender::new(status),
             stats: watch::Sender::new(None),
             newest: watch::Sender::new(0),
+            last_words: Mutex::default(),
         }
     }
 

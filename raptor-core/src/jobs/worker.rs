@@ -41,7 +41,7 @@ pub(crate) async fn work(raptor: Raptor) {
                 continue;
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the jobs for hosts can't be read"),
+            Err(error) => tracing::warn!(error = %error.with_cause(), "the jobs for hosts can't be read"),
         }
         tokio::select! {
             () = raptor.stop.cancelled() => return,
@@ -69,12 +69,12 @@ async fn carry_out(raptor: &Raptor, job: Job) {
         // What is gone needs nothing any more.
         Ok(()) | Err(Error::NotFound { .. }) => finish(raptor, &job).await,
         Err(error) => {
-            tracing::debug!(%error, ?job, "a job for a host has to wait");
+            tracing::debug!(error = %error.with_cause(), ?job, "a job for a host has to wait");
             postpone(raptor, &job, &error.to_string()).await
         }
     };
     if let Err(error) = settled {
-        tracing::warn!(%error, ?job, "a job's end was not written down; it will run again");
+        tracing::warn!(error = %error.with_cause(), ?job, "a job's end was not written down; it will run again");
     }
 }
 

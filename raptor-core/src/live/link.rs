@@ -6,6 +6,7 @@ use crate::{
     id::{ContainerId, DaemonId},
     jobs::Kind,
     node::{ContainerStatus, Happened, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL, SystemInfo},
+    nul,
     store::{self, Change, Subject, Verb},
 };
 use futures_util::{StreamExt, stream::BoxStream};
@@ -17,6 +18,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 /// A link on which nothing comes for so long is down. A daemon speaks every five seconds.
 const SILENCE: Duration = Duration::from_secs(30);
+/// Room on a host's disk, in bytes, of which it is told when there is less.
+const DISK_LOW: u64 = 1 << 30;
 
 pub(super) struct Task {
     pub(super) raptor: Raptor,
@@ -94,6 +97,11 @@ impl Task {
 
     async fn heed(&self, event: NodeEvent) -> Result<(), NodeError> {
         let fleet = &self.raptor.fleet;
+        let event = match event {
+            // Numbers only, once a second.
+            NodeEvent::Stats { .. } => event,
+            told => nul::storable(told),
+        };
         match event {
             NodeEvent::Snapshot { system, containers, .. } => self.up(system, containers).await?,
             NodeEvent::Status { status } => self.status(status).await,
@@ -119,10 +127,12 @@ impl Task {
     fn take(&self, connection: &mut Connection, system: SystemInfo) {
         let skew = (system.time - self.raptor.clock.now()).num_seconds();
         connection.clock_skew_seconds = Some(skew);
-        connection.message = (skew.abs() > MAX_CLOCK_SKEW_S).then(|| {
+        let clock = (skew.abs() > MAX_CLOCK_SKEW_S).then(|| {
             let direction = if skew > 0 { "ahead of" } else { "behind" };
             format!("The host's clock is {} s {direction} ours. Let both follow a time server (timedatectl set-ntp true).", skew.abs())
         });
+        let notes: Vec<String> = disk_note(&system).into_iter().chain(clock).collect();
+        connection.message = (!notes.is_empty()).then(|| notes.join(" "));
         connection.system = Some(system);
     }
 
@@ -144,7 +154,7 @@ impl Task {
         super::give_logins(&self.raptor, &*self.node).await;
         self.remind().await;
         if let Err(error) = self.reconcile(&there).await {
-            tracing::warn!(%error, daemon = %self.daemon, "what the daemon lacks was not determined");
+            tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, "what the daemon lacks was not determined");
         }
         Ok(())
     }
@@ -169,14 +179,26 @@ impl Task {
         }
     }
 
-    /// Written down before it is acknowledged; where that fails, the link is made again and tells it again.
+    /// Written down before it is acknowledged; where that fails, the link is made again and tells it again. One that the database
+    /// will never take is put aside in the log: the host's other events must not wait for it for ever.
     async fn happened(&self, event: Happened) -> Result<(), NodeError> {
         let (spool, number) = (event.spool, event.number);
-        self.raptor
-            .containers()
-            .happened(self.daemon, event)
-            .await
-            .map_err(|error| NodeError::Unreachable(format!("An event was not written down: {error}")))?;
+        match self.raptor.containers().happened(self.daemon, event.clone()).await {
+            Ok(()) => {}
+            Err(error) if store::refuses_content(&error) => {
+                let (error, daemon) = (error.with_cause(), self.daemon);
+                let event = serde_json::to_string(&event).unwrap_or_default();
+                tracing::error!(error, %daemon, event, "the database refuses an event for good; it is put aside here");
+            }
+            Err(error) => {
+                tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, "an event was not written down yet");
+                let why = match &error {
+                    crate::Error::Internal(_) => "The API's log says why.".to_owned(),
+                    told => told.to_string(),
+                };
+                return Err(NodeError::Unreachable(format!("An event was not written down. {why}")));
+            }
+        }
         self.node.acknowledge(spool, number).await
     }
 
@@ -210,20 +232,31 @@ impl Task {
         if statuses.is_empty() {
             return;
         }
-        let kept = async {
-            let mut tx = self.raptor.store.begin().await?;
-            for status in statuses {
-                store::containers::set_status(&mut tx.conn(), status).await?;
+        let kept = match self.write_statuses(statuses).await {
+            // One of them is at fault: the others are kept.
+            Err(error) if statuses.len() > 1 && store::refuses_content(&error) => {
+                let mut kept = Ok(());
+                for status in statuses {
+                    kept = self.write_statuses(std::slice::from_ref(status)).await.and(kept);
+                }
+                kept
             }
-            tx.commit().await?;
-            // Every replica hears it from the host itself, so the feed need not tell.
-            self.raptor.lists.forget_all();
-            Ok::<_, crate::Error>(())
+            kept => kept,
         };
-        if let Err(error) = kept.await {
+        // Every replica hears it from the host itself, so the feed need not tell.
+        self.raptor.lists.forget_all();
+        if let Err(error) = kept {
             let count = statuses.len();
-            tracing::warn!(%error, daemon = %self.daemon, count, "containers' statuses were not written down");
+            tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, count, "containers' statuses were not written down");
         }
+    }
+
+    async fn write_statuses(&self, statuses: &[ContainerStatus]) -> Result<()> {
+        let mut tx = self.raptor.store.begin().await?;
+        for status in statuses {
+            store::containers::set_status(&mut tx.conn(), status).await?;
+        }
+        tx.commit().await
     }
 
     /// Has the host told what it does not know, and lets what waited for it go on.
@@ -241,5 +274,39 @@ impl Task {
         store::jobs::hurry(&mut tx.conn(), self.daemon, now).await?;
         tx.emit(Change::new(Subject::Job, Verb::Updated, self.daemon));
         tx.commit().await
+    }
+}
+
+/// What is said of a disk that is nearly full: less than a tenth and less than 1 GiB is free.
+fn disk_note(system: &SystemInfo) -> Option<String> {
+    let total = system.disk_total_bytes;
+    let free = total.saturating_sub(system.disk_used_bytes);
+    (total > 0 && free < DISK_LOW.min(total / 10)).then(|| {
+        format!(
+            "The host's disk is nearly full: {} MiB of {} MiB are free. Delete files or give it more room; on a full disk, files, consoles and changes are not kept.",
+            free >> 20,
+            total >> 20
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemons::simulated::SimulatedHost;
+
+    #[tokio::test]
+    async fn a_disk_is_told_of_before_it_is_full() {
+        let mut system = SimulatedHost::default().system().await.unwrap();
+        for (total, used, told) in [
+            (0, 0, false),
+            (64 << 20, 50 << 20, false),
+            (64 << 20, 60 << 20, true),
+            (1 << 40, (1 << 40) - (2 << 30), false),
+            (1 << 40, (1 << 40) - (1 << 29), true),
+        ] {
+            (system.disk_total_bytes, system.disk_used_bytes) = (total, used);
+            assert_eq!(disk_note(&system).is_some(), told, "{used} of {total}");
+        }
     }
 }

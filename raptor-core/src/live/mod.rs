@@ -343,7 +343,7 @@ impl Fleet {
 async fn give_logins(raptor: &Raptor, node: &dyn Node) {
     let given = async { Ok::<_, Error>(node.set_registries(raptor.registries().logins().await?).await?) };
     if let Err(error) = given.await {
-        tracing::warn!(%error, "a host was not given the logins for registries");
+        tracing::warn!(error = %error.with_cause(), "a host was not given the logins for registries");
     }
 }
 

@@ -17,7 +17,7 @@ impl Task {
             let answer = match raptor.sftp().answer(daemon, question).await {
                 Ok(answer) => Answer::Sftp { answer },
                 Err(error) => {
-                    tracing::warn!(%error, %daemon, "a question of a daemon was not answered");
+                    tracing::warn!(error = %error.with_cause(), %daemon, "a question of a daemon was not answered");
                     Answer::Unavailable
                 }
             };
@@ -36,7 +36,7 @@ impl Task {
                 Ok(()) => {
                     let _ = node.tell(Word::Noted { id }).await;
                 }
-                Err(error) => tracing::warn!(%error, %daemon, "what a daemon reported was not written down"),
+                Err(error) => tracing::warn!(error = %error.with_cause(), %daemon, "what a daemon reported was not written down"),
             }
         });
     }

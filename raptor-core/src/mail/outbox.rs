@@ -158,7 +158,7 @@ pub(crate) async fn work(raptor: Raptor, post: Post) {
                 continue;
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the mails to be sent can't be read"),
+            Err(error) => tracing::warn!(error = %error.with_cause(), "the mails to be sent can't be read"),
         }
         drop(turn);
         tokio::select! {
@@ -186,7 +186,7 @@ async fn carry_out(raptor: &Raptor, post: &Post, outgoing: &Outgoing) {
         Err(error) => Err(NotSent { why: error.to_string(), for_good: false }),
     };
     if let Err(error) = settle(raptor, outgoing, ended).await {
-        tracing::warn!(%error, id = %outgoing.id, "a mail's end was not written down; it may be sent again");
+        tracing::warn!(error = %error.with_cause(), id = %outgoing.id, "a mail's end was not written down; it may be sent again");
     }
 }
 
@@ -197,7 +197,7 @@ async fn forget(raptor: &Raptor, outgoing: &Outgoing) {
         tx.commit().await
     };
     if let Err(error) = forgotten.await {
-        tracing::warn!(%error, id = %outgoing.id, "a mail to nobody was not forgotten yet");
+        tracing::warn!(error = %error.with_cause(), id = %outgoing.id, "a mail to nobody was not forgotten yet");
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     Result,
     activity::{Activity, ActivityFilter, ActorKind},
     id::{ActivityId, ContainerId},
+    nul,
     paging::{Page, PageRequest},
 };
 use chrono::{DateTime, Utc};
@@ -51,6 +52,8 @@ impl From<Row> for Activity {
 }
 
 pub(crate) async fn insert(c: &mut Conn<'_>, activity: &Activity) -> Result<()> {
+    // Also what a host said of what it did.
+    let detail = nul::replaced_in(activity.detail.clone());
     on!(c, |c| {
         sqlx::query(
         "INSERT INTO activity (id, at, actor_kind, actor_id, actor_name, action, subject_kind, subject_id, subject_name,
@@ -68,7 +71,7 @@ pub(crate) async fn insert(c: &mut Conn<'_>, activity: &Activity) -> Result<()> 
     .bind(&activity.subject_name)
     .bind(activity.container_id)
     .bind(activity.ip.map(|ip| ip.to_string()))
-    .bind(Json(&activity.detail))
+    .bind(Json(&detail))
     .execute(c)
     .await
     .map(drop)

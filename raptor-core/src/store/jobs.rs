@@ -5,6 +5,7 @@ use crate::{
     Result,
     id::{ContainerId, DaemonId, JobId},
     jobs::{Job, Kind},
+    nul,
 };
 use chrono::{DateTime, Utc};
 
@@ -72,7 +73,7 @@ pub(crate) async fn postpone(c: &mut Conn<'_>, id: JobId, until: DateTime<Utc>, 
     )
     .bind(id)
     .bind(until)
-    .bind(error)
+    .bind(nul::replaced(error))
     .execute(c)
     .await
     .map(drop))?;

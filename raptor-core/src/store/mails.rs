@@ -5,6 +5,7 @@ use crate::{
     Result,
     id::{MailId, UserId},
     mail::service::{Mail, MailCounts},
+    nul,
     paging::{Page, PageRequest},
 };
 use chrono::{DateTime, Utc};
@@ -75,7 +76,7 @@ pub(crate) async fn insert_ended(
     .bind(at)
     .bind(error.is_none().then_some(at))
     .bind(error.map(|_| at))
-    .bind(error)
+    .bind(error.map(nul::replaced))
     .execute(c)
     .await
     .map(drop)
@@ -172,7 +173,7 @@ pub(crate) async fn postpone(
     .bind(outgoing.id)
     .bind(outgoing.attempts)
     .bind(until)
-    .bind(error)
+    .bind(nul::replaced(error))
     .execute(c)
     .await
     .map(drop)
@@ -188,7 +189,7 @@ pub(crate) async fn give_up(c: &mut Conn<'_>, id: MailId, at: DateTime<Utc>, err
     )
     .bind(id)
     .bind(at)
-    .bind(error)
+    .bind(nul::replaced(error))
     .execute(c)
     .await
     .map(drop))?;

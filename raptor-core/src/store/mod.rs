@@ -21,7 +21,9 @@ pub(crate) mod users;
 
 mod cache;
 mod feed;
+mod migration;
 mod open;
+mod reserve;
 
 pub(crate) use cache::{Cache, Concern};
 pub use feed::{Change, Feed, Heard, Subject, Verb};
@@ -203,6 +205,19 @@ pub(crate) fn like_pattern(text: &str) -> String {
     }
     pattern.push('%');
     pattern
+}
+
+/// Whether the database refuses what was to be written for what it is (PostgreSQL's classes 22 and 23; SQLite's constraints,
+/// types and sizes), and will refuse it the next time.
+pub(crate) fn refuses_content(error: &crate::Error) -> bool {
+    let crate::Error::Internal(cause) = error else {
+        return matches!(error, crate::Error::Invalid { .. });
+    };
+    let Some(sqlx::Error::Database(told)) = cause.downcast_ref::<sqlx::Error>() else { return false };
+    told.code().is_some_and(|code| match code.len() {
+        5 => code.starts_with("22") || code.starts_with("23"),
+        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18..=20)),
+    })
 }
 
 /// Turns the violation of a unique rule into `conflict`; leaves every other error as it is.

@@ -1,16 +1,13 @@
 //! Opening a store: connect, lock, migrate.
 
-use super::{Db, Feed, Store};
+use super::{Db, Feed, Store, migration, reserve};
 use crate::{Error, Result};
 use sqlx::{
     Connection, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{fs::File, path::Path, str::FromStr, sync::Arc, time::Duration};
-
-static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+use std::{fs::File, io::ErrorKind, path::Path, str::FromStr, sync::Arc, time::Duration};
 
 /// How long a caller waits for a connection, and a SQLite writer for the one before it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,6 +19,9 @@ const QUIET: Duration = Duration::from_secs(1);
 /// another one, and would ask for every one of them again.
 const MAPPED: u32 = 1 << 30;
 
+/// Connections to PostgreSQL at most, where its server admits so many that they are no burden.
+const POOL: u32 = 20;
+
 impl Store {
     /// Opens `url` (`sqlite://path`, `sqlite::memory:` or `postgres://…`), creates the SQLite file where it is missing, and
     /// migrates under a lock.
@@ -29,8 +29,17 @@ impl Store {
     /// # Errors
     /// [`Error::Invalid`] for a URL of another kind, [`Error::Unavailable`] with what is in the way otherwise.
     pub async fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, None).await
+    }
+
+    /// As [`Store::open`], with so many connections to PostgreSQL at most, 2 or more. Unless given they are 20, and fewer where
+    /// that is more than half of what the server admits.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`Error::Invalid`] for more connections than the server admits.
+    pub async fn open_with(url: &str, connections: Option<u32>) -> Result<Self> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Self::open_postgres(url).await
+            Self::open_postgres(url, connections).await
         } else if url.starts_with("sqlite:") {
             Self::open_sqlite(url).await
         } else {
@@ -41,7 +50,7 @@ impl Store {
         }
     }
 
-    async fn open_postgres(url: &str) -> Result<Self> {
+    async fn open_postgres(url: &str, connections: Option<u32>) -> Result<Self> {
         let options = PgConnectOptions::from_str(url).map_err(|_| {
             Error::invalid(
                 "DATABASE_URL",
@@ -49,15 +58,15 @@ impl Store {
             )
         })?;
         // A pool would try again until its patience ends, and then not say what was in the way.
-        let probe = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await;
-        let probed = match probe {
+        let probed = match tokio::time::timeout(PATIENCE, Server::ask(&options)).await {
             Ok(probed) => probed.map_err(|error| cause(&error)),
             Err(_) => Err("it does not answer".to_owned()),
         };
         let why = |why: String| unavailable(format!("PostgreSQL at DATABASE_URL does not let us in: {why}."));
-        probed.map_err(why)?.close().await.map_err(|error| why(cause(&error)))?;
+        let server = probed.map_err(why)?;
+        server.check_encoding()?;
         let pool = PgPoolOptions::new()
-            .max_connections(20)
+            .max_connections(server.connections(connections)?)
             .acquire_timeout(PATIENCE)
             // What was in use a moment ago needs no round trip to find out whether it still works.
             .test_before_acquire(false)
@@ -69,13 +78,14 @@ impl Store {
                     Ok(true)
                 })
             })
+            .after_release(|connection, _| Box::pin(has_no_transaction(connection)))
             .connect_with(options)
             .await
             .map_err(|error| why(cause(&error)))?;
-        POSTGRES
+        migration::POSTGRES
             .run(&pool)
             .await
-            .map_err(|error| unavailable(format!("The migration of the database failed: {error}")))?;
+            .map_err(|error| migration::refusal(error, Some(&server.role)))?;
         let feed = Feed::shared(pool.clone());
         Ok(Self { db: Db::Postgres(pool), feed, _lock: None })
     }
@@ -98,24 +108,112 @@ impl Store {
             .idle_timeout(if in_memory { None } else { Some(Duration::from_secs(300)) })
             .max_lifetime(None)
             .acquire_timeout(PATIENCE)
+            .after_release(|connection, _| Box::pin(has_no_transaction(connection)))
             .connect_with(options.clone())
             .await
-            .map_err(|error| {
-                unavailable(format!(
-                    "The SQLite file {} can't be opened: {error}. Check DATABASE_URL and the rights on its folder.",
-                    options.get_filename().display()
-                ))
-            })?;
-        SQLITE
-            .run(&pool)
-            .await
-            .map_err(|error| unavailable(format!("The migration of the database failed: {error}")))?;
+            .map_err(|error| not_opened(options.get_filename(), error))?;
+        migration::SQLITE.run(&pool).await.map_err(|error| migration::refusal(error, None))?;
+        if !in_memory {
+            reserve::keep(&pool).await?;
+        }
         Ok(Self { db: Db::Sqlite(pool), feed: Feed::local(), _lock: lock })
     }
 }
 
+/// What a PostgreSQL server says of itself.
+struct Server {
+    encoding: String,
+    role: String,
+    /// Connections that somebody like us may have in all.
+    admits: u32,
+}
+
+impl Server {
+    async fn ask(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
+        let mut connection = PgConnection::connect_with(options).await?;
+        let (encoding, role, admits): (String, String, i64) = sqlx::query_as(
+            "SELECT current_setting('server_encoding'), current_user::text,
+                    least(current_setting('max_connections')::bigint
+                              - current_setting('superuser_reserved_connections')::bigint
+                              - coalesce(current_setting('reserved_connections', true), '0')::bigint,
+                          (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+                          (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()))",
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        connection.close().await?;
+        Ok(Self { encoding, role, admits: u32::try_from(admits.max(1)).unwrap_or(u32::MAX) })
+    }
+
+    /// Other encodings can't hold every name.
+    fn check_encoding(&self) -> Result<()> {
+        if self.encoding == "UTF8" {
+            return Ok(());
+        }
+        Err(unavailable(format!(
+            "The database at DATABASE_URL has the encoding {}; Raptor needs UTF8. Make one with: CREATE DATABASE raptor ENCODING 'UTF8' TEMPLATE template0;",
+            self.encoding
+        )))
+    }
+
+    /// How many connections we use at most. One of them listens to changes, so it takes two.
+    fn connections(&self, wanted: Option<u32>) -> Result<u32> {
+        let admits = self.admits;
+        match wanted {
+            None => Ok(POOL.min(admits / 2).max(2)),
+            Some(wanted) if wanted > admits => Err(Error::invalid(
+                "DATABASE_POOL",
+                format!(
+                    "DATABASE_POOL is {wanted}, and PostgreSQL admits {admits} connections of this role. Set it to {admits} at most, or raise max_connections there."
+                ),
+            )),
+            Some(wanted) => Ok(wanted.max(2)),
+        }
+    }
+}
+
+/// Whether a connection that comes back may be given out again. SQLite ends a transaction by itself where the disk is full or
+/// fails; the driver then takes it for open for ever, and refuses to begin another one.
+async fn has_no_transaction<C: Connection>(connection: &mut C) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // What was dropped is undone only now.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
+}
+
+fn not_opened(path: &Path, error: sqlx::Error) -> Error {
+    let path = path.display();
+    let told = error.to_string();
+    match Error::from(error) {
+        Error::Unavailable { code: code @ ("storage_full" | "storage_read_only"), message } => {
+            Error::Unavailable { code, message: format!("The SQLite file {path} can't be opened. {message}") }
+        }
+        Error::Unavailable { code: "storage_failed", .. } => unavailable(format!(
+            "The SQLite file {path} can't be opened: {told}. Check DATABASE_URL, the disk, and the rights on the folder; a damaged file has to be replaced by a copy from before."
+        )),
+        _ => unavailable(format!(
+            "The SQLite file {path} can't be opened: {told}. Check DATABASE_URL and the rights on its folder."
+        )),
+    }
+}
+
+/// Why a file or folder can't be written, with what mends it.
+fn not_written(path: &Path, error: &std::io::Error) -> Error {
+    let path = path.display();
+    unavailable(match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            format!("{path} can't be written: its disk is full. Free some room there, then start again.")
+        }
+        ErrorKind::ReadOnlyFilesystem => format!(
+            "{path} can't be written: its file system is read-only, as the system makes it after a fault. Look at the system's log, mount it for writing, then start again."
+        ),
+        _ => format!("{path} can't be written ({error}). Check DATABASE_URL and the rights on its folder."),
+    })
+}
+
 /// The server's own words, or the innermost cause: "Connection refused" rather than "error communicating with database".
-fn cause(error: &sqlx::Error) -> String {
+pub(super) fn cause(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(refused) => refused.message().to_owned(),
         other => innermost(other),
@@ -126,7 +224,7 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     error.source().map_or_else(|| error.to_string(), innermost)
 }
 
-fn unavailable(message: String) -> Error {
+pub(super) fn unavailable(message: String) -> Error {
     Error::Unavailable { code: "database_unavailable", message }
 }
 
@@ -143,33 +241,23 @@ fn make(database: &Path) -> std::io::Result<()> {
 /// SQLite's changes are told inside one process only, so a second process on the same file would answer from stale caches.
 fn lock(database: &Path) -> Result<File> {
     if let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| {
-            unavailable(format!(
-                "The folder {} can't be made ({error}). Check DATABASE_URL.",
-                folder.display()
-            ))
-        })?;
+        std::fs::create_dir_all(folder).map_err(|error| not_written(folder, &error))?;
     }
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| {
-        unavailable(format!(
-            "{} can't be written ({error}). Check DATABASE_URL and the rights on its folder.",
-            Path::new(&path).display()
-        ))
-    })?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| not_written(Path::new(&path), &error))?;
     file.try_lock().map_err(|_| {
         unavailable(format!(
             "Another Raptor uses {}. Stop it, or set DATABASE_URL (with `up`: DATA_DIR) to another place.",
             database.display()
         ))
     })?;
-    make(database).map_err(|error| {
-        unavailable(format!(
-            "{} can't be written ({error}). Check DATABASE_URL and the rights on its folder.",
-            database.display()
-        ))
-    })?;
+    make(database).map_err(|error| not_written(database, &error))?;
     Ok(file)
 }
 
@@ -198,5 +286,62 @@ mod tests {
         let message = error.to_string();
         assert!(message.contains("refused") && !message.contains("hunter22"), "{message}");
         assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+
+    /// Lets the database's file take so many pages more, by all connections that are open; they are idle afterwards.
+    async fn cramped(store: &Store, pages: i64) {
+        let Db::Sqlite(pool) = &store.db else { unreachable!() };
+        let mut connections = vec![pool.acquire().await.unwrap()];
+        while let Some(connection) = pool.try_acquire() {
+            connections.push(connection);
+        }
+        for connection in &mut connections {
+            let now: i64 =
+                sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut **connection).await.unwrap();
+            let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", now + pages));
+            sqlx::query(limit).execute(&mut **connection).await.unwrap();
+        }
+        drop(connections);
+        while pool.num_idle() < pool.size() as usize {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn write(store: &Store, bytes: i64) -> Result<()> {
+        let mut tx = store.begin().await?;
+        let insert = sqlx::query("INSERT INTO attempts (digest, free_at_us) VALUES (randomblob($1), 1)");
+        match tx.conn() {
+            crate::store::Conn::Sqlite(connection) => insert.bind(bytes).execute(connection).await?,
+            crate::store::Conn::Postgres(_) => unreachable!(),
+        };
+        tx.commit().await
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_for_a_moment_breaks_no_later_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            Store::open(&format!("sqlite://{}", folder.path().join("raptor.db").display())).await.unwrap();
+        for _ in 0..3 {
+            cramped(&store, 0).await;
+            let refused = write(&store, 32 << 20).await.unwrap_err();
+            assert_eq!(refused.code(), "storage_full", "{refused}");
+            assert!(refused.to_string().contains("Nothing was changed"), "{refused}");
+            // As soon as there is room: the connection that was refused is not given out again.
+            write(&store, 100).await.unwrap();
+        }
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_leaves_room_for_small_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            Store::open(&format!("sqlite://{}", folder.path().join("raptor.db").display())).await.unwrap();
+        cramped(&store, 0).await;
+        for _ in 0..1_000 {
+            write(&store, 500).await.unwrap();
+        }
+        store.close().await;
     }
 }

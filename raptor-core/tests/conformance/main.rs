@@ -18,6 +18,7 @@ mod schema;
 mod sftp;
 #[cfg(feature = "mail")]
 mod smtp;
+mod storage;
 mod templates;
 mod upgrades;
 mod world;

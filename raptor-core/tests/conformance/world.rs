@@ -84,6 +84,11 @@ impl World {
         Self::open(fresh_postgres(server).await, None).await
     }
 
+    /// On this database.
+    pub async fn on(url: String) -> Self {
+        Self::open(url, None).await
+    }
+
     async fn open(url: String, folder: Option<tempfile::TempDir>) -> Self {
         let clock = Clock::manual(chrono::DateTime::from_timestamp(1_800_000_000, 123_456_000).unwrap());
         let hosts = Hosts::default();

@@ -1,5 +1,6 @@
 //! Numbered lines in files of JSON lines, the newest also in memory.
 
+use crate::seldom::Seldom;
 use chrono::{DateTime, Utc};
 use raptor_core::node::{ConsoleLine, LineKind};
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 /// One file's size in bytes; a new one is begun after it.
@@ -23,6 +25,12 @@ const MEMORY: usize = 512 * 1024;
 const QUIET: usize = 64 * 1024;
 /// Text of the newest output that is compared with what comes again, in bytes.
 const COMPARED: usize = 48 * 1024;
+
+/// A full disk is told of now and then, not with every line of every console.
+static WARNED: Seldom = Seldom::a_minute();
+
+/// How long after a refusal the disk is asked again.
+const ASK_DISK_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Stored {
@@ -61,6 +69,11 @@ pub struct Log {
     tail_bytes: usize,
     newest: u64,
     buffer: Vec<u8>,
+    /// What a disk that was full did not take, as it is to be written: the number of its first line, and its lines.
+    unwritten: Option<(u64, VecDeque<Vec<u8>>)>,
+    unwritten_bytes: usize,
+    /// When the disk last refused.
+    refused: Option<Instant>,
 }
 
 impl Log {
@@ -86,6 +99,9 @@ impl Log {
             tail_bytes: 0,
             newest: 0,
             buffer: Vec::new(),
+            unwritten: None,
+            unwritten_bytes: 0,
+            refused: None,
         };
         log.newest = log.segments.back().map_or(0, |segment| segment.first.saturating_sub(1));
         for stored in newest_of(&log.segments) {
@@ -118,15 +134,53 @@ impl Log {
         self.newest
     }
 
-    /// Writes the buffer, whose last line is `last`. A full disk costs history, never the console.
+    /// Writes the buffer, whose last line is `last`, and before it what was not written before. A full disk never stops the
+    /// console; what it does not take is kept in memory and written later, as much of it as the console keeps there.
     fn flush(&mut self, last: u64) {
         let buffer = std::mem::take(&mut self.buffer);
         let lines = buffer.iter().filter(|byte| **byte == b'\n').count() as u64;
-        if let Err(error) = self.write(&buffer, last + 1 - lines) {
-            tracing::warn!(%error, folder = %self.folder.display(), "console lines were not kept on disk");
+        let first = last + 1 - lines;
+        let written = match self.unwritten.take() {
+            Some(unwritten) if self.refused.is_some_and(|refused| refused.elapsed() < ASK_DISK_AGAIN) => {
+                self.unwritten = Some(unwritten);
+                self.wait(&buffer, first);
+                Ok(())
+            }
+            None => self.write(&buffer, first),
+            Some((from, waiting)) => {
+                let all: Vec<u8> = waiting.iter().flatten().chain(&buffer).copied().collect();
+                let written = self.write(&all, from);
+                match written {
+                    Ok(()) => self.unwritten_bytes = 0,
+                    Err(_) => self.unwritten = Some((from, waiting)),
+                }
+                written
+            }
+        };
+        if let Err(error) = written {
+            self.refused = Some(Instant::now());
+            self.wait(&buffer, first);
+            if WARNED.is_due() {
+                tracing::warn!(%error, folder = %self.folder.display(), "console lines are not kept on disk");
+            }
         }
         self.buffer = buffer;
         self.buffer.clear();
+    }
+
+    /// Keeps lines that were not written. The oldest go where they are too many; readers are told of the gap.
+    fn wait(&mut self, lines: &[u8], first: u64) {
+        let (from, waiting) = self.unwritten.get_or_insert_with(|| (first, VecDeque::new()));
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            self.unwritten_bytes += line.len();
+            waiting.push_back(line.to_vec());
+        }
+        while self.unwritten_bytes > MEMORY
+            && let Some(oldest) = waiting.pop_front()
+        {
+            self.unwritten_bytes -= oldest.len();
+            *from += 1;
+        }
     }
 
     fn write(&mut self, bytes: &[u8], first: u64) -> io::Result<()> {
@@ -143,7 +197,14 @@ impl Log {
             self.prune()?;
         }
         if let (Some(file), Some(segment)) = (&mut self.file, self.segments.back_mut()) {
-            file.write_all(bytes)?;
+            let before = file.metadata()?.len();
+            if let Err(error) = file.write_all(bytes) {
+                // Half a line would spoil the next one. A file that can't even be cut is left alone.
+                if file.set_len(before).is_err() {
+                    self.file = None;
+                }
+                return Err(error);
+            }
             segment.bytes += bytes.len() as u64;
         }
         Ok(())
@@ -172,6 +233,10 @@ impl Log {
 
     /// Lets go of what was written before `before`, but for the last of it. It is read from the files where somebody wants it.
     pub fn settle(&mut self, before: DateTime<Utc>) {
+        if self.unwritten.is_some() {
+            // Nobody may print anything for a long time.
+            self.flush(self.newest);
+        }
         while self.tail_bytes > QUIET
             && self.tail.front().is_some_and(|line| line.at < before)
             // How much of the run's output was read is known by its last line.
@@ -187,10 +252,22 @@ impl Log {
 
     /// The newest output after line `after`, and the count of the run's bytes before it.
     pub fn output_since(&self, after: u64) -> (u64, Vec<(String, u64)>) {
-        let run = self.tail.iter().rev().take_while(|line| line.seq > after);
-        let mut output = run.filter(|line| line.is_output());
+        // Up to where lines are missing, as they are after a full disk: what comes again is compared with what has no holes.
+        let mut next = self.newest + 1;
+        let run = self.tail.iter().rev().take_while(|line| {
+            let follows = line.seq + 1 == next;
+            next = line.seq;
+            follows && line.seq > after
+        });
+        let (mut output, mut first) = (VecDeque::new(), self.newest + 1);
+        for line in run {
+            first = line.seq;
+            if line.is_output() {
+                output.push_back(line);
+            }
+        }
         let (mut lines, mut bytes) = (VecDeque::new(), 0);
-        let before = output.find(|line| {
+        let before = output.iter().find(|line| {
             bytes += line.text.len();
             if bytes <= COMPARED {
                 lines.push_front((line.text.clone(), line.consumed));
@@ -199,8 +276,8 @@ impl Log {
         });
         match before {
             Some(before) => (before.consumed, lines.into()),
-            None if self.tail.front().is_none_or(|oldest| oldest.seq <= after + 1) => (0, lines.into()),
-            // The line before the first one is no longer in memory, so where that one begins is not known.
+            None if first <= after + 1 => (0, lines.into()),
+            // The line before the first one is not known, and with it where that one begins.
             None => (lines.pop_front().map_or(0, |(_, consumed)| consumed), lines.into()),
         }
     }
@@ -212,8 +289,24 @@ impl Log {
         }
         let in_memory = self.tail.front().map_or(u64::MAX, |line| line.seq);
         if after + 1 >= in_memory {
-            let skip = usize::try_from(after + 1 - in_memory).unwrap_or(usize::MAX);
-            return Spot::Lines(self.tail.iter().skip(skip).take(limit).map(Stored::line).collect());
+            let begin = self.tail.partition_point(|line| line.seq <= after);
+            let mut next = after + 1;
+            let lines: Vec<ConsoleLine> = self
+                .tail
+                .range(begin..)
+                .take(limit)
+                .take_while(|line| {
+                    let follows = line.seq == next;
+                    next += 1;
+                    follows
+                })
+                .map(Stored::line)
+                .collect();
+            return match self.tail.get(begin) {
+                // Lines that a full disk did not take, before this daemon was started.
+                Some(first) if lines.is_empty() => Spot::Gap(first.seq),
+                _ => Spot::Lines(lines),
+            };
         }
         let oldest = self.segments.front().map_or(in_memory, |segment| segment.first);
         let segment = self.segments.iter().rev().find(|segment| segment.first <= after + 1);

@@ -118,17 +118,26 @@ impl Console {
                 Spot::Lines(lines) => return Piece::Lines(lines),
                 Spot::Gap(next) => return Piece::Gap(next),
                 Spot::File(path) => match segment::read_after(&path, after, limit, mark) {
-                    Ok(lines) if !lines.is_empty() => return Piece::Lines(lines),
+                    Ok(lines) => match lines.first().map(|first| first.seq) {
+                        Some(first) if first == after + 1 => return Piece::Lines(lines),
+                        // The disk was full, and what is missing was never written.
+                        Some(first) => {
+                            *mark = None;
+                            return Piece::Gap(first);
+                        }
+                        None => return self.beyond(after),
+                    },
                     // Removed meanwhile, as the oldest one is.
                     Err(error) if error.kind() == io::ErrorKind::NotFound && self.moved(after, &path) => {}
-                    // The file lost lines; what follows is still there.
-                    _ => match self.log().beyond(after) {
-                        Some(next) => return Piece::Gap(next),
-                        None => return Piece::Nothing,
-                    },
+                    Err(_) => return self.beyond(after),
                 },
             }
         }
+    }
+
+    /// What follows where a file lost the lines after `after`.
+    fn beyond(&self, after: u64) -> Piece {
+        self.log().beyond(after).map_or(Piece::Nothing, Piece::Gap)
     }
 
     /// Whether what follows `after` is no longer looked for in this file.

@@ -39,10 +39,16 @@ pub(super) fn read_after(
         if !bytes.ends_with(b"\n") {
             break;
         }
+        let begin = offset;
         offset += read as u64;
         if let Ok(stored) = serde_json::from_slice::<Stored>(&bytes)
             && stored.seq > after
         {
+            // What follows a hole is told apart from what is before it.
+            if lines.last().is_some_and(|last: &ConsoleLine| last.seq + 1 != stored.seq) {
+                offset = begin;
+                break;
+            }
             lines.push(stored.into_line());
         }
     }

@@ -220,3 +220,108 @@ async fn an_empty_console_is_an_empty_download_and_no_hits() {
     assert!(pieces.is_empty());
     assert_eq!(console.search(&sought("")).unwrap(), ConsoleFound::default());
 }
+
+/// A console whose disk takes so many bytes more, as a full one does.
+struct FullDisk {
+    mount: std::path::PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl FullDisk {
+    /// None where this user may not mount, which is said.
+    fn new() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = folder.path().join("disk");
+        fs::create_dir(&mount).unwrap();
+        let mut command = std::process::Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", "size=2m", "none"]).arg(&mount);
+        if !command.output().is_ok_and(|output| output.status.success()) {
+            println!("SKIP: a disk of its own needs root");
+            return None;
+        }
+        Some(Self { mount, _folder: folder })
+    }
+
+    fn fill(&self) {
+        let mut filler = File::create(self.mount.join("filler")).unwrap();
+        while filler.write_all(&[0; 512]).is_ok() {}
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.mount.join("filler")).unwrap();
+    }
+
+    fn console(&self) -> Arc<Console> {
+        Arc::new(Console::open(&self.mount.join("console")).unwrap())
+    }
+}
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.mount).output();
+    }
+}
+
+/// One line of the run's output for each number, each ten bytes.
+fn ticks(console: &Console, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        console.output(at(), LineKind::Output, vec![(format!("tick {number:04}"), (number + 1) * 10)]);
+    }
+}
+
+#[tokio::test]
+async fn lines_that_a_full_disk_did_not_take_are_written_when_there_is_room() {
+    let Some(disk) = FullDisk::new() else { return };
+    let console = disk.console();
+    ticks(&console, 0..10);
+    disk.fill();
+    ticks(&console, 10..200);
+    disk.free();
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    ticks(&console, 200..210);
+    let again = disk.console();
+    assert_eq!(read_all(&again).await, ((1..=210).collect(), vec![]));
+    let (from, known) = again.output_since(0);
+    assert_eq!((from, known.len()), (0, 210));
+}
+
+#[tokio::test]
+async fn lines_that_are_missing_after_a_full_disk_are_marked_and_none_comes_twice() {
+    let Some(disk) = FullDisk::new() else { return };
+    let console = disk.console();
+    ticks(&console, 0..10);
+    disk.fill();
+    // More than the console keeps in memory.
+    for round in 0..100 {
+        console.output(at(), LineKind::Output, vec![("x".repeat(10_000), 100 + (round + 1) * 10_000)]);
+    }
+    disk.free();
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    console.output(at(), LineKind::Output, vec![("after".into(), 2_000_000)]);
+    let (numbers, gaps) = read_all(&disk.console()).await;
+    assert_eq!(gaps.len(), 1, "{numbers:?}");
+    let expected: Vec<u64> = (1..=10).chain(gaps[0]..=111).collect();
+    assert_eq!(numbers, expected);
+    // What the process printed is read from behind the hole again, so that nothing before it comes a second time.
+    let (from, known) = disk.console().output_since(0);
+    assert!(from > 100, "{from}");
+    assert_eq!(known.last().unwrap(), &("after".to_owned(), 2_000_000));
+}
+
+#[tokio::test]
+async fn a_hole_in_an_older_file_is_told_as_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    ticks(&open(&folder), 0..40);
+    let path = folder.path().join(format!("{:020}.jsonl", 1));
+    let text = fs::read_to_string(&path).unwrap();
+    // As older versions left it: lines 8 to 14 missing, one of them cut short.
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.drain(7..13);
+    lines[7].truncate(20);
+    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let console = open(&folder);
+    assert_eq!(read_all(&console).await, ((1..=7).chain(15..=40).collect(), vec![15]));
+    assert_eq!(console.page(Some(0), 100).len(), 33);
+    let (from, known) = console.output_since(0);
+    assert_eq!((from, known.len()), (150, 25), "what comes again is compared with what has no hole");
+}

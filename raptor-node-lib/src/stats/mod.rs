@@ -3,6 +3,7 @@
 mod ring;
 mod slot;
 
+use crate::seldom::Seldom;
 use chrono::{DateTime, Utc};
 use raptor_core::{
     id::ContainerId,
@@ -16,6 +17,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+/// A full disk is told of now and then, not with every measurement.
+static WARNED: Seldom = Seldom::a_minute();
 /// Between two measurements that are farther apart, nobody knows what the network did.
 const MAX_APART_MS: i64 = 30_000;
 
@@ -124,8 +127,9 @@ impl History {
             if let Err(error) = ring::add(&self.path(of), &slots)
                 // A container that was removed meanwhile has no folder.
                 && error.kind() != io::ErrorKind::NotFound
+                && WARNED.is_due()
             {
-                tracing::warn!(%error, ?of, "measurements were not kept");
+                tracing::warn!(%error, ?of, "measurements are not kept");
             }
         }
     }

@@ -1,0 +1,95 @@
+//! The character U+0000: PostgreSQL takes it neither in text nor in JSON, so it is refused in what people send, and replaced in
+//! what hosts tell.
+
+use crate::{Error, Result};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// What stands in its place.
+const REPLACEMENT: &str = "\u{fffd}";
+
+/// Refuses `text`, which is the input's `field`, where it holds the character.
+///
+/// # Errors
+/// [`Error::Invalid`] at `field`.
+pub fn check(field: &str, text: &str) -> Result<()> {
+    if text.contains('\0') { Err(refusal(field)) } else { Ok(()) }
+}
+
+/// The refusal of an input whose `field` holds the character.
+#[must_use]
+pub fn refusal(field: &str) -> Error {
+    Error::invalid(field, "This holds the character U+0000 (NUL), which can't be stored. Leave it out.")
+}
+
+/// The dotted path to the first text or key that holds the character: `variables.MOTD`, `ports.0.note`.
+#[must_use]
+pub fn field(value: &Value) -> Option<String> {
+    let below = |name: &dyn std::fmt::Display, value| {
+        field(value).map(|rest| if rest.is_empty() { name.to_string() } else { format!("{name}.{rest}") })
+    };
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(items) => items.iter().enumerate().find_map(|(place, item)| below(&place, item)),
+        Value::Object(map) => map.iter().find_map(|(key, value)| match key.contains('\0') {
+            true => Some(key.replace('\0', REPLACEMENT)),
+            false => below(key, value),
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// The text with U+FFFD in the character's place.
+#[must_use]
+pub fn replaced(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', REPLACEMENT)) } else { Cow::Borrowed(text) }
+}
+
+/// The value with U+FFFD in the character's place, in every text and key of it.
+#[must_use]
+pub fn replaced_in(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(replaced(&text).into_owned()),
+        Value::Array(items) => Value::Array(items.into_iter().map(replaced_in).collect()),
+        Value::Object(map) => Value::Object(
+            map.into_iter().map(|(key, value)| (replaced(&key).into_owned(), replaced_in(value))).collect(),
+        ),
+        other => other,
+    }
+}
+
+/// A message as it may be stored.
+pub(crate) fn storable<T: Serialize + DeserializeOwned>(message: T) -> T {
+    let escaped = serde_json::to_string(&message).is_ok_and(|text| text.contains(r"\u0000"));
+    if !escaped {
+        return message;
+    }
+    let cleaned = serde_json::to_value(&message).and_then(|value| serde_json::from_value(replaced_in(value)));
+    cleaned.unwrap_or(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_field_that_holds_nul_is_named() {
+        for (value, named) in [
+            (json!({ "name": "a\0" }), Some("name")),
+            (json!({ "variables": { "A": "", "B": "\0" } }), Some("variables.B")),
+            (json!({ "list": ["a", { "b": "\0" }] }), Some("list.1.b")),
+            (json!("\0"), Some("")),
+            (json!({ "a": r"\u0000", "n": 0 }), None),
+        ] {
+            assert_eq!(field(&value).as_deref(), named, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_stored_with_a_sign_in_its_place_and_otherwise_as_it_was() {
+        let message = json!({ "a\0": ["x\0y", 7, null], "b": r"\u0000" });
+        assert_eq!(storable(message), json!({ "a\u{fffd}": ["x\u{fffd}y", 7, null], "b": r"\u0000" }));
+    }
+}

@@ -1,0 +1,46 @@
+//! Bringing a database's tables up to date, and what is said when that can't be done.
+
+use super::open::{cause, unavailable};
+use crate::Error;
+use sqlx::migrate::MigrateError;
+
+pub(super) static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+
+/// PostgreSQL's code for something that a role may not do.
+const NOT_ALLOWED: &str = "42501";
+
+/// What is in the way and what mends it. `role` is PostgreSQL's name for us.
+pub(super) fn refusal(error: MigrateError, role: Option<&str>) -> Error {
+    let message = match error {
+        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => format!(
+            "This database was made by a newer Raptor (it has migration {version}). Start that version again, or restore the copy of the database from before the upgrade."
+        ),
+        MigrateError::VersionMismatch(version) => format!(
+            "This database was made by another build of Raptor: its migration {version} is not the one that this build has. Start that build again, or restore the copy of the database from before the upgrade."
+        ),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            return failed(error, role);
+        }
+        other => format!("The tables of the database were not brought up to date: {other}."),
+    };
+    unavailable(message)
+}
+
+fn failed(error: sqlx::Error, role: Option<&str>) -> Error {
+    let not_allowed =
+        error.as_database_error().and_then(|told| told.code()).is_some_and(|code| code == NOT_ALLOWED);
+    if let Some(role) = role.filter(|_| not_allowed) {
+        let role = role.replace('"', "\"\"");
+        return unavailable(format!(
+            "The role may not make tables in this database ({}). Let the database's owner run: GRANT USAGE, CREATE ON SCHEMA public TO \"{role}\";",
+            cause(&error)
+        ));
+    }
+    let why = cause(&error);
+    match Error::from(error) {
+        // Says what the disk is like, and what to do.
+        told @ Error::Unavailable { .. } => told,
+        _ => unavailable(format!("The tables of the database were not brought up to date: {why}.")),
+    }
+}

@@ -5,12 +5,12 @@ use crate::{
     config::{Config, Secret, UpConfig},
     serve,
 };
-use anyhow::{Context, bail};
+use anyhow::bail;
 use raptor_core::{Raptor, auth::seal::generate_secret, store::Store};
 use raptor_node_lib::Host;
 use std::{
     fs,
-    io::{ErrorKind, Write},
+    io::{self, ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -35,13 +35,7 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
         .sftp((up.sftp_host, up.sftp_port).into())
         .build()
         .await;
-    let host = match host {
-        // In use: the sentence says it all.
-        Err(error) if error.kind() == ErrorKind::WouldBlock => bail!(error),
-        host => host.with_context(|| {
-            format!("DATA_DIR is {}; choose a folder that this user may write to", folder.display())
-        })?,
-    };
+    let host = host.map_err(|error| not_usable(&folder, error))?;
     let builder =
         config.builder(app_key.expose())?.store(store).local_node(Arc::new(host.clone()), FIRST_PORTS);
     let raptor = builder.build().await?;
@@ -55,20 +49,25 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
 }
 
 fn folder(folder: &Path) -> anyhow::Result<PathBuf> {
-    let refused = || {
-        format!(
-            "The folder {} can't be written. Set DATA_DIR to one that this user may write to",
-            folder.display()
-        )
-    };
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o711)
-        .create(folder.join("containers"))
-        .with_context(refused)?;
+    let refused = |error| not_usable(folder, error);
+    fs::DirBuilder::new().recursive(true).mode(0o711).create(folder.join("containers")).map_err(refused)?;
     let probe = folder.join(".writable");
-    fs::write(&probe, "").and_then(|()| fs::remove_file(&probe)).with_context(refused)?;
-    folder.canonicalize().with_context(refused)
+    fs::write(&probe, "raptor").and_then(|()| fs::remove_file(&probe)).map_err(refused)?;
+    folder.canonicalize().map_err(refused)
+}
+
+/// What is wrong with the folder, and what mends it.
+fn not_usable(folder: &Path, error: io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "its disk is full. Free some room there (`df -h` shows it), then start Raptor again; containers run on"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "its file system is read-only, as the system makes it after a fault of the disk. Look at `dmesg`, mount it for writing, then start Raptor again; containers run on"
+        }
+        _ => "set DATA_DIR to a folder that this user may write to",
+    };
+    anyhow::anyhow!("The folder {} can't be written: {advice} ({error})", folder.display())
 }
 
 /// The key that is given, or the one in the folder, or a new one there.
@@ -128,6 +127,12 @@ async fn greet(config: &Config, host: &Host, password: Option<&str>) {
             }
         }
         Err(error) => println!("\nThis host can't run containers yet. {error}"),
+    }
+    if !rustix::process::geteuid().is_root() {
+        println!(
+            "Raptor does not run as root: containers run as user {}, and what needs root (firewall, disk limits by the kernel) is off.",
+            rustix::process::geteuid().as_raw()
+        );
     }
     println!(
         "Next: import a template (an egg), then create a container. Ctrl-C stops Raptor and leaves containers running.\n"

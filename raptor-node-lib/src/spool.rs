@@ -27,34 +27,24 @@ struct Head {
 }
 
 struct Inner {
-    id: Uuid,
     newest: u64,
     waiting: VecDeque<Happened>,
     /// Where appending failed, the whole file is written at the next occasion.
     torn: bool,
 }
 
-impl Inner {
-    /// Counts from 1 again, under another id.
-    fn begin_anew(&mut self, id: Uuid) {
-        self.id = id;
-        self.newest = 0;
-        for event in &mut self.waiting {
-            self.newest += 1;
-            (event.spool, event.number) = (id, self.newest);
-        }
-    }
-}
-
 /// The events of one daemon.
 pub(crate) struct Spool {
+    id: Uuid,
     path: PathBuf,
     inner: Mutex<Inner>,
     newest: watch::Sender<u64>,
 }
 
 impl Spool {
-    /// Opens what is in `folder`. `id` is that of a new one.
+    /// Opens what is in `folder`. New events get `id`, which nothing may have had before: a folder that was restored from a copy
+    /// goes on with numbers that the API has heard already, and would otherwise be taken for telling them again. What waits keeps
+    /// its own id, so that it counts once.
     ///
     /// # Errors
     /// When the folder can't be used.
@@ -66,12 +56,12 @@ impl Spool {
             Err(error) => return Err(error),
         };
         let head = lines.next().and_then(|line| serde_json::from_str::<Head>(&line).ok());
-        let head = head.unwrap_or(Head { spool: id, before: 0 });
+        let before = head.map_or(0, |head| head.before);
         // A line that was cut short by a crash is the last one; its event was never told to anybody.
         let waiting: VecDeque<Happened> = lines.map_while(|line| serde_json::from_str(&line).ok()).collect();
-        let newest = waiting.back().map_or(head.before, |event| event.number);
-        let inner = Inner { id: head.spool, newest, waiting, torn: true };
-        let spool = Self { path, inner: Mutex::new(inner), newest: watch::Sender::new(newest) };
+        let newest = waiting.back().map_or(before, |event| event.number);
+        let inner = Inner { newest, waiting, torn: true };
+        let spool = Self { id, path, inner: Mutex::new(inner), newest: watch::Sender::new(newest) };
         spool.rewrite(&mut spool.inner())?;
         Ok(spool)
     }
@@ -84,7 +74,7 @@ impl Spool {
     pub(crate) fn add(&self, at: DateTime<Utc>, id: ContainerId, what: Happening) {
         let mut inner = self.inner();
         inner.newest += 1;
-        let event = Happened { spool: inner.id, number: inner.newest, at, id, what };
+        let event = Happened { spool: self.id, number: inner.newest, at, id, what };
         if inner.waiting.len() >= MAX_WAITING {
             tracing::error!("no API has taken {MAX_WAITING} events; the oldest is given up");
             inner.waiting.pop_front();
@@ -109,7 +99,7 @@ impl Spool {
 
     fn rewrite(&self, inner: &mut Inner) -> io::Result<()> {
         let before = inner.waiting.front().map_or(inner.newest, |event| event.number - 1);
-        let mut text = serde_json::to_vec(&Head { spool: inner.id, before })?;
+        let mut text = serde_json::to_vec(&Head { spool: self.id, before })?;
         for event in &inner.waiting {
             text.push(b'\n');
             text.extend(serde_json::to_vec(event)?);
@@ -124,37 +114,20 @@ impl Spool {
         Ok(())
     }
 
-    /// Forgets the events of `spool` up to `number`. A number that was never given says that this folder is a copy from before:
-    /// what happened since then has numbers that are taken for known. Then another spool begins, with all that waits.
+    /// Forgets the events of `spool` up to `number`.
     ///
     /// # Errors
     /// When the disk refuses: they are told again after a restart.
     pub(crate) fn acknowledge(&self, spool: Uuid, number: u64) -> io::Result<()> {
         let mut inner = self.inner();
-        if spool != inner.id {
-            return Ok(());
-        }
-        if number > inner.newest {
-            tracing::warn!(
-                number,
-                newest = inner.newest,
-                "the daemon's folder is older than what the API knows of it: its events are told as new ones"
-            );
-            inner.begin_anew(Uuid::now_v7());
-            self.rewrite(&mut inner)?;
-            self.newest.send_replace(inner.newest);
-            return Ok(());
-        }
         let before = inner.waiting.len();
-        inner.waiting.retain(|event| event.number > number);
+        inner.waiting.retain(|event| event.spool != spool || event.number > number);
         if inner.waiting.len() == before { Ok(()) } else { self.rewrite(&mut inner) }
     }
 
-    /// The oldest event that waits after the one that was told last, given by its spool and number. Of another spool, all are.
-    pub(crate) fn after(&self, told: Option<(Uuid, u64)>) -> Option<Happened> {
-        let inner = self.inner();
-        let after = told.filter(|(spool, _)| *spool == inner.id).map_or(0, |(_, number)| number);
-        inner.waiting.iter().find(|event| event.number > after).cloned()
+    /// The oldest event after number `after` that waits.
+    pub(crate) fn after(&self, after: u64) -> Option<Happened> {
+        self.inner().waiting.iter().find(|event| event.number > after).cloned()
     }
 
     /// The number of the newest event, as it grows.
@@ -168,10 +141,10 @@ mod tests {
     use super::*;
 
     fn numbers(spool: &Spool) -> Vec<u64> {
-        let (mut told, mut numbers) = (None, Vec::new());
-        while let Some(event) = spool.after(told) {
-            told = Some((event.spool, event.number));
-            numbers.push(event.number);
+        let (mut after, mut numbers) = (0, Vec::new());
+        while let Some(event) = spool.after(after) {
+            after = event.number;
+            numbers.push(after);
         }
         numbers
     }
@@ -198,32 +171,27 @@ mod tests {
     }
 
     #[test]
-    fn a_spool_that_went_back_begins_anew_and_tells_all_that_waits() {
+    fn a_folder_that_was_restored_from_a_copy_tells_nothing_under_a_number_that_was_heard() {
         let folder = tempfile::tempdir().unwrap();
-        let (copy, events) = (folder.path().join("copy"), folder.path().join("events.jsonl"));
-        let id = Uuid::now_v7();
-        let spool = Spool::open(folder.path(), id).unwrap();
-        (0..3).for_each(|_| add(&spool));
-        spool.acknowledge(id, 3).unwrap();
-        fs::copy(&events, &copy).unwrap();
-        (0..5).for_each(|_| add(&spool));
-        spool.acknowledge(id, 8).unwrap();
-        drop(spool);
-        fs::copy(&copy, &events).unwrap();
-        let spool = Spool::open(folder.path(), Uuid::now_v7()).unwrap();
+        let open = || Spool::open(folder.path(), Uuid::now_v7()).unwrap();
+        let path = folder.path().join("events.jsonl");
+        let spool = open();
         (0..2).for_each(|_| add(&spool));
-        let told = spool.after(None).map(|event| (event.spool, event.number));
-        assert_eq!(told, Some((id, 4)), "a number that the API takes for known");
-        // What it says when the link is there.
-        spool.acknowledge(id, 8).unwrap();
-        let again = spool.after(told).unwrap();
-        assert!(again.spool != id && again.number == 1, "whoever was told under the old id is told again");
-        assert_eq!(numbers(&spool), [1, 2]);
-        spool.acknowledge(id, 8).unwrap();
-        let opened = Spool::open(folder.path(), Uuid::now_v7()).unwrap();
-        assert_eq!((numbers(&opened), opened.after(None).unwrap().spool), (vec![1, 2], again.spool));
-        opened.acknowledge(again.spool, 2).unwrap();
-        assert_eq!(numbers(&opened), [] as [u64; 0]);
+        let copy = fs::read(&path).unwrap();
+        (0..3).for_each(|_| add(&spool));
+        let heard: Vec<(Uuid, u64)> =
+            spool.inner().waiting.iter().map(|event| (event.spool, event.number)).collect();
+        fs::write(&path, copy).unwrap();
+        let restored = open();
+        add(&restored);
+        let told: Vec<(Uuid, u64)> =
+            restored.inner().waiting.iter().map(|event| (event.spool, event.number)).collect();
+        assert_eq!(told[..2], heard[..2], "what waited is told as it was");
+        assert!(!heard.contains(&told[2]), "what is new is not taken for what was heard: {told:?}");
+        restored.acknowledge(told[0].0, 2).unwrap();
+        assert_eq!(numbers(&restored), [3]);
+        restored.acknowledge(told[2].0, 3).unwrap();
+        assert!(numbers(&open()).is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod isolation;
 mod mail;
 #[path = "../../../e2e/mail/server.rs"]
 mod mailserver;
+mod member;
 mod outages;
 mod own;
 mod programs;

@@ -70,6 +70,8 @@ pub fn refusal(env: &[(&str, &str)]) -> String {
 pub struct Api {
     process: Child,
     folder: tempfile::TempDir,
+    /// What is started before its name, to run it as somebody else.
+    prefix: Vec<String>,
     args: Vec<&'static str>,
     env: Vec<(&'static str, String)>,
     base: String,
@@ -104,7 +106,40 @@ impl Api {
         Self::start(vec!["serve"], env)
     }
 
-    fn start(args: Vec<&'static str>, mut env: Vec<(&'static str, String)>) -> Self {
+    /// In the form of one process, as a user without rights who is in the group of Docker's socket. None where this can't be
+    /// tried, which is said.
+    pub fn up_in_group_docker(uid: u32) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+        let group = std::fs::metadata("/var/run/docker.sock").map_or(0, |socket| socket.gid());
+        if !root || group == 0 {
+            assert!(
+                std::env::var("CI").map_or(true, |ci| ci != "true"),
+                "root and a group docker are needed in CI"
+            );
+            println!("SKIP: only root can become another user, and Docker's socket has to belong to a group");
+            return None;
+        }
+        let prefix = [
+            "setpriv".into(),
+            format!("--reuid={uid}"),
+            format!("--regid={uid}"),
+            format!("--groups={group}"),
+            "--".into(),
+        ];
+        Some(Self::start_as(prefix.to_vec(), Some(uid), vec!["up"], Vec::new()))
+    }
+
+    fn start(args: Vec<&'static str>, env: Vec<(&'static str, String)>) -> Self {
+        Self::start_as(Vec::new(), None, args, env)
+    }
+
+    fn start_as(
+        prefix: Vec<String>,
+        uid: Option<u32>,
+        args: Vec<&'static str>,
+        mut env: Vec<(&'static str, String)>,
+    ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let addr = format!("127.0.0.1:{}", free_port());
         env.extend([
@@ -115,18 +150,34 @@ impl Api {
             ("SFTP_PORT", free_port().to_string()),
         ]);
         let folder = folder();
-        let process = Self::spawn(&args, &env, folder.path());
+        std::os::unix::fs::chown(folder.path(), uid, uid).unwrap();
+        let process = Self::spawn(&prefix, &args, &env, folder.path());
         let http = reqwest::blocking::Client::new();
         let base = format!("http://{addr}/api/v1");
-        let api =
-            Self { process, folder, args, env, base, token: String::new(), http, containers: Vec::new() };
+        let api = Self {
+            process,
+            folder,
+            prefix,
+            args,
+            env,
+            base,
+            token: String::new(),
+            http,
+            containers: Vec::new(),
+        };
         api.wait();
         api
     }
 
-    fn spawn(args: &[&str], env: &[(&str, String)], folder: &Path) -> Child {
-        let mut command = Command::new(program("raptor-api"));
-        command.args(args).current_dir(folder).envs(env.iter().map(|(name, value)| (name, value)));
+    fn spawn(prefix: &[String], args: &[&str], env: &[(&str, String)], folder: &Path) -> Child {
+        let program = program("raptor-api").into_os_string();
+        let mut whole = prefix.iter().map(Into::into).chain([program]);
+        let mut command = Command::new(whole.next().unwrap());
+        command
+            .args(whole)
+            .args(args)
+            .current_dir(folder)
+            .envs(env.iter().map(|(name, value)| (name, value)));
         let log = || std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
         command.stdout(log()).stderr(log()).spawn().unwrap()
     }
@@ -155,7 +206,7 @@ impl Api {
     }
 
     pub fn start_again(&mut self) {
-        self.process = Self::spawn(&self.args, &self.env, self.folder.path());
+        self.process = Self::spawn(&self.prefix, &self.args, &self.env, self.folder.path());
         self.wait();
     }
 
@@ -172,7 +223,7 @@ impl Api {
     /// Starts it where it does not run.
     pub fn revive(&mut self) {
         if !self.runs() {
-            self.process = Self::spawn(&self.args, &self.env, self.folder.path());
+            self.process = Self::spawn(&self.prefix, &self.args, &self.env, self.folder.path());
         }
         self.wait();
     }

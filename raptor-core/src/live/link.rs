@@ -152,31 +152,10 @@ impl Task {
             containers.iter().map(|status| (status.id, status.revision)).collect();
         self.statuses(containers).await;
         super::give_logins(&self.raptor, &*self.node).await;
-        self.remind().await;
         if let Err(error) = self.reconcile(&there).await {
             tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, "what the daemon lacks was not determined");
         }
         Ok(())
-    }
-
-    /// Says which event of the host was written down last. A host whose folder was restored from a copy counts from before that
-    /// again, and what it tells would be taken for what is known: it begins another list then.
-    async fn remind(&self) {
-        let newest = async {
-            let mut reader = self.raptor.store.read().await?;
-            store::daemons::newest_event(&mut reader.conn(), self.daemon).await
-        };
-        match newest.await {
-            Ok(Some((spool, number))) => {
-                if let Err(error) = self.node.acknowledge(spool, number).await {
-                    tracing::warn!(%error, daemon = %self.daemon, "the host was not told which of its events are known");
-                }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(%error, daemon = %self.daemon, "which events are known was not read")
-            }
-        }
     }
 
     /// Written down before it is acknowledged; where that fails, the link is made again and tells it again. One that the database

@@ -187,17 +187,6 @@ pub(crate) async fn take_event(c: &mut Conn<'_>, id: DaemonId, spool: Uuid, numb
     Ok(done.is_some())
 }
 
-/// The newest event of a host that is written down: its list and its number.
-pub(crate) async fn newest_event(c: &mut Conn<'_>, id: DaemonId) -> Result<Option<(Uuid, u64)>> {
-    let newest: Option<(Option<Uuid>, Option<i64>)> =
-        on!(c, |c| sqlx::query_as("SELECT event_spool, event_number FROM daemons WHERE id = $1")
-            .bind(id)
-            .fetch_optional(c)
-            .await)?;
-    let newest = newest.and_then(|(spool, number)| spool.zip(number));
-    Ok(newest.map(|(spool, number)| (spool, u64::try_from(number).unwrap_or(0))))
-}
-
 /// Makes whoever else places containers on this daemon wait for this transaction.
 pub(crate) async fn lock(c: &mut Conn<'_>, id: DaemonId) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE daemons SET updated_at = updated_at WHERE id = $1")

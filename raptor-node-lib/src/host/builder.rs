@@ -27,6 +27,7 @@ use std::{
 };
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const SYSTEM_EVERY: Duration = Duration::from_secs(5);
@@ -93,7 +94,8 @@ impl Builder {
         self
     }
 
-    /// Whom the containers' processes and files belong to; 988:988 unless given.
+    /// Whom the containers' processes and files belong to; 988:988 unless given. Without root's rights it is whoever runs this
+    /// process, since files can't be given to others.
     #[must_use]
     pub fn user(mut self, uid: u32, gid: u32) -> Self {
         (self.uid, self.gid) = (uid, gid);
@@ -188,7 +190,7 @@ impl Builder {
     ///
     /// # Errors
     /// When the base folder can't be used; [`io::ErrorKind::WouldBlock`] when another daemon uses it.
-    pub async fn build(self) -> io::Result<Host> {
+    pub async fn build(mut self) -> io::Result<Host> {
         let base = self.base.clone();
         let unusable = |error: io::Error| {
             if error.kind() == io::ErrorKind::WouldBlock {
@@ -204,9 +206,16 @@ impl Builder {
         let quota = Quota::detect(&base, instance);
         let meter = Meter::new(&base, self.ips, quota.info(), self.mounts.clone(), self.clock.clone());
         let meter = meter.map_err(io::Error::other)?;
+        let root = rustix::process::geteuid().is_root();
+        if !root {
+            // It could not give files to anybody else, and containers could not write into their folders.
+            (self.uid, self.gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+            tracing::info!(uid = self.uid, gid = self.gid, "not root: containers run as this user");
+        }
         let ground = Arc::new(Ground {
+            root,
             docker: Docker::new(&self.socket, instance),
-            spool: Spool::open(&state, instance)?,
+            spool: Spool::open(&state, Uuid::now_v7())?,
             images: Ledger::open(&state),
             history: History::new(&base),
             base,

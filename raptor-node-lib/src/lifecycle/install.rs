@@ -159,6 +159,14 @@ impl Installation {
     async fn settle(&self) -> Result<(), String> {
         discard(&self.ground, &self.place).await;
         let (data, uid, gid) = (self.place.data.clone(), self.ground.uid, self.ground.gid);
+        if !self.ground.root {
+            let Self { ground, place, install, .. } = self;
+            let given =
+                ground.docker.give(place.id, &place.installer, &install.image, &data, (uid, gid)).await;
+            return given.map_err(|error| {
+                format!("The installed files can't be given to the container's user: {error}")
+            });
+        }
         let given = tokio::task::spawn_blocking(move || ownership::give(&data, uid, gid));
         given
             .await

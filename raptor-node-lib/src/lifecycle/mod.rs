@@ -52,6 +52,8 @@ pub(crate) struct Ground {
     pub(crate) kept: Base,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
+    /// Whether this process is root, and may give files away.
+    pub(crate) root: bool,
     pub(crate) timezone: String,
     pub(crate) pool: Pool,
     pub(crate) quota: Quota,

@@ -2,6 +2,7 @@
 
 mod containers;
 mod docker;
+mod giving;
 mod images;
 mod making;
 mod networks;

@@ -1,8 +1,11 @@
 // Chromium as the tests use it: Debian's own, never downloaded.
 import { chromium } from 'playwright-core';
 
-export const launch = () =>
-  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+export const launch = (more = {}) =>
+  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'], ...more });
+
+/** With the cache for going back and forth, which people's browsers have and the tests' library switches off. */
+export const launchAsPeopleDo = () => launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
 
 /** Signs in by the form, as a person does. */
 export async function signIn(page, base, username, password) {

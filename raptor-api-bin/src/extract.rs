@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use axum_extra::extract::CookieJar;
+use chrono::DateTime;
 use raptor_core::{
     auth::Origin,
     authz::Actor,
@@ -24,6 +25,11 @@ pub const SESSION_COOKIE: &str = "raptor_session";
 pub const CSRF_HEADER: &str = "x-raptor-csrf";
 /// U+0000 as JSON writes it.
 const NUL_ESCAPED: &[u8] = br"\u0000";
+/// Until when a request may be carried out, by the API's clock (RFC 3339). A line that was dead for a while may bring requests that
+/// nobody waits for any more.
+pub const NOT_AFTER_HEADER: &str = "x-raptor-not-after";
+pub const TOO_LATE: &str = "too_late";
+pub const TOO_LATE_DETAIL: &str = "This came too late: the connection was interrupted. Nothing was done.";
 
 /// A JSON body, without the character U+0000 in any text.
 pub struct Json<T>(pub T);
@@ -155,6 +161,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Ok(From(origin)) = From::from_request_parts(parts, app).await;
+        in_time(parts, app)?;
         let bearer = parts
             .headers
             .get(header::AUTHORIZATION)
@@ -175,6 +182,23 @@ impl FromRequestParts<App> for Caller {
             }
         };
         Ok(Self(app.raptor.auth().authenticate(&token, &origin).await?))
+    }
+}
+
+/// Refuses a change that was to be made earlier or not at all.
+fn in_time(parts: &Parts, app: &App) -> Result<(), Problem> {
+    let Some(limit) = parts.headers.get(NOT_AFTER_HEADER) else { return Ok(()) };
+    let limit = limit.to_str().ok().and_then(|limit| DateTime::parse_from_rfc3339(limit).ok());
+    match limit {
+        _ if matches!(parts.method, Method::GET | Method::HEAD) => Ok(()),
+        Some(limit) if limit < app.raptor.clock().now() => {
+            Err(Problem::new(StatusCode::CONFLICT, TOO_LATE, TOO_LATE_DETAIL))
+        }
+        Some(_) => Ok(()),
+        None => {
+            let detail = "X-Raptor-Not-After is a time such as 2026-01-31T12:00:00Z.";
+            Err(raptor_core::Error::invalid(NOT_AFTER_HEADER, detail).into())
+        }
     }
 }
 

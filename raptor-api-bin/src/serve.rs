@@ -51,6 +51,7 @@ fn around(
             header::CONTENT_TYPE,
             header::AUTHORIZATION,
             HeaderName::from_static(extract::CSRF_HEADER),
+            HeaderName::from_static(extract::NOT_AFTER_HEADER),
         ]);
     ServiceBuilder::new().layer(NamedLayer).layer(WithOrigin(cors)).service(router)
 }

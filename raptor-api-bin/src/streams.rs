@@ -6,9 +6,18 @@ use raptor_core::{authz::Actor, id::UserId};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-/// Consoles and event streams of one account at one API process. A browser tab has two at most.
+/// A browser that takes no frame for so long is let go.
+pub(crate) const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+/// How often a stream says that it is alive: a browser takes five seconds of silence for a dead line.
+pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(2);
+/// A peer from which nothing comes for so long, not even the answer to a ping, is gone.
+const PEER_SILENCE: Duration = Duration::from_secs(20);
+
+/// Consoles and event streams of one account at one API process. A browser tab that is shown has two at most.
 const MAX_STREAMS: usize = 100;
 
 /// The streams of all accounts. Cheap to clone.
@@ -49,5 +58,30 @@ impl Drop for Seat {
                 open.remove(&self.user);
             }
         }
+    }
+}
+
+/// The beats of one socket, and whether its peer still answers them.
+pub(crate) struct Beats {
+    ticks: Interval,
+    heard: Instant,
+}
+
+impl Beats {
+    pub(crate) fn new() -> Self {
+        let mut ticks = tokio::time::interval(BEAT_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, heard: Instant::now() }
+    }
+
+    /// Something came from the peer.
+    pub(crate) fn heard(&mut self) {
+        self.heard = Instant::now();
+    }
+
+    /// When the next beat is due. Says whether the peer is still there.
+    pub(crate) async fn next(&mut self) -> bool {
+        self.ticks.tick().await;
+        self.heard.elapsed() < PEER_SILENCE
     }
 }

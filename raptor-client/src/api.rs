@@ -1460,6 +1460,53 @@ search that takes long is answered in pieces.*/
             Default::default()
         }
     }
+    ///One thing that happened. `event_id` is where to go on after a break.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum EventFrame {
+        ///Something in the store changed.
+        #[serde(rename = "change")]
+        Change {
+            ///Where to go on.
+            event_id: ::std::string::String,
+            ///Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
+            id: ::uuid::Uuid,
+            ///What changed, such as `container` or `user`.
+            subject: ::std::string::String,
+            ///`created`, `updated` or `deleted`.
+            verb: ::std::string::String,
+        },
+        ///The states or measurements of containers are new.
+        #[serde(rename = "live")]
+        Live {
+            ///Where to go on.
+            event_id: ::std::string::String,
+            ///Which.
+            ids: ::std::vec::Vec<ContainerId>,
+        },
+        ///The link to a daemon or its load is new.
+        #[serde(rename = "daemon")]
+        Daemon {
+            ///Where to go on.
+            event_id: ::std::string::String,
+            ///Which.
+            id: DaemonId,
+        },
+        ///Changes were missed that are no longer kept: read again what you show.
+        #[serde(rename = "resync")]
+        Resync {
+            ///Where to go on.
+            event_id: ::std::string::String,
+        },
+        ///The connection is alive. It comes first, and then every two seconds.
+        #[serde(rename = "beat")]
+        Beat {
+            ///Where to go on.
+            event_id: ::std::string::String,
+            ///The API's time.
+            time: ::chrono::DateTime<::chrono::offset::Utc>,
+        },
+    }
     ///How a process ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Exit {
@@ -2439,13 +2486,28 @@ search that takes long is answered in pieces.*/
         },
         #[serde(rename = "caught_up")]
         CaughtUp,
+        ///A command on this stream was handed to the container.
+        #[serde(rename = "accepted")]
+        Accepted {
+            ///`command_id` of the command.
+            command_id: u64,
+        },
         ///A request on this stream failed.
         #[serde(rename = "problem")]
         Problem {
             ///Stable machine-readable reason.
             code: ::std::string::String,
+            ///`command_id` of the command that failed.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            command_id: ::std::option::Option<u64>,
             ///A sentence for people.
             message: ::std::string::String,
+        },
+        ///The connection is alive. It comes every two seconds.
+        #[serde(rename = "beat")]
+        Beat {
+            ///The API's time.
+            time: ::chrono::DateTime<::chrono::offset::Utc>,
         },
     }
     ///What is known of a container now.

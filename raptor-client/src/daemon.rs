@@ -1692,13 +1692,28 @@ by its id once.*/
         },
         #[serde(rename = "caught_up")]
         CaughtUp,
+        ///A command on this stream was handed to the container.
+        #[serde(rename = "accepted")]
+        Accepted {
+            ///`command_id` of the command.
+            command_id: u64,
+        },
         ///A request on this stream failed.
         #[serde(rename = "problem")]
         Problem {
             ///Stable machine-readable reason.
             code: ::std::string::String,
+            ///`command_id` of the command that failed.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            command_id: ::std::option::Option<u64>,
             ///A sentence for people.
             message: ::std::string::String,
+        },
+        ///The connection is alive. It comes every two seconds.
+        #[serde(rename = "beat")]
+        Beat {
+            ///The API's time.
+            time: ::chrono::DateTime<::chrono::offset::Utc>,
         },
     }
     ///A folder of the host inside a container. The daemon has to allow it.

@@ -425,12 +425,25 @@ pub enum LiveFrame {
     },
     /// Everything that was there when the stream began has been sent.
     CaughtUp,
+    /// A command on this stream was handed to the container.
+    Accepted {
+        /// `command_id` of the command.
+        command_id: u64,
+    },
     /// A request on this stream failed.
     Problem {
         /// Stable machine-readable reason.
         code: String,
         /// A sentence for people.
         message: String,
+        /// `command_id` of the command that failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command_id: Option<u64>,
+    },
+    /// The connection is alive. It comes every two seconds.
+    Beat {
+        /// The API's time.
+        time: DateTime<Utc>,
     },
 }
 

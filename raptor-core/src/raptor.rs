@@ -200,8 +200,13 @@ impl Builder {
         }));
         let watched = Arc::downgrade(&raptor.0);
         raptor.store.feed().hook(move |heard| {
-            if let (Heard::Gap, Some(raptor)) = (heard, watched.upgrade()) {
-                raptor.fleet.gap();
+            let Some(raptor) = watched.upgrade() else { return };
+            match heard {
+                Heard::Change(change) => raptor.fleet.journal.change(change),
+                Heard::Gap => {
+                    raptor.fleet.gap();
+                    raptor.fleet.journal.gap();
+                }
             }
         });
         raptor.roles().ensure_builtin().await?;

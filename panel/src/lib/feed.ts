@@ -1,53 +1,74 @@
-// What changes, as the API tells it. One connection for the whole panel.
+// What changes, as the API tells it: one WebSocket for each tab. Where it stopped it goes on, so nothing is missed by a page that
+// rests, such as one that is kept for "back". While it can't be had, everything is asked for every few seconds.
+import { getSettings } from './api';
+import { Line, type Frame } from './line';
 import { link } from './link.svelte';
 
 export interface News {
   subject?: string;
+  verb?: string;
   id?: string;
   ids?: string[];
 }
 type Listener = (kind: string, news: News) => void;
+type EventFrame = Frame & News & { event_id: string };
+
+/** Milliseconds between two looks while the line is away. */
+const LOOK_EVERY = 5_000;
 
 const listeners = new Set<Listener>();
-let source: EventSource | null = null;
-let retry: ReturnType<typeof setTimeout> | null = null;
-let ever = false;
+let last = '';
+/** Whether the line was lost since it was last heard. */
+let broken = false;
+let look: ReturnType<typeof setInterval> | undefined;
 
-function connect() {
-  source = new EventSource('/api/v1/events');
-  for (const kind of ['change', 'live', 'daemon', 'resync']) {
-    source.addEventListener(kind, (event) => tell(kind, JSON.parse((event as MessageEvent<string>).data)));
-  }
-  source.onopen = () => {
+const line = new Line<EventFrame>({
+  path: () => `/api/v1/events/live${last ? `?after=${last}` : ''}`,
+  frame: ({ type, event_id, ...news }) => {
+    last = event_id;
+    if (type !== 'beat') tell(type, news);
+  },
+  up: () => {
+    clearInterval(look);
+    look = undefined;
     link.found();
-    // What happened while the connection was away was not told.
-    if (ever) tell('resync', {});
-    ever = true;
-  };
-  source.onerror = () => {
-    link.missed();
-    if (source?.readyState !== EventSource.CLOSED) return;
-    // The browser gives up after an answer such as 401 or 502: ask what is so, then try again.
+    // What was asked while nobody answered has failed, so it is asked for again.
+    if (broken) tell('resync', {});
+    broken = false;
+  },
+  down: (dead) => {
+    broken = true;
+    link.missed(dead ? 0 : undefined);
+    if (look) return;
+    look = setInterval(poll, LOOK_EVERY);
+    // The session may have ended, or something on the way lets no such connection through: ask what is so.
     tell('resync', {});
-    retry = setTimeout(() => listeners.size > 0 && connect(), 3_000);
-  };
+  }
+});
+
+async function poll() {
+  const { response } = await getSettings().catch(() => ({ response: undefined }));
+  link.asked(response?.ok ?? false);
+  if (response?.ok && broken) tell('resync', {});
 }
 
 function tell(kind: string, news: News) {
   for (const listener of listeners) listener(kind, news);
 }
 
-/** Listens until the returned function is called. */
+/** Listens until the returned function is called. `resync` says that anything may be different now. */
 export function listen(listener: Listener): () => void {
   listeners.add(listener);
-  if (!source) connect();
+  if (listeners.size === 1) line.open();
   return () => {
     listeners.delete(listener);
     if (listeners.size > 0) return;
-    if (retry) clearTimeout(retry);
-    source?.close();
-    source = null;
-    ever = false;
+    line.close();
+    clearInterval(look);
+    look = undefined;
+    last = '';
+    broken = false;
+    link.found();
   };
 }
 

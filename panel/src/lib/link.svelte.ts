@@ -1,20 +1,29 @@
 // Whether the API is heard: what is shown may be old while it isn't.
 
-/** Shorter absences are nobody's business. */
+/** Shorter absences are nobody's business, in milliseconds. */
 const GRACE = 2_500;
 
+/** `live` = all is told as it happens; `polled` = the API answers, but the live connection is away; `lost` = it does not answer. */
+type State = 'live' | 'polled' | 'lost';
+
 class Link {
-  lost = $state(false);
+  state = $state<State>('live');
   private timer: ReturnType<typeof setTimeout> | null = null;
 
-  missed() {
-    this.timer ??= setTimeout(() => (this.lost = true), GRACE);
+  /** The live connection is away. */
+  missed(grace = GRACE) {
+    this.timer ??= setTimeout(() => this.state === 'live' && (this.state = 'lost'), grace);
+  }
+
+  /** Without the live connection, the API does or does not answer. */
+  asked(answers: boolean) {
+    if (this.timer && this.state !== 'live') this.state = answers ? 'polled' : 'lost';
   }
 
   found() {
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
-    this.lost = false;
+    this.state = 'live';
   }
 }
 

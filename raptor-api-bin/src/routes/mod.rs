@@ -9,6 +9,7 @@ mod container_templates;
 mod containers;
 mod content;
 mod daemons;
+mod events;
 mod files;
 mod history;
 mod live;
@@ -23,6 +24,7 @@ mod templates;
 mod users;
 
 pub(crate) use containers::ContainerSort;
+pub(crate) use events::EventFrame;
 pub(crate) use history::ConsoleOrder;
 pub(crate) use templates::ExportFormat;
 
@@ -51,6 +53,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(sftp::routes())
         .merge(access::routes())
         .merge(live::routes())
+        .merge(events::routes())
         .merge(history::routes())
         .merge(files::routes())
         .merge(content::routes())

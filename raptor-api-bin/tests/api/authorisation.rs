@@ -29,6 +29,7 @@ const OWN: &[&str] = &[
     "update_notices",
     "list_containers",
     "stream_events",
+    "live_events",
     // The link is what is shown, and one that is none is refused to everybody alike.
     "download",
 ];

@@ -12,13 +12,18 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest},
 };
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Longer than anything takes: what stalls is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn console(world: &World, person: &Person<'_>, container: &str) -> Result<Socket, u16> {
-    let url = format!("{}/api/v1/containers/{container}/live", world.base.replacen("http", "ws", 1));
+    open(world, person, &format!("/containers/{container}/live")).await
+}
+
+/// Opens a socket of the API.
+pub async fn open(world: &World, person: &Person<'_>, path: &str) -> Result<Socket, u16> {
+    let url = format!("{}/api/v1{path}", world.base.replacen("http", "ws", 1));
     let mut request = url.into_client_request().unwrap();
     let token = format!("Bearer {}", person.token.as_deref().unwrap());
     request.headers_mut().insert("authorization", token.parse().unwrap());

@@ -3,6 +3,7 @@
 
 mod answers;
 mod authorisation;
+mod events;
 mod flood;
 mod imports;
 mod secrets;

@@ -87,7 +87,7 @@ impl Scene {
         for (path, item) in document["paths"].as_object().unwrap() {
             let path = path.trim_start_matches("/api/v1");
             let operation = &item["get"];
-            let streams = operation["responses"]["101"].is_object() || path == "/events";
+            let streams = operation["responses"]["101"].is_object() || path.starts_with("/events");
             if !operation.is_object() || streams {
                 continue;
             }

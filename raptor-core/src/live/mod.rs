@@ -1,7 +1,12 @@
 //! What is known of the hosts now: one link to each daemon, and what its containers do.
 
+mod journal;
 mod link;
+mod news;
 mod words;
+
+pub use journal::Place;
+pub use news::{Follower, News};
 
 use crate::{
     Error, Raptor, Result,
@@ -13,6 +18,7 @@ use crate::{
     store,
 };
 use chrono::{DateTime, Utc};
+use journal::Journal;
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -142,6 +148,7 @@ pub(crate) struct Fleet {
     local: Option<Arc<dyn Node>>,
     connect: Connector,
     events: broadcast::Sender<LiveEvent>,
+    pub(crate) journal: Journal,
     /// Changes when changes of the store may have been missed.
     gaps: watch::Sender<u64>,
 }
@@ -166,6 +173,7 @@ impl Fleet {
             local,
             connect: connect.unwrap_or_else(|| Arc::new(remote)),
             events: broadcast::channel(1_024).0,
+            journal: Journal::new(),
             gaps: watch::Sender::new(0),
         }
     }
@@ -334,6 +342,7 @@ impl Fleet {
     }
 
     fn tell(&self, event: LiveEvent) {
+        self.journal.live(&event);
         // An error says that nobody listens.
         let _ = self.events.send(event);
     }

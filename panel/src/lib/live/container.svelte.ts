@@ -1,5 +1,7 @@
 // One container's live stream: numbered lines that resume where they stopped.
 import type { ConsoleLine, ContainerStatus, LiveFrame, Stats } from '../api';
+import { Line } from '../line';
+import { PATIENCE, server } from '../server-time';
 
 export interface Sample {
   /** Seconds since 1970. */
@@ -17,7 +19,12 @@ export interface Sample {
 const KEPT = 300;
 /** Lines that wait for a terminal. */
 const HELD = 10_000;
-const PAUSES = [500, 1_000, 2_000, 5_000];
+
+/** A command whose answer is awaited. */
+interface Sent {
+  accepted: () => void;
+  failed: (why: Error) => void;
+}
 
 export class LiveContainer {
   status = $state<ContainerStatus | null>(null);
@@ -32,45 +39,51 @@ export class LiveContainer {
 
   private lines: ConsoleLine[] = [];
   private last = 0;
-  private tries = 0;
-  private socket: WebSocket | null = null;
-  private closed = false;
   private before: { at: number; stats: Stats } | null = null;
+  private commands = new Map<number, Sent>();
+  private command = 0;
+  private line: Line<LiveFrame>;
 
-  constructor(private id: string) {}
+  constructor(id: string) {
+    this.line = new Line<LiveFrame>({
+      path: () => `/api/v1/containers/${id}/live?${this.last > 0 ? `after=${this.last}` : 'tail=1000'}`,
+      frame: (frame) => this.take(frame),
+      up: () => (this.connected = true),
+      down: () => this.away(),
+      refused: () => {
+        this.away();
+        this.ended = 'Your access to this container has changed. Reload the page to go on with what you still may do.';
+        return false;
+      }
+    });
+  }
 
   open() {
-    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const since = this.last > 0 ? `after=${this.last}` : 'tail=1000';
-    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/containers/${this.id}/live?${since}`);
-    this.socket = socket;
-    socket.onmessage = (event: MessageEvent<string>) => {
-      this.connected = true;
-      this.tries = 0;
-      this.take(JSON.parse(event.data) as LiveFrame);
-    };
-    socket.onclose = (event) => {
-      this.connected = false;
-      this.stats = null;
-      this.before = null;
-      if (this.closed) return;
-      if (event.code === 1008) {
-        this.ended = 'Your access to this container has changed. Reload the page to go on with what you still may do.';
-        return;
-      }
-      setTimeout(() => !this.closed && this.open(), PAUSES[Math.min(this.tries++, PAUSES.length - 1)]);
-    };
+    this.line.open();
   }
 
   close() {
-    this.closed = true;
-    this.socket?.close();
+    this.line.close();
+    this.away();
   }
 
-  send(command: string): boolean {
-    if (this.socket?.readyState !== WebSocket.OPEN) return false;
-    this.socket.send(JSON.stringify({ type: 'command', command }));
-    return true;
+  private away() {
+    this.connected = false;
+    this.stats = null;
+    this.before = null;
+    const why = 'The connection was lost before the command was confirmed. Look at the console before you send it again.';
+    for (const { failed } of this.commands.values()) failed(new Error(why));
+  }
+
+  /** Sends a command. Done when the container was given it. */
+  send(command: string): Promise<void> {
+    const command_id = ++this.command;
+    return new Promise<void>((accepted, failed) => {
+      this.commands.set(command_id, { accepted, failed });
+      const sent = this.line.send({ type: 'command', command, command_id, not_after: server.limit() });
+      if (!sent) failed(new Error('The container is not connected right now. Your command was not sent.'));
+      setTimeout(() => failed(new Error('The command was not confirmed in time. Look at the console before you send it again.')), PATIENCE + 2_000);
+    }).finally(() => this.commands.delete(command_id));
   }
 
   /** Gives a terminal that comes later what came before it. */
@@ -100,8 +113,12 @@ export class LiveContainer {
       case 'stats':
         this.measure(frame.stats);
         break;
+      case 'accepted':
+        this.commands.get(frame.command_id)?.accepted();
+        break;
       case 'problem':
-        this.onnotice?.(frame.message);
+        if (frame.command_id) this.commands.get(frame.command_id)?.failed(new Error(frame.message));
+        else this.onnotice?.(frame.message);
         break;
     }
   }

@@ -1132,6 +1132,65 @@ export type EmptyTrash = {
 };
 
 /**
+ * One thing that happened. `event_id` is where to go on after a break.
+ */
+export type EventFrame = {
+    /**
+     * Where to go on.
+     */
+    event_id: string;
+    /**
+     * What changed, such as `container` or `user`.
+     */
+    subject: string;
+    /**
+     * `created`, `updated` or `deleted`.
+     */
+    verb: string;
+    /**
+     * Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
+     */
+    id: string;
+    type: 'change';
+} | {
+    /**
+     * Where to go on.
+     */
+    event_id: string;
+    /**
+     * Which.
+     */
+    ids: Array<ContainerId>;
+    type: 'live';
+} | {
+    /**
+     * Where to go on.
+     */
+    event_id: string;
+    /**
+     * Which.
+     */
+    id: DaemonId;
+    type: 'daemon';
+} | {
+    /**
+     * Where to go on.
+     */
+    event_id: string;
+    type: 'resync';
+} | {
+    /**
+     * Where to go on.
+     */
+    event_id: string;
+    /**
+     * The API's time.
+     */
+    time: string;
+    type: 'beat';
+};
+
+/**
  * How a process ended.
  */
 export type Exit = {
@@ -1706,6 +1765,12 @@ export type LiveFrame = {
     type: 'caught_up';
 } | {
     /**
+     * `command_id` of the command.
+     */
+    command_id: number;
+    type: 'accepted';
+} | {
+    /**
      * Stable machine-readable reason.
      */
     code: string;
@@ -1713,7 +1778,17 @@ export type LiveFrame = {
      * A sentence for people.
      */
     message: string;
+    /**
+     * `command_id` of the command that failed.
+     */
+    command_id?: number | null;
     type: 'problem';
+} | {
+    /**
+     * The API's time.
+     */
+    time: string;
+    type: 'beat';
 };
 
 /**
@@ -6524,6 +6599,31 @@ export type StreamEventsResponses = {
 };
 
 export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
+
+export type LiveEventsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * After the event with this `event_id`; from now on unless given.
+         */
+        after?: string;
+    };
+    url: '/api/v1/events/live';
+};
+
+export type LiveEventsErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type LiveEventsError = LiveEventsErrors[keyof LiveEventsErrors];
 
 export type SearchConsoleData = {
     body?: never;

@@ -1,0 +1,223 @@
+//! What happens, as it happens: the same news as server-sent events, for programs, and over WebSocket, for the panel. Browsers allow
+//! six connections to an HTTP/1.1 server for all tabs together; sockets are not among them.
+
+use crate::{
+    App,
+    extract::{Caller, Query},
+    problem::{Answer, Problem},
+    streams::{BEAT_EVERY, Beats, Seat, WRITE_PATIENCE},
+};
+use axum::{
+    extract::{
+        State,
+        ws::{
+            CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code,
+            rejection::WebSocketUpgradeRejection,
+        },
+    },
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response, Sse, sse::Event},
+};
+use chrono::{DateTime, Utc};
+use futures_util::{SinkExt, Stream, StreamExt};
+use raptor_core::{
+    id::{ContainerId, DaemonId},
+    live::{Follower, News, Place},
+    store::{Subject, Verb},
+};
+use serde::{Deserialize, Serialize};
+use std::{convert::Infallible, time::Duration};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+/// After which a browser whose stream of events broke asks for it again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The largest message that a browser may send, in bytes: it has nothing to say here.
+const MAX_MESSAGE: usize = 1024;
+/// Messages that one socket may send in a second.
+const MESSAGES_A_SECOND: u32 = 20;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(stream_events)).routes(routes!(live_events))
+}
+
+/// One thing that happened. `event_id` is where to go on after a break.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum EventFrame {
+    /// Something in the store changed.
+    Change {
+        /// Where to go on.
+        event_id: String,
+        /// What changed, such as `container` or `user`.
+        #[schema(value_type = String)]
+        subject: Subject,
+        /// `created`, `updated` or `deleted`.
+        #[schema(value_type = String)]
+        verb: Verb,
+        /// Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
+        id: Uuid,
+    },
+    /// The states or measurements of containers are new.
+    Live {
+        /// Where to go on.
+        event_id: String,
+        /// Which.
+        ids: Vec<ContainerId>,
+    },
+    /// The link to a daemon or its load is new.
+    Daemon {
+        /// Where to go on.
+        event_id: String,
+        /// Which.
+        id: DaemonId,
+    },
+    /// Changes were missed that are no longer kept: read again what you show.
+    Resync {
+        /// Where to go on.
+        event_id: String,
+    },
+    /// The connection is alive. It comes first, and then every two seconds.
+    Beat {
+        /// Where to go on.
+        event_id: String,
+        /// The API's time.
+        time: DateTime<Utc>,
+    },
+}
+
+impl EventFrame {
+    fn new(news: News, place: Place) -> Self {
+        let event_id = place.to_string();
+        match news {
+            News::Change(change) => {
+                Self::Change { event_id, subject: change.subject, verb: change.verb, id: change.id }
+            }
+            News::Live(ids) => Self::Live { event_id, ids },
+            News::Daemon(id) => Self::Daemon { event_id, id },
+            News::Resync => Self::Resync { event_id },
+        }
+    }
+
+    fn beat(app: &App, place: Place) -> Self {
+        Self::Beat { event_id: place.to_string(), time: app.raptor.clock().now() }
+    }
+
+    /// As a server-sent event: its kind and its id are fields of their own there.
+    fn event(self) -> Option<Event> {
+        let mut data = serde_json::to_value(self).ok()?;
+        let fields = data.as_object_mut()?;
+        let (kind, id) = (fields.remove("type")?, fields.remove("event_id")?);
+        Event::default().event(kind.as_str()?).id(id.as_str()?).json_data(data).ok()
+    }
+}
+
+/// The place that an event's id names. What names none, such as an id of another process, is a place that is not known.
+fn place(id: &str) -> Place {
+    id.parse().unwrap_or_default()
+}
+
+/// Everything that changes, as server-sent events: `change` when something in the store changed, `live` with the ids of containers
+/// whose state or measurements are new, `daemon` with the id of a daemon whose link or load is, `beat` every two seconds. Each only
+/// about what the caller may see. A request with `Last-Event-ID` is told what it missed, or `resync` where that is no longer known.
+#[utoipa::path(get, path = "/api/v1/events", operation_id = "stream_events", tag = "events",
+    responses((status = 200, body = String, content_type = "text/event-stream")))]
+async fn stream_events(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    headers: HeaderMap,
+) -> Answer<impl IntoResponse> {
+    let ending = app.ending.clone();
+    let seat = app.streams.take(&actor)?;
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
+    let follower = app.raptor.follow(actor, last.map(place));
+    let begin = futures_util::stream::iter([Ok(Event::default().retry(AGAIN_AFTER))]);
+    let events = begin.chain(events(app, follower, seat)).take_until(ending.cancelled_owned());
+    // nginx would keep what comes until it has a block full of it.
+    Ok(([("x-accel-buffering", "no")], Sse::new(events)))
+}
+
+fn events(app: App, follower: Follower, seat: Option<Seat>) -> impl Stream<Item = Result<Event, Infallible>> {
+    let beats = tokio::time::interval(BEAT_EVERY);
+    futures_util::stream::unfold((app, follower, beats, seat), |(app, mut follower, mut beats, seat)| async {
+        loop {
+            let frame = tokio::select! {
+                _ = beats.tick() => EventFrame::beat(&app, follower.place()),
+                news = follower.next() => EventFrame::new(news?, follower.place()),
+            };
+            if let Some(event) = frame.event() {
+                return Some((Ok(event), (app, follower, beats, seat)));
+            }
+        }
+    })
+}
+
+/// Where the news begins.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct EventsQuery {
+    /// After the event with this `event_id`; from now on unless given.
+    after: Option<String>,
+}
+
+/// The same news over WebSocket. Text frames are JSON of `EventFrame`.
+#[utoipa::path(get, path = "/api/v1/events/live", operation_id = "live_events", tag = "events", params(EventsQuery),
+    responses((status = 101, description = "WebSocket of EventFrame")), extensions(("x-websocket-frame" = json!("EventFrame"))))]
+async fn live_events(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(query): Query<EventsQuery>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Answer<Response> {
+    let upgrade = upgrade.map_err(|_| {
+        Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "Open this address as a WebSocket.")
+    })?;
+    let seat = app.streams.take(&actor)?;
+    let follower = app.raptor.follow(actor, query.after.as_deref().map(place));
+    let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+    Ok(upgrade.on_upgrade(async move |socket| {
+        tell(&app, socket, follower).await;
+        drop(seat);
+    }))
+}
+
+async fn tell(app: &App, socket: WebSocket, mut follower: Follower) {
+    let (mut sink, mut source) = socket.split();
+    let mut beats = Beats::new();
+    let mut sent = 0;
+    let (code, reason) = loop {
+        let frame = tokio::select! {
+            there = beats.next() => {
+                sent = 0;
+                if !there {
+                    return;
+                }
+                let _ = tokio::time::timeout(WRITE_PATIENCE, sink.feed(Message::Ping(axum::body::Bytes::new()))).await;
+                EventFrame::beat(app, follower.place())
+            }
+            news = follower.next() => match news {
+                Some(news) => EventFrame::new(news, follower.place()),
+                None => break (close_code::POLICY, "your session has ended"),
+            },
+            heard = source.next() => {
+                let Some(Ok(_)) = heard else { return };
+                beats.heard();
+                sent += 1;
+                if sent > MESSAGES_A_SECOND * 2 {
+                    break (close_code::POLICY, "too many messages");
+                }
+                continue;
+            }
+            () = app.ending.cancelled() => break (close_code::RESTART, "Raptor is being restarted"),
+        };
+        let Ok(text) = serde_json::to_string(&frame) else { continue };
+        match tokio::time::timeout(WRITE_PATIENCE, sink.send(Message::text(text))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => break (close_code::AGAIN, "too slow"),
+        }
+    };
+    let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(close)).await;
+}

@@ -35,6 +35,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("runc", "/usr/sbin/runc"),
     ("wrk", "/usr/bin/wrk"),
     ("nginx-light", "/usr/sbin/nginx"),
+    ("apache2-bin", "/usr/sbin/apache2"),
+    ("caddy", "/usr/bin/caddy"),
     ("zstd", "/usr/bin/zstd"),
     ("p7zip-full", "/usr/bin/7z"),
     ("curl", "/usr/bin/curl"),

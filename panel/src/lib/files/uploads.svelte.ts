@@ -2,6 +2,8 @@
 import { abortUpload, ask, beginUpload, finishUpload, getUpload, Refusal, words, type Upload } from '../api';
 
 const PIECE = 8 * 1024 * 1024;
+/** What nginx lets pass by default, and the least that is worth a request. */
+const [USUAL, LEAST] = [1024 * 1024, 64 * 1024];
 const AT_ONCE = 3;
 const ATTEMPTS = 6;
 
@@ -19,6 +21,8 @@ export interface Sending {
 class Uploads {
   all = $state<Sending[]>([]);
   private next = 0;
+  /** Bytes in a piece: fewer where a proxy refuses more. */
+  private size = PIECE;
   private running = 0;
   private requests = new Map<number, XMLHttpRequest>();
   private begun = new Map<number, Upload>();
@@ -80,6 +84,7 @@ class Uploads {
           upload = await this.piece(one, upload);
           failures = 0;
         } catch (error) {
+          if (this.shrink(error)) continue;
           failures += 1;
           const final = error instanceof Refusal && error.status !== 0 && error.status < 500 && error.status !== 422;
           if (one.state !== 'sending' || final || failures >= ATTEMPTS) throw error;
@@ -102,6 +107,15 @@ class Uploads {
     }
   }
 
+  /** Whether a smaller piece may pass where this one was refused. Some proxies end the connection without an answer. */
+  private shrink(error: unknown): boolean {
+    if (!(error instanceof Refusal) || error.code !== 'unknown' || (error.status !== 413 && error.status !== 0)) return false;
+    const smaller = this.size > USUAL ? USUAL : this.size / 2;
+    const refused = error.status === 413 && smaller >= LEAST;
+    if (refused || this.size > USUAL) this.size = smaller;
+    return refused;
+  }
+
   // The generated client can't tell how far a request is; a browser's own request can.
   private piece(one: Sending, upload: Upload): Promise<Upload> {
     const start = upload.received_bytes;
@@ -116,9 +130,9 @@ class Uploads {
         this.requests.delete(one.key);
         const answer = read(request.responseText);
         if (request.status >= 200 && request.status < 300) resolve(answer as Upload);
-        else reject(new Refusal({ detail: 'The connection was lost.', ...answer, status: request.status }));
+        else reject(new Refusal({ ...(request.status === 0 && { detail: 'The connection was lost.' }), ...answer, status: request.status }));
       };
-      request.send(one.file.slice(start, start + PIECE));
+      request.send(one.file.slice(start, start + this.size));
     });
   }
 }

@@ -47,8 +47,10 @@ impl Supervisor {
             if moved {
                 (status.phase, status.since) = (life.phase, now);
             }
+            // What was wrong with an installation that counts as done now is no reason why a start failed.
+            let dropped = status.hold == Some(Hold::InstallFailed) && life.hold.is_none();
             status.hold = life.hold;
-            if effects.contains(&Effect::Boot) || effects.contains(&Effect::Install) {
+            if dropped || effects.contains(&Effect::Boot) || effects.contains(&Effect::Install) {
                 status.problem = None;
             }
             status.crashes = (life.crashes > 0).then(|| {

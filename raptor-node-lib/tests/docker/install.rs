@@ -123,7 +123,8 @@ async fn a_failed_installation_says_why_and_can_be_tried_again_or_dropped() {
     assert_eq!(installed(&world, 3).await.hold, Some(Hold::InstallFailed));
     assert!(!data.join("kept").exists());
     world.change(|spec| spec.install = None).await;
-    world.until("dropped", |status| status.hold.is_none()).await;
+    let dropped = world.until("dropped", |status| status.hold.is_none()).await;
+    assert_eq!((dropped.phase, dropped.problem), (Phase::Offline, None), "nothing of it is a failed start");
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     let numbers: Vec<_> =

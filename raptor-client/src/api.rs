@@ -12,7 +12,7 @@ pub mod types {
     pub struct AccessEntry {
         ///Patterns of files that are kept from them, as `.gitignore` has them.
         pub denied_files: ::std::vec::Vec<::std::string::String>,
-        ///Their e-mail address; the owner's is not shown.
+        ///Their e-mail address, for themselves and for callers with `users.read`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: ::std::option::Option<::std::string::String>,
         ///Their standing.
@@ -51,6 +51,9 @@ pub mod types {
     pub struct AccessList {
         ///The owner first, then by name.
         pub items: ::std::vec::Vec<AccessEntry>,
+        ///Where taking access away does not hold at once, and for how long, while the container's daemon is not connected.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub notice: ::std::option::Option<::std::string::String>,
     }
     impl AccessList {
         pub fn builder() -> builder::AccessList {
@@ -852,7 +855,7 @@ search that takes long is answered in pieces.*/
     ///A container with all that the caller may see of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Container {
-        ///Its addresses, the primary one first.
+        ///Its addresses, the primary one first; none for callers without `network.read`.
         pub allocations: ::std::vec::Vec<Allocation>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub behaviour: ::std::option::Option<Behaviour>,
@@ -1111,7 +1114,7 @@ search that takes long is answered in pieces.*/
     ///A container in a list.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerSummary {
-        ///Its addresses, the primary one first.
+        ///Its addresses, the primary one first; none for callers without `network.read`.
         pub allocations: ::std::vec::Vec<Allocation>,
         ///When it was made.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -1322,7 +1325,7 @@ search that takes long is answered in pieces.*/
         pub name: ::std::string::String,
         ///Port of its API.
         pub port: u16,
-        ///For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
+        ///For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub sftp_offline_hours: ::std::option::Option<i64>,
         ///Whether files can't be changed by SFTP there.
@@ -1405,7 +1408,8 @@ search that takes long is answered in pieces.*/
     ///A daemon by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct DaemonRef {
-        ///Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API.
+        /**Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API and for callers
+without `network.read`.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub host: ::std::option::Option<::std::string::String>,
         ///Its id.
@@ -2347,6 +2351,19 @@ search that takes long is answered in pieces.*/
             value.parse()
         }
     }
+    ///A level of access to a container.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct LevelInfo {
+        ///Its stable name.
+        pub level: Level,
+        ///What it holds; nothing for `custom`, which holds what is chosen.
+        pub permissions: ::std::vec::Vec<::std::string::String>,
+    }
+    impl LevelInfo {
+        pub fn builder() -> builder::LevelInfo {
+            Default::default()
+        }
+    }
     ///Resource limits of a container. 0 means no limit, except where noted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Limits {
@@ -3086,6 +3103,8 @@ search that takes long is answered in pieces.*/
     pub struct PermissionList {
         ///What access to a container may hold.
         pub container: ::std::vec::Vec<PermissionInfo>,
+        ///The levels of access that can be given, the least first.
+        pub levels: ::std::vec::Vec<LevelInfo>,
         ///What a role may hold.
         pub system: ::std::vec::Vec<PermissionInfo>,
     }
@@ -3949,6 +3968,9 @@ search that takes long is answered in pieces.*/
     pub struct SshKeyList {
         ///The newest first.
         pub items: ::std::vec::Vec<SshKey>,
+        ///Where deleting a key does not hold at once, and for how long, while a daemon is not connected.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub notice: ::std::option::Option<::std::string::String>,
     }
     impl SshKeyList {
         pub fn builder() -> builder::SshKeyList {
@@ -4956,11 +4978,16 @@ sentence with what to do.*/
                 ::std::vec::Vec<super::AccessEntry>,
                 ::std::string::String,
             >,
+            notice: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for AccessList {
             fn default() -> Self {
                 Self {
                     items: Err("no value supplied for items".to_string()),
+                    notice: Ok(Default::default()),
                 }
             }
         }
@@ -4977,18 +5004,36 @@ sentence with what to do.*/
                     });
                 self
             }
+            pub fn notice<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.notice = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for notice: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<AccessList> for super::AccessList {
             type Error = super::error::ConversionError;
             fn try_from(
                 value: AccessList,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { items: value.items? })
+                Ok(Self {
+                    items: value.items?,
+                    notice: value.notice?,
+                })
             }
         }
         impl ::std::convert::From<super::AccessList> for AccessList {
             fn from(value: super::AccessList) -> Self {
-                Self { items: Ok(value.items) }
+                Self {
+                    items: Ok(value.items),
+                    notice: Ok(value.notice),
+                }
             }
         }
         #[derive(Clone, Debug)]
@@ -11493,6 +11538,67 @@ sentence with what to do.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct LevelInfo {
+            level: ::std::result::Result<super::Level, ::std::string::String>,
+            permissions: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for LevelInfo {
+            fn default() -> Self {
+                Self {
+                    level: Err("no value supplied for level".to_string()),
+                    permissions: Err("no value supplied for permissions".to_string()),
+                }
+            }
+        }
+        impl LevelInfo {
+            pub fn level<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Level>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.level = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for level: {e}")
+                    });
+                self
+            }
+            pub fn permissions<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.permissions = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for permissions: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<LevelInfo> for super::LevelInfo {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: LevelInfo,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    level: value.level?,
+                    permissions: value.permissions?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::LevelInfo> for LevelInfo {
+            fn from(value: super::LevelInfo) -> Self {
+                Self {
+                    level: Ok(value.level),
+                    permissions: Ok(value.permissions),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Limits {
             cpu_percent: ::std::result::Result<u64, ::std::string::String>,
             cpuset: ::std::result::Result<
@@ -13799,6 +13905,10 @@ sentence with what to do.*/
                 ::std::vec::Vec<super::PermissionInfo>,
                 ::std::string::String,
             >,
+            levels: ::std::result::Result<
+                ::std::vec::Vec<super::LevelInfo>,
+                ::std::string::String,
+            >,
             system: ::std::result::Result<
                 ::std::vec::Vec<super::PermissionInfo>,
                 ::std::string::String,
@@ -13808,6 +13918,7 @@ sentence with what to do.*/
             fn default() -> Self {
                 Self {
                     container: Err("no value supplied for container".to_string()),
+                    levels: Err("no value supplied for levels".to_string()),
                     system: Err("no value supplied for system".to_string()),
                 }
             }
@@ -13822,6 +13933,18 @@ sentence with what to do.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for container: {e}")
+                    });
+                self
+            }
+            pub fn levels<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::LevelInfo>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.levels = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for levels: {e}")
                     });
                 self
             }
@@ -13845,6 +13968,7 @@ sentence with what to do.*/
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     container: value.container?,
+                    levels: value.levels?,
                     system: value.system?,
                 })
             }
@@ -13853,6 +13977,7 @@ sentence with what to do.*/
             fn from(value: super::PermissionList) -> Self {
                 Self {
                     container: Ok(value.container),
+                    levels: Ok(value.levels),
                     system: Ok(value.system),
                 }
             }
@@ -15934,11 +16059,16 @@ sentence with what to do.*/
                 ::std::vec::Vec<super::SshKey>,
                 ::std::string::String,
             >,
+            notice: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for SshKeyList {
             fn default() -> Self {
                 Self {
                     items: Err("no value supplied for items".to_string()),
+                    notice: Ok(Default::default()),
                 }
             }
         }
@@ -15955,18 +16085,36 @@ sentence with what to do.*/
                     });
                 self
             }
+            pub fn notice<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.notice = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for notice: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<SshKeyList> for super::SshKeyList {
             type Error = super::error::ConversionError;
             fn try_from(
                 value: SshKeyList,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { items: value.items? })
+                Ok(Self {
+                    items: value.items?,
+                    notice: value.notice?,
+                })
             }
         }
         impl ::std::convert::From<super::SshKeyList> for SshKeyList {
             fn from(value: super::SshKeyList) -> Self {
-                Self { items: Ok(value.items) }
+                Self {
+                    items: Ok(value.items),
+                    notice: Ok(value.notice),
+                }
             }
         }
         #[derive(Clone, Debug)]

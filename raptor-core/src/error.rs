@@ -38,6 +38,14 @@ pub enum Error {
         /// The permission that is missing.
         permission: String,
     },
+    /// Another user holds rights that the actor lacks, so their account is not the actor's to change.
+    #[error("{message}")]
+    Outranked {
+        /// A permission that is missing.
+        permission: String,
+        /// What the other user holds and which permission the actor needs.
+        message: String,
+    },
     /// Nobody is signed in, or the session has ended.
     #[error("{0}")]
     Unauthenticated(&'static str),
@@ -109,7 +117,7 @@ impl Error {
             | Self::Unavailable { code, .. } => code,
             Self::Refused(refused) => refused.code(),
             Self::Invalid { .. } => "invalid",
-            Self::Forbidden { .. } => "forbidden",
+            Self::Forbidden { .. } | Self::Outranked { .. } => "forbidden",
             Self::Unauthenticated(_) => "unauthenticated",
             Self::Throttled { .. } => "throttled",
             Self::Internal(_) => "internal",

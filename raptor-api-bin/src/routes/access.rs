@@ -5,8 +5,8 @@ use crate::{
     extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
     views::{
+        access::{AccessGrant, AccessList, AccessUpdate, wanted},
         activity::ActivityPage,
-        containers::{AccessGrant, AccessList, AccessUpdate, wanted},
     },
 };
 use axum::{extract::State, http::StatusCode};
@@ -32,8 +32,7 @@ async fn list_access(
     Path(id): Path<ContainerId>,
 ) -> Answer<Json<AccessList>> {
     let permit = app.raptor.authz().permit::<ReadAccess>(&actor, id).await?;
-    let (container, access) = app.raptor.containers().access(permit).await?;
-    Ok(Json(AccessList::new(container, access)))
+    Ok(Json(AccessList::new(&actor, app.raptor.containers().access(permit).await?)))
 }
 
 /// Give somebody access; no more than the caller has.

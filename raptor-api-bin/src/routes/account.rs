@@ -91,7 +91,8 @@ async fn end_session(
     responses((status = 200, body = SshKeyList)))]
 async fn list_ssh_keys(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<SshKeyList>> {
     let keys = app.raptor.ssh_keys().list(&actor).await?;
-    Ok(Json(SshKeyList { items: keys.into_iter().map(SshKey::from).collect() }))
+    let notice = app.raptor.ssh_keys().notice(&actor).await?;
+    Ok(Json(SshKeyList { items: keys.into_iter().map(SshKey::from).collect(), notice }))
 }
 
 /// Add a public key for SFTP.

@@ -209,6 +209,8 @@ impl From<sshkeys::SshKey> for SshKey {
 pub struct SshKeyList {
     /// The newest first.
     pub items: Vec<SshKey>,
+    /// Where deleting a key does not hold at once, and for how long, while a daemon is not connected.
+    pub notice: Option<String>,
 }
 
 /// A public key to be added.

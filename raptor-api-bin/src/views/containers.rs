@@ -6,8 +6,7 @@ use raptor_core::{
     Error, allocations,
     authz::{ContainerPermission, ContainerSet, Permission},
     containers::{
-        self, Behaviour, Level, Limits,
-        access::Wanted,
+        self, Behaviour, Limits,
         lifecycle::{Hold, Phase},
         service::Visible,
     },
@@ -36,7 +35,8 @@ pub struct DaemonRef {
     pub id: DaemonId,
     /// Its name.
     pub name: String,
-    /// Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API.
+    /// Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API and for callers
+    /// without `network.read`.
     pub host: Option<String>,
 }
 
@@ -137,7 +137,7 @@ pub struct ContainerSummary {
     pub template: TemplateRef,
     /// Its image.
     pub image: String,
-    /// Its addresses, the primary one first.
+    /// Its addresses, the primary one first; none for callers without `network.read`.
     pub allocations: Vec<Allocation>,
     /// Its limits.
     pub limits: Limits,
@@ -156,7 +156,7 @@ pub struct ContainerSummary {
 }
 
 /// What the caller may do, by name and never as `*`.
-fn names(permissions: ContainerSet) -> Vec<&'static str> {
+pub(super) fn names(permissions: ContainerSet) -> Vec<&'static str> {
     permissions.members().map(Permission::name).collect()
 }
 
@@ -169,6 +169,7 @@ impl ContainerSummary {
         live: Option<live::Live>,
     ) -> Self {
         let shows_stats = permissions.contains(ContainerPermission::StatsRead);
+        let shows_network = permissions.contains(ContainerPermission::NetworkRead);
         let shows_console = permissions.contains(ContainerPermission::ConsoleRead);
         let mut live = live.map_or_else(|| LiveState::of(container), LiveState::from);
         live.stats = live.stats.filter(|_| shows_stats);
@@ -185,11 +186,11 @@ impl ContainerSummary {
             daemon: DaemonRef {
                 id: container.daemon_id,
                 name: container.daemon_name.clone(),
-                host: container.daemon_host.clone(),
+                host: container.daemon_host.clone().filter(|_| shows_network),
             },
             template: TemplateRef { id: container.template_id, name: container.template_name.clone() },
             image: container.image.clone(),
-            allocations: allocations.iter().cloned().map(Into::into).collect(),
+            allocations: allocations.iter().filter(|_| shows_network).cloned().map(Into::into).collect(),
             limits: container.limits.clone(),
             suspended: container.suspended,
             deleting: container.deleting,
@@ -454,88 +455,4 @@ pub struct ConsolePage {
 pub struct AllocationChoice {
     /// Which; the next free one unless given.
     pub allocation_id: Option<AllocationId>,
-}
-
-/// Somebody with access.
-#[derive(Serialize, ToSchema)]
-pub struct AccessEntry {
-    /// Who.
-    pub user: UserRef,
-    /// Their e-mail address; the owner's is not shown.
-    pub email: Option<String>,
-    /// Their standing.
-    pub level: Level,
-    /// What it holds.
-    pub permissions: Vec<&'static str>,
-    /// Patterns of files that are kept from them, as `.gitignore` has them.
-    pub denied_files: Vec<String>,
-}
-
-/// Everybody with access.
-#[derive(Serialize, ToSchema)]
-pub struct AccessList {
-    /// The owner first, then by name.
-    pub items: Vec<AccessEntry>,
-}
-
-impl AccessList {
-    /// The owner and everybody else.
-    pub fn new(container: containers::Container, access: Vec<containers::service::Access>) -> Self {
-        let owner = AccessEntry {
-            user: UserRef { id: container.owner_id, username: container.owner_name },
-            email: None,
-            level: Level::Owner,
-            permissions: names(Level::Owner.permissions()),
-            denied_files: Vec::new(),
-        };
-        let others = access.into_iter().map(|access| AccessEntry {
-            user: UserRef { id: access.user_id, username: access.username },
-            email: Some(access.email),
-            level: access.level,
-            permissions: names(access.permissions),
-            denied_files: access.denied_files,
-        });
-        Self { items: std::iter::once(owner).chain(others).collect() }
-    }
-}
-
-/// Access to be given.
-#[derive(Deserialize, ToSchema)]
-pub struct AccessGrant {
-    /// User name or e-mail address.
-    pub user: String,
-    /// `admin`, `user` or `custom`.
-    pub level: Level,
-    /// What `custom` holds.
-    #[serde(default)]
-    pub permissions: Vec<String>,
-    /// Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.
-    /// They count beside those of the template. Unless given, what is kept from them already, or from the caller.
-    pub denied_files: Option<Vec<String>>,
-}
-
-/// Access to be changed.
-#[derive(Deserialize, ToSchema)]
-pub struct AccessUpdate {
-    /// `admin`, `user` or `custom`.
-    pub level: Level,
-    /// What `custom` holds.
-    #[serde(default)]
-    pub permissions: Vec<String>,
-    /// Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.
-    /// They count beside those of the template. Unless given, what is kept from them already, or from the caller.
-    pub denied_files: Option<Vec<String>>,
-}
-
-/// What a request wants somebody to have.
-///
-/// # Errors
-/// Names the first permission that does not exist.
-pub fn wanted(
-    level: Level,
-    permissions: &[String],
-    denied_files: Option<Vec<String>>,
-) -> Result<Wanted, Error> {
-    let permissions = ContainerSet::parse(permissions).map_err(|why| Error::invalid("permissions", why))?;
-    Ok(Wanted { level, permissions, denied_files })
 }

@@ -155,7 +155,7 @@ pub struct DaemonDraft {
     /// Whether files can't be changed by SFTP there.
     #[serde(default)]
     pub sftp_read_only: bool,
-    /// For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
+    /// For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
     pub sftp_offline_hours: Option<i64>,
 }
 

@@ -1,5 +1,6 @@
 //! The wire types and how they are made from the domain's.
 
+pub mod access;
 pub mod account;
 pub mod activity;
 pub mod containers;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use raptor_core::{
     Error,
     authz::{ContainerPermission, Permission, SystemPermission, SystemSet},
+    containers::Level,
     id::RoleId,
     roles,
 };
@@ -97,6 +98,17 @@ pub struct PermissionList {
     pub system: Vec<PermissionInfo>,
     /// What access to a container may hold.
     pub container: Vec<PermissionInfo>,
+    /// The levels of access that can be given, the least first.
+    pub levels: Vec<LevelInfo>,
+}
+
+/// A level of access to a container.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LevelInfo {
+    /// Its stable name.
+    pub level: Level,
+    /// What it holds; nothing for `custom`, which holds what is chosen.
+    pub permissions: Vec<&'static str>,
 }
 
 impl PermissionList {
@@ -107,6 +119,12 @@ impl PermissionList {
                 |p: &P| PermissionInfo { name: p.name(), group: p.group(), description: p.description() };
             P::ALL.iter().map(info).collect()
         }
-        Self { system: list::<SystemPermission>(), container: list::<ContainerPermission>() }
+        let level =
+            |level: Level| LevelInfo { level, permissions: super::containers::names(level.permissions()) };
+        Self {
+            system: list::<SystemPermission>(),
+            container: list::<ContainerPermission>(),
+            levels: Level::GIVEN.into_iter().map(level).collect(),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The API through its real router over HTTP, on SQLite in memory.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod access;
 mod answers;
 mod authorisation;
 mod events;

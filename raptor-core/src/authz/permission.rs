@@ -55,8 +55,8 @@ permissions! {
     SystemPermission {
         UsersRead = "users.read": "See all users",
         UsersCreate = "users.create": "Create users",
-        UsersUpdate = "users.update": "Change users, end their sessions, set their passwords",
-        UsersDelete = "users.delete": "Delete users",
+        UsersUpdate = "users.update": "Change users, end their sessions and set their passwords, where you hold every right that they hold, those over their containers included",
+        UsersDelete = "users.delete": "Delete users, where you hold every right that they hold",
         RolesRead = "roles.read": "See roles",
         RolesCreate = "roles.create": "Create roles",
         RolesUpdate = "roles.update": "Change roles",

@@ -13,6 +13,7 @@ use crate::{
     },
     id::UserId,
     mail::news,
+    sftp::apart,
     store::{
         self, Change, Subject, Verb,
         containers::{Access, Held},
@@ -36,16 +37,29 @@ pub struct Wanted {
     pub denied_files: Option<Vec<String>>,
 }
 
+/// Who may use a container.
+#[derive(Clone, Debug)]
+pub struct Accesses {
+    /// The container, with its owner.
+    pub container: Container,
+    /// Everybody with access but the owner, by name.
+    pub others: Vec<Access>,
+    /// Where taking access away does not hold at once, while the container's daemon is not connected.
+    pub notice: Option<String>,
+}
+
 impl ContainerService<'_> {
     /// Everybody with access but the owner.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn access(&self, permit: Permit<ReadAccess>) -> Result<(Container, Vec<Access>)> {
+    pub async fn access(&self, permit: Permit<ReadAccess>) -> Result<Accesses> {
         let (_, target) = permit.consume();
-        let access =
-            store::containers::access(&mut self.0.store.read().await?.conn(), target.container.id).await?;
-        Ok((target.container, access))
+        let container = target.container;
+        let mut reader = self.0.store.read().await?;
+        let others = store::containers::access(&mut reader.conn(), container.id).await?;
+        let notice = apart::of_daemon(self.0, &mut reader.conn(), container.daemon_id).await?;
+        Ok(Accesses { container, others, notice })
     }
 
     /// Gives somebody access, by user name or e-mail address.
@@ -176,6 +190,14 @@ fn check_patterns(patterns: Vec<String>) -> Result<Vec<String>> {
     Ok(patterns)
 }
 
+/// Whether `patterns` keep at least the files from somebody that `own` keep: they begin with them, and later ones only take away,
+/// since `!` would show again what an earlier one hides.
+pub(crate) fn hides_as_much(patterns: &[String], own: &[String]) -> bool {
+    patterns
+        .strip_prefix(own)
+        .is_some_and(|more| own.is_empty() || more.iter().all(|line| !line.starts_with('!')))
+}
+
 /// Nobody gives or takes more than they hold, nor shows others what is kept from them.
 fn may_handle(
     actor: &Actor,
@@ -184,11 +206,7 @@ fn may_handle(
     denied_files: &[String],
 ) -> Result<()> {
     use crate::authz::Permission;
-    // Later patterns may only take away: `!` would show again what an earlier one hides.
-    let hides_as_much = denied_files
-        .strip_prefix(target.denied_files.as_slice())
-        .is_some_and(|more| target.denied_files.is_empty() || more.iter().all(|line| !line.starts_with('!')));
-    if !hides_as_much {
+    if !hides_as_much(denied_files, &target.denied_files) {
         return Err(Error::invalid(
             "denied_files",
             "Some files are kept from you as well. Begin with your own patterns, and add none with `!`.",

@@ -92,13 +92,16 @@ pub enum Level {
     Owner,
     /// Everything but deleting it.
     Admin,
-    /// Console, power and looking.
+    /// Console and power, without files, startup and settings.
     User,
     /// A set of its own.
     Custom,
 }
 
 impl Level {
+    /// Those that can be given to somebody, the least first. The owner is changed by other means.
+    pub const GIVEN: [Self; 3] = [Self::User, Self::Admin, Self::Custom];
+
     /// What the level holds; nothing for [`Level::Custom`], whose set is kept with the access.
     #[must_use]
     pub fn permissions(self) -> ContainerSet {
@@ -114,10 +117,7 @@ impl Level {
                 P::PowerStop,
                 P::PowerRestart,
                 P::PowerKill,
-                P::StartupRead,
                 P::NetworkRead,
-                P::FileRead,
-                P::FileReadContent,
             ]
             .into_iter()
             .collect(),

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Result,
     allocations::Allocation,
-    authz::{Permit, SystemPermission, actions::ReadStartup},
+    authz::{ContainerPermission, Permit, SystemPermission, actions::ReadStartup},
     store,
     templates::{ConfigFile, StartupCommand, Template, TemplateImage, import::ImportWarning, lint},
 };
@@ -54,21 +54,34 @@ impl ContainerService<'_> {
     /// # Errors
     /// When the store fails.
     pub async fn preview(&self, permit: Permit<ReadStartup>) -> Result<StartPreview> {
-        let (actor, Visible { container, .. }) = permit.consume();
-        let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
+        let (actor, Visible { container, permissions, .. }) = permit.consume();
+        let sees = Sees {
+            all: actor.grants().contains(SystemPermission::ContainersUpdate),
+            network: permissions.contains(ContainerPermission::NetworkRead),
+        };
         let mut reader = self.0.store.read().await?;
         let allocations = store::allocations::of_container(&mut reader.conn(), container.id).await?;
         let template = template(&mut reader.conn(), &container).await?;
-        Ok(preview(&container, &template, &allocations, manages))
+        Ok(preview(&container, &template, &allocations, sees))
     }
+}
+
+/// What the caller may see of it.
+#[derive(Clone, Copy)]
+struct Sees {
+    /// Variables that are hidden from users.
+    all: bool,
+    /// Addresses and ports.
+    network: bool,
 }
 
 fn preview(
     container: &Container,
     template: &Template,
     allocations: &[Allocation],
-    manages: bool,
+    sees: Sees,
 ) -> StartPreview {
+    let manages = sees.all;
     let values = environment(container, template);
     let hidden = |env: &str| {
         let variable = template.variables.iter().find(|variable| variable.env == env);
@@ -83,7 +96,10 @@ fn preview(
             (env.clone(), if shown { value.clone() } else { MASK.to_owned() })
         })
         .collect();
-    let context = context(container, allocations, masked.clone());
+    let mut context = context(container, allocations, masked.clone());
+    if !sees.network {
+        (context.ip, context.port) = (MASK.to_owned(), MASK.to_owned());
+    }
     let built_in = [
         ("SERVER_IP", context.ip.as_str()),
         ("SERVER_PORT", context.port.as_str()),
@@ -107,7 +123,7 @@ fn preview(
         startup_name: named(template, &container.startup).map(|choice| choice.name.clone()),
         environment: own.chain(set).collect(),
         config_files: context.files(template),
-        warnings: warnings(container, template, allocations, &values, hidden),
+        warnings: warnings(container, template, sees.network && allocations.is_empty(), &values, hidden),
     }
 }
 
@@ -118,7 +134,7 @@ fn named<'t>(template: &'t Template, command: &str) -> Option<&'t StartupCommand
 fn warnings(
     container: &Container,
     template: &Template,
-    allocations: &[Allocation],
+    homeless: bool,
     values: &BTreeMap<String, String>,
     hidden: impl Fn(&str) -> bool,
 ) -> Vec<ImportWarning> {
@@ -127,7 +143,7 @@ fn warnings(
     if !template.images.is_empty() && !template.images.iter().any(|image| image.image == container.image) {
         warn("image".into(), "The template does not offer this image.".into());
     }
-    if allocations.is_empty() {
+    if homeless {
         warn("allocations".into(), "It has no address: SERVER_IP and SERVER_PORT are empty.".into());
     }
     match container.installation.state {
@@ -223,6 +239,10 @@ mod tests {
     }
 
     fn of(manages: bool) -> StartPreview {
+        seen(Sees { all: manages, network: true })
+    }
+
+    fn seen(sees: Sees) -> StartPreview {
         let template = template();
         let container = container(&template);
         let allocation = Allocation {
@@ -237,7 +257,15 @@ mod tests {
             container: None,
             primary: true,
         };
-        preview(&container, &template, &[allocation], manages)
+        preview(&container, &template, &[allocation], sees)
+    }
+
+    #[test]
+    fn addresses_and_ports_are_masked_for_those_who_may_not_see_the_network() {
+        let shown = serde_json::to_string(&seen(Sees { all: true, network: true })).unwrap();
+        assert!(shown.contains("192.0.2.1") && shown.contains("25565"), "{shown}");
+        let masked = serde_json::to_string(&seen(Sees { all: true, network: false })).unwrap();
+        assert!(!masked.contains("192.0.2.1") && !masked.contains("25565"), "{masked}");
     }
 
     #[test]

@@ -9,8 +9,9 @@ pub mod simulated;
 use crate::{Error, Result, id::DaemonId};
 use chrono::{DateTime, Utc};
 
-/// For how many hours known keys work while the control side is away, where nobody says otherwise.
-pub const DEFAULT_OFFLINE_HOURS: i64 = 24;
+/// For how many hours known SSH keys work while the control side is away, where no administrator says otherwise: a key that was
+/// revoked meanwhile would work as well.
+pub const DEFAULT_OFFLINE_HOURS: i64 = 0;
 
 /// A daemon's record.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! What hosts ask about SFTP: whether a sign-in is good, and whether it still is.
 
+pub(crate) mod apart;
 mod door;
 mod reports;
 

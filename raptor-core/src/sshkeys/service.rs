@@ -8,6 +8,7 @@ use crate::{
     authz::Actor,
     id::SshKeyId,
     mail::news,
+    sftp::apart,
     store::{self, Change, Subject, Tx, Verb},
 };
 
@@ -22,6 +23,16 @@ impl SshKeyService<'_> {
     pub async fn list(&self, actor: &Actor) -> Result<Vec<SshKey>> {
         let user = signed_in(actor)?;
         store::ssh_keys::of_user(&mut self.0.store.read().await?.conn(), user.user_id).await
+    }
+
+    /// Where deleting a key does not hold at once, and for how long: a sentence, or none while all daemons of the actor's
+    /// containers are connected.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for an actor that is no user.
+    pub async fn notice(&self, actor: &Actor) -> Result<Option<String>> {
+        signed_in(actor)?;
+        apart::of_actor(self.0, &mut self.0.store.read().await?.conn(), actor).await
     }
 
     /// Adds a key in OpenSSH's one-line format, named `name` or after its comment.

@@ -56,20 +56,34 @@ pub(crate) struct Held {
     pub(crate) denied_files: Vec<String>,
 }
 
+impl Held {
+    /// What the owner holds.
+    pub(super) fn owner() -> Self {
+        Self { permissions: Level::Owner.permissions(), denied_files: Vec::new() }
+    }
+
+    /// What the columns of `container_access` say; none where there is no row.
+    pub(super) fn by_access(
+        level: Option<String>,
+        permissions: Option<Json<ContainerSet>>,
+        denied_files: Option<Json<Vec<String>>>,
+    ) -> Option<Self> {
+        let permissions = match level?.as_str() {
+            "admin" => Level::Admin.permissions(),
+            "user" => Level::User.permissions(),
+            _ => permissions.map_or(ContainerSet::NONE, |permissions| permissions.0),
+        };
+        Some(Self { permissions, denied_files: denied_files.map(|patterns| patterns.0).unwrap_or_default() })
+    }
+}
+
 impl Row {
     /// The record, and what the user that the statement was about may do with it.
     pub(super) fn split(self, user: Option<UserId>) -> (Container, Option<Held>) {
         let access = if user == Some(self.owner_id) {
-            Some(Held { permissions: Level::Owner.permissions(), denied_files: Vec::new() })
+            Some(Held::owner())
         } else {
-            self.level.map(|level| Held {
-                permissions: match level.as_str() {
-                    "admin" => Level::Admin.permissions(),
-                    "user" => Level::User.permissions(),
-                    _ => self.permissions.map_or(ContainerSet::NONE, |permissions| permissions.0),
-                },
-                denied_files: self.denied_files.map(|patterns| patterns.0).unwrap_or_default(),
-            })
+            Held::by_access(self.level, self.permissions, self.denied_files)
         };
         let container = Container {
             id: self.id,

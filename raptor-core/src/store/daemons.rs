@@ -4,7 +4,7 @@ use super::{Conn, name_key, on, referenced, unique};
 use crate::{
     Error, Result,
     daemons::{Daemon, Usage},
-    id::DaemonId,
+    id::{DaemonId, UserId},
 };
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -160,6 +160,23 @@ pub(crate) async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     .await)
     .map_err(|error| unique(error, || taken(&daemon.name)))?;
     Ok(done.is_some())
+}
+
+/// The daemons of the containers that `user` owns or has access to, by name; all daemons where no user is given.
+pub(crate) async fn reached_by(c: &mut Conn<'_>, user: Option<UserId>) -> Result<Vec<Daemon>> {
+    let rows: Vec<Row> = on!(c, |c| {
+        sqlx::query_as(select!(
+        "WHERE $1 IS NULL OR d.id IN (
+             SELECT daemon_id FROM containers WHERE owner_id = $1
+             UNION
+             SELECT c.daemon_id FROM container_access a JOIN containers c ON c.id = a.container_id WHERE a.user_id = $1)
+         ORDER BY d.name_key"
+    ))
+    .bind(user)
+    .fetch_all(c)
+    .await
+    })?;
+    Ok(rows.into_iter().map(Daemon::from).collect())
 }
 
 /// Begins or ends its maintenance.

@@ -13,6 +13,7 @@ pub(crate) mod daemons;
 pub(crate) mod jobs;
 pub(crate) mod mails;
 pub(crate) mod registries;
+pub(crate) mod rights;
 pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod ssh_keys;

@@ -1,6 +1,8 @@
 //! Users: the accounts.
 
 #[cfg(feature = "store")]
+mod rights;
+#[cfg(feature = "store")]
 pub mod service;
 
 use crate::{

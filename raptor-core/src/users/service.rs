@@ -1,6 +1,8 @@
 //! What can be done with users.
 
-use super::{NewUser, User, UserChange, check_email, check_name, check_password, check_username};
+use super::{
+    NewUser, User, UserChange, check_email, check_name, check_password, check_username, rights::outranks,
+};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -94,7 +96,8 @@ impl UserService<'_> {
     /// Changes a user. Suspending one ends their sessions.
     ///
     /// # Errors
-    /// As [`Self::create`], and [`Error::Conflict`] `last_admin` where nobody could administer any more.
+    /// As [`Self::create`], [`Error::Outranked`] for a user who holds a right that the actor lacks, and [`Error::Conflict`]
+    /// `last_admin` where nobody could administer any more.
     pub async fn update(&self, permit: Permit<UpdateUser>, change: UserChange) -> Result<User> {
         let (actor, target) = permit.consume();
         let mut tx = self.0.store.begin().await?;
@@ -127,7 +130,7 @@ impl UserService<'_> {
     /// Sets a user's password and ends their sessions.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `password`, [`Error::Forbidden`] for a user who holds more than the actor.
+    /// [`Error::Invalid`] at `password`, [`Error::Outranked`] for a user who holds a right that the actor lacks.
     pub async fn set_password(&self, permit: Permit<UpdateUser>, password: String) -> Result<()> {
         let (actor, target) = permit.consume();
         check_password("password", &password)?;
@@ -144,7 +147,7 @@ impl UserService<'_> {
     /// Ends all of a user's sessions.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for a user who holds more than the actor.
+    /// [`Error::Outranked`] for a user who holds a right that the actor lacks.
     pub async fn end_sessions(&self, permit: Permit<UpdateUser>) -> Result<()> {
         let (actor, target) = permit.consume();
         let mut tx = self.0.store.begin().await?;
@@ -157,8 +160,8 @@ impl UserService<'_> {
     /// Deletes a user.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `has_containers` or `last_admin` or `own_account`, [`Error::Forbidden`] for a user who holds more
-    /// than the actor.
+    /// [`Error::Conflict`] `has_containers` or `last_admin` or `own_account`, [`Error::Outranked`] for a user who holds a
+    /// right that the actor lacks.
     pub async fn delete(&self, permit: Permit<DeleteUser>) -> Result<()> {
         let (actor, target) = permit.consume();
         if actor.user_id() == Some(target.id) {
@@ -206,10 +209,10 @@ impl UserService<'_> {
         }
     }
 
-    /// The user as they are now, if the actor holds all that they hold.
+    /// The user as they are now, if the actor holds every right that they hold, over containers included.
     async fn outranked(&self, tx: &mut Tx, actor: &Actor, id: UserId) -> Result<User> {
         let user = store::users::find(&mut tx.conn(), id).await?.ok_or(Error::NotFound { what: "user" })?;
-        grantable(tx, actor, user.role_id).await?;
+        outranks(tx, actor, &user).await?;
         Ok(user)
     }
 

@@ -13,12 +13,15 @@ mod mail;
 #[cfg(feature = "mail")]
 #[path = "../../../e2e/mail/server.rs"]
 mod mailserver;
+mod old_rows;
+mod revoking;
 mod runtime;
 mod schema;
 mod sftp;
 #[cfg(feature = "mail")]
 mod smtp;
 mod storage;
+mod takeover;
 mod templates;
 mod upgrades;
 mod world;

@@ -244,7 +244,7 @@ async fn the_permits_of_an_old_database_are_those_of_before_and_files_kept_from_
         let admin = signed_in(&raptor, "admin").await.unwrap();
         for (name, id) in old.containers() {
             let permit = raptor.authz().permit::<ReadAccess>(&admin, id).await.unwrap();
-            let (_, access) = raptor.containers().access(permit).await.unwrap();
+            let access = raptor.containers().access(permit).await.unwrap().others;
             let said = old.said["access"][name].as_array().unwrap();
             let owner = said.iter().filter(|entry| entry["level"] == "owner").count();
             assert_eq!(access.len(), said.len() - owner, "{name}");

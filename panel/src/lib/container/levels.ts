@@ -1,9 +1,9 @@
-// Ready-made sets of permissions for one container.
+// The names of the levels of access. What each may do comes from the API.
 import type { Level } from '$lib/api';
 
 export const LEVELS: Record<Level, { title: string; text: string }> = {
-  user: { title: 'User', text: 'Reads the console, sends commands, starts and stops it.' },
+  user: { title: 'User', text: 'Console and power.' },
   admin: { title: 'Admin', text: 'Everything but deleting it.' },
-  owner: { title: 'Co-owner', text: 'Everything that the owner may do.' },
-  custom: { title: 'Custom', text: 'Exactly what is chosen below.' }
+  owner: { title: 'Owner', text: 'Everything.' },
+  custom: { title: 'Custom', text: 'Exactly what you choose.' }
 };

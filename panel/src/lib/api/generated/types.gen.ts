@@ -13,7 +13,7 @@ export type AccessEntry = {
      */
     user: UserRef;
     /**
-     * Their e-mail address; the owner's is not shown.
+     * Their e-mail address, for themselves and for callers with `users.read`.
      */
     email?: string | null;
     /**
@@ -61,6 +61,10 @@ export type AccessList = {
      * The owner first, then by name.
      */
     items: Array<AccessEntry>;
+    /**
+     * Where taking access away does not hold at once, and for how long, while the container's daemon is not connected.
+     */
+    notice?: string | null;
 };
 
 /**
@@ -764,7 +768,7 @@ export type ContainerSummary = {
      */
     image: string;
     /**
-     * Its addresses, the primary one first.
+     * Its addresses, the primary one first; none for callers without `network.read`.
      */
     allocations: Array<Allocation>;
     /**
@@ -1037,7 +1041,7 @@ export type DaemonDraft = {
      */
     sftp_read_only?: boolean;
     /**
-     * For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
+     * For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
      */
     sftp_offline_hours?: number | null;
 };
@@ -1080,7 +1084,8 @@ export type DaemonRef = {
      */
     name: string;
     /**
-     * Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API.
+     * Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API and for callers
+     * without `network.read`.
      */
     host?: string | null;
 };
@@ -1669,6 +1674,20 @@ export type Isolation = {
  * Somebody's standing in one container.
  */
 export type Level = 'owner' | 'admin' | 'user' | 'custom';
+
+/**
+ * A level of access to a container.
+ */
+export type LevelInfo = {
+    /**
+     * Its stable name.
+     */
+    level: Level;
+    /**
+     * What it holds; nothing for `custom`, which holds what is chosen.
+     */
+    permissions: Array<string>;
+};
 
 /**
  * Resource limits of a container. 0 means no limit, except where noted.
@@ -2265,6 +2284,10 @@ export type PermissionList = {
      * What access to a container may hold.
      */
     container: Array<PermissionInfo>;
+    /**
+     * The levels of access that can be given, the least first.
+     */
+    levels: Array<LevelInfo>;
 };
 
 /**
@@ -2817,6 +2840,10 @@ export type SshKeyList = {
      * The newest first.
      */
     items: Array<SshKey>;
+    /**
+     * Where deleting a key does not hold at once, and for how long, while a daemon is not connected.
+     */
+    notice?: string | null;
 };
 
 /**

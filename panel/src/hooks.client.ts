@@ -14,5 +14,16 @@ export const handleError: HandleClientError = async ({ error, event, message }) 
     // Nothing is drawn before the browser leaves.
     return new Promise<never>(() => {});
   }
-  return { message: 'A part of the panel could not be loaded. Check your connection, then try again.' };
+  void openLater(event.url);
+  return { message: 'A part of the panel could not be loaded. It opens once Raptor answers again.' };
 };
+
+/** Opens a page once Raptor answers, unless somebody has gone elsewhere meanwhile. */
+async function openLater(url: URL) {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const back = await answers();
+    if (!document.querySelector('[data-failed]')) return;
+    if (back && window.anew()) return location.assign(url);
+  }
+}

@@ -1,9 +1,12 @@
 //! The OpenAPI document.
 
 use crate::{problem::Problem, routes};
-use raptor_core::node::{
-    LiveFrame,
-    files::{ChecksumKind, FileSort},
+use raptor_core::{
+    node::{
+        LiveFrame,
+        files::{ChecksumKind, FileSort},
+    },
+    text::LineEnd,
 };
 use utoipa::{
     Modify, OpenApi,
@@ -21,7 +24,7 @@ use utoipa::{
         description = "Runs game servers and any other containers on many hosts. Errors are RFC 9457 problem documents.",
         license(name = "MIT", identifier = "MIT")
     ),
-    components(schemas(Problem, LiveFrame, FileSort, ChecksumKind, routes::ConsoleOrder, routes::EventFrame, routes::ContainerSort, routes::ExportFormat)),
+    components(schemas(Problem, LiveFrame, FileSort, ChecksumKind, LineEnd, routes::ConsoleOrder, routes::EventFrame, routes::ContainerSort, routes::ExportFormat)),
     modifiers(&Bearer)
 )]
 pub(crate) struct Base;

@@ -457,6 +457,9 @@ pub mod types {
     ///How a container behaves over time and towards its host.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     pub struct Behaviour {
+        ///The encoding that its console reads and writes, such as `GBK`; UTF-8 unless given. It holds at once.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub console_encoding: ::std::option::Option<::std::string::String>,
         ///Labels for the host's own tools.
         #[serde(
             default,
@@ -2402,6 +2405,132 @@ without `network.read`.*/
             Default::default()
         }
     }
+    ///How a line ends.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum LineEnd {
+        #[serde(rename = "lf")]
+        Lf,
+        #[serde(rename = "crlf")]
+        Crlf,
+        #[serde(rename = "cr")]
+        Cr,
+    }
+    impl ::std::fmt::Display for LineEnd {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Lf => f.write_str("lf"),
+                Self::Crlf => f.write_str("crlf"),
+                Self::Cr => f.write_str("cr"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for LineEnd {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "lf" => Ok(Self::Lf),
+                "crlf" => Ok(Self::Crlf),
+                "cr" => Ok(Self::Cr),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for LineEnd {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for LineEnd {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///How the lines of a text end.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum LineEnds {
+        #[serde(rename = "none")]
+        None,
+        #[serde(rename = "lf")]
+        Lf,
+        #[serde(rename = "crlf")]
+        Crlf,
+        #[serde(rename = "cr")]
+        Cr,
+        #[serde(rename = "mixed")]
+        Mixed,
+    }
+    impl ::std::fmt::Display for LineEnds {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::None => f.write_str("none"),
+                Self::Lf => f.write_str("lf"),
+                Self::Crlf => f.write_str("crlf"),
+                Self::Cr => f.write_str("cr"),
+                Self::Mixed => f.write_str("mixed"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for LineEnds {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "none" => Ok(Self::None),
+                "lf" => Ok(Self::Lf),
+                "crlf" => Ok(Self::Crlf),
+                "cr" => Ok(Self::Cr),
+                "mixed" => Ok(Self::Mixed),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for LineEnds {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for LineEnds {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///Who wrote a console line.
     #[derive(
         ::serde::Deserialize,
@@ -2885,6 +3014,9 @@ without `network.read`.*/
     ///A file that is to be sent in pieces.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct NewUpload {
+        ///What is to name it: asked again with the same id, the same upload is answered. A new id unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub id: ::std::option::Option<::uuid::Uuid>,
         ///Where it will be; folders on the way are made.
         pub path: FilePath,
         ///Whether a file that is there is replaced. Needs the permission to change files.
@@ -4515,6 +4647,32 @@ sentence with what to do.*/
     }
     impl TemplateVariable {
         pub fn builder() -> builder::TemplateVariable {
+            Default::default()
+        }
+    }
+    ///A text file.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TextFile {
+        ///Whether the file begins with a byte order mark.
+        pub byte_order_mark: bool,
+        ///Whether the encoding leaves no doubt or was given. One that was guessed from the letters has to be confirmed by a person.
+        pub certain: bool,
+        ///The encoding, by its name in the WHATWG's Encoding Standard: `UTF-8`, `windows-1252`, `GBK`.
+        pub encoding: ::std::string::String,
+        ///The file. Its etag is what a save has to name.
+        pub file: FileInfo,
+        ///Whether some bytes are invalid in the encoding.
+        pub invalid: bool,
+        ///How its lines end.
+        pub line_ends: LineEnds,
+        ///Where the text begins in the file, in bytes; more than 0 where only the end of it was read.
+        pub start_byte: u64,
+        /**The text, without a byte order mark and with the line ends that it has. Bytes that are invalid in the encoding are shown
+as U+FFFD; a save keeps them.*/
+        pub text: ::std::string::String,
+    }
+    impl TextFile {
+        pub fn builder() -> builder::TextFile {
             Default::default()
         }
     }
@@ -6317,6 +6475,10 @@ sentence with what to do.*/
         }
         #[derive(Clone, Debug)]
         pub struct Behaviour {
+            console_encoding: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             labels: ::std::result::Result<
                 ::std::collections::HashMap<
                     ::std::string::String,
@@ -6348,6 +6510,7 @@ sentence with what to do.*/
         impl ::std::default::Default for Behaviour {
             fn default() -> Self {
                 Self {
+                    console_encoding: Ok(Default::default()),
                     labels: Ok(Default::default()),
                     mounts: Ok(Default::default()),
                     network: Ok(Default::default()),
@@ -6358,6 +6521,20 @@ sentence with what to do.*/
             }
         }
         impl Behaviour {
+            pub fn console_encoding<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.console_encoding = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for console_encoding: {e}"
+                        )
+                    });
+                self
+            }
             pub fn labels<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<
@@ -6442,6 +6619,7 @@ sentence with what to do.*/
                 value: Behaviour,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    console_encoding: value.console_encoding?,
                     labels: value.labels?,
                     mounts: value.mounts?,
                     network: value.network?,
@@ -6454,6 +6632,7 @@ sentence with what to do.*/
         impl ::std::convert::From<super::Behaviour> for Behaviour {
             fn from(value: super::Behaviour) -> Self {
                 Self {
+                    console_encoding: Ok(value.console_encoding),
                     labels: Ok(value.labels),
                     mounts: Ok(value.mounts),
                     network: Ok(value.network),
@@ -13142,6 +13321,10 @@ sentence with what to do.*/
         }
         #[derive(Clone, Debug)]
         pub struct NewUpload {
+            id: ::std::result::Result<
+                ::std::option::Option<::uuid::Uuid>,
+                ::std::string::String,
+            >,
             path: ::std::result::Result<super::FilePath, ::std::string::String>,
             replace: ::std::result::Result<
                 ::std::option::Option<bool>,
@@ -13152,6 +13335,7 @@ sentence with what to do.*/
         impl ::std::default::Default for NewUpload {
             fn default() -> Self {
                 Self {
+                    id: Ok(Default::default()),
                     path: Err("no value supplied for path".to_string()),
                     replace: Ok(Default::default()),
                     size_bytes: Err("no value supplied for size_bytes".to_string()),
@@ -13159,6 +13343,16 @@ sentence with what to do.*/
             }
         }
         impl NewUpload {
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::uuid::Uuid>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
             pub fn path<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::FilePath>,
@@ -13202,6 +13396,7 @@ sentence with what to do.*/
                 value: NewUpload,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    id: value.id?,
                     path: value.path?,
                     replace: value.replace?,
                     size_bytes: value.size_bytes?,
@@ -13211,6 +13406,7 @@ sentence with what to do.*/
         impl ::std::convert::From<super::NewUpload> for NewUpload {
             fn from(value: super::NewUpload) -> Self {
                 Self {
+                    id: Ok(value.id),
                     path: Ok(value.path),
                     replace: Ok(value.replace),
                     size_bytes: Ok(value.size_bytes),
@@ -18705,6 +18901,167 @@ sentence with what to do.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct TextFile {
+            byte_order_mark: ::std::result::Result<bool, ::std::string::String>,
+            certain: ::std::result::Result<bool, ::std::string::String>,
+            encoding: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            file: ::std::result::Result<super::FileInfo, ::std::string::String>,
+            invalid: ::std::result::Result<bool, ::std::string::String>,
+            line_ends: ::std::result::Result<super::LineEnds, ::std::string::String>,
+            start_byte: ::std::result::Result<u64, ::std::string::String>,
+            text: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for TextFile {
+            fn default() -> Self {
+                Self {
+                    byte_order_mark: Err(
+                        "no value supplied for byte_order_mark".to_string(),
+                    ),
+                    certain: Err("no value supplied for certain".to_string()),
+                    encoding: Err("no value supplied for encoding".to_string()),
+                    file: Err("no value supplied for file".to_string()),
+                    invalid: Err("no value supplied for invalid".to_string()),
+                    line_ends: Err("no value supplied for line_ends".to_string()),
+                    start_byte: Err("no value supplied for start_byte".to_string()),
+                    text: Err("no value supplied for text".to_string()),
+                }
+            }
+        }
+        impl TextFile {
+            pub fn byte_order_mark<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.byte_order_mark = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for byte_order_mark: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn certain<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.certain = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for certain: {e}")
+                    });
+                self
+            }
+            pub fn encoding<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.encoding = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for encoding: {e}")
+                    });
+                self
+            }
+            pub fn file<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileInfo>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file: {e}")
+                    });
+                self
+            }
+            pub fn invalid<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.invalid = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for invalid: {e}")
+                    });
+                self
+            }
+            pub fn line_ends<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::LineEnds>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.line_ends = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for line_ends: {e}")
+                    });
+                self
+            }
+            pub fn start_byte<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.start_byte = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for start_byte: {e}")
+                    });
+                self
+            }
+            pub fn text<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.text = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for text: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TextFile> for super::TextFile {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TextFile,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    byte_order_mark: value.byte_order_mark?,
+                    certain: value.certain?,
+                    encoding: value.encoding?,
+                    file: value.file?,
+                    invalid: value.invalid?,
+                    line_ends: value.line_ends?,
+                    start_byte: value.start_byte?,
+                    text: value.text?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TextFile> for TextFile {
+            fn from(value: super::TextFile) -> Self {
+                Self {
+                    byte_order_mark: Ok(value.byte_order_mark),
+                    certain: Ok(value.certain),
+                    encoding: Ok(value.encoding),
+                    file: Ok(value.file),
+                    invalid: Ok(value.invalid),
+                    line_ends: Ok(value.line_ends),
+                    start_byte: Ok(value.start_byte),
+                    text: Ok(value.text),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct TrashItem {
             deleted_at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -21266,7 +21623,31 @@ let response = client.download()
     pub fn download(&self) -> builder::Download<'_> {
         builder::Download::new(self)
     }
-    /**Begin to send a file in pieces. It appears when it is whole
+    /**Send a whole file in one request; better in pieces where it is large. Sent again, it is no error: what is there already
+with the same content is left
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads`
+
+Arguments:
+- `id`
+- `path`: Where it will be; folders on the way are made.
+- `replace`: Whether a file that is there is replaced. Needs the permission to change files.
+- `size_bytes`: Its length in bytes.
+- `body`
+```ignore
+let response = client.upload_file()
+    .id(id)
+    .path(path)
+    .replace(replace)
+    .size_bytes(size_bytes)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn upload_file(&self) -> builder::UploadFile<'_> {
+        builder::UploadFile::new(self)
+    }
+    /**Begin to send a file in pieces. It appears when it is whole. With an `id`, it can be asked again without harm
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/uploads`
 
@@ -21308,7 +21689,7 @@ let response = client.abort_upload()
     pub fn abort_upload(&self) -> builder::AbortUpload<'_> {
         builder::AbortUpload::new(self)
     }
-    /**Put an upload that is whole where it belongs
+    /**Put an upload that is whole where it belongs. It can be asked again without harm
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/finish`
 
@@ -21342,6 +21723,62 @@ let response = client.send_piece()
 ```*/
     pub fn send_piece(&self) -> builder::SendPiece<'_> {
         builder::SendPiece::new(self)
+    }
+    /**A text file of up to 16 MiB: its text, its encoding and its line ends
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/text`
+
+Arguments:
+- `id`
+- `encoding`: Its encoding by a name of the WHATWG's Encoding Standard, such as `windows-1252`, `GBK` or `UTF-16LE`. Recognised unless
+given.
+- `path`: The file.
+- `tail_bytes`: Only the lines in the last bytes, up to 16 MiB. Larger texts can only be read so, and not be saved.
+- `unpack`: Whether the file is a compressed log (`.gz`, `.xz`, `.bz2` or `.zst`), which is unpacked.
+- `version`: An earlier version of it.
+```ignore
+let response = client.read_text()
+    .id(id)
+    .encoding(encoding)
+    .path(path)
+    .tail_bytes(tail_bytes)
+    .unpack(unpack)
+    .version(version)
+    .send()
+    .await;
+```*/
+    pub fn read_text(&self) -> builder::ReadText<'_> {
+        builder::ReadText::new(self)
+    }
+    /**Save an edited text, which is sent as UTF-8. What was not edited keeps its bytes, invalid ones included. A character that the
+encoding does not have is refused with 422 at `text`. The version before it is kept
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/text`
+
+Arguments:
+- `id`
+- `byte_order_mark`: Whether the file begins with a byte order mark. Absent: as before; a converted file has one where it is UTF-16.
+- `encoding`: The encoding that the file is saved in.
+- `etag`: The version that the writer saw: another one there is not replaced. Absent: in any case.
+- `line_end`: How all lines are to end. Absent: each keeps its own end, and a new line takes that of the line before it.
+- `path`: The file.
+- `read_as`: The encoding that the text was read in, where that is another one: the whole file is converted.
+- `body`
+```ignore
+let response = client.write_text()
+    .id(id)
+    .byte_order_mark(byte_order_mark)
+    .encoding(encoding)
+    .etag(etag)
+    .line_end(line_end)
+    .path(path)
+    .read_as(read_as)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn write_text(&self) -> builder::WriteText<'_> {
+        builder::WriteText::new(self)
     }
     /**What everybody did, the newest first
 
@@ -32276,6 +32713,149 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::upload_file`]
+
+[`Client::upload_file`]: super::Client::upload_file*/
+    #[derive(Debug)]
+    pub struct UploadFile<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        path: Result<::std::string::String, String>,
+        replace: Result<Option<bool>, String>,
+        size_bytes: Result<u64, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> UploadFile<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                path: Err("path was not initialized".to_string()),
+                replace: Ok(None),
+                size_bytes: Err("size_bytes was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn replace<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.replace = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for replace failed".to_string());
+            self
+        }
+        pub fn size_bytes<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.size_bytes = value
+                .try_into()
+                .map_err(|_| "conversion to `u64` for size_bytes failed".to_string());
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self { client, id, path, replace, size_bytes, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let replace = replace.map_err(Error::InvalidRequest)?;
+            let size_bytes = size_bytes.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("replace", &replace))
+                .query(&progenitor_client::QueryParam::new("size_bytes", &size_bytes))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "upload_file",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::begin_upload`]
 
 [`Client::begin_upload`]: super::Client::begin_upload*/
@@ -32760,6 +33340,373 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "send_piece",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::read_text`]
+
+[`Client::read_text`]: super::Client::read_text*/
+    #[derive(Debug, Clone)]
+    pub struct ReadText<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        encoding: Result<Option<::std::string::String>, String>,
+        path: Result<::std::string::String, String>,
+        tail_bytes: Result<Option<u64>, String>,
+        unpack: Result<Option<bool>, String>,
+        version: Result<Option<::uuid::Uuid>, String>,
+    }
+    impl<'a> ReadText<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                encoding: Ok(None),
+                path: Err("path was not initialized".to_string()),
+                tail_bytes: Ok(None),
+                unpack: Ok(None),
+                version: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn encoding<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.encoding = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for encoding failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn tail_bytes<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.tail_bytes = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `u64` for tail_bytes failed".to_string());
+            self
+        }
+        pub fn unpack<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.unpack = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for unpack failed".to_string());
+            self
+        }
+        pub fn version<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.version = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for version failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/text`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TextFile>, Error<types::Problem>> {
+            let Self { client, id, encoding, path, tail_bytes, unpack, version } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let encoding = encoding.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let tail_bytes = tail_bytes.map_err(Error::InvalidRequest)?;
+            let unpack = unpack.map_err(Error::InvalidRequest)?;
+            let version = version.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/text", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("encoding", &encoding))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("tail_bytes", &tail_bytes))
+                .query(&progenitor_client::QueryParam::new("unpack", &unpack))
+                .query(&progenitor_client::QueryParam::new("version", &version))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "read_text",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::write_text`]
+
+[`Client::write_text`]: super::Client::write_text*/
+    #[derive(Debug)]
+    pub struct WriteText<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        byte_order_mark: Result<Option<bool>, String>,
+        encoding: Result<::std::string::String, String>,
+        etag: Result<Option<::std::string::String>, String>,
+        line_end: Result<Option<types::LineEnd>, String>,
+        path: Result<::std::string::String, String>,
+        read_as: Result<Option<::std::string::String>, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> WriteText<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                byte_order_mark: Ok(None),
+                encoding: Err("encoding was not initialized".to_string()),
+                etag: Ok(None),
+                line_end: Ok(None),
+                path: Err("path was not initialized".to_string()),
+                read_as: Ok(None),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn byte_order_mark<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.byte_order_mark = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `bool` for byte_order_mark failed".to_string()
+                });
+            self
+        }
+        pub fn encoding<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.encoding = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for encoding failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn etag<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.etag = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for etag failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn line_end<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::LineEnd>,
+        {
+            self.line_end = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `LineEnd` for line_end failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn read_as<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.read_as = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for read_as failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/text`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self {
+                client,
+                id,
+                byte_order_mark,
+                encoding,
+                etag,
+                line_end,
+                path,
+                read_as,
+                body,
+            } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let byte_order_mark = byte_order_mark.map_err(Error::InvalidRequest)?;
+            let encoding = encoding.map_err(Error::InvalidRequest)?;
+            let etag = etag.map_err(Error::InvalidRequest)?;
+            let line_end = line_end.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let read_as = read_as.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/text", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(
+                    &progenitor_client::QueryParam::new(
+                        "byte_order_mark",
+                        &byte_order_mark,
+                    ),
+                )
+                .query(&progenitor_client::QueryParam::new("encoding", &encoding))
+                .query(&progenitor_client::QueryParam::new("etag", &etag))
+                .query(&progenitor_client::QueryParam::new("line_end", &line_end))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("read_as", &read_as))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "write_text",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

@@ -529,6 +529,9 @@ search that takes long is answered in pieces.*/
     pub struct ContainerSpec {
         ///Edits of its configuration files before each start. Placeholders are resolved already, but for `{{config.*}}`.
         pub config_files: ::std::vec::Vec<ConfigFile>,
+        ///The encoding that its console reads and writes; UTF-8 unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub console_encoding: ::std::option::Option<::std::string::String>,
         ///Files that nobody may read or change through Raptor, as `.gitignore` has them.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub denied_files: ::std::vec::Vec<::std::string::String>,
@@ -745,6 +748,12 @@ Empty: running as soon as the process has started.*/
         Checksum {
             ///In lower-case hexadecimal.
             checksum: ::std::string::String,
+        },
+        ///To [`FileRequest::ReadText`].
+        #[serde(rename = "text")]
+        Text {
+            ///The text.
+            text: TextFile,
         },
         ///To requests about a file on its way.
         #[serde(rename = "upload")]
@@ -1101,9 +1110,18 @@ Empty: running as soon as the process has started.*/
             ///Of this file.
             path: FilePath,
         },
+        ///Read a text file.
+        #[serde(rename = "read_text")]
+        ReadText {
+            ///Which, and how.
+            text: TextRead,
+        },
         ///Begin to send a file.
         #[serde(rename = "begin_upload")]
         BeginUpload {
+            ///What is to name it; asked again with the same id, the same upload is answered. A new one unless given.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            id: ::std::option::Option<::uuid::Uuid>,
             ///Where it will be; folders on the way are made.
             path: FilePath,
             ///Whether a file that is there is replaced.
@@ -1117,7 +1135,7 @@ Empty: running as soon as the process has started.*/
             ///Which.
             id: ::uuid::Uuid,
         },
-        ///All of it is here: put it where it belongs.
+        ///All of it is here: put it where it belongs. Asked again, the file is answered.
         #[serde(rename = "finish_upload")]
         FinishUpload {
             ///Which.
@@ -1589,6 +1607,73 @@ by its id once.*/
     impl Limits {
         pub fn builder() -> builder::Limits {
             Default::default()
+        }
+    }
+    ///How the lines of a text end.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum LineEnds {
+        #[serde(rename = "none")]
+        None,
+        #[serde(rename = "lf")]
+        Lf,
+        #[serde(rename = "crlf")]
+        Crlf,
+        #[serde(rename = "cr")]
+        Cr,
+        #[serde(rename = "mixed")]
+        Mixed,
+    }
+    impl ::std::fmt::Display for LineEnds {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::None => f.write_str("none"),
+                Self::Lf => f.write_str("lf"),
+                Self::Crlf => f.write_str("crlf"),
+                Self::Cr => f.write_str("cr"),
+                Self::Mixed => f.write_str("mixed"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for LineEnds {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "none" => Ok(Self::None),
+                "lf" => Ok(Self::Lf),
+                "crlf" => Ok(Self::Crlf),
+                "cr" => Ok(Self::Cr),
+                "mixed" => Ok(Self::Mixed),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for LineEnds {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for LineEnds {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///Who wrote a console line.
@@ -2495,9 +2580,18 @@ by its id once.*/
             ///Of this file.
             path: FilePath,
         },
+        ///Read a text file.
+        #[serde(rename = "read_text")]
+        ReadText {
+            ///Which, and how.
+            text: TextRead,
+        },
         ///Begin to send a file.
         #[serde(rename = "begin_upload")]
         BeginUpload {
+            ///What is to name it; asked again with the same id, the same upload is answered. A new one unless given.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            id: ::std::option::Option<::uuid::Uuid>,
             ///Where it will be; folders on the way are made.
             path: FilePath,
             ///Whether a file that is there is replaced.
@@ -2511,7 +2605,7 @@ by its id once.*/
             ///Which.
             id: ::uuid::Uuid,
         },
-        ///All of it is here: put it where it belongs.
+        ///All of it is here: put it where it belongs. Asked again, the file is answered.
         #[serde(rename = "finish_upload")]
         FinishUpload {
             ///Which.
@@ -2863,6 +2957,55 @@ sentence with what to do.*/
     }
     impl SystemInfo {
         pub fn builder() -> builder::SystemInfo {
+            Default::default()
+        }
+    }
+    ///A text file.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TextFile {
+        ///Whether the file begins with a byte order mark.
+        pub byte_order_mark: bool,
+        ///Whether the encoding leaves no doubt or was given. One that was guessed from the letters has to be confirmed by a person.
+        pub certain: bool,
+        ///The encoding, by its name in the WHATWG's Encoding Standard: `UTF-8`, `windows-1252`, `GBK`.
+        pub encoding: ::std::string::String,
+        ///The file. Its etag is what a save has to name.
+        pub file: FileInfo,
+        ///Whether some bytes are invalid in the encoding.
+        pub invalid: bool,
+        ///How its lines end.
+        pub line_ends: LineEnds,
+        ///Where the text begins in the file, in bytes; more than 0 where only the end of it was read.
+        pub start_byte: u64,
+        /**The text, without a byte order mark and with the line ends that it has. Bytes that are invalid in the encoding are shown
+as U+FFFD; a save keeps them.*/
+        pub text: ::std::string::String,
+    }
+    impl TextFile {
+        pub fn builder() -> builder::TextFile {
+            Default::default()
+        }
+    }
+    ///Which text is read.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TextRead {
+        ///Its encoding; recognised unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub encoding: ::std::option::Option<::std::string::String>,
+        ///The file.
+        pub path: FilePath,
+        ///Only the lines in the last bytes, up to [`MAX_TEXT`], where there are more; they can be read, but not saved.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub tail_bytes: ::std::option::Option<u64>,
+        ///Whether the file is a compressed log, which is unpacked (`.gz`, `.xz`, `.bz2` or `.zst`).
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub unpack: ::std::option::Option<bool>,
+        ///An earlier version of it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub version: ::std::option::Option<::uuid::Uuid>,
+    }
+    impl TextRead {
+        pub fn builder() -> builder::TextRead {
             Default::default()
         }
     }
@@ -4024,6 +4167,10 @@ named stands for all.*/
                 ::std::vec::Vec<super::ConfigFile>,
                 ::std::string::String,
             >,
+            console_encoding: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             denied_files: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -4093,6 +4240,7 @@ named stands for all.*/
             fn default() -> Self {
                 Self {
                     config_files: Err("no value supplied for config_files".to_string()),
+                    console_encoding: Ok(Default::default()),
                     denied_files: Ok(Default::default()),
                     done: Err("no value supplied for done".to_string()),
                     environment: Err("no value supplied for environment".to_string()),
@@ -4130,6 +4278,20 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for config_files: {e}")
+                    });
+                self
+            }
+            pub fn console_encoding<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.console_encoding = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for console_encoding: {e}"
+                        )
                     });
                 self
             }
@@ -4415,6 +4577,7 @@ named stands for all.*/
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     config_files: value.config_files?,
+                    console_encoding: value.console_encoding?,
                     denied_files: value.denied_files?,
                     done: value.done?,
                     environment: value.environment?,
@@ -4444,6 +4607,7 @@ named stands for all.*/
             fn from(value: super::ContainerSpec) -> Self {
                 Self {
                     config_files: Ok(value.config_files),
+                    console_encoding: Ok(value.console_encoding),
                     denied_files: Ok(value.denied_files),
                     done: Ok(value.done),
                     environment: Ok(value.environment),
@@ -8576,6 +8740,285 @@ named stands for all.*/
                     sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
+                    version: Ok(value.version),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TextFile {
+            byte_order_mark: ::std::result::Result<bool, ::std::string::String>,
+            certain: ::std::result::Result<bool, ::std::string::String>,
+            encoding: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            file: ::std::result::Result<super::FileInfo, ::std::string::String>,
+            invalid: ::std::result::Result<bool, ::std::string::String>,
+            line_ends: ::std::result::Result<super::LineEnds, ::std::string::String>,
+            start_byte: ::std::result::Result<u64, ::std::string::String>,
+            text: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for TextFile {
+            fn default() -> Self {
+                Self {
+                    byte_order_mark: Err(
+                        "no value supplied for byte_order_mark".to_string(),
+                    ),
+                    certain: Err("no value supplied for certain".to_string()),
+                    encoding: Err("no value supplied for encoding".to_string()),
+                    file: Err("no value supplied for file".to_string()),
+                    invalid: Err("no value supplied for invalid".to_string()),
+                    line_ends: Err("no value supplied for line_ends".to_string()),
+                    start_byte: Err("no value supplied for start_byte".to_string()),
+                    text: Err("no value supplied for text".to_string()),
+                }
+            }
+        }
+        impl TextFile {
+            pub fn byte_order_mark<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.byte_order_mark = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for byte_order_mark: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn certain<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.certain = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for certain: {e}")
+                    });
+                self
+            }
+            pub fn encoding<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.encoding = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for encoding: {e}")
+                    });
+                self
+            }
+            pub fn file<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileInfo>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file: {e}")
+                    });
+                self
+            }
+            pub fn invalid<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.invalid = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for invalid: {e}")
+                    });
+                self
+            }
+            pub fn line_ends<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::LineEnds>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.line_ends = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for line_ends: {e}")
+                    });
+                self
+            }
+            pub fn start_byte<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.start_byte = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for start_byte: {e}")
+                    });
+                self
+            }
+            pub fn text<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.text = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for text: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TextFile> for super::TextFile {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TextFile,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    byte_order_mark: value.byte_order_mark?,
+                    certain: value.certain?,
+                    encoding: value.encoding?,
+                    file: value.file?,
+                    invalid: value.invalid?,
+                    line_ends: value.line_ends?,
+                    start_byte: value.start_byte?,
+                    text: value.text?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TextFile> for TextFile {
+            fn from(value: super::TextFile) -> Self {
+                Self {
+                    byte_order_mark: Ok(value.byte_order_mark),
+                    certain: Ok(value.certain),
+                    encoding: Ok(value.encoding),
+                    file: Ok(value.file),
+                    invalid: Ok(value.invalid),
+                    line_ends: Ok(value.line_ends),
+                    start_byte: Ok(value.start_byte),
+                    text: Ok(value.text),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TextRead {
+            encoding: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            tail_bytes: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
+            unpack: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            version: ::std::result::Result<
+                ::std::option::Option<::uuid::Uuid>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TextRead {
+            fn default() -> Self {
+                Self {
+                    encoding: Ok(Default::default()),
+                    path: Err("no value supplied for path".to_string()),
+                    tail_bytes: Ok(Default::default()),
+                    unpack: Ok(Default::default()),
+                    version: Ok(Default::default()),
+                }
+            }
+        }
+        impl TextRead {
+            pub fn encoding<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.encoding = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for encoding: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn tail_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.tail_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for tail_bytes: {e}")
+                    });
+                self
+            }
+            pub fn unpack<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.unpack = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for unpack: {e}")
+                    });
+                self
+            }
+            pub fn version<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::uuid::Uuid>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.version = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for version: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TextRead> for super::TextRead {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TextRead,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    encoding: value.encoding?,
+                    path: value.path?,
+                    tail_bytes: value.tail_bytes?,
+                    unpack: value.unpack?,
+                    version: value.version?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TextRead> for TextRead {
+            fn from(value: super::TextRead) -> Self {
+                Self {
+                    encoding: Ok(value.encoding),
+                    path: Ok(value.path),
+                    tail_bytes: Ok(value.tail_bytes),
+                    unpack: Ok(value.unpack),
                     version: Ok(value.version),
                 }
             }

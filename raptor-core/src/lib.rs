@@ -88,6 +88,7 @@ pub mod sshkeys;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod templates;
+pub mod text;
 pub mod users;
 mod yaml;
 

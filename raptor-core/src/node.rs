@@ -17,9 +17,11 @@ pub use history::{
 pub use path::{FilePath, PathError};
 mod link;
 mod sftp;
+mod text;
 
 pub use link::{Answer, Hidden, HostActivity, HostDeed, Question, SftpChange, Word};
 pub use sftp::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion, SftpServer};
+pub use text::{MAX_TEXT, TextFile, TextRead, TextWrite};
 
 use crate::{
     containers::{
@@ -28,6 +30,7 @@ use crate::{
     },
     id::{ContainerId, UserId},
     templates::{ConfigFile, StopRule},
+    text::Encoding,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -40,7 +43,7 @@ use std::{
 use uuid::Uuid;
 
 /// The version of this conversation. A daemon and an API that differ in it refuse to work together and say so.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// How far the clocks of API and host may be apart before the panel warns, in seconds.
 pub const MAX_CLOCK_SKEW_S: i64 = 30;
@@ -231,6 +234,10 @@ pub struct ContainerSpec {
     /// Labels for the host's own tools.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// The encoding that its console reads and writes; UTF-8 unless given.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub console_encoding: Option<Encoding>,
 }
 
 /// How a container is to be installed. The host runs each number once.

@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(read_file))
         .routes(routes!(link_files))
         .routes(routes!(download))
-        .routes(routes!(begin_upload))
+        .routes(routes!(begin_upload, upload_file))
         .routes(routes!(get_upload, abort_upload))
         .routes(routes!(finish_upload))
         .routes(routes!(write_file))
@@ -263,7 +263,40 @@ async fn write_file(
     }))
 }
 
-/// Begin to send a file in pieces. It appears when it is whole.
+/// What is sent at once.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct UploadQuery {
+    /// Where it will be; folders on the way are made.
+    #[param(value_type = String)]
+    path: FilePath,
+    /// Its length in bytes.
+    size_bytes: u64,
+    /// Whether a file that is there is replaced. Needs the permission to change files.
+    replace: Option<bool>,
+}
+
+/// Send a whole file in one request; better in pieces where it is large. Sent again, it is no error: what is there already
+/// with the same content is left.
+#[utoipa::path(put, path = "/api/v1/containers/{id}/files/uploads", operation_id = "upload_file", tag = "files",
+    params(("id" = ContainerId, Path), UploadQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, body = FileInfo)))]
+async fn upload_file(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Query(query): Query<UploadQuery>,
+    body: Body,
+) -> Answer<Json<FileInfo>> {
+    let (authz, UploadQuery { path, size_bytes, replace }) = (app.raptor.authz(), query);
+    let create = authz.permit(&actor, id).await?;
+    let update = if replace.unwrap_or(false) { Some(authz.permit(&actor, id).await?) } else { None };
+    let body = body.into_data_stream().map(|piece| piece.map_err(std::io::Error::other)).boxed();
+    Ok(Json(app.raptor.files().upload_file(create, update, path, size_bytes, body).await?))
+}
+
+/// Begin to send a file in pieces. It appears when it is whole. With an `id`, it can be asked again without harm.
 #[utoipa::path(post, path = "/api/v1/containers/{id}/files/uploads", operation_id = "begin_upload", tag = "files",
     params(("id" = ContainerId, Path)), request_body = NewUpload, responses((status = 201, body = UploadView)))]
 async fn begin_upload(
@@ -275,7 +308,7 @@ async fn begin_upload(
     let authz = app.raptor.authz();
     let create = authz.permit(&actor, id).await?;
     let update = if body.replace.unwrap_or(false) { Some(authz.permit(&actor, id).await?) } else { None };
-    let upload = app.raptor.files().begin_upload(create, update, body.path, body.size_bytes).await?;
+    let upload = app.raptor.files().begin_upload(create, update, body.id, body.path, body.size_bytes).await?;
     Ok((StatusCode::CREATED, Json(upload)))
 }
 
@@ -316,7 +349,7 @@ async fn send_piece(
     Ok(Json(app.raptor.files().send_piece(permit, upload, query.offset, body).await?))
 }
 
-/// Put an upload that is whole where it belongs.
+/// Put an upload that is whole where it belongs. It can be asked again without harm.
 #[utoipa::path(post, path = "/api/v1/containers/{id}/files/uploads/{upload_id}/finish", operation_id = "finish_upload",
     tag = "files", params(("id" = ContainerId, Path), ("upload_id" = Uuid, Path)),
     responses((status = 200, body = FileInfo)))]

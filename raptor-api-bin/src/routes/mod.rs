@@ -21,6 +21,7 @@ mod runtime;
 mod settings;
 mod sftp;
 mod templates;
+mod texts;
 mod users;
 
 pub(crate) use containers::ContainerSort;
@@ -57,5 +58,6 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(history::routes())
         .merge(files::routes())
         .merge(content::routes())
+        .merge(texts::routes())
         .merge(activity::routes())
 }

@@ -101,6 +101,8 @@ pub(crate) struct OperationList {
 /// A file that is to be sent in pieces.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewUpload {
+    /// What is to name it: asked again with the same id, the same upload is answered. A new id unless given.
+    pub(crate) id: Option<Uuid>,
     /// Where it will be; folders on the way are made.
     pub(crate) path: FilePath,
     /// Its length in bytes.

@@ -1,7 +1,7 @@
 //! How a container behaves over time and towards its host.
 
 use super::lifecycle::Policy;
-use crate::{Error, Result};
+use crate::{Error, Result, text::Encoding};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
@@ -53,6 +53,10 @@ pub struct Behaviour {
     /// Labels for the host's own tools.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// The encoding that its console reads and writes, such as `GBK`; UTF-8 unless given. It holds at once.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub console_encoding: Option<Encoding>,
 }
 
 impl Behaviour {
@@ -65,6 +69,12 @@ impl Behaviour {
             return Err(Error::invalid(
                 "timezone",
                 "Use the name of a time zone, such as UTC or Europe/Berlin.",
+            ));
+        }
+        if self.console_encoding.is_some_and(Encoding::is_utf16) {
+            return Err(Error::invalid(
+                "console_encoding",
+                "A console can't be in UTF-16. Use UTF-8 or an encoding such as GBK.",
             ));
         }
         if let Some(ip) = self.outgoing_ip {
@@ -164,6 +174,15 @@ mod tests {
         for ip in ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255"] {
             assert!(with(ip, Network::Alone).check().is_err(), "{ip}");
         }
+    }
+
+    #[test]
+    fn a_console_has_an_encoding_in_which_a_line_end_is_one_byte() {
+        let with =
+            |name: &str| serde_json::from_value::<Behaviour>(serde_json::json!({ "console_encoding": name }));
+        assert!(with("GBK").unwrap().check().is_ok());
+        assert!(with("utf-16le").unwrap().check().is_err());
+        assert!(with("klingon").is_err());
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub(super) fn spec(container: &Container, template: &Template, allocations: &[Al
         outgoing_ip: container.behaviour.outgoing_ip,
         mounts: container.behaviour.mounts.clone(),
         labels: container.behaviour.labels.clone(),
+        console_encoding: container.behaviour.console_encoding,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     },
     containers::service::Visible,
     node::{
-        FilePath,
+        FilePath, TextFile, TextRead, TextWrite,
         files::{
             Body, ChecksumKind, FileAnswer, FileContent, FileHits, FileInfo, FileMove, FilePage, FileRead,
             FileRequest, FileTask, FileVersion, FileWrite, FolderSize, Operation, Scoped, TrashItem, Upload,
@@ -225,6 +225,35 @@ impl FileService<'_> {
         answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
     }
 
+    /// A text file, whatever its encoding.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `not_text`, [`Error::LimitReached`] `too_much` for a text that can only be read in part, and as all.
+    pub async fn read_text(&self, permit: Permit<ReadFileContent>, text: TextRead) -> Result<TextFile> {
+        let request = FileRequest::ReadText { text };
+        answer!(self.ask(permit, request, None).await?, FileAnswer::Text { text } => Ok(*text))
+    }
+
+    /// Saves an edited text, which comes as UTF-8: what was not edited keeps its bytes. The actor's name is put into `text`.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `file_changed`, [`Error::Invalid`] at `text` for characters that the encoding does not have, and as all.
+    pub async fn write_text(
+        &self,
+        permit: Permit<UpdateFiles>,
+        mut text: TextWrite,
+        body: Body,
+    ) -> Result<FileInfo> {
+        let mut detail = json!({ "path": text.path });
+        if text.encoding != text.read_as {
+            detail["converted"] = json!({ "from": text.read_as, "to": text.encoding });
+        }
+        permit.actor().name().clone_into(&mut text.by);
+        let request = FileWrite::Text { text };
+        let note = Some(Note("file.written", detail));
+        answer!(self.send(permit, request, body, note).await?, FileAnswer::File { file } => Ok(file))
+    }
+
     /// Makes a file that is not there yet.
     ///
     /// # Errors
@@ -236,7 +265,25 @@ impl FileService<'_> {
         answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
     }
 
-    /// Begins to send a file in pieces; one that replaces another needs `_update` as well.
+    /// Sends a whole file at once; one that replaces another needs `replacing` as well. Sent again, it is no error.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `file_exists` where another file is there, and as all.
+    pub async fn upload_file(
+        &self,
+        permit: Permit<CreateFiles>,
+        replacing: Option<Permit<UpdateFiles>>,
+        path: FilePath,
+        size_bytes: u64,
+        body: Body,
+    ) -> Result<FileInfo> {
+        let note = Note("file.uploaded", json!({ "path": path, "size_bytes": size_bytes }));
+        let request = FileWrite::Upload { path, size_bytes, replace: replacing.is_some() };
+        answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
+    }
+
+    /// Begins to send a file in pieces; one that replaces another needs `replacing` as well. With an `id`, the same upload is
+    /// answered however often it is asked for.
     ///
     /// # Errors
     /// As all.
@@ -244,10 +291,11 @@ impl FileService<'_> {
         &self,
         permit: Permit<CreateFiles>,
         replacing: Option<Permit<UpdateFiles>>,
+        id: Option<Uuid>,
         path: FilePath,
         size_bytes: u64,
     ) -> Result<Upload> {
-        let request = FileRequest::BeginUpload { path, size_bytes, replace: replacing.is_some() };
+        let request = FileRequest::BeginUpload { id, path, size_bytes, replace: replacing.is_some() };
         answer!(self.ask(permit, request, None).await?, FileAnswer::Upload { upload } => Ok(upload))
     }
 
@@ -275,7 +323,7 @@ impl FileService<'_> {
         answer!(self.send(permit, request, body, None).await?, FileAnswer::Upload { upload } => Ok(upload))
     }
 
-    /// Puts an upload that is whole where it belongs.
+    /// Puts an upload that is whole where it belongs. Asked again, the file is answered.
     ///
     /// # Errors
     /// As all.

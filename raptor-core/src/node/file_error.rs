@@ -1,6 +1,7 @@
 //! Why something was not done to a container's files.
 
 use super::path::PathError;
+use crate::text::Lacking;
 use std::io;
 
 const MIB: u64 = 1024 * 1024;
@@ -54,6 +55,12 @@ pub enum FileError {
         /// What the container's trash holds, in bytes.
         trash: u64,
     },
+    /// It holds no text.
+    #[error("This is no text file: it can be downloaded, but not edited.")]
+    NotText,
+    /// Characters that the encoding of a file does not have.
+    #[error("{0}")]
+    Lacking(String),
     /// Something is larger, deeper or more than what is worked on.
     #[error("{0}")]
     TooMuch(String),
@@ -126,6 +133,8 @@ impl FileError {
             Self::Changed => "file_changed",
             Self::OverLimit { .. } => "disk_limit",
             Self::NoSpace { .. } => "disk_full",
+            Self::NotText => "not_text",
+            Self::Lacking(_) => "not_in_encoding",
             Self::TooMuch(_) => "too_much",
             Self::Invalid(_) => "file_invalid",
             Self::Cancelled => "cancelled",
@@ -152,6 +161,8 @@ impl FileError {
             "file_changed" => Self::Changed,
             "disk_limit" => Self::OverLimit { limit: limit(), trash: trash_in(sentence) },
             "disk_full" => Self::NoSpace { trash: trash_in(sentence) },
+            "not_text" => Self::NotText,
+            "not_in_encoding" => Self::Lacking(sentence.to_owned()),
             "too_much" => Self::TooMuch(sentence.to_owned()),
             "cancelled" => Self::Cancelled,
             "io" => Self::Io(io::Error::other(sentence.to_owned())),
@@ -173,7 +184,9 @@ impl From<FileError> for crate::Error {
             | FileError::NotEmpty
             | FileError::Changed
             | FileError::Denied
+            | FileError::NotText
             | FileError::Cancelled => Self::Conflict { code, message },
+            FileError::Lacking(_) => Self::invalid("text", message),
             FileError::Io(_) => Self::Unavailable { code: "host_failed", message },
             _ => Self::invalid("path", message),
         }
@@ -210,6 +223,12 @@ impl From<FileError> for io::Error {
             FileError::Io(error) => error,
             other => Self::other(other),
         }
+    }
+}
+
+impl From<Lacking> for FileError {
+    fn from(lacking: Lacking) -> Self {
+        Self::Lacking(lacking.to_string())
     }
 }
 

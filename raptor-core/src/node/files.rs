@@ -3,7 +3,7 @@
 //! Small questions and their answers are one value each ([`FileRequest`], [`FileAnswer`]); content goes as a stream in either
 //! direction. What takes long is a [`FileTask`] that runs on the host by itself, is listed and can be cancelled.
 
-use super::{FileError, FilePath, NodeError};
+use super::{FileError, FilePath, NodeError, TextFile, TextRead, TextWrite};
 use crate::id::ContainerId;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -418,8 +418,16 @@ pub enum FileRequest {
         /// Made so.
         algorithm: ChecksumKind,
     },
+    /// Read a text file.
+    ReadText {
+        /// Which, and how.
+        text: TextRead,
+    },
     /// Begin to send a file.
     BeginUpload {
+        /// What is to name it; asked again with the same id, the same upload is answered. A new one unless given.
+        #[serde(default)]
+        id: Option<Uuid>,
         /// Where it will be; folders on the way are made.
         path: FilePath,
         /// Its length in bytes.
@@ -432,7 +440,7 @@ pub enum FileRequest {
         /// Which.
         id: Uuid,
     },
-    /// All of it is here: put it where it belongs.
+    /// All of it is here: put it where it belongs. Asked again, the file is answered.
     FinishUpload {
         /// Which.
         id: Uuid,
@@ -499,6 +507,11 @@ pub enum FileAnswer {
     Checksum {
         /// In lower-case hexadecimal.
         checksum: String,
+    },
+    /// To [`FileRequest::ReadText`].
+    Text {
+        /// The text.
+        text: Box<TextFile>,
     },
     /// To requests about a file on its way.
     Upload {
@@ -567,6 +580,20 @@ pub enum FileWrite {
         keep: bool,
         /// Who does.
         by: String,
+    },
+    /// An edited text, as UTF-8. What was not edited keeps its bytes.
+    Text {
+        /// Where and how.
+        text: TextWrite,
+    },
+    /// A whole file that is sent at once. Nobody ever sees half of it, and nothing is kept of what it replaces.
+    Upload {
+        /// Where it will be; folders on the way are made.
+        path: FilePath,
+        /// Its length in bytes.
+        size_bytes: u64,
+        /// Whether a file that is there is replaced. Where not, the same content there is no error, so that it can be sent again.
+        replace: bool,
     },
     /// The next piece of a file on its way.
     Piece {

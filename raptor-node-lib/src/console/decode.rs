@@ -1,20 +1,27 @@
 //! From a terminal's bytes to lines.
 
+use raptor_core::text::Encoding;
+
 /// Longer lines are cut, in bytes.
 const MAX_LINE: usize = 32 * 1024;
 
 /// Turns chunks of bytes into lines, whatever the chunks' borders are.
-#[derive(Default)]
 pub struct Decoder {
     rest: Vec<u8>,
     consumed: u64,
+    encoding: Encoding,
 }
 
 impl Decoder {
     /// A decoder whose first byte is number `consumed` of the run's output.
     #[must_use]
     pub fn at(consumed: u64) -> Self {
-        Self { rest: Vec::new(), consumed }
+        Self { rest: Vec::new(), consumed, encoding: Encoding::UTF_8 }
+    }
+
+    /// Reads lines that end from now on in this encoding, in which a line end is one byte; UTF-8 unless given.
+    pub fn read_as(&mut self, encoding: Encoding) {
+        self.encoding = encoding;
     }
 
     /// The lines that `chunk` completes, each with the count of the run's bytes up to its end.
@@ -25,14 +32,14 @@ impl Decoder {
             self.consumed += piece.len() as u64;
             let complete = piece.ends_with(b"\n");
             while self.rest.len() > MAX_LINE + 2 {
-                let cut = border(&self.rest, MAX_LINE);
+                let cut = self.border();
                 let after = self.rest.split_off(cut);
-                let text = String::from_utf8_lossy(&self.rest).into_owned();
+                let text = self.encoding.decode(&self.rest).0.into_owned();
                 self.rest = after;
                 lines.push((text, self.consumed - self.rest.len() as u64));
             }
             if complete {
-                lines.push((text(&self.rest), self.consumed));
+                lines.push((self.text(&self.rest), self.consumed));
                 self.rest.clear();
             }
         }
@@ -42,7 +49,7 @@ impl Decoder {
     /// What came after the last line end.
     #[must_use]
     pub fn partial(&self) -> String {
-        text(&self.rest)
+        self.text(&self.rest)
     }
 
     /// Whether something came after the last line end.
@@ -54,14 +61,22 @@ impl Decoder {
     /// The last, unfinished line when the output has ended.
     pub fn finish(&mut self) -> Option<(String, u64)> {
         let rest = std::mem::take(&mut self.rest);
-        if rest.is_empty() { None } else { Some((text(&rest), self.consumed)) }
+        if rest.is_empty() { None } else { Some((self.text(&rest), self.consumed)) }
     }
-}
 
-/// Without its line end. A terminal ends lines with `\r\n`, some programs with more.
-fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
-    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+    /// Without its line end. A terminal ends lines with `\r\n`, some programs with more.
+    fn text(&self, bytes: &[u8]) -> String {
+        let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
+        self.encoding.decode(bytes.get(..end).unwrap_or_default()).0.into_owned()
+    }
+
+    /// Where a line that is too long is cut: between two characters, and not at its very beginning.
+    fn border(&self) -> usize {
+        if self.encoding == Encoding::UTF_8 {
+            return border(&self.rest, MAX_LINE);
+        }
+        self.encoding.border(&self.rest, MAX_LINE).max(1)
+    }
 }
 
 /// The last place at or before `at` that is not inside a UTF-8 character.
@@ -77,7 +92,7 @@ mod tests {
     use super::*;
 
     fn texts(chunks: &[&[u8]]) -> Vec<String> {
-        let mut decoder = Decoder::default();
+        let mut decoder = Decoder::at(0);
         let mut lines: Vec<_> = chunks.iter().flat_map(|chunk| decoder.feed(chunk)).collect();
         lines.extend(decoder.finish());
         lines.into_iter().map(|(text, _)| text).collect()
@@ -150,6 +165,25 @@ mod tests {
                 cuts.chunks(2).map(|cut| cut.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)));
             the_same_lines(text, cuts.map(|cut| cut % (text.len() + 1)).collect(), 7);
         });
+    }
+
+    #[test]
+    fn output_in_gbk_is_read_as_such_wherever_the_chunks_are_cut() {
+        // As a Chinese Windows program writes it; the second character's second byte is a backslash in ASCII.
+        let line = b"\xbb\xb6\xd3\xad\xb5\\\r\n";
+        for cut in 0..line.len() {
+            let mut decoder = Decoder::at(0);
+            decoder.read_as(Encoding::GBK);
+            let mut lines = decoder.feed(&line[..cut]);
+            lines.extend(decoder.feed(&line[cut..]));
+            assert_eq!(lines, [("欢迎礬".to_owned(), 8)], "cut at {cut}");
+        }
+        let long = [&b"\xbb\xb6".repeat(MAX_LINE)[..], b"\n"].concat();
+        let mut decoder = Decoder::at(0);
+        decoder.read_as(Encoding::GBK);
+        let lines: Vec<String> = decoder.feed(&long).into_iter().map(|(text, _)| text).collect();
+        assert!(lines.len() > 1);
+        assert_eq!(lines.concat(), "欢".repeat(MAX_LINE));
     }
 
     #[test]

@@ -14,7 +14,10 @@ use log::{Log, Spot};
 use segment::Mark;
 
 use chrono::{DateTime, Utc};
-use raptor_core::node::{ConsoleLine, LineKind, LiveFrame, Since};
+use raptor_core::{
+    node::{ConsoleLine, LineKind, LiveFrame, Since},
+    text::Encoding,
+};
 use std::{
     io,
     path::Path,
@@ -39,6 +42,7 @@ pub struct Console {
     // The number of the newest line; readers wait on it.
     newest: watch::Sender<u64>,
     partial: watch::Sender<Arc<str>>,
+    encoding: Mutex<Encoding>,
 }
 
 impl Console {
@@ -52,7 +56,18 @@ impl Console {
             newest: watch::Sender::new(log.newest()),
             log: Mutex::new(log),
             partial: watch::Sender::new("".into()),
+            encoding: Mutex::new(Encoding::UTF_8),
         })
+    }
+
+    /// What the container's process reads and writes.
+    pub fn encoding(&self) -> Encoding {
+        *self.encoding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads and writes in another encoding from now on.
+    pub fn set_encoding(&self, encoding: Encoding) {
+        *self.encoding.lock().unwrap_or_else(PoisonError::into_inner) = encoding;
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {

@@ -1,15 +1,15 @@
 //! Letting the state machine decide, and carrying out what follows.
 
 use super::{
-    attend::{ASK_AGAIN, End},
+    attend::{ASK_AGAIN, End, Typed},
     boot::Boot,
     errand::{Errand, Word},
     install,
-    requests::typed,
     supervisor::{Msg, Supervisor},
     taking::{Folder, Look},
 };
 use crate::runtime::Part;
+use bytes::Bytes;
 use chrono::TimeDelta;
 use raptor_core::{
     containers::lifecycle::{Effect, Ending, Hold, Input, Phase, Rest, backoff},
@@ -161,7 +161,11 @@ impl Supervisor {
         let word = match &self.spec.stop {
             StopRule::Command { command } => {
                 self.console.say(self.ground.clock.now(), LineKind::Command, command.clone());
-                Word::Line(self.stdin.clone().map(|stdin| (stdin, typed(command, true))))
+                // A template's command that the console's encoding lacks goes as UTF-8: the process decides what it makes of it.
+                let typed = self
+                    .typed(command, true)
+                    .unwrap_or_else(|_| Typed { bytes: Bytes::from(format!("{command}\n")), stop: true });
+                Word::Line(self.stdin.clone().map(|stdin| (stdin, typed)))
             }
             StopRule::Signal { signal } => Word::Signal(signal.clone()),
             StopRule::Docker => Word::Docker,

@@ -4,7 +4,7 @@ use super::{Ground, supervisor::Msg};
 use crate::console::{Console, Decoder};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
-use raptor_core::{node::LineKind, templates::DoneRules};
+use raptor_core::{node::LineKind, templates::DoneRules, text::Encoding};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
@@ -81,6 +81,9 @@ impl Reading {
                 },
             };
             let Some(chunk) = chunk else { break };
+            // An installer runs in an image of its own, with tools that write UTF-8.
+            let installs = kind == LineKind::Install;
+            decoder.read_as(if installs { Encoding::UTF_8 } else { console.encoding() });
             let lines = decoder.feed(&chunk);
             let ready = done.as_ref().is_some_and(|done| lines.iter().any(|(line, _)| done.matches(line)));
             let lines = known.without(lines);

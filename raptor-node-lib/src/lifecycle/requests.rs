@@ -13,6 +13,7 @@ use raptor_core::{
     },
     node::{ContainerSpec, Happening, LineKind, NodeError, PowerAction},
     templates::StopRule,
+    text::Encoding,
 };
 
 impl Supervisor {
@@ -67,18 +68,27 @@ impl Supervisor {
             return Err(NodeError::Refused(Refused::Offline));
         }
         let typed_stop = matches!(&self.spec.stop, StopRule::Command { command } if *command == line);
+        let typed = self.typed(&line, typed_stop)?;
         let shown = if by.is_empty() { line.clone() } else { format!("{by}> {line}") };
         self.console.say(self.ground.clock.now(), LineKind::Command, shown);
         let Some(stdin) = &self.stdin else {
             return Err(NodeError::Docker("The console is not connected. Try again in a moment.".into()));
         };
         let full = || NodeError::Docker("The container does not read its input.".into());
-        stdin.try_send(typed(&line, typed_stop)).map_err(|_| full())?;
+        stdin.try_send(typed).map_err(|_| full())?;
         if typed_stop && self.life.phase == Phase::Running {
             self.input(Input::StopTyped).await;
             self.send(Word::Line(None));
         }
         Ok(())
+    }
+
+    /// A line as the container's process reads it.
+    pub(super) fn typed(&self, line: &str, stop: bool) -> Result<Typed, NodeError> {
+        let bytes = self.console.encoding().encode(&format!("{line}\n")).map_err(|lacking| {
+            NodeError::Invalid(format!("{lacking} The container's settings say what its console reads."))
+        })?;
+        Ok(Typed { bytes: Bytes::copy_from_slice(&bytes), stop })
     }
 
     async fn declare(&mut self, spec: ContainerSpec) -> Result<(), NodeError> {
@@ -89,6 +99,7 @@ impl Supervisor {
         let suspend = (spec.suspended != self.spec.suspended).then_some(spec.suspended);
         self.status.send_modify(|status| status.revision = spec.revision);
         let before = std::mem::replace(&mut self.spec, spec);
+        self.console.set_encoding(self.spec.console_encoding.unwrap_or(Encoding::UTF_8));
         match suspend {
             Some(true) => {
                 self.say_stopping("it was suspended");
@@ -184,9 +195,4 @@ impl Supervisor {
         (self.again_at, self.calm_at, self.stop_at, self.install_by) = (None, None, None, None);
         crate::removal::remove(&self.ground, &self.place).await
     }
-}
-
-/// `line` as a process reads it.
-pub(super) fn typed(line: &str, stop: bool) -> Typed {
-    Typed { bytes: Bytes::from(format!("{line}\n")), stop }
 }

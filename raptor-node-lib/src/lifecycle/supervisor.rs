@@ -15,6 +15,7 @@ use crate::{
 use raptor_core::{
     containers::lifecycle::{Ending, Hold, Input, Life, Phase},
     node::{ContainerSpec, ContainerStatus, Happening, NodeError, NodeEvent, PowerAction, Progress},
+    text::Encoding,
 };
 use std::{
     io,
@@ -117,6 +118,7 @@ impl Supervisor {
     pub(crate) fn start(ground: Arc<Ground>, spec: ContainerSpec) -> io::Result<Handle> {
         let place = ground.place(spec.id);
         let console = Arc::new(Console::open(&place.state.console())?);
+        console.set_encoding(spec.console_encoding.unwrap_or(Encoding::UTF_8));
         let new = place.state.saved().is_none();
         let saved = place.state.saved().unwrap_or_else(|| Saved {
             life: Life { suspended: spec.suspended, ..Life::NEW },

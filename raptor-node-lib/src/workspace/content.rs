@@ -62,14 +62,7 @@ impl Workspace {
     }
 
     fn read_unpacked(&self, path: &FilePath) -> FileResult<FileContent> {
-        let name = path.name().unwrap_or_default().to_lowercase();
-        let format = match name.rsplit('.').next() {
-            Some("gz") => ArchiveFormat::TarGz,
-            Some("xz") => ArchiveFormat::TarXz,
-            Some("bz2") => ArchiveFormat::TarBz2,
-            Some("zst") => ArchiveFormat::TarZst,
-            _ => return Err(FileError::Invalid("This is no compressed file.".into())),
-        };
+        let format = packing(path)?;
         let file = self.root.open_file(path, Open::READ)?;
         let (send, receive) = mpsc::channel(AHEAD);
         tokio::task::spawn_blocking(move || {
@@ -89,6 +82,10 @@ impl Workspace {
                 self.replace(&path, etag.as_deref(), keep.then_some(by.as_str()), body)?;
                 Ok(FileAnswer::File { file: self.info(&path)? })
             }
+            FileWrite::Text { text } => self.write_text(text, body),
+            FileWrite::Upload { path, size_bytes, replace } => {
+                Ok(FileAnswer::File { file: self.upload_whole(&path, size_bytes, replace, body)? })
+            }
             FileWrite::Piece { upload, offset } => {
                 let before = self.upload(upload)?;
                 if offset != before.received_bytes {
@@ -104,7 +101,13 @@ impl Workspace {
         }
     }
 
-    fn replace(&self, path: &FilePath, etag: Option<&str>, keep: Option<&str>, body: Body) -> FileResult<()> {
+    pub(super) fn replace(
+        &self,
+        path: &FilePath,
+        etag: Option<&str>,
+        keep: Option<&str>,
+        body: Body,
+    ) -> FileResult<()> {
         let mode = self.expected(&self.root.target(path)?, etag)?;
         let (shelf, beside) = (self.shelf("uploads")?, kept("uploads", Uuid::now_v7(), "")?);
         let file = shelf.open_file(&beside, Open { mode: mode.unwrap_or(0o644), ..Open::NEW })?;
@@ -153,8 +156,20 @@ impl Workspace {
     }
 }
 
+/// How a single compressed file is packed, by its name.
+pub(super) fn packing(path: &FilePath) -> FileResult<ArchiveFormat> {
+    let name = path.name().unwrap_or_default().to_lowercase();
+    match name.rsplit('.').next() {
+        Some("gz") => Ok(ArchiveFormat::TarGz),
+        Some("xz") => Ok(ArchiveFormat::TarXz),
+        Some("bz2") => Ok(ArchiveFormat::TarBz2),
+        Some("zst") => Ok(ArchiveFormat::TarZst),
+        _ => Err(FileError::Invalid("This is no compressed file.".into())),
+    }
+}
+
 /// Writes what comes at `offset`, up to `end`.
-fn receive(file: &File, mut offset: u64, end: u64, mut body: Body) -> FileResult<()> {
+pub(super) fn receive(file: &File, mut offset: u64, end: u64, mut body: Body) -> FileResult<()> {
     let runtime = Handle::current();
     while let Some(piece) = runtime.block_on(body.next()) {
         let piece = piece?;

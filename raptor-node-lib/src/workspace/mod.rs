@@ -11,6 +11,7 @@ mod search;
 mod serve;
 mod seven;
 mod sizes;
+mod texts;
 mod trash;
 mod unpack;
 mod uploads;
@@ -141,8 +142,9 @@ impl Workspace {
             Ask::Checksum { path, algorithm } => {
                 FileAnswer::Checksum { checksum: self.checksum(&path, algorithm)? }
             }
-            Ask::BeginUpload { path, size_bytes, replace } => {
-                FileAnswer::Upload { upload: self.begin_upload(path, size_bytes, replace)? }
+            Ask::ReadText { text } => FileAnswer::Text { text: Box::new(self.read_text(text)?) },
+            Ask::BeginUpload { id, path, size_bytes, replace } => {
+                FileAnswer::Upload { upload: self.begin_upload(id, path, size_bytes, replace)? }
             }
             Ask::GetUpload { id } => FileAnswer::Upload { upload: self.upload(id)? },
             Ask::FinishUpload { id } => FileAnswer::File { file: self.finish_upload(id)? },

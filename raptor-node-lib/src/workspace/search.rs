@@ -3,9 +3,12 @@
 use super::Workspace;
 use crate::files::{FileError, FilePath, FileResult, Kind, Open, Step};
 use globset::{GlobBuilder, GlobMatcher};
-use raptor_core::node::files::{FileHit, FileHits};
+use raptor_core::{
+    node::files::{FileHit, FileHits},
+    text::{Encoding, decode, recognise},
+};
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     time::{Duration, Instant},
 };
 
@@ -17,6 +20,8 @@ const MAX_LINES: usize = 5;
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 /// The longest line that is looked at, in bytes.
 const MAX_LINE: u64 = 64 * 1024;
+/// What is looked at to recognise a file's encoding, in bytes.
+const HEAD: usize = 64 * 1024;
 /// How long it looks.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -86,23 +91,46 @@ impl Workspace {
             return;
         }
         let Ok(file) = self.root.open_file(at, Open::READ) else { return };
-        let mut lines = BufReader::new(file);
-        let (mut line, mut number, mut found) = (Vec::new(), 0_u64, 0);
-        while found < MAX_LINES {
-            line.clear();
-            number += 1;
-            let read = std::io::Read::take(&mut lines, MAX_LINE).read_until(b'\n', &mut line);
-            // A NUL says that this is no text.
-            if !matches!(read, Ok(1..)) || line.contains(&0) {
-                return;
-            }
-            let text = String::from_utf8_lossy(&line);
+        let mut lines = BufReader::with_capacity(HEAD, file);
+        let Some(encoding) = lines.fill_buf().ok().and_then(encoding_of) else { return };
+        let mut found = 0;
+        let mut look = |number: u64, text: &str| {
             if text.to_lowercase().contains(content) {
                 found += 1;
                 let text = text.trim_end().chars().take(200).collect();
                 let file = self.describe(at.clone(), &step.stat);
                 hits.push(FileHit { file, line: Some(number), text: Some(text) });
             }
+            found < MAX_LINES
+        };
+        if encoding.is_utf16() {
+            let mut bytes = Vec::new();
+            if (&mut lines).take(MAX_FILE).read_to_end(&mut bytes).is_ok() {
+                let text = decode(&bytes, encoding).text;
+                let mut numbered = (1..).zip(text.lines());
+                while numbered.next().is_some_and(|(number, line)| look(number, line)) {}
+            }
+            return;
+        }
+        let (mut line, mut number) = (Vec::new(), 0_u64);
+        loop {
+            line.clear();
+            number += 1;
+            let read = (&mut lines).take(MAX_LINE).read_until(b'\n', &mut line);
+            if !matches!(read, Ok(1..)) || !look(number, &encoding.decode(&line).0) {
+                return;
+            }
         }
     }
+}
+
+/// The encoding of a file that begins so; none where it is no text.
+fn encoding_of(head: &[u8]) -> Option<Encoding> {
+    let recognised = recognise(head)?;
+    if recognised.certain || head.len() < HEAD {
+        return Some(recognised.encoding);
+    }
+    // The last line may be cut inside a character.
+    let whole = head.iter().rposition(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1);
+    recognise(head.get(..whole).unwrap_or(head)).map(|recognised| recognised.encoding)
 }

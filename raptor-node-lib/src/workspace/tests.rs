@@ -9,7 +9,9 @@ use std::io::Write;
 mod full;
 mod fuzz;
 mod links;
+mod sending;
 mod seven;
+mod texts;
 
 struct World {
     folder: tempfile::TempDir,
@@ -106,7 +108,7 @@ async fn a_range_is_what_it_says() {
 #[tokio::test]
 async fn an_upload_goes_on_where_it_stopped_and_appears_whole() {
     let world = World::new();
-    let upload = world.desk.begin_upload(path("new/world.dat"), 10, false).unwrap();
+    let upload = world.desk.begin_upload(None, path("new/world.dat"), 10, false).unwrap();
     let piece = |offset| FileWrite::Piece { upload: upload.id, offset };
     world.write(piece(0), b"01234").await.unwrap();
     assert!(world.write(piece(3), b"xx").await.is_err(), "no gap and no overlap");
@@ -119,7 +121,7 @@ async fn an_upload_goes_on_where_it_stopped_and_appears_whole() {
     world.write(piece(5), b"56789").await.unwrap();
     world.desk.finish_upload(upload.id).unwrap();
     assert_eq!(world.text("new/world.dat").as_deref(), Some("0123456789"));
-    assert!(matches!(world.desk.begin_upload(path("new/world.dat"), 1, false), Err(FileError::Exists)));
+    assert!(matches!(world.desk.begin_upload(None, path("new/world.dat"), 1, false), Err(FileError::Exists)));
 }
 
 #[test]
@@ -295,7 +297,7 @@ async fn what_ran_when_the_daemon_ended_is_told_and_its_halves_are_gone() {
     world.desk.note_running(&killed);
     let uploads = world.desk.shelf("uploads").unwrap();
     uploads.open_file(&kept("uploads", Uuid::now_v7(), "").unwrap(), Open::NEW).unwrap();
-    let upload = world.desk.begin_upload(path("new"), 5, false).unwrap();
+    let upload = world.desk.begin_upload(None, path("new"), 5, false).unwrap();
 
     let next = world.again();
     let shown = next.operations_shown();
@@ -366,7 +368,17 @@ async fn what_is_kept_from_somebody_is_kept_in_every_way() {
         );
         refused("the trash", theirs.discard(std::slice::from_ref(&at), "eve").map(drop));
         refused("deleting", run(FileTask::Delete { paths: vec![at.clone()] }));
-        refused("sending", theirs.begin_upload(at, 5, true).map(drop));
+        let text = raptor_core::node::TextRead {
+            path: at.clone(),
+            version: None,
+            unpack: false,
+            encoding: None,
+            tail_bytes: None,
+        };
+        refused("reading as text", theirs.read_text(text).map(drop));
+        let whole = FileWrite::Upload { path: at.clone(), size_bytes: 0, replace: true };
+        refused("sending at once", theirs.write(whole, stream::empty().boxed()).map(drop));
+        refused("sending", theirs.begin_upload(None, at, 5, true).map(drop));
     }
     refused("deleting what is above", run(FileTask::Delete { paths: vec![path("folder")] }));
 

@@ -1,9 +1,9 @@
 //! Files on their way here, piece by piece. They lie beside the container's folder until they are whole.
 
-use super::{Workspace, keep_note, kept, time};
-use crate::files::{FileError, FilePath, FileResult, Kind, Open};
+use super::{Workspace, content::receive, keep_note, kept, time};
+use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
 use chrono::{DateTime, TimeDelta, Utc};
-use raptor_core::node::files::{FileInfo, Upload};
+use raptor_core::node::files::{Body, FileInfo, Upload};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -12,6 +12,8 @@ const FOLDER: &str = "uploads";
 const KEPT: TimeDelta = TimeDelta::days(1);
 /// Unfinished uploads that one container may have.
 const MAX_OPEN: usize = 200;
+/// Bytes that are compared at once.
+const COMPARED: usize = 256 * 1024;
 
 #[derive(Serialize, Deserialize)]
 struct Note {
@@ -19,32 +21,33 @@ struct Note {
     size_bytes: u64,
     replace: bool,
     at: DateTime<Utc>,
+    /// Whether somebody asked to have it put where it belongs. Its content goes there after that is written down.
+    #[serde(default)]
+    finished: bool,
 }
 
 impl Workspace {
-    pub(super) fn begin_upload(&self, path: FilePath, size_bytes: u64, replace: bool) -> FileResult<Upload> {
-        let name = path.name().ok_or(FileError::IsAFolder)?;
-        match self.root.lstat(&path) {
-            Ok(stat) if stat.kind == Kind::Folder => return Err(FileError::IsAFolder),
-            Ok(_) if !replace => return Err(FileError::Exists),
-            _ => {}
+    pub(super) fn begin_upload(
+        &self,
+        id: Option<Uuid>,
+        path: FilePath,
+        size_bytes: u64,
+        replace: bool,
+    ) -> FileResult<Upload> {
+        if let Some(id) = id
+            && let Some(begun) = self.begun(id, &path, size_bytes, replace)?
+        {
+            return Ok(begun);
         }
-        // A link is written through; one that leads out is refused before anything is sent.
-        match self.root.lstat(&self.root.target(&path)?) {
-            Ok(stat) if stat.kind == Kind::Folder => return Err(FileError::IsAFolder),
-            Ok(stat) if stat.kind == Kind::Special => return Err(FileError::Special),
-            _ => {}
-        }
-        if self.root.usage().free().is_some_and(|free| size_bytes > free) {
-            return Err(self.root.usage().over_limit());
-        }
-        tracing::debug!(name, size_bytes, "an upload begins");
+        self.may_come(&path, size_bytes, replace)?;
         self.drop_stale()?;
-        let id = Uuid::now_v7();
-        let note = Note { path, size_bytes, replace, at: self.clock.now() };
-        let shelf = self.shelf(FOLDER)?;
-        let begun = keep_note(shelf, &kept(FOLDER, id, ".json")?, &note)
-            .and_then(|()| shelf.open_file(&kept(FOLDER, id, "")?, Open::NEW));
+        let id = id.unwrap_or_else(Uuid::now_v7);
+        let note = Note { path, size_bytes, replace, at: self.clock.now(), finished: false };
+        // A note without content is no upload.
+        let (shelf, content) = (self.shelf(FOLDER)?, kept(FOLDER, id, "")?);
+        let begun = shelf
+            .open_file(&content, Open { create_new: false, create: true, ..Open::NEW })
+            .and_then(|_| keep_note(shelf, &kept(FOLDER, id, ".json")?, &note));
         if let Err(error) = begun {
             let _ = self.drop_upload(id);
             return Err(error);
@@ -52,10 +55,108 @@ impl Workspace {
         self.upload(id)
     }
 
+    /// The upload that is asked for again: the answer to the first time may have been lost.
+    fn begun(&self, id: Uuid, path: &FilePath, size_bytes: u64, replace: bool) -> FileResult<Option<Upload>> {
+        match self.note::<Note>(&kept(FOLDER, id, ".json")?) {
+            Ok(note) if note.path == *path && note.size_bytes == size_bytes && note.replace == replace => {
+                self.upload(id).map(Some)
+            }
+            Ok(_) => Err(FileError::Invalid("Another upload has this id. Begin with a new one.".into())),
+            Err(FileError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Refuses a file that can't be put at `path`, before anything of it is sent.
+    fn may_come(&self, path: &FilePath, size_bytes: u64, replace: bool) -> FileResult<()> {
+        if path.is_root() {
+            return Err(FileError::IsAFolder);
+        }
+        match self.root.lstat(path) {
+            Ok(stat) if stat.kind == Kind::Folder => return Err(FileError::IsAFolder),
+            Ok(_) if !replace => return Err(FileError::Exists),
+            _ => {}
+        }
+        // A link is written through; one that leads out is refused before anything is sent.
+        match self.root.lstat(&self.root.target(path)?) {
+            Ok(stat) if stat.kind == Kind::Folder => return Err(FileError::IsAFolder),
+            Ok(stat) if stat.kind == Kind::Special => return Err(FileError::Special),
+            _ => {}
+        }
+        if self.root.usage().free().is_some_and(|free| size_bytes > free) {
+            return Err(self.root.usage().over_limit());
+        }
+        Ok(())
+    }
+
+    /// A whole file that is sent at once. Call it on a thread that may wait.
+    pub(super) fn upload_whole(
+        &self,
+        path: &FilePath,
+        size_bytes: u64,
+        replace: bool,
+        body: Body,
+    ) -> FileResult<FileInfo> {
+        match self.may_come(path, size_bytes, replace) {
+            // It may have been sent before, and the answer been lost.
+            Ok(()) | Err(FileError::Exists) => {}
+            Err(error) => return Err(error),
+        }
+        let beside = kept(FOLDER, Uuid::now_v7(), "")?;
+        let shelf = self.shelf(FOLDER)?;
+        let file = shelf.open_file(&beside, Open::NEW)?;
+        let placed = receive(&file, 0, size_bytes, body).and_then(|()| {
+            let here = file.stat()?.len;
+            if here != size_bytes {
+                return Err(only(here, size_bytes));
+            }
+            if !replace && self.root.lstat(path).is_ok() {
+                return Err(FileError::Exists);
+            }
+            let target = self.root.target(path)?;
+            if let Some(parent) = target.parent() {
+                self.root.create_dir_all(&parent)?;
+            }
+            shelf.place(&beside, &self.root, &target, replace)
+        });
+        let placed = match placed {
+            Err(FileError::Exists) if self.holds(path, &file) => shelf.remove_file(&beside),
+            Err(error) => {
+                let _ = shelf.remove_file(&beside);
+                Err(error)
+            }
+            placed => placed,
+        };
+        placed.and_then(|()| self.info(path))
+    }
+
+    /// Whether the file at `path` has this content.
+    fn holds(&self, path: &FilePath, content: &File) -> bool {
+        let same = || {
+            let there = self.root.open_file(path, Open::READ)?;
+            let (mut ours, mut theirs, mut at) = (Vec::new(), Vec::new(), 0);
+            loop {
+                ours.clear();
+                theirs.clear();
+                let read = content.read_behind(&mut ours, COMPARED, at)?;
+                there.read_behind(&mut theirs, COMPARED, at)?;
+                if ours != theirs || read == 0 {
+                    return Ok::<bool, FileError>(ours == theirs);
+                }
+                at += read as u64;
+            }
+        };
+        same().unwrap_or(false)
+    }
+
     pub(super) fn upload(&self, id: Uuid) -> FileResult<Upload> {
         let note: Note = self.note(&kept(FOLDER, id, ".json")?)?;
         self.root.check(&note.path)?;
-        let received_bytes = self.kept()?.lstat(&kept(FOLDER, id, "")?)?.len;
+        let received_bytes = match self.kept()?.lstat(&kept(FOLDER, id, "")?) {
+            Ok(stat) => stat.len,
+            Err(FileError::NotFound) if note.finished => note.size_bytes,
+            Err(error) => return Err(error),
+        };
         let Note { path, size_bytes, at, .. } = note;
         Ok(Upload { id, path, size_bytes, received_bytes, started_at: at })
     }
@@ -63,12 +164,14 @@ impl Workspace {
     pub(super) fn finish_upload(&self, id: Uuid) -> FileResult<FileInfo> {
         let upload = self.upload(id)?;
         if upload.received_bytes != upload.size_bytes {
-            let (here, all) = (upload.received_bytes, upload.size_bytes);
-            return Err(FileError::Invalid(format!(
-                "Only {here} of {all} bytes are here. Send the rest first."
-            )));
+            return Err(only(upload.received_bytes, upload.size_bytes));
         }
-        let note: Note = self.note(&kept(FOLDER, id, ".json")?)?;
+        let (at, content) = (kept(FOLDER, id, ".json")?, kept(FOLDER, id, "")?);
+        let (shelf, mut note) = (self.kept()?, self.note::<Note>(&at)?);
+        if note.finished && matches!(shelf.lstat(&content), Err(FileError::NotFound)) {
+            // It was put there before, and the answer was lost.
+            return self.info(&note.path);
+        }
         if !note.replace && self.root.lstat(&note.path).is_ok() {
             return Err(FileError::Exists);
         }
@@ -76,8 +179,9 @@ impl Workspace {
         if let Some(parent) = target.parent() {
             self.root.create_dir_all(&parent)?;
         }
-        self.kept()?.place(&kept(FOLDER, id, "")?, &self.root, &target, note.replace)?;
-        self.kept()?.remove_file(&kept(FOLDER, id, ".json")?)?;
+        note.finished = true;
+        keep_note(&shelf.beyond_limit(), &at, &note)?;
+        shelf.place(&content, &self.root, &target, note.replace)?;
         self.info(&note.path)
     }
 
@@ -100,10 +204,16 @@ impl Workspace {
         let mut open = 0;
         for entry in self.on_shelf(&FilePath::parse(FOLDER)?)? {
             let entry = entry?;
-            let Ok(id) = entry.name.parse::<Uuid>() else { continue };
-            if self.clock.now() - time(&entry.stat) > KEPT {
+            let name = entry.name.strip_suffix(".json").unwrap_or(&entry.name);
+            let Ok(id) = name.parse::<Uuid>() else { continue };
+            let content = name.len() == entry.name.len();
+            let stale = self.clock.now() - time(&entry.stat) > KEPT;
+            // The note of an unfinished one is as old as its beginning, which may be long ago.
+            if stale
+                && (content || matches!(self.kept()?.lstat(&kept(FOLDER, id, "")?), Err(FileError::NotFound)))
+            {
                 self.drop_upload(id)?;
-            } else {
+            } else if content {
                 open += 1;
             }
         }
@@ -112,4 +222,8 @@ impl Workspace {
         }
         Ok(())
     }
+}
+
+fn only(here: u64, all: u64) -> FileError {
+    FileError::Invalid(format!("Only {here} of {all} bytes are here. Send the rest first."))
 }

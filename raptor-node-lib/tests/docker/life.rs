@@ -6,6 +6,7 @@ use raptor_core::{
     containers::lifecycle::{Phase, RestartPolicy},
     node::{Happening, LineKind, LiveFrame, LiveParts, Node, PortBinding, PowerAction, Protocol, Since},
     templates::{ConfigEdit, ConfigFile, ConfigParser, StopRule},
+    text::Encoding,
 };
 use raptor_node_lib::Host;
 use std::time::Duration;
@@ -30,6 +31,36 @@ async fn a_container_starts_answers_and_stops() {
     let status = world.phase(Phase::Offline).await;
     let exit = status.last_exit.unwrap();
     assert_eq!((exit.code, exit.crash), (0, false));
+}
+
+#[tokio::test]
+async fn a_console_in_gbk_is_read_and_written_as_gbk() {
+    if !docker() {
+        return;
+    }
+    let bytes_and_text = "sh -c 'while read line; do [ \"$line\" = stop ] && exit 0; echo \"$line\" | od -An -tx1; echo \"got $line\"; done'";
+    let mut world = World::new(bytes_and_text, |spec| {
+        spec.console_encoding = Some(Encoding::GBK);
+        spec.done.clear();
+    })
+    .await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    world.host.command(world.id, "say 你好", "steve").await.unwrap();
+    world.line("73 61 79 20 c4 e3 ba c3 0a").await;
+    world.line("got say 你好").await;
+    let refused = world.host.command(world.id, "say 😀", "steve").await.unwrap_err().to_string();
+    assert!(refused.contains("GBK can't represent “😀”"), "{refused}");
+    // Another daemon reads it alike.
+    world.restart_daemon().await;
+    world.host.command(world.id, "say 再见", "steve").await.unwrap();
+    world.line("got say 再见").await;
+    // A change holds at once.
+    world.change(|spec| spec.console_encoding = None).await;
+    world.host.command(world.id, "say 😀", "steve").await.unwrap();
+    world.line("got say 😀").await;
+    let texts = world.transcript().await;
+    assert!(!texts.contains('\u{fffd}') && texts.matches("got say").count() == 3, "{texts}");
 }
 
 #[tokio::test]

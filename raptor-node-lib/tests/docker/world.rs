@@ -245,6 +245,7 @@ pub fn spec(startup: &str) -> ContainerSpec {
         mounts: Vec::new(),
         outgoing_ip: None,
         labels: BTreeMap::new(),
+        console_encoding: None,
     }
 }
 

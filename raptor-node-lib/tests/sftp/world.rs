@@ -242,6 +242,7 @@ fn spec(id: ContainerId, disk_mib: u64) -> ContainerSpec {
         mounts: Vec::new(),
         outgoing_ip: None,
         labels: Default::default(),
+        console_encoding: None,
     }
 }
 

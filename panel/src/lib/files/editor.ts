@@ -84,6 +84,11 @@ export function edit(parent: HTMLElement, name: string, text: string, readonly: 
   return view;
 }
 
+/** Shows the end of what is open. */
+export function toEnd(view: EditorView | undefined) {
+  view?.dispatch({ selection: { anchor: view.state.doc.length }, effects: EditorView.scrollIntoView(view.state.doc.length, { y: 'end' }) });
+}
+
 /** Theirs on the left, ours on the right. */
 export function compare(parent: HTMLElement, name: string, theirs: string, ours: string): MergeView {
   return new MergeView({

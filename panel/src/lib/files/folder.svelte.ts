@@ -1,5 +1,5 @@
 // What is in the folder that is looked at: pages of it, as far as somebody has scrolled.
-import { ask, listFiles, words, type FileInfo, type FilePage, type FileSort } from '$lib/api';
+import { ask, listFiles, Refusal, words, type FileInfo, type FilePage, type FileSort } from '$lib/api';
 
 /** What is asked for first, and the most that comes at once. */
 const FIRST = 500;
@@ -44,7 +44,10 @@ export class Folder {
       this.page = page;
       this.failed = null;
     } catch (error) {
-      if (asked === this.asked) this.failed = words(error);
+      if (asked !== this.asked) return;
+      // What was read stays on the screen while Raptor is away: the panel says that it is.
+      const away = error instanceof Refusal && (error.status === 0 || error.status >= 500);
+      if (!away || !this.page) this.failed = words(error);
     }
   }
 

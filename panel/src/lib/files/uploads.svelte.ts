@@ -1,11 +1,17 @@
-// Files on their way to a container, in pieces: a piece that fails is sent again from where the host is.
-import { abortUpload, ask, beginUpload, finishUpload, getUpload, Refusal, words, type Upload } from '../api';
+// Files on their way to a container. Small ones go in one request, others in pieces; whatever fails because Raptor is away is
+// sent again when it is back, and nothing does harm when it arrives twice.
+import { abortUpload, ask, beginUpload, finishUpload, getUpload, Refusal, words, type FileInfo, type Upload } from '../api';
 
 const PIECE = 8 * 1024 * 1024;
+/** Files up to this size go in one request; what is in front of Raptor may take no more than 1 MiB. */
+const SMALL = 512 * 1024;
 /** What nginx lets pass by default, and the least that is worth a request. */
 const [USUAL, LEAST] = [1024 * 1024, 64 * 1024];
 const AT_ONCE = 3;
+/** How often something is tried that Raptor itself failed to do. */
 const ATTEMPTS = 6;
+/** The longest pause before it is tried again, in milliseconds. */
+const PAUSE = 2_000;
 
 export interface Sending {
   key: number;
@@ -15,7 +21,11 @@ export interface Sending {
   sent: number;
   state: 'waiting' | 'sending' | 'done' | 'failed' | 'cancelled';
   problem: string | null;
+  /** Why it does not go on just now. It does by itself. */
+  held: string | null;
   taken: boolean;
+  /** What names it at the host. */
+  upload: string | null;
 }
 
 class Uploads {
@@ -25,34 +35,35 @@ class Uploads {
   private size = PIECE;
   private running = 0;
   private requests = new Map<number, XMLHttpRequest>();
-  private begun = new Map<number, Upload>();
   /** Called when a file has arrived. */
   arrived: (path: string) => void = () => {};
 
   busy = $derived(this.all.some(({ state }) => state === 'waiting' || state === 'sending'));
   total = $derived(this.all.reduce((sum, { file }) => sum + file.size, 0));
   sent = $derived(this.all.reduce((sum, { sent }) => sum + sent, 0));
+  failed = $derived(this.all.filter(({ state }) => state === 'failed'));
 
   constructor(private container: string) {}
 
   add(files: { file: File; path: string }[]) {
     for (const { file, path } of files) {
-      this.all.push({ key: this.next++, file, path, replace: false, sent: 0, state: 'waiting', problem: null, taken: false });
+      this.all.push({ key: this.next++, file, path, replace: false, sent: 0, state: 'waiting', problem: null, held: null, taken: false, upload: null });
     }
     this.work();
   }
 
-  again(one: Sending, replace: boolean) {
-    Object.assign(one, { replace: one.replace || replace, state: 'waiting', problem: null, taken: false });
+  again(one: Sending) {
+    // What replaces another file is another upload.
+    if (one.taken) Object.assign(one, { replace: true, upload: null });
+    Object.assign(one, { state: 'waiting', problem: null, taken: false });
     this.work();
   }
 
   cancel(one: Sending) {
     if (one.state === 'sending' || one.state === 'waiting') one.state = 'cancelled';
     this.requests.get(one.key)?.abort();
-    const upload = this.begun.get(one.key);
-    if (upload) void ask(abortUpload({ path: { id: this.container, upload_id: upload.id } })).catch(() => {});
-    this.begun.delete(one.key);
+    if (one.upload) void ask(abortUpload({ path: { id: this.container, upload_id: one.upload } })).catch(() => {});
+    one.upload = null;
   }
 
   clear() {
@@ -74,36 +85,70 @@ class Uploads {
 
   private async send(one: Sending) {
     try {
-      const id = this.container;
-      let upload =
-        this.begun.get(one.key) ??
-        (await ask(beginUpload({ path: { id }, body: { path: one.path, size_bytes: one.file.size, replace: one.replace } })));
-      this.begun.set(one.key, upload);
-      for (let failures = 0; one.state === 'sending' && upload.received_bytes < one.file.size; ) {
-        try {
-          upload = await this.piece(one, upload);
-          failures = 0;
-        } catch (error) {
-          if (this.shrink(error)) continue;
-          failures += 1;
-          const final = error instanceof Refusal && error.status !== 0 && error.status < 500 && error.status !== 422;
-          if (one.state !== 'sending' || final || failures >= ATTEMPTS) throw error;
-          await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** failures));
-          upload = await ask(getUpload({ path: { id, upload_id: upload.id } }));
-        }
-        one.sent = upload.received_bytes;
-      }
+      if (!(await this.atOnce(one))) await this.inPieces(one);
       if (one.state !== 'sending') return;
-      await ask(finishUpload({ path: { id, upload_id: upload.id } }));
-      this.begun.delete(one.key);
-      one.sent = one.file.size;
-      one.state = 'done';
+      Object.assign(one, { sent: one.file.size, state: 'done', held: null, upload: null });
       this.arrived(one.path);
     } catch (error) {
       if (one.state === 'cancelled') return;
-      one.state = 'failed';
-      one.problem = words(error);
-      one.taken = error instanceof Refusal && error.code === 'file_exists';
+      const refusal = error instanceof Refusal ? error : null;
+      // The host does not know it any more.
+      if (refusal?.status === 404) one.upload = null;
+      Object.assign(one, { state: 'failed', held: null, problem: words(error), taken: refusal?.code === 'file_exists' });
+    }
+  }
+
+  /** Sends a small file in one request, unless it is too large for what is in front of Raptor. */
+  private async atOnce(one: Sending): Promise<boolean> {
+    if (one.file.size > Math.min(SMALL, this.size)) return false;
+    try {
+      await this.surely(one, () => this.whole(one));
+      return true;
+    } catch (error) {
+      if (!this.shrink(error)) throw error;
+      return false;
+    }
+  }
+
+  private async inPieces(one: Sending) {
+    const id = this.container;
+    one.upload ??= newId();
+    const body = { id: one.upload, path: one.path, size_bytes: one.file.size, replace: one.replace };
+    let upload = await this.surely(one, () => ask(beginUpload({ path: { id }, body })));
+    let known = true;
+    while (one.state === 'sending' && upload.received_bytes < one.file.size) {
+      await this.surely(one, async () => {
+        if (!known) upload = await ask(getUpload({ path: { id, upload_id: upload.id } }));
+        known = false;
+        try {
+          if (upload.received_bytes < one.file.size) upload = await this.piece(one, upload);
+          known = true;
+        } catch (error) {
+          if (!this.shrink(error)) throw error;
+        }
+      });
+      one.sent = upload.received_bytes;
+    }
+    if (one.state === 'sending') await this.surely(one, () => ask(finishUpload({ path: { id, upload_id: upload.id } })));
+  }
+
+  /** Does what may be done twice: while Raptor is away, it waits and tries again. */
+  private async surely<T>(one: Sending, work: () => Promise<T>): Promise<T> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        const done = await work();
+        one.held = null;
+        return done;
+      } catch (error) {
+        if (one.state !== 'sending' || !(error instanceof Refusal)) throw error;
+        const away = [0, 502, 503, 504].includes(error.status);
+        // 422: a piece that begins elsewhere than the host expects, after an answer was lost.
+        const shaky = error.status >= 500 || error.status === 429 || (error.status === 422 && one.file.size > SMALL);
+        if (!away && (!shaky || failures >= ATTEMPTS)) throw error;
+        one.held = words(error);
+        await new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE, 250 * 2 ** failures)));
+        if (one.state !== 'sending') throw error;
+      }
     }
   }
 
@@ -116,25 +161,43 @@ class Uploads {
     return refused;
   }
 
-  // The generated client can't tell how far a request is; a browser's own request can.
+  private whole(one: Sending): Promise<FileInfo> {
+    const query = new URLSearchParams({ path: one.path, size_bytes: String(one.file.size), replace: String(one.replace) });
+    return this.put(one, `uploads?${query}`, one.file, 0);
+  }
+
   private piece(one: Sending, upload: Upload): Promise<Upload> {
     const start = upload.received_bytes;
+    return this.put(one, `uploads/${upload.id}/content?offset=${start}`, one.file.slice(start, start + this.size), start);
+  }
+
+  // The generated client can't tell how far a request is; a browser's own request can.
+  private put<T>(one: Sending, at: string, body: Blob, start: number): Promise<T> {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       this.requests.set(one.key, request);
-      request.open('PUT', `/api/v1/containers/${this.container}/files/uploads/${upload.id}/content?offset=${start}`);
+      request.open('PUT', `/api/v1/containers/${this.container}/files/${at}`);
       request.setRequestHeader('X-Raptor-CSRF', '1');
       request.setRequestHeader('Content-Type', 'application/octet-stream');
       request.upload.onprogress = ({ loaded }) => (one.sent = start + loaded);
       request.onloadend = () => {
         this.requests.delete(one.key);
         const answer = read(request.responseText);
-        if (request.status >= 200 && request.status < 300) resolve(answer as Upload);
-        else reject(new Refusal({ ...(request.status === 0 && { detail: 'The connection was lost.' }), ...answer, status: request.status }));
+        if (request.status >= 200 && request.status < 300) resolve(answer as T);
+        else reject(new Refusal({ ...(request.status === 0 && { detail: 'Raptor does not answer. Check your connection.' }), ...answer, status: request.status }));
       };
-      request.send(one.file.slice(start, start + this.size));
+      request.send(body);
     });
   }
+}
+
+/** A UUID. `crypto.randomUUID` is for pages that came by HTTPS only. */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
 function read(text: string): object {

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AbortUploadData, AbortUploadErrors, AbortUploadResponses, AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, AddSshKeyData, AddSshKeyErrors, AddSshKeyResponses, BeginUploadData, BeginUploadErrors, BeginUploadResponses, CancelContainerInstallData, CancelContainerInstallErrors, CancelContainerInstallResponses, CancelFileOperationData, CancelFileOperationErrors, CancelFileOperationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CleanDaemonImagesData, CleanDaemonImagesErrors, CleanDaemonImagesResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateFolderData, CreateFolderErrors, CreateFolderResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRegistryData, DeleteRegistryErrors, DeleteRegistryResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteSshKeyData, DeleteSshKeyErrors, DeleteSshKeyResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DiscardFilesData, DiscardFilesErrors, DiscardFilesResponses, DownloadConsoleData, DownloadConsoleErrors, DownloadConsoleResponses, DownloadData, DownloadErrors, DownloadResponses, EmptyTrashData, EmptyTrashErrors, EmptyTrashResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, FinishUploadData, FinishUploadErrors, FinishUploadResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetContainerSftpData, GetContainerSftpErrors, GetContainerSftpResponses, GetContainerStatsHistoryData, GetContainerStatsHistoryErrors, GetContainerStatsHistoryResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetDaemonStatsHistoryData, GetDaemonStatsHistoryErrors, GetDaemonStatsHistoryResponses, GetFileChecksumData, GetFileChecksumErrors, GetFileChecksumResponses, GetFileData, GetFileErrors, GetFileResponses, GetMailStateData, GetMailStateErrors, GetMailStateResponses, GetNoticesData, GetNoticesErrors, GetNoticesResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateChangeData, GetTemplateChangeErrors, GetTemplateChangeResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetTemplateRevisionData, GetTemplateRevisionErrors, GetTemplateRevisionResponses, GetUploadData, GetUploadErrors, GetUploadResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateFromUrlData, ImportTemplateFromUrlErrors, ImportTemplateFromUrlResponses, ImportTemplateResponses, InstallContainerData, InstallContainerErrors, InstallContainerResponses, LinkFilesData, LinkFilesErrors, LinkFilesResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListCommandsData, ListCommandsErrors, ListCommandsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListFileOperationsData, ListFileOperationsErrors, ListFileOperationsResponses, ListFilesData, ListFilesErrors, ListFilesResponses, ListFileVersionsData, ListFileVersionsErrors, ListFileVersionsResponses, ListMailsData, ListMailsErrors, ListMailsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRegistriesData, ListRegistriesErrors, ListRegistriesResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSshKeysData, ListSshKeysErrors, ListSshKeysResponses, ListTemplateRevisionsData, ListTemplateRevisionsErrors, ListTemplateRevisionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListTrashData, ListTrashErrors, ListTrashResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, LiveEventsData, LiveEventsErrors, MeasureFolderData, MeasureFolderErrors, MeasureFolderResponses, MoveContainerTemplateData, MoveContainerTemplateErrors, MoveContainerTemplateResponses, MoveFilesData, MoveFilesErrors, MoveFilesResponses, PowerContainerData, PowerContainerErrors, PowerContainerResponses, PreviewContainerData, PreviewContainerErrors, PreviewContainerResponses, PreviewTemplateData, PreviewTemplateErrors, PreviewTemplateResponses, ReadFileData, ReadFileErrors, ReadFileResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RestoreFilesData, RestoreFilesErrors, RestoreFilesResponses, RevealContainerSecretData, RevealContainerSecretErrors, RevealContainerSecretResponses, ReviseTemplateData, ReviseTemplateErrors, ReviseTemplateResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SaveRegistryData, SaveRegistryErrors, SaveRegistryResponses, SearchConsoleData, SearchConsoleErrors, SearchConsoleResponses, SearchFilesData, SearchFilesErrors, SearchFilesResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SendPieceData, SendPieceErrors, SendPieceResponses, SetDaemonMaintenanceData, SetDaemonMaintenanceErrors, SetDaemonMaintenanceResponses, SetFilesModeData, SetFilesModeErrors, SetFilesModeResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SkipContainerInstallData, SkipContainerInstallErrors, SkipContainerInstallResponses, StartFileOperationData, StartFileOperationErrors, StartFileOperationResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, TestMailData, TestMailErrors, TestMailResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerBehaviourData, UpdateContainerBehaviourErrors, UpdateContainerBehaviourResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateNoticesData, UpdateNoticesErrors, UpdateNoticesResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, WriteFileData, WriteFileErrors, WriteFileResponses } from './types.gen';
+import type { AbortUploadData, AbortUploadErrors, AbortUploadResponses, AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, AddSshKeyData, AddSshKeyErrors, AddSshKeyResponses, BeginUploadData, BeginUploadErrors, BeginUploadResponses, CancelContainerInstallData, CancelContainerInstallErrors, CancelContainerInstallResponses, CancelFileOperationData, CancelFileOperationErrors, CancelFileOperationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CleanDaemonImagesData, CleanDaemonImagesErrors, CleanDaemonImagesResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateFolderData, CreateFolderErrors, CreateFolderResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRegistryData, DeleteRegistryErrors, DeleteRegistryResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteSshKeyData, DeleteSshKeyErrors, DeleteSshKeyResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DiscardFilesData, DiscardFilesErrors, DiscardFilesResponses, DownloadConsoleData, DownloadConsoleErrors, DownloadConsoleResponses, DownloadData, DownloadErrors, DownloadResponses, EmptyTrashData, EmptyTrashErrors, EmptyTrashResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, FinishUploadData, FinishUploadErrors, FinishUploadResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetContainerSftpData, GetContainerSftpErrors, GetContainerSftpResponses, GetContainerStatsHistoryData, GetContainerStatsHistoryErrors, GetContainerStatsHistoryResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetDaemonStatsHistoryData, GetDaemonStatsHistoryErrors, GetDaemonStatsHistoryResponses, GetFileChecksumData, GetFileChecksumErrors, GetFileChecksumResponses, GetFileData, GetFileErrors, GetFileResponses, GetMailStateData, GetMailStateErrors, GetMailStateResponses, GetNoticesData, GetNoticesErrors, GetNoticesResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateChangeData, GetTemplateChangeErrors, GetTemplateChangeResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetTemplateRevisionData, GetTemplateRevisionErrors, GetTemplateRevisionResponses, GetUploadData, GetUploadErrors, GetUploadResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateFromUrlData, ImportTemplateFromUrlErrors, ImportTemplateFromUrlResponses, ImportTemplateResponses, InstallContainerData, InstallContainerErrors, InstallContainerResponses, LinkFilesData, LinkFilesErrors, LinkFilesResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListCommandsData, ListCommandsErrors, ListCommandsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListFileOperationsData, ListFileOperationsErrors, ListFileOperationsResponses, ListFilesData, ListFilesErrors, ListFilesResponses, ListFileVersionsData, ListFileVersionsErrors, ListFileVersionsResponses, ListMailsData, ListMailsErrors, ListMailsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRegistriesData, ListRegistriesErrors, ListRegistriesResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSshKeysData, ListSshKeysErrors, ListSshKeysResponses, ListTemplateRevisionsData, ListTemplateRevisionsErrors, ListTemplateRevisionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListTrashData, ListTrashErrors, ListTrashResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, MeasureFolderData, MeasureFolderErrors, MeasureFolderResponses, MoveContainerTemplateData, MoveContainerTemplateErrors, MoveContainerTemplateResponses, MoveFilesData, MoveFilesErrors, MoveFilesResponses, PowerContainerData, PowerContainerErrors, PowerContainerResponses, PreviewContainerData, PreviewContainerErrors, PreviewContainerResponses, PreviewTemplateData, PreviewTemplateErrors, PreviewTemplateResponses, ReadFileData, ReadFileErrors, ReadFileResponses, ReadTextData, ReadTextErrors, ReadTextResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RestoreFilesData, RestoreFilesErrors, RestoreFilesResponses, RevealContainerSecretData, RevealContainerSecretErrors, RevealContainerSecretResponses, ReviseTemplateData, ReviseTemplateErrors, ReviseTemplateResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SaveRegistryData, SaveRegistryErrors, SaveRegistryResponses, SearchConsoleData, SearchConsoleErrors, SearchConsoleResponses, SearchFilesData, SearchFilesErrors, SearchFilesResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SendPieceData, SendPieceErrors, SendPieceResponses, SetDaemonMaintenanceData, SetDaemonMaintenanceErrors, SetDaemonMaintenanceResponses, SetFilesModeData, SetFilesModeErrors, SetFilesModeResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SkipContainerInstallData, SkipContainerInstallErrors, SkipContainerInstallResponses, StartFileOperationData, StartFileOperationErrors, StartFileOperationResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, TestMailData, TestMailErrors, TestMailResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerBehaviourData, UpdateContainerBehaviourErrors, UpdateContainerBehaviourResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateNoticesData, UpdateNoticesErrors, UpdateNoticesResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UploadFileData, UploadFileErrors, UploadFileResponses, WriteFileData, WriteFileErrors, WriteFileResponses, WriteTextData, WriteTextErrors, WriteTextResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -959,9 +959,8 @@ export const listContainerActivity = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * A container's console, state and measurements over WebSocket. Text frames are JSON of `LiveFrame`; a `beat` comes every two
- * seconds. The client may send `{"type":"command","command":"…","command_id":1,"not_after":"2026-01-31T12:00:00Z"}`: it is answered
- * by `accepted` or `problem` with the same `command_id`, and refused after the time in `not_after`. Both are optional.
+ * A container's console, state and measurements over WebSocket. Text frames are JSON of `LiveFrame`; the client may send
+ * `{"type":"command","command":"…"}`.
  */
 export const liveContainer = <ThrowOnError extends boolean = false>(options: Options<LiveContainerData, ThrowOnError>) => (options.client ?? client).get<unknown, LiveContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -970,22 +969,13 @@ export const liveContainer = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * Everything that changes, as server-sent events: `change` when something in the store changed, `live` with the ids of containers
- * whose state or measurements are new, `daemon` with the id of a daemon whose link or load is, `beat` every two seconds. Each only
- * about what the caller may see. A request with `Last-Event-ID` is told what it missed, or `resync` where that is no longer known.
+ * Everything that changes, as server-sent events: `change` when something in the store changed, `live` with the ids of
+ * containers whose state or measurements are new, `daemon` with the id of a daemon whose link or load is. Each only about what
+ * the caller may see.
  */
 export const streamEvents = <ThrowOnError extends boolean = false>(options?: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/events',
-    ...options
-});
-
-/**
- * The same news over WebSocket. Text frames are JSON of `EventFrame`.
- */
-export const liveEvents = <ThrowOnError extends boolean = false>(options?: Options<LiveEventsData, ThrowOnError>) => (options?.client ?? client).get<unknown, LiveEventsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/events/live',
     ...options
 });
 
@@ -1240,7 +1230,7 @@ export const linkFiles = <ThrowOnError extends boolean = false>(options: Options
 export const download = <ThrowOnError extends boolean = false>(options: Options<DownloadData, ThrowOnError>) => (options.client ?? client).get<DownloadResponses, DownloadErrors, ThrowOnError>({ url: '/api/v1/downloads', ...options });
 
 /**
- * Begin to send a file in pieces. It appears when it is whole.
+ * Begin to send a file in pieces. It appears when it is whole. With an `id`, it can be asked again without harm.
  */
 export const beginUpload = <ThrowOnError extends boolean = false>(options: Options<BeginUploadData, ThrowOnError>) => (options.client ?? client).post<BeginUploadResponses, BeginUploadErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1248,6 +1238,21 @@ export const beginUpload = <ThrowOnError extends boolean = false>(options: Optio
     ...options,
     headers: {
         'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Send a whole file in one request; better in pieces where it is large. Sent again, it is no error: what is there already
+ * with the same content is left.
+ */
+export const uploadFile = <ThrowOnError extends boolean = false>(options: Options<UploadFileData, ThrowOnError>) => (options.client ?? client).put<UploadFileResponses, UploadFileErrors, ThrowOnError>({
+    bodySerializer: null,
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/uploads',
+    ...options,
+    headers: {
+        'Content-Type': 'application/octet-stream',
         ...options.headers
     }
 });
@@ -1271,7 +1276,7 @@ export const getUpload = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * Put an upload that is whole where it belongs.
+ * Put an upload that is whole where it belongs. It can be asked again without harm.
  */
 export const finishUpload = <ThrowOnError extends boolean = false>(options: Options<FinishUploadData, ThrowOnError>) => (options.client ?? client).post<FinishUploadResponses, FinishUploadErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1286,6 +1291,30 @@ export const sendPiece = <ThrowOnError extends boolean = false>(options: Options
     bodySerializer: null,
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/containers/{id}/files/uploads/{upload_id}/content',
+    ...options,
+    headers: {
+        'Content-Type': 'application/octet-stream',
+        ...options.headers
+    }
+});
+
+/**
+ * A text file of up to 16 MiB: its text, its encoding and its line ends.
+ */
+export const readText = <ThrowOnError extends boolean = false>(options: Options<ReadTextData, ThrowOnError>) => (options.client ?? client).get<ReadTextResponses, ReadTextErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/text',
+    ...options
+});
+
+/**
+ * Save an edited text, which is sent as UTF-8. What was not edited keeps its bytes, invalid ones included. A character that the
+ * encoding does not have is refused with 422 at `text`. The version before it is kept.
+ */
+export const writeText = <ThrowOnError extends boolean = false>(options: Options<WriteTextData, ThrowOnError>) => (options.client ?? client).put<WriteTextResponses, WriteTextErrors, ThrowOnError>({
+    bodySerializer: null,
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/text',
     ...options,
     headers: {
         'Content-Type': 'application/octet-stream',

@@ -393,6 +393,10 @@ export type Behaviour = {
     labels?: {
         [key: string]: string;
     };
+    /**
+     * The encoding that its console reads and writes, such as `GBK`; UTF-8 unless given. It holds at once.
+     */
+    console_encoding?: string | null;
 };
 
 /**
@@ -1739,6 +1743,16 @@ export type LimitsUpdate = {
 };
 
 /**
+ * How a line ends.
+ */
+export type LineEnd = 'lf' | 'crlf' | 'cr';
+
+/**
+ * How the lines of a text end.
+ */
+export type LineEnds = 'none' | 'lf' | 'crlf' | 'cr' | 'mixed';
+
+/**
  * Who wrote a console line.
  */
 export type LineKind = 'output' | 'command' | 'daemon' | 'install';
@@ -2095,6 +2109,10 @@ export type NewPassword = {
  * A file that is to be sent in pieces.
  */
 export type NewUpload = {
+    /**
+     * What is to name it: asked again with the same id, the same upload is answered. A new id unless given.
+     */
+    id?: string | null;
     /**
      * Where it will be; folders on the way are made.
      */
@@ -3447,6 +3465,45 @@ export type TemplateVariable = {
      * The input that fits.
      */
     input: VariableInput;
+};
+
+/**
+ * A text file.
+ */
+export type TextFile = {
+    /**
+     * The file. Its etag is what a save has to name.
+     */
+    file: FileInfo;
+    /**
+     * The text, without a byte order mark and with the line ends that it has. Bytes that are invalid in the encoding are shown
+     * as U+FFFD; a save keeps them.
+     */
+    text: string;
+    /**
+     * The encoding, by its name in the WHATWG's Encoding Standard: `UTF-8`, `windows-1252`, `GBK`.
+     */
+    encoding: string;
+    /**
+     * Whether the encoding leaves no doubt or was given. One that was guessed from the letters has to be confirmed by a person.
+     */
+    certain: boolean;
+    /**
+     * Whether the file begins with a byte order mark.
+     */
+    byte_order_mark: boolean;
+    /**
+     * How its lines end.
+     */
+    line_ends: LineEnds;
+    /**
+     * Whether some bytes are invalid in the encoding.
+     */
+    invalid: boolean;
+    /**
+     * Where the text begins in the file, in bytes; more than 0 where only the end of it was read.
+     */
+    start_byte: number;
 };
 
 /**
@@ -7580,6 +7637,50 @@ export type BeginUploadResponses = {
 
 export type BeginUploadResponse = BeginUploadResponses[keyof BeginUploadResponses];
 
+export type UploadFileData = {
+    body: Array<number>;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * Where it will be; folders on the way are made.
+         */
+        path: string;
+        /**
+         * Its length in bytes.
+         */
+        size_bytes: number;
+        /**
+         * Whether a file that is there is replaced. Needs the permission to change files.
+         */
+        replace?: boolean;
+    };
+    url: '/api/v1/containers/{id}/files/uploads';
+};
+
+export type UploadFileErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type UploadFileError = UploadFileErrors[keyof UploadFileErrors];
+
+export type UploadFileResponses = {
+    /**
+     * Done
+     */
+    200: FileInfo;
+};
+
+export type UploadFileResponse = UploadFileResponses[keyof UploadFileResponses];
+
 export type AbortUploadData = {
     body?: never;
     path: {
@@ -7712,6 +7813,115 @@ export type SendPieceResponses = {
 };
 
 export type SendPieceResponse = SendPieceResponses[keyof SendPieceResponses];
+
+export type ReadTextData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The file.
+         */
+        path: string;
+        /**
+         * An earlier version of it.
+         */
+        version?: string;
+        /**
+         * Whether the file is a compressed log (`.gz`, `.xz`, `.bz2` or `.zst`), which is unpacked.
+         */
+        unpack?: boolean;
+        /**
+         * Its encoding by a name of the WHATWG's Encoding Standard, such as `windows-1252`, `GBK` or `UTF-16LE`. Recognised unless
+         * given.
+         */
+        encoding?: string;
+        /**
+         * Only the lines in the last bytes, up to 16 MiB. Larger texts can only be read so, and not be saved.
+         */
+        tail_bytes?: number;
+    };
+    url: '/api/v1/containers/{id}/files/text';
+};
+
+export type ReadTextErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ReadTextError = ReadTextErrors[keyof ReadTextErrors];
+
+export type ReadTextResponses = {
+    /**
+     * Done
+     */
+    200: TextFile;
+};
+
+export type ReadTextResponse = ReadTextResponses[keyof ReadTextResponses];
+
+export type WriteTextData = {
+    body: Array<number>;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The file.
+         */
+        path: string;
+        /**
+         * The version that the writer saw: another one there is not replaced. Absent: in any case.
+         */
+        etag?: string;
+        /**
+         * The encoding that the file is saved in.
+         */
+        encoding: string;
+        /**
+         * The encoding that the text was read in, where that is another one: the whole file is converted.
+         */
+        read_as?: string;
+        /**
+         * How all lines are to end. Absent: each keeps its own end, and a new line takes that of the line before it.
+         */
+        line_end?: LineEnd;
+        /**
+         * Whether the file begins with a byte order mark. Absent: as before; a converted file has one where it is UTF-16.
+         */
+        byte_order_mark?: boolean;
+    };
+    url: '/api/v1/containers/{id}/files/text';
+};
+
+export type WriteTextErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type WriteTextError = WriteTextErrors[keyof WriteTextErrors];
+
+export type WriteTextResponses = {
+    /**
+     * Done
+     */
+    200: FileInfo;
+};
+
+export type WriteTextResponse = WriteTextResponses[keyof WriteTextResponses];
 
 export type ListActivityData = {
     body?: never;

@@ -1,0 +1,94 @@
+//! What encoding bytes are in.
+
+use super::Encoding;
+use chardetng::EncodingDetector;
+
+/// How much decides whether it is text at all, in bytes.
+const HEAD: usize = 8 * 1024;
+/// How much is looked at to guess an encoding, in bytes.
+const SAMPLE: usize = 1024 * 1024;
+
+/// What bytes were recognised as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recognised {
+    /// The encoding.
+    pub encoding: Encoding,
+    /// Whether the bytes leave no doubt. An encoding of one byte per character can only be guessed.
+    pub certain: bool,
+}
+
+/// The encoding of a file's bytes, or of its first lines; none where they are no text.
+#[must_use]
+pub fn recognise(bytes: &[u8]) -> Option<Recognised> {
+    let sure = |encoding| Some(Recognised { encoding, certain: true });
+    // UTF-32 begins as UTF-16 does.
+    if bytes.starts_with(b"\xff\xfe\0\0") && bytes.len().is_multiple_of(4) {
+        return None;
+    }
+    for encoding in [Encoding::UTF_8, Encoding::UTF_16LE, Encoding::UTF_16BE] {
+        if !encoding.mark_of(bytes).is_empty() {
+            return sure(encoding);
+        }
+    }
+    let head = bytes.get(..HEAD).unwrap_or(bytes);
+    if head.contains(&0) {
+        return [Encoding::UTF_16LE, Encoding::UTF_16BE]
+            .into_iter()
+            .find(|encoding| is_wide(head, *encoding))
+            .and_then(sure);
+    }
+    if is_noise(head) {
+        return None;
+    }
+    let (valid, invalid) = utf8(bytes);
+    if invalid == 0 {
+        return sure(Encoding::UTF_8);
+    }
+    // A log in UTF-8 with a few broken bytes is still one.
+    if valid >= 4 * invalid {
+        return Some(Recognised { encoding: Encoding::UTF_8, certain: false });
+    }
+    let first = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
+    let rest = bytes.get(first..).unwrap_or_default();
+    let sample = rest.get(..SAMPLE).unwrap_or(rest);
+    let mut detector = EncodingDetector::new();
+    detector.feed(sample, sample.len() == rest.len());
+    let guess = detector.guess(None, false);
+    Some(Recognised { encoding: Encoding::of(guess).unwrap_or(Encoding::WINDOWS_1252), certain: false })
+}
+
+/// Characters beyond ASCII, and invalid sequences.
+fn utf8(bytes: &[u8]) -> (usize, usize) {
+    let (mut valid, mut invalid) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        invalid += usize::from(!chunk.invalid().is_empty());
+    }
+    (valid, invalid)
+}
+
+/// Whether control characters are too many for a text.
+fn is_noise(bytes: &[u8]) -> bool {
+    let control = |byte: &&u8| matches!(byte, 0..=6 | 14..=26 | 28..=31 | 127);
+    bytes.iter().filter(control).count() * 20 > bytes.len()
+}
+
+/// Whether it is UTF-16 without a mark: many characters of ASCII, no control characters, nothing invalid.
+fn is_wide(bytes: &[u8], encoding: Encoding) -> bool {
+    let low = usize::from(encoding == Encoding::UTF_16BE);
+    let (mut words, mut ascii, mut bad) = (0, 0, 0);
+    let whole = bytes.len() - bytes.len() % 2;
+    encoding.each_unit(bytes.get(..whole).unwrap_or_default(), |unit| {
+        words += 1;
+        let first = unit.bytes.get(low).copied().unwrap_or(0);
+        let high = unit.bytes.get(1 - low).copied().unwrap_or(0);
+        if high == 0 && (first.is_ascii_graphic() || matches!(first, b' ' | b'\t' | b'\n' | b'\r')) {
+            ascii += 1;
+        } else if !unit.valid || (high == 0 && (first < 0x20 || (0x7f..0xa0).contains(&first))) {
+            bad += 1;
+        }
+    });
+    // The last character of what is looked at may be cut in two.
+    let cut = usize::from(bytes.len() == HEAD);
+    bad <= cut && ascii * 10 >= words * 3 && words > 0
+}

@@ -1,0 +1,82 @@
+//! Uploads over lines that break: every request may be sent again.
+
+use super::*;
+
+impl World {
+    async fn whole(
+        &self,
+        at: &str,
+        size_bytes: u64,
+        replace: bool,
+        data: &'static [u8],
+    ) -> FileResult<FileAnswer> {
+        self.write(FileWrite::Upload { path: path(at), size_bytes, replace }, data).await
+    }
+
+    fn open_uploads(&self) -> usize {
+        let names = std::fs::read_dir(self.folder.path().join("kept/uploads")).unwrap();
+        names.filter(|name| !name.as_ref().unwrap().file_name().to_string_lossy().ends_with(".json")).count()
+    }
+}
+
+#[tokio::test]
+async fn a_small_file_is_sent_in_one_request_and_again_without_harm() {
+    let world = World::new();
+    for _ in 0..2 {
+        world.whole("mods/a.jar", 3, false, b"jar").await.unwrap();
+    }
+    assert_eq!(world.text("mods/a.jar").as_deref(), Some("jar"));
+    assert!(matches!(world.whole("mods/a.jar", 5, false, b"other").await, Err(FileError::Exists)));
+    assert!(matches!(world.whole("mods/a.jar", 3, false, b"JAR").await, Err(FileError::Exists)));
+    assert_eq!(world.text("mods/a.jar").as_deref(), Some("jar"));
+    world.whole("mods/a.jar", 5, true, b"other").await.unwrap();
+    assert_eq!(world.text("mods/a.jar").as_deref(), Some("other"));
+    world.whole("empty", 0, false, b"").await.unwrap();
+    assert_eq!(world.text("empty").as_deref(), Some(""));
+    assert_eq!(world.open_uploads(), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_on_its_way_does_not_appear() {
+    let world = World::new();
+    for data in [&b"jar"[..], b"jar and more than was announced"] {
+        assert!(matches!(world.whole("a.jar", 10, true, data).await, Err(FileError::Invalid(_))));
+    }
+    assert_eq!(world.text("a.jar"), None);
+    assert_eq!(world.open_uploads(), 0);
+}
+
+#[tokio::test]
+async fn beginning_and_finishing_an_upload_can_be_asked_again() {
+    let world = World::new();
+    let id = Some(Uuid::now_v7());
+    let begun = world.desk.begin_upload(id, path("a.bin"), 4, false).unwrap();
+    assert_eq!(Some(begun.id), id);
+    assert_eq!(world.desk.begin_upload(id, path("a.bin"), 4, false).unwrap(), begun);
+    assert!(matches!(world.desk.begin_upload(id, path("b.bin"), 4, false), Err(FileError::Invalid(_))));
+    assert_eq!(world.open_uploads(), 1);
+
+    world.write(FileWrite::Piece { upload: begun.id, offset: 0 }, b"data").await.unwrap();
+    // Neither the daemon's end nor a lost answer in between does any harm.
+    let again = world.again();
+    assert_eq!(again.begin_upload(id, path("a.bin"), 4, false).unwrap().received_bytes, 4);
+    let file = again.finish_upload(begun.id).unwrap();
+    assert_eq!(again.finish_upload(begun.id).unwrap(), file);
+    let begun = again.begin_upload(id, path("a.bin"), 4, false).unwrap();
+    assert_eq!((begun.received_bytes, world.text("a.bin").as_deref()), (4, Some("data")));
+    assert_eq!(world.open_uploads(), 0);
+    again.abort_upload(begun.id).unwrap();
+    assert_eq!(world.text("a.bin").as_deref(), Some("data"));
+}
+
+#[tokio::test]
+async fn an_upload_that_stopped_between_its_note_and_its_place_is_finished_by_the_next_attempt() {
+    let world = World::new();
+    let begun = world.desk.begin_upload(None, path("a.bin"), 4, false).unwrap();
+    world.write(FileWrite::Piece { upload: begun.id, offset: 0 }, b"data").await.unwrap();
+    world.put("a.bin", b"somebody else's");
+    assert!(matches!(world.desk.finish_upload(begun.id), Err(FileError::Exists)));
+    std::fs::remove_file(world.folder.path().join("data/a.bin")).unwrap();
+    world.desk.finish_upload(begun.id).unwrap();
+    assert_eq!(world.text("a.bin").as_deref(), Some("data"));
+}

@@ -95,6 +95,7 @@ test('a letter that the encoding lacks is asked about and never replaced', { tim
   await put('/lacks.cfg', hex('636166e90a'));
   await open('/lacks.cfg');
   await page.getByRole('button', { name: 'Yes, it is windows-1252' }).click();
+  // The focus is back in the text.
   await page.keyboard.press('Control+Home');
   await page.keyboard.insertText('服');
   await page.keyboard.press('Control+s');
@@ -108,13 +109,14 @@ test('a letter that the encoding lacks is asked about and never replaced', { tim
 
 test('a file is reopened in another encoding, saved in another one, and given other line ends', { timeout: 60_000 }, async () => {
   await put('/again.txt', hex('cff0e8e2e5f20d0a'));
-  let text = await open('/again.txt');
+  await open('/again.txt');
   await page.getByRole('button', { name: /^Encoding: / }).click();
   let dialog = page.getByRole('dialog', { name: 'Encoding' });
   await dialog.getByLabel('Encoding').selectOption('windows-1251');
   await dialog.getByRole('button', { name: 'Reopen with this encoding' }).click();
   await until('it reads well', async () => (await page.getByRole('textbox', { name: 'Content of again.txt' }).textContent()).includes('Привет'));
-  await page.getByLabel('Line ends').selectOption('lf');
+  await until('nobody is asked about it', async () => (await page.getByText('Do the letters look right?').count()) === 0);
+  await page.getByLabel('Line ends', { exact: true }).selectOption('lf');
   await page.getByRole('button', { name: 'Encoding: windows-1251' }).click();
   dialog = page.getByRole('dialog', { name: 'Encoding' });
   await dialog.getByLabel('Encoding').selectOption('UTF-8');
@@ -133,10 +135,10 @@ test('of a log that is too large to edit, the end is shown', { timeout: 90_000 }
   const line = (i) => `[${String(i).padStart(8, '0')}] Steve joined the game, and this line says so at some length.\n`;
   await put('/latest.log', Buffer.from(Array.from({ length: 300_000 }, (_, i) => line(i)).join('')));
   const text = await open('/latest.log');
-  await page.getByText('Read only: the last 1 MiB').waitFor();
+  await page.getByText('Read only: the last 1.0 MiB').waitFor();
   await until('its end is shown', async () => (await text.textContent()).includes('[00299999]'));
   await page.getByRole('button', { name: 'Show more' }).click();
-  await page.getByText('Read only: the last 4 MiB').waitFor();
+  await page.getByText('Read only: the last 4.0 MiB').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Save', exact: true }).count(), 0);
 });
 

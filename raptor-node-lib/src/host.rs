@@ -277,7 +277,7 @@ impl Node for Host {
         let spool = self.0.ground.spool.watch();
         let first = self.snapshot().await;
         let own = self.0.ground.link.join();
-        let told = Told { events, own, spool, after: None, host: self.clone() };
+        let told = Told { events, own, spool, after: 0, host: self.clone() };
         let follow = stream::unfold(told, |mut told| async move { Some((told.next().await?, told)) });
         Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
     }
@@ -303,7 +303,7 @@ struct Told {
     own: mpsc::Receiver<NodeEvent>,
     spool: watch::Receiver<u64>,
     /// The newest event of the spool that it was told.
-    after: Option<(Uuid, u64)>,
+    after: u64,
     host: Host,
 }
 
@@ -312,7 +312,7 @@ impl Told {
         loop {
             self.spool.borrow_and_update();
             if let Some(event) = self.host.0.ground.spool.after(self.after) {
-                self.after = Some((event.spool, event.number));
+                self.after = event.number;
                 return Some(NodeEvent::Happened(event));
             }
             tokio::select! {

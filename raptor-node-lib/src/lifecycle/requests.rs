@@ -85,7 +85,8 @@ impl Supervisor {
 
     /// A line as the container's process reads it.
     pub(super) fn typed(&self, line: &str, stop: bool) -> Result<Typed, NodeError> {
-        let bytes = self.console.encoding().encode(&format!("{line}\n")).map_err(|lacking| {
+        let line = format!("{line}\n");
+        let bytes = self.console.encoding().encode(&line).map_err(|lacking| {
             NodeError::Invalid(format!("{lacking} The container's settings say what its console reads."))
         })?;
         Ok(Typed { bytes: Bytes::copy_from_slice(&bytes), stop })

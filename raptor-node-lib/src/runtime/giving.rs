@@ -26,7 +26,7 @@ impl Docker {
         folder: &Path,
         (uid, gid): (u32, u32),
     ) -> Result<(), RuntimeError> {
-        self.remove(name).await?;
+        self.discard(name).await?;
         let labels = HashMap::from([
             (CONTAINER.to_owned(), id.to_string()),
             (INSTANCE.to_owned(), self.instance.to_string()),
@@ -60,7 +60,7 @@ impl Docker {
             self.inspect(name).await
         };
         let ended = ended.await;
-        self.remove(name).await?;
+        self.discard(name).await?;
         match ended? {
             Found::Ended(end) if end.code == 0 => Ok(()),
             found => {

@@ -21,6 +21,14 @@ export interface History {
   memory: number[];
 }
 
+/** The list that was left last. */
+let left: (Pick<Containers, 'items' | 'next' | 'total' | 'history'> & { filter: string; starts: Start[] }) | null = null;
+
+interface Start {
+  at: number;
+  cursor?: string;
+}
+
 export class Containers {
   items = $state.raw<ContainerSummary[]>([]);
   total = $state<number | null>(null);
@@ -33,10 +41,16 @@ export class Containers {
   history: Record<string, History> = $state({});
 
   /** Where each page that was read begins. */
-  private starts: { at: number; cursor?: string }[] = [];
+  private starts: Start[] = [];
   private fresh = new Set<string>();
   private range: [number, number] = [0, PAGE];
   private asked = 0;
+  /** What is being read. */
+  private reading: Promise<void> = Promise.resolve();
+  /** Whether somebody came back: the first reading does not begin from the start then. */
+  private came = false;
+  /** How many rows are read at least. */
+  private wanted = 0;
   private soon = calmly(() => this.refresh(), 1_000);
 
   constructor(private filter: () => Filter) {}
@@ -56,22 +70,29 @@ export class Containers {
   }
 
   /** Reads as much again as is shown; from the start only, when another list is asked for. */
-  async load(anew = false) {
+  load(anew = false): Promise<void> {
+    return (this.reading = this.reload(anew));
+  }
+
+  private async reload(anew: boolean) {
     const asked = ++this.asked;
     try {
-      const wanted = anew ? PAGE : Math.max(PAGE, this.items.length);
+      const wanted = anew && !this.came ? PAGE : Math.max(PAGE, this.items.length, this.wanted);
+      if (anew) this.came = false;
       const found: ContainerSummary[] = [];
-      const starts: { at: number; cursor?: string }[] = [];
+      const starts: Start[] = [];
       let cursor: string | undefined;
       let total: number | null = null;
       do {
         starts.push({ at: found.length, cursor });
         const page = await this.read(cursor);
+        if (asked !== this.asked) return;
         found.push(...page.items);
         cursor = page.next ?? undefined;
         total = page.total ?? null;
       } while (cursor && found.length < wanted);
       if (asked !== this.asked) return;
+      this.wanted = 0;
       this.items = found;
       this.starts = starts;
       this.next = cursor ?? null;
@@ -103,6 +124,40 @@ export class Containers {
     } finally {
       this.growing = false;
     }
+  }
+
+  /** Reads everything that is left; says whether all of it is there. */
+  async rest(): Promise<boolean> {
+    while (this.next) {
+      const before = this.items.length;
+      await this.more();
+      if (this.failed) return false;
+      // Another page was being read, or another list was asked for.
+      if (this.items.length === before) await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return true;
+  }
+
+  /** Keeps what is shown for somebody who comes back to it. */
+  leave(): number {
+    const { items, starts, next, total, history } = this;
+    left = { filter: JSON.stringify(this.filter()), items, starts, next, total, history };
+    return items.length;
+  }
+
+  /** Shows what was left, or else reads as many rows as there were; then all of it is read anew. */
+  async comeBack(count: number) {
+    this.came = true;
+    if (left?.filter === JSON.stringify(this.filter())) {
+      const { filter: _, ...shown } = left;
+      Object.assign(this, shown, { loading: false });
+      void this.load();
+      return;
+    }
+    this.wanted = count;
+    void this.load();
+    // Whatever else is asked for meanwhile takes the place of what was.
+    for (let awaited: unknown; awaited !== this.reading; ) await (awaited = this.reading);
   }
 
   /** What is on the screen: only that is kept true to the second. */

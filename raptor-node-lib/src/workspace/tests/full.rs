@@ -106,14 +106,14 @@ async fn at_and_past_the_limit_everything_but_writing_works() {
 #[tokio::test]
 async fn an_upload_at_the_limit_can_be_looked_at_and_ended() {
     let world = World::limited(LIMIT);
-    let upload = world.desk.begin_upload(path("new"), 10, false).unwrap();
+    let upload = world.desk.begin_upload(None, path("new"), 10, false).unwrap();
     std::fs::write(world.folder.path().join("data/big"), vec![1; 3 << 20]).unwrap();
     world.desk.root.measure(&world.folder.path().join("kept"));
     ask(&world, Ask::GetUpload { id: upload.id });
     let refused = world.write(FileWrite::Piece { upload: upload.id, offset: 0 }, b"0123456789").await;
     assert!(matches!(refused, Err(FileError::OverLimit { .. })));
     ask(&world, Ask::AbortUpload { id: upload.id });
-    let refused = world.desk.begin_upload(path("new"), 1, false);
+    let refused = world.desk.begin_upload(None, path("new"), 1, false);
     assert!(matches!(refused, Err(FileError::OverLimit { .. })));
     assert_eq!(std::fs::read_dir(world.folder.path().join("kept/uploads")).unwrap().count(), 0);
 }

@@ -55,11 +55,11 @@ async fn the_editor_saves_through_a_link_again_and_again_with_versions_of_its_ta
 #[tokio::test]
 async fn an_upload_that_replaces_writes_through_a_link() {
     let world = linked();
-    let upload = world.desk.begin_upload(path("chain.cfg"), 3, true).unwrap();
+    let upload = world.desk.begin_upload(None, path("chain.cfg"), 3, true).unwrap();
     world.write(FileWrite::Piece { upload: upload.id, offset: 0 }, b"new").await.unwrap();
     world.desk.finish_upload(upload.id).unwrap();
     still_linked(&world, "new");
-    assert!(matches!(world.desk.begin_upload(path("link.cfg"), 3, false), Err(FileError::Exists)));
+    assert!(matches!(world.desk.begin_upload(None, path("link.cfg"), 3, false), Err(FileError::Exists)));
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_link_that_leads_out_is_refused_as_reading_is() {
     let refused = world.desk.read(FileRead::File { path: path("out.cfg"), start: 0, length: None });
     let why = refused.map(drop).unwrap_err().to_string();
     assert_eq!(world.save("out.cfg", None, b"x").await.unwrap_err().to_string(), why);
-    assert_eq!(world.desk.begin_upload(path("out.cfg"), 1, true).unwrap_err().to_string(), why);
+    assert_eq!(world.desk.begin_upload(None, path("out.cfg"), 1, true).unwrap_err().to_string(), why);
     still_linked(&world, "old");
 }
 

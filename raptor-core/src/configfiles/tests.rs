@@ -198,6 +198,17 @@ fn xml_sets_texts_and_attributes_and_adds_elements() {
 }
 
 #[test]
+fn a_number_stays_one_though_it_is_typed_with_zeros_or_a_sign() {
+    for typed in ["0000000001", "+1", "1"] {
+        check(P::Json, "{\"SaveSlot\": 7}", &[("SaveSlot", json!(typed))], "{\"SaveSlot\": 1}");
+        check(P::Yaml, "slot: 7\n", &[("slot", json!(typed))], "slot: 1\n");
+        check(P::Toml, "slot = 7\n", &[("slot", json!(typed))], "slot = 1\n");
+    }
+    // What is text stays text.
+    check(P::Json, "{\"pin\": \"7\"}", &[("pin", json!("00123"))], "{\"pin\": \"00123\"}");
+}
+
+#[test]
 fn a_key_with_dots_is_found_as_it_is_written() {
     check(P::Json, "{\"a.b\": 1}", &[("a.b", json!("2"))], "{\"a.b\": 2}");
     check(P::Yaml, "a.b: 1\n", &[("a.b", json!("2")), ("[c.d]", json!("3"))], "a.b: 2\nc.d: 3\n");

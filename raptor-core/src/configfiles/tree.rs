@@ -200,7 +200,10 @@ fn typed(value: Value, present: &Value) -> Value {
         },
         Value::Number(_) => {
             let number = serde_json::from_str::<serde_json::Number>(text).ok();
-            number.filter(|number| number.to_string() == *text).map_or(value, Value::Number)
+            let number = number.filter(|number| number.to_string() == *text);
+            // Also with a sign or zeros before it, as people type it.
+            let whole = || text.parse::<i64>().ok().map(Into::into);
+            number.or_else(whole).map_or(value, Value::Number)
         }
         Value::String(_) => value,
         _ => {

@@ -3,6 +3,7 @@
 use super::{
     Container, Limits, check_image, check_name,
     service::{ContainerService, Visible, alive, template},
+    values::checked_variables,
 };
 use crate::{
     Error, Result,
@@ -93,15 +94,15 @@ impl ContainerService<'_> {
                 }
                 container.startup = startup;
             }
-            check_variables(template, &change.variables, manages)?;
+            let values = checked_variables(template, change.variables, manages)?;
             // Users read this too: what they may not see is not named.
             let viewable = template.variables.iter().filter(|variable| variable.user_viewable);
             let names: Vec<&str> = viewable
                 .map(|variable| variable.env.as_str())
-                .filter(|env| change.variables.contains_key(*env))
+                .filter(|env| values.contains_key(*env))
                 .collect();
             let detail = serde_json::json!({ "image": container.image, "variables": names });
-            container.variables.extend(change.variables);
+            container.variables.extend(values);
             Ok(detail)
         })
         .await
@@ -198,29 +199,4 @@ pub(super) fn check_timeout(stop_timeout_ms: i64) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid("stop_timeout_ms", "Use 1,000 to 3,600,000 milliseconds."))
-}
-
-/// Checks the values that are given. Whoever does not manage all
-/// containers sets only what the template lets users set.
-pub(super) fn check_variables(
-    template: &Template,
-    values: &BTreeMap<String, String>,
-    manages: bool,
-) -> Result<()> {
-    for (env, value) in values {
-        let field = format!("variables.{env}");
-        // Whoever may not see a variable does not learn that there is one.
-        let found = template.variables.iter().find(|variable| variable.env == *env);
-        let Some(variable) = found.filter(|variable| manages || variable.user_viewable) else {
-            return Err(Error::invalid(field, "The template has no such variable."));
-        };
-        if !manages && !variable.is_users() {
-            return Err(Error::invalid(field, "This variable can't be changed by users."));
-        }
-        if value.contains('\0') || value.len() > 16_384 {
-            return Err(Error::invalid(field, "Use text of at most 16,384 bytes."));
-        }
-        variable.rules().check(value).map_err(|why| Error::invalid(field, why))?;
-    }
-    Ok(())
 }

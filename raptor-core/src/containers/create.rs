@@ -2,10 +2,11 @@
 
 use super::{
     Behaviour, Container, Installation, Limits,
-    change::{check_startup, check_timeout, check_variables, description},
+    change::{check_startup, check_timeout, description},
     check_image, check_name,
     lifecycle::Phase,
     service::ContainerService,
+    values::all_variables,
 };
 use crate::{
     Error, Result,
@@ -103,8 +104,7 @@ impl ContainerService<'_> {
         };
         let startup = new.startup.unwrap_or_else(|| template.startup.clone());
         check_startup(&startup)?;
-        check_variables(&template, &new.variables, true)?;
-        check_defaults(&template, &new.variables)?;
+        let variables = all_variables(&template, new.variables)?;
         let now = self.0.clock.now();
         let installs = !new.skip_install
             && template.install.as_ref().is_some_and(|install| !install.script.trim().is_empty());
@@ -124,7 +124,7 @@ impl ContainerService<'_> {
             template_name: template.name.clone(),
             image,
             startup,
-            variables: new.variables,
+            variables,
             limits: new.limits,
             stop_timeout_ms: new.stop_timeout_ms,
             behaviour: new.behaviour,
@@ -267,20 +267,4 @@ pub(super) fn taken() -> Error {
 
 pub(super) fn none_free() -> Error {
     Error::conflict("none_free", "The daemon has no free allocation. An administrator can add some.")
-}
-
-/// Checks the defaults of what is not given: published templates leave some for the user to fill in, and some of theirs break their
-/// own rules.
-fn check_defaults(template: &Template, values: &BTreeMap<String, String>) -> Result<()> {
-    for variable in template.variables.iter().filter(|variable| !values.contains_key(&variable.env)) {
-        variable.rules().check(&variable.default_value).map_err(|why| {
-            let said = if variable.default_value.is_empty() {
-                "needs a value"
-            } else {
-                "needs another value than its default"
-            };
-            Error::invalid(format!("variables.{}", variable.env), format!("{} {said}. {why}", variable.name))
-        })?;
-    }
-    Ok(())
 }

@@ -30,6 +30,8 @@ pub mod service;
 mod spec;
 #[cfg(feature = "store")]
 pub mod template;
+#[cfg(feature = "store")]
+mod values;
 
 pub use behaviour::{Behaviour, Mount, Network, is_timezone};
 pub use commands::{Command, KEPT_COMMANDS};

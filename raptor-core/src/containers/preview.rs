@@ -3,7 +3,7 @@
 use super::{
     Container, InstallState,
     service::{ContainerService, Visible, template},
-    spec::{context, environment},
+    spec::{context, environment, with_capitals},
 };
 use crate::{
     Result,
@@ -89,13 +89,16 @@ fn preview(
         variable.map_or(!manages, |variable| !manages && !variable.user_viewable)
     };
     let secret = |env: &str| template.variables.iter().any(|variable| variable.env == env && variable.secret);
-    let masked: BTreeMap<String, String> = values
+    let mut masked: BTreeMap<String, String> = values
         .iter()
         .map(|(env, value)| {
             let shown = value.is_empty() || !(secret(env) || hidden(env));
             (env.clone(), if shown { value.clone() } else { MASK.to_owned() })
         })
         .collect();
+    with_capitals(&mut masked);
+    let copies = capitals::of(values.keys().map(String::as_str));
+    let of = |env: &str| copies.iter().find(|(copy, _)| copy == env).map_or(env.to_owned(), |(_, of)| (*of).to_owned());
     let mut context = context(container, allocations, masked.clone());
     if !sees.network {
         (context.ip, context.port) = (MASK.to_owned(), MASK.to_owned());
@@ -115,7 +118,7 @@ fn preview(
     });
     let set = masked
         .into_iter()
-        .filter(|(env, _)| !hidden(env) && !built_in.iter().any(|(name, _)| name == env))
+        .filter(|(env, _)| !hidden(&of(env)) && !built_in.iter().any(|(name, _)| name == env))
         .map(|(name, value)| PreviewVariable { name, value, built_in: false });
     StartPreview {
         image: container.image.clone(),
@@ -276,6 +279,33 @@ mod tests {
         assert!(!of(false).warnings.iter().any(|warning| warning.path == "variables.INNER"));
         let managers = serde_json::to_string(&of(true)).unwrap();
         assert!(!managers.contains(SECRET) && managers.contains(HIDDEN), "{managers}");
+    }
+
+    #[test]
+    fn a_name_in_capitals_shows_no_more_than_the_variable_itself() {
+        let mut template = template();
+        for (variable, env) in template.variables.iter_mut().zip(["map", "rcon_password", "inner"]) {
+            variable.env = env.into();
+        }
+        let mut container = container(&template);
+        container.variables =
+            std::mem::take(&mut container.variables).into_iter().map(|(env, value)| (env.to_lowercase(), value)).collect();
+        let shown = |manages: bool| {
+            let found = preview(&container, &template, &[], manages);
+            assert!(!serde_json::to_string(&found).unwrap().contains(SECRET));
+            let environment = found.environment.into_iter().filter(|variable| !variable.built_in);
+            environment.map(|variable| (variable.name, variable.value)).collect::<Vec<_>>()
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            shown(false),
+            [pair("MAP", "desert"), pair("RCON_PASSWORD", MASK), pair("map", "desert"), pair("rcon_password", MASK)]
+        );
+        assert!(shown(true).contains(&pair("INNER", HIDDEN)));
+        // What the host is told.
+        let spec = super::super::spec::spec(&container, &template, &[]);
+        assert_eq!(spec.environment.get("RCON_PASSWORD").map(String::as_str), Some(SECRET));
+        assert_eq!(spec.environment.get("rcon_password").map(String::as_str), Some(SECRET));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::{
     allocations::Allocation,
     node::{ContainerSpec, InstallSpec, PortBinding},
     templates::{
-        Template,
+        Template, capitals,
         placeholders::{self, Context},
     },
 };
@@ -19,6 +19,15 @@ pub(super) fn environment(container: &Container, template: &Template) -> BTreeMa
     let defaults =
         template.variables.iter().map(|variable| (variable.env.clone(), variable.default_value.clone()));
     defaults.chain(container.variables.clone()).collect()
+}
+
+/// Gives variables' values under their names in capitals too.
+pub(super) fn with_capitals(environment: &mut BTreeMap<String, String>) {
+    let copies: Vec<_> = capitals::of(environment.keys().map(String::as_str))
+        .into_iter()
+        .filter_map(|(copy, name)| Some((copy, environment.get(name)?.clone())))
+        .collect();
+    environment.extend(copies);
 }
 
 /// What placeholders stand for in a container with these variables.
@@ -40,6 +49,7 @@ pub(super) fn context(
 /// The declaration of a container.
 pub(super) fn spec(container: &Container, template: &Template, allocations: &[Allocation]) -> ContainerSpec {
     let mut environment = environment(container, template);
+    with_capitals(&mut environment);
     let context = context(container, allocations, environment.clone());
     environment.insert("P_SERVER_UUID".into(), container.id.to_string());
     environment.insert("P_SERVER_ALLOCATION_LIMIT".into(), allocations.len().to_string());

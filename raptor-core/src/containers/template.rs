@@ -102,19 +102,22 @@ impl ContainerService<'_> {
         let before = store::templates::revision(&mut tx.conn(), id, from).await?;
         let after = store::templates::revision(&mut tx.conn(), id, to).await?;
         let (before, after) = before.zip(after).ok_or(Error::NotFound { what: "revision" })?;
-        super::change::check_variables(&after, &values, manages)?;
+        let values = super::values::checked_variables(&after, values, manages)?;
         let mut container = moved(container, &before, &after, to);
         container.variables.extend(values);
-        if let Some(Variable { env, user_viewable, .. }) = needed(&container, &after).next() {
-            if !manages && !user_viewable {
-                return Err(Error::invalid(
-                    "variables",
-                    "A setting that only administrators see needs a value first. Ask one of them.",
-                ));
-            }
+        let shown = needed(&container, &after).filter(|variable| manages || variable.user_viewable);
+        let names: Vec<&str> = shown.map(|variable| variable.env.as_str()).collect();
+        if let Some(first) = names.first() {
+            let sentence = match names.as_slice() {
+                [one] => format!("{one} needs a value that its rules allow."),
+                _ => format!("{} need values that their rules allow.", names.join(", ")),
+            };
+            return Err(Error::invalid(format!("variables.{first}"), sentence));
+        }
+        if needed(&container, &after).next().is_some() {
             return Err(Error::invalid(
-                format!("variables.{env}"),
-                format!("{env} needs a value that its rules allow."),
+                "variables",
+                "A setting that only administrators see needs a value first. Ask one of them.",
             ));
         }
         container.updated_at = self.0.clock.now();

@@ -103,10 +103,10 @@ impl Install {
     }
 }
 
-/// Whether a variable holds a secret, by its name: published eggs have no word for it.
+/// Whether a variable holds a secret, by its names: published eggs have no word for it. `name` is what people see.
 #[must_use]
-pub fn looks_secret(env: &str, rules: &str) -> bool {
-    const WORDS: [&str; 13] = [
+pub fn looks_secret(env: &str, rules: &str, name: &str) -> bool {
+    const WORDS: [&str; 14] = [
         "PASSWORD",
         "PASSWD",
         "PASS",
@@ -116,18 +116,38 @@ pub fn looks_secret(env: &str, rules: &str) -> bool {
         "TOKEN",
         "SECRET",
         "APIKEY",
+        "PASSKEY",
         "PASSPHRASE",
         "CREDENTIALS",
         "GSLT",
         "AUTHKEY",
     ];
+    const ENDS: [&str; 9] =
+        ["PASSWORD", "APIKEY", "SECRET", "PASS", "PASSKEY", "PWD", "API_AUTH", "CONSUMER_KEY", "_LICENSE"];
+    const PARTS: [&str; 8] = [
+        "API_KEY",
+        "PRIVATE_KEY",
+        "ACCESS_KEY",
+        "AUTH_KEY",
+        "LICENSE_KEY",
+        "MASTER_KEY",
+        "STREAM_KEY",
+        "SERVER_KEY",
+    ];
+    // Words that only look like one.
+    const OTHERS: [&str; 6] = ["BYPASS", "COMPASS", "ENCOMPASS", "ACCEPT", "AGREE", "EULA"];
     let env = env.to_ascii_uppercase();
     let words: Vec<&str> = env.split('_').collect();
-    let named = words.iter().any(|word| WORDS.contains(word))
-        || ["PASSWORD", "APIKEY", "SECRET"].iter().any(|word| env.ends_with(word))
-        || ["API_KEY", "PRIVATE_KEY", "ACCESS_KEY", "AUTH_KEY", "LICENSE_KEY"]
+    // Short names say too little by themselves.
+    let name = name.to_ascii_uppercase();
+    let told = matches!(words.last(), Some(&("AUTH" | "KEY")))
+        && ["PASSWORD", "SECRET", "TOKEN", "AUTH KEY", "AUTHKEY", "AUTHENTICATION KEY", "API KEY"]
             .iter()
-            .any(|word| env.contains(word));
+            .any(|word| name.contains(word));
+    let named = words.iter().any(|word| WORDS.contains(word))
+        || (ENDS.iter().any(|end| env.ends_with(end)) && !words.iter().any(|word| OTHERS.contains(word)))
+        || PARTS.iter().any(|part| env.contains(part))
+        || told;
     // A switch such as `PASSWORD_ENABLED` is none.
     let input = Rules::parse(rules).input();
     named && matches!(input, VariableInput::Text { .. } | VariableInput::Number { .. })

@@ -1,17 +1,40 @@
 //! What is odd about a template, though it can be used.
 
-use super::{Template, import::ImportWarning, placeholders};
+use super::{Template, capitals, import::ImportWarning, placeholders};
 use std::collections::BTreeSet;
 
 /// Names that Raptor itself sets in each container's environment.
-const RESERVED: [&str; 6] = ["SERVER_MEMORY", "SERVER_IP", "SERVER_PORT", "STARTUP", "TZ", "P_SERVER_UUID"];
+pub(super) const RESERVED: [&str; 7] = [
+    "SERVER_MEMORY",
+    "SERVER_IP",
+    "SERVER_PORT",
+    "STARTUP",
+    "TZ",
+    "P_SERVER_UUID",
+    "P_SERVER_ALLOCATION_LIMIT",
+];
+
+/// What a variable of this name changes beyond the game: how programs are found, loaded or run.
+#[must_use]
+pub(super) fn of_the_system(env: &str) -> Option<&'static str> {
+    match env {
+        "PATH" => Some("programs are looked for there only, and may not be found"),
+        "HOME" => Some("programs look there for their settings instead of in the image's home folder"),
+        "BASH_ENV" | "ENV" | "PROMPT_COMMAND" => Some("shells run what it names before anything else"),
+        "IFS" | "SHELL" | "SHELLOPTS" | "BASHOPTS" => Some("shells read commands differently with it"),
+        name if name.starts_with("LD_") => Some("every program in the container is loaded differently with it"),
+        _ => None,
+    }
+}
 
 /// Everything odd, in the order of the template.
 #[must_use]
 pub fn lint(template: &Template) -> Vec<ImportWarning> {
     let mut warnings = Vec::new();
     let mut warn = |path: String, message: String| warnings.push(ImportWarning { path, message });
-    let known: BTreeSet<&str> = template.variables.iter().map(|variable| variable.env.as_str()).collect();
+    let names = || template.variables.iter().map(|variable| variable.env.as_str());
+    let copies = capitals::of(names());
+    let known: BTreeSet<&str> = names().chain(copies.iter().map(|(copy, _)| copy.as_str())).collect();
     if template.images.is_empty() {
         warn("images".into(), "There is no image; each container needs one of its own.".into());
     }
@@ -52,9 +75,33 @@ pub fn lint(template: &Template) -> Vec<ImportWarning> {
         if RESERVED.contains(&variable.env.as_str()) {
             warn(at.clone(), format!("Raptor sets {} itself; this value is not used.", variable.env));
         }
+        if let Some(why) = of_the_system(&variable.env) {
+            let env = &variable.env;
+            warn(at.clone(), format!("{env} is set for all programs in the container: {why}. Keep it only where the template's author is trusted."));
+        }
         for rule in variable.rules().unknown() {
             warn(at.clone(), format!("The rule {rule:?} is unknown and constrains nothing."));
         }
     }
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::templates::import::import;
+
+    #[test]
+    fn variables_that_change_how_programs_run_are_warned_of() {
+        let variables = ["LD_PRELOAD", "PATH", "HOME", "MAP"].map(|env| {
+            serde_json::json!({ "name": env, "env_variable": env, "default_value": "x", "rules": "string" })
+        });
+        let egg = serde_json::json!({
+            "meta": { "version": "PTDL_v2" }, "name": "Game", "docker_images": { "a": "img:1" }, "startup": "x",
+            "variables": variables,
+        });
+        let imported = import(egg.to_string().as_bytes()).unwrap();
+        let warned: Vec<_> = lint(&imported.template).into_iter().map(|warning| warning.path).collect();
+        assert_eq!(warned, ["variables.LD_PRELOAD", "variables.PATH", "variables.HOME"]);
+    }
 }

@@ -1,5 +1,6 @@
 //! Templates: how one kind of software is installed, started, configured and stopped.
 
+pub(crate) mod capitals;
 mod check;
 mod document;
 mod done;

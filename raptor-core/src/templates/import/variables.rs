@@ -60,7 +60,7 @@ impl Reader {
             });
             variables.push(Variable {
                 extra: extra.map(|(key, value)| (key.clone(), value.clone())).collect(),
-                secret: looks_secret(&env, &rules),
+                secret: looks_secret(&env, &rules, &text("name")),
                 name: text("name"),
                 description: text("description"),
                 env,

@@ -2,6 +2,7 @@
 
 mod input;
 mod notation;
+mod pattern;
 #[cfg(test)]
 mod tests;
 
@@ -53,12 +54,19 @@ impl Rules {
                 .iter()
                 .any(|rule| matches!(rule, Rule::In(values) if values.iter().any(String::is_empty)));
             return if self.is_required() && !may_be_empty {
-                Err("A value is needed.".into())
+                Err(NEEDED.into())
             } else {
                 Ok(())
             };
         }
         self.0.iter().try_for_each(|rule| self.meets(rule, value))
+    }
+
+    /// A value as it is kept: without the blanks and line ends around it, unless only they make it meet the rules.
+    #[must_use]
+    pub fn trimmed<'v>(&self, value: &'v str) -> &'v str {
+        let trimmed = value.trim_matches(|c: char| c.is_whitespace() || INVISIBLE.contains(&c));
+        if self.check(trimmed).is_err() && self.check(value).is_ok() { value } else { trimmed }
     }
 
     fn meets(&self, rule: &Rule, value: &str) -> Result<(), String> {
@@ -106,11 +114,15 @@ impl Rules {
             ),
             Rule::Regex(pattern, wanted) => {
                 // A pattern that is none, or that would take too long, constrains nothing.
-                let built = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(MAX_BACKTRACKS).build();
+                let built =
+                    fancy_regex::RegexBuilder::new(&pattern.matched).backtrack_limit(MAX_BACKTRACKS).build();
                 let matches = built.ok().and_then(|pattern| pattern.is_match(value).ok());
                 (
                     matches.is_none_or(|matches| matches == *wanted),
-                    format!("This does not fit the pattern {pattern}."),
+                    match wanted {
+                        true => format!("This does not fit the pattern {}.", pattern.written),
+                        false => format!("This fits the pattern {}, which is not allowed.", pattern.written),
+                    },
                 )
             }
             Rule::Alpha => (all(char::is_alphabetic), "Use letters only.".into()),
@@ -157,6 +169,12 @@ impl Rules {
         }
     }
 }
+
+/// What else is around text that was pasted: NUL, a byte order mark, a blank without width, marks of direction.
+const INVISIBLE: [char; 5] = ['\0', '\u{feff}', '\u{200b}', '\u{200e}', '\u{200f}'];
+
+/// What is said of a value that is missing.
+pub const NEEDED: &str = "A value is needed.";
 
 /// How much a pattern may try.
 const MAX_BACKTRACKS: usize = 100_000;

@@ -1,5 +1,7 @@
 //! Laravel's notation of rules.
 
+use super::pattern::{Pattern, closing};
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     Required,
@@ -20,7 +22,7 @@ pub(super) enum Rule {
     Size(String),
     Digits(usize, usize),
     MultipleOf(String),
-    Regex(String, bool),
+    Regex(Pattern, bool),
     Alpha,
     AlphaNum,
     AlphaDash,
@@ -73,17 +75,6 @@ fn pattern_end(text: &str) -> Option<Option<usize>> {
     last
 }
 
-fn closing(open: char) -> Option<char> {
-    Some(match open {
-        '(' => ')',
-        '[' => ']',
-        '{' => '}',
-        '<' => '>',
-        other if !other.is_alphanumeric() && other != '\\' && !other.is_whitespace() => other,
-        _ => return None,
-    })
-}
-
 /// Reads one rule. Laravel finds rules by the names of methods: without regard to case, underscores and dashes.
 pub(super) fn rule(text: &str) -> Rule {
     let (name, argument) = text.split_once(':').unwrap_or((text, ""));
@@ -93,7 +84,7 @@ pub(super) fn rule(text: &str) -> Rule {
         .collect::<String>()
         .to_ascii_lowercase();
     let unknown = || Rule::Unknown(text.trim().to_owned());
-    let list = || argument.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let list = || values(argument);
     let one = || argument.trim().to_owned();
     let count = || argument.trim().parse::<usize>().ok();
     let pair = || argument.split_once(',').map(|(a, b)| (a.trim().to_owned(), b.trim().to_owned()));
@@ -122,8 +113,8 @@ pub(super) fn rule(text: &str) -> Rule {
         "digitsbetween" => pair()
             .and_then(|(min, max)| Some(Rule::Digits(min.parse().ok()?, max.parse().ok()?)))
             .unwrap_or_else(unknown),
-        "regex" => Rule::Regex(pattern(argument), true),
-        "notregex" => Rule::Regex(pattern(argument), false),
+        "regex" => Rule::Regex(Pattern::parse(argument), true),
+        "notregex" => Rule::Regex(Pattern::parse(argument), false),
         "alpha" => Rule::Alpha,
         "alphanum" => Rule::AlphaNum,
         "alphadash" => Rule::AlphaDash,
@@ -142,18 +133,36 @@ pub(super) fn rule(text: &str) -> Rule {
     }
 }
 
-/// A pattern between PHP's delimiters, which may be a pair of brackets, with flags behind the second.
-fn pattern(text: &str) -> String {
-    let text = text.trim();
-    let Some(open) = text.chars().next() else { return String::new() };
-    let Some(close) = closing(open) else { return text.to_owned() };
-    let Some(end) = text.rfind(close).filter(|end| *end > 0) else { return text.to_owned() };
-    let body = text.get(open.len_utf8()..end).unwrap_or_default();
-    let flags: String = text
-        .get(end + close.len_utf8()..)
-        .unwrap_or_default()
-        .chars()
-        .filter(|c| "imsx".contains(*c))
-        .collect();
-    if flags.is_empty() { body.to_owned() } else { format!("(?{flags}){body}") }
+/// Values between commas, as PHP reads CSV: what is in quotes may hold commas, and `""` in it is a quote.
+fn values(text: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    let mut rest = text;
+    loop {
+        let (mut value, mut behind) = (String::new(), rest);
+        if let Some(quoted) = rest.trim_start().strip_prefix('"') {
+            let mut characters = quoted.chars().peekable();
+            while let Some(character) = characters.next() {
+                match character {
+                    '"' if characters.peek() == Some(&'"') => {
+                        characters.next();
+                        value.push('"');
+                    }
+                    '"' => break,
+                    '\\' if characters.peek() == Some(&'"') => {
+                        characters.next();
+                        value.push_str("\\\"");
+                    }
+                    other => value.push(other),
+                }
+            }
+            let left: usize = characters.map(char::len_utf8).sum();
+            behind = rest.get(rest.len() - left..).unwrap_or_default();
+        }
+        let (more, next) = behind.split_once(',').map_or((behind, None), |(more, next)| (more, Some(next)));
+        values.push(value + more);
+        match next {
+            Some(next) => rest = next,
+            None => return values,
+        }
+    }
 }

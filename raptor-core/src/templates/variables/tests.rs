@@ -56,6 +56,47 @@ fn values_are_taken_as_laravel_takes_them() {
 }
 
 #[test]
+fn commas_in_quotes_do_not_part_values() {
+    for value in ["x", "y", "a,b"] {
+        assert!(ok(r#"in:x,y,"a,b""#, value), "{value}");
+    }
+    assert!(!ok(r#"in:x,y,"a,b""#, "a") && !ok(r#"not_in:"a,b",c"#, "a,b") && ok(r#"in:"a ""b""",c"#, r#"a "b""#));
+    let VariableInput::Select { options } = Rules::parse(r#"in:x, "a,b",c"#).input() else { panic!("no choice") };
+    assert_eq!(options, ["x", "a,b", "c"]);
+    // A quote that is not closed, and one in the middle.
+    assert!(ok(r#"in:"a,b"#, "a,b") && ok(r#"in:5",6""#, r#"5""#));
+}
+
+#[test]
+fn a_pattern_that_is_refused_is_said_as_such() {
+    let said = |rules: &str, value: &str| Rules::parse(rules).check(value).unwrap_err();
+    assert_eq!(said("not_regex:/[;|]/", "a;b"), "This fits the pattern [;|], which is not allowed.");
+    assert_eq!(said(r"regex:/^\w+$/", "a b"), r"This does not fit the pattern ^\w+$.");
+}
+
+#[test]
+fn classes_of_characters_are_ascii_unless_the_pattern_says_u() {
+    assert!(!ok(r"regex:/^[\w.-]*$/", "ääää") && ok(r"regex:/^[\w.-]*$/", "a_1.x-y"));
+    assert!(!ok(r"regex:/^(?:true)?(?:false)?\b/", "日本語") && ok(r"regex:/^(?:true)?(?:false)?\b/", "true"));
+    assert!(!ok(r"regex:/^\d+$/", "٣") && ok(r"regex:/^\d+$/", "3") && ok(r"regex:/^\D+$/", "٣"));
+    assert!(ok(r"regex:/^[\w.-]*$/u", "ääää") && ok(r"regex:/^\W+$/", "ä") && ok(r"regex:/^[^\W]+$/", "a"));
+    // What has a meaning of its own for us and none there.
+    assert!(ok(r"regex:/^[[\]&~]+$/", "[&&~~]") && ok(r"regex:/^[]a]+$/", "]a") && ok(r"regex:/^[[:alpha:]_]+$/", "a_"));
+    assert!(ok(r"regex:/^a\Bb\h\S$/", "ab c"));
+}
+
+#[test]
+fn values_lose_the_blanks_around_them() {
+    let trimmed = |rules: &str, value: &'static str| Rules::parse(rules).trimmed(value).to_owned();
+    assert_eq!(trimmed("required|integer|between:1,10", "5\n"), "5");
+    assert_eq!(trimmed("string", " a b \r\n"), "a b");
+    assert_eq!(trimmed("in:a,b", "b "), "b");
+    assert_eq!(trimmed("string", "\u{feff}\u{200b}key\u{a0}"), "key");
+    // A choice that has a blank itself.
+    assert_eq!(trimmed("in: A,B", " A"), " A");
+}
+
+#[test]
 fn the_input_fits_the_rules() {
     assert_eq!(
         Rules::parse("required|in:true,false").input(),

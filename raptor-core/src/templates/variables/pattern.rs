@@ -1,0 +1,108 @@
+//! Patterns as PHP has them.
+
+/// A pattern, as it is written and as it is matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pattern {
+    /// What stands between the delimiters.
+    pub(super) written: String,
+    /// The same for our engine.
+    pub(super) matched: String,
+}
+
+impl Pattern {
+    /// Reads a pattern between PHP's delimiters, which may be a pair of brackets, with flags behind the second.
+    pub(super) fn parse(text: &str) -> Self {
+        let (body, flags) = delimited(text.trim());
+        let matched = if flags.contains('u') { body.to_owned() } else { ascii(body) };
+        let flags: String = flags.chars().filter(|c| "imsx".contains(*c)).collect();
+        let matched = if flags.is_empty() { matched } else { format!("(?{flags}){matched}") };
+        Self { written: body.to_owned(), matched }
+    }
+}
+
+fn delimited(text: &str) -> (&str, &str) {
+    let Some(open) = text.chars().next() else { return ("", "") };
+    let Some(close) = closing(open) else { return (text, "") };
+    let Some(end) = text.rfind(close).filter(|end| *end > 0) else { return (text, "") };
+    let body = text.get(open.len_utf8()..end).unwrap_or_default();
+    (body, text.get(end + close.len_utf8()..).unwrap_or_default())
+}
+
+/// What closes a pattern that is opened so.
+pub(super) fn closing(open: char) -> Option<char> {
+    Some(match open {
+        '(' => ')',
+        '[' => ']',
+        '{' => '}',
+        '<' => '>',
+        other if !other.is_alphanumeric() && other != '\\' && !other.is_whitespace() => other,
+        _ => return None,
+    })
+}
+
+const WORD: &str = "0-9A-Za-z_";
+const SPACE: &str = "\\t-\\r ";
+
+/// Without the flag `u`, PCRE's classes are ASCII, where our engine's are Unicode.
+fn ascii(pattern: &str) -> String {
+    let mut written = String::with_capacity(pattern.len());
+    let mut in_class = false;
+    let mut characters = pattern.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next() {
+                Some(escaped) => written.push_str(&escape(escaped, in_class)),
+                None => written.push('\\'),
+            },
+            '[' if !in_class => {
+                in_class = true;
+                written.push('[');
+                if characters.peek() == Some(&'^') {
+                    written.extend(characters.next());
+                }
+                // The first one is a character of the class.
+                if characters.peek() == Some(&']') {
+                    characters.next();
+                    written.push_str("\\]");
+                }
+            }
+            // `[:alpha:]` in a class, or a bracket.
+            '[' if characters.peek() != Some(&':') => written.push_str("\\["),
+            '[' => {
+                let class: String = characters.clone().take_while(|c| *c != ']').collect();
+                written.push('[');
+                written.push_str(&class);
+                written.push(']');
+                drop(characters.by_ref().take(class.chars().count() + 1).count());
+            }
+            ']' => {
+                in_class = false;
+                written.push(']');
+            }
+            '&' | '~' if in_class => {
+                written.push('\\');
+                written.push(character);
+            }
+            other => written.push(other),
+        }
+    }
+    written
+}
+
+fn escape(character: char, in_class: bool) -> String {
+    let class = |negated: bool, inner: &str| match (negated, in_class) {
+        (false, true) => inner.to_owned(),
+        (true, _) => format!("[^{inner}]"),
+        (false, false) => format!("[{inner}]"),
+    };
+    match character {
+        'w' | 'W' => class(character == 'W', WORD),
+        'd' | 'D' => class(character == 'D', "0-9"),
+        's' | 'S' => class(character == 'S', SPACE),
+        'h' | 'H' => class(character == 'H', "\\t "),
+        'b' if in_class => "\\x08".into(),
+        'b' => format!("(?:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))"),
+        'B' if !in_class => format!("(?:(?<=[{WORD}])(?=[{WORD}])|(?<![{WORD}])(?![{WORD}]))"),
+        other => format!("\\{other}"),
+    }
+}

@@ -258,6 +258,9 @@ pub struct InstallSpec {
     pub start: bool,
     /// Milliseconds after which it is ended.
     pub timeout_ms: u64,
+    /// Whether any exit code of the script but 0 is a failure; otherwise it is a warning.
+    #[serde(default)]
+    pub strict: bool,
 }
 
 /// What the host knows of a container now.
@@ -603,7 +606,10 @@ pub enum Happening {
         number: u64,
         /// Why it failed; none where it worked.
         problem: Option<String>,
-        /// Its last lines, where it failed.
+        /// What was odd about it though it worked; nothing was started after it then.
+        #[serde(default)]
+        warning: Option<String>,
+        /// Its last lines, where it failed or was odd.
         lines: Vec<String>,
     },
 }

@@ -31,7 +31,7 @@ pub struct Installation {
     pub wipe: bool,
     /// Whether the container starts after it.
     pub start: bool,
-    /// Why it failed, in a sentence.
+    /// Why it failed, or what was odd about it though it worked, in a sentence.
     pub message: Option<String>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,

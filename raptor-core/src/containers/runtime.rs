@@ -117,13 +117,13 @@ impl ContainerService<'_> {
         let found = found.filter(|(container, _)| container.daemon_id == daemon);
         let host = store::daemons::find(&mut tx.conn(), daemon).await?;
         if let Some(((mut container, _), host)) = found.zip(host) {
-            if let Happening::Installed { number, problem, .. } = &event.what
+            if let Happening::Installed { number, problem, warning, .. } = &event.what
                 && *number == container.installation.number
                 && container.installation.state == InstallState::Pending
             {
                 let state = if problem.is_none() { InstallState::Installed } else { InstallState::Failed };
                 container.installation.state = state;
-                container.installation.message.clone_from(problem);
+                container.installation.message = problem.as_ref().or(warning.as_ref()).cloned();
                 container.installation.ended_at = Some(event.at);
                 store::containers::set_installation(&mut tx.conn(), container.id, &container.installation)
                     .await?;
@@ -161,10 +161,13 @@ fn words(what: Happening) -> (&'static str, serde_json::Value) {
         Happening::DiskFull { used_bytes, limit_bytes } => {
             ("container.disk_full", json!({ "used_bytes": used_bytes, "limit_bytes": limit_bytes }))
         }
+        Happening::Installed { number, problem: None, warning: Some(why), lines } => {
+            ("container.installed", json!({ "number": number, "why": why, "lines": lines }))
+        }
         Happening::Installed { number, problem: None, .. } => {
             ("container.installed", json!({ "number": number }))
         }
-        Happening::Installed { number, problem: Some(why), lines } => {
+        Happening::Installed { number, problem: Some(why), lines, .. } => {
             ("container.install_failed", json!({ "number": number, "why": why, "lines": lines }))
         }
     }

@@ -94,6 +94,7 @@ fn install(container: &Container, template: &Template) -> Option<InstallSpec> {
         wipe: installation.wipe,
         start: installation.start,
         timeout_ms: INSTALL_TIMEOUT_MS,
+        strict: install.strict,
     })
 }
 

@@ -93,6 +93,10 @@ pub struct Install {
     pub entrypoint: String,
     /// The script, as the template has it.
     pub script: String,
+    /// Whether any exit code of the script but 0 is a failure. Otherwise it is a warning: many published scripts end with a command
+    /// that fails harmlessly.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
 }
 
 impl Install {

@@ -307,26 +307,27 @@ impl Supervisor {
         });
     }
 
-    pub(super) async fn install_ended(&mut self, result: Result<(), String>) {
+    pub(super) async fn install_ended(&mut self, result: Result<Option<String>, String>) {
         if self.life.hold != Some(Hold::Installing) {
             return;
         }
         let run = self.installer.take();
         (self.installing, self.install_by) = (None, None);
         // Of an end that we brought about, our reason is the better one.
-        let problem = match (result, self.install_end.take()) {
-            (Ok(()), _) => None,
-            (Err(_), Some(why)) => Some(why),
-            (Err(why), None) => Some(why),
+        let (problem, warning) = match (result, self.install_end.take()) {
+            (Ok(None), _) => (None, None),
+            (Ok(Some(_)) | Err(_), Some(why)) | (Err(why), None) => (Some(why), None),
+            (Ok(warning), None) => (None, warning),
         };
         let number = self.spec.install.as_ref().map_or(self.installed, |install| install.number);
         self.installed = number;
-        self.ground.say(&self.console, problem.clone().unwrap_or_else(|| "Installed.".into()));
-        let lines = match (&problem, run) {
+        let said = problem.as_ref().or(warning.as_ref()).cloned();
+        self.ground.say(&self.console, said.clone().unwrap_or_else(|| "Installed.".into()));
+        let lines = match (&said, run) {
             (Some(_), Some(run)) => self.console.last_words(run.after_line, LineKind::Install, LAST_LINES),
             _ => Vec::new(),
         };
-        self.tell_api(Happening::Installed { number, problem: problem.clone(), lines });
+        self.tell_api(Happening::Installed { number, problem: problem.clone(), warning: warning.clone(), lines });
         let ok = problem.is_none();
         // It may have been wiped, and made anew.
         self.note_folder().await;
@@ -337,6 +338,10 @@ impl Supervisor {
         self.status.send_modify(|status| {
             (status.installed, status.progress, status.problem) = (number, None, problem);
         });
+        if warning.is_some() {
+            // Somebody looks at it first.
+            self.life.start_installed = false;
+        }
         self.input(Input::InstallEnded { ok }).await;
         self.heed_install().await;
     }

@@ -27,6 +27,11 @@ use std::{
 };
 use tokio::sync::mpsc;
 
+/// The exit code of a script that was killed, which no script chooses.
+const KILLED: i64 = 137;
+/// How much room below a disk limit counts as none, in KiB: what did not fit is often removed again in part.
+const FULL_KIB: u64 = 1_024;
+
 /// One installation.
 pub(super) struct Installation {
     pub(super) ground: Arc<Ground>,
@@ -40,7 +45,9 @@ pub(super) struct Installation {
 impl Installation {
     /// Runs it from the beginning, or stays with the process `run` that an earlier daemon started. The error is a sentence
     /// for people.
-    pub(super) async fn run(self, run: Option<Run>) -> Result<(), String> {
+    ///
+    /// What is given where it worked is a warning.
+    pub(super) async fn run(self, run: Option<Run>) -> Result<Option<String>, String> {
         let (end, full) = match run {
             Some(run) => self.stay_within_limit(&run, None).await,
             None => {
@@ -62,9 +69,17 @@ impl Installation {
                     .into())
             }
             End { ended, .. } if ended.code != 0 => {
-                Err(format!("The installation script failed with exit code {}.", ended.code))
+                if self.install.strict || ended.code == KILLED {
+                    return Err(format!("The installation script failed with exit code {}.", ended.code));
+                }
+                settled?;
+                self.within_disk().await?;
+                Ok(Some(format!(
+                    "Installed, but the script ended with exit code {}. Look at its last lines before you start the container.",
+                    ended.code
+                )))
             }
-            End { .. } => settled,
+            End { .. } => settled.map(|()| None),
         }
     }
 
@@ -153,6 +168,24 @@ impl Installation {
         // Nobody answers an installer's questions.
         let (_nobody, input) = mpsc::channel(1);
         attendant.attend(started, input).await
+    }
+
+    /// Whether there is room left below the disk limit: a script that ran into it ends with some code of its own.
+    async fn within_disk(&self) -> Result<(), String> {
+        let limit_mib = self.spec.limits.disk_mib;
+        let (data, uid, gid) = (self.place.data.clone(), self.ground.uid, self.ground.gid);
+        if limit_mib == 0 {
+            return Ok(());
+        }
+        let used = tokio::task::spawn_blocking(move || Root::open(&data, uid, gid).map_or(0, |root| root.size()));
+        let used_kib = used.await.map_err(|error| error.to_string())? / 1024;
+        let limit_kib = limit_mib.saturating_mul(1024);
+        if used_kib.saturating_add(FULL_KIB) < limit_kib {
+            return Ok(());
+        }
+        Err(format!(
+            "The installation needs more disk than the container's limit of {limit_mib} MiB. Have the limit raised and install again."
+        ))
     }
 
     /// Removes what was there for the installer alone, and gives the files back to the container's user.

@@ -74,7 +74,8 @@ pub(super) enum Msg {
     /// What an earlier daemon was preparing is cleared away.
     Cleared,
     InstallerPrepared(Run, oneshot::Sender<()>),
-    Installed(Result<(), String>),
+    /// The installation has ended, perhaps with a warning.
+    Installed(Result<Option<String>, String>),
 }
 
 /// Owns one container.

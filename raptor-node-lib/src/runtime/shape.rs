@@ -93,7 +93,6 @@ impl Shape<'_> {
             Some(install) => ContainerCreateBody {
                 image: Some(install.image.trim_start_matches('~').to_owned()),
                 user: Some("0:0".into()),
-                working_dir: Some("/mnt/server".into()),
                 cmd: Some(
                     install
                         .entrypoint

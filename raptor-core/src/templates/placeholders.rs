@@ -84,6 +84,28 @@ pub fn for_image(command: &str) -> String {
     replaced.into_owned()
 }
 
+/// A text with placeholders as Pterodactyl spells them: it takes other spellings for nothing.
+#[must_use]
+pub fn for_pterodactyl(text: &str) -> String {
+    let Some(placeholder) = PLACEHOLDER.as_ref() else { return text.to_owned() };
+    let replaced = placeholder.replace_all(text, |found: &Captures<'_>| {
+        let name = &found[1];
+        let env = ["build.environment.", "environment."]
+            .iter()
+            .find_map(|prefix| name.strip_prefix("server.")?.strip_prefix(prefix));
+        if let Some(env) = env {
+            return format!("{{{{server.build.env.{env}}}}}");
+        }
+        match name {
+            "server.allocations.default.ip" => "{{server.build.default.ip}}".into(),
+            "server.allocations.default.port" => "{{server.build.default.port}}".into(),
+            "server.build.memory_limit" => "{{server.build.memory}}".into(),
+            _ => found[0].to_owned(),
+        }
+    });
+    replaced.into_owned()
+}
+
 impl Context {
     /// What `name` stands for. `config.*` is the daemon's and never resolved here, whatever it names.
     fn resolve(&self, name: &str) -> Option<String> {
@@ -161,6 +183,15 @@ mod tests {
     fn images_get_variables_by_name_and_never_by_value() {
         let command = "./run {{srv_name}} {{server.build.default.port}} {{env.X}} {{server.environment.srv_name}} ${Y} $(id)";
         assert_eq!(for_image(command), "./run {{srv_name}} {{SERVER_PORT}} {{X}} {{srv_name}} ${Y} $(id)");
+    }
+
+    #[test]
+    fn pterodactyl_gets_its_own_spellings() {
+        let text = "{{server.allocations.default.ip}}:{{ server.allocations.default.port }} {{server.environment.A}} {{server.build.environment.A}} {{server.build.env.B}} {{env.C}} {{D}} {{server.build.memory_limit}} {{config.docker.interface}}";
+        assert_eq!(
+            for_pterodactyl(text),
+            "{{server.build.default.ip}}:{{server.build.default.port}} {{server.build.env.A}} {{server.build.env.A}} {{server.build.env.B}} {{env.C}} {{D}} {{server.build.memory}} {{config.docker.interface}}"
+        );
     }
 
     #[test]

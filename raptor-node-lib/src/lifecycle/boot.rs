@@ -9,6 +9,7 @@ use super::{
     install_disk::{self, Measured},
     supervisor::Msg,
     taking::Folder,
+    zone,
 };
 use crate::{
     console::Console,
@@ -97,6 +98,7 @@ impl Boot {
             script: Path::new(""),
             user: (ground.uid, ground.gid),
             network: network.clone(),
+            zone: zone::of(ground, spec).await,
         };
         let name = ground.docker.create(shape).await.map_err(say)?;
         let (output, stdin) = ground.docker.attach(&name).await.map_err(say)?;
@@ -182,11 +184,25 @@ fn check_mounts(ground: &Ground, spec: &ContainerSpec) -> Result<(), String> {
     let refused = spec.mounts.iter().find(|mount| !allowed(&ground.mounts, Path::new(&mount.source)));
     match refused {
         None => Ok(()),
+        Some(mount) if missing(&ground.mounts, Path::new(&mount.source)) => Err(format!(
+            "The folder {} is to be mounted and is not on this host. Make it, or remove the mount from the container's settings.",
+            mount.source
+        )),
         Some(mount) => Err(format!(
             "The folder {} may not be mounted. Whoever runs this host can add it, or a folder above it, to ALLOWED_MOUNTS.",
             mount.source
         )),
     }
+}
+
+/// Whether nothing is at `source`, though it would be allowed. Of other places nobody is told what is there.
+fn missing(folders: &[std::path::PathBuf], source: &Path) -> bool {
+    let plain = source.components().all(|part| !matches!(part, Component::ParentDir));
+    let absent = source.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    let within = |folder: &std::path::PathBuf| {
+        source.starts_with(folder) || folder.canonicalize().is_ok_and(|folder| source.starts_with(folder))
+    };
+    plain && absent && folders.iter().any(within)
 }
 
 /// Whether `source` is, or lies in, one of `folders`: by components and after following links.
@@ -233,5 +249,9 @@ mod tests {
         assert!(!allowed(&folders, &base.join("mounts/link")));
         assert!(!allowed(&folders, &base.join("mounts/../mounts-x")));
         assert!(!allowed(&folders, &base.join("mounts/nothing")));
+        // What is missing is said as such, below the allowed folders only.
+        assert!(missing(&folders, &base.join("mounts/nothing")));
+        assert!(!missing(&folders, &base.join("mounts/maps")) && !missing(&folders, &base.join("nothing")));
+        assert!(!missing(&folders, &base.join("mounts/../nothing")));
     }
 }

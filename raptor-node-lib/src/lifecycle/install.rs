@@ -7,6 +7,7 @@ use super::{
     engine::{self, Halt},
     image, ownership,
     supervisor::Msg,
+    zone,
 };
 use crate::{
     console::Console,
@@ -137,6 +138,7 @@ impl Installation {
             script: &place.state.script(),
             user: (0, 0),
             network,
+            zone: zone::of(ground, spec).await,
         };
         let name = ground.docker.create(shape).await.map_err(say)?;
         let (output, stdin) = ground.docker.attach(&name).await.map_err(say)?;

@@ -15,6 +15,7 @@ mod reading;
 mod requests;
 mod supervisor;
 mod taking;
+mod zone;
 
 pub(crate) use supervisor::{Ask, Supervisor};
 

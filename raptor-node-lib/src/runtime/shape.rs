@@ -8,7 +8,10 @@ use raptor_core::{
     containers::Limits,
     node::{ContainerSpec, InstallSpec, PortBinding, Protocol},
 };
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 use uuid::Uuid;
 
 const MIB: u64 = 1024 * 1024;
@@ -52,6 +55,16 @@ pub struct Shape<'a> {
     pub user: (u32, u32),
     /// The engine's name of its network.
     pub network: String,
+    /// Its time zone, where it is not UTC.
+    pub zone: Option<Zone>,
+}
+
+/// The rules of a time zone, for images that have none.
+pub struct Zone {
+    /// Its name.
+    pub name: String,
+    /// The file on the host, in the format of zoneinfo.
+    pub file: PathBuf,
 }
 
 impl Shape<'_> {
@@ -121,6 +134,7 @@ impl Shape<'_> {
         binds.extend(spec.mounts.iter().map(|mount| {
             format!("{}:{}:{}", mount.source, mount.target, if mount.read_only { "ro" } else { "rw" })
         }));
+        binds.extend(self.zone());
         HostConfig {
             binds: Some(binds),
             port_bindings: Some(ports),
@@ -131,11 +145,20 @@ impl Shape<'_> {
         }
     }
 
+    /// The zone's file where C libraries look for the name in `TZ`. What the image has there says the same.
+    fn zone(&self) -> Option<String> {
+        let zone = self.zone.as_ref()?;
+        let target = format!("/usr/share/zoneinfo/{}", zone.name);
+        let taken = self.install.is_none() && self.spec.mounts.iter().any(|mount| mount.target == target);
+        (!taken).then(|| format!("{}:{target}:ro", zone.file.display()))
+    }
+
     fn installer(&self) -> HostConfig {
-        let binds = vec![
+        let mut binds = vec![
             format!("{}:/mnt/server:rw", self.data.display()),
             format!("{}:/mnt/install:rw", self.script.display()),
         ];
+        binds.extend(self.zone());
         HostConfig {
             binds: Some(binds),
             cap_drop: Some(vec!["ALL".into()]),

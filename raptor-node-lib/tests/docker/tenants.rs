@@ -4,7 +4,7 @@ use crate::world::{ECHO, World, docker, docker_output};
 use raptor_core::{
     containers::{Mount, Network, lifecycle::Phase},
     id::UserId,
-    node::{Node, PortBinding, PowerAction, Protocol},
+    node::{InstallSpec, Node, PortBinding, PowerAction, Protocol},
 };
 
 /// Serves its name on port 5000 and says which address it has.
@@ -132,6 +132,50 @@ async fn a_folder_of_the_host_is_mounted_only_where_the_daemon_allows_it() {
     world.line("the maps").await;
     world.line("Europe/Berlin ready").await;
     assert_eq!(world.inspect("{{.Config.Labels.team}}"), "blue");
+}
+
+#[tokio::test]
+async fn a_time_zone_holds_in_images_that_know_none_for_the_process_and_its_installer() {
+    if !docker() {
+        return;
+    }
+    let script = "echo installer $(date -d 2026-01-01T00:00:00Z '+%H:%M %Z' 2>/dev/null || date -u); date '+%z'";
+    let world = World::new("sh -c 'test -e /etc/localtime || echo no zones; date +zone=%z=%Z; echo ready; read line'", |spec| {
+        spec.timezone = Some("Asia/Tokyo".into());
+        spec.install = Some(InstallSpec {
+            number: 1,
+            image: spec.image.clone(),
+            entrypoint: "sh".into(),
+            script: script.into(),
+            wipe: false,
+            start: true,
+            timeout_ms: 60_000,
+            strict: true,
+        });
+    })
+    .await;
+    world.line("+0900").await;
+    world.line("zone=+0900=JST").await;
+}
+
+#[tokio::test]
+async fn a_folder_to_be_mounted_that_is_missing_is_said_as_such() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |_| {}).await;
+    let shared = world.base.parent().unwrap().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    let source = world.base.join("../shared/maps").display().to_string();
+    let source = source.replace("/containers/../", "/");
+    let mount = Mount { source: source.clone(), target: "/maps".into(), read_only: true };
+    world.change(|spec| spec.mounts = vec![mount]).await;
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    let problem = world.until("refused", |status| status.problem.is_some()).await.problem.unwrap();
+    assert!(problem.contains(&source) && problem.contains("is not on this host"), "{problem}");
+    std::fs::create_dir(&source).unwrap();
+    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.phase(Phase::Running).await;
 }
 
 #[tokio::test]

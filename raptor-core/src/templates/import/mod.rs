@@ -179,7 +179,7 @@ impl Reader {
             config_files: self.files(&config),
             variables: self.variables(source),
             install: install(installation),
-            denylist: strings(source.get("file_denylist")),
+            denylist: patterns(source.get("file_denylist")),
             logs: self.logs(&config),
             extra: BTreeMap::new(),
         };
@@ -243,6 +243,16 @@ fn strings(value: Option<&Value>) -> Vec<String> {
         .collect()
 }
 
+/// A list, or a text with one in each line.
+fn patterns(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(text)) => {
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+        }
+        other => strings(other),
+    }
+}
+
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -258,6 +268,7 @@ fn install(installation: Option<&Value>) -> Option<Install> {
         image: text("container").trim().to_owned(),
         entrypoint: text("entrypoint"),
         script: text("script"),
+        strict: false,
     };
     (!install.script.trim().is_empty()).then_some(install)
 }

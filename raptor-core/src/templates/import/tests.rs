@@ -35,6 +35,19 @@ fn an_egg_is_read_with_all_it_says() {
 }
 
 #[test]
+fn protected_files_are_read_from_a_list_and_from_a_text() {
+    for (written, read) in [
+        (json!("a.txt\nb/*"), vec!["a.txt", "b/*"]),
+        (json!("a.txt\r\n\r\n b/* \r\n"), vec!["a.txt", "b/*"]),
+        (json!(["a.txt", "b/*"]), vec!["a.txt", "b/*"]),
+        (json!(""), vec![]),
+        (json!({}), vec![]),
+    ] {
+        assert_eq!(egg(|egg| egg["file_denylist"] = written).unwrap().template.denylist, read);
+    }
+}
+
+#[test]
 fn what_is_odd_is_said() {
     let imported = egg(|egg| {
         egg["docker_images"] = json!(null);

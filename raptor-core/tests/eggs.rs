@@ -8,6 +8,7 @@ use raptor_core::{
         StopRule, Template,
         export::{to_own, to_ptdl_v2},
         import::{Imported, import},
+        looks_secret,
         placeholders::Context,
     },
 };
@@ -114,9 +115,22 @@ fn same_words(path: &str, bytes: &[u8], exported: &Value) {
     let (before, after) = (embedded(&source, "files"), embedded(exported, "files"));
     if let Some(files) = before.as_object().filter(|files| !files.is_empty()) {
         for (name, file) in files {
-            assert_eq!(after[name]["find"], file["find"], "{path}: {name}");
+            assert_eq!(after[name]["find"], pterodactyls(&file["find"]), "{path}: {name}");
         }
     }
+}
+
+/// The same with Pterodactyl's placeholders instead of Pelican's.
+fn pterodactyls(find: &Value) -> Value {
+    let text = [
+        ("{{server.allocations.default.", "{{server.build.default."),
+        ("{{server.environment.", "{{server.build.env."),
+        ("{{server.build.environment.", "{{server.build.env."),
+        ("{{server.build.memory_limit}}", "{{server.build.memory}}"),
+    ]
+    .iter()
+    .fold(find.to_string(), |text, (from, to)| text.replace(from, to));
+    serde_json::from_str(&text).unwrap()
 }
 
 #[test]
@@ -150,6 +164,28 @@ fn secrets_are_known_by_their_names() {
     assert!(
         secrets.iter().any(|env| env.contains("PASS")) && secrets.iter().any(|env| env.contains("TOKEN"))
     );
+    let looks = |env: &str, name: &str| looks_secret(env, "required|string", name);
+    for (env, name) in [
+        ("SRCDS_BETAPASS", "Beta Password"),
+        ("FAH_PASSKEY", "Passkey"),
+        ("AUTH", "Authentication Key"),
+        ("ADMINPWD", "Admin"),
+        ("STREAM_KEY", "Stream"),
+    ] {
+        assert!(looks(env, name), "{env}");
+    }
+    for (env, name) in [
+        ("AUTH", "Require authentication"),
+        ("XBOX_AUTH", "Xbox Auth"),
+        ("BYPASS", "Bypass"),
+        ("ENABLE_COMPASS", "Compass"),
+        ("MAP_KEY", "Map"),
+        ("AUTH_PORT", "Auth Port"),
+        ("TSSERVER_LICENSE_ACCEPTED", "License"),
+        ("ACCEPT_LICENSE", "License"),
+    ] {
+        assert!(!looks(env, name), "{env}");
+    }
 }
 
 /// The edits of every egg, on empty files and twice.

@@ -126,10 +126,15 @@ impl Mount {
         // As the kernel reads it: `/./etc//` is /etc.
         let parts: Vec<&str> = self.target.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
         let target = parts.join("/");
-        if TAKEN.contains(&target.as_str()) || ["proc", "sys", "dev"].contains(&parts.first().copied().unwrap_or_default()) {
+        if TAKEN.contains(&target.as_str())
+            || ["proc", "sys", "dev"].contains(&parts.first().copied().unwrap_or_default())
+        {
             return Err(Error::invalid(
                 "mounts",
-                format!("{} is taken inside a container. Use a place of its own, such as /mnt/shared.", self.target),
+                format!(
+                    "{} is taken inside a container. Use a place of its own, such as /mnt/shared.",
+                    self.target
+                ),
             ));
         }
         Ok(())

@@ -15,7 +15,6 @@ use crate::{
     id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
     jobs::Kind,
     store::{self, Change, Subject, Tx, Verb},
-    templates::Template,
 };
 use std::collections::BTreeMap;
 

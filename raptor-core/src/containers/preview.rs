@@ -10,7 +10,7 @@ use crate::{
     allocations::Allocation,
     authz::{ContainerPermission, Permit, SystemPermission, actions::ReadStartup},
     store,
-    templates::{ConfigFile, StartupCommand, Template, TemplateImage, import::ImportWarning, lint},
+    templates::{ConfigFile, StartupCommand, Template, TemplateImage, capitals, import::ImportWarning, lint},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -98,7 +98,9 @@ fn preview(
         .collect();
     with_capitals(&mut masked);
     let copies = capitals::of(values.keys().map(String::as_str));
-    let of = |env: &str| copies.iter().find(|(copy, _)| copy == env).map_or(env.to_owned(), |(_, of)| (*of).to_owned());
+    let of = |env: &str| {
+        copies.iter().find(|(copy, _)| copy == env).map_or(env.to_owned(), |(_, of)| (*of).to_owned())
+    };
     let mut context = context(container, allocations, masked.clone());
     if !sees.network {
         (context.ip, context.port) = (MASK.to_owned(), MASK.to_owned());
@@ -288,8 +290,10 @@ mod tests {
             variable.env = env.into();
         }
         let mut container = container(&template);
-        container.variables =
-            std::mem::take(&mut container.variables).into_iter().map(|(env, value)| (env.to_lowercase(), value)).collect();
+        container.variables = std::mem::take(&mut container.variables)
+            .into_iter()
+            .map(|(env, value)| (env.to_lowercase(), value))
+            .collect();
         let shown = |manages: bool| {
             let found = preview(&container, &template, &[], manages);
             assert!(!serde_json::to_string(&found).unwrap().contains(SECRET));
@@ -299,7 +303,12 @@ mod tests {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
             shown(false),
-            [pair("MAP", "desert"), pair("RCON_PASSWORD", MASK), pair("map", "desert"), pair("rcon_password", MASK)]
+            [
+                pair("MAP", "desert"),
+                pair("RCON_PASSWORD", MASK),
+                pair("map", "desert"),
+                pair("rcon_password", MASK)
+            ]
         );
         assert!(shown(true).contains(&pair("INNER", HIDDEN)));
         // What the host is told.

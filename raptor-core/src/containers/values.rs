@@ -2,10 +2,7 @@
 
 use crate::{
     Error, Result,
-    templates::{
-        Template, Variable,
-        variables::NEEDED,
-    },
+    templates::{Template, Variable, variables::NEEDED},
 };
 use std::collections::BTreeMap;
 
@@ -92,9 +89,7 @@ mod tests {
     use serde_json::json;
 
     fn template() -> Template {
-        let variable = |name: &str, env: &str, default: &str, rules: &str| {
-            json!({ "name": name, "env_variable": env, "default_value": default, "rules": rules })
-        };
+        let variable = |name: &str, env: &str, default: &str, rules: &str| json!({ "name": name, "env_variable": env, "default_value": default, "rules": rules });
         let egg = json!({
             "meta": { "version": "PTDL_v2" }, "name": "Bot", "docker_images": { "a": "img:1" }, "startup": "x",
             "variables": [
@@ -108,7 +103,10 @@ mod tests {
     }
 
     fn given(pairs: &[(&str, &str)]) -> Result<BTreeMap<String, String>> {
-        all_variables(&template(), pairs.iter().map(|(env, value)| ((*env).into(), (*value).into())).collect())
+        all_variables(
+            &template(),
+            pairs.iter().map(|(env, value)| ((*env).into(), (*value).into())).collect(),
+        )
     }
 
     fn refused(pairs: &[(&str, &str)]) -> (String, String) {
@@ -127,15 +125,22 @@ mod tests {
             "Twitch Channel Name needs a value. Bot Owner ID needs another value than its default. Use 17 to 18 digits. TOKEN needs a value."
         );
         let rest = [("CHANNEL", "x"), ("TOKEN", "y")];
-        assert_eq!(refused(&rest).1, "Bot Owner ID needs another value than its default. Use 17 to 18 digits.");
+        assert_eq!(
+            refused(&rest).1,
+            "Bot Owner ID needs another value than its default. Use 17 to 18 digits."
+        );
         let (field, why) = refused(&[rest[0], rest[1], ("OWNER", "7")]);
         assert_eq!((field.as_str(), why.as_str()), ("variables.OWNER", "Use 17 to 18 digits."));
     }
 
     #[test]
     fn values_are_kept_without_the_blanks_around_them() {
-        let values =
-            given(&[("CHANNEL", "x"), ("OWNER", "12345678901234567\r\n"), ("SLOTS", "5\n"), ("TOKEN", "secret ")]);
+        let values = given(&[
+            ("CHANNEL", "x"),
+            ("OWNER", "12345678901234567\r\n"),
+            ("SLOTS", "5\n"),
+            ("TOKEN", "secret "),
+        ]);
         let values = values.unwrap();
         assert_eq!((values["SLOTS"].as_str(), values["TOKEN"].as_str()), ("5", "secret"));
         assert_eq!(values["OWNER"], "12345678901234567");

@@ -311,7 +311,10 @@ impl SimulatedHost {
         let number = locked(&container.state).spec.install.as_ref().map_or(0, |install| install.number);
         container.say(&self.0.clock, LineKind::Install, ["Installed".into()]);
         container.status.send_modify(|status| status.installed = number);
-        self.happens(container.id, Happening::Installed { number, problem: None, warning: None, lines: Vec::new() });
+        self.happens(
+            container.id,
+            Happening::Installed { number, problem: None, warning: None, lines: Vec::new() },
+        );
         let _ = self.input(container, Input::InstallEnded { ok: true });
     }
 

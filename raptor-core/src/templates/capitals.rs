@@ -21,10 +21,16 @@ mod tests {
 
     #[test]
     fn a_copy_is_made_where_nothing_else_has_the_name() {
-        let copies = of(["grafana_plugins", "Version", "MAP", "map", "Mode", "mode", "path", "ld_preload", "startup"].into_iter());
+        let copies =
+            of(["grafana_plugins", "Version", "MAP", "map", "Mode", "mode", "path", "ld_preload", "startup"]
+                .into_iter());
         assert_eq!(
             copies,
-            [("GRAFANA_PLUGINS".into(), "grafana_plugins"), ("VERSION".into(), "Version"), ("MODE".into(), "Mode")]
+            [
+                ("GRAFANA_PLUGINS".into(), "grafana_plugins"),
+                ("VERSION".into(), "Version"),
+                ("MODE".into(), "Mode")
+            ]
         );
     }
 }

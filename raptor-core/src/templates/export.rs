@@ -143,7 +143,9 @@ fn spelled(value: &Value) -> Value {
     match value {
         Value::String(text) => for_pterodactyl(text).into(),
         Value::Array(items) => items.iter().map(spelled).collect(),
-        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), spelled(value))).collect::<Map<_, _>>().into(),
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| (key.clone(), spelled(value))).collect::<Map<_, _>>().into()
+        }
         other => other.clone(),
     }
 }

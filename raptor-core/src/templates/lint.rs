@@ -22,7 +22,9 @@ pub(super) fn of_the_system(env: &str) -> Option<&'static str> {
         "HOME" => Some("programs look there for their settings instead of in the image's home folder"),
         "BASH_ENV" | "ENV" | "PROMPT_COMMAND" => Some("shells run what it names before anything else"),
         "IFS" | "SHELL" | "SHELLOPTS" | "BASHOPTS" => Some("shells read commands differently with it"),
-        name if name.starts_with("LD_") => Some("every program in the container is loaded differently with it"),
+        name if name.starts_with("LD_") => {
+            Some("every program in the container is loaded differently with it")
+        }
         _ => None,
     }
 }
@@ -77,7 +79,12 @@ pub fn lint(template: &Template) -> Vec<ImportWarning> {
         }
         if let Some(why) = of_the_system(&variable.env) {
             let env = &variable.env;
-            warn(at.clone(), format!("{env} is set for all programs in the container: {why}. Keep it only where the template's author is trusted."));
+            warn(
+                at.clone(),
+                format!(
+                    "{env} is set for all programs in the container: {why}. Keep it only where the template's author is trusted."
+                ),
+            );
         }
         for rule in variable.rules().unknown() {
             warn(at.clone(), format!("The rule {rule:?} is unknown and constrains nothing."));

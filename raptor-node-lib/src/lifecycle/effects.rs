@@ -327,7 +327,12 @@ impl Supervisor {
             (Some(_), Some(run)) => self.console.last_words(run.after_line, LineKind::Install, LAST_LINES),
             _ => Vec::new(),
         };
-        self.tell_api(Happening::Installed { number, problem: problem.clone(), warning: warning.clone(), lines });
+        self.tell_api(Happening::Installed {
+            number,
+            problem: problem.clone(),
+            warning: warning.clone(),
+            lines,
+        });
         let ok = problem.is_none();
         // It may have been wiped, and made anew.
         self.note_folder().await;

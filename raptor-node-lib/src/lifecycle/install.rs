@@ -179,7 +179,8 @@ impl Installation {
         if limit_mib == 0 {
             return Ok(());
         }
-        let used = tokio::task::spawn_blocking(move || Root::open(&data, uid, gid).map_or(0, |root| root.size()));
+        let used =
+            tokio::task::spawn_blocking(move || Root::open(&data, uid, gid).map_or(0, |root| root.size()));
         let used_kib = used.await.map_err(|error| error.to_string())? / 1024;
         let limit_kib = limit_mib.saturating_mul(1024);
         if used_kib.saturating_add(FULL_KIB) < limit_kib {

@@ -139,11 +139,15 @@ async fn a_scripts_own_exit_code_is_a_warning_unless_the_template_is_strict_and_
     if !docker() {
         return;
     }
-    let script = "echo done > /mnt/server/file; echo \"----\"; echo \"---- \nls";
+    let script = "echo done > /mnt/server/file\necho \"----\"\necho \"---- \nls\n";
     let lenient = InstallSpec { start: true, strict: false, ..install(script) };
     let world = World::new(ECHO, |spec| spec.install = Some(lenient)).await;
     let status = installed(&world, 1).await;
-    assert_eq!((status.hold, status.problem, status.phase), (None, None, Phase::Offline), "it waits for somebody");
+    assert_eq!(
+        (status.hold, status.problem, status.phase),
+        (None, None, Phase::Offline),
+        "it waits for somebody"
+    );
     let happened = world.happened().await.into_iter().find_map(|event| match event.what {
         Happening::Installed { problem, warning, lines, .. } => Some((problem, warning, lines)),
         _ => None,
@@ -161,9 +165,13 @@ async fn a_scripts_own_exit_code_is_a_warning_unless_the_template_is_strict_and_
 
     // What is no end of the script's own is a failure still.
     let second = |script: &str| InstallSpec { number: 2, strict: false, ..install(script) };
-    world.change(|spec| spec.install = Some(second("echo killed; kill -9 $$"))).await;
+    world.change(|spec| spec.install = Some(second("echo killed; exit 137"))).await;
     assert_eq!(installed(&world, 2).await.hold, Some(Hold::InstallFailed));
-    world.change(|spec| spec.install = Some(InstallSpec { number: 3, ..second("echo begun-3; sleep 60; exit 5") })).await;
+    world
+        .change(|spec| {
+            spec.install = Some(InstallSpec { number: 3, ..second("echo begun-3; sleep 60; exit 5") })
+        })
+        .await;
     world.line("begun-3").await;
     world.host.cancel_install(world.id).await.unwrap();
     assert_eq!(installed(&world, 3).await.problem.as_deref(), Some("The installation was cancelled."));

@@ -139,20 +139,24 @@ async fn a_time_zone_holds_in_images_that_know_none_for_the_process_and_its_inst
     if !docker() {
         return;
     }
-    let script = "echo installer $(date -d 2026-01-01T00:00:00Z '+%H:%M %Z' 2>/dev/null || date -u); date '+%z'";
-    let world = World::new("sh -c 'test -e /etc/localtime || echo no zones; date +zone=%z=%Z; echo ready; read line'", |spec| {
-        spec.timezone = Some("Asia/Tokyo".into());
-        spec.install = Some(InstallSpec {
-            number: 1,
-            image: spec.image.clone(),
-            entrypoint: "sh".into(),
-            script: script.into(),
-            wipe: false,
-            start: true,
-            timeout_ms: 60_000,
-            strict: true,
-        });
-    })
+    let script =
+        "echo installer $(date -d 2026-01-01T00:00:00Z '+%H:%M %Z' 2>/dev/null || date -u); date '+%z'";
+    let world = World::new(
+        "sh -c 'test -e /etc/localtime || echo no zones; date +zone=%z=%Z; echo ready; read line'",
+        |spec| {
+            spec.timezone = Some("Asia/Tokyo".into());
+            spec.install = Some(InstallSpec {
+                number: 1,
+                image: spec.image.clone(),
+                entrypoint: "sh".into(),
+                script: script.into(),
+                wipe: false,
+                start: true,
+                timeout_ms: 60_000,
+                strict: true,
+            });
+        },
+    )
     .await;
     world.line("+0900").await;
     world.line("zone=+0900=JST").await;

@@ -53,11 +53,7 @@ impl Rules {
                 .0
                 .iter()
                 .any(|rule| matches!(rule, Rule::In(values) if values.iter().any(String::is_empty)));
-            return if self.is_required() && !may_be_empty {
-                Err(NEEDED.into())
-            } else {
-                Ok(())
-            };
+            return if self.is_required() && !may_be_empty { Err(NEEDED.into()) } else { Ok(()) };
         }
         self.0.iter().try_for_each(|rule| self.meets(rule, value))
     }

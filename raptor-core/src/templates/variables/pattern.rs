@@ -73,7 +73,9 @@ fn ascii(pattern: &str) -> String {
                 written.push('[');
                 written.push_str(&class);
                 written.push(']');
-                drop(characters.by_ref().take(class.chars().count() + 1).count());
+                for _ in 0..=class.chars().count() {
+                    characters.next();
+                }
             }
             ']' => {
                 in_class = false;

@@ -60,8 +60,12 @@ fn commas_in_quotes_do_not_part_values() {
     for value in ["x", "y", "a,b"] {
         assert!(ok(r#"in:x,y,"a,b""#, value), "{value}");
     }
-    assert!(!ok(r#"in:x,y,"a,b""#, "a") && !ok(r#"not_in:"a,b",c"#, "a,b") && ok(r#"in:"a ""b""",c"#, r#"a "b""#));
-    let VariableInput::Select { options } = Rules::parse(r#"in:x, "a,b",c"#).input() else { panic!("no choice") };
+    assert!(
+        !ok(r#"in:x,y,"a,b""#, "a") && !ok(r#"not_in:"a,b",c"#, "a,b") && ok(r#"in:"a ""b""",c"#, r#"a "b""#)
+    );
+    let VariableInput::Select { options } = Rules::parse(r#"in:x, "a,b",c"#).input() else {
+        panic!("no choice")
+    };
     assert_eq!(options, ["x", "a,b", "c"]);
     // A quote that is not closed, and one in the middle.
     assert!(ok(r#"in:"a,b"#, "a,b") && ok(r#"in:5",6""#, r#"5""#));
@@ -77,11 +81,17 @@ fn a_pattern_that_is_refused_is_said_as_such() {
 #[test]
 fn classes_of_characters_are_ascii_unless_the_pattern_says_u() {
     assert!(!ok(r"regex:/^[\w.-]*$/", "ääää") && ok(r"regex:/^[\w.-]*$/", "a_1.x-y"));
-    assert!(!ok(r"regex:/^(?:true)?(?:false)?\b/", "日本語") && ok(r"regex:/^(?:true)?(?:false)?\b/", "true"));
+    assert!(
+        !ok(r"regex:/^(?:true)?(?:false)?\b/", "日本語") && ok(r"regex:/^(?:true)?(?:false)?\b/", "true")
+    );
     assert!(!ok(r"regex:/^\d+$/", "٣") && ok(r"regex:/^\d+$/", "3") && ok(r"regex:/^\D+$/", "٣"));
     assert!(ok(r"regex:/^[\w.-]*$/u", "ääää") && ok(r"regex:/^\W+$/", "ä") && ok(r"regex:/^[^\W]+$/", "a"));
     // What has a meaning of its own for us and none there.
-    assert!(ok(r"regex:/^[[\]&~]+$/", "[&&~~]") && ok(r"regex:/^[]a]+$/", "]a") && ok(r"regex:/^[[:alpha:]_]+$/", "a_"));
+    assert!(
+        ok(r"regex:/^[[\]&~]+$/", "[&&~~]")
+            && ok(r"regex:/^[]a]+$/", "]a")
+            && ok(r"regex:/^[[:alpha:]_]+$/", "a_")
+    );
     assert!(ok(r"regex:/^a\Bb\h\S$/", "ab c"));
 }
 

@@ -295,7 +295,7 @@ mod tests {
             .map(|(env, value)| (env.to_lowercase(), value))
             .collect();
         let shown = |manages: bool| {
-            let found = preview(&container, &template, &[], manages);
+            let found = preview(&container, &template, &[], Sees { all: manages, network: true });
             assert!(!serde_json::to_string(&found).unwrap().contains(SECRET));
             let environment = found.environment.into_iter().filter(|variable| !variable.built_in);
             environment.map(|variable| (variable.name, variable.value)).collect::<Vec<_>>()

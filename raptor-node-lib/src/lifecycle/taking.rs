@@ -60,7 +60,12 @@ impl Supervisor {
             self.status.send_modify(|status| status.installed = self.installed);
             if self.installed > 0 {
                 // Its end may never have been told; told twice it counts once.
-                let ended = Happening::Installed { number: self.installed, problem: None, lines: Vec::new() };
+                let ended = Happening::Installed {
+                    number: self.installed,
+                    problem: None,
+                    warning: None,
+                    lines: Vec::new(),
+                };
                 self.tell_api(ended);
             }
         }

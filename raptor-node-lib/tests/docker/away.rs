@@ -250,6 +250,7 @@ async fn an_installation_that_was_accepted_while_the_engine_is_away_is_done_when
             wipe: false,
             start: true,
             timeout_ms: 10_000,
+            strict: false,
         });
     })
     .await;

@@ -114,6 +114,7 @@ async fn what_runs_goes_on_when_the_data_disk_is_not_mounted_and_nothing_is_star
         wipe: true,
         start: true,
         timeout_ms: 10_000,
+        strict: false,
     };
     let mut world = World::new(SAVES, |spec| {
         by_signal(spec);

@@ -158,9 +158,9 @@ async fn a_scripts_own_exit_code_is_a_warning_unless_the_template_is_strict_and_
     assert!(lines.iter().any(|line| line == "----"), "{lines:?}");
     assert!(world.texts(LineKind::Daemon).await.iter().any(|line| line == said));
     assert!(world.base.join(world.id.to_string()).join("file").exists());
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
-    world.host.power(world.id, PowerAction::Kill).await.unwrap();
+    world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;
 
     // What is no end of the script's own is a failure still.

@@ -44,7 +44,7 @@ async fn a_console_in_gbk_is_read_and_written_as_gbk() {
         spec.done.clear();
     })
     .await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     world.host.command(world.id, "say 你好", "steve").await.unwrap();
     world.line("73 61 79 20 c4 e3 ba c3 0a").await;

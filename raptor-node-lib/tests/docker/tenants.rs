@@ -174,11 +174,11 @@ async fn a_folder_to_be_mounted_that_is_missing_is_said_as_such() {
     let source = source.replace("/containers/../", "/");
     let mount = Mount { source: source.clone(), target: "/maps".into(), read_only: true };
     world.change(|spec| spec.mounts = vec![mount]).await;
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let problem = world.until("refused", |status| status.problem.is_some()).await.problem.unwrap();
     assert!(problem.contains(&source) && problem.contains("is not on this host"), "{problem}");
     std::fs::create_dir(&source).unwrap();
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
 }
 

@@ -142,6 +142,16 @@ test('of a log that is too large to edit, the end is shown', { timeout: 90_000 }
   assert.equal(await page.getByRole('button', { name: 'Save', exact: true }).count(), 0);
 });
 
+test('the encoding of a console is a setting of its container', { timeout: 60_000 }, async () => {
+  await page.goto(`${world.base}/containers/${id}/settings`);
+  await page.getByLabel('Console encoding').selectOption('GBK');
+  await page.locator('form').filter({ has: page.getByLabel('Console encoding') }).getByRole('button', { name: 'Save' }).click();
+  await page.getByText(/^Saved\./).last().waitFor();
+  assert.equal((await world.ask('GET', `/containers/${id}`)).behaviour.console_encoding, 'GBK');
+  await page.reload();
+  await until('it is shown', async () => (await page.getByLabel('Console encoding').inputValue().catch(() => '')) === 'GBK');
+});
+
 test('500 small files arrive with few requests, though Raptor goes away meanwhile', { timeout: 240_000 }, async () => {
   await world.ask('POST', `/containers/${id}/files/folders`, { path: '/mods' });
   await page.goto(`${world.base}/containers/${id}/files?path=/mods`);
@@ -187,6 +197,17 @@ test('a folder and a file that are opened while Raptor is away open once it is b
   world.api.start();
   await world.answers();
   await page.getByRole('textbox', { name: 'Content of crlf.bat' }).waitFor({ timeout: 20_000 });
+});
+
+test('a page whose program could not be fetched opens once Raptor is back', { timeout: 120_000 }, async () => {
+  await page.goto(`${world.base}/containers`);
+  await page.getByRole('link', { name: 'Texts' }).waitFor();
+  await world.api.stop();
+  await page.getByRole('link', { name: 'Roles' }).first().click();
+  await page.getByRole('heading', { name: 'This page failed' }).waitFor({ timeout: 60_000 });
+  world.api.start();
+  await world.answers();
+  await page.getByRole('heading', { name: 'Roles', level: 1 }).waitFor({ timeout: 40_000 });
 });
 
 test('what Raptor refused can be taken up again at once', { timeout: 90_000 }, async () => {

@@ -45,10 +45,14 @@ export class Folder {
       this.failed = null;
     } catch (error) {
       if (asked !== this.asked) return;
-      // What was read stays on the screen while Raptor is away: the panel says that it is.
-      const away = error instanceof Refusal && (error.status === 0 || error.status >= 500);
-      if (!away || !this.page) this.failed = words(error);
+      this.fail(error);
     }
+  }
+
+  /** What was read stays on the screen while Raptor is away: the panel says that it is. */
+  private fail(error: unknown) {
+    const away = error instanceof Refusal && (error.status === 0 || error.status >= 500);
+    if (!away || !this.page) this.failed = words(error);
   }
 
   /** Reads what comes next. */
@@ -57,10 +61,11 @@ export class Folder {
     return this.growing;
   }
 
-  /** Reads everything that is left. */
-  async rest() {
+  /** Reads everything that is left; says whether all of it is there. */
+  async rest(): Promise<boolean> {
     await this.growing;
     while (await this.grow(MOST));
+    return this.page !== null && this.items.length >= this.page.total;
   }
 
   /** Whether there is still more. */
@@ -75,7 +80,7 @@ export class Folder {
       this.page = page;
       return this.items.length < page.total;
     } catch (error) {
-      if (asked === this.asked) this.failed = words(error);
+      if (asked === this.asked) this.fail(error);
       return false;
     }
   }

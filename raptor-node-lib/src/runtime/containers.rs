@@ -57,7 +57,15 @@ impl Docker {
             self.discard(&found.engine_id).await?;
         }
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
-        let (client, body) = (self.client()?, shape.body(self.instance));
+        // What a daemon that is started again reads of the output comes from the engine's log, and Docker's JSON holds no bytes
+        // that are not UTF-8. Podman's log holds any.
+        let bytes = shape.writes_other_than_utf8() && !raw::is_podman(&self.socket).await?;
+        let (client, mut body) = (self.client()?, shape.body(self.instance));
+        if let Some(log) = body.host_config.as_mut().and_then(|host| host.log_config.as_mut())
+            && bytes
+        {
+            log.typ = Some("local".into());
+        }
         let create = async move {
             client.create_container(Some(options), body).await.map(|made| made.id).map_err(error)
         };

@@ -7,6 +7,7 @@ use bollard::models::{
 use raptor_core::{
     containers::Limits,
     node::{ContainerSpec, InstallSpec, PortBinding, Protocol},
+    text::Encoding,
 };
 use std::{
     collections::HashMap,
@@ -71,6 +72,12 @@ impl Shape<'_> {
     /// Which of the container's two it is.
     pub(super) fn part(&self) -> Part {
         if self.install.is_some() { Part::Installer } else { Part::Server }
+    }
+
+    /// Whether its output is in another encoding. An installer's never is.
+    pub(super) fn writes_other_than_utf8(&self) -> bool {
+        let encoding = self.spec.console_encoding.unwrap_or(Encoding::UTF_8);
+        self.install.is_none() && encoding != Encoding::UTF_8
     }
 
     pub(super) fn body(self, instance: Uuid) -> ContainerCreateBody {

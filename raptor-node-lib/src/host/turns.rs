@@ -1,9 +1,13 @@
 //! What a host does again and again: measuring, keeping what it measured, looking after rules, disks and images.
 
 use super::Host;
-use crate::{lifecycle::Ask, runtime::Sample};
+use crate::{
+    lifecycle::Ask,
+    runtime::{Part, Sample},
+};
 use futures_util::{StreamExt, stream};
 use raptor_core::{
+    containers::lifecycle::Phase,
     id::ContainerId,
     node::{ContainerStats, NodeEvent, SystemInfo},
 };
@@ -45,7 +49,10 @@ impl Host {
                 }
                 Turn::History => self.keep_history().await,
                 Turn::Consoles => self.settle_consoles(period),
-                Turn::Rules => self.0.ground.keep_apart(None).await,
+                Turn::Rules => {
+                    self.0.ground.keep_apart(None).await;
+                    self.notice_running().await;
+                }
                 Turn::Disk => self.scan().await,
                 Turn::Images { unused_s } => match crate::images::clean(&self.0.ground, *unused_s).await {
                     Ok(cleaned) if cleaned.images.is_empty() => {}
@@ -124,6 +131,19 @@ impl Host {
         }
         if !stats.is_empty() {
             let _ = self.0.ground.events.send(Arc::new(NodeEvent::Stats { stats }));
+        }
+    }
+
+    /// Has what people started with the engine's own commands looked after.
+    async fn notice_running(&self) {
+        let Ok(found) = self.0.ground.docker.ours().await else { return };
+        for found in found.into_iter().filter(|found| found.runs && found.part == Part::Server) {
+            if let Ok(handle) = self.handle(found.id)
+                && handle.status.borrow().phase == Phase::Offline
+            {
+                // A full queue is asked again.
+                let _ = handle.asks.try_send(Ask::Look);
+            }
         }
     }
 

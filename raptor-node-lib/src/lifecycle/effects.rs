@@ -223,6 +223,7 @@ impl Supervisor {
         self.end_errand();
         self.killing = false;
         self.ended_after = run.after_line;
+        self.last = Some(run);
         let End { ended, interrupted, by_hand } = end;
         let asked = self.life.phase == Phase::Stopping;
         let badly = ended.code != 0 || ended.out_of_memory;

@@ -4,6 +4,7 @@ use super::{
     attend::Typed,
     errand::Word,
     supervisor::{Ask, Supervisor},
+    taking::Look,
 };
 use bytes::Bytes;
 use raptor_core::{
@@ -39,6 +40,7 @@ impl Supervisor {
                 let _ = reply.send(declared.map(|()| self.status.borrow().clone()));
             }
             Ask::DiskFull { used_bytes, limit_bytes } => self.disk_full(used_bytes, limit_bytes).await,
+            Ask::Look => self.look(Look::Again),
             Ask::Remove(_) => {}
         }
     }

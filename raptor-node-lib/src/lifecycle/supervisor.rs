@@ -49,6 +49,8 @@ pub(crate) enum Ask {
         used_bytes: u64,
         limit_bytes: u64,
     },
+    /// The engine has a process of it although it is offline.
+    Look,
     Remove(Reply<()>),
 }
 
@@ -87,6 +89,8 @@ pub(crate) struct Supervisor {
     pub(super) run: Option<Run>,
     /// The newest line before the run that ended last.
     pub(super) ended_after: u64,
+    /// The run that ended last: the engine can start its container again.
+    pub(super) last: Option<Run>,
     pub(super) installer: Option<Run>,
     pub(super) installed: u64,
     pub(super) console: Arc<Console>,
@@ -166,6 +170,7 @@ impl Supervisor {
             life: saved.life,
             run: saved.run,
             ended_after: 0,
+            last: None,
             installer: saved.installer,
             installed: saved.installed,
             console,

@@ -79,7 +79,11 @@ impl Supervisor {
 
     /// Goes on with a process that this daemon knew nothing of.
     async fn take(&mut self, found: Ours) {
-        let run = engine::run_of(&self.ground, &self.console, &found).await;
+        let mut run = engine::run_of(&self.ground, &self.console, &found).await;
+        if let Some(last) = self.last.take().filter(|last| last.container == run.container) {
+            // The engine keeps the output of both: the console has that of the first.
+            run.after_line = last.after_line;
+        }
         self.ground.say(&self.console, "It was found running in Docker and is looked after again.");
         let problem = self.ground.folder_problem().await;
         self.status.send_modify(|status| {

@@ -16,8 +16,8 @@ use tokio::{
 };
 
 /// How long a stop may take in these tests, and more than that.
-const STOP_MS: u64 = 400;
-const LONGER: Duration = Duration::from_millis(2_000);
+const STOP_MS: u64 = 3_000;
+const LONGER: Duration = Duration::from_millis(4_500);
 
 /// The way to the engine, which can be cut.
 struct Line {
@@ -155,7 +155,7 @@ async fn what_does_not_heed_a_stop_that_was_delivered_late_is_killed_after_its_t
     world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
     waits(&world).await;
     line.mend();
-    world.line("It did not stop within 0.4 s. Killing it.").await;
+    world.line("It did not stop within 3 s. Killing it.").await;
     assert_eq!(world.phase(Phase::Offline).await.last_exit.unwrap().code, 137);
 }
 

@@ -60,6 +60,36 @@ async fn what_is_stopped_killed_or_removed_with_dockers_own_commands_stays_offli
 }
 
 #[tokio::test]
+async fn what_is_started_again_with_dockers_own_commands_is_looked_after() {
+    if !docker() {
+        return;
+    }
+    let world = started(ECHO, |_| {}).await;
+    let name = format!("raptor-{}", world.id);
+    for (command, starts) in [(&["restart", "-t", "0"][..], 2), (&["start"][..], 3)] {
+        if command[0] == "start" {
+            world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
+            world.phase(Phase::Offline).await;
+        }
+        let before = world.inspect("{{.State.StartedAt}}");
+        docker_output(&[command, &[&name]].concat());
+        assert_ne!(world.inspect("{{.State.StartedAt}}"), before);
+        let text = format!("after {}", command[0]);
+        let deadline = tokio::time::Instant::now() + crate::world::PATIENCE;
+        // What is typed while it is started again may still go to the process that ended.
+        while !world.texts(LineKind::Output).await.contains(&format!("got {text}")) {
+            assert!(tokio::time::Instant::now() < deadline, "{command:?}\n{}", world.transcript().await);
+            let _ = world.host.command(world.id, &text, "").await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        assert_eq!(world.until("there", |_| true).await.phase, Phase::Running);
+        let said = world.texts(LineKind::Output).await;
+        let ready = said.iter().filter(|line| *line == "hello ready").count();
+        assert_eq!(ready, starts, "each line once\n{}", world.transcript().await);
+    }
+}
+
+#[tokio::test]
 async fn a_renamed_container_stops_and_is_removed_like_any_other() {
     if !docker() {
         return;

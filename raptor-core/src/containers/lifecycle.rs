@@ -452,7 +452,8 @@ impl Life {
 
     /// It is kept as it is; one that is suspended is asked to stop, as ever.
     fn found_running(self) -> Step {
-        let life = Self { rest: Rest::Idle, wanted: !self.suspended, by_itself: true, ..self };
+        // What runs is installed well enough for that.
+        let life = Self { rest: Rest::Idle, hold: None, wanted: !self.suspended, by_itself: true, ..self };
         if self.suspended {
             life.go(
                 |life| (life.phase, life.asking) = (Phase::Stopping, true),

@@ -726,8 +726,7 @@ pub trait Node: Send + Sync {
     /// Ends the installation that runs.
     async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError>;
 
-    /// Says that the events of `spool` up to `number` are written down: the host forgets them. Where it has not come to that
-    /// number yet, its folder is a copy from before, and it begins another list with all that waits.
+    /// Says that the events of `spool` up to `number` are written down: the host forgets them.
     async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError>;
 
     /// Replaces the logins for registries.

@@ -171,10 +171,10 @@ impl SimulatedHost {
         }
     }
 
-    /// Counts its events from 0 again, as a host does whose folder was restored from a copy, and links anew.
+    /// Counts its events from 0 again and under another id, as a host does that starts on a folder restored from a copy.
     pub fn go_back(&self) {
-        locked(&self.0.happened).newest = 0;
-        self.tell(self.snapshot());
+        let mut happened = locked(&self.0.happened);
+        (happened.id, happened.newest) = (Uuid::now_v7(), 0);
     }
 
     /// Lets the container's process end by itself with `code`, as one that crashes or has nothing left to do.
@@ -610,23 +610,8 @@ impl Node for SimulatedHost {
     }
 
     async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
-        let mut happened = locked(&self.0.happened);
-        if spool != happened.id {
-            return Ok(());
-        }
-        if number <= happened.newest {
-            happened.waiting.retain(|event| event.number > number);
-            return Ok(());
-        }
-        let id = Uuid::now_v7();
-        (happened.id, happened.newest) = (id, 0);
-        let waiting = std::mem::take(&mut happened.waiting);
-        for mut event in waiting {
-            happened.newest += 1;
-            (event.spool, event.number) = (id, happened.newest);
-            happened.waiting.push_back(event.clone());
-            self.tell(NodeEvent::Happened(event));
-        }
+        let known = |event: &Happened| event.spool == spool && event.number <= number;
+        locked(&self.0.happened).waiting.retain(|event| !known(event));
         Ok(())
     }
 

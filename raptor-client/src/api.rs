@@ -252,6 +252,8 @@ pub mod types {
         pub container: ::std::option::Option<ContainerRef>,
         ///Whose host it is on.
         pub daemon_id: DaemonId,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub held_by: ::std::option::Option<ContainerRef>,
         ///Its id.
         pub id: AllocationId,
         ///The address.
@@ -858,6 +860,8 @@ search that takes long is answered in pieces.*/
     ///A container with all that the caller may see of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Container {
+        ///How many allocations beside the primary one people without `containers.update` may give it. It keeps those that it has.
+        pub allocation_limit: i64,
         ///Its addresses, the primary one first; none for callers without `network.read`.
         pub allocations: ::std::vec::Vec<Allocation>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -1084,6 +1088,8 @@ search that takes long is answered in pieces.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub crashes: ::std::option::Option<Crashes>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub fault: ::std::option::Option<Fault>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub hold: ::std::option::Option<Hold>,
         ///The container.
         pub id: ContainerId,
@@ -1099,6 +1105,9 @@ search that takes long is answered in pieces.*/
         ///Why the last start failed, or what a start is waiting for, in a sentence, until the next start.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
+        ///The revision of the declaration that its process was made from; none while there is no process.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub process_revision: ::std::option::Option<u64>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub progress: ::std::option::Option<Progress>,
         ///Revision of the declaration that the host has.
@@ -1220,6 +1229,8 @@ search that takes long is answered in pieces.*/
     ///What came of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CreatedAllocations {
+        ///Whether the daemon was asked if it has the addresses. It is not while it is not connected.
+        pub checked: bool,
         ///New ones.
         pub created: u32,
         ///Those that were there already.
@@ -1279,6 +1290,9 @@ search that takes long is answered in pieces.*/
         pub number: i64,
         ///Port of its API.
         pub port: u16,
+        ///The ports that people without `containers.update` are given, as ports and ranges; all free ones where it is null.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub self_service_ports: ::std::option::Option<::std::string::String>,
         ///For how many hours SFTP keys that are known there work while the API is away; 0 = never.
         pub sftp_offline_hours: i64,
         ///Whether files can't be changed by SFTP there.
@@ -1328,6 +1342,10 @@ search that takes long is answered in pieces.*/
         pub name: ::std::string::String,
         ///Port of its API.
         pub port: u16,
+        /**The ports that people without `containers.update` are given when they add or replace an allocation, as ports and ranges
+such as `25565-25600, 27015`; all free ones unless given.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub self_service_ports: ::std::option::Option<::std::string::String>,
         ///For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub sftp_offline_hours: ::std::option::Option<i64>,
@@ -1585,6 +1603,31 @@ without `network.read`.*/
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
+    }
+    ///Why a start failed, where it is known well enough to offer a way out.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum Fault {
+        ///Something else on the host listens on one of its ports.
+        #[serde(rename = "port_in_use")]
+        PortInUse {
+            ///What the engine says.
+            details: ::std::string::String,
+            ///Its address.
+            ip: ::std::string::String,
+            ///Its port.
+            port: u16,
+        },
+        ///The host does not have the address of one of its ports.
+        #[serde(rename = "no_such_address")]
+        NoSuchAddress {
+            ///What the engine says.
+            details: ::std::string::String,
+            ///The address.
+            ip: ::std::string::String,
+            ///The port.
+            port: u16,
+        },
     }
     ///One thing that becomes different.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -2395,6 +2438,10 @@ without `network.read`.*/
     ///Limits to be changed.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct LimitsUpdate {
+        /**How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; as it is unless
+given.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub allocation_limit: ::std::option::Option<u32>,
         ///Resource limits.
         pub limits: Limits,
         ///Milliseconds between asking it to stop and killing it.
@@ -2664,6 +2711,8 @@ without `network.read`.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub crashes: ::std::option::Option<Crashes>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub fault: ::std::option::Option<Fault>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub hold: ::std::option::Option<Hold>,
         ///Whether its daemon is connected: else this is what was last heard.
         pub known: bool,
@@ -2930,6 +2979,10 @@ without `network.read`.*/
         ///These allocations, the first one being the primary; free ones unless given.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub allocation_ids: ::std::vec::Vec<AllocationId>,
+        /**How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; those that it
+gets now unless given.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub allocation_limit: ::std::option::Option<u32>,
         ///How it behaves over time and towards its host.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub behaviour: ::std::option::Option<Behaviour>,
@@ -4304,6 +4357,9 @@ offline.*/
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
+        ///All addresses of its interfaces; empty where the daemon does not say.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub addresses: ::std::vec::Vec<::std::string::String>,
         ///Folders that containers may mount.
         pub allowed_mounts: ::std::vec::Vec<::std::string::String>,
         ///CPU architecture, as Rust names it (`x86_64`, `aarch64`).
@@ -5969,6 +6025,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             daemon_id: ::std::result::Result<super::DaemonId, ::std::string::String>,
+            held_by: ::std::result::Result<
+                ::std::option::Option<super::ContainerRef>,
+                ::std::string::String,
+            >,
             id: ::std::result::Result<super::AllocationId, ::std::string::String>,
             ip: ::std::result::Result<::std::string::String, ::std::string::String>,
             note: ::std::result::Result<
@@ -5986,6 +6046,7 @@ as U+FFFD; a save keeps them.*/
                     alias: Ok(Default::default()),
                     container: Ok(Default::default()),
                     daemon_id: Err("no value supplied for daemon_id".to_string()),
+                    held_by: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     ip: Err("no value supplied for ip".to_string()),
                     note: Ok(Default::default()),
@@ -6030,6 +6091,18 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for daemon_id: {e}")
+                    });
+                self
+            }
+            pub fn held_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::ContainerRef>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.held_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for held_by: {e}")
                     });
                 self
             }
@@ -6123,6 +6196,7 @@ as U+FFFD; a save keeps them.*/
                     alias: value.alias?,
                     container: value.container?,
                     daemon_id: value.daemon_id?,
+                    held_by: value.held_by?,
                     id: value.id?,
                     ip: value.ip?,
                     note: value.note?,
@@ -6139,6 +6213,7 @@ as U+FFFD; a save keeps them.*/
                     alias: Ok(value.alias),
                     container: Ok(value.container),
                     daemon_id: Ok(value.daemon_id),
+                    held_by: Ok(value.held_by),
                     id: Ok(value.id),
                     ip: Ok(value.ip),
                     note: Ok(value.note),
@@ -7278,6 +7353,7 @@ as U+FFFD; a save keeps them.*/
         }
         #[derive(Clone, Debug)]
         pub struct Container {
+            allocation_limit: ::std::result::Result<i64, ::std::string::String>,
             allocations: ::std::result::Result<
                 ::std::vec::Vec<super::Allocation>,
                 ::std::string::String,
@@ -7341,6 +7417,9 @@ as U+FFFD; a save keeps them.*/
         impl ::std::default::Default for Container {
             fn default() -> Self {
                 Self {
+                    allocation_limit: Err(
+                        "no value supplied for allocation_limit".to_string(),
+                    ),
                     allocations: Err("no value supplied for allocations".to_string()),
                     behaviour: Ok(Default::default()),
                     created_at: Err("no value supplied for created_at".to_string()),
@@ -7377,6 +7456,20 @@ as U+FFFD; a save keeps them.*/
             }
         }
         impl Container {
+            pub fn allocation_limit<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.allocation_limit = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for allocation_limit: {e}"
+                        )
+                    });
+                self
+            }
             pub fn allocations<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<super::Allocation>>,
@@ -7702,6 +7795,7 @@ as U+FFFD; a save keeps them.*/
                 value: Container,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    allocation_limit: value.allocation_limit?,
                     allocations: value.allocations?,
                     behaviour: value.behaviour?,
                     created_at: value.created_at?,
@@ -7734,6 +7828,7 @@ as U+FFFD; a save keeps them.*/
         impl ::std::convert::From<super::Container> for Container {
             fn from(value: super::Container) -> Self {
                 Self {
+                    allocation_limit: Ok(value.allocation_limit),
                     allocations: Ok(value.allocations),
                     behaviour: Ok(value.behaviour),
                     created_at: Ok(value.created_at),
@@ -8065,6 +8160,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::option::Option<super::Crashes>,
                 ::std::string::String,
             >,
+            fault: ::std::result::Result<
+                ::std::option::Option<super::Fault>,
+                ::std::string::String,
+            >,
             hold: ::std::result::Result<
                 ::std::option::Option<super::Hold>,
                 ::std::string::String,
@@ -8082,6 +8181,10 @@ as U+FFFD; a save keeps them.*/
             phase: ::std::result::Result<super::Phase, ::std::string::String>,
             problem: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            process_revision: ::std::result::Result<
+                ::std::option::Option<u64>,
                 ::std::string::String,
             >,
             progress: ::std::result::Result<
@@ -8103,6 +8206,7 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     config_problems: Ok(Default::default()),
                     crashes: Ok(Default::default()),
+                    fault: Ok(Default::default()),
                     hold: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     installed: Err("no value supplied for installed".to_string()),
@@ -8110,6 +8214,7 @@ as U+FFFD; a save keeps them.*/
                     pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
+                    process_revision: Ok(Default::default()),
                     progress: Ok(Default::default()),
                     revision: Err("no value supplied for revision".to_string()),
                     since: Err("no value supplied for since".to_string()),
@@ -8141,6 +8246,18 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for crashes: {e}")
+                    });
+                self
+            }
+            pub fn fault<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Fault>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fault = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fault: {e}")
                     });
                 self
             }
@@ -8226,6 +8343,20 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn process_revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.process_revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for process_revision: {e}"
+                        )
+                    });
+                self
+            }
             pub fn progress<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::Progress>>,
@@ -8285,6 +8416,7 @@ as U+FFFD; a save keeps them.*/
                 Ok(Self {
                     config_problems: value.config_problems?,
                     crashes: value.crashes?,
+                    fault: value.fault?,
                     hold: value.hold?,
                     id: value.id?,
                     installed: value.installed?,
@@ -8292,6 +8424,7 @@ as U+FFFD; a save keeps them.*/
                     pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
+                    process_revision: value.process_revision?,
                     progress: value.progress?,
                     revision: value.revision?,
                     since: value.since?,
@@ -8304,6 +8437,7 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     config_problems: Ok(value.config_problems),
                     crashes: Ok(value.crashes),
+                    fault: Ok(value.fault),
                     hold: Ok(value.hold),
                     id: Ok(value.id),
                     installed: Ok(value.installed),
@@ -8311,6 +8445,7 @@ as U+FFFD; a save keeps them.*/
                     pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
+                    process_revision: Ok(value.process_revision),
                     progress: Ok(value.progress),
                     revision: Ok(value.revision),
                     since: Ok(value.since),
@@ -8966,18 +9101,32 @@ as U+FFFD; a save keeps them.*/
         }
         #[derive(Clone, Debug)]
         pub struct CreatedAllocations {
+            checked: ::std::result::Result<bool, ::std::string::String>,
             created: ::std::result::Result<u32, ::std::string::String>,
             existing: ::std::result::Result<u32, ::std::string::String>,
         }
         impl ::std::default::Default for CreatedAllocations {
             fn default() -> Self {
                 Self {
+                    checked: Err("no value supplied for checked".to_string()),
                     created: Err("no value supplied for created".to_string()),
                     existing: Err("no value supplied for existing".to_string()),
                 }
             }
         }
         impl CreatedAllocations {
+            pub fn checked<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.checked = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for checked: {e}")
+                    });
+                self
+            }
             pub fn created<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<u32>,
@@ -9009,6 +9158,7 @@ as U+FFFD; a save keeps them.*/
                 value: CreatedAllocations,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    checked: value.checked?,
                     created: value.created?,
                     existing: value.existing?,
                 })
@@ -9017,6 +9167,7 @@ as U+FFFD; a save keeps them.*/
         impl ::std::convert::From<super::CreatedAllocations> for CreatedAllocations {
             fn from(value: super::CreatedAllocations) -> Self {
                 Self {
+                    checked: Ok(value.checked),
                     created: Ok(value.created),
                     existing: Ok(value.existing),
                 }
@@ -9112,6 +9263,10 @@ as U+FFFD; a save keeps them.*/
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
+            self_service_ports: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             sftp_offline_hours: ::std::result::Result<i64, ::std::string::String>,
             sftp_read_only: ::std::result::Result<bool, ::std::string::String>,
             system: ::std::result::Result<
@@ -9144,6 +9299,7 @@ as U+FFFD; a save keeps them.*/
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
                     port: Err("no value supplied for port".to_string()),
+                    self_service_ports: Ok(Default::default()),
                     sftp_offline_hours: Err(
                         "no value supplied for sftp_offline_hours".to_string(),
                     ),
@@ -9344,6 +9500,20 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn self_service_ports<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.self_service_ports = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for self_service_ports: {e}"
+                        )
+                    });
+                self
+            }
             pub fn sftp_offline_hours<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<i64>,
@@ -9418,6 +9588,7 @@ as U+FFFD; a save keeps them.*/
                     name: value.name?,
                     number: value.number?,
                     port: value.port?,
+                    self_service_ports: value.self_service_ports?,
                     sftp_offline_hours: value.sftp_offline_hours?,
                     sftp_read_only: value.sftp_read_only?,
                     system: value.system?,
@@ -9443,6 +9614,7 @@ as U+FFFD; a save keeps them.*/
                     name: Ok(value.name),
                     number: Ok(value.number),
                     port: Ok(value.port),
+                    self_service_ports: Ok(value.self_service_ports),
                     sftp_offline_hours: Ok(value.sftp_offline_hours),
                     sftp_read_only: Ok(value.sftp_read_only),
                     system: Ok(value.system),
@@ -9566,6 +9738,10 @@ as U+FFFD; a save keeps them.*/
             >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
+            self_service_ports: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             sftp_offline_hours: ::std::result::Result<
                 ::std::option::Option<i64>,
                 ::std::string::String,
@@ -9587,6 +9763,7 @@ as U+FFFD; a save keeps them.*/
                     memory_limit_mib: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     port: Err("no value supplied for port".to_string()),
+                    self_service_ports: Ok(Default::default()),
                     sftp_offline_hours: Ok(Default::default()),
                     sftp_read_only: Ok(Default::default()),
                     tls: Ok(Default::default()),
@@ -9658,6 +9835,20 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn self_service_ports<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.self_service_ports = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for self_service_ports: {e}"
+                        )
+                    });
+                self
+            }
             pub fn sftp_offline_hours<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<i64>>,
@@ -9710,6 +9901,7 @@ as U+FFFD; a save keeps them.*/
                     memory_limit_mib: value.memory_limit_mib?,
                     name: value.name?,
                     port: value.port?,
+                    self_service_ports: value.self_service_ports?,
                     sftp_offline_hours: value.sftp_offline_hours?,
                     sftp_read_only: value.sftp_read_only?,
                     tls: value.tls?,
@@ -9724,6 +9916,7 @@ as U+FFFD; a save keeps them.*/
                     memory_limit_mib: Ok(value.memory_limit_mib),
                     name: Ok(value.name),
                     port: Ok(value.port),
+                    self_service_ports: Ok(value.self_service_ports),
                     sftp_offline_hours: Ok(value.sftp_offline_hours),
                     sftp_read_only: Ok(value.sftp_read_only),
                     tls: Ok(value.tls),
@@ -11920,12 +12113,17 @@ as U+FFFD; a save keeps them.*/
         }
         #[derive(Clone, Debug)]
         pub struct LimitsUpdate {
+            allocation_limit: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
             limits: ::std::result::Result<super::Limits, ::std::string::String>,
             stop_timeout_ms: ::std::result::Result<i64, ::std::string::String>,
         }
         impl ::std::default::Default for LimitsUpdate {
             fn default() -> Self {
                 Self {
+                    allocation_limit: Ok(Default::default()),
                     limits: Err("no value supplied for limits".to_string()),
                     stop_timeout_ms: Err(
                         "no value supplied for stop_timeout_ms".to_string(),
@@ -11934,6 +12132,20 @@ as U+FFFD; a save keeps them.*/
             }
         }
         impl LimitsUpdate {
+            pub fn allocation_limit<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.allocation_limit = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for allocation_limit: {e}"
+                        )
+                    });
+                self
+            }
             pub fn limits<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::Limits>,
@@ -11967,6 +12179,7 @@ as U+FFFD; a save keeps them.*/
                 value: LimitsUpdate,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    allocation_limit: value.allocation_limit?,
                     limits: value.limits?,
                     stop_timeout_ms: value.stop_timeout_ms?,
                 })
@@ -11975,6 +12188,7 @@ as U+FFFD; a save keeps them.*/
         impl ::std::convert::From<super::LimitsUpdate> for LimitsUpdate {
             fn from(value: super::LimitsUpdate) -> Self {
                 Self {
+                    allocation_limit: Ok(value.allocation_limit),
                     limits: Ok(value.limits),
                     stop_timeout_ms: Ok(value.stop_timeout_ms),
                 }
@@ -11988,6 +12202,10 @@ as U+FFFD; a save keeps them.*/
             >,
             crashes: ::std::result::Result<
                 ::std::option::Option<super::Crashes>,
+                ::std::string::String,
+            >,
+            fault: ::std::result::Result<
+                ::std::option::Option<super::Fault>,
                 ::std::string::String,
             >,
             hold: ::std::result::Result<
@@ -12028,6 +12246,7 @@ as U+FFFD; a save keeps them.*/
                         "no value supplied for config_problems".to_string(),
                     ),
                     crashes: Ok(Default::default()),
+                    fault: Ok(Default::default()),
                     hold: Ok(Default::default()),
                     known: Err("no value supplied for known".to_string()),
                     last_exit: Ok(Default::default()),
@@ -12064,6 +12283,18 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for crashes: {e}")
+                    });
+                self
+            }
+            pub fn fault<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Fault>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fault = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fault: {e}")
                     });
                 self
             }
@@ -12184,6 +12415,7 @@ as U+FFFD; a save keeps them.*/
                 Ok(Self {
                     config_problems: value.config_problems?,
                     crashes: value.crashes?,
+                    fault: value.fault?,
                     hold: value.hold?,
                     known: value.known?,
                     last_exit: value.last_exit?,
@@ -12201,6 +12433,7 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     config_problems: Ok(value.config_problems),
                     crashes: Ok(value.crashes),
+                    fault: Ok(value.fault),
                     hold: Ok(value.hold),
                     known: Ok(value.known),
                     last_exit: Ok(value.last_exit),
@@ -12866,6 +13099,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::vec::Vec<super::AllocationId>,
                 ::std::string::String,
             >,
+            allocation_limit: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
             behaviour: ::std::result::Result<
                 ::std::option::Option<super::Behaviour>,
                 ::std::string::String,
@@ -12918,6 +13155,7 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     allocation_count: Ok(Default::default()),
                     allocation_ids: Ok(Default::default()),
+                    allocation_limit: Ok(Default::default()),
                     behaviour: Ok(Default::default()),
                     daemon_id: Ok(Default::default()),
                     description: Ok(Default::default()),
@@ -12959,6 +13197,20 @@ as U+FFFD; a save keeps them.*/
                     .map_err(|e| {
                         format!(
                             "error converting supplied value for allocation_ids: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn allocation_limit<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.allocation_limit = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for allocation_limit: {e}"
                         )
                     });
                 self
@@ -13137,6 +13389,7 @@ as U+FFFD; a save keeps them.*/
                 Ok(Self {
                     allocation_count: value.allocation_count?,
                     allocation_ids: value.allocation_ids?,
+                    allocation_limit: value.allocation_limit?,
                     behaviour: value.behaviour?,
                     daemon_id: value.daemon_id?,
                     description: value.description?,
@@ -13158,6 +13411,7 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     allocation_count: Ok(value.allocation_count),
                     allocation_ids: Ok(value.allocation_ids),
+                    allocation_limit: Ok(value.allocation_limit),
                     behaviour: Ok(value.behaviour),
                     daemon_id: Ok(value.daemon_id),
                     description: Ok(value.description),
@@ -16958,6 +17212,10 @@ as U+FFFD; a save keeps them.*/
         }
         #[derive(Clone, Debug)]
         pub struct SystemInfo {
+            addresses: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             allowed_mounts: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -17014,6 +17272,7 @@ as U+FFFD; a save keeps them.*/
         impl ::std::default::Default for SystemInfo {
             fn default() -> Self {
                 Self {
+                    addresses: Ok(Default::default()),
                     allowed_mounts: Err(
                         "no value supplied for allowed_mounts".to_string(),
                     ),
@@ -17052,6 +17311,18 @@ as U+FFFD; a save keeps them.*/
             }
         }
         impl SystemInfo {
+            pub fn addresses<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.addresses = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for addresses: {e}")
+                    });
+                self
+            }
             pub fn allowed_mounts<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
@@ -17339,6 +17610,7 @@ as U+FFFD; a save keeps them.*/
                 value: SystemInfo,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    addresses: value.addresses?,
                     allowed_mounts: value.allowed_mounts?,
                     architecture: value.architecture?,
                     cpu_count: value.cpu_count?,
@@ -17367,6 +17639,7 @@ as U+FFFD; a save keeps them.*/
         impl ::std::convert::From<super::SystemInfo> for SystemInfo {
             fn from(value: super::SystemInfo) -> Self {
                 Self {
+                    addresses: Ok(value.addresses),
                     allowed_mounts: Ok(value.allowed_mounts),
                     architecture: Ok(value.architecture),
                     cpu_count: Ok(value.cpu_count),
@@ -21072,7 +21345,8 @@ let response = client.delete_registry()
     pub fn delete_registry(&self) -> builder::DeleteRegistry<'_> {
         builder::DeleteRegistry::new(self)
     }
-    /**Give the container another allocation. It holds from the next start on
+    /**Give the container another allocation. It holds from the next start on. Callers without `containers.update` are bound to the
+container's limit and to the daemon's ports for self-service
 
 Sends a `POST` request to `/api/v1/containers/{id}/allocations`
 
@@ -21113,6 +21387,22 @@ let response = client.set_primary_allocation()
 ```*/
     pub fn set_primary_allocation(&self) -> builder::SetPrimaryAllocation<'_> {
         builder::SetPrimaryAllocation::new(self)
+    }
+    /**Give the container another free allocation in place of this one. It holds from the next start on
+
+Sends a `POST` request to `/api/v1/containers/{id}/allocations/{allocation_id}/replace`
+
+```ignore
+let response = client.replace_container_allocation()
+    .id(id)
+    .allocation_id(allocation_id)
+    .send()
+    .await;
+```*/
+    pub fn replace_container_allocation(
+        &self,
+    ) -> builder::ReplaceContainerAllocation<'_> {
+        builder::ReplaceContainerAllocation::new(self)
     }
     /**How the caller reaches the container's files by SFTP
 
@@ -29425,6 +29715,97 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "set_primary_allocation",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::replace_container_allocation`]
+
+[`Client::replace_container_allocation`]: super::Client::replace_container_allocation*/
+    #[derive(Debug, Clone)]
+    pub struct ReplaceContainerAllocation<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        allocation_id: Result<types::AllocationId, String>,
+    }
+    impl<'a> ReplaceContainerAllocation<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                allocation_id: Err("allocation_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn allocation_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::AllocationId>,
+        {
+            self.allocation_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `AllocationId` for allocation_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/allocations/{allocation_id}/replace`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, allocation_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let allocation_id = allocation_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/allocations/{}/replace", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& allocation_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "replace_container_allocation",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

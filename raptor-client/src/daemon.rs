@@ -621,6 +621,8 @@ Empty: running as soon as the process has started.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub crashes: ::std::option::Option<Crashes>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub fault: ::std::option::Option<Fault>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub hold: ::std::option::Option<Hold>,
         ///The container.
         pub id: ContainerId,
@@ -636,6 +638,9 @@ Empty: running as soon as the process has started.*/
         ///Why the last start failed, or what a start is waiting for, in a sentence, until the next start.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
+        ///The revision of the declaration that its process was made from; none while there is no process.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub process_revision: ::std::option::Option<u64>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub progress: ::std::option::Option<Progress>,
         ///Revision of the declaration that the host has.
@@ -700,6 +705,31 @@ Empty: running as soon as the process has started.*/
         pub fn builder() -> builder::Exit {
             Default::default()
         }
+    }
+    ///Why a start failed, where it is known well enough to offer a way out.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum Fault {
+        ///Something else on the host listens on one of its ports.
+        #[serde(rename = "port_in_use")]
+        PortInUse {
+            ///What the engine says.
+            details: ::std::string::String,
+            ///Its address.
+            ip: ::std::string::String,
+            ///Its port.
+            port: u16,
+        },
+        ///The host does not have the address of one of its ports.
+        #[serde(rename = "no_such_address")]
+        NoSuchAddress {
+            ///What the engine says.
+            details: ::std::string::String,
+            ///The address.
+            ip: ::std::string::String,
+            ///The port.
+            port: u16,
+        },
     }
     ///The answer to a [`FileRequest`].
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -2906,6 +2936,9 @@ offline.*/
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
+        ///All addresses of its interfaces; empty where the daemon does not say.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub addresses: ::std::vec::Vec<::std::string::String>,
         ///Folders that containers may mount.
         pub allowed_mounts: ::std::vec::Vec<::std::string::String>,
         ///CPU architecture, as Rust names it (`x86_64`, `aarch64`).
@@ -3118,6 +3151,12 @@ named stands for all.*/
         Noted {
             ///Which.
             id: ActivityId,
+        },
+        ///The hosts of all daemons, names or addresses: files are not fetched from them.
+        #[serde(rename = "hosts")]
+        Hosts {
+            ///All of them.
+            hosts: ::std::vec::Vec<::std::string::String>,
         },
     }
     /// Types for composing complex structures.
@@ -4699,6 +4738,10 @@ named stands for all.*/
                 ::std::option::Option<super::Crashes>,
                 ::std::string::String,
             >,
+            fault: ::std::result::Result<
+                ::std::option::Option<super::Fault>,
+                ::std::string::String,
+            >,
             hold: ::std::result::Result<
                 ::std::option::Option<super::Hold>,
                 ::std::string::String,
@@ -4716,6 +4759,10 @@ named stands for all.*/
             phase: ::std::result::Result<super::Phase, ::std::string::String>,
             problem: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            process_revision: ::std::result::Result<
+                ::std::option::Option<u64>,
                 ::std::string::String,
             >,
             progress: ::std::result::Result<
@@ -4737,6 +4784,7 @@ named stands for all.*/
                 Self {
                     config_problems: Ok(Default::default()),
                     crashes: Ok(Default::default()),
+                    fault: Ok(Default::default()),
                     hold: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     installed: Err("no value supplied for installed".to_string()),
@@ -4744,6 +4792,7 @@ named stands for all.*/
                     pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
+                    process_revision: Ok(Default::default()),
                     progress: Ok(Default::default()),
                     revision: Err("no value supplied for revision".to_string()),
                     since: Err("no value supplied for since".to_string()),
@@ -4775,6 +4824,18 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for crashes: {e}")
+                    });
+                self
+            }
+            pub fn fault<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Fault>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fault = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fault: {e}")
                     });
                 self
             }
@@ -4860,6 +4921,20 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn process_revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.process_revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for process_revision: {e}"
+                        )
+                    });
+                self
+            }
             pub fn progress<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::Progress>>,
@@ -4919,6 +4994,7 @@ named stands for all.*/
                 Ok(Self {
                     config_problems: value.config_problems?,
                     crashes: value.crashes?,
+                    fault: value.fault?,
                     hold: value.hold?,
                     id: value.id?,
                     installed: value.installed?,
@@ -4926,6 +5002,7 @@ named stands for all.*/
                     pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
+                    process_revision: value.process_revision?,
                     progress: value.progress?,
                     revision: value.revision?,
                     since: value.since?,
@@ -4938,6 +5015,7 @@ named stands for all.*/
                 Self {
                     config_problems: Ok(value.config_problems),
                     crashes: Ok(value.crashes),
+                    fault: Ok(value.fault),
                     hold: Ok(value.hold),
                     id: Ok(value.id),
                     installed: Ok(value.installed),
@@ -4945,6 +5023,7 @@ named stands for all.*/
                     pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
+                    process_revision: Ok(value.process_revision),
                     progress: Ok(value.progress),
                     revision: Ok(value.revision),
                     since: Ok(value.since),
@@ -8310,6 +8389,10 @@ named stands for all.*/
         }
         #[derive(Clone, Debug)]
         pub struct SystemInfo {
+            addresses: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             allowed_mounts: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -8366,6 +8449,7 @@ named stands for all.*/
         impl ::std::default::Default for SystemInfo {
             fn default() -> Self {
                 Self {
+                    addresses: Ok(Default::default()),
                     allowed_mounts: Err(
                         "no value supplied for allowed_mounts".to_string(),
                     ),
@@ -8404,6 +8488,18 @@ named stands for all.*/
             }
         }
         impl SystemInfo {
+            pub fn addresses<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.addresses = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for addresses: {e}")
+                    });
+                self
+            }
             pub fn allowed_mounts<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
@@ -8691,6 +8787,7 @@ named stands for all.*/
                 value: SystemInfo,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    addresses: value.addresses?,
                     allowed_mounts: value.allowed_mounts?,
                     architecture: value.architecture?,
                     cpu_count: value.cpu_count?,
@@ -8719,6 +8816,7 @@ named stands for all.*/
         impl ::std::convert::From<super::SystemInfo> for SystemInfo {
             fn from(value: super::SystemInfo) -> Self {
                 Self {
+                    addresses: Ok(value.addresses),
                     allowed_mounts: Ok(value.allowed_mounts),
                     architecture: Ok(value.architecture),
                     cpu_count: Ok(value.cpu_count),

@@ -87,6 +87,10 @@ pub struct SystemInfo {
     /// The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub ips: Vec<IpAddr>,
+    /// All addresses of its interfaces; empty where the daemon does not say.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub addresses: Vec<IpAddr>,
     /// Its SFTP server, where it has one.
     #[serde(default)]
     pub sftp: Option<SftpServer>,
@@ -294,6 +298,49 @@ pub struct ContainerStatus {
     pub crashes: Option<Crashes>,
     /// Why some of its limits hold only from the next start on.
     pub pending: Option<String>,
+    /// The revision of the declaration that its process was made from; none while there is no process.
+    #[serde(default)]
+    pub process_revision: Option<u64>,
+    /// What of `problem` can be mended by other means than by trying again.
+    #[serde(default)]
+    pub fault: Option<Box<Fault>>,
+}
+
+/// Why a start failed, where it is known well enough to offer a way out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Fault {
+    /// Something else on the host listens on one of its ports.
+    PortInUse {
+        /// Its address.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        ip: IpAddr,
+        /// Its port.
+        port: u16,
+        /// What the engine says.
+        details: String,
+    },
+    /// The host does not have the address of one of its ports.
+    NoSuchAddress {
+        /// The address.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        ip: IpAddr,
+        /// The port.
+        port: u16,
+        /// What the engine says.
+        details: String,
+    },
+}
+
+/// Takes away what tells somebody who may not see the network of addresses and ports.
+pub fn hide_network(problem: &mut Option<String>, fault: &mut Option<Box<Fault>>) {
+    if fault.take().is_some() {
+        *problem = Some(
+            "One of its ports can't be used on its host. Somebody who may see the network can say more."
+                .into(),
+        );
+    }
 }
 
 /// Crashes in a row.

@@ -5,7 +5,7 @@ use raptor_core::{
     configfiles::Memory,
     containers::lifecycle::Life,
     id::ContainerId,
-    node::{ContainerSpec, Crashes, Exit},
+    node::{ContainerSpec, Crashes, Exit, Fault},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -28,6 +28,9 @@ pub struct Run {
     /// The engine's id of its container; none where an earlier version started it.
     #[serde(default)]
     pub container: Option<String>,
+    /// The revision of the declaration that it was made from; 0 where an earlier version of the daemon started it.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 /// What must survive the daemon.
@@ -55,6 +58,9 @@ pub struct Saved {
     /// The number (inode) of its data folder, once there was one.
     #[serde(default)]
     pub folder: Option<u64>,
+    /// What of it can be mended by other means than by trying again.
+    #[serde(default)]
+    pub fault: Option<Box<Fault>>,
 }
 
 /// The folder of one container's state.

@@ -5,11 +5,19 @@ use raptor_core::{
     node::{DiskLimits, PROTOCOL, SystemInfo},
 };
 use std::{
+    collections::BTreeSet,
     net::IpAddr,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 use sysinfo::{Disks, Networks, System};
+
+/// All addresses of this host's interfaces.
+fn addresses() -> Vec<IpAddr> {
+    let Ok(networks) = Networks::new_with_refreshed_list() else { return Vec::new() };
+    let all = networks.values().flat_map(|data| data.ip_networks().iter().map(|network| network.addr));
+    all.collect::<BTreeSet<_>>().into_iter().collect()
+}
 
 /// Measures the host. Blocking, for some milliseconds.
 pub struct Meter {
@@ -81,6 +89,7 @@ impl Meter {
             docker_version: None,
             docker_problem: None,
             ips: self.ips.clone(),
+            addresses: addresses(),
             sftp: None,
             isolation: None,
             disk_limits: self.disk_limits.clone(),

@@ -106,6 +106,8 @@ impl Daemon {
             installed: 0,
             crashes: None,
             pending: None,
+            process_revision: None,
+            fault: None,
         }
     }
 

@@ -60,7 +60,8 @@ async fn create_allocations(
     let AllocationDraft { ip, ports, alias, note, protocol } = body;
     let draft = service::AllocationDraft { ip, ports, alias, note, protocol };
     let counts = app.raptor.allocations().create(permit, draft).await?;
-    let counts = CreatedAllocations { created: counts.created, existing: counts.existing };
+    let counts =
+        CreatedAllocations { created: counts.created, existing: counts.existing, checked: counts.checked };
     Ok((StatusCode::CREATED, Json(counts)))
 }
 

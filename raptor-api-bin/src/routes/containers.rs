@@ -155,7 +155,10 @@ async fn update_container_limits(
     Json(body): Json<LimitsUpdate>,
 ) -> Answer<Json<Container>> {
     let permit = app.raptor.authz().permit::<act::LimitContainer>(&actor, id).await?;
-    app.raptor.containers().set_limits(permit, body.limits, body.stop_timeout_ms).await?;
+    app.raptor
+        .containers()
+        .set_limits(permit, body.limits, body.stop_timeout_ms, body.allocation_limit)
+        .await?;
     Ok(Json(view(&app, &actor, id).await?))
 }
 

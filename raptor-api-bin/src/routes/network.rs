@@ -18,9 +18,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(add_container_allocation))
         .routes(routes!(remove_container_allocation))
         .routes(routes!(set_primary_allocation))
+        .routes(routes!(replace_container_allocation))
 }
 
-/// Give the container another allocation. It holds from the next start on.
+/// Give the container another allocation. It holds from the next start on. Callers without `containers.update` are bound to the
+/// container's limit and to the daemon's ports for self-service.
 #[utoipa::path(post, path = "/api/v1/containers/{id}/allocations", operation_id = "add_container_allocation", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = AllocationChoice, responses((status = 204)))]
 async fn add_container_allocation(
@@ -59,5 +61,19 @@ async fn set_primary_allocation(
 ) -> Answer<StatusCode> {
     let permit = app.raptor.authz().permit::<AddAllocation>(&actor, id).await?;
     app.raptor.containers().set_primary_allocation(permit, allocation).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Give the container another free allocation in place of this one. It holds from the next start on.
+#[utoipa::path(post, path = "/api/v1/containers/{id}/allocations/{allocation_id}/replace",
+    operation_id = "replace_container_allocation", tag = "containers",
+    params(("id" = ContainerId, Path), ("allocation_id" = AllocationId, Path)), responses((status = 204)))]
+async fn replace_container_allocation(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((id, allocation)): Path<(ContainerId, AllocationId)>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<AddAllocation>(&actor, id).await?;
+    app.raptor.containers().replace_allocation(permit, allocation).await?;
     Ok(StatusCode::NO_CONTENT)
 }

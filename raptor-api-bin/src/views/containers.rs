@@ -12,7 +12,7 @@ use raptor_core::{
     },
     id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
     live,
-    node::{ConsoleLine, Crashes, Exit, PowerAction, Progress, Stats},
+    node::{ConsoleLine, Crashes, Exit, Fault, PowerAction, Progress, Stats, hide_network},
     templates::{self, StartupCommand, TemplateImage, variables::VariableInput},
 };
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,8 @@ pub struct LiveState {
     pub problem: Option<String>,
     /// Configuration files that its newest start could not edit, a sentence for each.
     pub config_problems: Vec<String>,
+    /// What of it can be mended by other means than by trying again; none for callers without `network.read`.
+    pub fault: Option<Box<Fault>>,
     /// What its start is busy with.
     pub progress: Option<Progress>,
     /// How its last process ended.
@@ -79,13 +81,14 @@ pub struct LiveState {
 impl From<live::Live> for LiveState {
     fn from(live: live::Live) -> Self {
         let live::Live { phase, since, known, stats, problem, progress, last_exit, .. } = live;
-        let live::Live { hold, crashes, pending, config_problems, .. } = live;
+        let live::Live { hold, crashes, pending, config_problems, fault, .. } = live;
         Self {
             phase,
             since,
             known,
             stats,
             problem,
+            fault,
             config_problems,
             progress,
             last_exit,
@@ -107,6 +110,7 @@ impl LiveState {
             stats: None,
             problem: status.and_then(|status| status.problem.clone()),
             config_problems: status.map(|status| status.config_problems.clone()).unwrap_or_default(),
+            fault: status.and_then(|status| status.fault.clone()),
             progress: None,
             last_exit: status.and_then(|status| status.last_exit),
             hold: status.and_then(|status| status.hold),
@@ -173,6 +177,9 @@ impl ContainerSummary {
         let shows_console = permissions.contains(ContainerPermission::ConsoleRead);
         let mut live = live.map_or_else(|| LiveState::of(container), LiveState::from);
         live.stats = live.stats.filter(|_| shows_stats);
+        if !shows_network {
+            hide_network(&mut live.problem, &mut live.fault);
+        }
         if let Some(crashes) = live.crashes.as_mut().filter(|_| !shows_console) {
             crashes.lines.clear();
         }
@@ -252,6 +259,8 @@ pub struct Container {
     pub startup_commands: Vec<StartupCommand>,
     /// Which revision of its template it runs.
     pub template_revision: i64,
+    /// How many allocations beside the primary one people without `containers.update` may give it. It keeps those that it has.
+    pub allocation_limit: i64,
     /// Milliseconds between asking it to stop and killing it.
     pub stop_timeout_ms: i64,
     /// How it behaves over time and towards its host, where the caller may see settings.
@@ -299,6 +308,7 @@ impl Container {
             images: if reads { template.images } else { Vec::new() },
             startup_commands: if reads { template.startup_commands } else { Vec::new() },
             template_revision: visible.container.template_revision,
+            allocation_limit: visible.container.allocation_limit,
             stop_timeout_ms: visible.container.stop_timeout_ms,
             behaviour: shows_settings.then(|| visible.container.behaviour.clone()),
             installable,
@@ -335,6 +345,9 @@ pub struct NewContainer {
     pub allocation_ids: Vec<AllocationId>,
     /// How many free ones, where none are given by id; 1 unless given.
     pub allocation_count: Option<u32>,
+    /// How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; those that it
+    /// gets now unless given.
+    pub allocation_limit: Option<u32>,
     /// Milliseconds between asking it to stop and killing it; 30,000 unless given.
     pub stop_timeout_ms: Option<i64>,
     /// How it behaves over time and towards its host.
@@ -367,6 +380,7 @@ impl TryFrom<NewContainer> for containers::service::NewContainer {
             limits: new.limits,
             allocation_ids: new.allocation_ids,
             allocation_count,
+            allocation_limit: new.allocation_limit,
             stop_timeout_ms: new.stop_timeout_ms.unwrap_or(30_000),
             behaviour: new.behaviour,
             skip_install: new.skip_install,
@@ -391,6 +405,9 @@ pub struct LimitsUpdate {
     pub limits: Limits,
     /// Milliseconds between asking it to stop and killing it.
     pub stop_timeout_ms: i64,
+    /// How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; as it is unless
+    /// given.
+    pub allocation_limit: Option<u32>,
 }
 
 /// How it is started.

@@ -59,6 +59,8 @@ pub struct Daemon {
     pub sftp_read_only: bool,
     /// For how many hours SFTP keys that are known there work while the API is away; 0 = never.
     pub sftp_offline_hours: i64,
+    /// The ports that people without `containers.update` are given, as ports and ranges; all free ones where it is null.
+    pub self_service_ports: Option<String>,
     /// When it was added.
     pub created_at: DateTime<Utc>,
     /// Its containers.
@@ -113,6 +115,7 @@ impl Daemon {
             disk_limit_mib: daemon.disk_limit_mib,
             sftp_read_only: daemon.sftp_read_only,
             sftp_offline_hours: daemon.sftp_offline_hours,
+            self_service_ports: daemon.self_service_ports,
             created_at: daemon.created_at,
             container_count: usage.container_count,
             allocation_count: usage.allocation_count,
@@ -157,6 +160,9 @@ pub struct DaemonDraft {
     pub sftp_read_only: bool,
     /// For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
     pub sftp_offline_hours: Option<i64>,
+    /// The ports that people without `containers.update` are given when they add or replace an allocation, as ports and ranges
+    /// such as `25565-25600, 27015`; all free ones unless given.
+    pub self_service_ports: Option<String>,
 }
 
 impl From<DaemonDraft> for daemons::DaemonDraft {
@@ -171,6 +177,7 @@ impl From<DaemonDraft> for daemons::DaemonDraft {
             disk_limit_mib,
             sftp_read_only: draft.sftp_read_only,
             sftp_offline_hours: draft.sftp_offline_hours.unwrap_or(daemons::DEFAULT_OFFLINE_HOURS),
+            self_service_ports: draft.self_service_ports,
         }
     }
 }
@@ -221,6 +228,8 @@ pub struct Allocation {
     pub note: Option<String>,
     /// The container that has it.
     pub container: Option<ContainerRef>,
+    /// The container that no longer has it and whose process still publishes it, until it is stopped or restarted.
+    pub held_by: Option<ContainerRef>,
     /// Whether it is that container's first address.
     pub primary: bool,
 }
@@ -237,6 +246,7 @@ impl From<allocations::Allocation> for Allocation {
             alias: allocation.alias,
             note: allocation.note,
             container: allocation.container.map(|(id, name)| ContainerRef { id, name }),
+            held_by: allocation.held_by.map(|(id, name)| ContainerRef { id, name }),
             primary: allocation.primary,
         }
     }
@@ -270,6 +280,8 @@ pub struct CreatedAllocations {
     pub created: u32,
     /// Those that were there already.
     pub existing: u32,
+    /// Whether the daemon was asked if it has the addresses. It is not while it is not connected.
+    pub checked: bool,
 }
 
 /// What can be changed about an allocation.

@@ -1,6 +1,6 @@
 //! What can be done with allocations.
 
-use super::{Allocation, MAX_AT_ONCE, check_text, parse_ips, parse_ports};
+use super::{Allocation, MAX_AT_ONCE, check_reach, check_text, parse_ips, parse_ports};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -9,6 +9,7 @@ use crate::{
         actions::{CreateAllocations, DeleteAllocation, ListAllocations, UpdateAllocation},
     },
     id::AllocationId,
+    live::LinkState,
     node::Protocol,
     paging::{Page, PageRequest},
     store::{self, Change, Conn, Subject, Verb},
@@ -50,6 +51,8 @@ pub struct CreatedAllocations {
     pub created: u32,
     /// Those that were there already.
     pub existing: u32,
+    /// Whether the daemon was asked if it has the addresses. It is not while it is not connected.
+    pub checked: bool,
 }
 
 /// The operations.
@@ -80,7 +83,14 @@ impl AllocationService<'_> {
         draft: AllocationDraft,
     ) -> Result<CreatedAllocations> {
         let (actor, daemon) = permit.consume();
-        let ips: Vec<String> = parse_ips(&draft.ip)?.into_iter().map(|ip| ip.to_string()).collect();
+        let ips = parse_ips(&draft.ip)?;
+        let connection = self.0.fleet.connection(daemon.id);
+        let system = connection.filter(|connection| connection.state == LinkState::Online);
+        let system = system.and_then(|connection| connection.system);
+        if let Some(system) = &system {
+            check_reach(&ips, &daemon.name, &system.addresses, &system.ips)?;
+        }
+        let ips: Vec<String> = ips.into_iter().map(|ip| ip.to_string()).collect();
         let ports = parse_ports(&draft.ports)?;
         let alias = check_text("alias", draft.alias)?;
         let note = check_text("note", draft.note)?;
@@ -94,7 +104,7 @@ impl AllocationService<'_> {
             });
         }
         let now = self.0.clock.now();
-        let mut counts = CreatedAllocations { created: 0, existing: 0 };
+        let mut counts = CreatedAllocations { created: 0, existing: 0, checked: system.is_some() };
         let mut tx = self.0.store.begin().await?;
         for ip in &ips {
             for port in &ports {
@@ -161,10 +171,18 @@ impl AllocationService<'_> {
         let (actor, allocation) = permit.consume();
         let mut tx = self.0.store.begin().await?;
         if !store::allocations::delete_free(&mut tx.conn(), allocation.id).await? {
-            return Err(Error::conflict(
-                "in_use",
-                "A container has this allocation. Take it away from the container first.",
-            ));
+            let held = store::allocations::find(&mut tx.conn(), allocation.id).await?;
+            let held = held.and_then(|found| Some((found.held_by?.1, found.port)));
+            return Err(match held {
+                Some((holder, port)) => Error::conflict(
+                    "in_use",
+                    format!("{holder} still holds port {port} until it is stopped or restarted."),
+                ),
+                None => Error::conflict(
+                    "in_use",
+                    "A container has this allocation. Take it away from the container first.",
+                ),
+            });
         }
         store::activity::insert(&mut tx.conn(), &self.activity(&actor, "allocation.deleted", &allocation))
             .await?;

@@ -2,6 +2,7 @@
 
 use super::{
     Container, Limits, check_image, check_name,
+    network::check_allocation_limit,
     service::{ContainerService, Visible, alive, template},
     values::checked_variables,
 };
@@ -49,7 +50,8 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Changes the limits. They hold from the next start on.
+    /// Changes the limits. They hold from the next start on. `allocation_limit` is how many extra allocations people without
+    /// `containers.update` may give it; as it is unless given. What the container has already it keeps.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.
@@ -58,12 +60,20 @@ impl ContainerService<'_> {
         permit: Permit<LimitContainer>,
         limits: Limits,
         stop_timeout_ms: i64,
+        allocation_limit: Option<u32>,
     ) -> Result<()> {
         limits.check()?;
+        let allocation_limit = allocation_limit.map(check_allocation_limit).transpose()?;
         check_timeout(stop_timeout_ms)?;
         self.change(permit, "container.limits_changed", |container, _| {
-            let detail = serde_json::json!({ "from": container.limits, "to": limits });
+            let allocation_limit = allocation_limit.unwrap_or(container.allocation_limit);
+            let detail = if allocation_limit == container.allocation_limit {
+                serde_json::json!({ "from": container.limits, "to": limits })
+            } else {
+                serde_json::json!({ "from": container.limits, "to": limits, "extra_allocations": allocation_limit })
+            };
             (container.limits, container.stop_timeout_ms) = (limits, stop_timeout_ms);
+            container.allocation_limit = allocation_limit;
             Ok(detail)
         })
         .await

@@ -5,6 +5,7 @@ use super::{
     change::{check_startup, check_timeout, description},
     check_image, check_name,
     lifecycle::Phase,
+    network::{check_allocation_limit, none_free, taken},
     service::ContainerService,
     values::all_variables,
 };
@@ -43,6 +44,9 @@ pub struct NewContainer {
     pub allocation_ids: Vec<AllocationId>,
     /// How many free ones, where none are given by id.
     pub allocation_count: u32,
+    /// How many allocations beside the primary one people without `containers.update` may give it; those that it gets now
+    /// unless given.
+    pub allocation_limit: Option<u32>,
     /// Milliseconds between asking it to stop and killing it.
     pub stop_timeout_ms: i64,
     /// How it behaves over time and towards its host.
@@ -69,6 +73,7 @@ impl NewContainer {
             limits: Limits::default(),
             allocation_ids: Vec::new(),
             allocation_count: 1,
+            allocation_limit: None,
             stop_timeout_ms: 30_000,
             behaviour: Behaviour::default(),
             skip_install: false,
@@ -108,6 +113,10 @@ impl ContainerService<'_> {
         let installs = !new.skip_install
             && template.install.as_ref().is_some_and(|install| !install.script.trim().is_empty());
         let none = Installation::default();
+        let given = u32::try_from(new.allocation_ids.len()).unwrap_or(u32::MAX);
+        let given = if given > 0 { given } else { new.allocation_count };
+        let allocation_limit =
+            check_allocation_limit(new.allocation_limit.unwrap_or(given.saturating_sub(1)))?;
         let mut container = Container {
             id: ContainerId::generate(),
             number: 0,
@@ -125,6 +134,7 @@ impl ContainerService<'_> {
             startup,
             variables,
             limits: new.limits,
+            allocation_limit,
             stop_timeout_ms: new.stop_timeout_ms,
             behaviour: new.behaviour,
             installation: if installs { none.again(false, new.start) } else { none },
@@ -243,27 +253,15 @@ async fn claim(tx: &mut Tx, container: &Container, ids: &[AllocationId], count: 
         if !store::allocations::claim(&mut tx.conn(), *id, container.daemon_id, container.id, place == 0)
             .await?
         {
-            return Err(taken());
+            return Err(taken(tx, container.daemon_id, *id, true).await?);
         }
     }
     let count = if ids.is_empty() { count } else { 0 };
     for place in 0..count {
-        if !store::allocations::claim_free(&mut tx.conn(), container.daemon_id, container.id, place == 0)
-            .await?
-        {
-            return Err(none_free());
+        let (daemon, primary) = (container.daemon_id, place == 0);
+        if !store::allocations::claim_free(&mut tx.conn(), daemon, container.id, primary, None).await? {
+            return Err(none_free(None));
         }
     }
     Ok(())
-}
-
-pub(super) fn taken() -> Error {
-    Error::conflict(
-        "allocation_taken",
-        "This allocation belongs to another container or to another daemon. Choose another one.",
-    )
-}
-
-pub(super) fn none_free() -> Error {
-    Error::conflict("none_free", "The daemon has no free allocation. An administrator can add some.")
 }

@@ -174,6 +174,8 @@ pub struct Container {
     pub variables: BTreeMap<String, String>,
     /// Resource limits.
     pub limits: Limits,
+    /// How many allocations beside the primary one people without `containers.update` may give it.
+    pub allocation_limit: i64,
     /// Milliseconds between asking it to stop and killing it.
     pub stop_timeout_ms: i64,
     /// How it behaves over time and towards its host.

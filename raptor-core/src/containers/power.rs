@@ -11,10 +11,10 @@ use crate::{
         actions::{KillContainer, ReadConsole, RestartContainer, StartContainer, StopContainer},
     },
     id::{ContainerId, DaemonId},
-    node::{ConsoleLine, LiveFrame, LiveParts, Node, NodeError, PowerAction, Since},
+    node::{ConsoleLine, LiveFrame, LiveParts, Node, NodeError, PowerAction, Since, hide_network},
     store,
 };
-use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, stream::BoxStream};
 use std::sync::Arc;
 
 impl ContainerService<'_> {
@@ -111,7 +111,16 @@ impl ContainerService<'_> {
             console: visible.permissions.contains(ContainerPermission::ConsoleRead),
             stats: visible.permissions.contains(ContainerPermission::StatsRead),
         };
-        let live = self.node(&visible.container)?.live(id, since, parts).await?;
+        let mut live = self.node(&visible.container)?.live(id, since, parts).await?;
+        if !visible.permissions.contains(ContainerPermission::NetworkRead) {
+            let hidden = |mut frame| {
+                if let LiveFrame::Status { status } = &mut frame {
+                    hide_network(&mut status.problem, &mut status.fault);
+                }
+                frame
+            };
+            live = live.map(hidden).boxed();
+        }
         Ok((visible.permissions, live))
     }
 

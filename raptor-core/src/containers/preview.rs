@@ -228,6 +228,7 @@ mod tests {
             startup: template.startup.clone(),
             variables: values.map(|(env, value)| (env.to_owned(), value.to_owned())).into(),
             limits: Limits::default(),
+            allocation_limit: 0,
             stop_timeout_ms: 30_000,
             behaviour: Behaviour::default(),
             installation: Installation::default(),
@@ -260,6 +261,7 @@ mod tests {
             alias: None,
             note: None,
             container: None,
+            held_by: None,
             primary: true,
         };
         preview(&container, &template, &[allocation], sees)

@@ -21,6 +21,7 @@ use crate::{
     },
     id::{ContainerId, DaemonId, TemplateId, UserId},
     jobs::Kind,
+    node::ContainerStatus,
     paging::{Page, PageRequest},
     store::{self, Change, Conn, Subject, Tx, Verb},
     templates::Template,
@@ -179,7 +180,9 @@ impl ContainerService<'_> {
         self.record(&mut tx, &actor, "container.deleted", &container, serde_json::json!({ "force": force }))
             .await?;
         if force {
-            store::allocations::release_all(&mut tx.conn(), id).await?;
+            // Its process may go on until the host has heard of it.
+            let held = self.may_run(&container);
+            store::allocations::release_all(&mut tx.conn(), id, held).await?;
             store::containers::delete(&mut tx.conn(), id).await?;
             tx.emit(Change::new(Subject::Container, Verb::Deleted, id));
         } else {
@@ -197,7 +200,8 @@ impl ContainerService<'_> {
     /// The host has removed it: the record and its allocations go.
     pub(crate) async fn forget(&self, id: ContainerId) -> Result<()> {
         let mut tx = self.0.store.begin().await?;
-        store::allocations::release_all(&mut tx.conn(), id).await?;
+        store::allocations::release_all(&mut tx.conn(), id, false).await?;
+        store::allocations::let_go(&mut tx.conn(), id, None).await?;
         store::containers::delete(&mut tx.conn(), id).await?;
         tx.emit(Change::new(Subject::Container, Verb::Deleted, id));
         tx.commit().await?;
@@ -221,10 +225,11 @@ impl ContainerService<'_> {
             return Ok(());
         }
         let spec = spec::spec(&container, &template, &allocations);
-        self.0.fleet.node(container.daemon_id)?.declare(spec).await?;
+        let status = self.0.fleet.node(container.daemon_id)?.declare(spec).await?;
         let noted = async {
             let mut tx = self.0.store.begin().await?;
             store::containers::set_synced(&mut tx.conn(), id, container.revision).await?;
+            let_go(&mut tx, container.daemon_id, &status).await?;
             tx.commit().await
         };
         match noted.await {
@@ -287,6 +292,20 @@ impl ContainerService<'_> {
         let activity = self.deed(actor, action, container, detail);
         late::write_down(self.0, Deed { activity, command: None }).await
     }
+}
+
+/// Frees the allocations that the container no longer has, once its process is one that was made without them, or there is none.
+pub(crate) async fn let_go(tx: &mut Tx, daemon: DaemonId, status: &ContainerStatus) -> Result<()> {
+    let without = match status.process_revision {
+        _ if status.phase == Phase::Offline => None,
+        Some(revision) => Some(i64::try_from(revision).unwrap_or(i64::MAX)),
+        // A host that does not say.
+        None => return Ok(()),
+    };
+    if store::allocations::let_go(&mut tx.conn(), status.id, without).await? {
+        tx.emit(Change::new(Subject::Allocation, Verb::Updated, daemon));
+    }
+    Ok(())
 }
 
 /// The template in the revision that the container runs.

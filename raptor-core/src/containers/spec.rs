@@ -52,7 +52,7 @@ pub(super) fn spec(container: &Container, template: &Template, allocations: &[Al
     with_capitals(&mut environment);
     let context = context(container, allocations, environment.clone());
     environment.insert("P_SERVER_UUID".into(), container.id.to_string());
-    environment.insert("P_SERVER_ALLOCATION_LIMIT".into(), allocations.len().to_string());
+    environment.insert("P_SERVER_ALLOCATION_LIMIT".into(), container.allocation_limit.to_string());
     ContainerSpec {
         id: container.id,
         revision: container.revision.max(0).cast_unsigned(),

@@ -6,7 +6,7 @@ pub mod remote;
 pub mod service;
 pub mod simulated;
 
-use crate::{Error, Result, id::DaemonId};
+use crate::{Error, Result, allocations::Ports, id::DaemonId};
 use chrono::{DateTime, Utc};
 
 /// For how many hours known SSH keys work while the control side is away, where no administrator says otherwise: a key that was
@@ -38,6 +38,8 @@ pub struct Daemon {
     pub sftp_read_only: bool,
     /// For how many hours keys that are known there work while the control side is away; 0 = never.
     pub sftp_offline_hours: i64,
+    /// The ports that people without `containers.update` are given, as ports and ranges; all free ones where it is none.
+    pub self_service_ports: Option<String>,
     /// Why nothing is placed on it and its containers are left alone, while that is so.
     pub maintenance: Option<String>,
     /// When it was added.
@@ -84,6 +86,8 @@ pub struct DaemonDraft {
     pub sftp_read_only: bool,
     /// As in [`Daemon`]; 0 to 8,760.
     pub sftp_offline_hours: i64,
+    /// As in [`Daemon`].
+    pub self_service_ports: Option<String>,
 }
 
 impl DaemonDraft {
@@ -116,6 +120,11 @@ impl DaemonDraft {
             if limit.is_some_and(|limit| limit < 0) {
                 return Err(Error::invalid(field, "Use 0 or more, or leave it away for what the host has."));
             }
+        }
+        self.self_service_ports =
+            self.self_service_ports.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        if let Some(text) = &self.self_service_ports {
+            Ports::parse("self_service_ports", text)?;
         }
         Ok(self)
     }

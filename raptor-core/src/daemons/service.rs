@@ -75,6 +75,7 @@ impl DaemonService<'_> {
             disk_limit_mib: draft.disk_limit_mib,
             sftp_read_only: draft.sftp_read_only,
             sftp_offline_hours: draft.sftp_offline_hours,
+            self_service_ports: draft.self_service_ports,
             maintenance: None,
             created_at: now,
             updated_at: now,
@@ -102,6 +103,7 @@ impl DaemonService<'_> {
         daemon.disk_limit_mib = draft.disk_limit_mib;
         daemon.sftp_read_only = draft.sftp_read_only;
         daemon.sftp_offline_hours = draft.sftp_offline_hours;
+        daemon.self_service_ports = draft.self_service_ports;
         if !daemon.local {
             (daemon.host, daemon.port, daemon.tls) = (draft.host, draft.port, draft.tls);
         }
@@ -228,6 +230,7 @@ impl DaemonService<'_> {
             disk_limit_mib: None,
             sftp_read_only: false,
             sftp_offline_hours: DEFAULT_OFFLINE_HOURS,
+            self_service_ports: None,
         };
         let (daemon, _) = self.insert(&Actor::System, draft, true).await?;
         let permit = self.0.authz().permit::<CreateAllocations>(&Actor::System, daemon.id).await?;

@@ -43,6 +43,7 @@ pub struct SimulatedHost(Arc<Inner>);
 struct Inner {
     name: String,
     protocol: u32,
+    addresses: Vec<IpAddr>,
     clock: Clock,
     boot_time: Duration,
     stop_time: Duration,
@@ -68,6 +69,7 @@ pub struct Builder {
     stop_time: Duration,
     stats_every: Option<Duration>,
     protocol: u32,
+    addresses: Vec<IpAddr>,
 }
 
 struct Simulated {
@@ -125,12 +127,20 @@ impl Builder {
         self
     }
 
+    /// The addresses of its interfaces; it does not say unless given.
+    #[must_use]
+    pub fn addresses(mut self, addresses: Vec<IpAddr>) -> Self {
+        self.addresses = addresses;
+        self
+    }
+
     /// The host. Has to be called inside a tokio runtime.
     #[must_use]
     pub fn build(self) -> SimulatedHost {
         let host = SimulatedHost(Arc::new(Inner {
             name: self.name,
             protocol: self.protocol,
+            addresses: self.addresses,
             clock: self.clock,
             boot_time: self.boot_time,
             stop_time: self.stop_time,
@@ -168,6 +178,7 @@ impl SimulatedHost {
             stop_time: Duration::from_millis(10),
             stats_every: None,
             protocol: PROTOCOL,
+            addresses: Vec::new(),
         }
     }
 
@@ -265,7 +276,10 @@ impl SimulatedHost {
         for effect in effects {
             match effect {
                 Effect::Boot => {
-                    container.status.send_modify(|status| status.started_at = Some(now));
+                    let revision = locked(&container.state).spec.revision;
+                    container.status.send_modify(|status| {
+                        (status.started_at, status.process_revision) = (Some(now), Some(revision));
+                    });
                     self.later(container, run, self.0.boot_time, |host, container| {
                         container.say(&host.0.clock, LineKind::Output, ["Ready".into()]);
                         let _ = host.input(container, Input::Ready);
@@ -301,7 +315,9 @@ impl SimulatedHost {
         let at = self.0.clock.now();
         let crash = code != 0 && locked(&container.state).life.phase != Phase::Stopping;
         let exit = Exit { code, out_of_memory: false, crash, at };
-        container.status.send_modify(|status| (status.last_exit, status.started_at) = (Some(exit), None));
+        container.status.send_modify(|status| {
+            (status.last_exit, status.started_at, status.process_revision) = (Some(exit), None, None);
+        });
         let ending = if code == 0 { Ending::Clean } else { Ending::Badly };
         let _ = self.input(container, Input::Exited(ending));
     }
@@ -427,6 +443,7 @@ impl SimulatedHost {
             sftp: None,
             isolation: None,
             ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
+            addresses: self.0.addresses.clone(),
             disk_limits: DiskLimits {
                 by_kernel: true,
                 file_system: "simulated".into(),
@@ -471,6 +488,8 @@ impl Simulated {
             installed: 0,
             crashes: None,
             pending: None,
+            process_revision: None,
+            fault: None,
         };
         let life = Life { suspended: spec.suspended, ..Life::NEW };
         Self {

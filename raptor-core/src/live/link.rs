@@ -3,6 +3,7 @@
 use super::{Connection, LinkState, LiveEvent};
 use crate::{
     Raptor, Result,
+    containers::service::let_go,
     id::{ContainerId, DaemonId},
     jobs::Kind,
     node::{ContainerStatus, Happened, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL, SystemInfo},
@@ -192,6 +193,9 @@ impl Task {
     /// Takes over all that a host says at once. Most of it is in the store already when only the link was away.
     async fn statuses(&self, mut statuses: Vec<ContainerStatus>) {
         let ids: Vec<ContainerId> = statuses.iter().map(|status| status.id).collect();
+        if let Err(error) = self.free_held(&statuses).await {
+            tracing::warn!(%error, daemon = %self.daemon, "allocations that are no longer in use were not freed");
+        }
         statuses.retain(|status| self.raptor.fleet.set_status(self.daemon, status.clone()));
         if !statuses.is_empty() {
             let kept = async {
@@ -205,6 +209,22 @@ impl Task {
             self.keep_statuses(&statuses).await;
         }
         self.raptor.fleet.tell(LiveEvent::Containers(ids.into()));
+    }
+
+    /// Frees allocations that containers gave up and whose processes have ended or were restarted while the link was away.
+    async fn free_held(&self, statuses: &[ContainerStatus]) -> Result<()> {
+        let holders = {
+            let mut reader = self.raptor.store.read().await?;
+            store::allocations::holders(&mut reader.conn(), self.daemon).await?
+        };
+        if holders.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.raptor.store.begin().await?;
+        for status in statuses.iter().filter(|status| holders.contains(&status.id)) {
+            let_go(&mut tx, self.daemon, status).await?;
+        }
+        tx.commit().await
     }
 
     async fn keep_statuses(&self, statuses: &[ContainerStatus]) {
@@ -234,6 +254,7 @@ impl Task {
         let mut tx = self.raptor.store.begin().await?;
         for status in statuses {
             store::containers::set_status(&mut tx.conn(), status).await?;
+            let_go(&mut tx, self.daemon, status).await?;
         }
         tx.commit().await
     }

@@ -14,7 +14,7 @@ use crate::{
     containers::lifecycle::{Hold, Phase},
     daemons::Daemon,
     id::{ContainerId, DaemonId},
-    node::{ContainerStatus, Crashes, Exit, Node, NodeError, Progress, Stats, SystemInfo},
+    node::{ContainerStatus, Crashes, Exit, Fault, Node, NodeError, Progress, Stats, SystemInfo},
     store,
 };
 use chrono::{DateTime, Utc};
@@ -90,6 +90,8 @@ pub struct Live {
     pub problem: Option<String>,
     /// Configuration files that its newest start could not edit, a sentence for each.
     pub config_problems: Vec<String>,
+    /// What of it can be mended by other means than by trying again.
+    pub fault: Option<Box<Fault>>,
     /// What its start is busy with.
     pub progress: Option<Progress>,
     /// How its last process ended.
@@ -113,6 +115,7 @@ impl Live {
             stats: None,
             problem: status.problem,
             config_problems: status.config_problems,
+            fault: status.fault,
             progress: status.progress.filter(|_| known),
             last_exit: status.last_exit,
             hold: status.hold,
@@ -127,6 +130,7 @@ impl Live {
         told(self) != told(other)
             || self.problem != other.problem
             || self.config_problems != other.config_problems
+            || self.fault != other.fault
             || self.crashes != other.crashes
             || self.pending != other.pending
     }

@@ -3,7 +3,7 @@
 use super::{Conn, like_pattern, on};
 use crate::{
     Result,
-    allocations::Allocation,
+    allocations::{Allocation, Ports},
     id::{AllocationId, ContainerId, DaemonId},
     node::Protocol,
     paging::{Page, PageRequest},
@@ -22,6 +22,8 @@ struct Row {
     note: Option<String>,
     container_id: Option<ContainerId>,
     container_name: Option<String>,
+    held_by: Option<ContainerId>,
+    held_name: Option<String>,
     is_primary: bool,
 }
 
@@ -37,6 +39,7 @@ impl From<Row> for Allocation {
             alias: row.alias,
             note: row.note,
             container: row.container_id.zip(row.container_name),
+            held_by: row.held_by.zip(row.held_name),
             primary: row.is_primary,
         }
     }
@@ -46,8 +49,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT a.id, a.number, a.daemon_id, a.ip, a.port, a.protocol, a.alias, a.note, a.container_id, c.name AS container_name,
-                    a.is_primary
-             FROM allocations a LEFT JOIN containers c ON c.id = a.container_id ",
+                    a.held_by, COALESCE(h.name, 'a deleted container') AS held_name, a.is_primary
+             FROM allocations a LEFT JOIN containers c ON c.id = a.container_id LEFT JOIN containers h ON h.id = a.held_by ",
             $rest
         )
     };
@@ -138,7 +141,7 @@ pub(crate) async fn list(
     let rows: Vec<Row> = on!(c, |c| {
         sqlx::query_as(select!(
         "WHERE a.daemon_id = $1
-           AND ($2 IS NULL OR (a.container_id IS NULL) = $2)
+           AND ($2 IS NULL OR (a.container_id IS NULL AND a.held_by IS NULL) = $2)
            AND ($3 IS NULL OR a.ip LIKE $3 ESCAPE '\\' OR CAST(a.port AS TEXT) LIKE $3 ESCAPE '\\'
                 OR LOWER(a.alias) LIKE $3 ESCAPE '\\' OR LOWER(a.note) LIKE $3 ESCAPE '\\' OR c.name_key LIKE $3 ESCAPE '\\')
            AND ($4 IS NULL OR (a.ip, a.port) > ($4, $5))
@@ -158,7 +161,7 @@ pub(crate) async fn list(
             sqlx::query_scalar(
             "SELECT COUNT(*) FROM allocations a LEFT JOIN containers c ON c.id = a.container_id
              WHERE a.daemon_id = $1
-               AND ($2 IS NULL OR (a.container_id IS NULL) = $2)
+               AND ($2 IS NULL OR (a.container_id IS NULL AND a.held_by IS NULL) = $2)
                AND ($3 IS NULL OR a.ip LIKE $3 ESCAPE '\\' OR CAST(a.port AS TEXT) LIKE $3 ESCAPE '\\'
                     OR LOWER(a.alias) LIKE $3 ESCAPE '\\' OR LOWER(a.note) LIKE $3 ESCAPE '\\' OR c.name_key LIKE $3 ESCAPE '\\')"
         )
@@ -193,18 +196,20 @@ pub(crate) async fn update(
     Ok(())
 }
 
-/// Deletes it where no container has it.
+/// Deletes it where no container has it or still holds it.
 pub(crate) async fn delete_free(c: &mut Conn<'_>, id: AllocationId) -> Result<bool> {
-    let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
-        "DELETE FROM allocations WHERE id = $1 AND container_id IS NULL RETURNING number"
+    let done: Option<i64> = on!(c, |c| {
+        sqlx::query_scalar(
+        "DELETE FROM allocations WHERE id = $1 AND container_id IS NULL AND held_by IS NULL RETURNING number"
     )
     .bind(id)
     .fetch_optional(c)
-    .await)?;
+    .await
+    })?;
     Ok(done.is_some())
 }
 
-/// Gives this one to the container, where it is free and of the container's daemon.
+/// Gives this one to the container, where it is of the container's daemon and free, or held by this very container.
 pub(crate) async fn claim(
     c: &mut Conn<'_>,
     id: AllocationId,
@@ -212,33 +217,12 @@ pub(crate) async fn claim(
     container: ContainerId,
     primary: bool,
 ) -> Result<bool> {
-    let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
-        "UPDATE allocations SET container_id = $3, is_primary = $4
-         WHERE id = $1 AND daemon_id = $2 AND container_id IS NULL RETURNING number",
-    )
-    .bind(id)
-    .bind(daemon)
-    .bind(container)
-    .bind(primary)
-    .fetch_optional(c)
-    .await)?;
-    Ok(done.is_some())
-}
-
-/// Gives the lowest free one of the daemon to the container. Whoever claims holds the daemon's lock, so that there is no other
-/// claim under way whose end one would have to wait for; the outer condition guards against those who take one by its id.
-pub(crate) async fn claim_free(
-    c: &mut Conn<'_>,
-    daemon: DaemonId,
-    container: ContainerId,
-    primary: bool,
-) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| {
         sqlx::query_scalar(
-        "UPDATE allocations SET container_id = $2, is_primary = $3
-         WHERE id = (SELECT id FROM allocations WHERE daemon_id = $1 AND container_id IS NULL ORDER BY ip, port LIMIT 1)
-           AND container_id IS NULL RETURNING number",
+        "UPDATE allocations SET container_id = $3, is_primary = $4, held_by = NULL, held_revision = NULL
+         WHERE id = $1 AND daemon_id = $2 AND container_id IS NULL AND (held_by IS NULL OR held_by = $3) RETURNING number",
     )
+    .bind(id)
     .bind(daemon)
     .bind(container)
     .bind(primary)
@@ -248,28 +232,98 @@ pub(crate) async fn claim_free(
     Ok(done.is_some())
 }
 
-/// Takes it from the container, unless it is the primary one.
-pub(crate) async fn release(c: &mut Conn<'_>, id: AllocationId, container: ContainerId) -> Result<bool> {
+/// Gives the lowest free one of the daemon, within `ports` where they are given, to the container. Whoever claims holds the
+/// daemon's lock, so that there is no other claim under way whose end one would have to wait for; the outer condition guards
+/// against those who take one by its id.
+pub(crate) async fn claim_free(
+    c: &mut Conn<'_>,
+    daemon: DaemonId,
+    container: ContainerId,
+    primary: bool,
+    ports: Option<&Ports>,
+) -> Result<bool> {
+    let within = ports.map_or("TRUE".to_owned(), |ports| {
+        let ranges = ports.ranges().iter();
+        let ranges = ranges.map(|range| format!("port BETWEEN {} AND {}", range.start(), range.end()));
+        format!("({})", ranges.collect::<Vec<_>>().join(" OR "))
+    });
+    let sql = format!(
+        "UPDATE allocations SET container_id = $2, is_primary = $3
+         WHERE id = (SELECT id FROM allocations
+                     WHERE daemon_id = $1 AND container_id IS NULL AND held_by IS NULL AND {within}
+                     ORDER BY ip, port LIMIT 1)
+           AND container_id IS NULL AND held_by IS NULL RETURNING number"
+    );
+    let done: Option<i64> = on!(c, |c| {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .bind(daemon)
+            .bind(container)
+            .bind(primary)
+            .fetch_optional(c)
+            .await
+    })?;
+    Ok(done.is_some())
+}
+
+/// Takes it from the container. With `held` it is nobody else's until the container's process was made from that declaration or a
+/// later one, or has ended.
+pub(crate) async fn release(
+    c: &mut Conn<'_>,
+    id: AllocationId,
+    container: ContainerId,
+    held: Option<i64>,
+) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
-        "UPDATE allocations SET container_id = NULL
-         WHERE id = $1 AND container_id = $2 AND NOT is_primary RETURNING number",
+        "UPDATE allocations SET container_id = NULL, is_primary = FALSE, held_revision = $3,
+                held_by = CASE WHEN $3 IS NULL THEN NULL ELSE container_id END
+         WHERE id = $1 AND container_id = $2 RETURNING number",
     )
     .bind(id)
     .bind(container)
+    .bind(held)
     .fetch_optional(c)
     .await)?;
     Ok(done.is_some())
 }
 
-pub(crate) async fn release_all(c: &mut Conn<'_>, container: ContainerId) -> Result<()> {
+/// Takes all from the container. With `held` they are nobody else's until its host has removed it.
+pub(crate) async fn release_all(c: &mut Conn<'_>, container: ContainerId, held: bool) -> Result<()> {
+    let held = held.then_some(i64::MAX);
     on!(c, |c| sqlx::query(
-        "UPDATE allocations SET container_id = NULL, is_primary = FALSE WHERE container_id = $1"
+        "UPDATE allocations SET container_id = NULL, is_primary = FALSE, held_revision = $2,
+                held_by = CASE WHEN $2 IS NULL THEN NULL ELSE container_id END
+         WHERE container_id = $1"
     )
     .bind(container)
+    .bind(held)
     .execute(c)
     .await
     .map(drop))?;
     Ok(())
+}
+
+/// The containers whose processes still publish allocations of the daemon that are no longer theirs.
+pub(crate) async fn holders(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<ContainerId>> {
+    Ok(on!(c, |c| sqlx::query_scalar(
+        "SELECT DISTINCT held_by FROM allocations WHERE daemon_id = $1 AND held_by IS NOT NULL"
+    )
+    .bind(daemon)
+    .fetch_all(c)
+    .await)?)
+}
+
+/// The container's process was made from this declaration, or there is none any more: what it held before is free. Tells whether
+/// that was anything.
+pub(crate) async fn let_go(c: &mut Conn<'_>, container: ContainerId, revision: Option<i64>) -> Result<bool> {
+    let freed: Vec<i64> = on!(c, |c| sqlx::query_scalar(
+        "UPDATE allocations SET held_by = NULL, held_revision = NULL
+         WHERE held_by = $1 AND ($2 IS NULL OR held_revision <= $2) RETURNING number"
+    )
+    .bind(container)
+    .bind(revision)
+    .fetch_all(c)
+    .await)?;
+    Ok(!freed.is_empty())
 }
 
 /// Makes this one of the container's allocations its primary one.

@@ -38,6 +38,7 @@ pub(super) struct Row {
     phase: String,
     phase_since: DateTime<Utc>,
     behaviour: Json<Behaviour>,
+    allocation_limit: i64,
     installation: Json<Installation>,
     status: Option<serde_json::Value>,
     created_at: DateTime<Utc>,
@@ -102,6 +103,7 @@ impl Row {
             startup: self.startup,
             variables: self.variables.0,
             limits: self.limits.0,
+            allocation_limit: self.allocation_limit,
             stop_timeout_ms: self.stop_timeout_ms,
             suspended: self.suspended,
             deleting: self.deleting,
@@ -125,7 +127,7 @@ macro_rules! columns {
     () => {
         "c.id, c.number, c.name, c.description, c.owner_id, u.username AS owner_name, c.daemon_id, d.name AS daemon_name,
          CASE WHEN d.local THEN NULL ELSE d.host END AS daemon_host,
-         c.template_id, c.template_revision, t.name AS template_name, c.image, c.startup, c.variables, c.limits, c.stop_timeout_ms,
+         c.template_id, c.template_revision, t.name AS template_name, c.image, c.startup, c.variables, c.limits, c.allocation_limit, c.stop_timeout_ms,
          c.suspended, c.deleting, c.revision, c.synced_revision, c.phase, c.phase_since, c.behaviour, c.installation, c.status, c.created_at, c.updated_at,
          a.level, a.permissions, a.denied_files"
     };
@@ -149,9 +151,10 @@ pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i6
         sqlx::query_scalar(
         "INSERT INTO containers (id, short_id, name, name_key, description, owner_id, daemon_id, template_id, image, startup,
                                  variables, limits, memory_mib, disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting,
-                                 revision, synced_revision, phase, phase_since, created_at, updated_at, template_revision, behaviour, installation)
+                                 revision, synced_revision, phase, phase_since, created_at, updated_at, template_revision, behaviour, installation,
+                                 allocation_limit)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE, FALSE, $17, 0, 'offline', $18,
-                 $18, $18, $19, $20, $21)
+                 $18, $18, $19, $20, $21, $22)
          RETURNING number",
     )
     .bind(container.id)
@@ -175,6 +178,7 @@ pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i6
     .bind(container.template_revision)
     .bind(Json(&container.behaviour))
     .bind(Json(&container.installation))
+    .bind(container.allocation_limit)
     .fetch_one(c)
     .await
     })?)
@@ -214,7 +218,7 @@ pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bo
         "UPDATE containers SET name = $2, name_key = $3, description = $4, owner_id = $5, image = $6, startup = $7,
                 variables = $8, limits = $9, memory_mib = $10, disk_mib = $11, cpu_percent = $12, stop_timeout_ms = $13,
                 suspended = $14, deleting = $15, revision = revision + 1, updated_at = $16,
-                template_revision = $17, behaviour = $18
+                template_revision = $17, behaviour = $18, allocation_limit = $19
          WHERE id = $1 RETURNING revision",
     )
     .bind(container.id)
@@ -235,6 +239,7 @@ pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bo
     .bind(container.updated_at)
     .bind(container.template_revision)
     .bind(Json(&container.behaviour))
+    .bind(container.allocation_limit)
     .fetch_optional(c)
     .await
     })?;

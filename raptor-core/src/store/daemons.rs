@@ -23,6 +23,7 @@ struct Row {
     disk_limit_mib: Option<i64>,
     sftp_read_only: bool,
     sftp_offline_hours: i64,
+    self_service_ports: Option<String>,
     maintenance: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -48,6 +49,7 @@ impl From<Row> for Daemon {
             disk_limit_mib: row.disk_limit_mib,
             sftp_read_only: row.sftp_read_only,
             sftp_offline_hours: row.sftp_offline_hours,
+            self_service_ports: row.self_service_ports,
             maintenance: row.maintenance,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -67,10 +69,11 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT d.id, d.number, d.name, d.local, d.host, d.port, d.tls, d.memory_limit_mib, d.disk_limit_mib,
-                    d.maintenance, d.sftp_read_only, d.sftp_offline_hours, d.created_at, d.updated_at,
+                    d.maintenance, d.sftp_read_only, d.sftp_offline_hours, d.self_service_ports, d.created_at, d.updated_at,
                     (SELECT COUNT(*) FROM containers c WHERE c.daemon_id = d.id) AS container_count,
                     (SELECT COUNT(*) FROM allocations a WHERE a.daemon_id = d.id) AS allocation_count,
-                    (SELECT COUNT(*) FROM allocations a WHERE a.daemon_id = d.id AND a.container_id IS NULL) AS allocation_free_count,
+                    (SELECT COUNT(*) FROM allocations a WHERE a.daemon_id = d.id AND a.container_id IS NULL
+                        AND a.held_by IS NULL) AS allocation_free_count,
                     CAST((SELECT COALESCE(SUM(c.memory_mib), 0) FROM containers c WHERE c.daemon_id = d.id) AS BIGINT) AS memory_mib,
                     CAST((SELECT COALESCE(SUM(c.disk_mib), 0) FROM containers c WHERE c.daemon_id = d.id) AS BIGINT) AS disk_mib,
                     CAST((SELECT COALESCE(SUM(c.cpu_percent), 0) FROM containers c WHERE c.daemon_id = d.id) AS BIGINT) AS cpu_percent
@@ -83,8 +86,8 @@ macro_rules! select {
 pub(crate) async fn insert(c: &mut Conn<'_>, daemon: &Daemon, key_sealed: &[u8]) -> Result<i64> {
     on!(c, |c| sqlx::query_scalar(
         "INSERT INTO daemons (id, name, name_key, local, host, port, tls, key_sealed, memory_limit_mib, disk_limit_mib,
-                              sftp_read_only, sftp_offline_hours, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) RETURNING number",
+                              sftp_read_only, sftp_offline_hours, self_service_ports, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) RETURNING number",
     )
     .bind(daemon.id)
     .bind(&daemon.name)
@@ -98,6 +101,7 @@ pub(crate) async fn insert(c: &mut Conn<'_>, daemon: &Daemon, key_sealed: &[u8])
     .bind(daemon.disk_limit_mib)
     .bind(daemon.sftp_read_only)
     .bind(daemon.sftp_offline_hours)
+    .bind(&daemon.self_service_ports)
     .bind(daemon.created_at)
     .fetch_one(c)
     .await)
@@ -142,7 +146,7 @@ pub(crate) async fn set_key(
 pub(crate) async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
         "UPDATE daemons SET name = $2, name_key = $3, host = $4, port = $5, tls = $6, memory_limit_mib = $7, disk_limit_mib = $8,
-                            updated_at = $9, sftp_read_only = $10, sftp_offline_hours = $11
+                            updated_at = $9, sftp_read_only = $10, sftp_offline_hours = $11, self_service_ports = $12
          WHERE id = $1 RETURNING number",
     )
     .bind(daemon.id)
@@ -156,6 +160,7 @@ pub(crate) async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     .bind(daemon.updated_at)
     .bind(daemon.sftp_read_only)
     .bind(daemon.sftp_offline_hours)
+    .bind(&daemon.self_service_ports)
     .fetch_optional(c)
     .await)
     .map_err(|error| unique(error, || taken(&daemon.name)))?;

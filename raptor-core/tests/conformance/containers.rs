@@ -131,7 +131,7 @@ async fn each_change_is_declared_and_a_suspended_container_does_not_start() {
         containers.update(permit, "Planes", Some("New".into())).await.unwrap();
         let permit = authz.permit::<LimitContainer>(&Actor::System, id).await.unwrap();
         let limits = Limits { memory_mib: 2_048, ..Limits::default() };
-        containers.set_limits(permit, limits.clone(), 5_000).await.unwrap();
+        containers.set_limits(permit, limits.clone(), 5_000, None).await.unwrap();
         let permit = authz.permit::<UpdateStartup>(&Actor::System, id).await.unwrap();
         let variables = BTreeMap::from([("srv_name".to_owned(), "Planes".to_owned())]);
         let change = StartupChange { image: None, startup: None, variables };

@@ -29,6 +29,7 @@ async fn connection_to(node: Arc<dyn Node>, clock: Clock, wanted: LinkState) -> 
         disk_limit_mib: None,
         sftp_read_only: false,
         sftp_offline_hours: 24,
+        self_service_ports: None,
     };
     let id: DaemonId = raptor.daemons().create(permit, draft).await.unwrap().0.id;
     let met = tokio::time::timeout(Duration::from_secs(10), async {

@@ -14,6 +14,7 @@ mod mail;
 #[path = "../../../e2e/mail/server.rs"]
 mod mailserver;
 mod old_rows;
+mod ports;
 mod revoking;
 mod runtime;
 mod schema;

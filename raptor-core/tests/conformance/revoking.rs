@@ -58,6 +58,7 @@ async fn it_is_said_where_one_revokes_and_how_long_known_keys_keep_working() {
                 disk_limit_mib: None,
                 sftp_read_only: false,
                 sftp_offline_hours: hours,
+                self_service_ports: None,
             };
             world.raptor.daemons().update(permit, draft).await.unwrap();
             let (access, keys) = notices(&world, &steve, there).await;

@@ -40,6 +40,7 @@ fn draft(name: &str) -> DaemonDraft {
         disk_limit_mib: None,
         sftp_read_only: false,
         sftp_offline_hours: 24,
+        self_service_ports: None,
     }
 }
 

@@ -53,6 +53,11 @@ impl Hosts {
         self.0.lock().unwrap().entry(daemon.to_owned()).or_default().clone()
     }
 
+    /// Puts this host behind the daemon of this name.
+    pub fn put(&self, daemon: &str, host: SimulatedHost) {
+        self.0.lock().unwrap().insert(daemon.to_owned(), host);
+    }
+
     fn connect(&self, daemon: &Daemon) -> Result<Arc<dyn Node>, NodeError> {
         match daemon.name.as_str() {
             "away" => Err(NodeError::Unreachable("It is away.".into())),
@@ -125,6 +130,7 @@ impl World {
             disk_limit_mib: None,
             sftp_read_only: false,
             sftp_offline_hours: 24,
+            self_service_ports: None,
         };
         let authz = self.raptor.authz();
         let permit = authz.allow::<actions::CreateDaemon>(&Actor::System).unwrap();

@@ -4,6 +4,7 @@ use super::{
     attend::Attendant,
     boot::Started,
     install::Installation,
+    ports,
     supervisor::{Msg, Supervisor},
 };
 use crate::desired::Run;
@@ -31,7 +32,9 @@ impl Supervisor {
             // An installation's time is for the installer, not for an engine that is away.
             self.install_by = if self.waiting { None } else { self.install_ends() };
         }
-        self.status.send_modify(|status| (status.problem, status.progress) = (problem, None));
+        self.status.send_modify(|status| {
+            (status.problem, status.fault, status.progress) = (problem, None, None);
+        });
         self.save();
         self.publish();
     }
@@ -44,9 +47,10 @@ impl Supervisor {
                 let Some(run) = self.run.clone() else { return };
                 self.attend(&run, started);
                 self.note_folder().await;
-                let started_at = Some(run.started_at);
+                let (started_at, revision) = (Some(run.started_at), Some(run.revision));
                 self.status.send_modify(|status| {
                     (status.started_at, status.progress, status.pending) = (started_at, None, None);
+                    status.process_revision = revision;
                 });
                 self.publish();
                 if self.life.phase == Phase::Starting && self.spec.done.is_empty() {
@@ -58,7 +62,11 @@ impl Supervisor {
             }
             Err(why) => {
                 (self.booting, self.run) = (None, None);
+                let (why, fault) = ports::explain(&self.spec.ports, why);
                 self.ground.say(&self.console, why.clone());
+                if let Some(fault) = &fault {
+                    self.ground.say(&self.console, ports::details(fault));
+                }
                 if self.life.phase == Phase::Starting && self.life.by_itself {
                     self.tell_api(Happening::StartFailed { why: why.clone() });
                 }
@@ -68,8 +76,8 @@ impl Supervisor {
                 self.status.send_modify(|status| {
                     status.progress = None;
                     match cancelled {
-                        false => status.problem = Some(why),
-                        true if waited => status.problem = None,
+                        false => (status.problem, status.fault) = (Some(why), fault.map(Box::new)),
+                        true if waited => (status.problem, status.fault) = (None, None),
                         true => {}
                     }
                 });

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     console::Console,
+    desired::Run,
     files::Root,
     firewall,
     runtime::{RuntimeError, Shape, Stdin},
@@ -102,7 +103,7 @@ impl Boot {
         };
         let name = ground.docker.create(shape).await.map_err(say)?;
         let (output, stdin) = ground.docker.attach(&name).await.map_err(say)?;
-        let run = engine::new_run(ground, console, &name);
+        let run = Run { revision: spec.revision, ..engine::new_run(ground, console, &name) };
         prepared(tell, |noted| Msg::Prepared(run, noted)).await?;
         let early = ground.sees(&network);
         let started = match ground.docker.start(&name).await {

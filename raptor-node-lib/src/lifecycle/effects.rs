@@ -51,7 +51,7 @@ impl Supervisor {
             let dropped = status.hold == Some(Hold::InstallFailed) && life.hold.is_none();
             status.hold = life.hold;
             if dropped || effects.contains(&Effect::Boot) || effects.contains(&Effect::Install) {
-                status.problem = None;
+                (status.problem, status.fault) = (None, None);
             }
             status.crashes = (life.crashes > 0).then(|| {
                 let before = status.crashes.take();
@@ -236,7 +236,9 @@ impl Supervisor {
         let exit =
             Exit { code: ended.code, out_of_memory: ended.out_of_memory, crash, at: self.ground.clock.now() };
         self.stdin = None;
-        self.status.send_modify(|status| (status.last_exit, status.started_at) = (Some(exit), None));
+        self.status.send_modify(|status| {
+            (status.last_exit, status.started_at, status.process_revision) = (Some(exit), None, None);
+        });
         self.console.set_partial("");
         let ending = match (interrupted, badly) {
             _ if by_hand => Ending::ByHand,
@@ -343,6 +345,7 @@ impl Supervisor {
         }
         self.status.send_modify(|status| {
             (status.installed, status.progress, status.problem) = (number, None, problem);
+            status.fault = None;
         });
         if warning.is_some() {
             // Somebody looks at it first.

@@ -73,6 +73,7 @@ pub(super) async fn run_of(ground: &Ground, console: &Console, found: &Ours) -> 
         after_line: console.newest(),
         boot_id: ground.boot_id.clone(),
         container: Some(found.engine_id.clone()),
+        revision: 0,
     }
 }
 
@@ -83,5 +84,6 @@ pub(super) fn new_run(ground: &Ground, console: &Console, engine_id: &str) -> Ru
         after_line: console.newest(),
         boot_id: ground.boot_id.clone(),
         container: Some(engine_id.to_owned()),
+        revision: 0,
     }
 }

@@ -11,6 +11,7 @@ mod image;
 mod install;
 mod install_disk;
 mod ownership;
+mod ports;
 mod reading;
 mod requests;
 mod supervisor;

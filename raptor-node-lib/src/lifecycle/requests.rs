@@ -171,7 +171,7 @@ impl Supervisor {
         );
         self.ground.say(&self.console, text.clone());
         self.tell_api(Happening::DiskFull { used_bytes, limit_bytes });
-        self.status.send_modify(|status| status.problem = Some(text));
+        self.status.send_modify(|status| (status.problem, status.fault) = (Some(text), None));
         self.input(Input::Power(PowerAction::Stop)).await;
     }
 

@@ -136,6 +136,7 @@ impl Supervisor {
             problem: None,
             config_problems: Vec::new(),
             folder: None,
+            fault: None,
         });
         let status = watch::Sender::new(ContainerStatus {
             id: spec.id,
@@ -151,6 +152,8 @@ impl Supervisor {
             installed: saved.installed,
             crashes: saved.crashes,
             pending: None,
+            process_revision: saved.run.as_ref().map(|run| run.revision),
+            fault: saved.fault,
         });
         let (asks, asked) = mpsc::channel(32);
         let (tell, told) = mpsc::channel(64);
@@ -336,6 +339,7 @@ impl Supervisor {
             problem: status.problem,
             config_problems: status.config_problems,
             folder: self.folder,
+            fault: status.fault,
         };
         if let Err(error) = self.place.state.save(&saved) {
             tracing::error!(%error, id = %self.place.id, "the container's state was not saved");

@@ -88,6 +88,7 @@ impl Supervisor {
         let problem = self.ground.folder_problem().await;
         self.status.send_modify(|status| {
             (status.started_at, status.problem) = (Some(run.started_at), problem);
+            (status.process_revision, status.fault) = (Some(run.revision), None);
         });
         self.attend(&run, None);
         self.run = Some(run);

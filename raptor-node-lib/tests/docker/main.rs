@@ -12,6 +12,7 @@ mod near;
 mod old;
 mod outgoing;
 mod podman;
+mod ports;
 mod pull;
 mod servers;
 mod tenants;

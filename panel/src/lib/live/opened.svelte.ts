@@ -24,8 +24,8 @@ export class Opened {
     const { container } = this;
     const status = this.live.connected ? this.live.status : null;
     if (!container || !status) return container;
-    const { phase, since, problem, config_problems = [], progress, last_exit, hold, crashes, pending } = status;
-    const live = { phase, since, problem, config_problems, progress, last_exit, hold, crashes, pending, known: true, stats: this.live.stats };
+    const { phase, since, problem, fault, config_problems = [], progress, last_exit, hold, crashes, pending } = status;
+    const live = { phase, since, problem, fault, config_problems, progress, last_exit, hold, crashes, pending, known: true, stats: this.live.stats };
     return { ...container, live: { ...container.live, ...live } };
   });
 

@@ -280,6 +280,7 @@ export type Allocation = {
      */
     note?: string | null;
     container?: ContainerRef | null;
+    held_by?: ContainerRef | null;
     /**
      * Whether it is that container's first address.
      */
@@ -595,6 +596,10 @@ export type Container = ContainerSummary & {
      */
     template_revision: number;
     /**
+     * How many allocations beside the primary one people without `containers.update` may give it. It keeps those that it has.
+     */
+    allocation_limit: number;
+    /**
      * Milliseconds between asking it to stop and killing it.
      */
     stop_timeout_ms: number;
@@ -729,6 +734,11 @@ export type ContainerStatus = {
      * Why some of its limits hold only from the next start on.
      */
     pending?: string | null;
+    /**
+     * The revision of the declaration that its process was made from; none while there is no process.
+     */
+    process_revision?: number | null;
+    fault?: Fault | null;
 };
 
 /**
@@ -895,6 +905,10 @@ export type CreatedAllocations = {
      * Those that were there already.
      */
     existing: number;
+    /**
+     * Whether the daemon was asked if it has the addresses. It is not while it is not connected.
+     */
+    checked: boolean;
 };
 
 /**
@@ -959,6 +973,10 @@ export type Daemon = {
      * For how many hours SFTP keys that are known there work while the API is away; 0 = never.
      */
     sftp_offline_hours: number;
+    /**
+     * The ports that people without `containers.update` are given, as ports and ranges; all free ones where it is null.
+     */
+    self_service_ports?: string | null;
     /**
      * When it was added.
      */
@@ -1048,6 +1066,11 @@ export type DaemonDraft = {
      * For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
      */
     sftp_offline_hours?: number | null;
+    /**
+     * The ports that people without `containers.update` are given when they add or replace an allocation, as ports and ranges
+     * such as `25565-25600, 27015`; all free ones unless given.
+     */
+    self_service_ports?: string | null;
 };
 
 /**
@@ -1225,6 +1248,39 @@ export type Exit = {
  * As what a template is exported.
  */
 export type ExportFormat = 'ptdl_v2' | 'raptor';
+
+/**
+ * Why a start failed, where it is known well enough to offer a way out.
+ */
+export type Fault = {
+    /**
+     * Its address.
+     */
+    ip: string;
+    /**
+     * Its port.
+     */
+    port: number;
+    /**
+     * What the engine says.
+     */
+    details: string;
+    type: 'port_in_use';
+} | {
+    /**
+     * The address.
+     */
+    ip: string;
+    /**
+     * The port.
+     */
+    port: number;
+    /**
+     * What the engine says.
+     */
+    details: string;
+    type: 'no_such_address';
+};
 
 /**
  * One thing that becomes different.
@@ -1740,6 +1796,11 @@ export type LimitsUpdate = {
      * Milliseconds between asking it to stop and killing it.
      */
     stop_timeout_ms: number;
+    /**
+     * How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; as it is unless
+     * given.
+     */
+    allocation_limit?: number | null;
 };
 
 /**
@@ -1849,6 +1910,7 @@ export type LiveState = {
      * Configuration files that its newest start could not edit, a sentence for each.
      */
     config_problems: Array<string>;
+    fault?: Fault | null;
     progress?: Progress | null;
     last_exit?: Exit | null;
     hold?: Hold | null;
@@ -2056,6 +2118,11 @@ export type NewContainer = {
      * How many free ones, where none are given by id; 1 unless given.
      */
     allocation_count?: number | null;
+    /**
+     * How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; those that it
+     * gets now unless given.
+     */
+    allocation_limit?: number | null;
     /**
      * Milliseconds between asking it to stop and killing it; 30,000 unless given.
      */
@@ -3106,6 +3173,10 @@ export type SystemInfo = {
      * The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
      */
     ips: Array<string>;
+    /**
+     * All addresses of its interfaces; empty where the daemon does not say.
+     */
+    addresses?: Array<string>;
     sftp?: SftpServer | null;
     /**
      * How the containers' disk limits are kept.
@@ -6422,6 +6493,38 @@ export type SetPrimaryAllocationResponses = {
 };
 
 export type SetPrimaryAllocationResponse = SetPrimaryAllocationResponses[keyof SetPrimaryAllocationResponses];
+
+export type ReplaceContainerAllocationData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+        allocation_id: AllocationId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/allocations/{allocation_id}/replace';
+};
+
+export type ReplaceContainerAllocationErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ReplaceContainerAllocationError = ReplaceContainerAllocationErrors[keyof ReplaceContainerAllocationErrors];
+
+export type ReplaceContainerAllocationResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type ReplaceContainerAllocationResponse = ReplaceContainerAllocationResponses[keyof ReplaceContainerAllocationResponses];
 
 export type GetContainerSftpData = {
     body?: never;

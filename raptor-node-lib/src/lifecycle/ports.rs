@@ -1,0 +1,109 @@
+//! Why a port could not be published, in words that say what to do.
+
+use raptor_core::node::{Fault, PortBinding};
+
+/// What the engines say of a port that another container publishes.
+const BY_CONTAINER: &str = "port is already allocated";
+/// What they say of one that another program listens on.
+const BY_PROGRAM: &str = "address already in use";
+/// What they say of an address that the host does not have.
+const NO_ADDRESS: &str = "cannot assign requested address";
+
+/// The sentence for people, and what can be done about it, where `why` is about one of these ports; else `why` as it is.
+pub(super) fn explain(ports: &[PortBinding], why: String) -> (String, Option<Fault>) {
+    let text = why.to_ascii_lowercase();
+    let said = |words: &str| text.contains(words);
+    if !(said(BY_CONTAINER) || said(BY_PROGRAM) || said(NO_ADDRESS)) {
+        return (why, None);
+    }
+    let Some(port) = mentioned(ports, &why) else { return (why, None) };
+    let (ip, port, details) = (port.ip, port.port, why);
+    if said(NO_ADDRESS) {
+        let why = format!("This host has no address {ip}. Give the container another allocation.");
+        return (why, Some(Fault::NoSuchAddress { ip, port, details }));
+    }
+    let by = if said(BY_CONTAINER) { "another container" } else { "another program" };
+    let why = format!("Port {port} is used by {by} on this host. Stop that, or use another port.");
+    (why, Some(Fault::PortInUse { ip, port, details }))
+}
+
+/// What the engine said.
+pub(super) fn details(fault: &Fault) -> String {
+    let (Fault::PortInUse { details, .. } | Fault::NoSuchAddress { details, .. }) = fault;
+    details.clone()
+}
+
+/// The port that the engine's words are about: one that they name with its address, else one that they name.
+fn mentioned<'p>(ports: &'p [PortBinding], why: &str) -> Option<&'p PortBinding> {
+    let with_address =
+        |port: &&PortBinding| names(why, &std::net::SocketAddr::new(port.ip, port.port).to_string());
+    let alone = |port: &&PortBinding| names(why, &format!(":{}", port.port));
+    ports.iter().find(with_address).or_else(|| ports.iter().find(alone))
+}
+
+/// Whether `text` is in `why`, with no digit behind it: `:2556` is not in `:25565`.
+fn names(why: &str, text: &str) -> bool {
+    why.match_indices(text)
+        .any(|(at, _)| !why[at + text.len()..].starts_with(|next: char| next.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raptor_core::node::Protocol;
+
+    fn port(ip: &str, port: u16) -> PortBinding {
+        PortBinding { ip: ip.parse().unwrap(), port, protocol: Protocol::Both, primary: false }
+    }
+
+    #[test]
+    fn a_port_that_is_in_use_is_said_in_words_and_the_engines_are_kept() {
+        let ports =
+            [port("0.0.0.0", 2556), port("0.0.0.0", 25565), port("10.99.99.99", 24111), port("::", 24112)];
+        let start = "The container can't be started: driver failed programming external connectivity on endpoint raptor-1 (4c8b): ";
+        let cases = [
+            (
+                "Bind for 0.0.0.0:25565 failed: port is already allocated",
+                "Port 25565 is used by another container",
+            ),
+            (
+                "Error starting userland proxy: listen tcp4 0.0.0.0:25565: bind: address already in use",
+                "Port 25565 is used by another program",
+            ),
+            (
+                "failed to bind host port for 0.0.0.0:25565:172.17.0.2:25565/tcp: address already in use",
+                "Port 25565 is",
+            ),
+            (
+                "cannot listen on the TCP port: listen tcp4 :2556: bind: address already in use",
+                "Port 2556 is",
+            ),
+            (
+                "Bind for [::]:24112 failed: port is already allocated",
+                "Port 24112 is used by another container",
+            ),
+            (
+                "Bind for :::24112 failed: port is already allocated",
+                "Port 24112 is used by another container",
+            ),
+        ];
+        for (raw, said) in cases {
+            let (why, fault) = explain(&ports, format!("{start}{raw}"));
+            assert!(why.starts_with(said) && why.ends_with("use another port."), "{raw}: {why}");
+            let Some(Fault::PortInUse { details, .. }) = fault else { panic!("{raw}: {fault:?}") };
+            assert!(details.ends_with(raw));
+        }
+        let raw = "Error starting userland proxy: listen tcp4 10.99.99.99:24111: bind: cannot assign requested address";
+        let (why, fault) = explain(&ports, format!("{start}{raw}"));
+        assert_eq!(why, "This host has no address 10.99.99.99. Give the container another allocation.");
+        assert!(matches!(fault, Some(Fault::NoSuchAddress { port: 24111, .. })));
+    }
+
+    #[test]
+    fn other_problems_stay_as_they_are() {
+        let ports = [port("0.0.0.0", 25565)];
+        for why in ["no such image", "Bind for 0.0.0.0:2556 failed: port is already allocated"] {
+            assert_eq!(explain(&ports, why.into()), (why.into(), None));
+        }
+    }
+}

@@ -104,6 +104,9 @@ pub struct Config {
     /// Networks of reverse proxies whose X-Forwarded-For is believed, separated by commas
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, global = true)]
     pub trusted_proxies: Vec<IpNet>,
+    /// Private addresses and networks that files and templates may be fetched from all the same, separated by commas
+    #[arg(long, env = "OUTBOUND_ALLOW", value_delimiter = ',', value_parser = network, global = true)]
+    pub outbound_allow: Vec<IpNet>,
     /// What is logged: error, warn, info, debug, trace, or by module (raptor_core=debug)
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
@@ -126,7 +129,8 @@ impl Config {
         let mut builder = raptor_core::Raptor::builder(app_key)
             .session_lifetime(chrono::TimeDelta::days(self.jwt_expiry_days))
             .bcrypt_cost(self.bcrypt_cost)
-            .sign_in_attempts(self.sign_in_attempts);
+            .sign_in_attempts(self.sign_in_attempts)
+            .outbound(raptor_core::outbound::Outbound::default().open(self.outbound_allow.clone()));
         if let Some(connections) = self.database_pool {
             builder = builder.database_pool(connections);
         }

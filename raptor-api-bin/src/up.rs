@@ -6,7 +6,7 @@ use crate::{
     serve,
 };
 use anyhow::bail;
-use raptor_core::{Raptor, auth::seal::generate_secret, store::Store};
+use raptor_core::{Raptor, auth::seal::generate_secret, outbound::Outbound, store::Store};
 use raptor_node_lib::Host;
 use std::{
     fs,
@@ -33,6 +33,7 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
         .ips(up.available_ips.clone())
         .docker_socket(up.docker_socket)
         .sftp((up.sftp_host, up.sftp_port).into())
+        .outbound(Outbound::default().open(config.outbound_allow.clone()))
         .build()
         .await;
     let host = host.map_err(|error| not_usable(&folder, error))?;

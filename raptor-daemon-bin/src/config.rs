@@ -1,6 +1,7 @@
 //! Configuration from flags, environment and `.env`, checked before anything starts.
 
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 use raptor_node_lib::{Pool, Reach};
 use std::{
     fmt,
@@ -79,6 +80,9 @@ pub struct Config {
     /// Days after which pulled images that nobody uses are removed; 0 = never
     #[arg(long, env = "IMAGE_RETENTION_DAYS", default_value_t = 30, global = true)]
     pub image_retention_days: u32,
+    /// Private addresses and networks that files and templates may be fetched from all the same, separated by commas
+    #[arg(long, env = "OUTBOUND_ALLOW", value_delimiter = ',', value_parser = network, global = true)]
+    pub outbound_allow: Vec<IpNet>,
     /// What is logged: error, warn, info, debug, trace, or by module
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
@@ -108,6 +112,12 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 
 fn ip(text: &str) -> Result<IpAddr, &'static str> {
     text.trim().parse().map_err(|_| "use IP addresses, like 203.0.113.7")
+}
+
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let text = text.trim();
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| "use addresses and networks, like 10.0.0.5 or 10.0.0.0/24")
 }
 
 fn port(text: &str) -> Result<u16, &'static str> {
@@ -189,6 +199,7 @@ mod tests {
             (["--container-subnets", "10.216.0.1/14"], "CONTAINER_SUBNETS is", "8 to 22"),
             (["--container-firewall", "no"], "CONTAINER_FIREWALL is", "on or off"),
             (["--container-reach", "host"], "CONTAINER_REACH is", "host:3306"),
+            (["--outbound-allow", "10.0.0"], "OUTBOUND_ALLOW is", "10.0.0.0/24"),
             (["--allowed-mounts", "srv"], "ALLOWED_MOUNTS is", "absolute"),
             (
                 ["--container-timezone", "Mars/Olympus"],

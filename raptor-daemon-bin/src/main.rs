@@ -1,6 +1,7 @@
 //! `raptor-daemon`: configuration, logs, serve, and leave containers running at the end.
 
 use anyhow::{Context, bail};
+use raptor_core::outbound::Outbound;
 use raptor_daemon::{
     config::{self, Cli, Command, Config},
     openapi, router,
@@ -57,6 +58,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .firewall(config.container_firewall)
         .reach(config.container_reach.clone())
         .image_retention_days(config.image_retention_days)
+        .outbound(Outbound::default().open(config.outbound_allow.clone()))
         .build()
         .await
         .map_err(|error| not_usable(&config, error))?;

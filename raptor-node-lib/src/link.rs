@@ -3,6 +3,7 @@
 use raptor_core::{
     id::{ActivityId, ContainerId, UserId},
     node::{Answer, NodeEvent, Question, Word},
+    outbound::Outbound,
 };
 use std::{
     collections::HashMap,
@@ -29,11 +30,21 @@ pub(crate) struct Link {
     listeners: Mutex<Vec<mpsc::Sender<NodeEvent>>>,
     rechecks: broadcast::Sender<Recheck>,
     noted: broadcast::Sender<ActivityId>,
+    /// What fetches files.
+    outbound: Outbound,
 }
 
 impl Default for Link {
     fn default() -> Self {
+        Self::new(Outbound::default())
+    }
+}
+
+impl Link {
+    /// One that tells `outbound` which hosts it may not fetch from.
+    pub(crate) fn new(outbound: Outbound) -> Self {
         Self {
+            outbound,
             next: AtomicU64::new(1),
             waiting: Mutex::default(),
             listeners: Mutex::default(),
@@ -41,9 +52,7 @@ impl Default for Link {
             noted: broadcast::channel(256).0,
         }
     }
-}
 
-impl Link {
     /// Another listener, who is asked first from now on. Whatever was granted before is looked at again: changes may have been
     /// missed while nobody listened.
     pub(crate) fn join(&self) -> mpsc::Receiver<NodeEvent> {
@@ -81,6 +90,7 @@ impl Link {
             Word::Noted { id } => {
                 let _ = self.noted.send(id);
             }
+            Word::Hosts { hosts } => self.outbound.close(hosts),
         }
     }
 
@@ -120,5 +130,26 @@ impl Link {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|listener| !listener.is_closed());
         listeners.last().cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raptor_core::outbound::OutboundError;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn files_are_not_fetched_from_the_hosts_that_the_control_side_names() {
+        // Every address is a public one here.
+        let outbound = Outbound::default().allowed(|_| true);
+        let link = Link::new(outbound.clone());
+        // Nobody listens on port 1.
+        let fetch = async || outbound.read("http://127.0.0.1:1/", 10, Duration::from_secs(5)).await;
+        assert!(matches!(fetch().await, Err(OutboundError::Failed(_))));
+        link.hear(Word::Hosts { hosts: vec!["localhost".into()] });
+        assert!(matches!(fetch().await, Err(OutboundError::Private)));
+        link.hear(Word::Hosts { hosts: Vec::new() });
+        assert!(matches!(fetch().await, Err(OutboundError::Failed(_))));
     }
 }

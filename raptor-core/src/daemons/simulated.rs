@@ -48,6 +48,7 @@ struct Inner {
     boot_time: Duration,
     stop_time: Duration,
     containers: Mutex<HashMap<ContainerId, Arc<Simulated>>>,
+    hosts: Mutex<Vec<String>>,
     events: broadcast::Sender<NodeEvent>,
     // Its life is one spool, unless it goes back: what nobody acknowledged ends with it.
     happened: Mutex<Spool>,
@@ -146,6 +147,7 @@ impl Builder {
             stop_time: self.stop_time,
             containers: Mutex::default(),
             events: broadcast::channel(4_096).0,
+            hosts: Mutex::default(),
             happened: Mutex::new(Spool { id: Uuid::now_v7(), newest: 0, waiting: VecDeque::new() }),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -225,6 +227,12 @@ impl SimulatedHost {
     pub fn print(&self, id: ContainerId, lines: impl IntoIterator<Item = String>) -> Result<(), NodeError> {
         self.container(id)?.say(&self.0.clock, LineKind::Output, lines);
         Ok(())
+    }
+
+    /// Where all hosts are, as it was last told.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        locked(&self.0.hosts).clone()
     }
 
     /// Ends its work in the background.
@@ -712,8 +720,11 @@ impl Node for SimulatedHost {
         self
     }
 
-    /// A simulated host asks nothing, so there is nothing to say to it.
-    async fn tell(&self, _: Word) -> Result<(), NodeError> {
+    /// A simulated host asks nothing and fetches nothing. Where the other hosts are it remembers.
+    async fn tell(&self, word: Word) -> Result<(), NodeError> {
+        if let Word::Hosts { hosts } = word {
+            *locked(&self.0.hosts) = hosts;
+        }
         Ok(())
     }
 }

@@ -153,6 +153,7 @@ impl Task {
             containers.iter().map(|status| (status.id, status.revision)).collect();
         self.statuses(containers).await;
         super::give_logins(&self.raptor, &*self.node).await;
+        self.raptor.fleet.give_hosts(&*self.node).await;
         if let Err(error) = self.reconcile(&there).await {
             tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, "what the daemon lacks was not determined");
         }

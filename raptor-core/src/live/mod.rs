@@ -14,7 +14,7 @@ use crate::{
     containers::lifecycle::{Hold, Phase},
     daemons::Daemon,
     id::{ContainerId, DaemonId},
-    node::{ContainerStatus, Crashes, Exit, Fault, Node, NodeError, Progress, Stats, SystemInfo},
+    node::{ContainerStatus, Crashes, Exit, Fault, Node, NodeError, Progress, Stats, SystemInfo, Word},
     store,
 };
 use chrono::{DateTime, Utc};
@@ -149,6 +149,8 @@ pub enum LiveEvent {
 pub(crate) struct Fleet {
     links: RwLock<HashMap<DaemonId, Link>>,
     containers: RwLock<HashMap<ContainerId, Live>>,
+    /// The hosts of all daemons, sorted.
+    hosts: RwLock<Vec<String>>,
     local: Option<Arc<dyn Node>>,
     connect: Connector,
     events: broadcast::Sender<LiveEvent>,
@@ -174,6 +176,7 @@ impl Fleet {
         Self {
             links: RwLock::default(),
             containers: RwLock::default(),
+            hosts: RwLock::default(),
             local,
             connect: connect.unwrap_or_else(|| Arc::new(remote)),
             events: broadcast::channel(1_024).0,
@@ -200,18 +203,60 @@ impl Fleet {
                 (daemon.id, (daemon, sealed))
             })
             .collect();
-        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
-        links.retain(|id, link| {
-            let stays = wanted.get(id).is_some_and(|(daemon, sealed)| recipe(daemon, sealed) == link.recipe);
-            if !stays {
-                link.stop.cancel();
+        let hosts: Vec<String> = wanted.values().map(|(daemon, _)| daemon.host.clone()).collect();
+        let changed = self.keep_hosts(raptor, hosts);
+        {
+            let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
+            links.retain(|id, link| {
+                let stays =
+                    wanted.get(id).is_some_and(|(daemon, sealed)| recipe(daemon, sealed) == link.recipe);
+                if !stays {
+                    link.stop.cancel();
+                }
+                stays
+            });
+            for (id, (daemon, sealed)) in wanted {
+                links.entry(id).or_insert_with(|| self.link(raptor, &daemon, &sealed));
             }
-            stays
-        });
-        for (id, (daemon, sealed)) in wanted {
-            links.entry(id).or_insert_with(|| self.link(raptor, &daemon, &sealed));
+        }
+        if changed {
+            self.tell_hosts().await;
         }
         Ok(())
+    }
+
+    /// Takes over what the daemons' hosts are, sorted. Tells whether that is news.
+    fn keep_hosts(&self, raptor: &Raptor, mut hosts: Vec<String>) -> bool {
+        hosts.sort_unstable();
+        hosts.dedup();
+        let mut kept = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        if *kept == hosts {
+            return false;
+        }
+        kept.clone_from(&hosts);
+        raptor.outbound.close(hosts);
+        true
+    }
+
+    /// Tells all hosts that are connected where the others are.
+    async fn tell_hosts(&self) {
+        for node in self.online() {
+            self.give_hosts(&*node).await;
+        }
+    }
+
+    /// Tells a host where all of them are. One that can't be reached hears it when it is back.
+    async fn give_hosts(&self, node: &dyn Node) {
+        let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Err(error) = node.tell(Word::Hosts { hosts }).await {
+            tracing::warn!(%error, "a host was not told where the others are");
+        }
+    }
+
+    fn online(&self) -> Vec<Arc<dyn Node>> {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        let online = links.values().filter(|link| link.connection.borrow().state == LinkState::Online);
+        online.filter_map(|link| link.node.clone()).collect()
     }
 
     fn link(&self, raptor: &Raptor, daemon: &Daemon, sealed: &[u8]) -> Link {
@@ -280,12 +325,7 @@ impl Fleet {
 
     /// Gives the logins for registries to all hosts that are connected.
     pub(crate) async fn tell_logins(&self, raptor: &Raptor) {
-        let nodes: Vec<Arc<dyn Node>> = {
-            let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
-            let online = links.values().filter(|link| link.connection.borrow().state == LinkState::Online);
-            online.filter_map(|link| link.node.clone()).collect()
-        };
-        for node in nodes {
+        for node in self.online() {
             give_logins(raptor, &*node).await;
         }
     }

@@ -133,4 +133,9 @@ pub enum Word {
         /// Which.
         id: ActivityId,
     },
+    /// The hosts of all daemons, names or addresses: files are not fetched from them.
+    Hosts {
+        /// All of them.
+        hosts: Vec<String>,
+    },
 }

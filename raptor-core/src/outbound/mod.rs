@@ -1,12 +1,17 @@
-//! Requests to addresses that people give: over HTTP and HTTPS only, never to one that only this machine or its network can
-//! reach, each redirect checked like the first address.
+//! Requests to addresses that somebody typed: over HTTP and HTTPS only, and never to one that only this machine or its network can
+//! reach, to this machine itself or to a daemon, each redirect checked like the first address. It holds for administrators too:
+//! they open addresses for everybody with `OUTBOUND_ALLOW`. What they set up (daemons, the mail server, registries, the
+//! database) is no such request.
 
 mod address;
+mod guard;
 #[cfg(test)]
 mod tests;
 
 pub use address::is_public;
 
+use guard::{Gate, Guard};
+use ipnet::IpNet;
 use reqwest::{
     Client, Response, StatusCode, Url,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -37,7 +42,9 @@ pub enum OutboundError {
     #[error("The address has to begin with http:// or https://.")]
     Scheme,
     /// It leads to where only this machine or its network can go.
-    #[error("Raptor fetches from public addresses only; this one is private or local.")]
+    #[error(
+        "Raptor fetches from public addresses only; this one is private, local, or that of a Raptor host. Whoever runs Raptor can allow it with OUTBOUND_ALLOW."
+    )]
     Private,
     /// It redirects to what is no address.
     #[error("The redirect leads nowhere.")]
@@ -85,22 +92,35 @@ impl Resolver for Machine {
 /// Fetches from addresses that people give.
 #[derive(Clone)]
 pub struct Outbound {
-    allowed: fn(IpAddr) -> bool,
+    guard: Guard,
     resolver: Arc<dyn Resolver>,
 }
 
 impl Default for Outbound {
     fn default() -> Self {
-        Self { allowed: is_public, resolver: Arc::new(Machine) }
+        Self { guard: Guard::default(), resolver: Arc::new(Machine) }
     }
 }
 
 impl Outbound {
-    /// Which addresses may be fetched from; [`is_public`] unless given.
+    /// Which addresses may be fetched from where nothing else says so; public ones that are not this machine's own unless given.
     #[must_use]
     pub fn allowed(mut self, allowed: fn(IpAddr) -> bool) -> Self {
-        self.allowed = allowed;
+        self.guard.rule = allowed;
         self
+    }
+
+    /// Addresses that may be fetched from whatever they are; none unless given.
+    #[must_use]
+    pub fn open(mut self, networks: Vec<IpNet>) -> Self {
+        self.guard.open = networks.into();
+        self
+    }
+
+    /// Refuses the addresses of these hosts, names or addresses, in place of those that were given before. All copies of this
+    /// one heed it.
+    pub fn close(&self, hosts: Vec<String>) {
+        self.guard.close(hosts);
     }
 
     /// What finds the addresses of names; the machine's resolver unless given.
@@ -117,8 +137,10 @@ impl Outbound {
     pub async fn get(&self, url: &str) -> Result<Response, OutboundError> {
         // Fails when it is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let gate = Arc::new(self.guard.gate(&*self.resolver).await);
+        let checked = Checked { gate: gate.clone(), resolver: self.resolver.clone() };
         let client = Client::builder()
-            .dns_resolver(Arc::new(Checked(self.clone())))
+            .dns_resolver(Arc::new(checked))
             .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_PATIENCE)
@@ -128,7 +150,7 @@ impl Outbound {
             .map_err(|error| failed(&error))?;
         let mut url = Url::parse(url.trim()).map_err(|error| OutboundError::NoAddress(error.to_string()))?;
         for _ in 0..=MAX_HOPS {
-            self.check(&url)?;
+            check(&gate, &url)?;
             let answer = client.get(url.clone()).send().await.map_err(|error| failed(&error))?;
             let status = answer.status();
             if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
@@ -164,25 +186,28 @@ impl Outbound {
         };
         tokio::time::timeout(patience, read).await.unwrap_or(Err(OutboundError::TooSlow(patience)))
     }
+}
 
-    /// What the resolver never sees: addresses that are written out.
-    fn check(&self, url: &Url) -> Result<(), OutboundError> {
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(OutboundError::Scheme);
-        }
-        let allowed = match url.host() {
-            None => false,
-            Some(url::Host::Domain(_)) => true,
-            Some(url::Host::Ipv4(address)) => (self.allowed)(address.into()),
-            Some(url::Host::Ipv6(address)) => (self.allowed)(address.into()),
-        };
-        if allowed { Ok(()) } else { Err(OutboundError::Private) }
+/// What the resolver never sees: addresses that are written out.
+fn check(gate: &Gate, url: &Url) -> Result<(), OutboundError> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(OutboundError::Scheme);
     }
+    let allowed = match url.host() {
+        None => false,
+        Some(url::Host::Domain(_)) => true,
+        Some(url::Host::Ipv4(address)) => gate.allows(address.into()),
+        Some(url::Host::Ipv6(address)) => gate.allows(address.into()),
+    };
+    if allowed { Ok(()) } else { Err(OutboundError::Private) }
 }
 
 /// Resolves names to addresses that are allowed only. The connection goes to the very addresses that were checked: nobody is
 /// asked a second time.
-struct Checked(Outbound);
+struct Checked {
+    gate: Arc<Gate>,
+    resolver: Arc<dyn Resolver>,
+}
 
 /// A name leads to where nobody may go.
 #[derive(Debug, thiserror::Error)]
@@ -191,11 +216,11 @@ struct Refused;
 
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
-        let outbound = self.0.clone();
+        let (gate, resolver) = (self.gate.clone(), self.resolver.clone());
         Box::pin(async move {
-            let addresses = outbound.resolver.resolve(name.as_str()).await?;
+            let addresses = resolver.resolve(name.as_str()).await?;
             // One address that is not allowed is enough to refuse the name: it is not what an honest one has.
-            if addresses.is_empty() || !addresses.iter().all(|address| (outbound.allowed)(*address)) {
+            if addresses.is_empty() || !addresses.iter().all(|address| gate.allows(*address)) {
                 return Err(Refused.into());
             }
             let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, 0));

@@ -160,3 +160,106 @@ async fn size_time_and_redirects_have_an_end() {
     let refused = text(&outbound(), &format!("http://127.0.0.1:{missing}/")).await;
     assert_eq!(refused.unwrap_err().to_string(), "The other server answered 404 Not Found.");
 }
+
+#[test]
+fn addresses_of_this_machine_are_known_as_such() {
+    for own in ["127.0.0.1", "::1"] {
+        assert!(guard::is_own(own.parse().unwrap()), "{own}");
+    }
+    for other in ["192.0.2.1", "1.1.1.1", "2001:db8::1", "2606:4700::1111"] {
+        assert!(!guard::is_own(other.parse().unwrap()), "{other}");
+    }
+}
+
+/// The public address that the machine has in the test below.
+const PUBLIC: &str = "93.184.216.34";
+
+/// Runs inside a network of its own, where the machine has a public address.
+#[tokio::test]
+#[ignore = "the next test runs it in a network of its own"]
+async fn inside_a_machine_with_a_public_address() {
+    let (port, asked) = server("0.0.0.0", page("INTERNAL-METRICS")).await;
+    let resolver = Flips::new(&[PUBLIC]);
+    for host in [PUBLIC, "1572395042", "[::ffff:93.184.216.34]", "named.test"] {
+        let outbound = Outbound::default().resolver(resolver.clone());
+        let refused = text(&outbound, &format!("http://{host}:{port}/metrics")).await;
+        assert!(matches!(refused, Err(OutboundError::Private)), "{host}: {refused:?}");
+    }
+    let (first, _) = server("127.0.0.1", redirect(&format!("http://{PUBLIC}:{port}/metrics"))).await;
+    let opened = Outbound::default().open(vec!["127.0.0.0/8".parse().unwrap()]);
+    let refused = text(&opened, &format!("http://127.0.0.1:{first}/")).await;
+    assert!(matches!(refused, Err(OutboundError::Private)), "by a redirect: {refused:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    let opened = Outbound::default().open(vec![format!("{PUBLIC}/32").parse().unwrap()]);
+    assert_eq!(text(&opened, &format!("http://{PUBLIC}:{port}/")).await.unwrap(), "INTERNAL-METRICS");
+}
+
+#[test]
+fn the_machines_own_public_address_is_refused_like_a_private_one() {
+    let program = std::env::current_exe().unwrap();
+    let inside = "outbound::tests::inside_a_machine_with_a_public_address";
+    let script = format!(
+        "ip link set lo up && ip addr add {PUBLIC}/32 dev lo && exec '{}' --exact {inside} --ignored --nocapture",
+        program.display()
+    );
+    let ran = std::process::Command::new("unshare").args(["--net", "sh", "-c", &script]).output();
+    let ran = match ran {
+        Ok(ran) if !String::from_utf8_lossy(&ran.stderr).contains("unshare") => ran,
+        told => {
+            assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "CI needs unshare: {told:?}");
+            println!("SKIP: a network of its own needs root: {told:?}");
+            return;
+        }
+    };
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        ran.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+#[tokio::test]
+async fn closed_hosts_are_refused_by_name_and_address_and_an_administrator_opens_single_ones() {
+    let (port, asked) = server("127.0.0.1", page("daemon")).await;
+    // Both names have the address that stands for a public one.
+    let names = Flips::new(&["127.0.0.1"]);
+    let outbound = outbound().resolver(names);
+    let fetch =
+        async |outbound: &Outbound, host: &str| text(outbound, &format!("http://{host}:{port}/")).await;
+    fetch(&outbound, "127.0.0.1").await.unwrap();
+    for hosts in [vec!["127.0.0.1".into()], vec!["[::ffff:127.0.0.1]".into()], vec!["node1.test".into()]] {
+        // A copy, as each container's operations have one.
+        outbound.clone().close(hosts);
+        for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "other.test"] {
+            let refused = fetch(&outbound, host).await;
+            assert!(matches!(refused, Err(OutboundError::Private)), "{host}: {refused:?}");
+        }
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let opened = outbound.clone().open(vec!["127.0.0.1/32".parse().unwrap()]);
+    fetch(&opened, "127.0.0.1").await.unwrap();
+    outbound.close(Vec::new());
+    fetch(&outbound, "other.test").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_name_that_can_no_longer_be_found_stays_closed() {
+    struct Fails(AtomicUsize);
+    #[async_trait::async_trait]
+    impl Resolver for Fails {
+        async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(vec![[127, 0, 0, 1].into()]),
+                _ => Err(io::ErrorKind::NotFound.into()),
+            }
+        }
+    }
+    let (port, _) = server("127.0.0.1", page("daemon")).await;
+    let outbound = outbound().resolver(Arc::new(Fails(AtomicUsize::new(0))));
+    outbound.close(vec!["node1.test".into()]);
+    for _ in 0..2 {
+        let refused = text(&outbound, &format!("http://127.0.0.1:{port}/")).await;
+        assert!(matches!(refused, Err(OutboundError::Private)), "{refused:?}");
+    }
+}

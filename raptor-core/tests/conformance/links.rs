@@ -1,8 +1,12 @@
 //! What is said of a daemon that can be reached and is still not right.
 
+use crate::world::{on_both, until};
 use raptor_core::{
     Raptor,
-    authz::{Actor, actions::CreateDaemon},
+    authz::{
+        Actor,
+        actions::{CreateDaemon, UpdateDaemon},
+    },
     clock::Clock,
     daemons::{DaemonDraft, simulated::SimulatedHost},
     id::DaemonId,
@@ -62,4 +66,31 @@ async fn clocks_apart_are_said_with_the_direction_and_the_daemon_is_used() {
     let message = connection.message.unwrap();
     assert!(message.contains("behind"), "{message}");
     assert!(connection.clock_skew_seconds.unwrap() < -590);
+}
+
+#[tokio::test]
+async fn every_host_is_told_where_all_of_them_are_and_hears_of_changes() {
+    on_both(|world| async move {
+        let first = world.daemon("one", "30000").await;
+        let told = |name: &str| world.hosts.of(name).hosts();
+        until("it is told of itself", || async { told("one") == ["192.0.2.1"] }).await;
+        let permit = world.raptor.authz().permit::<UpdateDaemon>(&Actor::System, first.id).await.unwrap();
+        let draft = DaemonDraft {
+            name: "one".into(),
+            host: "node1.example.com".into(),
+            port: 8080,
+            tls: false,
+            memory_limit_mib: None,
+            disk_limit_mib: None,
+            sftp_read_only: false,
+            sftp_offline_hours: 0,
+            self_service_ports: None,
+        };
+        world.raptor.daemons().update(permit, draft).await.unwrap();
+        world.daemon("two", "30000").await;
+        for name in ["one", "two"] {
+            until("both know both", || async { told(name) == ["192.0.2.1", "node1.example.com"] }).await;
+        }
+    })
+    .await;
 }

@@ -8,6 +8,7 @@ use crate::{
     firewall::{Firewall, Reach},
     images::Ledger,
     lifecycle::Ground,
+    link::Link,
     quota::Quota,
     removal,
     runtime::{Docker, Pool},
@@ -237,7 +238,7 @@ impl Builder {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             accounts: Accounts::default(),
-            link: Arc::default(),
+            link: Arc::new(Link::new(self.outbound.clone())),
             operations: AllOperations::new(self.outbound),
         });
         let host = Host(Arc::new(Inner {

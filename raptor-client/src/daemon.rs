@@ -9471,6 +9471,19 @@ let response = client.list_containers()
     pub fn list_containers(&self) -> builder::ListContainers<'_> {
         builder::ListContainers::new(self)
     }
+    /**What was declared of a container last
+
+Sends a `GET` request to `/api/v1/containers/{id}`
+
+```ignore
+let response = client.get_container()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn get_container(&self) -> builder::GetContainer<'_> {
+        builder::GetContainer::new(self)
+    }
     /**Declare what a container should be. An older declaration than the present one changes nothing
 
 Sends a `PUT` request to `/api/v1/containers/{id}`
@@ -9814,6 +9827,84 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "list_containers",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_container`]
+
+[`Client::get_container`]: super::Client::get_container*/
+    #[derive(Debug, Clone)]
+    pub struct GetContainer<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> GetContainer<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ContainerSpec>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}", client.baseurl, encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_container",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

@@ -766,6 +766,9 @@ pub trait Node: Send + Sync {
     /// Ends its process at once and removes the container and its files. A container that isn't there is no error.
     async fn remove(&self, id: ContainerId) -> Result<(), NodeError>;
 
+    /// What was declared of a container last.
+    async fn declared(&self, id: ContainerId) -> Result<ContainerSpec, NodeError>;
+
     /// Accepts or refuses a power action; what follows is told by events. What is accepted while the engine is away is done
     /// when it is back. `by` is the name that the console gives as who asked; empty where nobody is to be named.
     async fn power(&self, id: ContainerId, action: PowerAction, by: &str) -> Result<(), NodeError>;

@@ -82,7 +82,7 @@ fn api() -> OpenApiRouter<Shared> {
     let v1 = OpenApiRouter::new()
         .routes(routes!(get_system))
         .routes(routes!(list_containers))
-        .routes(routes!(declare_container, remove_container))
+        .routes(routes!(get_container, declare_container, remove_container))
         .routes(routes!(power_container))
         .routes(routes!(cancel_install))
         .routes(routes!(set_registries))
@@ -163,6 +163,16 @@ struct ContainerList {
 #[utoipa::path(get, path = "/containers", operation_id = "list_containers", responses((status = 200, body = ContainerList)))]
 async fn list_containers(State(node): State<Shared>) -> Answer<Json<ContainerList>> {
     Ok(Json(ContainerList { items: node.containers().await? }))
+}
+
+/// What was declared of a container last.
+#[utoipa::path(get, path = "/containers/{id}", operation_id = "get_container", params(("id" = ContainerId, Path)),
+    responses((status = 200, body = ContainerSpec)))]
+async fn get_container(
+    State(node): State<Shared>,
+    Path(id): Path<ContainerId>,
+) -> Answer<Json<ContainerSpec>> {
+    Ok(Json(node.declared(id).await?))
 }
 
 /// Declare what a container should be. An older declaration than the present one changes nothing.

@@ -177,6 +177,12 @@ impl Node for Host {
         Ok(status)
     }
 
+    async fn declared(&self, id: ContainerId) -> Result<ContainerSpec, NodeError> {
+        let state = self.0.ground.place(id).state;
+        let read = tokio::task::spawn_blocking(move || state.spec()).await;
+        read.map_err(|error| NodeError::Internal(error.to_string()))?.ok_or(NodeError::NotFound)
+    }
+
     async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
         match self.ask(id, Ask::Remove).await {
             Err(NodeError::NotFound) => {

@@ -175,6 +175,10 @@ impl Node for Handle {
         self.0.rest.declare(spec).await
     }
 
+    async fn declared(&self, id: ContainerId) -> Result<ContainerSpec, NodeError> {
+        self.0.rest.declared(id).await
+    }
+
     async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
         self.0.rest.remove(id).await
     }

@@ -5,15 +5,21 @@ use crate::{
     extract::{Caller, Json, Path},
     problem::Answer,
     views::{
-        daemons::{CreatedDaemon, Daemon, DaemonDraft, DaemonKey, DaemonList},
+        daemons::{
+            Adopted, Adoption, CreatedDaemon, Daemon, DaemonDraft, DaemonKey, DaemonList, UnknownContainer,
+            UnknownContainerList,
+        },
         runtime::{ImageCleaning, MaintenanceUpdate},
     },
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
-    authz::actions::{CreateDaemon, DeleteDaemon, ListDaemons, MaintainDaemon, ReadDaemon, UpdateDaemon},
+    authz::actions::{
+        AdoptStray, CreateDaemon, DeleteDaemon, DeleteStray, ListDaemons, ListStrays, MaintainDaemon,
+        ReadDaemon, StopStray, UpdateDaemon,
+    },
     daemons,
-    id::DaemonId,
+    id::{ContainerId, DaemonId},
     node::CleanedImages,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -25,6 +31,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(renew_daemon_key))
         .routes(routes!(set_daemon_maintenance))
         .routes(routes!(clean_daemon_images))
+        .routes(routes!(list_unknown_containers))
+        .routes(routes!(adopt_unknown_container))
+        .routes(routes!(stop_unknown_container))
+        .routes(routes!(delete_unknown_container))
 }
 
 fn view(app: &App, daemon: daemons::Daemon) -> Daemon {
@@ -131,4 +141,58 @@ async fn clean_daemon_images(
 ) -> Answer<Json<CleanedImages>> {
     let permit = app.raptor.authz().permit::<MaintainDaemon>(&actor, id).await?;
     Ok(Json(app.raptor.daemons().clean_images(permit, body.unused_days).await?))
+}
+
+/// The containers that a host has and Raptor does not know, as they are after the database was restored from an older copy.
+#[utoipa::path(get, path = "/api/v1/daemons/{id}/unknown-containers", operation_id = "list_unknown_containers", tag = "daemons",
+    params(("id" = DaemonId, Path)), responses((status = 200, body = UnknownContainerList)))]
+async fn list_unknown_containers(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<DaemonId>,
+) -> Answer<Json<UnknownContainerList>> {
+    let permit = app.raptor.authz().permit::<ListStrays>(&actor, id).await?;
+    let items = app.raptor.daemons().strays(permit).into_iter().map(UnknownContainer::from).collect();
+    Ok(Json(UnknownContainerList { items }))
+}
+
+/// Make such a container one of Raptor's again, as it is. It runs on.
+#[utoipa::path(post, path = "/api/v1/daemons/{id}/unknown-containers/{container_id}/adopt", operation_id = "adopt_unknown_container",
+    tag = "daemons", params(("id" = DaemonId, Path), ("container_id" = ContainerId, Path)), request_body = Adoption,
+    responses((status = 200, body = Adopted)))]
+async fn adopt_unknown_container(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((id, container_id)): Path<(DaemonId, ContainerId)>,
+    Json(body): Json<Adoption>,
+) -> Answer<Json<Adopted>> {
+    let permit = app.raptor.authz().permit::<AdoptStray>(&actor, id).await?;
+    let id = app.raptor.daemons().adopt_stray(permit, container_id, body.into()).await?;
+    Ok(Json(Adopted { id }))
+}
+
+/// Ask such a container to stop. Its files stay.
+#[utoipa::path(post, path = "/api/v1/daemons/{id}/unknown-containers/{container_id}/stop", operation_id = "stop_unknown_container",
+    tag = "daemons", params(("id" = DaemonId, Path), ("container_id" = ContainerId, Path)), responses((status = 202)))]
+async fn stop_unknown_container(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((id, container_id)): Path<(DaemonId, ContainerId)>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<StopStray>(&actor, id).await?;
+    app.raptor.daemons().stop_stray(permit, container_id).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Delete such a container with its files.
+#[utoipa::path(delete, path = "/api/v1/daemons/{id}/unknown-containers/{container_id}", operation_id = "delete_unknown_container",
+    tag = "daemons", params(("id" = DaemonId, Path), ("container_id" = ContainerId, Path)), responses((status = 202)))]
+async fn delete_unknown_container(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((id, container_id)): Path<(DaemonId, ContainerId)>,
+) -> Answer<StatusCode> {
+    let permit = app.raptor.authz().permit::<DeleteStray>(&actor, id).await?;
+    app.raptor.daemons().delete_stray(permit, container_id).await?;
+    Ok(StatusCode::ACCEPTED)
 }

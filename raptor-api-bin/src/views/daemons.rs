@@ -2,10 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use raptor_core::{
-    allocations, daemons,
-    id::{AllocationId, ContainerId, DaemonId},
+    allocations,
+    containers::lifecycle::Phase,
+    daemons::{
+        self,
+        strays::{self, Stray},
+    },
+    id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
     live,
-    node::{Protocol, SystemInfo},
+    node::{PortBinding, Protocol, SystemInfo},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -293,4 +298,66 @@ pub struct AllocationUpdate {
     pub note: Option<String>,
     /// Which protocols are passed on, from the next start of the container on; as they are unless given.
     pub protocol: Option<Protocol>,
+}
+
+/// A container that a host has and Raptor does not know.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UnknownContainer {
+    /// Its id.
+    pub id: ContainerId,
+    /// What it was called.
+    pub name: String,
+    /// What it does now: `offline`, `starting`, `running` or `stopping`.
+    pub phase: Phase,
+    /// Whose it was, where its host knows that.
+    pub owner_id: Option<UserId>,
+    /// Whether its host has its declaration. Without one it can only be deleted.
+    pub declared: bool,
+    /// The addresses that it holds on its host, such as `203.0.113.7:25565`.
+    pub addresses: Vec<String>,
+}
+
+impl From<Stray> for UnknownContainer {
+    fn from(stray: Stray) -> Self {
+        let Stray { held, phase } = stray;
+        let address = |port: &PortBinding| std::net::SocketAddr::new(port.ip, port.port).to_string();
+        Self {
+            id: held.id,
+            name: held.name,
+            phase,
+            owner_id: held.owner,
+            declared: held.declared,
+            addresses: held.ports.iter().map(address).collect(),
+        }
+    }
+}
+
+/// The containers of a host that Raptor does not know.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UnknownContainerList {
+    /// By name.
+    pub items: Vec<UnknownContainer>,
+}
+
+/// What can't be known of a container that is adopted.
+#[derive(Deserialize, ToSchema)]
+pub struct Adoption {
+    /// The template that it is taken to be made from.
+    pub template_id: TemplateId,
+    /// Whose it will be. Whose it was, or else the caller's, unless given.
+    #[serde(default)]
+    pub owner_id: Option<UserId>,
+}
+
+impl From<Adoption> for strays::Adoption {
+    fn from(adoption: Adoption) -> Self {
+        Self { owner_id: adoption.owner_id, template_id: adoption.template_id }
+    }
+}
+
+/// A container that was adopted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Adopted {
+    /// Its id, which is the one that it had.
+    pub id: ContainerId,
 }

@@ -55,6 +55,15 @@ actions! {
     /// Remove a daemon.
     DeleteDaemon on Daemon = Action::System(S::DaemonsDelete);
 
+    /// See which containers a host has that Raptor does not know.
+    ListStrays on Daemon = Action::System(S::DaemonsRead);
+    /// Make such a container one of Raptor's.
+    AdoptStray on Daemon = Action::System(S::ContainersCreate);
+    /// Stop such a container.
+    StopStray on Daemon = Action::System(S::ContainersControl);
+    /// Delete such a container.
+    DeleteStray on Daemon = Action::System(S::ContainersDelete);
+
     /// Begin or end a daemon's maintenance, or clean it up.
     MaintainDaemon on Daemon = Action::System(S::DaemonsUpdate);
 

@@ -5,7 +5,7 @@ use super::{
     change::{check_startup, check_timeout, description},
     check_image, check_name,
     lifecycle::Phase,
-    network::{check_allocation_limit, none_free, taken},
+    network::check_allocation_limit,
     service::ContainerService,
     values::all_variables,
 };
@@ -200,7 +200,7 @@ impl ContainerService<'_> {
             (container.daemon_id, container.daemon_name) = (daemon.id, daemon.name);
             container.daemon_host = (!daemon.local).then_some(daemon.host);
             container.number = store::containers::insert(&mut tx.conn(), container).await?;
-            return claim(tx, container, allocation_ids, count).await;
+            return self.claim_all(tx, container, allocation_ids, count).await;
         }
         let why = if lacking.is_empty() {
             "There is no daemon yet; add one first.".into()
@@ -246,22 +246,4 @@ impl ContainerService<'_> {
             _ => None,
         }
     }
-}
-
-async fn claim(tx: &mut Tx, container: &Container, ids: &[AllocationId], count: u32) -> Result<()> {
-    for (place, id) in ids.iter().enumerate() {
-        if !store::allocations::claim(&mut tx.conn(), *id, container.daemon_id, container.id, place == 0)
-            .await?
-        {
-            return Err(taken(tx, container.daemon_id, *id, true).await?);
-        }
-    }
-    let count = if ids.is_empty() { count } else { 0 };
-    for place in 0..count {
-        let (daemon, primary) = (container.daemon_id, place == 0);
-        if !store::allocations::claim_free(&mut tx.conn(), daemon, container.id, primary, None).await? {
-            return Err(none_free(None));
-        }
-    }
-    Ok(())
 }

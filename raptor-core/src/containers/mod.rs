@@ -11,6 +11,8 @@ pub mod access;
 #[cfg(feature = "store")]
 mod change;
 #[cfg(feature = "store")]
+mod claims;
+#[cfg(feature = "store")]
 mod create;
 #[cfg(feature = "store")]
 mod list_cache;

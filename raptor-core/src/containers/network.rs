@@ -46,14 +46,7 @@ impl ContainerService<'_> {
             Some(id) => {
                 self.claim(&mut tx, &actor, &container, id, first, ports.as_ref()).await?;
             }
-            None => {
-                let (daemon, container) = (container.daemon_id, container.id);
-                if !store::allocations::claim_free(&mut tx.conn(), daemon, container, first, ports.as_ref())
-                    .await?
-                {
-                    return Err(none_free(ports.as_ref()));
-                }
-            }
+            None => self.claim_next(&mut tx, &container, first, ports.as_ref()).await?,
         }
         self.changed_network(tx, &actor, "container.allocation_added", container).await
     }
@@ -93,12 +86,7 @@ impl ContainerService<'_> {
         let primary = found(&of_it, id)?.primary;
         let ports = self_service(&mut tx, &actor, container.daemon_id).await?;
         // The new one is looked for while the old one is still taken.
-        let daemon = container.daemon_id;
-        if !store::allocations::claim_free(&mut tx.conn(), daemon, container.id, false, ports.as_ref())
-            .await?
-        {
-            return Err(none_free(ports.as_ref()));
-        }
+        self.claim_next(&mut tx, &container, false, ports.as_ref()).await?;
         if primary {
             let now = store::allocations::of_container(&mut tx.conn(), container.id).await?;
             let new = now.iter().find(|new| !of_it.iter().any(|old| old.id == new.id));
@@ -151,11 +139,8 @@ impl ContainerService<'_> {
                 "This allocation is not among those that you can choose yourself. Ask an administrator for it.",
             ));
         }
-        if !store::allocations::claim(&mut tx.conn(), id, container.daemon_id, container.id, primary).await? {
-            let names = actor.grants().contains(SystemPermission::ContainersRead);
-            return Err(taken(tx, container.daemon_id, id, names).await?);
-        }
-        Ok(())
+        let names = actor.grants().contains(SystemPermission::ContainersRead);
+        self.claim_this(tx, id, container, primary, names).await
     }
 
     async fn release(&self, tx: &mut Tx, container: &Container, id: AllocationId) -> Result<()> {

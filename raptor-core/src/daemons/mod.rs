@@ -5,6 +5,8 @@ pub mod remote;
 #[cfg(feature = "store")]
 pub mod service;
 pub mod simulated;
+#[cfg(feature = "store")]
+pub mod strays;
 
 use crate::{Error, Result, allocations::Ports, id::DaemonId};
 use chrono::{DateTime, Utc};

@@ -163,6 +163,11 @@ impl Node for RemoteNode {
         same(request.send().await.map_err(|error| self.error(error))?.into_inner())
     }
 
+    async fn declared(&self, id: ContainerId) -> Result<ContainerSpec, NodeError> {
+        let answer = self.client.get_container().id(id.as_uuid()).send().await;
+        same(answer.map_err(|error| self.error(error))?.into_inner())
+    }
+
     async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
         self.client.remove_container().id(id.as_uuid()).send().await.map_err(|error| self.error(error))?;
         Ok(())

@@ -618,6 +618,10 @@ impl Node for SimulatedHost {
         Ok(status)
     }
 
+    async fn declared(&self, id: ContainerId) -> Result<ContainerSpec, NodeError> {
+        Ok(locked(&self.container(id)?.state).spec.clone())
+    }
+
     async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
         let removed = locked(&self.0.containers).remove(&id);
         if let Some(container) = removed {

@@ -4,9 +4,12 @@ use super::{Connection, LinkState, LiveEvent};
 use crate::{
     Raptor, Result,
     containers::service::let_go,
+    daemons::strays,
     id::{ContainerId, DaemonId},
     jobs::Kind,
-    node::{ContainerStatus, Happened, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL, SystemInfo},
+    node::{
+        ContainerStatus, Happened, Held, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL, SystemInfo,
+    },
     nul,
     store::{self, Change, Subject, Verb},
 };
@@ -104,7 +107,7 @@ impl Task {
             told => nul::storable(told),
         };
         match event {
-            NodeEvent::Snapshot { system, containers, .. } => self.up(system, containers).await?,
+            NodeEvent::Snapshot { system, containers, held } => self.up(system, containers, held).await?,
             NodeEvent::Status { status } => self.status(status).await,
             NodeEvent::Stats { stats } => {
                 let ids: Vec<ContainerId> = stats.iter().map(|stats| stats.id).collect();
@@ -117,7 +120,10 @@ impl Task {
                 self.connection.send_modify(|connection| self.take(connection, system));
                 fleet.tell(LiveEvent::Daemon(self.daemon));
             }
-            NodeEvent::Removed { id } => fleet.forget(id),
+            NodeEvent::Removed { id } => {
+                fleet.forget(id);
+                fleet.forget_stray(self.daemon, id);
+            }
             NodeEvent::Question { id, question } => self.reply(id, question),
             NodeEvent::Activity { activity } => self.note(activity),
             NodeEvent::Happened(event) => self.happened(event).await?,
@@ -137,7 +143,12 @@ impl Task {
         connection.system = Some(system);
     }
 
-    async fn up(&self, system: SystemInfo, containers: Vec<ContainerStatus>) -> Result<(), NodeError> {
+    async fn up(
+        &self,
+        system: SystemInfo,
+        containers: Vec<ContainerStatus>,
+        held: Vec<Held>,
+    ) -> Result<(), NodeError> {
         if system.protocol != PROTOCOL {
             return Err(NodeError::Protocol { theirs: system.protocol });
         }
@@ -152,6 +163,9 @@ impl Task {
         let there: HashMap<ContainerId, u64> =
             containers.iter().map(|status| (status.id, status.revision)).collect();
         self.statuses(containers).await;
+        if let Err(error) = self.find_strays(held).await {
+            tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, "what the daemon has and nobody knows was not determined");
+        }
         super::give_logins(&self.raptor, &*self.node).await;
         self.raptor.fleet.give_hosts(&*self.node).await;
         if let Err(error) = self.reconcile(&there).await {
@@ -249,6 +263,21 @@ impl Task {
             let count = statuses.len();
             tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, count, "containers' statuses were not written down");
         }
+    }
+
+    /// Looks which containers the host has that the store does not know, as it is after it was restored from an older copy.
+    async fn find_strays(&self, held: Vec<Held>) -> Result<()> {
+        let unknown = {
+            let mut reader = self.raptor.store.read().await?;
+            strays::unknown(&mut reader.conn(), self.daemon, held).await?
+        };
+        if !unknown.is_empty() {
+            let names: Vec<&str> = unknown.iter().map(|held| held.name.as_str()).collect();
+            tracing::warn!(daemon = %self.daemon, ?names, "the host has containers that are not in the database; see the daemon's page");
+        }
+        self.raptor.fleet.set_strays(self.daemon, unknown);
+        self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
+        Ok(())
     }
 
     async fn write_statuses(&self, statuses: &[ContainerStatus]) -> Result<()> {

@@ -12,9 +12,9 @@ use crate::{
     Error, Raptor, Result,
     auth::seal::Sealer,
     containers::lifecycle::{Hold, Phase},
-    daemons::Daemon,
+    daemons::{Daemon, strays::Stray},
     id::{ContainerId, DaemonId},
-    node::{ContainerStatus, Crashes, Exit, Fault, Node, NodeError, Progress, Stats, SystemInfo, Word},
+    node::{ContainerStatus, Crashes, Exit, Fault, Held, Node, NodeError, Progress, Stats, SystemInfo, Word},
     store,
 };
 use chrono::{DateTime, Utc};
@@ -151,6 +151,8 @@ pub(crate) struct Fleet {
     containers: RwLock<HashMap<ContainerId, Live>>,
     /// The hosts of all daemons, sorted.
     hosts: RwLock<Vec<String>>,
+    /// What the hosts have and the store does not know.
+    strays: RwLock<HashMap<DaemonId, Vec<Held>>>,
     local: Option<Arc<dyn Node>>,
     connect: Connector,
     events: broadcast::Sender<LiveEvent>,
@@ -177,6 +179,7 @@ impl Fleet {
             links: RwLock::default(),
             containers: RwLock::default(),
             hosts: RwLock::default(),
+            strays: RwLock::default(),
             local,
             connect: connect.unwrap_or_else(|| Arc::new(remote)),
             events: broadcast::channel(1_024).0,
@@ -347,6 +350,37 @@ impl Fleet {
     ) -> HashMap<ContainerId, Live> {
         let containers = self.containers.read().unwrap_or_else(PoisonError::into_inner);
         ids.filter_map(|id| Some((*id, containers.get(id)?.clone()))).collect()
+    }
+
+    /// The containers that the host has and the store does not know, by name.
+    pub(crate) fn strays(&self, daemon: DaemonId) -> Vec<Stray> {
+        let all = {
+            let strays = self.strays.read().unwrap_or_else(PoisonError::into_inner);
+            strays.get(&daemon).cloned().unwrap_or_default()
+        };
+        if all.is_empty() {
+            return Vec::new();
+        }
+        let containers = self.containers.read().unwrap_or_else(PoisonError::into_inner);
+        let phase = |held: &Held| match containers.get(&held.id) {
+            Some(live) => live.phase,
+            None if held.running => Phase::Running,
+            None => Phase::Offline,
+        };
+        all.into_iter().map(|held| Stray { phase: phase(&held), held }).collect()
+    }
+
+    fn set_strays(&self, daemon: DaemonId, mut all: Vec<Held>) {
+        all.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        self.strays.write().unwrap_or_else(PoisonError::into_inner).insert(daemon, all);
+    }
+
+    /// It is known by now, or gone.
+    pub(crate) fn forget_stray(&self, daemon: DaemonId, id: ContainerId) {
+        let mut strays = self.strays.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(all) = strays.get_mut(&daemon) {
+            all.retain(|held| held.id != id);
+        }
     }
 
     pub(crate) fn forget(&self, id: ContainerId) {

@@ -90,6 +90,23 @@ pub(crate) async fn find(c: &mut Conn<'_>, id: AllocationId) -> Result<Option<Al
     Ok(row.map(Allocation::from))
 }
 
+/// The one of this daemon at this address.
+pub(crate) async fn at(
+    c: &mut Conn<'_>,
+    daemon: DaemonId,
+    ip: &str,
+    port: u16,
+) -> Result<Option<Allocation>> {
+    let row: Option<Row> =
+        on!(c, |c| sqlx::query_as(select!("WHERE a.daemon_id = $1 AND a.ip = $2 AND a.port = $3"))
+            .bind(daemon)
+            .bind(ip)
+            .bind(i64::from(port))
+            .fetch_optional(c)
+            .await)?;
+    Ok(row.map(Allocation::from))
+}
+
 /// Those of a container, the primary one first.
 pub(crate) async fn of_container(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Allocation>> {
     let rows: Vec<Row> = on!(c, |c| sqlx::query_as(select!(

@@ -10,7 +10,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
@@ -324,6 +324,19 @@ pub(crate) async fn of_daemon(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<
     .bind(daemon)
     .fetch_all(c)
     .await)?)
+}
+
+/// All containers of a daemon, those that are being deleted, and those that only still have to be removed there.
+pub(crate) async fn known_on(c: &mut Conn<'_>, daemon: DaemonId) -> Result<HashSet<ContainerId>> {
+    let ids: Vec<ContainerId> = on!(c, |c| {
+        sqlx::query_scalar(
+        "SELECT id FROM containers WHERE daemon_id = $1 UNION SELECT container_id FROM jobs WHERE daemon_id = $1"
+    )
+    .bind(daemon)
+    .fetch_all(c)
+    .await
+    })?;
+    Ok(ids.into_iter().collect())
 }
 
 /// One user's access to a container.

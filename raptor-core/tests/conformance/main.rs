@@ -22,6 +22,7 @@ mod sftp;
 #[cfg(feature = "mail")]
 mod smtp;
 mod storage;
+mod strays;
 mod takeover;
 mod templates;
 mod upgrades;

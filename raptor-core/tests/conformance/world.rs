@@ -119,6 +119,21 @@ impl World {
         raptor
     }
 
+    /// The same after Raptor was ended and started again on the same database.
+    pub async fn restarted(self) -> Self {
+        let Self { raptor, url, clock, hosts, _folder } = self;
+        raptor.shutdown().await;
+        // What it held of the database's file is let go with the last of it.
+        drop(raptor);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while url.starts_with("sqlite") && raptor_core::store::Store::open(&url).await.is_err() {
+            assert!(Instant::now() < deadline, "the database is not let go");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let raptor = Self::replica(&url, &clock, &hosts).await;
+        Self { raptor, url, clock, hosts, _folder }
+    }
+
     /// A daemon with allocations on these ports; waits until its link is up.
     pub async fn daemon(&self, name: &str, ports: &str) -> Daemon {
         let draft = DaemonDraft {

@@ -1,0 +1,99 @@
+//! Giving allocations to containers: free ones only, and none whose port something unknown to Raptor holds on the host.
+
+use super::{
+    Container,
+    network::{none_free, taken},
+    service::ContainerService,
+};
+use crate::{
+    Result,
+    allocations::{Ports, service::AllocationFilter},
+    daemons::strays,
+    id::AllocationId,
+    paging::{MAX_LIMIT, PageRequest},
+    store::{self, Tx},
+};
+
+impl ContainerService<'_> {
+    /// Gives a new container these allocations, the first one being the primary, or else `count` free ones.
+    pub(super) async fn claim_all(
+        &self,
+        tx: &mut Tx,
+        container: &Container,
+        ids: &[AllocationId],
+        count: u32,
+    ) -> Result<()> {
+        for (place, id) in ids.iter().enumerate() {
+            self.claim_this(tx, *id, container, place == 0, true).await?;
+        }
+        let count = if ids.is_empty() { count } else { 0 };
+        for place in 0..count {
+            self.claim_next(tx, container, place == 0, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives the container this allocation. `names`: whether the caller may know what other containers are called.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`](crate::Error::Conflict) `allocation_taken`, `allocation_held` or `port_held`.
+    pub(super) async fn claim_this(
+        &self,
+        tx: &mut Tx,
+        id: AllocationId,
+        container: &Container,
+        primary: bool,
+        names: bool,
+    ) -> Result<()> {
+        let strays = self.0.fleet.strays(container.daemon_id);
+        if !strays.is_empty()
+            && let Some(allocation) = store::allocations::find(&mut tx.conn(), id).await?
+            && allocation.daemon_id == container.daemon_id
+        {
+            strays::check_held(&strays, &allocation)?;
+        }
+        let daemon = container.daemon_id;
+        if store::allocations::claim(&mut tx.conn(), id, daemon, container.id, primary).await? {
+            return Ok(());
+        }
+        Err(taken(tx, daemon, id, names).await?)
+    }
+
+    /// Gives the container the lowest free allocation, within `ports` where they are given, whose port nobody holds on the host.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`](crate::Error::Conflict) `none_free`.
+    pub(super) async fn claim_next(
+        &self,
+        tx: &mut Tx,
+        container: &Container,
+        primary: bool,
+        ports: Option<&Ports>,
+    ) -> Result<()> {
+        let (daemon, id) = (container.daemon_id, container.id);
+        let strays = self.0.fleet.strays(daemon);
+        if strays.is_empty() {
+            let claimed = store::allocations::claim_free(&mut tx.conn(), daemon, id, primary, ports).await?;
+            return if claimed { Ok(()) } else { Err(none_free(ports)) };
+        }
+        let filter = AllocationFilter { search: None, free: Some(true) };
+        let mut page = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };
+        loop {
+            let free = store::allocations::list(&mut tx.conn(), daemon, &filter, &page).await?;
+            let usable = free.items.iter().filter(|allocation| {
+                allocation.held_by.is_none()
+                    && ports.is_none_or(|ports| ports.contains(allocation.port))
+                    && strays::holder(&strays, allocation).is_none()
+            });
+            for allocation in usable {
+                if store::allocations::claim(&mut tx.conn(), allocation.id, daemon, id, primary).await? {
+                    return Ok(());
+                }
+            }
+            page.cursor = free.next;
+            if page.cursor.is_none() {
+                return Err(none_free(ports));
+            }
+        }
+    }
+}

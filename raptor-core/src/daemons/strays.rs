@@ -1,0 +1,281 @@
+//! Containers that a host has and the store does not know, as they are after the database was restored from an older copy.
+//!
+//! They run on and hold their ports. Nobody removes or stops them unasked: they are shown on their daemon's page, where they are
+//! adopted, stopped or deleted.
+
+use super::{Daemon, service::DaemonService};
+use crate::{
+    Error, Result,
+    activity::{
+        Activity,
+        late::{self, Deed},
+    },
+    allocations::Allocation,
+    authz::{
+        Permit,
+        actions::{AdoptStray, DeleteStray, ListStrays, StopStray},
+    },
+    containers::{Behaviour, Container, Installation, lifecycle::Phase},
+    id::{ContainerId, DaemonId, TemplateId, UserId},
+    jobs::Kind,
+    node::{Held, NodeError, PortBinding, PowerAction},
+    nul,
+    store::{self, Change, Subject, Tx, Verb},
+};
+use chrono::{DateTime, Utc};
+use std::net::IpAddr;
+
+/// A container that a host has and Raptor does not know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stray {
+    /// What its host says of it.
+    pub held: Held,
+    /// What it does now.
+    pub phase: Phase,
+}
+
+/// What the store can't know of a container that is adopted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// Whose it will be; whose it was on its host, or else the actor's, unless given.
+    pub owner_id: Option<UserId>,
+    /// The template that it is taken to be made from, in its newest revision.
+    pub template_id: TemplateId,
+}
+
+impl DaemonService<'_> {
+    /// The containers that the host has and Raptor does not know, by name.
+    #[must_use]
+    pub fn strays(&self, permit: Permit<ListStrays>) -> Vec<Stray> {
+        let daemon = permit.consume().1;
+        self.0.fleet.strays(daemon.id)
+    }
+
+    /// Asks one to stop. Its files stay.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Refused`] where it does not run, [`Error::Unavailable`] when the daemon can't be reached.
+    pub async fn stop_stray(&self, permit: Permit<StopStray>, id: ContainerId) -> Result<()> {
+        let (actor, daemon) = permit.consume();
+        let stray = self.stray(&daemon, id)?;
+        if !stray.held.declared {
+            return Err(undeclared());
+        }
+        self.0.fleet.node(daemon.id)?.power(id, PowerAction::Stop, actor.name()).await?;
+        let activity = Activity::new(&self.0.clock, &actor, "daemon.unknown_container_stopped")
+            .on("daemon", daemon.id, &daemon.name)
+            .with(detail(&stray));
+        late::write_down(self.0, Deed { activity, command: None }).await
+    }
+
+    /// Deletes one with its files, as soon as its host can be reached.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn delete_stray(&self, permit: Permit<DeleteStray>, id: ContainerId) -> Result<()> {
+        let (actor, daemon) = permit.consume();
+        let stray = self.stray(&daemon, id)?;
+        let mut tx = self.0.store.begin().await?;
+        still_unknown(&mut tx, id).await?;
+        store::jobs::insert(&mut tx.conn(), Kind::Remove, daemon.id, id, self.0.clock.now()).await?;
+        let activity = Activity::new(&self.0.clock, &actor, "daemon.unknown_container_deleted")
+            .on("daemon", daemon.id, &daemon.name)
+            .with(detail(&stray));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::Job, Verb::Created, daemon.id));
+        tx.emit(Change::new(Subject::Daemon, Verb::Updated, daemon.id));
+        tx.commit().await?;
+        self.0.fleet.forget_stray(daemon.id, id);
+        Ok(())
+    }
+
+    /// Makes one a container of Raptor's again, as it is: with its id, files, ports and limits. It runs on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Invalid`] with the field, [`Error::Conflict`] `allocation_taken` where a port of its belongs
+    /// to another container by now.
+    pub async fn adopt_stray(
+        &self,
+        permit: Permit<AdoptStray>,
+        id: ContainerId,
+        adoption: Adoption,
+    ) -> Result<ContainerId> {
+        let (actor, daemon) = permit.consume();
+        let stray = self.stray(&daemon, id)?;
+        let spec = match self.0.fleet.node(daemon.id)?.declared(id).await {
+            Ok(spec) => nul::storable(spec),
+            Err(NodeError::NotFound) => return Err(undeclared()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut tx = self.0.store.begin().await?;
+        store::daemons::lock(&mut tx.conn(), daemon.id).await?;
+        still_unknown(&mut tx, id).await?;
+        let owner = match adoption.owner_id.or(spec.owner) {
+            Some(owner) => store::users::find(&mut tx.conn(), owner).await?,
+            None => None,
+        };
+        let owner = match (owner, actor.user_id()) {
+            (Some(owner), _) => Some(owner),
+            (None, Some(own)) if adoption.owner_id.is_none() => {
+                store::users::find(&mut tx.conn(), own).await?
+            }
+            (None, _) => None,
+        };
+        let owner =
+            owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user. Name the owner."))?;
+        let template = store::templates::find(&mut tx.conn(), adoption.template_id).await?;
+        let template = template.ok_or_else(|| Error::invalid("template_id", "There is no such template."))?;
+        let now = self.0.clock.now();
+        let revision = i64::try_from(spec.revision).unwrap_or(i64::MAX - 1) + 1;
+        let variables = spec
+            .environment
+            .into_iter()
+            .filter(|(name, _)| template.document.variables.iter().any(|variable| variable.env == *name))
+            .collect();
+        let mut container = Container {
+            id,
+            number: 0,
+            name: spec.name,
+            description: None,
+            owner_id: owner.id,
+            owner_name: owner.username,
+            daemon_id: daemon.id,
+            daemon_name: daemon.name.clone(),
+            daemon_host: (!daemon.local).then(|| daemon.host.clone()),
+            template_id: adoption.template_id,
+            template_revision: template.revision,
+            template_name: template.document.name.clone(),
+            image: spec.image,
+            startup: spec.startup,
+            variables,
+            limits: spec.limits,
+            stop_timeout_ms: i64::try_from(spec.stop_timeout_ms).unwrap_or(i64::MAX),
+            behaviour: Behaviour {
+                policy: spec.policy,
+                timezone: spec.timezone,
+                network: spec.network,
+                outgoing_ip: spec.outgoing_ip,
+                mounts: spec.mounts,
+                labels: spec.labels,
+                console_encoding: spec.console_encoding,
+            },
+            installation: Installation::default(),
+            suspended: spec.suspended,
+            deleting: false,
+            revision,
+            synced_revision: 0,
+            phase: stray.phase,
+            phase_since: now,
+            status: None,
+            created_at: now,
+            updated_at: now,
+        };
+        container.number = store::containers::insert(&mut tx.conn(), &container).await?;
+        claim_ports(&mut tx, &container, &spec.ports, now).await?;
+        store::jobs::insert(&mut tx.conn(), Kind::Declare, daemon.id, id, now).await?;
+        let activity = Activity::new(&self.0.clock, &actor, "container.adopted")
+            .on("container", id, &container.name)
+            .in_container(id)
+            .with(serde_json::json!({ "daemon": daemon.name, "owner": container.owner_name, "template": container.template_name }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::Container, Verb::Created, id));
+        tx.emit(Change::new(Subject::Job, Verb::Created, daemon.id));
+        tx.commit().await?;
+        self.0.fleet.forget_stray(daemon.id, id);
+        Ok(id)
+    }
+
+    fn stray(&self, daemon: &Daemon, id: ContainerId) -> Result<Stray> {
+        let mut strays = self.0.fleet.strays(daemon.id).into_iter();
+        strays.find(|stray| stray.held.id == id).ok_or(Error::NotFound { what: "container" })
+    }
+}
+
+fn undeclared() -> Error {
+    Error::conflict(
+        "not_declared",
+        "The host has lost what it was told of this container; only its process is there. Delete it, and make it anew.",
+    )
+}
+
+fn detail(stray: &Stray) -> serde_json::Value {
+    serde_json::json!({ "container": stray.held.name, "container_id": stray.held.id })
+}
+
+/// Somebody may have adopted it a moment ago.
+async fn still_unknown(tx: &mut Tx, id: ContainerId) -> Result<()> {
+    match store::containers::find(&mut tx.conn(), id, None).await? {
+        None => Ok(()),
+        Some(_) => Err(Error::NotFound { what: "container" }),
+    }
+}
+
+/// Gives the container the allocations of the ports that it has, which are made where there are none.
+async fn claim_ports(
+    tx: &mut Tx,
+    container: &Container,
+    ports: &[PortBinding],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    for port in ports {
+        let ip = port.ip.to_string();
+        let found = store::allocations::at(&mut tx.conn(), container.daemon_id, &ip, port.port).await?;
+        let id = match found {
+            Some(Allocation { container: Some((_, holder)), .. }) => {
+                return Err(Error::conflict(
+                    "allocation_taken",
+                    format!(
+                        "{ip}:{} belongs to the container {holder} by now. Take it from that one first.",
+                        port.port
+                    ),
+                ));
+            }
+            Some(free) => free.id,
+            None => {
+                let (daemon, address) = (container.daemon_id, (ip.as_str(), port.port));
+                store::allocations::insert(&mut tx.conn(), daemon, address, (None, None), port.protocol, now)
+                    .await?;
+                let made = store::allocations::at(&mut tx.conn(), daemon, &ip, port.port).await?;
+                made.ok_or(Error::NotFound { what: "allocation" })?.id
+            }
+        };
+        store::allocations::claim(&mut tx.conn(), id, container.daemon_id, container.id, port.primary)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Refuses an allocation that a stray's port holds on the host.
+pub(crate) fn check_held(strays: &[Stray], allocation: &Allocation) -> Result<()> {
+    match holder(strays, allocation) {
+        None => Ok(()),
+        Some(stray) => Err(Error::conflict(
+            "port_held",
+            format!(
+                "{}:{} is held on the host by the container {}, which Raptor does not know. Adopt it or delete it on the daemon's page first, or choose another allocation.",
+                allocation.ip, allocation.port, stray.held.name
+            ),
+        )),
+    }
+}
+
+/// The stray that holds this allocation's port.
+pub(crate) fn holder<'s>(strays: &'s [Stray], allocation: &Allocation) -> Option<&'s Stray> {
+    let ip: Option<IpAddr> = allocation.ip.parse().ok();
+    strays.iter().find(|stray| {
+        stray.held.ports.iter().any(|port| {
+            let everywhere = port.ip.is_unspecified() || ip.is_some_and(|ip| ip.is_unspecified());
+            port.port == allocation.port && (everywhere || Some(port.ip) == ip)
+        })
+    })
+}
+
+/// What of `held` the store does not know on this daemon, and does not have removed.
+pub(crate) async fn unknown(
+    conn: &mut store::Conn<'_>,
+    daemon: DaemonId,
+    held: Vec<Held>,
+) -> Result<Vec<Held>> {
+    let known = store::containers::known_on(conn, daemon).await?;
+    Ok(held.into_iter().filter(|held| !known.contains(&held.id)).collect())
+}

@@ -1,0 +1,198 @@
+//! Containers that a host has and the database does not know, as they are after it was restored from an older copy.
+
+use crate::world::{World, on_both, until};
+use raptor_core::{
+    Error,
+    activity::ActivityFilter,
+    allocations::service::AllocationFilter,
+    authz::{
+        Actor,
+        actions::{
+            AddAllocation, AdoptStray, DeleteStray, ListAllocations, ListStrays, ReadActivity, StopStray,
+        },
+    },
+    containers::{lifecycle::Phase, service::NewContainer},
+    daemons::strays::{Adoption, Stray},
+    id::{AllocationId, ContainerId, DaemonId, TemplateId},
+    node::Node,
+    paging::PageRequest,
+    roles::Builtin,
+};
+
+/// A host with a container that runs, of which the database has lost every trace.
+struct Ground {
+    world: World,
+    daemon: DaemonId,
+    template: TemplateId,
+    lost: ContainerId,
+}
+
+impl Ground {
+    async fn new(world: World) -> Self {
+        let steve = world.user("steve", Builtin::User).await.id;
+        let daemon = world.daemon("one", "30000-30002").await.id;
+        let template = world.template().await.id;
+        let new = NewContainer { owner_id: Some(steve), start: true, ..NewContainer::new("Lost", template) };
+        let lost = world.container(new).await.unwrap();
+        until("it runs", async || {
+            world.raptor.live([lost].iter()).get(&lost).is_some_and(|live| live.phase == Phase::Running)
+        })
+        .await;
+        until("nothing is to be done any more", async || {
+            count(&world, "SELECT COUNT(*) FROM jobs").await == 0
+        })
+        .await;
+        for statement in
+            ["UPDATE allocations SET container_id = NULL, is_primary = FALSE", "DELETE FROM containers"]
+        {
+            run(&world, statement).await;
+        }
+        // The API that was started on the older copy.
+        let world = world.restarted().await;
+        let ground = Self { world, daemon, template, lost };
+        until("it is told of", async || !ground.strays().await.is_empty()).await;
+        ground
+    }
+
+    async fn strays(&self) -> Vec<Stray> {
+        let permit =
+            self.world.raptor.authz().permit::<ListStrays>(&Actor::System, self.daemon).await.unwrap();
+        self.world.raptor.daemons().strays(permit)
+    }
+
+    async fn adopt(&self) -> Result<ContainerId, Error> {
+        let permit = self.world.raptor.authz().permit::<AdoptStray>(&Actor::System, self.daemon).await?;
+        let adoption = Adoption { owner_id: None, template_id: self.template };
+        self.world.raptor.daemons().adopt_stray(permit, self.lost, adoption).await
+    }
+
+    async fn allocation(&self, port: u16) -> AllocationId {
+        let permit =
+            self.world.raptor.authz().permit::<ListAllocations>(&Actor::System, self.daemon).await.unwrap();
+        let page = PageRequest::default();
+        let filter = AllocationFilter::default();
+        let all = self.world.raptor.allocations().list(permit, &filter, &page).await.unwrap();
+        all.items.iter().find(|allocation| allocation.port == port).unwrap().id
+    }
+
+    async fn told(&self, action: &str) -> bool {
+        let permit = self.world.raptor.authz().allow::<ReadActivity>(&Actor::System).unwrap();
+        let filter = ActivityFilter { action: Some(action.into()), ..ActivityFilter::default() };
+        let page = self.world.raptor.activity().list(permit, &filter, &PageRequest::default()).await.unwrap();
+        page.items.len() == 1
+    }
+
+    /// The ports of a container of Raptor's.
+    async fn ports(&self, id: ContainerId) -> Vec<u16> {
+        let (_, allocations, _) = self.world.raptor.containers().get(&Actor::System, id).await.unwrap();
+        allocations.iter().map(|allocation| allocation.port).collect()
+    }
+}
+
+async fn run(world: &World, statement: &'static str) {
+    if world.url.starts_with("sqlite") {
+        let pool = sqlx::SqlitePool::connect(&world.url).await.unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
+        pool.close().await;
+    } else {
+        let pool = sqlx::PgPool::connect(&world.url).await.unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+}
+
+async fn count(world: &World, statement: &'static str) -> i64 {
+    if world.url.starts_with("sqlite") {
+        let pool = sqlx::SqlitePool::connect(&world.url).await.unwrap();
+        sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap()
+    } else {
+        let pool = sqlx::PgPool::connect(&world.url).await.unwrap();
+        sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_container_that_the_database_has_lost_is_shown_and_its_ports_are_taken() {
+    on_both(|world| async move {
+        let ground = Ground::new(world).await;
+        let strays = ground.strays().await;
+        assert_eq!((strays.len(), strays[0].held.id, strays[0].phase), (1, ground.lost, Phase::Running));
+        assert_eq!(strays[0].held.ports[0].port, 30_000);
+        let host = ground.world.hosts.of("one");
+        assert_eq!(host.containers().await.unwrap()[0].phase, Phase::Running, "nobody stopped it");
+
+        let owner_id = Some(ground.world.user("alex", Builtin::User).await.id);
+        let new = NewContainer { owner_id, ..NewContainer::new("Next", ground.template) };
+        let next = ground.world.container(new.clone()).await.unwrap();
+        assert_eq!(ground.ports(next).await, [30_001], "the next one whose port is free");
+        let held = ground.allocation(30_000).await;
+        let chosen = NewContainer { allocation_ids: vec![held], ..new };
+        let refused = ground.world.container(chosen).await.unwrap_err();
+        assert_eq!(refused.code(), "port_held");
+        assert!(
+            refused.to_string().contains("192.0.2.1:30000 is held on the host by the container Lost"),
+            "{refused}"
+        );
+        for (id, code) in [(Some(held), "port_held"), (None, "")] {
+            let permit =
+                ground.world.raptor.authz().permit::<AddAllocation>(&Actor::System, next).await.unwrap();
+            let added = ground.world.raptor.containers().add_allocation(permit, id).await;
+            assert_eq!(added.err().map_or("", |error| error.code()), code);
+        }
+        assert_eq!(ground.ports(next).await, [30_001, 30_002]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_container_that_the_database_has_lost_is_adopted_as_it_runs() {
+    on_both(|world| async move {
+        let ground = Ground::new(world).await;
+        let host = ground.world.hosts.of("one");
+        let before = host.containers().await.unwrap()[0].started_at;
+        assert_eq!(ground.adopt().await.unwrap(), ground.lost);
+        assert_eq!(ground.adopt().await.unwrap_err().code(), "not_found", "once");
+        let (visible, allocations, _) =
+            ground.world.raptor.containers().get(&Actor::System, ground.lost).await.unwrap();
+        assert_eq!(
+            (visible.container.name.as_str(), visible.container.owner_name.as_str()),
+            ("Lost", "steve")
+        );
+        assert_eq!((allocations[0].port, allocations[0].primary), (30_000, true));
+        until("its host has the declaration", async || {
+            let found = ground.world.raptor.containers().get(&Actor::System, ground.lost).await.unwrap();
+            found.0.container.synced_revision == found.0.container.revision
+        })
+        .await;
+        let now = &host.containers().await.unwrap()[0];
+        assert_eq!((now.phase, now.started_at), (Phase::Running, before), "it runs on");
+        assert!(ground.strays().await.is_empty());
+        assert!(ground.told("container.adopted").await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_container_that_the_database_has_lost_is_stopped_and_deleted_by_those_who_may() {
+    on_both(|world| async move {
+        let ground = Ground::new(world).await;
+        let (raptor, host) = (&ground.world.raptor, ground.world.hosts.of("one"));
+        let (_, steve) = ground.world.signed_in("steve").await;
+        assert!(raptor.authz().permit::<StopStray>(&steve, ground.daemon).await.is_err());
+        assert!(raptor.authz().permit::<DeleteStray>(&steve, ground.daemon).await.is_err());
+        let permit = raptor.authz().permit::<StopStray>(&Actor::System, ground.daemon).await.unwrap();
+        raptor.daemons().stop_stray(permit, ground.lost).await.unwrap();
+        until("it has stopped", async || host.containers().await.unwrap()[0].phase == Phase::Offline).await;
+        assert_eq!(ground.strays().await.len(), 1, "its files and ports are still there");
+        let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, ground.daemon).await.unwrap();
+        raptor.daemons().delete_stray(permit, ground.lost).await.unwrap();
+        until("it is gone", async || host.containers().await.unwrap().is_empty()).await;
+        assert!(ground.strays().await.is_empty());
+        assert!(ground.told("daemon.unknown_container_stopped").await);
+        assert!(ground.told("daemon.unknown_container_deleted").await);
+        let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, ground.daemon).await.unwrap();
+        let again = raptor.daemons().delete_stray(permit, ground.lost).await.unwrap_err();
+        assert_eq!(again.code(), "not_found");
+    })
+    .await;
+}

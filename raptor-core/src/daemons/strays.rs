@@ -135,6 +135,7 @@ impl DaemonService<'_> {
         let mut container = Container {
             id,
             number: 0,
+            allocation_limit: 0,
             name: spec.name,
             description: None,
             owner_id: owner.id,

@@ -123,13 +123,14 @@ fn same_words(path: &str, bytes: &[u8], exported: &Value) {
 /// The same with Pterodactyl's placeholders instead of Pelican's.
 fn pterodactyls(find: &Value) -> Value {
     let text = [
-        ("{{server.allocations.default.", "{{server.build.default."),
-        ("{{server.environment.", "{{server.build.env."),
-        ("{{server.build.environment.", "{{server.build.env."),
-        ("{{server.build.memory_limit}}", "{{server.build.memory}}"),
+        (r"\{\{server\.allocations\.default\.(ip|port)\}\}", "{{server.build.default.$1}}"),
+        (r"\{\{server\.(?:build\.)?environment\.(\w+)\}\}", "{{server.build.env.$1}}"),
+        (r"\{\{server\.build\.memory_limit\}\}", "{{server.build.memory}}"),
     ]
     .iter()
-    .fold(find.to_string(), |text, (from, to)| text.replace(from, to));
+    .fold(find.to_string(), |text, (from, to)| {
+        regex::Regex::new(from).unwrap().replace_all(&text, *to).into_owned()
+    });
     serde_json::from_str(&text).unwrap()
 }
 

@@ -239,6 +239,9 @@ pub mod types {
         pub by: ::std::string::String,
         ///The line.
         pub command: ::std::string::String,
+        ///As with power actions.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub not_after: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     impl CommandRequest {
         pub fn builder() -> builder::CommandRequest {
@@ -529,9 +532,6 @@ search that takes long is answered in pieces.*/
     pub struct ContainerSpec {
         ///Edits of its configuration files before each start. Placeholders are resolved already, but for `{{config.*}}`.
         pub config_files: ::std::vec::Vec<ConfigFile>,
-        ///The encoding that its console reads and writes; UTF-8 unless given.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub console_encoding: ::std::option::Option<::std::string::String>,
         ///Files that nobody may read or change through Raptor, as `.gitignore` has them.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub denied_files: ::std::vec::Vec<::std::string::String>,
@@ -615,13 +615,8 @@ Empty: running as soon as the process has started.*/
     ///What the host knows of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerStatus {
-        ///Configuration files that the newest start could not edit, a sentence for each.
-        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
-        pub config_problems: ::std::vec::Vec<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub crashes: ::std::option::Option<Crashes>,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub fault: ::std::option::Option<Fault>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub hold: ::std::option::Option<Hold>,
         ///The container.
@@ -635,12 +630,9 @@ Empty: running as soon as the process has started.*/
         pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
-        ///Why the last start failed, or what a start is waiting for, in a sentence, until the next start.
+        ///Why the last start failed, in a sentence, until the next start.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
-        ///The revision of the declaration that its process was made from; none while there is no process.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub process_revision: ::std::option::Option<u64>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub progress: ::std::option::Option<Progress>,
         ///Revision of the declaration that the host has.
@@ -706,31 +698,6 @@ Empty: running as soon as the process has started.*/
             Default::default()
         }
     }
-    ///Why a start failed, where it is known well enough to offer a way out.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(tag = "type")]
-    pub enum Fault {
-        ///Something else on the host listens on one of its ports.
-        #[serde(rename = "port_in_use")]
-        PortInUse {
-            ///What the engine says.
-            details: ::std::string::String,
-            ///Its address.
-            ip: ::std::string::String,
-            ///Its port.
-            port: u16,
-        },
-        ///The host does not have the address of one of its ports.
-        #[serde(rename = "no_such_address")]
-        NoSuchAddress {
-            ///What the engine says.
-            details: ::std::string::String,
-            ///The address.
-            ip: ::std::string::String,
-            ///The port.
-            port: u16,
-        },
-    }
     ///The answer to a [`FileRequest`].
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "answer")]
@@ -778,12 +745,6 @@ Empty: running as soon as the process has started.*/
         Checksum {
             ///In lower-case hexadecimal.
             checksum: ::std::string::String,
-        },
-        ///To [`FileRequest::ReadText`].
-        #[serde(rename = "text")]
-        Text {
-            ///The text.
-            text: TextFile,
         },
         ///To requests about a file on its way.
         #[serde(rename = "upload")]
@@ -1140,18 +1101,9 @@ Empty: running as soon as the process has started.*/
             ///Of this file.
             path: FilePath,
         },
-        ///Read a text file.
-        #[serde(rename = "read_text")]
-        ReadText {
-            ///Which, and how.
-            text: TextRead,
-        },
         ///Begin to send a file.
         #[serde(rename = "begin_upload")]
         BeginUpload {
-            ///What is to name it; asked again with the same id, the same upload is answered. A new one unless given.
-            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            id: ::std::option::Option<::uuid::Uuid>,
             ///Where it will be; folders on the way are made.
             path: FilePath,
             ///Whether a file that is there is replaced.
@@ -1165,7 +1117,7 @@ Empty: running as soon as the process has started.*/
             ///Which.
             id: ::uuid::Uuid,
         },
-        ///All of it is here: put it where it belongs. Asked again, the file is answered.
+        ///All of it is here: put it where it belongs.
         #[serde(rename = "finish_upload")]
         FinishUpload {
             ///Which.
@@ -1370,12 +1322,9 @@ Empty: running as soon as the process has started.*/
             ///Whether it is no longer started by itself.
             quarantined: bool,
         },
-        ///Its process ended by itself, which is no crash, or was ended on the host by hand.
+        ///Its process ended by itself, which is no crash.
         #[serde(rename = "ended")]
         Ended {
-            ///Whether somebody ended it with the engine's own commands.
-            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            by_hand: ::std::option::Option<bool>,
             ///How it ended.
             exit: Exit,
         },
@@ -1406,28 +1355,6 @@ Empty: running as soon as the process has started.*/
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             problem: ::std::option::Option<::std::string::String>,
         },
-    }
-    ///What a host has of a container, for a control side that may not know of it: its database may be older than the host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct Held {
-        /**Whether the host has its declaration. Without one it is in the engine alone, under the daemon's label: it can't be
-started or stopped before it is declared, but removed.*/
-        pub declared: bool,
-        ///The container.
-        pub id: ContainerId,
-        ///Its name for people.
-        pub name: ::std::string::String,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub owner: ::std::option::Option<UserId>,
-        ///The ports that it has on the host. Of one that is not declared, those that its process holds now.
-        pub ports: ::std::vec::Vec<PortBinding>,
-        ///Whether it has a process.
-        pub running: bool,
-    }
-    impl Held {
-        pub fn builder() -> builder::Held {
-            Default::default()
-        }
     }
     ///A value that no log shows.
     #[derive(
@@ -1639,73 +1566,6 @@ by its id once.*/
             Default::default()
         }
     }
-    ///How the lines of a text end.
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Copy,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd
-    )]
-    pub enum LineEnds {
-        #[serde(rename = "none")]
-        None,
-        #[serde(rename = "lf")]
-        Lf,
-        #[serde(rename = "crlf")]
-        Crlf,
-        #[serde(rename = "cr")]
-        Cr,
-        #[serde(rename = "mixed")]
-        Mixed,
-    }
-    impl ::std::fmt::Display for LineEnds {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            match *self {
-                Self::None => f.write_str("none"),
-                Self::Lf => f.write_str("lf"),
-                Self::Crlf => f.write_str("crlf"),
-                Self::Cr => f.write_str("cr"),
-                Self::Mixed => f.write_str("mixed"),
-            }
-        }
-    }
-    impl ::std::str::FromStr for LineEnds {
-        type Err = self::error::ConversionError;
-        fn from_str(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            match value {
-                "none" => Ok(Self::None),
-                "lf" => Ok(Self::Lf),
-                "crlf" => Ok(Self::Crlf),
-                "cr" => Ok(Self::Cr),
-                "mixed" => Ok(Self::Mixed),
-                _ => Err("invalid value".into()),
-            }
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for LineEnds {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: &str,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<::std::string::String> for LineEnds {
-        type Error = self::error::ConversionError;
-        fn try_from(
-            value: ::std::string::String,
-        ) -> ::std::result::Result<Self, self::error::ConversionError> {
-            value.parse()
-        }
-    }
     ///Who wrote a console line.
     #[derive(
         ::serde::Deserialize,
@@ -1910,9 +1770,6 @@ by its id once.*/
         Snapshot {
             ///All its containers.
             containers: ::std::vec::Vec<ContainerStatus>,
-            ///What it and its engine have, whether or not the control side knows of it.
-            #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
-            held: ::std::vec::Vec<Held>,
             ///The host.
             system: SystemInfo,
         },
@@ -2233,9 +2090,9 @@ by its id once.*/
     pub struct PowerRequest {
         ///What.
         pub action: PowerAction,
-        ///The name that the console gives as who asked; nobody is named where it is empty.
+        ///This host's time after which it is refused: a line that was dead for a while may still bring it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub by: ::std::option::Option<::std::string::String>,
+        pub not_after: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     impl PowerRequest {
         pub fn builder() -> builder::PowerRequest {
@@ -2610,18 +2467,9 @@ by its id once.*/
             ///Of this file.
             path: FilePath,
         },
-        ///Read a text file.
-        #[serde(rename = "read_text")]
-        ReadText {
-            ///Which, and how.
-            text: TextRead,
-        },
         ///Begin to send a file.
         #[serde(rename = "begin_upload")]
         BeginUpload {
-            ///What is to name it; asked again with the same id, the same upload is answered. A new one unless given.
-            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            id: ::std::option::Option<::uuid::Uuid>,
             ///Where it will be; folders on the way are made.
             path: FilePath,
             ///Whether a file that is there is replaced.
@@ -2635,7 +2483,7 @@ by its id once.*/
             ///Which.
             id: ::uuid::Uuid,
         },
-        ///All of it is here: put it where it belongs. Asked again, the file is answered.
+        ///All of it is here: put it where it belongs.
         #[serde(rename = "finish_upload")]
         FinishUpload {
             ///Which.
@@ -2807,12 +2655,8 @@ by its id once.*/
         pub cpu_percent: f64,
         ///Bytes in the data folder at the last scan.
         pub disk_bytes: u64,
-        ///Memory in bytes, without the page cache: what the container can't give back.
+        ///Memory in bytes, without the page cache.
         pub memory_bytes: u64,
-        /**Page cache in bytes, not in `memory_bytes`: files that the container has read or written, kept in memory as long as nobody
-needs the room. It counts against the limit, and the kernel takes it back before anything is killed.*/
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub memory_cache_bytes: ::std::option::Option<u64>,
         ///Memory limit in bytes; 0 = none.
         pub memory_limit_bytes: u64,
         ///Bytes received since the start, over all interfaces.
@@ -2936,9 +2780,6 @@ offline.*/
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
-        ///All addresses of its interfaces; empty where the daemon does not say.
-        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
-        pub addresses: ::std::vec::Vec<::std::string::String>,
         ///Folders that containers may mount.
         pub allowed_mounts: ::std::vec::Vec<::std::string::String>,
         ///CPU architecture, as Rust names it (`x86_64`, `aarch64`).
@@ -2959,10 +2800,6 @@ offline.*/
         ///The Docker Engine's version, or absent when it does not answer.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub docker_version: ::std::option::Option<::std::string::String>,
-        /**Why nothing can be started for want of the folder that holds the containers' files, as where its disk is not mounted; a
-sentence with what to do.*/
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub folder_problem: ::std::option::Option<::std::string::String>,
         ///The host's name.
         pub hostname: ::std::string::String,
         ///The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
@@ -2990,55 +2827,6 @@ sentence with what to do.*/
     }
     impl SystemInfo {
         pub fn builder() -> builder::SystemInfo {
-            Default::default()
-        }
-    }
-    ///A text file.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct TextFile {
-        ///Whether the file begins with a byte order mark.
-        pub byte_order_mark: bool,
-        ///Whether the encoding leaves no doubt or was given. One that was guessed from the letters has to be confirmed by a person.
-        pub certain: bool,
-        ///The encoding, by its name in the WHATWG's Encoding Standard: `UTF-8`, `windows-1252`, `GBK`.
-        pub encoding: ::std::string::String,
-        ///The file. Its etag is what a save has to name.
-        pub file: FileInfo,
-        ///Whether some bytes are invalid in the encoding.
-        pub invalid: bool,
-        ///How its lines end.
-        pub line_ends: LineEnds,
-        ///Where the text begins in the file, in bytes; more than 0 where only the end of it was read.
-        pub start_byte: u64,
-        /**The text, without a byte order mark and with the line ends that it has. Bytes that are invalid in the encoding are shown
-as U+FFFD; a save keeps them.*/
-        pub text: ::std::string::String,
-    }
-    impl TextFile {
-        pub fn builder() -> builder::TextFile {
-            Default::default()
-        }
-    }
-    ///Which text is read.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct TextRead {
-        ///Its encoding; recognised unless given.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub encoding: ::std::option::Option<::std::string::String>,
-        ///The file.
-        pub path: FilePath,
-        ///Only the lines in the last bytes, up to [`MAX_TEXT`], where there are more; they can be read, but not saved.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub tail_bytes: ::std::option::Option<u64>,
-        ///Whether the file is a compressed log, which is unpacked (`.gz`, `.xz`, `.bz2` or `.zst`).
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub unpack: ::std::option::Option<bool>,
-        ///An earlier version of it.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub version: ::std::option::Option<::uuid::Uuid>,
-    }
-    impl TextRead {
-        pub fn builder() -> builder::TextRead {
             Default::default()
         }
     }
@@ -3151,12 +2939,6 @@ named stands for all.*/
         Noted {
             ///Which.
             id: ActivityId,
-        },
-        ///The hosts of all daemons, names or addresses: files are not fetched from them.
-        #[serde(rename = "hosts")]
-        Hosts {
-            ///All of them.
-            hosts: ::std::vec::Vec<::std::string::String>,
         },
     }
     /// Types for composing complex structures.
@@ -3324,12 +3106,17 @@ named stands for all.*/
         pub struct CommandRequest {
             by: ::std::result::Result<::std::string::String, ::std::string::String>,
             command: ::std::result::Result<::std::string::String, ::std::string::String>,
+            not_after: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for CommandRequest {
             fn default() -> Self {
                 Self {
                     by: Err("no value supplied for by".to_string()),
                     command: Err("no value supplied for command".to_string()),
+                    not_after: Ok(Default::default()),
                 }
             }
         }
@@ -3356,6 +3143,20 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn not_after<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.not_after = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for not_after: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<CommandRequest> for super::CommandRequest {
             type Error = super::error::ConversionError;
@@ -3365,6 +3166,7 @@ named stands for all.*/
                 Ok(Self {
                     by: value.by?,
                     command: value.command?,
+                    not_after: value.not_after?,
                 })
             }
         }
@@ -3373,6 +3175,7 @@ named stands for all.*/
                 Self {
                     by: Ok(value.by),
                     command: Ok(value.command),
+                    not_after: Ok(value.not_after),
                 }
             }
         }
@@ -4206,10 +4009,6 @@ named stands for all.*/
                 ::std::vec::Vec<super::ConfigFile>,
                 ::std::string::String,
             >,
-            console_encoding: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
             denied_files: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -4279,7 +4078,6 @@ named stands for all.*/
             fn default() -> Self {
                 Self {
                     config_files: Err("no value supplied for config_files".to_string()),
-                    console_encoding: Ok(Default::default()),
                     denied_files: Ok(Default::default()),
                     done: Err("no value supplied for done".to_string()),
                     environment: Err("no value supplied for environment".to_string()),
@@ -4317,20 +4115,6 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for config_files: {e}")
-                    });
-                self
-            }
-            pub fn console_encoding<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.console_encoding = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for console_encoding: {e}"
-                        )
                     });
                 self
             }
@@ -4616,7 +4400,6 @@ named stands for all.*/
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     config_files: value.config_files?,
-                    console_encoding: value.console_encoding?,
                     denied_files: value.denied_files?,
                     done: value.done?,
                     environment: value.environment?,
@@ -4646,7 +4429,6 @@ named stands for all.*/
             fn from(value: super::ContainerSpec) -> Self {
                 Self {
                     config_files: Ok(value.config_files),
-                    console_encoding: Ok(value.console_encoding),
                     denied_files: Ok(value.denied_files),
                     done: Ok(value.done),
                     environment: Ok(value.environment),
@@ -4730,16 +4512,8 @@ named stands for all.*/
         }
         #[derive(Clone, Debug)]
         pub struct ContainerStatus {
-            config_problems: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
             crashes: ::std::result::Result<
                 ::std::option::Option<super::Crashes>,
-                ::std::string::String,
-            >,
-            fault: ::std::result::Result<
-                ::std::option::Option<super::Fault>,
                 ::std::string::String,
             >,
             hold: ::std::result::Result<
@@ -4761,10 +4535,6 @@ named stands for all.*/
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
-            process_revision: ::std::result::Result<
-                ::std::option::Option<u64>,
-                ::std::string::String,
-            >,
             progress: ::std::result::Result<
                 ::std::option::Option<super::Progress>,
                 ::std::string::String,
@@ -4782,9 +4552,7 @@ named stands for all.*/
         impl ::std::default::Default for ContainerStatus {
             fn default() -> Self {
                 Self {
-                    config_problems: Ok(Default::default()),
                     crashes: Ok(Default::default()),
-                    fault: Ok(Default::default()),
                     hold: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     installed: Err("no value supplied for installed".to_string()),
@@ -4792,7 +4560,6 @@ named stands for all.*/
                     pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
-                    process_revision: Ok(Default::default()),
                     progress: Ok(Default::default()),
                     revision: Err("no value supplied for revision".to_string()),
                     since: Err("no value supplied for since".to_string()),
@@ -4801,20 +4568,6 @@ named stands for all.*/
             }
         }
         impl ContainerStatus {
-            pub fn config_problems<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.config_problems = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for config_problems: {e}"
-                        )
-                    });
-                self
-            }
             pub fn crashes<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
@@ -4824,18 +4577,6 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for crashes: {e}")
-                    });
-                self
-            }
-            pub fn fault<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Fault>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.fault = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for fault: {e}")
                     });
                 self
             }
@@ -4921,20 +4662,6 @@ named stands for all.*/
                     });
                 self
             }
-            pub fn process_revision<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.process_revision = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for process_revision: {e}"
-                        )
-                    });
-                self
-            }
             pub fn progress<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::Progress>>,
@@ -4992,9 +4719,7 @@ named stands for all.*/
                 value: ContainerStatus,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
-                    config_problems: value.config_problems?,
                     crashes: value.crashes?,
-                    fault: value.fault?,
                     hold: value.hold?,
                     id: value.id?,
                     installed: value.installed?,
@@ -5002,7 +4727,6 @@ named stands for all.*/
                     pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
-                    process_revision: value.process_revision?,
                     progress: value.progress?,
                     revision: value.revision?,
                     since: value.since?,
@@ -5013,9 +4737,7 @@ named stands for all.*/
         impl ::std::convert::From<super::ContainerStatus> for ContainerStatus {
             fn from(value: super::ContainerStatus) -> Self {
                 Self {
-                    config_problems: Ok(value.config_problems),
                     crashes: Ok(value.crashes),
-                    fault: Ok(value.fault),
                     hold: Ok(value.hold),
                     id: Ok(value.id),
                     installed: Ok(value.installed),
@@ -5023,7 +4745,6 @@ named stands for all.*/
                     pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
-                    process_revision: Ok(value.process_revision),
                     progress: Ok(value.progress),
                     revision: Ok(value.revision),
                     since: Ok(value.since),
@@ -6072,132 +5793,6 @@ named stands for all.*/
             }
         }
         #[derive(Clone, Debug)]
-        pub struct Held {
-            declared: ::std::result::Result<bool, ::std::string::String>,
-            id: ::std::result::Result<super::ContainerId, ::std::string::String>,
-            name: ::std::result::Result<::std::string::String, ::std::string::String>,
-            owner: ::std::result::Result<
-                ::std::option::Option<super::UserId>,
-                ::std::string::String,
-            >,
-            ports: ::std::result::Result<
-                ::std::vec::Vec<super::PortBinding>,
-                ::std::string::String,
-            >,
-            running: ::std::result::Result<bool, ::std::string::String>,
-        }
-        impl ::std::default::Default for Held {
-            fn default() -> Self {
-                Self {
-                    declared: Err("no value supplied for declared".to_string()),
-                    id: Err("no value supplied for id".to_string()),
-                    name: Err("no value supplied for name".to_string()),
-                    owner: Ok(Default::default()),
-                    ports: Err("no value supplied for ports".to_string()),
-                    running: Err("no value supplied for running".to_string()),
-                }
-            }
-        }
-        impl Held {
-            pub fn declared<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.declared = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for declared: {e}")
-                    });
-                self
-            }
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ContainerId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn name<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.name = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for name: {e}")
-                    });
-                self
-            }
-            pub fn owner<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::UserId>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.owner = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for owner: {e}")
-                    });
-                self
-            }
-            pub fn ports<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::PortBinding>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.ports = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for ports: {e}")
-                    });
-                self
-            }
-            pub fn running<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.running = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for running: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Held> for super::Held {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Held,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    declared: value.declared?,
-                    id: value.id?,
-                    name: value.name?,
-                    owner: value.owner?,
-                    ports: value.ports?,
-                    running: value.running?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Held> for Held {
-            fn from(value: super::Held) -> Self {
-                Self {
-                    declared: Ok(value.declared),
-                    id: Ok(value.id),
-                    name: Ok(value.name),
-                    owner: Ok(value.owner),
-                    ports: Ok(value.ports),
-                    running: Ok(value.running),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
         pub struct HitPart {
             end: ::std::result::Result<u32, ::std::string::String>,
             start: ::std::result::Result<u32, ::std::string::String>,
@@ -7195,8 +6790,8 @@ named stands for all.*/
         #[derive(Clone, Debug)]
         pub struct PowerRequest {
             action: ::std::result::Result<super::PowerAction, ::std::string::String>,
-            by: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
+            not_after: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
                 ::std::string::String,
             >,
         }
@@ -7204,7 +6799,7 @@ named stands for all.*/
             fn default() -> Self {
                 Self {
                     action: Err("no value supplied for action".to_string()),
-                    by: Ok(Default::default()),
+                    not_after: Ok(Default::default()),
                 }
             }
         }
@@ -7221,14 +6816,18 @@ named stands for all.*/
                     });
                 self
             }
-            pub fn by<T>(mut self, value: T) -> Self
+            pub fn not_after<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
                 T::Error: ::std::fmt::Display,
             {
-                self.by = value
+                self.not_after = value
                     .try_into()
-                    .map_err(|e| format!("error converting supplied value for by: {e}"));
+                    .map_err(|e| {
+                        format!("error converting supplied value for not_after: {e}")
+                    });
                 self
             }
         }
@@ -7239,7 +6838,7 @@ named stands for all.*/
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     action: value.action?,
-                    by: value.by?,
+                    not_after: value.not_after?,
                 })
             }
         }
@@ -7247,7 +6846,7 @@ named stands for all.*/
             fn from(value: super::PowerRequest) -> Self {
                 Self {
                     action: Ok(value.action),
-                    by: Ok(value.by),
+                    not_after: Ok(value.not_after),
                 }
             }
         }
@@ -8034,10 +7633,6 @@ named stands for all.*/
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
             disk_bytes: ::std::result::Result<u64, ::std::string::String>,
             memory_bytes: ::std::result::Result<u64, ::std::string::String>,
-            memory_cache_bytes: ::std::result::Result<
-                ::std::option::Option<u64>,
-                ::std::string::String,
-            >,
             memory_limit_bytes: ::std::result::Result<u64, ::std::string::String>,
             network_rx_bytes: ::std::result::Result<u64, ::std::string::String>,
             network_tx_bytes: ::std::result::Result<u64, ::std::string::String>,
@@ -8050,7 +7645,6 @@ named stands for all.*/
                     cpu_percent: Err("no value supplied for cpu_percent".to_string()),
                     disk_bytes: Err("no value supplied for disk_bytes".to_string()),
                     memory_bytes: Err("no value supplied for memory_bytes".to_string()),
-                    memory_cache_bytes: Ok(Default::default()),
                     memory_limit_bytes: Err(
                         "no value supplied for memory_limit_bytes".to_string(),
                     ),
@@ -8099,20 +7693,6 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for memory_bytes: {e}")
-                    });
-                self
-            }
-            pub fn memory_cache_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.memory_cache_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for memory_cache_bytes: {e}"
-                        )
                     });
                 self
             }
@@ -8192,7 +7772,6 @@ named stands for all.*/
                     cpu_percent: value.cpu_percent?,
                     disk_bytes: value.disk_bytes?,
                     memory_bytes: value.memory_bytes?,
-                    memory_cache_bytes: value.memory_cache_bytes?,
                     memory_limit_bytes: value.memory_limit_bytes?,
                     network_rx_bytes: value.network_rx_bytes?,
                     network_tx_bytes: value.network_tx_bytes?,
@@ -8207,7 +7786,6 @@ named stands for all.*/
                     cpu_percent: Ok(value.cpu_percent),
                     disk_bytes: Ok(value.disk_bytes),
                     memory_bytes: Ok(value.memory_bytes),
-                    memory_cache_bytes: Ok(value.memory_cache_bytes),
                     memory_limit_bytes: Ok(value.memory_limit_bytes),
                     network_rx_bytes: Ok(value.network_rx_bytes),
                     network_tx_bytes: Ok(value.network_tx_bytes),
@@ -8389,10 +7967,6 @@ named stands for all.*/
         }
         #[derive(Clone, Debug)]
         pub struct SystemInfo {
-            addresses: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
             allowed_mounts: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -8411,10 +7985,6 @@ named stands for all.*/
                 ::std::string::String,
             >,
             docker_version: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            folder_problem: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
@@ -8449,7 +8019,6 @@ named stands for all.*/
         impl ::std::default::Default for SystemInfo {
             fn default() -> Self {
                 Self {
-                    addresses: Ok(Default::default()),
                     allowed_mounts: Err(
                         "no value supplied for allowed_mounts".to_string(),
                     ),
@@ -8465,7 +8034,6 @@ named stands for all.*/
                     ),
                     docker_problem: Ok(Default::default()),
                     docker_version: Ok(Default::default()),
-                    folder_problem: Ok(Default::default()),
                     hostname: Err("no value supplied for hostname".to_string()),
                     ips: Err("no value supplied for ips".to_string()),
                     isolation: Ok(Default::default()),
@@ -8488,18 +8056,6 @@ named stands for all.*/
             }
         }
         impl SystemInfo {
-            pub fn addresses<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.addresses = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for addresses: {e}")
-                    });
-                self
-            }
             pub fn allowed_mounts<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
@@ -8614,20 +8170,6 @@ named stands for all.*/
                     .map_err(|e| {
                         format!(
                             "error converting supplied value for docker_version: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn folder_problem<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.folder_problem = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for folder_problem: {e}"
                         )
                     });
                 self
@@ -8787,7 +8329,6 @@ named stands for all.*/
                 value: SystemInfo,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
-                    addresses: value.addresses?,
                     allowed_mounts: value.allowed_mounts?,
                     architecture: value.architecture?,
                     cpu_count: value.cpu_count?,
@@ -8797,7 +8338,6 @@ named stands for all.*/
                     disk_used_bytes: value.disk_used_bytes?,
                     docker_problem: value.docker_problem?,
                     docker_version: value.docker_version?,
-                    folder_problem: value.folder_problem?,
                     hostname: value.hostname?,
                     ips: value.ips?,
                     isolation: value.isolation?,
@@ -8816,7 +8356,6 @@ named stands for all.*/
         impl ::std::convert::From<super::SystemInfo> for SystemInfo {
             fn from(value: super::SystemInfo) -> Self {
                 Self {
-                    addresses: Ok(value.addresses),
                     allowed_mounts: Ok(value.allowed_mounts),
                     architecture: Ok(value.architecture),
                     cpu_count: Ok(value.cpu_count),
@@ -8826,7 +8365,6 @@ named stands for all.*/
                     disk_used_bytes: Ok(value.disk_used_bytes),
                     docker_problem: Ok(value.docker_problem),
                     docker_version: Ok(value.docker_version),
-                    folder_problem: Ok(value.folder_problem),
                     hostname: Ok(value.hostname),
                     ips: Ok(value.ips),
                     isolation: Ok(value.isolation),
@@ -8838,285 +8376,6 @@ named stands for all.*/
                     sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
-                    version: Ok(value.version),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct TextFile {
-            byte_order_mark: ::std::result::Result<bool, ::std::string::String>,
-            certain: ::std::result::Result<bool, ::std::string::String>,
-            encoding: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            file: ::std::result::Result<super::FileInfo, ::std::string::String>,
-            invalid: ::std::result::Result<bool, ::std::string::String>,
-            line_ends: ::std::result::Result<super::LineEnds, ::std::string::String>,
-            start_byte: ::std::result::Result<u64, ::std::string::String>,
-            text: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for TextFile {
-            fn default() -> Self {
-                Self {
-                    byte_order_mark: Err(
-                        "no value supplied for byte_order_mark".to_string(),
-                    ),
-                    certain: Err("no value supplied for certain".to_string()),
-                    encoding: Err("no value supplied for encoding".to_string()),
-                    file: Err("no value supplied for file".to_string()),
-                    invalid: Err("no value supplied for invalid".to_string()),
-                    line_ends: Err("no value supplied for line_ends".to_string()),
-                    start_byte: Err("no value supplied for start_byte".to_string()),
-                    text: Err("no value supplied for text".to_string()),
-                }
-            }
-        }
-        impl TextFile {
-            pub fn byte_order_mark<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.byte_order_mark = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for byte_order_mark: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn certain<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.certain = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for certain: {e}")
-                    });
-                self
-            }
-            pub fn encoding<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.encoding = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for encoding: {e}")
-                    });
-                self
-            }
-            pub fn file<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FileInfo>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.file = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for file: {e}")
-                    });
-                self
-            }
-            pub fn invalid<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.invalid = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for invalid: {e}")
-                    });
-                self
-            }
-            pub fn line_ends<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::LineEnds>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.line_ends = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for line_ends: {e}")
-                    });
-                self
-            }
-            pub fn start_byte<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.start_byte = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for start_byte: {e}")
-                    });
-                self
-            }
-            pub fn text<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.text = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for text: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<TextFile> for super::TextFile {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: TextFile,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    byte_order_mark: value.byte_order_mark?,
-                    certain: value.certain?,
-                    encoding: value.encoding?,
-                    file: value.file?,
-                    invalid: value.invalid?,
-                    line_ends: value.line_ends?,
-                    start_byte: value.start_byte?,
-                    text: value.text?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::TextFile> for TextFile {
-            fn from(value: super::TextFile) -> Self {
-                Self {
-                    byte_order_mark: Ok(value.byte_order_mark),
-                    certain: Ok(value.certain),
-                    encoding: Ok(value.encoding),
-                    file: Ok(value.file),
-                    invalid: Ok(value.invalid),
-                    line_ends: Ok(value.line_ends),
-                    start_byte: Ok(value.start_byte),
-                    text: Ok(value.text),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct TextRead {
-            encoding: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            path: ::std::result::Result<super::FilePath, ::std::string::String>,
-            tail_bytes: ::std::result::Result<
-                ::std::option::Option<u64>,
-                ::std::string::String,
-            >,
-            unpack: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            version: ::std::result::Result<
-                ::std::option::Option<::uuid::Uuid>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for TextRead {
-            fn default() -> Self {
-                Self {
-                    encoding: Ok(Default::default()),
-                    path: Err("no value supplied for path".to_string()),
-                    tail_bytes: Ok(Default::default()),
-                    unpack: Ok(Default::default()),
-                    version: Ok(Default::default()),
-                }
-            }
-        }
-        impl TextRead {
-            pub fn encoding<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.encoding = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for encoding: {e}")
-                    });
-                self
-            }
-            pub fn path<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FilePath>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.path = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for path: {e}")
-                    });
-                self
-            }
-            pub fn tail_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.tail_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for tail_bytes: {e}")
-                    });
-                self
-            }
-            pub fn unpack<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.unpack = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for unpack: {e}")
-                    });
-                self
-            }
-            pub fn version<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::uuid::Uuid>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.version = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for version: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<TextRead> for super::TextRead {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: TextRead,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    encoding: value.encoding?,
-                    path: value.path?,
-                    tail_bytes: value.tail_bytes?,
-                    unpack: value.unpack?,
-                    version: value.version?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::TextRead> for TextRead {
-            fn from(value: super::TextRead) -> Self {
-                Self {
-                    encoding: Ok(value.encoding),
-                    path: Ok(value.path),
-                    tail_bytes: Ok(value.tail_bytes),
-                    unpack: Ok(value.unpack),
                     version: Ok(value.version),
                 }
             }
@@ -9471,19 +8730,6 @@ let response = client.list_containers()
     pub fn list_containers(&self) -> builder::ListContainers<'_> {
         builder::ListContainers::new(self)
     }
-    /**What was declared of a container last
-
-Sends a `GET` request to `/api/v1/containers/{id}`
-
-```ignore
-let response = client.get_container()
-    .id(id)
-    .send()
-    .await;
-```*/
-    pub fn get_container(&self) -> builder::GetContainer<'_> {
-        builder::GetContainer::new(self)
-    }
     /**Declare what a container should be. An older declaration than the present one changes nothing
 
 Sends a `PUT` request to `/api/v1/containers/{id}`
@@ -9827,84 +9073,6 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "list_containers",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::get_container`]
-
-[`Client::get_container`]: super::Client::get_container*/
-    #[derive(Debug, Clone)]
-    pub struct GetContainer<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-    }
-    impl<'a> GetContainer<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        ///Sends a `GET` request to `/api/v1/containers/{id}`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::ContainerSpec>, Error<types::Problem>> {
-            let Self { client, id } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}", client.baseurl, encode_path(& id.to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .get(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "get_container",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

@@ -45,6 +45,9 @@ use uuid::Uuid;
 /// The version of this conversation. A daemon and an API that differ in it refuse to work together and say so.
 pub const PROTOCOL: u32 = 3;
 
+/// The code of an order that was refused because it came too late.
+pub const TOO_LATE: &str = "too_late";
+
 /// How far the clocks of API and host may be apart before the panel warns, in seconds.
 pub const MAX_CLOCK_SKEW_S: i64 = 30;
 

@@ -13,12 +13,14 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, StreamExt, stream::BoxStream};
 use raptor_core::{
+    clock::Clock,
     id::ContainerId,
     node::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, PowerAction, RegistryLogin, Since, SystemInfo, Word,
+        NodeEvent, PowerAction, RegistryLogin, Since, SystemInfo, TOO_LATE, Word,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -35,7 +37,10 @@ use utoipa_swagger_ui::SwaggerUi;
 
 /// An API that takes no frame for so long is let go; it comes back by itself.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-const PING_EVERY: Duration = Duration::from_secs(10);
+/// The API takes eight seconds of silence for a dead line.
+const PING_EVERY: Duration = Duration::from_secs(2);
+/// An API from which nothing comes for so long, not even the answer to a ping, is gone.
+const PEER_SILENCE: Duration = Duration::from_secs(15);
 
 pub(crate) type Shared = Arc<dyn Node>;
 
@@ -208,6 +213,17 @@ struct PowerRequest {
     /// The name that the console gives as who asked; nobody is named where it is empty.
     #[serde(default)]
     by: String,
+    /// This host's time after which it is refused: a line that was dead for a while may still bring it.
+    not_after: Option<DateTime<Utc>>,
+}
+
+/// Refuses an order that was to be carried out earlier or not at all.
+fn in_time(limit: Option<DateTime<Utc>>) -> Answer<()> {
+    if limit.is_some_and(|limit| limit < Clock::System.now()) {
+        let detail = "The order came too late. Nothing was done.";
+        return Err(Problem::new(StatusCode::CONFLICT, TOO_LATE, detail));
+    }
+    Ok(())
 }
 
 /// Start, stop, restart or kill. Answered when it is accepted.
@@ -218,6 +234,7 @@ async fn power_container(
     Path(id): Path<ContainerId>,
     Json(body): Json<PowerRequest>,
 ) -> Answer<StatusCode> {
+    in_time(body.not_after)?;
     node.power(id, body.action, &body.by).await?;
     Ok(StatusCode::ACCEPTED)
 }
@@ -286,6 +303,8 @@ struct CommandRequest {
     command: String,
     /// The name shown beside it in the console.
     by: String,
+    /// As with power actions.
+    not_after: Option<DateTime<Utc>>,
 }
 
 /// Write a line to a container's standard input.
@@ -296,6 +315,7 @@ async fn send_command(
     Path(id): Path<ContainerId>,
     Json(body): Json<CommandRequest>,
 ) -> Answer<StatusCode> {
+    in_time(body.not_after)?;
     node.command(id, &body.command, &body.by).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -381,20 +401,28 @@ async fn link(State(node): State<Shared>, upgrade: Upgrade) -> Answer<Response> 
 async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static, T>, node: Option<Shared>) {
     let (mut sink, mut source) = socket.split();
     let mut ping = tokio::time::interval(PING_EVERY);
+    let mut heard_at = tokio::time::Instant::now();
     let code = loop {
         let message = tokio::select! {
             item = items.next() => match item.map(|item| serde_json::to_string(&item)) {
                 Some(Ok(text)) => Message::text(text),
                 _ => break close_code::RESTART,
             },
-            _ = ping.tick() => Message::Ping(axum::body::Bytes::new()),
+            _ = ping.tick() => match heard_at.elapsed() < PEER_SILENCE {
+                true => Message::Ping(axum::body::Bytes::new()),
+                false => return,
+            },
             heard = source.next() => match heard {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 Some(Ok(Message::Text(text))) => {
+                    heard_at = tokio::time::Instant::now();
                     hear(node.as_ref(), &text).await;
                     continue;
                 }
-                Some(Ok(_)) => continue,
+                Some(Ok(_)) => {
+                    heard_at = tokio::time::Instant::now();
+                    continue;
+                }
             },
         };
         match tokio::time::timeout(WRITE_PATIENCE, sink.send(message)).await {

@@ -121,7 +121,7 @@ async fn what_was_missed_is_told_once_to_who_comes_back_with_the_last_id() {
             }
         }
     };
-    assert_eq!(of_roles(&told).await, [second.clone()]);
+    assert_eq!(of_roles(&told).await, std::slice::from_ref(&second));
     let again = of_roles(&begin).await;
     assert_eq!(again[..2], [first, second], "from further back, each once and in order");
     assert_eq!(again.len(), 3);

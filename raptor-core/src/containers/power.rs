@@ -54,10 +54,11 @@ impl ContainerService<'_> {
         let (actor, target) = permit.consume();
         let container = target.container;
         self.check_maintenance(&actor, container.daemon_id).await?;
+        let node = self.node(&container)?;
         if matches!(action, PowerAction::Start | PowerAction::Restart) {
             self.sync(container.id).await?;
         }
-        self.node(&container)?.power(container.id, action, actor.name()).await?;
+        node.power(container.id, action, actor.name()).await?;
         let name = match action {
             PowerAction::Start => "container.power.start",
             PowerAction::Stop => "container.power.stop",
@@ -129,7 +130,7 @@ impl ContainerService<'_> {
     /// # Errors
     /// [`Error::Unavailable`] when it can't be reached.
     pub(crate) fn node(&self, container: &Container) -> Result<Arc<dyn Node>> {
-        self.0.fleet.node(container.daemon_id)
+        self.0.fleet.present(container.daemon_id)
     }
 }
 

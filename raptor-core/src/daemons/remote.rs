@@ -6,20 +6,28 @@ use crate::{
     node::{
         CleanedImages, ConsoleExport, ConsoleFound, ConsoleLine, ConsoleSearch, ContainerSpec,
         ContainerStatus, Download, FileError, LiveFrame, LiveParts, Node, NodeError, NodeEvent, NodeHistory,
-        PROTOCOL, PowerAction, RegistryLogin, Since, StatsHistory, StatsRange, SystemInfo, Word,
+        PROTOCOL, PowerAction, RegistryLogin, Since, StatsHistory, StatsRange, SystemInfo, TOO_LATE, Word,
         files::{
             Body, FileAnswer, FileContent, FileHead, FileRead, FileRequest, FileWrite, NodeFiles, Scoped,
         },
     },
 };
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream::BoxStream};
 use raptor_client::{
     Content, ContentClient, Outbox, SocketError,
     daemon::{Client, Error, types},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 use uuid::Uuid;
+
+/// How long an order holds, and how long its answer is awaited. The panel waits 15 seconds for ours.
+const ORDER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A daemon behind an address.
 pub struct RemoteNode {
@@ -30,6 +38,8 @@ pub struct RemoteNode {
     address: String,
     /// The way down the link that is open.
     link: tokio::sync::Mutex<Option<Outbox>>,
+    /// What the host's clock said, and when it was heard.
+    time: Arc<Mutex<Option<(Instant, DateTime<Utc>)>>>,
 }
 
 impl RemoteNode {
@@ -55,7 +65,28 @@ impl RemoteNode {
             key,
             address,
             link: tokio::sync::Mutex::default(),
+            time: Arc::default(),
         })
+    }
+
+    /// Until when an order of now holds, by the host's clock.
+    fn limit(&self) -> Option<DateTime<Utc>> {
+        let (heard, time) = (*self.time.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Some(time + TimeDelta::from_std(heard.elapsed() + ORDER_PATIENCE).ok()?)
+    }
+
+    /// An order: whoever gave it waits for the answer, and must not wait long on a line that is dead.
+    async fn order<T>(
+        &self,
+        sending: impl Future<Output = Result<T, Error<types::Problem>>>,
+    ) -> Result<(), NodeError> {
+        match tokio::time::timeout(ORDER_PATIENCE, sending).await {
+            Ok(answer) => answer.map(|_| ()).map_err(|error| self.error(error)),
+            Err(_) => Err(NodeError::Unreachable(format!(
+                "The daemon at {} did not answer, so this may have been done or not. Look before you try again.",
+                self.address
+            ))),
+        }
     }
 
     fn unreachable(&self, why: &str) -> NodeError {
@@ -88,6 +119,7 @@ impl RemoteNode {
             "not_found" => NodeError::NotFound,
             "invalid" => NodeError::Invalid(problem.detail),
             "wrong_key" => NodeError::WrongKey,
+            TOO_LATE => NodeError::Unreachable(problem.detail),
             "docker_unavailable" => NodeError::Docker(problem.detail),
             code => match FileError::from_code(code, &problem.detail) {
                 Some(error) => NodeError::File(error),
@@ -174,15 +206,9 @@ impl Node for RemoteNode {
     }
 
     async fn power(&self, id: ContainerId, action: PowerAction, by: &str) -> Result<(), NodeError> {
-        let body = types::PowerRequest { action: same(action)?, by: Some(by.to_owned()) };
-        self.client
-            .power_container()
-            .id(id.as_uuid())
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| self.error(error))?;
-        Ok(())
+        let body =
+            types::PowerRequest { action: same(action)?, by: Some(by.to_owned()), not_after: self.limit() };
+        self.order(self.client.power_container().id(id.as_uuid()).body(body).send()).await
     }
 
     async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {
@@ -209,15 +235,9 @@ impl Node for RemoteNode {
     }
 
     async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
-        let body = types::CommandRequest { command: line.to_owned(), by: by.to_owned() };
-        self.client
-            .send_command()
-            .id(id.as_uuid())
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| self.error(error))?;
-        Ok(())
+        let not_after = self.limit();
+        let body = types::CommandRequest { command: line.to_owned(), by: by.to_owned(), not_after };
+        self.order(self.client.send_command().id(id.as_uuid()).body(body).send()).await
     }
 
     async fn console(
@@ -250,10 +270,18 @@ impl Node for RemoteNode {
 
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
         // A daemon of another version may speak of what this one does not know: its version is asked for by itself first.
-        self.system().await?;
+        let time = self.time.clone();
+        let note = move |system: &SystemInfo| {
+            *time.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), system.time));
+        };
+        note(&self.system().await?);
         let (outbox, events) = self.stream("/link").await?;
         *self.link.lock().await = Some(outbox);
-        Ok(events)
+        let events = events.inspect(move |event| match event {
+            NodeEvent::System { system } | NodeEvent::Snapshot { system, .. } => note(system),
+            _ => {}
+        });
+        Ok(events.boxed())
     }
 
     async fn tell(&self, word: Word) -> Result<(), NodeError> {

@@ -179,7 +179,7 @@ impl DaemonService<'_> {
         if unused_days > 3_650 {
             return Err(Error::invalid("unused_days", "Use at most 3,650 days."));
         }
-        let cleaned = self.0.fleet.node(daemon.id)?.clean_images(unused_days * 86_400).await?;
+        let cleaned = self.0.fleet.present(daemon.id)?.clean_images(unused_days * 86_400).await?;
         let detail = serde_json::json!({ "images": cleaned.images, "freed_bytes": cleaned.freed_bytes });
         let activity = Activity::new(&self.0.clock, &actor, "daemon.images_cleaned")
             .on("daemon", daemon.id, &daemon.name)
@@ -194,7 +194,7 @@ impl DaemonService<'_> {
     /// [`Error::Unavailable`] when the daemon can't be reached.
     pub async fn stats_history(&self, permit: Permit<ReadDaemon>, range: StatsRange) -> Result<StatsHistory> {
         let daemon = permit.consume().1;
-        Ok(self.0.fleet.node(daemon.id)?.history().stats(None, range).await?)
+        Ok(self.0.fleet.present(daemon.id)?.history().stats(None, range).await?)
     }
 
     /// Removes a daemon without containers, and its allocations.

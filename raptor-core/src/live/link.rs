@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 /// A link on which nothing comes for so long is down. A daemon speaks every five seconds.
-const SILENCE: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(12);
 /// Room on a host's disk, in bytes, of which it is told when there is less.
 const DISK_LOW: u64 = 1 << 30;
 

@@ -326,6 +326,18 @@ impl Fleet {
         })
     }
 
+    /// The daemon, unless it is known to be away: nobody waits for one then.
+    pub(crate) fn present(&self, id: DaemonId) -> Result<Arc<dyn Node>> {
+        let node = self.node(id)?;
+        match self.connection(id) {
+            Some(Connection { state: LinkState::Online | LinkState::Connecting, .. }) | None => Ok(node),
+            Some(Connection { message, .. }) => Err(Error::Unavailable {
+                code: "daemon_unreachable",
+                message: message.unwrap_or_else(|| "The daemon is not connected.".into()),
+            }),
+        }
+    }
+
     /// Gives the logins for registries to all hosts that are connected.
     pub(crate) async fn tell_logins(&self, raptor: &Raptor) {
         for node in self.online() {

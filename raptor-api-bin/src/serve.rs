@@ -7,7 +7,7 @@ use crate::{App, extract, openapi::openapi, panel};
 use anyhow::{Context, bail};
 use axum::{
     Router, ServiceExt,
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
     response::Response,
 };
 use named::NamedLayer;
@@ -16,23 +16,50 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
-use tower_http::{compression::CompressionLayer, cors::CorsLayer, set_header::SetResponseHeaderLayer};
+use tower_http::{
+    compression::{
+        CompressionLayer,
+        predicate::{Predicate, SizeAbove},
+    },
+    cors::CorsLayer,
+    set_header::SetResponseHeaderLayer,
+};
 use utoipa_swagger_ui::SwaggerUi;
 
 /// How long requests that are under way may take once the server is asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Answers up to this size go as they are, in bytes: they fit into one packet.
+const SHORT: u16 = 1_024;
+const SHRINKING: [&str; 7] = [
+    "application/json",
+    "application/problem+json",
+    "application/manifest+json",
+    "text/html",
+    "text/css",
+    "text/javascript",
+    "image/svg+xml",
+];
 
 /// Swagger UI and the panel beside the API's routes.
 pub(crate) fn routes(api: Router<App>, app: App) -> Router {
     Router::new()
         .merge(SwaggerUi::new("/swagger-ui").url("/api/v1/openapi.json", openapi()))
         .fallback(panel::serve)
-        .layer(CompressionLayer::new())
         // What browsers show as pages; the API's answers are none.
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         .merge(api)
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(shrinks)))
         .with_state(app)
+}
+
+/// Whether an answer gets smaller by compressing it: not what is packed already, such as fonts, and not files of containers. Events
+/// have to leave at once.
+fn shrinks(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default();
+    !headers.contains_key(header::CONTENT_DISPOSITION) && SHRINKING.contains(&kind)
 }
 
 /// What holds for every request. Around the router, not in it: a router boxes its layers anew for each request.

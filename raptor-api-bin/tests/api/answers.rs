@@ -60,6 +60,26 @@ async fn too_large_a_body_is_refused_with_a_sentence() {
 }
 
 #[tokio::test]
+async fn long_answers_are_compressed_for_those_who_take_it_and_short_ones_are_not() {
+    let world = World::new().await;
+    let admin = world.person(Builtin::Admin).await;
+    let ask = async |path: &str, accepted: &str| {
+        let request = admin.request(Method::GET, path).header(header::ACCEPT_ENCODING, accepted);
+        let answer = request.send().await.unwrap();
+        let encoding =
+            answer.headers().get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap().to_owned());
+        (encoding, answer.bytes().await.unwrap())
+    };
+    let (encoding, plain) = ask("/permissions", "identity").await;
+    assert_eq!(encoding, None);
+    let (encoding, packed) = ask("/permissions", "gzip").await;
+    assert_eq!(encoding.as_deref(), Some("gzip"));
+    assert!(packed.len() < plain.len() / 2, "{} of {} bytes", packed.len(), plain.len());
+    assert_eq!(packed[..2], [0x1f, 0x8b], "it is gzip");
+    assert_eq!(ask("/settings", "gzip").await.0, None, "short");
+}
+
+#[tokio::test]
 async fn a_stream_of_events_tells_browsers_how_soon_to_come_back() {
     let world = World::new().await;
     let mut events = world.person(Builtin::Admin).await.get("/events").await;

@@ -1,5 +1,5 @@
 // The list of containers: pages of it, kept true by the feed.
-import { ask, getContainer, listContainers, words, type ContainerSort, type ContainerSummary, type Phase } from '$lib/api';
+import { ask, getContainer, listContainers, Refusal, words, type ContainerSort, type ContainerSummary, type Phase } from '$lib/api';
 import { calmly, listen } from '$lib/feed';
 
 export interface Filter {
@@ -15,6 +15,8 @@ export const KEPT = 40;
 const PAGE = 100;
 /** So many with news are read one by one, more of them by their pages. */
 const FEW = 3;
+/** So many that were changed at once are read one by one; more of them by their pages. */
+const MANY = 20;
 
 export interface History {
   cpu: number[];
@@ -43,6 +45,7 @@ export class Containers {
   /** Where each page that was read begins. */
   private starts: Start[] = [];
   private fresh = new Set<string>();
+  private changed = new Set<string>();
   private range: [number, number] = [0, PAGE];
   private asked = 0;
   /** What is being read. */
@@ -169,12 +172,46 @@ export class Containers {
   /** Follows the feed until the returned function is called. */
   follow(): () => void {
     const reload = calmly(() => this.load(), 1_500);
+    const reread = calmly(() => this.reread(), 500);
     return listen((kind, news) => {
-      if (kind === 'resync' || (kind === 'change' && ['container', 'access', 'allocation'].includes(news.subject ?? ''))) reload();
+      const { subject = '', verb, id = '' } = news;
+      const shown = ['container', 'access'].includes(subject) && this.items.some((item) => item.id === id);
+      if (kind === 'change' && shown) {
+        if (subject === 'container' && verb === 'deleted') this.drop(id);
+        else {
+          this.changed.add(id);
+          reread();
+        }
+      } else if (kind === 'resync' || (kind === 'change' && ['container', 'access', 'allocation'].includes(subject))) {
+        // What changed further down than this list was read is read when somebody gets there.
+        if (subject !== 'container' || verb !== 'updated' || !this.next) reload();
+      }
       if (kind !== 'live') return;
       for (const id of news.ids ?? []) this.fresh.add(id);
       this.soon();
     });
+  }
+
+  private drop(id: string) {
+    this.items = this.items.filter((item) => item.id !== id);
+    if (this.total !== null) this.total -= 1;
+  }
+
+  /** Reads those that were changed, each by itself. */
+  private async reread() {
+    const ids = [...this.changed];
+    this.changed.clear();
+    if (ids.length > MANY) return this.load();
+    const one = async (id: string) => {
+      try {
+        this.take([await ask(getContainer({ path: { id } }))]);
+      } catch (error) {
+        // It is gone, or nobody's business any more.
+        if (error instanceof Refusal && error.status === 404) this.drop(id);
+        else this.changed.add(id);
+      }
+    };
+    await Promise.all(ids.map(one));
   }
 
   /** Reads the state of those on the screen that have news. */

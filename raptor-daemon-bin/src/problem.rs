@@ -64,6 +64,7 @@ fn file_status(error: &FileError) -> StatusCode {
             StatusCode::CONFLICT
         }
         FileError::OverLimit { .. } | FileError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        FileError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         FileError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

@@ -67,6 +67,9 @@ pub enum FileError {
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(String),
+    /// Other requests about the same container's files have to end first.
+    #[error("The container's folders are being read by other requests. Try again in a moment.")]
+    Busy,
     /// Somebody cancelled it.
     #[error("It was cancelled.")]
     Cancelled,
@@ -137,6 +140,7 @@ impl FileError {
             Self::Lacking(_) => "not_in_encoding",
             Self::TooMuch(_) => "too_much",
             Self::Invalid(_) => "file_invalid",
+            Self::Busy => "files_busy",
             Self::Cancelled => "cancelled",
             Self::Io(_) => "io",
         }
@@ -164,6 +168,7 @@ impl FileError {
             "not_text" => Self::NotText,
             "not_in_encoding" => Self::Lacking(sentence.to_owned()),
             "too_much" => Self::TooMuch(sentence.to_owned()),
+            "files_busy" => Self::Busy,
             "cancelled" => Self::Cancelled,
             "io" => Self::Io(io::Error::other(sentence.to_owned())),
             "file_invalid" => Self::Invalid(sentence.to_owned()),
@@ -187,6 +192,7 @@ impl From<FileError> for crate::Error {
             | FileError::NotText
             | FileError::Cancelled => Self::Conflict { code, message },
             FileError::Lacking(_) => Self::invalid("text", message),
+            FileError::Busy => Self::Unavailable { code, message },
             FileError::Io(_) => Self::Unavailable { code: "host_failed", message },
             _ => Self::invalid("path", message),
         }

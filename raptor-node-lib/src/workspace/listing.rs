@@ -1,12 +1,15 @@
 //! What is in a folder, sorted.
 
-use super::{Workspace, kind, time};
+use super::{Workspace, kind, smallest::Smallest, time};
 use crate::files::{Entry, FilePath, FileResult, Kind};
 use raptor_core::node::files::{FilePage, FileSort};
 use std::cmp::Ordering;
 
 /// The most entries in one answer.
 const MAX_LIMIT: u64 = 2_000;
+/// Entries that are skipped in one go: a page far down in a large folder is found by reading the folder several times, not by
+/// holding all of it.
+const SKIPPED: usize = 16_384;
 
 impl Workspace {
     pub(super) fn list(
@@ -18,25 +21,47 @@ impl Workspace {
         limit: u64,
         search: Option<&str>,
     ) -> FileResult<FilePage> {
-        let wanted = search.map(str::to_lowercase);
-        let mut entries = Vec::new();
-        for entry in self.root.entries(path)? {
-            let entry = entry?;
-            if wanted.as_ref().is_none_or(|wanted| entry.name.to_lowercase().contains(wanted)) {
-                entries.push(entry);
-            }
-        }
-        entries.sort_by(|a, b| {
+        let order = |a: &Entry, b: &Entry| {
             let folders = (a.stat.kind != Kind::Folder).cmp(&(b.stat.kind != Kind::Folder));
             let order = compare(a, b, sort);
             folders.then(if descending { order.reverse() } else { order })
-        });
-        let total = entries.len() as u64;
-        let (offset, limit) = (usize::try_from(offset).unwrap_or(usize::MAX), limit.clamp(1, MAX_LIMIT));
-        let items = entries
+        };
+        let wanted = search.map(str::to_lowercase);
+        let wanted =
+            |entry: &Entry| wanted.as_ref().is_none_or(|wanted| entry.name.to_lowercase().contains(wanted));
+        let limit = usize::try_from(limit.clamp(1, MAX_LIMIT)).unwrap_or(1);
+        let mut skip = usize::try_from(offset).unwrap_or(usize::MAX);
+        let (mut total, mut after) = (0, None::<Entry>);
+        let page = loop {
+            let most = if skip <= SKIPPED { skip + limit } else { SKIPPED };
+            let mut first = Smallest::new(most, &order);
+            let mut seen = 0;
+            for entry in self.root.entries(path)? {
+                let entry = entry?;
+                if wanted(&entry) {
+                    seen += 1;
+                    if after.as_ref().is_none_or(|after| order(&entry, after) == Ordering::Greater) {
+                        first.push(entry);
+                    }
+                }
+            }
+            // Said of the first reading: files may come and go meanwhile.
+            total = if after.is_none() { seen } else { total };
+            let mut first = first.sorted();
+            if skip <= SKIPPED {
+                first.drain(..skip.min(first.len()));
+                break first;
+            }
+            skip -= first.len();
+            match first.pop() {
+                Some(last) if first.len() + 1 == most && (skip as u64) < total => after = Some(last),
+                // Beyond the end.
+                _ => break Vec::new(),
+            }
+        };
+        let items = page
             .into_iter()
-            .skip(offset)
-            .take(usize::try_from(limit).unwrap_or(usize::MAX))
+            .take(limit)
             .filter_map(|entry| Some(self.describe(path.join(&entry.name).ok()?, &entry.stat)))
             .collect();
         let usage = self.root.usage();

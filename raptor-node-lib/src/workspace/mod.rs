@@ -11,6 +11,7 @@ mod search;
 mod serve;
 mod seven;
 mod sizes;
+mod smallest;
 mod texts;
 mod trash;
 mod unpack;

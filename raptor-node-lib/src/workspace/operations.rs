@@ -14,7 +14,9 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -22,6 +24,11 @@ use uuid::Uuid;
 pub(super) const LISTED: TimeDelta = TimeDelta::hours(1);
 /// Operations of one container that run at the same time.
 const MAX_RUNNING: usize = 4;
+/// Requests that read whole folders, of one container and of all, at the same time.
+const MAX_READINGS: usize = 2;
+const MAX_READINGS_HERE: usize = 16;
+/// How long such a request waits for the others.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Operations of one container that are listed.
 const MAX_LISTED: usize = 100;
 
@@ -29,18 +36,36 @@ const MAX_LISTED: usize = 100;
 pub(crate) struct AllOperations {
     all: Mutex<HashMap<ContainerId, Arc<Operations>>>,
     outbound: Outbound,
+    readings: Arc<Semaphore>,
 }
 
 impl AllOperations {
     /// With the way to other servers.
     pub(crate) fn new(outbound: Outbound) -> Self {
-        Self { all: Mutex::default(), outbound }
+        Self { all: Mutex::default(), outbound, readings: Arc::new(Semaphore::new(MAX_READINGS_HERE)) }
     }
 
     pub(crate) fn of(&self, id: ContainerId) -> Arc<Operations> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Operations { outbound: self.outbound.clone(), ..Operations::default() });
         all.entry(id).or_insert_with(new).clone()
+    }
+
+    /// Waits for the turn to read a folder, or all below it.
+    ///
+    /// # Errors
+    /// [`FileError::Busy`] where it does not come in time.
+    pub(crate) async fn reading(&self, id: ContainerId) -> FileResult<Reading> {
+        self.reading_within(id, PATIENCE).await
+    }
+
+    async fn reading_within(&self, id: ContainerId, patience: Duration) -> FileResult<Reading> {
+        let operations = self.of(id);
+        let wait = async {
+            let own = operations.readings.clone().acquire_owned().await.ok()?;
+            Some(Reading { _own: own, _here: self.readings.clone().acquire_owned().await.ok()? })
+        };
+        tokio::time::timeout(patience, wait).await.ok().flatten().ok_or(FileError::Busy)
     }
 
     /// Stops everything of a container that goes away.
@@ -53,12 +78,30 @@ impl AllOperations {
 }
 
 /// The operations of one container.
-#[derive(Default)]
 pub(crate) struct Operations {
     all: Mutex<Vec<Arc<Running>>>,
     replacing: Mutex<()>,
     recovered: OnceLock<()>,
+    readings: Arc<Semaphore>,
     pub(super) outbound: Outbound,
+}
+
+impl Default for Operations {
+    fn default() -> Self {
+        Self {
+            all: Mutex::default(),
+            replacing: Mutex::default(),
+            recovered: OnceLock::default(),
+            readings: Arc::new(Semaphore::new(MAX_READINGS)),
+            outbound: Outbound::default(),
+        }
+    }
+}
+
+/// The turn to read folders: while it lasts, others wait.
+pub(crate) struct Reading {
+    _own: OwnedSemaphorePermit,
+    _here: OwnedSemaphorePermit,
 }
 
 /// When it ended, how, and why it failed.
@@ -277,5 +320,23 @@ impl Workspace {
             FileTask::Extract { path, into, replace } => self.extract(&path, &into, replace, progress),
             FileTask::Pull { url, into, name } => self.pull(&url, &into, name.as_deref(), progress),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn few_read_folders_at_once_and_who_waits_too_long_is_told() {
+        let all = AllOperations::new(Outbound::default());
+        let (id, other) = (ContainerId::generate(), ContainerId::generate());
+        let one = all.reading(id).await.unwrap();
+        let _two = all.reading(id).await.unwrap();
+        let refused = all.reading_within(id, Duration::from_millis(20)).await;
+        assert!(matches!(refused, Err(FileError::Busy)));
+        assert!(all.reading(other).await.is_ok(), "another container's are none of theirs");
+        let (third, ()) = tokio::join!(all.reading(id), async { drop(one) });
+        assert!(third.is_ok(), "whose turn comes goes on");
     }
 }

@@ -28,7 +28,21 @@ impl Host {
 impl NodeFiles for Host {
     async fn ask(&self, id: ContainerId, asked: Scoped<FileRequest>) -> Result<FileAnswer, NodeError> {
         let Scoped { request, denied } = asked;
-        self.with_workspace(id, denied, move |workspace| Ok(workspace.ask(request)?)).await
+        use FileRequest as Ask;
+        // These hold what they read of a folder in memory.
+        let turn = match &request {
+            Ask::List { .. } | Ask::Search { .. } | Ask::Sizes { .. } | Ask::ListTrash => {
+                Some(self.0.ground.operations.reading(id).await?)
+            }
+            _ => None,
+        };
+        self.with_workspace(id, denied, move |workspace| {
+            let answer = workspace.ask(request);
+            // Held until it is done, also where nobody waits for the answer any more.
+            drop(turn);
+            Ok(answer?)
+        })
+        .await
     }
 
     async fn read(&self, id: ContainerId, asked: Scoped<FileRead>) -> Result<FileContent, NodeError> {

@@ -1,16 +1,22 @@
 //! What folders take, and what files are by their sums.
 
-use super::{Workspace, kind};
+use super::{Workspace, kind, smallest::Smallest};
 use crate::files::{FilePath, FileResult, Kind, Open};
 use md5::Md5;
 use raptor_core::node::files::{ChecksumKind, FolderSize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+/// The most entries in one answer.
+const MAX_SIZES: usize = 2_000;
+
 impl Workspace {
-    /// What is in a folder with what it takes on disk, the largest first.
+    /// What is in a folder with what it takes on disk, the largest first, up to [`MAX_SIZES`].
     pub(super) fn sizes(&self, path: &FilePath) -> FileResult<Vec<FolderSize>> {
-        let mut items = Vec::new();
+        let largest = |a: &FolderSize, b: &FolderSize| {
+            b.disk_bytes.cmp(&a.disk_bytes).then_with(|| a.path.cmp(&b.path))
+        };
+        let mut items = Smallest::new(MAX_SIZES, largest);
         for entry in self.root.entries(path)? {
             let entry = entry?;
             let Ok(at) = path.join(&entry.name) else { continue };
@@ -28,8 +34,7 @@ impl Workspace {
             }
             items.push(size);
         }
-        items.sort_by(|a, b| b.disk_bytes.cmp(&a.disk_bytes).then_with(|| a.path.cmp(&b.path)));
-        Ok(items)
+        Ok(items.sorted())
     }
 
     pub(super) fn checksum(&self, path: &FilePath, algorithm: ChecksumKind) -> FileResult<String> {

@@ -258,6 +258,29 @@ fn a_folder_of_ten_thousand_is_listed_at_once() {
 }
 
 #[test]
+fn a_page_far_down_is_the_same_as_of_a_folder_that_was_sorted_at_once() {
+    let world = World::new();
+    for number in 0..40_000 {
+        std::fs::write(world.folder.path().join(format!("data/file{number}")), "").unwrap();
+    }
+    let root = FilePath::ROOT;
+    let page = |descending, offset, search: Option<&str>| {
+        let page = world.desk.list(&root, FileSort::Name, descending, offset, 2, search).unwrap();
+        (page.total, page.items.into_iter().map(|item| item.name).collect::<Vec<_>>())
+    };
+    let names = |numbers: [u32; 2]| numbers.map(|number| format!("file{number}")).to_vec();
+    for offset in [0, 16_383, 16_384, 16_385, 32_768, 33_000, 39_998] {
+        let at = u32::try_from(offset).unwrap();
+        assert_eq!(page(false, offset, None), (40_000, names([at, at + 1])));
+        assert_eq!(page(true, offset, None), (40_000, names([39_999 - at, 39_998 - at])));
+    }
+    for beyond in [40_000, 1_000_000, u64::MAX] {
+        assert_eq!(page(false, beyond, None), (40_000, Vec::new()));
+    }
+    assert_eq!(page(false, 1, Some("E3999")), (11, vec!["file39990".into(), "file39991".into()]));
+}
+
+#[test]
 fn a_search_finds_names_and_text() {
     let world = World::new();
     world.put("plugins/a.yml", b"x: 1\nMotd: Hello World\n");

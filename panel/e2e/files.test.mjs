@@ -106,6 +106,32 @@ test('a folder is packed and unpacked, and found again after a reload', { timeou
   await until('the operation is listed', async () => (await page.getByText('plugins.tar.zst: done').count()) > 0);
 });
 
+test('unpacking asks what happens to files that are there, and lists what was skipped', { timeout: 90_000 }, async () => {
+  await world.ask('PUT', `/containers/${id}/files/content?path=/notes.txt`, 'packed');
+  await world.ask('POST', `/containers/${id}/files/operations`, { task: { type: 'archive', paths: ['/notes.txt'], to: '/notes.zip', format: 'zip' } });
+  await until('it is packed', async () => (await files()).includes('notes.zip'));
+  await world.ask('PUT', `/containers/${id}/files/content?path=/notes.txt`, 'since');
+  await page.goto(`${world.base}/containers/${id}/files`);
+  const unpack = async (choice) => {
+    await row('notes.zip').click({ button: 'right' });
+    await page.getByRole('menuitem', { name: 'Unpack' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Unpack notes.zip' });
+    await dialog.getByRole('radio', { name: choice }).check();
+    await dialog.getByRole('button', { name: 'Unpack' }).click();
+    await dialog.waitFor({ state: 'detached' });
+  };
+  await unpack('Skip');
+  await page.getByText('1 entry was skipped').click();
+  await page.getByText('There is a file of this name already.').waitFor();
+  await unpack('Keep both');
+  await row('notes (1).txt').waitFor();
+  assert.equal((await world.ask('GET', `/containers/${id}/files/info?path=/notes.txt`)).size_bytes, 5);
+  await unpack('Replace');
+  await until('it is replaced', async () => (await world.ask('GET', `/containers/${id}/files/info?path=/notes.txt`)).size_bytes === 6);
+  await world.ask('POST', `/containers/${id}/files/operations`, { task: { type: 'delete', paths: ['/notes.txt', '/notes (1).txt', '/notes.zip'] } });
+  await until('they are gone', async () => !(await files()).includes('notes.zip'));
+});
+
 test('a download is an attachment that no page can run in', { timeout: 60_000 }, async () => {
   const coming = page.waitForEvent('download');
   await row('README.txt').click({ button: 'right' });
@@ -168,6 +194,7 @@ test('permissions are changed, and several files moved at once', { timeout: 60_0
 test('a folder that is dropped arrives with all that is in it', { timeout: 60_000 }, async () => {
   const folder = join(mkdtempSync(join(tmpdir(), 'raptor-drop-')), 'pack');
   mkdirSync(join(folder, 'textures'), { recursive: true });
+  mkdirSync(join(folder, 'empty', 'deep'), { recursive: true });
   writeFileSync(join(folder, 'pack.txt'), 'of the pack');
   writeFileSync(join(folder, 'textures', 'stone.txt'), 'stone');
   await page.goto(`${world.base}/containers/${id}/files`);
@@ -182,7 +209,21 @@ test('a folder that is dropped arrives with all that is in it', { timeout: 60_00
   await drag('drop');
   await row('pack').waitFor();
   await until('all of it is there', async () => (await files('/pack/textures').catch(() => [])).includes('stone.txt'));
-  assert.deepEqual(await files('/pack'), ['textures', 'pack.txt']);
+  await until('empty folders too', async () => (await files('/pack/empty').catch(() => [])).includes('deep'));
+  assert.deepEqual(await files('/pack'), ['empty', 'textures', 'pack.txt']);
+});
+
+test('the upload button takes a folder', { timeout: 60_000 }, async () => {
+  const folder = join(mkdtempSync(join(tmpdir(), 'raptor-pick-')), 'mods');
+  mkdirSync(join(folder, 'deep'), { recursive: true });
+  writeFileSync(join(folder, 'deep', 'mod.txt'), 'mod');
+  await page.goto(`${world.base}/containers/${id}/files`);
+  await page.getByRole('button', { name: 'Upload', exact: true }).click();
+  const chosen = page.waitForEvent('filechooser');
+  await page.getByRole('menuitem', { name: 'Folder' }).click();
+  await (await chosen).setFiles(folder);
+  await row('mods').waitFor();
+  await until('all of it is there', async () => (await files('/mods/deep').catch(() => [])).includes('mod.txt'));
 });
 
 test('a picture and a packed log are shown', { timeout: 60_000 }, async () => {

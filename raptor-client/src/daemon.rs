@@ -681,6 +681,65 @@ Empty: running as soon as the process has started.*/
             Default::default()
         }
     }
+    ///What is done with a file from an archive where there is one of its name.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Existing {
+        #[serde(rename = "skip")]
+        Skip,
+        #[serde(rename = "replace")]
+        Replace,
+        #[serde(rename = "keep_both")]
+        KeepBoth,
+    }
+    impl ::std::fmt::Display for Existing {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Skip => f.write_str("skip"),
+                Self::Replace => f.write_str("replace"),
+                Self::KeepBoth => f.write_str("keep_both"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for Existing {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "skip" => Ok(Self::Skip),
+                "replace" => Ok(Self::Replace),
+                "keep_both" => Ok(Self::KeepBoth),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for Existing {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Existing {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///How a process ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Exit {
@@ -1234,12 +1293,18 @@ Empty: running as soon as the process has started.*/
         ///Take everything out of an archive.
         #[serde(rename = "extract")]
         Extract {
+            /**What names in a zip or tar are written in that are no UTF-8: `cp437`, or a label of the WHATWG's Encoding Standard
+(`gbk`, `shift_jis`, `ibm866` …). Unless given, it is recognised in a zip, and a tar's names are kept as they are.*/
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            encoding: ::std::option::Option<::std::string::String>,
+            ///What happens to files that have the name of one that is there.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            existing: ::std::option::Option<Existing>,
             ///The folder that it goes to.
             into: FilePath,
-            ///The archive; its name says its format: `.zip`, `.7z`, `.tar`, `.tar.gz`, `.tar.xz`, `.tar.bz2` or `.tar.zst`.
+            /**The archive; its name says its format: `.zip`, `.7z`, `.tar`, `.tar.gz`, `.tar.xz`, `.tar.bz2` or `.tar.zst`. A
+single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its name without that.*/
             path: FilePath,
-            ///Whether files that are there are replaced.
-            replace: bool,
         },
         ///Fetch a file from a web address.
         #[serde(rename = "pull")]
@@ -1541,6 +1606,19 @@ by its id once.*/
             Default::default()
         }
     }
+    ///Something in an archive that was not unpacked.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct LeftOut {
+        ///Its name in the archive.
+        pub name: ::std::string::String,
+        ///Why, as a sentence.
+        pub why: ::std::string::String,
+    }
+    impl LeftOut {
+        pub fn builder() -> builder::LeftOut {
+            Default::default()
+        }
+    }
     ///Resource limits of a container. 0 means no limit, except where noted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Limits {
@@ -1837,6 +1915,12 @@ by its id once.*/
         pub ended_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
         ///What names it.
         pub id: ::uuid::Uuid,
+        ///What was left out, the first 100.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub left_out: ::std::vec::Vec<LeftOut>,
+        ///How much was left out in all.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub left_out_count: ::std::option::Option<u64>,
         ///Why it failed.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
@@ -6175,6 +6259,64 @@ named stands for all.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct LeftOut {
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            why: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for LeftOut {
+            fn default() -> Self {
+                Self {
+                    name: Err("no value supplied for name".to_string()),
+                    why: Err("no value supplied for why".to_string()),
+                }
+            }
+        }
+        impl LeftOut {
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn why<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.why = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for why: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<LeftOut> for super::LeftOut {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: LeftOut,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    name: value.name?,
+                    why: value.why?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::LeftOut> for LeftOut {
+            fn from(value: super::LeftOut) -> Self {
+                Self {
+                    name: Ok(value.name),
+                    why: Ok(value.why),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Limits {
             cpu_percent: ::std::result::Result<u64, ::std::string::String>,
             cpuset: ::std::result::Result<
@@ -6398,6 +6540,14 @@ named stands for all.*/
                 ::std::string::String,
             >,
             id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
+            left_out: ::std::result::Result<
+                ::std::vec::Vec<super::LeftOut>,
+                ::std::string::String,
+            >,
+            left_out_count: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
             problem: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
@@ -6424,6 +6574,8 @@ named stands for all.*/
                     done_files: Err("no value supplied for done_files".to_string()),
                     ended_at: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
+                    left_out: Ok(Default::default()),
+                    left_out_count: Ok(Default::default()),
                     problem: Ok(Default::default()),
                     started_at: Err("no value supplied for started_at".to_string()),
                     started_by: Err("no value supplied for started_by".to_string()),
@@ -6480,6 +6632,32 @@ named stands for all.*/
                 self.id = value
                     .try_into()
                     .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn left_out<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::LeftOut>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.left_out = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for left_out: {e}")
+                    });
+                self
+            }
+            pub fn left_out_count<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.left_out_count = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for left_out_count: {e}"
+                        )
+                    });
                 self
             }
             pub fn problem<T>(mut self, value: T) -> Self
@@ -6565,6 +6743,8 @@ named stands for all.*/
                     done_files: value.done_files?,
                     ended_at: value.ended_at?,
                     id: value.id?,
+                    left_out: value.left_out?,
+                    left_out_count: value.left_out_count?,
                     problem: value.problem?,
                     started_at: value.started_at?,
                     started_by: value.started_by?,
@@ -6581,6 +6761,8 @@ named stands for all.*/
                     done_files: Ok(value.done_files),
                     ended_at: Ok(value.ended_at),
                     id: Ok(value.id),
+                    left_out: Ok(value.left_out),
+                    left_out_count: Ok(value.left_out_count),
                     problem: Ok(value.problem),
                     started_at: Ok(value.started_at),
                     started_by: Ok(value.started_by),

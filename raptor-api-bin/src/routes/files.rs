@@ -15,7 +15,7 @@ use raptor_core::{
     id::ContainerId,
     node::{
         FilePath,
-        files::{ChecksumKind, FileInfo, FilePage, FileRequest, FileSort, FileTask, Operation},
+        files::{ChecksumKind, Existing, FileInfo, FilePage, FileRequest, FileSort, FileTask, Operation},
     },
 };
 use serde::Deserialize;
@@ -313,7 +313,9 @@ async fn start_file_operation(
         }
         task @ (FileTask::Archive { .. } | FileTask::Extract { .. }) => {
             let update = match task {
-                FileTask::Extract { replace: true, .. } => Some(authz.permit(&actor, id).await?),
+                FileTask::Extract { existing: Existing::Replace, .. } => {
+                    Some(authz.permit(&actor, id).await?)
+                }
                 _ => None,
             };
             let (archive, create) = (authz.permit(&actor, id).await?, authz.permit(&actor, id).await?);

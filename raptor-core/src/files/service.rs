@@ -11,8 +11,9 @@ use crate::{
     node::{
         FilePath, TextFile, TextRead, TextWrite,
         files::{
-            Body, ChecksumKind, FileAnswer, FileContent, FileHits, FileInfo, FileMove, FilePage, FileRead,
-            FileRequest, FileTask, FileVersion, FileWrite, FolderSize, Operation, Scoped, TrashItem, Upload,
+            Body, ChecksumKind, Existing, FileAnswer, FileContent, FileHits, FileInfo, FileMove, FilePage,
+            FileRead, FileRequest, FileTask, FileVersion, FileWrite, FolderSize, Operation, Scoped,
+            TrashItem, Upload,
         },
     },
 };
@@ -384,7 +385,7 @@ impl FileService<'_> {
             FileTask::Archive { paths, to, .. } => {
                 Note("file.archived", with_paths(paths, json!({ "to": to })))
             }
-            FileTask::Extract { replace: true, .. } if update.is_none() => {
+            FileTask::Extract { existing: Existing::Replace, .. } if update.is_none() => {
                 return Err(Error::Forbidden { permission: "file.update".into() });
             }
             FileTask::Extract { path, into, .. } => {

@@ -270,12 +270,18 @@ pub enum FileTask {
     },
     /// Take everything out of an archive.
     Extract {
-        /// The archive; its name says its format: `.zip`, `.7z`, `.tar`, `.tar.gz`, `.tar.xz`, `.tar.bz2` or `.tar.zst`.
+        /// The archive; its name says its format: `.zip`, `.7z`, `.tar`, `.tar.gz`, `.tar.xz`, `.tar.bz2` or `.tar.zst`. A
+        /// single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its name without that.
         path: FilePath,
         /// The folder that it goes to.
         into: FilePath,
-        /// Whether files that are there are replaced.
-        replace: bool,
+        /// What happens to files that have the name of one that is there.
+        #[serde(default)]
+        existing: Existing,
+        /// What names in a zip or tar are written in that are no UTF-8: `cp437`, or a label of the WHATWG's Encoding Standard
+        /// (`gbk`, `shift_jis`, `ibm866` …). Unless given, it is recognised in a zip, and a tar's names are kept as they are.
+        #[serde(default)]
+        encoding: Option<String>,
     },
     /// Fetch a file from a web address.
     Pull {
@@ -286,6 +292,30 @@ pub enum FileTask {
         /// Its name there; the address's own unless given.
         name: Option<String>,
     },
+}
+
+/// What is done with a file from an archive where there is one of its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Existing {
+    /// It is left out.
+    #[default]
+    Skip,
+    /// It takes the other one's place.
+    Replace,
+    /// It gets a name that is free: `world (1).dat`.
+    KeepBoth,
+}
+
+/// Something in an archive that was not unpacked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LeftOut {
+    /// Its name in the archive.
+    pub name: String,
+    /// Why, as a sentence.
+    pub why: String,
 }
 
 /// Where something that takes long is.
@@ -327,6 +357,12 @@ pub struct Operation {
     pub total_bytes: Option<u64>,
     /// Files done.
     pub done_files: u64,
+    /// What was left out, the first 100.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
+    /// How much was left out in all.
+    #[serde(default)]
+    pub left_out_count: u64,
 }
 
 /// A small question or change.

@@ -16,10 +16,19 @@ impl Workspace {
             if stat.kind != Kind::Folder {
                 continue;
             }
+            // What is put into a folder changes its time.
+            let mut folders = vec![(copy.to.clone(), stat)];
             for step in self.root.walk(&copy.from)? {
                 let Some(from) = step.file_path() else { continue };
                 let below = from.as_str().get(copy.from.as_str().len()..).unwrap_or_default();
-                self.copy_one(&from, &copy.to.join(below)?, &step.stat, progress)?;
+                let to = copy.to.join(below)?;
+                self.copy_one(&from, &to, &step.stat, progress)?;
+                if step.stat.kind == Kind::Folder {
+                    folders.push((to, step.stat));
+                }
+            }
+            while let Some((to, stat)) = folders.pop() {
+                let _ = self.root.set_times(&to, stat.accessed, stat.modified, false);
             }
         }
         Ok(())
@@ -38,10 +47,14 @@ impl Workspace {
                 }
                 copied?;
                 target.set_mode(stat.mode)?;
+                target.set_times(stat.accessed, stat.modified)?;
             }
             Kind::Symlink => match self.root.symlink(&self.root.read_link(from)?, to) {
                 // A link that leads out stays where it is.
-                Ok(()) | Err(FileError::Outside) => {}
+                Ok(()) => {
+                    let _ = self.root.set_times(to, stat.accessed, stat.modified, false);
+                }
+                Err(FileError::Outside) => {}
                 Err(error) => return Err(error),
             },
             Kind::Special => {}

@@ -21,6 +21,18 @@ impl Workspace {
         limit: u64,
         search: Option<&str>,
     ) -> FileResult<FilePage> {
+        self.list_by(SKIPPED, path, (sort, descending), (offset, limit), search)
+    }
+
+    /// With `most_skipped` entries in one reading.
+    pub(super) fn list_by(
+        &self,
+        most_skipped: usize,
+        path: &FilePath,
+        (sort, descending): (FileSort, bool),
+        (offset, limit): (u64, u64),
+        search: Option<&str>,
+    ) -> FileResult<FilePage> {
         let order = |a: &Entry, b: &Entry| {
             let folders = (a.stat.kind != Kind::Folder).cmp(&(b.stat.kind != Kind::Folder));
             let order = compare(a, b, sort);
@@ -33,7 +45,7 @@ impl Workspace {
         let mut skip = usize::try_from(offset).unwrap_or(usize::MAX);
         let (mut total, mut after) = (0, None::<Entry>);
         let page = loop {
-            let most = if skip <= SKIPPED { skip + limit } else { SKIPPED };
+            let most = if skip <= most_skipped { skip + limit } else { most_skipped };
             let mut first = Smallest::new(most, &order);
             let mut seen = 0;
             for entry in self.root.entries(path)? {
@@ -48,7 +60,7 @@ impl Workspace {
             // Said of the first reading: files may come and go meanwhile.
             total = if after.is_none() { seen } else { total };
             let mut first = first.sorted();
-            if skip <= SKIPPED {
+            if skip <= most_skipped {
                 first.drain(..skip.min(first.len()));
                 break first;
             }

@@ -1,11 +1,11 @@
 //! What takes long: it runs by itself, says how far it is and can be stopped.
 
-use super::Workspace;
+use super::{Workspace, unpack::Unpacking};
 use crate::files::{FileError, FilePath, FileResult};
 use chrono::{DateTime, TimeDelta, Utc};
 use raptor_core::{
     id::ContainerId,
-    node::files::{FileTask, Operation, OperationState},
+    node::files::{FileTask, LeftOut, Operation, OperationState},
     outbound::Outbound,
 };
 use std::{
@@ -29,6 +29,9 @@ const MAX_READINGS: usize = 2;
 const MAX_READINGS_HERE: usize = 16;
 /// How long such a request waits for the others.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Entries that are named where something was left out, and the letters of a name.
+const MAX_LEFT_OUT: usize = 100;
+const MAX_NAME: usize = 500;
 /// Operations of one container that are listed.
 const MAX_LISTED: usize = 100;
 
@@ -122,6 +125,8 @@ pub(super) struct Progress {
     bytes: AtomicU64,
     total: AtomicU64,
     files: AtomicU64,
+    /// The first of what was left out, and how much that is in all.
+    left_out: Mutex<(Vec<LeftOut>, u64)>,
     pub(super) cancel: CancellationToken,
 }
 
@@ -138,6 +143,20 @@ impl Progress {
         self.bytes(0)
     }
 
+    /// Something was left out.
+    pub(super) fn leave_out(&self, name: &str, why: &str) {
+        let mut left = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        left.1 += 1;
+        if left.0.len() < MAX_LEFT_OUT {
+            let name = name.chars().take(MAX_NAME).collect();
+            left.0.push(LeftOut { name, why: why.to_owned() });
+        }
+    }
+
+    pub(super) fn left_out(&self) -> (Vec<LeftOut>, u64) {
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How many bytes it will be.
     pub(super) fn total(&self, bytes: u64) {
         self.total.store(bytes, Relaxed);
@@ -151,6 +170,7 @@ impl Running {
             bytes: shown.done_bytes.into(),
             total: shown.total_bytes.unwrap_or(0).into(),
             files: shown.done_files.into(),
+            left_out: Mutex::new((shown.left_out, shown.left_out_count)),
             cancel: CancellationToken::new(),
         };
         let end = shown.ended_at.map(|at| (at, shown.state, shown.problem));
@@ -171,6 +191,7 @@ impl Running {
             None => (None, OperationState::Running, None),
         };
         let total = self.progress.total.load(Relaxed);
+        let (left_out, left_out_count) = self.progress.left_out();
         Operation {
             id: self.id,
             task: self.task.clone(),
@@ -182,6 +203,8 @@ impl Running {
             done_bytes: self.progress.bytes.load(Relaxed),
             total_bytes: (total > 0).then_some(total),
             done_files: self.progress.files.load(Relaxed),
+            left_out,
+            left_out_count,
         }
     }
 
@@ -317,7 +340,10 @@ impl Workspace {
                 Ok(())
             }
             FileTask::Archive { paths, to, format } => self.archive(&paths, &to, format, progress),
-            FileTask::Extract { path, into, replace } => self.extract(&path, &into, replace, progress),
+            FileTask::Extract { path, into, existing, encoding } => {
+                let (path, into, encoding) = (&path, &into, encoding.as_deref());
+                self.extract(&Unpacking { path, into, existing, encoding }, progress)
+            }
             FileTask::Pull { url, into, name } => self.pull(&url, &into, name.as_deref(), progress),
         }
     }

@@ -1,9 +1,18 @@
 //! Archives are taken apart. What is in one comes from anybody: nothing leaves the folder, and nothing may be a bomb.
 
-use super::{Workspace, operations::Progress, pack::zip_error};
-use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
-use raptor_core::node::{files::ArchiveFormat, names::escape};
-use std::io::{self, BufReader, Read, Write};
+mod names;
+mod target;
+mod untar;
+mod unzip;
+
+pub(super) use target::{Fault, Target, refused};
+pub(super) use unzip::from_windows;
+
+use super::{Workspace, operations::Progress};
+use crate::files::{File, FileError, FilePath, FileResult, Open};
+use names::Names;
+use raptor_core::node::files::{ArchiveFormat, Existing};
+use std::io::{self, BufReader, Read};
 
 /// Files and folders in one archive.
 const MAX_ENTRIES: u64 = 500_000;
@@ -16,8 +25,7 @@ const LARGE: u64 = 256 * 1024 * 1024;
 pub(super) const MAX_TARGET: u64 = 4_095;
 /// Memory that an xz file may ask for, in KiB.
 const XZ_MEMORY_KIB: u32 = 256 * 1024;
-const UNPACKED: &str =
-    "Raptor unpacks zip, 7z, tar, tar.gz, tar.xz, tar.bz2 and tar.zst, told by the file's name.";
+const UNPACKED: &str = "Raptor unpacks zip, 7z, tar, tar.gz, tar.xz, tar.bz2, tar.zst, and single files that end in gz, xz, bz2 or zst.";
 const PIECE: usize = 256 * 1024;
 
 /// What was taken out so far, against the bounds.
@@ -49,38 +57,70 @@ impl Bounds<'_> {
     }
 }
 
-/// Where everything goes.
-pub(super) struct Target<'w> {
-    workspace: &'w Workspace,
-    into: &'w FilePath,
-    replace: bool,
+/// How an archive is unpacked.
+pub(super) struct Unpacking<'t> {
+    pub(super) path: &'t FilePath,
+    pub(super) into: &'t FilePath,
+    pub(super) existing: Existing,
+    /// What names are written in; recognised unless given.
+    pub(super) encoding: Option<&'t str>,
+}
+
+/// What is in a file, by its name.
+enum Content {
+    Archive(ArchiveFormat),
+    /// Unpacked only: it is no format that archives are made in.
+    Seven,
+    /// One compressed file, which has this name.
+    Single(ArchiveFormat, String),
+}
+
+impl Content {
+    fn of_name(name: &str) -> Option<Self> {
+        if let Some(format) = ArchiveFormat::of_name(name) {
+            return Some(Self::Archive(format));
+        }
+        let (stem, end) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty())?;
+        let single = |format| Some(Self::Single(format, stem.to_owned()));
+        match end.to_lowercase().as_str() {
+            "7z" => Some(Self::Seven),
+            "gz" => single(ArchiveFormat::TarGz),
+            "xz" => single(ArchiveFormat::TarXz),
+            "bz2" => single(ArchiveFormat::TarBz2),
+            "zst" => single(ArchiveFormat::TarZst),
+            _ => None,
+        }
+    }
 }
 
 impl Workspace {
-    pub(super) fn extract(
-        &self,
-        path: &FilePath,
-        into: &FilePath,
-        replace: bool,
-        progress: &Progress,
-    ) -> FileResult<()> {
-        let name = path.name().unwrap_or_default();
-        // Unpacked only: it is no format that archives are made in.
-        let seven = name.to_lowercase().ends_with(".7z");
-        let format = ArchiveFormat::of_name(name);
-        if format.is_none() && !seven {
-            return Err(FileError::Invalid(UNPACKED.into()));
+    /// Unpacks an archive. An entry that can't be unpacked is left out and noted in `progress`.
+    pub(super) fn extract(&self, task: &Unpacking<'_>, progress: &Progress) -> FileResult<()> {
+        let name = task.path.name().unwrap_or_default();
+        let content = Content::of_name(name).ok_or_else(|| FileError::Invalid(UNPACKED.into()))?;
+        let chosen = task.encoding.map(Names::chosen).transpose()?;
+        let file = self.root.open_file(task.path, Open::READ)?;
+        let stat = file.stat()?;
+        self.root.create_dir_all(task.into)?;
+        let bounds = Bounds { progress, packed: stat.len, bytes: 0, entries: 0 };
+        let mut target = Target::new(self, task, bounds)?;
+        match content {
+            Content::Archive(ArchiveFormat::Zip) => target.unzip(file, chosen)?,
+            Content::Archive(format) => target.untar(unpacked(file, format)?, chosen)?,
+            Content::Seven => target.unseven(file)?,
+            Content::Single(format, name) => {
+                let mut text = unpacked(file, format)?;
+                target.bounds.entry()?;
+                match target.file(&name, 0o644, Some(stat.modified), &mut text) {
+                    Ok(()) => {}
+                    Err(Fault::Fatal(error)) => return Err(error),
+                    // There is nothing else in it.
+                    Err(Fault::LeftOut(why)) => return Err(FileError::Invalid(why)),
+                }
+            }
         }
-        let file = self.root.open_file(path, Open::READ)?;
-        let packed = file.stat()?.len;
-        self.root.create_dir_all(into)?;
-        let mut bounds = Bounds { progress, packed, bytes: 0, entries: 0 };
-        let target = Target { workspace: self, into, replace };
-        match format {
-            None => target.unseven(file, &mut bounds),
-            Some(ArchiveFormat::Zip) => target.unzip(file, &mut bounds),
-            Some(format) => target.untar(unpacked(file, format)?, &mut bounds),
-        }
+        target.finish();
+        Ok(())
     }
 }
 
@@ -94,108 +134,6 @@ pub(super) fn unpacked(file: File, format: ArchiveFormat) -> FileResult<Box<dyn 
         ArchiveFormat::TarZst => Box::new(zstd::Decoder::with_buffer(file)?),
         ArchiveFormat::Tar | ArchiveFormat::Zip => Box::new(file),
     })
-}
-
-impl Target<'_> {
-    fn untar(&self, content: Box<dyn Read>, bounds: &mut Bounds<'_>) -> FileResult<()> {
-        let mut archive = tar::Archive::new(content);
-        for entry in archive.entries().map_err(broken)? {
-            let mut entry = entry.map_err(broken)?;
-            bounds.entry()?;
-            let name = escape(&entry.path_bytes()).into_owned();
-            let mode = entry.header().mode().unwrap_or(0o644);
-            match entry.header().entry_type() {
-                tar::EntryType::Directory => self.folder(&name)?,
-                tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => {
-                    self.file(&name, mode, &mut entry, bounds)?;
-                }
-                tar::EntryType::Symlink => {
-                    let target = entry.link_name_bytes().unwrap_or_default();
-                    self.link(&name, &escape(&target))?;
-                }
-                tar::EntryType::XGlobalHeader => {}
-                _ => return Err(refused(&name, "it is a hard link or a device")),
-            }
-        }
-        Ok(())
-    }
-
-    fn unzip(&self, file: File, bounds: &mut Bounds<'_>) -> FileResult<()> {
-        let mut archive = zip::ZipArchive::new(BufReader::with_capacity(PIECE, file)).map_err(zip_error)?;
-        for index in 0..archive.len() {
-            let mut entry = archive.by_index(index).map_err(zip_error)?;
-            bounds.entry()?;
-            let name = entry.name().map_err(zip_error)?.replace('\\', "/");
-            let mode = entry.unix_mode().unwrap_or(0o644);
-            if entry.is_dir() {
-                self.folder(&name)?;
-            } else if entry.is_symlink() {
-                let mut target = String::new();
-                (&mut entry).take(MAX_TARGET).read_to_string(&mut target).map_err(broken)?;
-                self.link(&name, &target)?;
-            } else {
-                self.file(&name, mode, &mut entry, bounds)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn place(&self, name: &str) -> FileResult<FilePath> {
-        self.into.join(name).map_err(|_| refused(name, "it leads out of the folder"))
-    }
-
-    pub(super) fn folder(&self, name: &str) -> FileResult<()> {
-        self.workspace.root.create_dir_all(&self.place(name)?)
-    }
-
-    pub(super) fn file(
-        &self,
-        name: &str,
-        mode: u32,
-        content: &mut dyn Read,
-        bounds: &mut Bounds<'_>,
-    ) -> FileResult<()> {
-        let path = self.make_room(name)?;
-        let mode = (mode & 0o777) | 0o600;
-        let mut file = self.workspace.root.open_file(&path, Open { mode, ..Open::NEW })?;
-        let mut buffer = vec![0; PIECE];
-        loop {
-            let read = content.read(&mut buffer).map_err(broken)?;
-            if read == 0 {
-                return Ok(());
-            }
-            bounds.bytes(read as u64)?;
-            file.write_all(buffer.get(..read).unwrap_or_default())?;
-        }
-    }
-
-    pub(super) fn link(&self, name: &str, target: &str) -> FileResult<()> {
-        let path = self.make_room(name)?;
-        match self.workspace.root.symlink(target, &path) {
-            Err(FileError::Outside) => Err(refused(name, "it is a link that leads outside")),
-            other => other,
-        }
-    }
-
-    /// The place of a file, with the folders on the way made and what was there removed, if it may be.
-    fn make_room(&self, name: &str) -> FileResult<FilePath> {
-        let (root, path) = (&self.workspace.root, self.place(name)?);
-        root.create_dir_all(&path.parent().ok_or(FileError::IsAFolder)?)?;
-        match root.lstat(&path) {
-            Err(FileError::NotFound) => {}
-            Err(error) => return Err(error),
-            Ok(there) if there.kind == Kind::Folder => {
-                return Err(refused(name, "there is a folder of this name"));
-            }
-            Ok(_) if !self.replace => return Err(refused(name, "there is a file of this name already")),
-            Ok(_) => root.remove_file(&path)?,
-        }
-        Ok(path)
-    }
-}
-
-pub(super) fn refused(name: &str, why: &str) -> FileError {
-    FileError::Invalid(format!("The archive's entry {name:?} is not unpacked: {why}."))
 }
 
 /// What a decoder says of content that makes no sense.

@@ -23,9 +23,14 @@ export function free(name: string, taken: (name: string) => boolean): string {
 }
 
 const PACKED = /\.(zip|7z|jar|mcpack|mcworld|mrpack|tar|tgz|tar\.(gz|xz|bz2|zst)|txz|tbz2?|tzst)$/i;
+const ZIP = /\.(zip|jar|mcpack|mcworld|mrpack|tar|tgz|tar\.(gz|xz|bz2|zst)|txz|tbz2?|tzst)$/i;
 const PICTURE = /\.(png|jpe?g|gif|webp|bmp|ico|svg|avif)$/i;
 const LOG = /(?<!\.tar)\.(gz|xz|bz2|zst)$/i;
 
+/** Whether names in it may be written in something else than UTF-8. */
+export const isZip = (name: string): boolean => ZIP.test(name);
+/** One compressed file that is no archive. */
+export const isSingle = (name: string): boolean => LOG.test(name) && !isArchive(name);
 export const isArchive = (name: string): boolean => PACKED.test(name);
 export const isPicture = (name: string): boolean => PICTURE.test(name);
 export const isPackedLog = (name: string): boolean => LOG.test(name) && !isArchive(name);

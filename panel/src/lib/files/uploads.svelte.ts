@@ -215,24 +215,3 @@ export function uploadsOf(container: string): Uploads {
   kept.set(container, uploads);
   return uploads;
 }
-
-/** Everything that was dropped, folders with all that is in them, by paths from where it was dropped. */
-export async function dropped(transfer: DataTransfer): Promise<{ file: File; path: string }[]> {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  const found: { file: File; path: string }[] = [];
-  const look = async (entry: FileSystemEntry): Promise<void> => {
-    if (entry.isFile) {
-      const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
-      found.push({ file, path: entry.fullPath.replace(/^\//, '') });
-      return;
-    }
-    const reader = (entry as FileSystemDirectoryEntry).createReader();
-    for (;;) {
-      const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-      if (some.length === 0) return;
-      for (const one of some) await look(one);
-    }
-  };
-  for (const entry of entries) await look(entry);
-  return found;
-}

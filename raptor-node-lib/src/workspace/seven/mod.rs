@@ -6,7 +6,7 @@ mod turns;
 
 use super::{
     operations::Progress,
-    unpack::{Bounds, MAX_TARGET, Target, broken, refused},
+    unpack::{Fault, MAX_TARGET, Target, broken, from_windows, refused},
 };
 use crate::files::{File, FileError, FileResult};
 use raptor_core::node::names::escape;
@@ -28,23 +28,24 @@ const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
 impl Target<'_> {
-    pub(super) fn unseven(&self, mut file: File, bounds: &mut Bounds<'_>) -> FileResult<()> {
+    pub(super) fn unseven(&mut self, mut file: File) -> FileResult<()> {
         let Some(header) = header::read(&mut file)? else { return Ok(()) };
-        let _turn = turns::Turn::take(header.memory, bounds.progress)?;
+        let progress = self.bounds.progress;
+        let _turn = turns::Turn::take(header.memory, progress)?;
         // The library sees the header that was looked at, whatever the file becomes meanwhile.
         let password = Password::empty();
         let archive = Archive::read_with_memory_limit(&mut Cursor::new(&header.bare), &password, LIBRARY_KIB)
             .map_err(told)?;
         drop(header);
-        bounds.progress.total(archive.files.iter().fold(0, |sum, entry| sum.saturating_add(entry.size)));
+        progress.total(archive.files.iter().fold(0, |sum, entry| sum.saturating_add(entry.size)));
 
-        let mut source = Source { file, at: 0, buffer: Vec::new(), begin: 0, progress: bounds.progress };
+        let mut source = Source { file, at: 0, buffer: Vec::new(), begin: 0, progress };
         for block in 0..archive.blocks.len() {
             let decoder =
                 BlockDecoder::new_with_memory_limit(1, LIBRARY_KIB, block, &archive, &password, &mut source);
             let mut failed = None;
             let done = decoder.for_each_entries(&mut |entry, content| {
-                self.entry(entry, content, bounds).map(|()| true).map_err(|error| {
+                self.entry(entry, content).map(|()| true).map_err(|error| {
                     failed = Some(error);
                     Error::FileNotFound
                 })
@@ -57,31 +58,43 @@ impl Target<'_> {
         }
         for (entry, block) in archive.files.iter().zip(&archive.stream_map.file_block_index) {
             if block.is_none() {
-                self.entry(entry, &mut io::empty(), bounds)?;
+                self.entry(entry, &mut io::empty())?;
             }
         }
         Ok(())
     }
 
-    fn entry(&self, entry: &ArchiveEntry, content: &mut dyn Read, bounds: &mut Bounds<'_>) -> FileResult<()> {
-        bounds.entry()?;
+    fn entry(&mut self, entry: &ArchiveEntry, content: &mut dyn Read) -> FileResult<()> {
+        self.bounds.entry()?;
         let name = name(entry.name());
+        let unpacked = self.unpack_entry(entry, &name, content);
+        self.settle(&name, unpacked)
+    }
+
+    fn unpack_entry(
+        &mut self,
+        entry: &ArchiveEntry,
+        name: &str,
+        content: &mut dyn Read,
+    ) -> Result<(), Fault> {
+        let modified =
+            entry.has_last_modified_date.then(|| from_windows(entry.last_modified_date.into())).flatten();
         let attributes = if entry.has_windows_attributes { entry.windows_attributes } else { 0 };
         let mode = if attributes & IS_UNIX == 0 { 0o644 } else { attributes >> 16 };
         let mut content = Told(content);
         match mode & KIND {
-            _ if entry.is_anti_item => Err(refused(&name, "it stands for something to be deleted")),
+            _ if entry.is_anti_item => Err(refused("It stands for something to be deleted.")),
             _ if attributes & (IS_UNIX | IS_REPARSE_POINT) == IS_REPARSE_POINT => {
-                Err(refused(&name, "it is a link of Windows"))
+                Err(refused("It is a link of Windows."))
             }
-            0 | FOLDER if entry.is_directory => self.folder(&name),
-            0 | FILE if !entry.is_directory => self.file(&name, mode, &mut content, bounds),
+            0 | FOLDER if entry.is_directory => self.folder(name, modified),
+            0 | FILE if !entry.is_directory => self.file(name, mode, modified, &mut content),
             LINK if entry.size <= MAX_TARGET => {
                 let mut target = Vec::new();
-                content.read_to_end(&mut target).map_err(broken)?;
-                self.link(&name, &escape(&target))
+                content.read_to_end(&mut target).map_err(|error| Fault::Fatal(broken(error)))?;
+                self.link(name, &escape(&target), modified)
             }
-            _ => Err(refused(&name, "it is neither a file, a folder nor a link to be used")),
+            _ => Err(refused("It is neither a file, a folder nor a link to be used.")),
         }
     }
 }

@@ -78,7 +78,8 @@ fn what_7_zip_packs_is_unpacked() {
         assert_eq!(world.desk.root.read_link(&path("out/game/link")).unwrap(), "ü name.txt");
         assert!(world.extract("made.7z").is_err(), "nothing is replaced unless asked");
         let (archive, into) = (path("made.7z"), path("out"));
-        world.run(FileTask::Extract { path: archive, into, replace: true }).unwrap();
+        let existing = Existing::Replace;
+        world.run(FileTask::Extract { path: archive, into, existing, encoding: None }).unwrap();
     }
 }
 
@@ -289,7 +290,8 @@ fn unpacking_7z_keeps_to_the_limit_and_can_be_stopped() {
 
     let progress = Progress::default();
     progress.cancel.cancel();
-    let task = FileTask::Extract { path: path("a.7z"), into: path("b"), replace: false };
+    let task =
+        FileTask::Extract { path: path("a.7z"), into: path("b"), existing: Existing::Skip, encoding: None };
     assert!(matches!(world.desk.run(task, &progress), Err(FileError::Cancelled)));
 }
 
@@ -299,8 +301,11 @@ fn a_7z_archive_is_kept_from_what_is_denied() {
     let denied = crate::files::Denied::new(&["*.key"]);
     let theirs = Workspace { root: world.desk.root.denying(&denied), ..world.desk.clone() };
     world.put("a.7z", &stored(&[("new.key", 0, b"x")]));
-    let task = FileTask::Extract { path: path("a.7z"), into: FilePath::ROOT, replace: true };
-    assert!(theirs.run(task, &Progress::default()).is_err());
+    let (path, into, progress) = (path("a.7z"), FilePath::ROOT, Progress::default());
+    theirs
+        .run(FileTask::Extract { path, into, existing: Existing::Replace, encoding: None }, &progress)
+        .unwrap();
+    assert_eq!(progress.left_out().0[0].name, "new.key");
     assert_eq!(world.text("new.key"), None);
 }
 

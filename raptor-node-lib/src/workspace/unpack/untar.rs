@@ -1,0 +1,91 @@
+//! tar.
+
+use super::{Fault, Target, broken, names::Names, refused};
+use crate::files::{FileError, FileResult, Time};
+use raptor_core::node::names::escape;
+use std::io::{self, Read};
+use tar::EntryType as Type;
+
+impl Target<'_> {
+    /// `names`: what names are written in; bytes as they are unless given.
+    pub(super) fn untar(&mut self, content: Box<dyn Read>, names: Option<Names>) -> FileResult<()> {
+        let mut archive = tar::Archive::new(content);
+        for entry in archive.entries().map_err(broken)? {
+            let mut entry = entry.map_err(broken)?;
+            self.bounds.entry()?;
+            let text = |bytes: &[u8]| match &names {
+                Some(names) => escape(names.decode(bytes).as_bytes()).into_owned(),
+                None => escape(bytes).into_owned(),
+            };
+            let name = text(&entry.path_bytes());
+            let unpacked = self.tar_entry(&mut entry, &name, &text);
+            self.settle(&name, unpacked)?;
+        }
+        Ok(())
+    }
+
+    fn tar_entry(
+        &mut self,
+        entry: &mut tar::Entry<'_, Box<dyn Read>>,
+        name: &str,
+        text: &impl Fn(&[u8]) -> String,
+    ) -> Result<(), Fault> {
+        let mode = entry.header().mode().unwrap_or(0o644);
+        let modified = modified(entry);
+        let link = entry.link_name_bytes().map(|target| text(&target)).unwrap_or_default();
+        match entry.header().entry_type() {
+            Type::Directory => self.folder(name, modified),
+            kind @ (Type::Regular | Type::Continuous | Type::GNUSparse) => {
+                let size = (kind != Type::GNUSparse).then(|| entry.size());
+                self.file(name, mode, modified, &mut Whole { content: entry, left: size })
+            }
+            Type::Symlink => self.link(name, &link, modified),
+            Type::Link => self.twin(name, &link),
+            Type::XGlobalHeader => Ok(()),
+            _ => Err(refused("It is a device or a pipe.")),
+        }
+    }
+}
+
+/// To the second, or finer where the archive says so (pax).
+fn modified(entry: &mut tar::Entry<'_, Box<dyn Read>>) -> Option<Time> {
+    let pax = entry.pax_extensions().ok().flatten();
+    let text = pax.and_then(|mut pairs| {
+        pairs.find_map(|pair| {
+            pair.ok().filter(|pair| pair.key_bytes() == b"mtime")?.value().ok().map(str::to_owned)
+        })
+    });
+    let fine = text.and_then(|text| {
+        let (seconds, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+        let (seconds, part) = (seconds.parse::<i64>().ok()?, digits.parse::<u32>().ok()?);
+        Some(match (text.starts_with('-'), part) {
+            (_, 0) | (false, _) => Time { seconds, nanoseconds: part },
+            (true, part) => Time { seconds: seconds.checked_sub(1)?, nanoseconds: 1_000_000_000 - part },
+        })
+    });
+    let coarse = || {
+        let seconds = i64::try_from(entry.header().mtime().ok()?).ok()?;
+        Some(Time { seconds, nanoseconds: 0 })
+    };
+    fine.or_else(coarse)
+}
+
+/// Content that is as long as the archive says: a file that was cut is none.
+struct Whole<'c, R> {
+    content: &'c mut R,
+    left: Option<u64>,
+}
+
+impl<R: Read> Read for Whole<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.content.read(buffer)?;
+        if let Some(left) = &mut self.left {
+            if read == 0 && *left > 0 && !buffer.is_empty() {
+                return Err(FileError::Invalid("The archive is damaged: it ends too early.".into()).into());
+            }
+            *left = left.saturating_sub(read as u64);
+        }
+        Ok(read)
+    }
+}

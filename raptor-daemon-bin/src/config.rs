@@ -83,6 +83,9 @@ pub struct Config {
     /// Private addresses and networks that files and templates may be fetched from all the same, separated by commas
     #[arg(long, env = "OUTBOUND_ALLOW", value_delimiter = ',', value_parser = network, global = true)]
     pub outbound_allow: Vec<IpNet>,
+    /// Days after which deleted files in a container's trash are removed for good; 0 = never.
+    #[arg(long, env = "TRASH_RETENTION_DAYS", default_value_t = 30, global = true)]
+    pub trash_retention_days: u32,
     /// What is logged: error, warn, info, debug, trace, or by module
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,

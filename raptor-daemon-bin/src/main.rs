@@ -59,6 +59,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .reach(config.container_reach.clone())
         .image_retention_days(config.image_retention_days)
         .outbound(Outbound::default().open(config.outbound_allow.clone()))
+        .trash_retention_days(config.trash_retention_days)
         .build()
         .await
         .map_err(|error| not_usable(&config, error))?;

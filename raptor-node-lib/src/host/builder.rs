@@ -39,6 +39,8 @@ const CONSOLES_EVERY: Duration = Duration::from_secs(5);
 const RULES_EVERY: Duration = Duration::from_secs(10);
 const DISK_EVERY: Duration = Duration::from_secs(60);
 const IMAGES_EVERY: Duration = Duration::from_secs(3_600);
+const TRASH_EVERY: Duration = Duration::from_secs(3_600);
+const TRASH_DAYS: u32 = 30;
 /// Containers that start at the same time where nobody waits for them.
 const STARTS_AT_ONCE: usize = 4;
 /// Consoles that are searched at the same time.
@@ -61,6 +63,7 @@ pub struct Builder {
     calm: Duration,
     scan_every: Duration,
     image_days: u32,
+    trash_days: u32,
     clock: Clock,
     sftp: Option<SocketAddr>,
     outbound: Outbound,
@@ -82,6 +85,7 @@ impl Builder {
             calm: CALM,
             scan_every: DISK_EVERY,
             image_days: 0,
+            trash_days: TRASH_DAYS,
             clock: Clock::System,
             sftp: None,
             outbound: Outbound::default(),
@@ -180,6 +184,13 @@ impl Builder {
         self
     }
 
+    /// Days after which what is in a container's trash is removed for good; 30 unless given, 0 = never.
+    #[must_use]
+    pub fn trash_retention_days(mut self, days: u32) -> Self {
+        self.trash_days = days;
+        self
+    }
+
     /// Where the time comes from; the machine's clock unless given.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -271,6 +282,10 @@ impl Builder {
         host.0.ground.tasks.spawn(host.clone().every(HISTORY_EVERY, Turn::History));
         host.0.ground.tasks.spawn(host.clone().every(CONSOLES_EVERY, Turn::Consoles));
         host.0.ground.tasks.spawn(host.clone().every(self.scan_every, Turn::Disk));
+        if self.trash_days > 0 {
+            let days = self.trash_days;
+            host.0.ground.tasks.spawn(host.clone().every(TRASH_EVERY, Turn::Trash { days }));
+        }
         if self.image_days > 0 {
             let unused_s = u64::from(self.image_days) * 86_400;
             host.0.ground.tasks.spawn(host.clone().every(IMAGES_EVERY, Turn::Images { unused_s }));

@@ -29,6 +29,7 @@ pub(super) enum Turn {
     Rules,
     Disk,
     Images { unused_s: u64 },
+    Trash { days: u32 },
 }
 
 impl Host {
@@ -54,6 +55,7 @@ impl Host {
                     self.notice_running().await;
                 }
                 Turn::Disk => self.scan().await,
+                Turn::Trash { days } => self.age_trash(*days).await,
                 Turn::Images { unused_s } => match crate::images::clean(&self.0.ground, *unused_s).await {
                     Ok(cleaned) if cleaned.images.is_empty() => {}
                     Ok(cleaned) => tracing::info!(images = ?cleaned.images, "unused images were removed"),
@@ -156,6 +158,27 @@ impl Host {
 
     fn memory_limit(&self, id: ContainerId) -> u64 {
         self.0.ground.place(id).state.spec().map_or(0, |spec| spec.limits.memory_mib * 1024 * 1024)
+    }
+
+    /// Removes for good what has been in the trash of a container for `days` days.
+    async fn age_trash(&self, days: u32) {
+        for (id, _) in self.handles() {
+            let host = self.clone();
+            let aged = tokio::task::spawn_blocking(move || {
+                let place = host.0.ground.place(id);
+                // Nothing was ever deleted there.
+                if !place.state.files().join("trash").exists() {
+                    return Ok(0);
+                }
+                Ok::<_, raptor_core::node::NodeError>(host.workspace(id, &[])?.age_trash(days)?)
+            });
+            match aged.await {
+                Ok(Ok(0)) => {}
+                Ok(Ok(count)) => tracing::info!(%id, count, days, "old deleted files were removed for good"),
+                Ok(Err(error)) => tracing::warn!(%error, %id, "old deleted files stay in the trash"),
+                Err(error) => tracing::error!(%error, %id, "old deleted files stay in the trash"),
+            }
+        }
     }
 
     /// Measures the data folders, one after another. Where the kernel does not keep the limits, whoever is over its own is

@@ -157,6 +157,31 @@ fn what_is_deleted_comes_back_where_it_was() {
 }
 
 #[test]
+fn one_thing_is_deleted_for_good_and_what_is_old_goes_by_itself() {
+    let world = World::new();
+    for name in ["one", "old.key", "new"] {
+        world.put(name, b"x");
+    }
+    let items = world.desk.discard(&[path("one"), path("old.key"), path("new")], "ann").unwrap();
+    world.desk.empty_trash(Some(vec![items[0].id])).unwrap();
+    assert_eq!(world.desk.discarded().unwrap().len(), 2);
+
+    // As if it had been deleted a month ago.
+    let note = world.folder.path().join(format!("kept/trash/{}.json", items[1].id));
+    let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&note).unwrap()).unwrap();
+    text["at"] = serde_json::json!(Clock::System.now() - chrono::TimeDelta::days(30));
+    std::fs::write(&note, text.to_string()).unwrap();
+    assert_eq!(world.desk.age_trash(31).unwrap(), 0);
+    // Also what this one may not see.
+    let denied = crate::files::Denied::new(&["*.key"]);
+    let theirs = Workspace { root: world.desk.root.denying(&denied), ..world.desk.clone() };
+    assert_eq!(theirs.age_trash(30).unwrap(), 1);
+    let left: Vec<_> = world.desk.discarded().unwrap().into_iter().map(|item| item.path).collect();
+    assert_eq!(left, [path("new")]);
+    assert_eq!(std::fs::read_dir(world.folder.path().join("kept/trash")).unwrap().count(), 2);
+}
+
+#[test]
 fn every_format_is_packed_and_unpacked() {
     use ArchiveFormat as F;
     for format in [F::Zip, F::Tar, F::TarGz, F::TarXz, F::TarBz2, F::TarZst] {

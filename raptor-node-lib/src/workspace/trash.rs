@@ -2,7 +2,7 @@
 
 use super::{Workspace, enough, keep_note, kept, kind, read_note};
 use crate::files::{FileError, FilePath, FileResult, Kind, Root};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use raptor_core::node::files::{FileKind, TrashItem};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -156,6 +156,17 @@ impl Workspace {
         let emptied = ids.into_iter().try_for_each(|id| self.remove_from_trash(id));
         self.root.usage().trash_changed();
         emptied
+    }
+
+    /// Removes for good what has been in the trash for `days` days, whoever may see it; says how much that was.
+    pub(crate) fn age_trash(&self, days: u32) -> FileResult<usize> {
+        let before = self.clock.now() - TimeDelta::days(days.into());
+        let all = Self { root: self.root.undenied(), ..self.clone() };
+        let old = all.discarded()?.into_iter().filter(|item| item.deleted_at <= before);
+        let ids: Vec<_> = old.map(|item| item.id).collect();
+        let count = ids.len();
+        all.empty_trash(Some(ids))?;
+        Ok(count)
     }
 
     fn remove_from_trash(&self, id: Uuid) -> FileResult<()> {

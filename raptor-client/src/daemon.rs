@@ -532,6 +532,9 @@ search that takes long is answered in pieces.*/
     pub struct ContainerSpec {
         ///Edits of its configuration files before each start. Placeholders are resolved already, but for `{{config.*}}`.
         pub config_files: ::std::vec::Vec<ConfigFile>,
+        ///The encoding that its console reads and writes; UTF-8 unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub console_encoding: ::std::option::Option<::std::string::String>,
         ///Files that nobody may read or change through Raptor, as `.gitignore` has them.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub denied_files: ::std::vec::Vec<::std::string::String>,
@@ -615,8 +618,13 @@ Empty: running as soon as the process has started.*/
     ///What the host knows of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerStatus {
+        ///Configuration files that the newest start could not edit, a sentence for each.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub config_problems: ::std::vec::Vec<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub crashes: ::std::option::Option<Crashes>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub fault: ::std::option::Option<Fault>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub hold: ::std::option::Option<Hold>,
         ///The container.
@@ -630,9 +638,12 @@ Empty: running as soon as the process has started.*/
         pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
-        ///Why the last start failed, in a sentence, until the next start.
+        ///Why the last start failed, or what a start is waiting for, in a sentence, until the next start.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
+        ///The revision of the declaration that its process was made from; none while there is no process.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub process_revision: ::std::option::Option<u64>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub progress: ::std::option::Option<Progress>,
         ///Revision of the declaration that the host has.
@@ -757,6 +768,31 @@ Empty: running as soon as the process has started.*/
             Default::default()
         }
     }
+    ///Why a start failed, where it is known well enough to offer a way out.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum Fault {
+        ///Something else on the host listens on one of its ports.
+        #[serde(rename = "port_in_use")]
+        PortInUse {
+            ///What the engine says.
+            details: ::std::string::String,
+            ///Its address.
+            ip: ::std::string::String,
+            ///Its port.
+            port: u16,
+        },
+        ///The host does not have the address of one of its ports.
+        #[serde(rename = "no_such_address")]
+        NoSuchAddress {
+            ///What the engine says.
+            details: ::std::string::String,
+            ///The address.
+            ip: ::std::string::String,
+            ///The port.
+            port: u16,
+        },
+    }
     ///The answer to a [`FileRequest`].
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "answer")]
@@ -804,6 +840,12 @@ Empty: running as soon as the process has started.*/
         Checksum {
             ///In lower-case hexadecimal.
             checksum: ::std::string::String,
+        },
+        ///To [`FileRequest::ReadText`].
+        #[serde(rename = "text")]
+        Text {
+            ///The text.
+            text: TextFile,
         },
         ///To requests about a file on its way.
         #[serde(rename = "upload")]
@@ -1160,9 +1202,18 @@ Empty: running as soon as the process has started.*/
             ///Of this file.
             path: FilePath,
         },
+        ///Read a text file.
+        #[serde(rename = "read_text")]
+        ReadText {
+            ///Which, and how.
+            text: TextRead,
+        },
         ///Begin to send a file.
         #[serde(rename = "begin_upload")]
         BeginUpload {
+            ///What is to name it; asked again with the same id, the same upload is answered. A new one unless given.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            id: ::std::option::Option<::uuid::Uuid>,
             ///Where it will be; folders on the way are made.
             path: FilePath,
             ///Whether a file that is there is replaced.
@@ -1176,7 +1227,7 @@ Empty: running as soon as the process has started.*/
             ///Which.
             id: ::uuid::Uuid,
         },
-        ///All of it is here: put it where it belongs.
+        ///All of it is here: put it where it belongs. Asked again, the file is answered.
         #[serde(rename = "finish_upload")]
         FinishUpload {
             ///Which.
@@ -1387,9 +1438,12 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
             ///Whether it is no longer started by itself.
             quarantined: bool,
         },
-        ///Its process ended by itself, which is no crash.
+        ///Its process ended by itself, which is no crash, or was ended on the host by hand.
         #[serde(rename = "ended")]
         Ended {
+            ///Whether somebody ended it with the engine's own commands.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            by_hand: ::std::option::Option<bool>,
             ///How it ended.
             exit: Exit,
         },
@@ -1412,14 +1466,39 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         ///An installation ended.
         #[serde(rename = "installed")]
         Installed {
-            ///Its last lines, where it failed.
+            ///Its last lines, where it failed or was odd.
             lines: ::std::vec::Vec<::std::string::String>,
             ///Its number.
             number: u64,
             ///Why it failed; none where it worked.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             problem: ::std::option::Option<::std::string::String>,
+            ///What was odd about it though it worked; nothing was started after it then.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            warning: ::std::option::Option<::std::string::String>,
         },
+    }
+    ///What a host has of a container, for a control side that may not know of it: its database may be older than the host.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Held {
+        /**Whether the host has its declaration. Without one it is in the engine alone, under the daemon's label: it can't be
+started or stopped before it is declared, but removed.*/
+        pub declared: bool,
+        ///The container.
+        pub id: ContainerId,
+        ///Its name for people.
+        pub name: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub owner: ::std::option::Option<UserId>,
+        ///The ports that it has on the host. Of one that is not declared, those that its process holds now.
+        pub ports: ::std::vec::Vec<PortBinding>,
+        ///Whether it has a process.
+        pub running: bool,
+    }
+    impl Held {
+        pub fn builder() -> builder::Held {
+            Default::default()
+        }
     }
     ///A value that no log shows.
     #[derive(
@@ -1583,6 +1662,9 @@ by its id once.*/
         pub script: ::std::string::String,
         ///Whether the container starts after it.
         pub start: bool,
+        ///Whether any exit code of the script but 0 is a failure; otherwise it is a warning.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub strict: ::std::option::Option<bool>,
         ///Milliseconds after which it is ended.
         pub timeout_ms: u64,
         ///Whether the container's files go before it.
@@ -1642,6 +1724,73 @@ by its id once.*/
     impl Limits {
         pub fn builder() -> builder::Limits {
             Default::default()
+        }
+    }
+    ///How the lines of a text end.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum LineEnds {
+        #[serde(rename = "none")]
+        None,
+        #[serde(rename = "lf")]
+        Lf,
+        #[serde(rename = "crlf")]
+        Crlf,
+        #[serde(rename = "cr")]
+        Cr,
+        #[serde(rename = "mixed")]
+        Mixed,
+    }
+    impl ::std::fmt::Display for LineEnds {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::None => f.write_str("none"),
+                Self::Lf => f.write_str("lf"),
+                Self::Crlf => f.write_str("crlf"),
+                Self::Cr => f.write_str("cr"),
+                Self::Mixed => f.write_str("mixed"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for LineEnds {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "none" => Ok(Self::None),
+                "lf" => Ok(Self::Lf),
+                "crlf" => Ok(Self::Crlf),
+                "cr" => Ok(Self::Cr),
+                "mixed" => Ok(Self::Mixed),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for LineEnds {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for LineEnds {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///Who wrote a console line.
@@ -1848,6 +1997,9 @@ by its id once.*/
         Snapshot {
             ///All its containers.
             containers: ::std::vec::Vec<ContainerStatus>,
+            ///What it and its engine have, whether or not the control side knows of it.
+            #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+            held: ::std::vec::Vec<Held>,
             ///The host.
             system: SystemInfo,
         },
@@ -2174,6 +2326,9 @@ by its id once.*/
     pub struct PowerRequest {
         ///What.
         pub action: PowerAction,
+        ///The name that the console gives as who asked; nobody is named where it is empty.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub by: ::std::option::Option<::std::string::String>,
         ///This host's time after which it is refused: a line that was dead for a while may still bring it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub not_after: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
@@ -2551,9 +2706,18 @@ by its id once.*/
             ///Of this file.
             path: FilePath,
         },
+        ///Read a text file.
+        #[serde(rename = "read_text")]
+        ReadText {
+            ///Which, and how.
+            text: TextRead,
+        },
         ///Begin to send a file.
         #[serde(rename = "begin_upload")]
         BeginUpload {
+            ///What is to name it; asked again with the same id, the same upload is answered. A new one unless given.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            id: ::std::option::Option<::uuid::Uuid>,
             ///Where it will be; folders on the way are made.
             path: FilePath,
             ///Whether a file that is there is replaced.
@@ -2567,7 +2731,7 @@ by its id once.*/
             ///Which.
             id: ::uuid::Uuid,
         },
-        ///All of it is here: put it where it belongs.
+        ///All of it is here: put it where it belongs. Asked again, the file is answered.
         #[serde(rename = "finish_upload")]
         FinishUpload {
             ///Which.
@@ -2739,8 +2903,12 @@ by its id once.*/
         pub cpu_percent: f64,
         ///Bytes in the data folder at the last scan.
         pub disk_bytes: u64,
-        ///Memory in bytes, without the page cache.
+        ///Memory in bytes, without the page cache: what the container can't give back.
         pub memory_bytes: u64,
+        /**Page cache in bytes, not in `memory_bytes`: files that the container has read or written, kept in memory as long as nobody
+needs the room. It counts against the limit, and the kernel takes it back before anything is killed.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub memory_cache_bytes: ::std::option::Option<u64>,
         ///Memory limit in bytes; 0 = none.
         pub memory_limit_bytes: u64,
         ///Bytes received since the start, over all interfaces.
@@ -2864,6 +3032,9 @@ offline.*/
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
+        ///All addresses of its interfaces; empty where the daemon does not say.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub addresses: ::std::vec::Vec<::std::string::String>,
         ///Folders that containers may mount.
         pub allowed_mounts: ::std::vec::Vec<::std::string::String>,
         ///CPU architecture, as Rust names it (`x86_64`, `aarch64`).
@@ -2884,6 +3055,10 @@ offline.*/
         ///The Docker Engine's version, or absent when it does not answer.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub docker_version: ::std::option::Option<::std::string::String>,
+        /**Why nothing can be started for want of the folder that holds the containers' files, as where its disk is not mounted; a
+sentence with what to do.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub folder_problem: ::std::option::Option<::std::string::String>,
         ///The host's name.
         pub hostname: ::std::string::String,
         ///The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
@@ -2911,6 +3086,55 @@ offline.*/
     }
     impl SystemInfo {
         pub fn builder() -> builder::SystemInfo {
+            Default::default()
+        }
+    }
+    ///A text file.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TextFile {
+        ///Whether the file begins with a byte order mark.
+        pub byte_order_mark: bool,
+        ///Whether the encoding leaves no doubt or was given. One that was guessed from the letters has to be confirmed by a person.
+        pub certain: bool,
+        ///The encoding, by its name in the WHATWG's Encoding Standard: `UTF-8`, `windows-1252`, `GBK`.
+        pub encoding: ::std::string::String,
+        ///The file. Its etag is what a save has to name.
+        pub file: FileInfo,
+        ///Whether some bytes are invalid in the encoding.
+        pub invalid: bool,
+        ///How its lines end.
+        pub line_ends: LineEnds,
+        ///Where the text begins in the file, in bytes; more than 0 where only the end of it was read.
+        pub start_byte: u64,
+        /**The text, without a byte order mark and with the line ends that it has. Bytes that are invalid in the encoding are shown
+as U+FFFD; a save keeps them.*/
+        pub text: ::std::string::String,
+    }
+    impl TextFile {
+        pub fn builder() -> builder::TextFile {
+            Default::default()
+        }
+    }
+    ///Which text is read.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TextRead {
+        ///Its encoding; recognised unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub encoding: ::std::option::Option<::std::string::String>,
+        ///The file.
+        pub path: FilePath,
+        ///Only the lines in the last bytes, up to [`MAX_TEXT`], where there are more; they can be read, but not saved.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub tail_bytes: ::std::option::Option<u64>,
+        ///Whether the file is a compressed log, which is unpacked (`.gz`, `.xz`, `.bz2` or `.zst`).
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub unpack: ::std::option::Option<bool>,
+        ///An earlier version of it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub version: ::std::option::Option<::uuid::Uuid>,
+    }
+    impl TextRead {
+        pub fn builder() -> builder::TextRead {
             Default::default()
         }
     }
@@ -3023,6 +3247,12 @@ named stands for all.*/
         Noted {
             ///Which.
             id: ActivityId,
+        },
+        ///The hosts of all daemons, names or addresses: files are not fetched from them.
+        #[serde(rename = "hosts")]
+        Hosts {
+            ///All of them.
+            hosts: ::std::vec::Vec<::std::string::String>,
         },
     }
     /// Types for composing complex structures.
@@ -4093,6 +4323,10 @@ named stands for all.*/
                 ::std::vec::Vec<super::ConfigFile>,
                 ::std::string::String,
             >,
+            console_encoding: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             denied_files: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -4162,6 +4396,7 @@ named stands for all.*/
             fn default() -> Self {
                 Self {
                     config_files: Err("no value supplied for config_files".to_string()),
+                    console_encoding: Ok(Default::default()),
                     denied_files: Ok(Default::default()),
                     done: Err("no value supplied for done".to_string()),
                     environment: Err("no value supplied for environment".to_string()),
@@ -4199,6 +4434,20 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for config_files: {e}")
+                    });
+                self
+            }
+            pub fn console_encoding<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.console_encoding = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for console_encoding: {e}"
+                        )
                     });
                 self
             }
@@ -4484,6 +4733,7 @@ named stands for all.*/
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     config_files: value.config_files?,
+                    console_encoding: value.console_encoding?,
                     denied_files: value.denied_files?,
                     done: value.done?,
                     environment: value.environment?,
@@ -4513,6 +4763,7 @@ named stands for all.*/
             fn from(value: super::ContainerSpec) -> Self {
                 Self {
                     config_files: Ok(value.config_files),
+                    console_encoding: Ok(value.console_encoding),
                     denied_files: Ok(value.denied_files),
                     done: Ok(value.done),
                     environment: Ok(value.environment),
@@ -4596,8 +4847,16 @@ named stands for all.*/
         }
         #[derive(Clone, Debug)]
         pub struct ContainerStatus {
+            config_problems: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             crashes: ::std::result::Result<
                 ::std::option::Option<super::Crashes>,
+                ::std::string::String,
+            >,
+            fault: ::std::result::Result<
+                ::std::option::Option<super::Fault>,
                 ::std::string::String,
             >,
             hold: ::std::result::Result<
@@ -4619,6 +4878,10 @@ named stands for all.*/
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
+            process_revision: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
             progress: ::std::result::Result<
                 ::std::option::Option<super::Progress>,
                 ::std::string::String,
@@ -4636,7 +4899,9 @@ named stands for all.*/
         impl ::std::default::Default for ContainerStatus {
             fn default() -> Self {
                 Self {
+                    config_problems: Ok(Default::default()),
                     crashes: Ok(Default::default()),
+                    fault: Ok(Default::default()),
                     hold: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     installed: Err("no value supplied for installed".to_string()),
@@ -4644,6 +4909,7 @@ named stands for all.*/
                     pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
+                    process_revision: Ok(Default::default()),
                     progress: Ok(Default::default()),
                     revision: Err("no value supplied for revision".to_string()),
                     since: Err("no value supplied for since".to_string()),
@@ -4652,6 +4918,20 @@ named stands for all.*/
             }
         }
         impl ContainerStatus {
+            pub fn config_problems<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.config_problems = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for config_problems: {e}"
+                        )
+                    });
+                self
+            }
             pub fn crashes<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
@@ -4661,6 +4941,18 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for crashes: {e}")
+                    });
+                self
+            }
+            pub fn fault<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Fault>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fault = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fault: {e}")
                     });
                 self
             }
@@ -4746,6 +5038,20 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn process_revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.process_revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for process_revision: {e}"
+                        )
+                    });
+                self
+            }
             pub fn progress<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::Progress>>,
@@ -4803,7 +5109,9 @@ named stands for all.*/
                 value: ContainerStatus,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    config_problems: value.config_problems?,
                     crashes: value.crashes?,
+                    fault: value.fault?,
                     hold: value.hold?,
                     id: value.id?,
                     installed: value.installed?,
@@ -4811,6 +5119,7 @@ named stands for all.*/
                     pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
+                    process_revision: value.process_revision?,
                     progress: value.progress?,
                     revision: value.revision?,
                     since: value.since?,
@@ -4821,7 +5130,9 @@ named stands for all.*/
         impl ::std::convert::From<super::ContainerStatus> for ContainerStatus {
             fn from(value: super::ContainerStatus) -> Self {
                 Self {
+                    config_problems: Ok(value.config_problems),
                     crashes: Ok(value.crashes),
+                    fault: Ok(value.fault),
                     hold: Ok(value.hold),
                     id: Ok(value.id),
                     installed: Ok(value.installed),
@@ -4829,6 +5140,7 @@ named stands for all.*/
                     pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
+                    process_revision: Ok(value.process_revision),
                     progress: Ok(value.progress),
                     revision: Ok(value.revision),
                     since: Ok(value.since),
@@ -5877,6 +6189,132 @@ named stands for all.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Held {
+            declared: ::std::result::Result<bool, ::std::string::String>,
+            id: ::std::result::Result<super::ContainerId, ::std::string::String>,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            owner: ::std::result::Result<
+                ::std::option::Option<super::UserId>,
+                ::std::string::String,
+            >,
+            ports: ::std::result::Result<
+                ::std::vec::Vec<super::PortBinding>,
+                ::std::string::String,
+            >,
+            running: ::std::result::Result<bool, ::std::string::String>,
+        }
+        impl ::std::default::Default for Held {
+            fn default() -> Self {
+                Self {
+                    declared: Err("no value supplied for declared".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    owner: Ok(Default::default()),
+                    ports: Err("no value supplied for ports".to_string()),
+                    running: Err("no value supplied for running".to_string()),
+                }
+            }
+        }
+        impl Held {
+            pub fn declared<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.declared = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for declared: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ContainerId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn owner<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::UserId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.owner = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for owner: {e}")
+                    });
+                self
+            }
+            pub fn ports<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::PortBinding>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ports = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ports: {e}")
+                    });
+                self
+            }
+            pub fn running<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.running = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for running: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Held> for super::Held {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Held,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    declared: value.declared?,
+                    id: value.id?,
+                    name: value.name?,
+                    owner: value.owner?,
+                    ports: value.ports?,
+                    running: value.running?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Held> for Held {
+            fn from(value: super::Held) -> Self {
+                Self {
+                    declared: Ok(value.declared),
+                    id: Ok(value.id),
+                    name: Ok(value.name),
+                    owner: Ok(value.owner),
+                    ports: Ok(value.ports),
+                    running: Ok(value.running),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct HitPart {
             end: ::std::result::Result<u32, ::std::string::String>,
             start: ::std::result::Result<u32, ::std::string::String>,
@@ -6069,6 +6507,10 @@ named stands for all.*/
             number: ::std::result::Result<u64, ::std::string::String>,
             script: ::std::result::Result<::std::string::String, ::std::string::String>,
             start: ::std::result::Result<bool, ::std::string::String>,
+            strict: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
             timeout_ms: ::std::result::Result<u64, ::std::string::String>,
             wipe: ::std::result::Result<bool, ::std::string::String>,
         }
@@ -6080,6 +6522,7 @@ named stands for all.*/
                     number: Err("no value supplied for number".to_string()),
                     script: Err("no value supplied for script".to_string()),
                     start: Err("no value supplied for start".to_string()),
+                    strict: Ok(Default::default()),
                     timeout_ms: Err("no value supplied for timeout_ms".to_string()),
                     wipe: Err("no value supplied for wipe".to_string()),
                 }
@@ -6146,6 +6589,18 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn strict<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.strict = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for strict: {e}")
+                    });
+                self
+            }
             pub fn timeout_ms<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<u64>,
@@ -6182,6 +6637,7 @@ named stands for all.*/
                     number: value.number?,
                     script: value.script?,
                     start: value.start?,
+                    strict: value.strict?,
                     timeout_ms: value.timeout_ms?,
                     wipe: value.wipe?,
                 })
@@ -6195,6 +6651,7 @@ named stands for all.*/
                     number: Ok(value.number),
                     script: Ok(value.script),
                     start: Ok(value.start),
+                    strict: Ok(value.strict),
                     timeout_ms: Ok(value.timeout_ms),
                     wipe: Ok(value.wipe),
                 }
@@ -6972,6 +7429,10 @@ named stands for all.*/
         #[derive(Clone, Debug)]
         pub struct PowerRequest {
             action: ::std::result::Result<super::PowerAction, ::std::string::String>,
+            by: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             not_after: ::std::result::Result<
                 ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
                 ::std::string::String,
@@ -6981,6 +7442,7 @@ named stands for all.*/
             fn default() -> Self {
                 Self {
                     action: Err("no value supplied for action".to_string()),
+                    by: Ok(Default::default()),
                     not_after: Ok(Default::default()),
                 }
             }
@@ -6996,6 +7458,16 @@ named stands for all.*/
                     .map_err(|e| {
                         format!("error converting supplied value for action: {e}")
                     });
+                self
+            }
+            pub fn by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.by = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for by: {e}"));
                 self
             }
             pub fn not_after<T>(mut self, value: T) -> Self
@@ -7020,6 +7492,7 @@ named stands for all.*/
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     action: value.action?,
+                    by: value.by?,
                     not_after: value.not_after?,
                 })
             }
@@ -7028,6 +7501,7 @@ named stands for all.*/
             fn from(value: super::PowerRequest) -> Self {
                 Self {
                     action: Ok(value.action),
+                    by: Ok(value.by),
                     not_after: Ok(value.not_after),
                 }
             }
@@ -7815,6 +8289,10 @@ named stands for all.*/
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
             disk_bytes: ::std::result::Result<u64, ::std::string::String>,
             memory_bytes: ::std::result::Result<u64, ::std::string::String>,
+            memory_cache_bytes: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
             memory_limit_bytes: ::std::result::Result<u64, ::std::string::String>,
             network_rx_bytes: ::std::result::Result<u64, ::std::string::String>,
             network_tx_bytes: ::std::result::Result<u64, ::std::string::String>,
@@ -7827,6 +8305,7 @@ named stands for all.*/
                     cpu_percent: Err("no value supplied for cpu_percent".to_string()),
                     disk_bytes: Err("no value supplied for disk_bytes".to_string()),
                     memory_bytes: Err("no value supplied for memory_bytes".to_string()),
+                    memory_cache_bytes: Ok(Default::default()),
                     memory_limit_bytes: Err(
                         "no value supplied for memory_limit_bytes".to_string(),
                     ),
@@ -7875,6 +8354,20 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for memory_bytes: {e}")
+                    });
+                self
+            }
+            pub fn memory_cache_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.memory_cache_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for memory_cache_bytes: {e}"
+                        )
                     });
                 self
             }
@@ -7954,6 +8447,7 @@ named stands for all.*/
                     cpu_percent: value.cpu_percent?,
                     disk_bytes: value.disk_bytes?,
                     memory_bytes: value.memory_bytes?,
+                    memory_cache_bytes: value.memory_cache_bytes?,
                     memory_limit_bytes: value.memory_limit_bytes?,
                     network_rx_bytes: value.network_rx_bytes?,
                     network_tx_bytes: value.network_tx_bytes?,
@@ -7968,6 +8462,7 @@ named stands for all.*/
                     cpu_percent: Ok(value.cpu_percent),
                     disk_bytes: Ok(value.disk_bytes),
                     memory_bytes: Ok(value.memory_bytes),
+                    memory_cache_bytes: Ok(value.memory_cache_bytes),
                     memory_limit_bytes: Ok(value.memory_limit_bytes),
                     network_rx_bytes: Ok(value.network_rx_bytes),
                     network_tx_bytes: Ok(value.network_tx_bytes),
@@ -8149,6 +8644,10 @@ named stands for all.*/
         }
         #[derive(Clone, Debug)]
         pub struct SystemInfo {
+            addresses: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             allowed_mounts: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -8167,6 +8666,10 @@ named stands for all.*/
                 ::std::string::String,
             >,
             docker_version: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            folder_problem: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
@@ -8201,6 +8704,7 @@ named stands for all.*/
         impl ::std::default::Default for SystemInfo {
             fn default() -> Self {
                 Self {
+                    addresses: Ok(Default::default()),
                     allowed_mounts: Err(
                         "no value supplied for allowed_mounts".to_string(),
                     ),
@@ -8216,6 +8720,7 @@ named stands for all.*/
                     ),
                     docker_problem: Ok(Default::default()),
                     docker_version: Ok(Default::default()),
+                    folder_problem: Ok(Default::default()),
                     hostname: Err("no value supplied for hostname".to_string()),
                     ips: Err("no value supplied for ips".to_string()),
                     isolation: Ok(Default::default()),
@@ -8238,6 +8743,18 @@ named stands for all.*/
             }
         }
         impl SystemInfo {
+            pub fn addresses<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.addresses = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for addresses: {e}")
+                    });
+                self
+            }
             pub fn allowed_mounts<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
@@ -8352,6 +8869,20 @@ named stands for all.*/
                     .map_err(|e| {
                         format!(
                             "error converting supplied value for docker_version: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn folder_problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.folder_problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for folder_problem: {e}"
                         )
                     });
                 self
@@ -8511,6 +9042,7 @@ named stands for all.*/
                 value: SystemInfo,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    addresses: value.addresses?,
                     allowed_mounts: value.allowed_mounts?,
                     architecture: value.architecture?,
                     cpu_count: value.cpu_count?,
@@ -8520,6 +9052,7 @@ named stands for all.*/
                     disk_used_bytes: value.disk_used_bytes?,
                     docker_problem: value.docker_problem?,
                     docker_version: value.docker_version?,
+                    folder_problem: value.folder_problem?,
                     hostname: value.hostname?,
                     ips: value.ips?,
                     isolation: value.isolation?,
@@ -8538,6 +9071,7 @@ named stands for all.*/
         impl ::std::convert::From<super::SystemInfo> for SystemInfo {
             fn from(value: super::SystemInfo) -> Self {
                 Self {
+                    addresses: Ok(value.addresses),
                     allowed_mounts: Ok(value.allowed_mounts),
                     architecture: Ok(value.architecture),
                     cpu_count: Ok(value.cpu_count),
@@ -8547,6 +9081,7 @@ named stands for all.*/
                     disk_used_bytes: Ok(value.disk_used_bytes),
                     docker_problem: Ok(value.docker_problem),
                     docker_version: Ok(value.docker_version),
+                    folder_problem: Ok(value.folder_problem),
                     hostname: Ok(value.hostname),
                     ips: Ok(value.ips),
                     isolation: Ok(value.isolation),
@@ -8558,6 +9093,285 @@ named stands for all.*/
                     sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
+                    version: Ok(value.version),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TextFile {
+            byte_order_mark: ::std::result::Result<bool, ::std::string::String>,
+            certain: ::std::result::Result<bool, ::std::string::String>,
+            encoding: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            file: ::std::result::Result<super::FileInfo, ::std::string::String>,
+            invalid: ::std::result::Result<bool, ::std::string::String>,
+            line_ends: ::std::result::Result<super::LineEnds, ::std::string::String>,
+            start_byte: ::std::result::Result<u64, ::std::string::String>,
+            text: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for TextFile {
+            fn default() -> Self {
+                Self {
+                    byte_order_mark: Err(
+                        "no value supplied for byte_order_mark".to_string(),
+                    ),
+                    certain: Err("no value supplied for certain".to_string()),
+                    encoding: Err("no value supplied for encoding".to_string()),
+                    file: Err("no value supplied for file".to_string()),
+                    invalid: Err("no value supplied for invalid".to_string()),
+                    line_ends: Err("no value supplied for line_ends".to_string()),
+                    start_byte: Err("no value supplied for start_byte".to_string()),
+                    text: Err("no value supplied for text".to_string()),
+                }
+            }
+        }
+        impl TextFile {
+            pub fn byte_order_mark<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.byte_order_mark = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for byte_order_mark: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn certain<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.certain = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for certain: {e}")
+                    });
+                self
+            }
+            pub fn encoding<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.encoding = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for encoding: {e}")
+                    });
+                self
+            }
+            pub fn file<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileInfo>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file: {e}")
+                    });
+                self
+            }
+            pub fn invalid<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.invalid = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for invalid: {e}")
+                    });
+                self
+            }
+            pub fn line_ends<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::LineEnds>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.line_ends = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for line_ends: {e}")
+                    });
+                self
+            }
+            pub fn start_byte<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.start_byte = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for start_byte: {e}")
+                    });
+                self
+            }
+            pub fn text<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.text = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for text: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TextFile> for super::TextFile {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TextFile,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    byte_order_mark: value.byte_order_mark?,
+                    certain: value.certain?,
+                    encoding: value.encoding?,
+                    file: value.file?,
+                    invalid: value.invalid?,
+                    line_ends: value.line_ends?,
+                    start_byte: value.start_byte?,
+                    text: value.text?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TextFile> for TextFile {
+            fn from(value: super::TextFile) -> Self {
+                Self {
+                    byte_order_mark: Ok(value.byte_order_mark),
+                    certain: Ok(value.certain),
+                    encoding: Ok(value.encoding),
+                    file: Ok(value.file),
+                    invalid: Ok(value.invalid),
+                    line_ends: Ok(value.line_ends),
+                    start_byte: Ok(value.start_byte),
+                    text: Ok(value.text),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TextRead {
+            encoding: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            path: ::std::result::Result<super::FilePath, ::std::string::String>,
+            tail_bytes: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
+            unpack: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            version: ::std::result::Result<
+                ::std::option::Option<::uuid::Uuid>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TextRead {
+            fn default() -> Self {
+                Self {
+                    encoding: Ok(Default::default()),
+                    path: Err("no value supplied for path".to_string()),
+                    tail_bytes: Ok(Default::default()),
+                    unpack: Ok(Default::default()),
+                    version: Ok(Default::default()),
+                }
+            }
+        }
+        impl TextRead {
+            pub fn encoding<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.encoding = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for encoding: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FilePath>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn tail_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.tail_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for tail_bytes: {e}")
+                    });
+                self
+            }
+            pub fn unpack<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.unpack = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for unpack: {e}")
+                    });
+                self
+            }
+            pub fn version<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::uuid::Uuid>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.version = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for version: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TextRead> for super::TextRead {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TextRead,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    encoding: value.encoding?,
+                    path: value.path?,
+                    tail_bytes: value.tail_bytes?,
+                    unpack: value.unpack?,
+                    version: value.version?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TextRead> for TextRead {
+            fn from(value: super::TextRead) -> Self {
+                Self {
+                    encoding: Ok(value.encoding),
+                    path: Ok(value.path),
+                    tail_bytes: Ok(value.tail_bytes),
+                    unpack: Ok(value.unpack),
                     version: Ok(value.version),
                 }
             }
@@ -8912,6 +9726,19 @@ let response = client.list_containers()
     pub fn list_containers(&self) -> builder::ListContainers<'_> {
         builder::ListContainers::new(self)
     }
+    /**What was declared of a container last
+
+Sends a `GET` request to `/api/v1/containers/{id}`
+
+```ignore
+let response = client.get_container()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn get_container(&self) -> builder::GetContainer<'_> {
+        builder::GetContainer::new(self)
+    }
     /**Declare what a container should be. An older declaration than the present one changes nothing
 
 Sends a `PUT` request to `/api/v1/containers/{id}`
@@ -9255,6 +10082,84 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "list_containers",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_container`]
+
+[`Client::get_container`]: super::Client::get_container*/
+    #[derive(Debug, Clone)]
+    pub struct GetContainer<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+    }
+    impl<'a> GetContainer<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ContainerSpec>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}", client.baseurl, encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_container",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

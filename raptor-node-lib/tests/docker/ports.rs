@@ -18,7 +18,7 @@ fn binding(ip: impl Into<IpAddr>, port: u16) -> PortBinding {
 
 /// Starts it and waits until that has failed; gives the problem and what can be done about it.
 async fn failed(world: &World) -> (String, Option<Fault>) {
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let status =
         world.until("failed", |status| status.phase == Phase::Offline && status.problem.is_some()).await;
     (status.problem.unwrap(), status.fault.map(|fault| *fault))
@@ -45,7 +45,7 @@ async fn a_port_of_another_program_is_said_in_words_until_it_can_be_had() {
     let kept = world.until("kept", |status| status.problem.is_some()).await;
     assert_eq!(kept.fault.map(|fault| *fault), fault, "also by the next daemon");
     drop(listener);
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let status = world.phase(Phase::Running).await;
     assert_eq!((status.problem, status.fault), (None, None));
 }
@@ -60,7 +60,7 @@ async fn a_port_of_another_container_and_an_address_that_the_host_lacks_are_said
         spec.ports = vec![binding(Ipv4Addr::LOCALHOST, port)];
     };
     let first = World::new(ECHO, bound).await;
-    first.host.power(first.id, PowerAction::Start).await.unwrap();
+    first.host.power(first.id, PowerAction::Start, "").await.unwrap();
     first.phase(Phase::Running).await;
     let second = World::new(ECHO, bound).await;
     let (problem, fault) = failed(&second).await;
@@ -89,17 +89,17 @@ async fn a_host_says_which_declaration_a_process_was_made_from_also_after_the_da
     }
     let mut world = World::new(ECHO, |spec| spec.ports = vec![binding(Ipv4Addr::LOCALHOST, free())]).await;
     assert_eq!(world.phase(Phase::Offline).await.process_revision, None);
-    world.host.power(world.id, PowerAction::Start).await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     world.change(|spec| spec.ports.clear()).await;
     let status = world.until("declared anew", |status| status.revision == 2).await;
     assert_eq!(status.process_revision, Some(1), "it still publishes its port");
     world.restart_daemon().await;
     assert_eq!(world.phase(Phase::Running).await.process_revision, Some(1));
-    world.host.power(world.id, PowerAction::Restart).await.unwrap();
+    world.host.power(world.id, PowerAction::Restart, "").await.unwrap();
     world
         .until("restarted", |status| status.phase == Phase::Running && status.process_revision == Some(2))
         .await;
-    world.host.power(world.id, PowerAction::Stop).await.unwrap();
+    world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
     assert_eq!(world.phase(Phase::Offline).await.process_revision, None);
 }

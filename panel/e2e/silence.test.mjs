@@ -54,10 +54,10 @@ test('between browser and Raptor: it is said, orders are not carried out afterwa
   await command.press('Enter');
   await page.getByRole('button', { name: 'Restart' }).click();
   await page.getByRole('status').filter({ hasText: 'Connecting again…' }).first().waitFor();
+  await page.getByText('Look at the console before you send it again', { exact: false }).first().waitFor();
   await page.getByText('Raptor does not answer.').first().waitFor();
   assert.equal(await command.inputValue(), 'into the void', 'what was not confirmed is still there');
   await page.getByText('this may have been done or not', { exact: false }).first().waitFor();
-  await page.getByText('Look at the console before you send it again', { exact: false }).first().waitFor();
 
   line.end();
   await live.waitFor();

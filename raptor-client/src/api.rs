@@ -12,7 +12,7 @@ pub mod types {
     pub struct AccessEntry {
         ///Patterns of files that are kept from them, as `.gitignore` has them.
         pub denied_files: ::std::vec::Vec<::std::string::String>,
-        ///Their e-mail address; the owner's is not shown.
+        ///Their e-mail address, for themselves and for callers with `users.read`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: ::std::option::Option<::std::string::String>,
         ///Their standing.
@@ -51,6 +51,9 @@ pub mod types {
     pub struct AccessList {
         ///The owner first, then by name.
         pub items: ::std::vec::Vec<AccessEntry>,
+        ///Where taking access away does not hold at once, and for how long, while the container's daemon is not connected.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub notice: ::std::option::Option<::std::string::String>,
     }
     impl AccessList {
         pub fn builder() -> builder::AccessList {
@@ -239,6 +242,30 @@ pub mod types {
             Default::default()
         }
     }
+    ///A container that was adopted.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Adopted {
+        ///Its id, which is the one that it had.
+        pub id: ContainerId,
+    }
+    impl Adopted {
+        pub fn builder() -> builder::Adopted {
+            Default::default()
+        }
+    }
+    ///What can't be known of a container that is adopted.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Adoption {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub owner_id: ::std::option::Option<UserId>,
+        ///The template that it is taken to be made from.
+        pub template_id: TemplateId,
+    }
+    impl Adoption {
+        pub fn builder() -> builder::Adoption {
+            Default::default()
+        }
+    }
     ///One ip:port of a daemon.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Allocation {
@@ -249,6 +276,8 @@ pub mod types {
         pub container: ::std::option::Option<ContainerRef>,
         ///Whose host it is on.
         pub daemon_id: DaemonId,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub held_by: ::std::option::Option<ContainerRef>,
         ///Its id.
         pub id: AllocationId,
         ///The address.
@@ -454,6 +483,9 @@ pub mod types {
     ///How a container behaves over time and towards its host.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     pub struct Behaviour {
+        ///The encoding that its console reads and writes, such as `GBK`; UTF-8 unless given. It holds at once.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub console_encoding: ::std::option::Option<::std::string::String>,
         ///Labels for the host's own tools.
         #[serde(
             default,
@@ -852,7 +884,9 @@ search that takes long is answered in pieces.*/
     ///A container with all that the caller may see of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Container {
-        ///Its addresses, the primary one first.
+        ///How many allocations beside the primary one people without `containers.update` may give it. It keeps those that it has.
+        pub allocation_limit: i64,
+        ///Its addresses, the primary one first; none for callers without `network.read`.
         pub allocations: ::std::vec::Vec<Allocation>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub behaviour: ::std::option::Option<Behaviour>,
@@ -1078,6 +1112,8 @@ search that takes long is answered in pieces.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub crashes: ::std::option::Option<Crashes>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub fault: ::std::option::Option<Fault>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub hold: ::std::option::Option<Hold>,
         ///The container.
         pub id: ContainerId,
@@ -1090,9 +1126,12 @@ search that takes long is answered in pieces.*/
         pub pending: ::std::option::Option<::std::string::String>,
         ///Where it is in its life.
         pub phase: Phase,
-        ///Why the last start failed, in a sentence, until the next start.
+        ///Why the last start failed, or what a start is waiting for, in a sentence, until the next start.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
+        ///The revision of the declaration that its process was made from; none while there is no process.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub process_revision: ::std::option::Option<u64>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub progress: ::std::option::Option<Progress>,
         ///Revision of the declaration that the host has.
@@ -1111,7 +1150,7 @@ search that takes long is answered in pieces.*/
     ///A container in a list.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerSummary {
-        ///Its addresses, the primary one first.
+        ///Its addresses, the primary one first; none for callers without `network.read`.
         pub allocations: ::std::vec::Vec<Allocation>,
         ///When it was made.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -1214,6 +1253,8 @@ search that takes long is answered in pieces.*/
     ///What came of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CreatedAllocations {
+        ///Whether the daemon was asked if it has the addresses. It is not while it is not connected.
+        pub checked: bool,
         ///New ones.
         pub created: u32,
         ///Those that were there already.
@@ -1273,6 +1314,9 @@ search that takes long is answered in pieces.*/
         pub number: i64,
         ///Port of its API.
         pub port: u16,
+        ///The ports that people without `containers.update` are given, as ports and ranges; all free ones where it is null.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub self_service_ports: ::std::option::Option<::std::string::String>,
         ///For how many hours SFTP keys that are known there work while the API is away; 0 = never.
         pub sftp_offline_hours: i64,
         ///Whether files can't be changed by SFTP there.
@@ -1322,7 +1366,11 @@ search that takes long is answered in pieces.*/
         pub name: ::std::string::String,
         ///Port of its API.
         pub port: u16,
-        ///For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
+        /**The ports that people without `containers.update` are given when they add or replace an allocation, as ports and ranges
+such as `25565-25600, 27015`; all free ones unless given.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub self_service_ports: ::std::option::Option<::std::string::String>,
+        ///For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub sftp_offline_hours: ::std::option::Option<i64>,
         ///Whether files can't be changed by SFTP there.
@@ -1405,7 +1453,8 @@ search that takes long is answered in pieces.*/
     ///A daemon by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct DaemonRef {
-        ///Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API.
+        /**Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API and for callers
+without `network.read`.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub host: ::std::option::Option<::std::string::String>,
         ///Its id.
@@ -1459,6 +1508,53 @@ search that takes long is answered in pieces.*/
         pub fn builder() -> builder::EmptyTrash {
             Default::default()
         }
+    }
+    ///One thing that happened. `event_id` is where to go on after a break.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum EventFrame {
+        ///Something in the store changed.
+        #[serde(rename = "change")]
+        Change {
+            ///Where to go on.
+            event_id: ::std::string::String,
+            ///Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
+            id: ::uuid::Uuid,
+            ///What changed, such as `container` or `user`.
+            subject: ::std::string::String,
+            ///`created`, `updated` or `deleted`.
+            verb: ::std::string::String,
+        },
+        ///The states or measurements of containers are new.
+        #[serde(rename = "live")]
+        Live {
+            ///Where to go on.
+            event_id: ::std::string::String,
+            ///Which.
+            ids: ::std::vec::Vec<ContainerId>,
+        },
+        ///The link to a daemon or its load is new.
+        #[serde(rename = "daemon")]
+        Daemon {
+            ///Where to go on.
+            event_id: ::std::string::String,
+            ///Which.
+            id: DaemonId,
+        },
+        ///Changes were missed that are no longer kept: read again what you show.
+        #[serde(rename = "resync")]
+        Resync {
+            ///Where to go on.
+            event_id: ::std::string::String,
+        },
+        ///The connection is alive. It comes first, and then every two seconds.
+        #[serde(rename = "beat")]
+        Beat {
+            ///Where to go on.
+            event_id: ::std::string::String,
+            ///The API's time.
+            time: ::chrono::DateTime<::chrono::offset::Utc>,
+        },
     }
     ///What is done with a file from an archive where there is one of its name.
     #[derive(
@@ -1590,6 +1686,31 @@ search that takes long is answered in pieces.*/
         ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
+    }
+    ///Why a start failed, where it is known well enough to offer a way out.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum Fault {
+        ///Something else on the host listens on one of its ports.
+        #[serde(rename = "port_in_use")]
+        PortInUse {
+            ///What the engine says.
+            details: ::std::string::String,
+            ///Its address.
+            ip: ::std::string::String,
+            ///Its port.
+            port: u16,
+        },
+        ///The host does not have the address of one of its ports.
+        #[serde(rename = "no_such_address")]
+        NoSuchAddress {
+            ///What the engine says.
+            details: ::std::string::String,
+            ///The address.
+            ip: ::std::string::String,
+            ///The port.
+            port: u16,
+        },
     }
     ///One thing that becomes different.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -2186,6 +2307,10 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub image: ::std::string::String,
         ///The script, as the template has it.
         pub script: ::std::string::String,
+        /**Whether any exit code of the script but 0 is a failure. Otherwise it is a warning: many published scripts end with a command
+that fails harmlessly.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub strict: ::std::option::Option<bool>,
     }
     impl Install {
         pub fn builder() -> builder::Install {
@@ -2378,6 +2503,19 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
             value.parse()
         }
     }
+    ///A level of access to a container.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct LevelInfo {
+        ///Its stable name.
+        pub level: Level,
+        ///What it holds; nothing for `custom`, which holds what is chosen.
+        pub permissions: ::std::vec::Vec<::std::string::String>,
+    }
+    impl LevelInfo {
+        pub fn builder() -> builder::LevelInfo {
+            Default::default()
+        }
+    }
     ///Resource limits of a container. 0 means no limit, except where noted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Limits {
@@ -2406,6 +2544,10 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     ///Limits to be changed.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct LimitsUpdate {
+        /**How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; as it is unless
+given.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub allocation_limit: ::std::option::Option<u32>,
         ///Resource limits.
         pub limits: Limits,
         ///Milliseconds between asking it to stop and killing it.
@@ -2414,6 +2556,132 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     impl LimitsUpdate {
         pub fn builder() -> builder::LimitsUpdate {
             Default::default()
+        }
+    }
+    ///How a line ends.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum LineEnd {
+        #[serde(rename = "lf")]
+        Lf,
+        #[serde(rename = "crlf")]
+        Crlf,
+        #[serde(rename = "cr")]
+        Cr,
+    }
+    impl ::std::fmt::Display for LineEnd {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Lf => f.write_str("lf"),
+                Self::Crlf => f.write_str("crlf"),
+                Self::Cr => f.write_str("cr"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for LineEnd {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "lf" => Ok(Self::Lf),
+                "crlf" => Ok(Self::Crlf),
+                "cr" => Ok(Self::Cr),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for LineEnd {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for LineEnd {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///How the lines of a text end.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum LineEnds {
+        #[serde(rename = "none")]
+        None,
+        #[serde(rename = "lf")]
+        Lf,
+        #[serde(rename = "crlf")]
+        Crlf,
+        #[serde(rename = "cr")]
+        Cr,
+        #[serde(rename = "mixed")]
+        Mixed,
+    }
+    impl ::std::fmt::Display for LineEnds {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::None => f.write_str("none"),
+                Self::Lf => f.write_str("lf"),
+                Self::Crlf => f.write_str("crlf"),
+                Self::Cr => f.write_str("cr"),
+                Self::Mixed => f.write_str("mixed"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for LineEnds {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "none" => Ok(Self::None),
+                "lf" => Ok(Self::Lf),
+                "crlf" => Ok(Self::Crlf),
+                "cr" => Ok(Self::Cr),
+                "mixed" => Ok(Self::Mixed),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for LineEnds {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for LineEnds {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///Who wrote a console line.
@@ -2517,13 +2785,28 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         },
         #[serde(rename = "caught_up")]
         CaughtUp,
+        ///A command on this stream was handed to the container.
+        #[serde(rename = "accepted")]
+        Accepted {
+            ///`command_id` of the command.
+            command_id: u64,
+        },
         ///A request on this stream failed.
         #[serde(rename = "problem")]
         Problem {
             ///Stable machine-readable reason.
             code: ::std::string::String,
+            ///`command_id` of the command that failed.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            command_id: ::std::option::Option<u64>,
             ///A sentence for people.
             message: ::std::string::String,
+        },
+        ///The connection is alive. It comes every two seconds.
+        #[serde(rename = "beat")]
+        Beat {
+            ///The API's time.
+            time: ::chrono::DateTime<::chrono::offset::Utc>,
         },
     }
     ///What is known of a container now.
@@ -2533,6 +2816,8 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub config_problems: ::std::vec::Vec<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub crashes: ::std::option::Option<Crashes>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub fault: ::std::option::Option<Fault>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub hold: ::std::option::Option<Hold>,
         ///Whether its daemon is connected: else this is what was last heard.
@@ -2800,6 +3085,10 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         ///These allocations, the first one being the primary; free ones unless given.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub allocation_ids: ::std::vec::Vec<AllocationId>,
+        /**How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; those that it
+gets now unless given.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub allocation_limit: ::std::option::Option<u32>,
         ///How it behaves over time and towards its host.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub behaviour: ::std::option::Option<Behaviour>,
@@ -2884,6 +3173,9 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     ///A file that is to be sent in pieces.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct NewUpload {
+        ///What is to name it: asked again with the same id, the same upload is answered. A new id unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub id: ::std::option::Option<::uuid::Uuid>,
         ///Where it will be; folders on the way are made.
         pub path: FilePath,
         ///Whether a file that is there is replaced. Needs the permission to change files.
@@ -3108,6 +3400,8 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     pub struct PermissionList {
         ///What access to a container may hold.
         pub container: ::std::vec::Vec<PermissionInfo>,
+        ///The levels of access that can be given, the least first.
+        pub levels: ::std::vec::Vec<LevelInfo>,
         ///What a role may hold.
         pub system: ::std::vec::Vec<PermissionInfo>,
     }
@@ -3971,6 +4265,9 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     pub struct SshKeyList {
         ///The newest first.
         pub items: ::std::vec::Vec<SshKey>,
+        ///Where deleting a key does not hold at once, and for how long, while a daemon is not connected.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub notice: ::std::option::Option<::std::string::String>,
     }
     impl SshKeyList {
         pub fn builder() -> builder::SshKeyList {
@@ -4043,8 +4340,12 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub cpu_percent: f64,
         ///Bytes in the data folder at the last scan.
         pub disk_bytes: u64,
-        ///Memory in bytes, without the page cache.
+        ///Memory in bytes, without the page cache: what the container can't give back.
         pub memory_bytes: u64,
+        /**Page cache in bytes, not in `memory_bytes`: files that the container has read or written, kept in memory as long as nobody
+needs the room. It counts against the limit, and the kernel takes it back before anything is killed.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub memory_cache_bytes: ::std::option::Option<u64>,
         ///Memory limit in bytes; 0 = none.
         pub memory_limit_bytes: u64,
         ///Bytes received since the start, over all interfaces.
@@ -4168,6 +4469,9 @@ offline.*/
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
+        ///All addresses of its interfaces; empty where the daemon does not say.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub addresses: ::std::vec::Vec<::std::string::String>,
         ///Folders that containers may mount.
         pub allowed_mounts: ::std::vec::Vec<::std::string::String>,
         ///CPU architecture, as Rust names it (`x86_64`, `aarch64`).
@@ -4188,6 +4492,10 @@ offline.*/
         ///The Docker Engine's version, or absent when it does not answer.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub docker_version: ::std::option::Option<::std::string::String>,
+        /**Why nothing can be started for want of the folder that holds the containers' files, as where its disk is not mounted; a
+sentence with what to do.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub folder_problem: ::std::option::Option<::std::string::String>,
         ///The host's name.
         pub hostname: ::std::string::String,
         ///The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
@@ -4510,6 +4818,32 @@ offline.*/
             Default::default()
         }
     }
+    ///A text file.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TextFile {
+        ///Whether the file begins with a byte order mark.
+        pub byte_order_mark: bool,
+        ///Whether the encoding leaves no doubt or was given. One that was guessed from the letters has to be confirmed by a person.
+        pub certain: bool,
+        ///The encoding, by its name in the WHATWG's Encoding Standard: `UTF-8`, `windows-1252`, `GBK`.
+        pub encoding: ::std::string::String,
+        ///The file. Its etag is what a save has to name.
+        pub file: FileInfo,
+        ///Whether some bytes are invalid in the encoding.
+        pub invalid: bool,
+        ///How its lines end.
+        pub line_ends: LineEnds,
+        ///Where the text begins in the file, in bytes; more than 0 where only the end of it was read.
+        pub start_byte: u64,
+        /**The text, without a byte order mark and with the line ends that it has. Bytes that are invalid in the encoding are shown
+as U+FFFD; a save keeps them.*/
+        pub text: ::std::string::String,
+    }
+    impl TextFile {
+        pub fn builder() -> builder::TextFile {
+            Default::default()
+        }
+    }
     ///Something in the trash.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TrashItem {
@@ -4539,6 +4873,38 @@ offline.*/
     }
     impl TrashList {
         pub fn builder() -> builder::TrashList {
+            Default::default()
+        }
+    }
+    ///A container that a host has and Raptor does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct UnknownContainer {
+        ///The addresses that it holds on its host, such as `203.0.113.7:25565`.
+        pub addresses: ::std::vec::Vec<::std::string::String>,
+        ///Whether its host has its declaration. Without one it can only be deleted.
+        pub declared: bool,
+        ///Its id.
+        pub id: ContainerId,
+        ///What it was called.
+        pub name: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub owner_id: ::std::option::Option<UserId>,
+        ///What it does now: `offline`, `starting`, `running` or `stopping`.
+        pub phase: Phase,
+    }
+    impl UnknownContainer {
+        pub fn builder() -> builder::UnknownContainer {
+            Default::default()
+        }
+    }
+    ///The containers of a host that Raptor does not know.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct UnknownContainerList {
+        ///By name.
+        pub items: ::std::vec::Vec<UnknownContainer>,
+    }
+    impl UnknownContainerList {
+        pub fn builder() -> builder::UnknownContainerList {
             Default::default()
         }
     }
@@ -4970,11 +5336,16 @@ offline.*/
                 ::std::vec::Vec<super::AccessEntry>,
                 ::std::string::String,
             >,
+            notice: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for AccessList {
             fn default() -> Self {
                 Self {
                     items: Err("no value supplied for items".to_string()),
+                    notice: Ok(Default::default()),
                 }
             }
         }
@@ -4991,18 +5362,36 @@ offline.*/
                     });
                 self
             }
+            pub fn notice<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.notice = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for notice: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<AccessList> for super::AccessList {
             type Error = super::error::ConversionError;
             fn try_from(
                 value: AccessList,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { items: value.items? })
+                Ok(Self {
+                    items: value.items?,
+                    notice: value.notice?,
+                })
             }
         }
         impl ::std::convert::From<super::AccessList> for AccessList {
             fn from(value: super::AccessList) -> Self {
-                Self { items: Ok(value.items) }
+                Self {
+                    items: Ok(value.items),
+                    notice: Ok(value.notice),
+                }
             }
         }
         #[derive(Clone, Debug)]
@@ -5770,6 +6159,103 @@ offline.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Adopted {
+            id: ::std::result::Result<super::ContainerId, ::std::string::String>,
+        }
+        impl ::std::default::Default for Adopted {
+            fn default() -> Self {
+                Self {
+                    id: Err("no value supplied for id".to_string()),
+                }
+            }
+        }
+        impl Adopted {
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ContainerId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Adopted> for super::Adopted {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Adopted,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { id: value.id? })
+            }
+        }
+        impl ::std::convert::From<super::Adopted> for Adopted {
+            fn from(value: super::Adopted) -> Self {
+                Self { id: Ok(value.id) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct Adoption {
+            owner_id: ::std::result::Result<
+                ::std::option::Option<super::UserId>,
+                ::std::string::String,
+            >,
+            template_id: ::std::result::Result<super::TemplateId, ::std::string::String>,
+        }
+        impl ::std::default::Default for Adoption {
+            fn default() -> Self {
+                Self {
+                    owner_id: Ok(Default::default()),
+                    template_id: Err("no value supplied for template_id".to_string()),
+                }
+            }
+        }
+        impl Adoption {
+            pub fn owner_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::UserId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.owner_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for owner_id: {e}")
+                    });
+                self
+            }
+            pub fn template_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::TemplateId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template_id: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Adoption> for super::Adoption {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Adoption,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    owner_id: value.owner_id?,
+                    template_id: value.template_id?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Adoption> for Adoption {
+            fn from(value: super::Adoption) -> Self {
+                Self {
+                    owner_id: Ok(value.owner_id),
+                    template_id: Ok(value.template_id),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Allocation {
             alias: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
@@ -5780,6 +6266,10 @@ offline.*/
                 ::std::string::String,
             >,
             daemon_id: ::std::result::Result<super::DaemonId, ::std::string::String>,
+            held_by: ::std::result::Result<
+                ::std::option::Option<super::ContainerRef>,
+                ::std::string::String,
+            >,
             id: ::std::result::Result<super::AllocationId, ::std::string::String>,
             ip: ::std::result::Result<::std::string::String, ::std::string::String>,
             note: ::std::result::Result<
@@ -5797,6 +6287,7 @@ offline.*/
                     alias: Ok(Default::default()),
                     container: Ok(Default::default()),
                     daemon_id: Err("no value supplied for daemon_id".to_string()),
+                    held_by: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     ip: Err("no value supplied for ip".to_string()),
                     note: Ok(Default::default()),
@@ -5841,6 +6332,18 @@ offline.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for daemon_id: {e}")
+                    });
+                self
+            }
+            pub fn held_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::ContainerRef>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.held_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for held_by: {e}")
                     });
                 self
             }
@@ -5934,6 +6437,7 @@ offline.*/
                     alias: value.alias?,
                     container: value.container?,
                     daemon_id: value.daemon_id?,
+                    held_by: value.held_by?,
                     id: value.id?,
                     ip: value.ip?,
                     note: value.note?,
@@ -5950,6 +6454,7 @@ offline.*/
                     alias: Ok(value.alias),
                     container: Ok(value.container),
                     daemon_id: Ok(value.daemon_id),
+                    held_by: Ok(value.held_by),
                     id: Ok(value.id),
                     ip: Ok(value.ip),
                     note: Ok(value.note),
@@ -6286,6 +6791,10 @@ offline.*/
         }
         #[derive(Clone, Debug)]
         pub struct Behaviour {
+            console_encoding: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             labels: ::std::result::Result<
                 ::std::collections::HashMap<
                     ::std::string::String,
@@ -6317,6 +6826,7 @@ offline.*/
         impl ::std::default::Default for Behaviour {
             fn default() -> Self {
                 Self {
+                    console_encoding: Ok(Default::default()),
                     labels: Ok(Default::default()),
                     mounts: Ok(Default::default()),
                     network: Ok(Default::default()),
@@ -6327,6 +6837,20 @@ offline.*/
             }
         }
         impl Behaviour {
+            pub fn console_encoding<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.console_encoding = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for console_encoding: {e}"
+                        )
+                    });
+                self
+            }
             pub fn labels<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<
@@ -6411,6 +6935,7 @@ offline.*/
                 value: Behaviour,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    console_encoding: value.console_encoding?,
                     labels: value.labels?,
                     mounts: value.mounts?,
                     network: value.network?,
@@ -6423,6 +6948,7 @@ offline.*/
         impl ::std::convert::From<super::Behaviour> for Behaviour {
             fn from(value: super::Behaviour) -> Self {
                 Self {
+                    console_encoding: Ok(value.console_encoding),
                     labels: Ok(value.labels),
                     mounts: Ok(value.mounts),
                     network: Ok(value.network),
@@ -7068,6 +7594,7 @@ offline.*/
         }
         #[derive(Clone, Debug)]
         pub struct Container {
+            allocation_limit: ::std::result::Result<i64, ::std::string::String>,
             allocations: ::std::result::Result<
                 ::std::vec::Vec<super::Allocation>,
                 ::std::string::String,
@@ -7131,6 +7658,9 @@ offline.*/
         impl ::std::default::Default for Container {
             fn default() -> Self {
                 Self {
+                    allocation_limit: Err(
+                        "no value supplied for allocation_limit".to_string(),
+                    ),
                     allocations: Err("no value supplied for allocations".to_string()),
                     behaviour: Ok(Default::default()),
                     created_at: Err("no value supplied for created_at".to_string()),
@@ -7167,6 +7697,20 @@ offline.*/
             }
         }
         impl Container {
+            pub fn allocation_limit<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.allocation_limit = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for allocation_limit: {e}"
+                        )
+                    });
+                self
+            }
             pub fn allocations<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<super::Allocation>>,
@@ -7492,6 +8036,7 @@ offline.*/
                 value: Container,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    allocation_limit: value.allocation_limit?,
                     allocations: value.allocations?,
                     behaviour: value.behaviour?,
                     created_at: value.created_at?,
@@ -7524,6 +8069,7 @@ offline.*/
         impl ::std::convert::From<super::Container> for Container {
             fn from(value: super::Container) -> Self {
                 Self {
+                    allocation_limit: Ok(value.allocation_limit),
                     allocations: Ok(value.allocations),
                     behaviour: Ok(value.behaviour),
                     created_at: Ok(value.created_at),
@@ -7855,6 +8401,10 @@ offline.*/
                 ::std::option::Option<super::Crashes>,
                 ::std::string::String,
             >,
+            fault: ::std::result::Result<
+                ::std::option::Option<super::Fault>,
+                ::std::string::String,
+            >,
             hold: ::std::result::Result<
                 ::std::option::Option<super::Hold>,
                 ::std::string::String,
@@ -7872,6 +8422,10 @@ offline.*/
             phase: ::std::result::Result<super::Phase, ::std::string::String>,
             problem: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            process_revision: ::std::result::Result<
+                ::std::option::Option<u64>,
                 ::std::string::String,
             >,
             progress: ::std::result::Result<
@@ -7893,6 +8447,7 @@ offline.*/
                 Self {
                     config_problems: Ok(Default::default()),
                     crashes: Ok(Default::default()),
+                    fault: Ok(Default::default()),
                     hold: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     installed: Err("no value supplied for installed".to_string()),
@@ -7900,6 +8455,7 @@ offline.*/
                     pending: Ok(Default::default()),
                     phase: Err("no value supplied for phase".to_string()),
                     problem: Ok(Default::default()),
+                    process_revision: Ok(Default::default()),
                     progress: Ok(Default::default()),
                     revision: Err("no value supplied for revision".to_string()),
                     since: Err("no value supplied for since".to_string()),
@@ -7931,6 +8487,18 @@ offline.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for crashes: {e}")
+                    });
+                self
+            }
+            pub fn fault<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Fault>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fault = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fault: {e}")
                     });
                 self
             }
@@ -8016,6 +8584,20 @@ offline.*/
                     });
                 self
             }
+            pub fn process_revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.process_revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for process_revision: {e}"
+                        )
+                    });
+                self
+            }
             pub fn progress<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<super::Progress>>,
@@ -8075,6 +8657,7 @@ offline.*/
                 Ok(Self {
                     config_problems: value.config_problems?,
                     crashes: value.crashes?,
+                    fault: value.fault?,
                     hold: value.hold?,
                     id: value.id?,
                     installed: value.installed?,
@@ -8082,6 +8665,7 @@ offline.*/
                     pending: value.pending?,
                     phase: value.phase?,
                     problem: value.problem?,
+                    process_revision: value.process_revision?,
                     progress: value.progress?,
                     revision: value.revision?,
                     since: value.since?,
@@ -8094,6 +8678,7 @@ offline.*/
                 Self {
                     config_problems: Ok(value.config_problems),
                     crashes: Ok(value.crashes),
+                    fault: Ok(value.fault),
                     hold: Ok(value.hold),
                     id: Ok(value.id),
                     installed: Ok(value.installed),
@@ -8101,6 +8686,7 @@ offline.*/
                     pending: Ok(value.pending),
                     phase: Ok(value.phase),
                     problem: Ok(value.problem),
+                    process_revision: Ok(value.process_revision),
                     progress: Ok(value.progress),
                     revision: Ok(value.revision),
                     since: Ok(value.since),
@@ -8756,18 +9342,32 @@ offline.*/
         }
         #[derive(Clone, Debug)]
         pub struct CreatedAllocations {
+            checked: ::std::result::Result<bool, ::std::string::String>,
             created: ::std::result::Result<u32, ::std::string::String>,
             existing: ::std::result::Result<u32, ::std::string::String>,
         }
         impl ::std::default::Default for CreatedAllocations {
             fn default() -> Self {
                 Self {
+                    checked: Err("no value supplied for checked".to_string()),
                     created: Err("no value supplied for created".to_string()),
                     existing: Err("no value supplied for existing".to_string()),
                 }
             }
         }
         impl CreatedAllocations {
+            pub fn checked<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.checked = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for checked: {e}")
+                    });
+                self
+            }
             pub fn created<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<u32>,
@@ -8799,6 +9399,7 @@ offline.*/
                 value: CreatedAllocations,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    checked: value.checked?,
                     created: value.created?,
                     existing: value.existing?,
                 })
@@ -8807,6 +9408,7 @@ offline.*/
         impl ::std::convert::From<super::CreatedAllocations> for CreatedAllocations {
             fn from(value: super::CreatedAllocations) -> Self {
                 Self {
+                    checked: Ok(value.checked),
                     created: Ok(value.created),
                     existing: Ok(value.existing),
                 }
@@ -8902,6 +9504,10 @@ offline.*/
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
+            self_service_ports: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             sftp_offline_hours: ::std::result::Result<i64, ::std::string::String>,
             sftp_read_only: ::std::result::Result<bool, ::std::string::String>,
             system: ::std::result::Result<
@@ -8934,6 +9540,7 @@ offline.*/
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
                     port: Err("no value supplied for port".to_string()),
+                    self_service_ports: Ok(Default::default()),
                     sftp_offline_hours: Err(
                         "no value supplied for sftp_offline_hours".to_string(),
                     ),
@@ -9134,6 +9741,20 @@ offline.*/
                     });
                 self
             }
+            pub fn self_service_ports<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.self_service_ports = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for self_service_ports: {e}"
+                        )
+                    });
+                self
+            }
             pub fn sftp_offline_hours<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<i64>,
@@ -9208,6 +9829,7 @@ offline.*/
                     name: value.name?,
                     number: value.number?,
                     port: value.port?,
+                    self_service_ports: value.self_service_ports?,
                     sftp_offline_hours: value.sftp_offline_hours?,
                     sftp_read_only: value.sftp_read_only?,
                     system: value.system?,
@@ -9233,6 +9855,7 @@ offline.*/
                     name: Ok(value.name),
                     number: Ok(value.number),
                     port: Ok(value.port),
+                    self_service_ports: Ok(value.self_service_ports),
                     sftp_offline_hours: Ok(value.sftp_offline_hours),
                     sftp_read_only: Ok(value.sftp_read_only),
                     system: Ok(value.system),
@@ -9356,6 +9979,10 @@ offline.*/
             >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             port: ::std::result::Result<u16, ::std::string::String>,
+            self_service_ports: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             sftp_offline_hours: ::std::result::Result<
                 ::std::option::Option<i64>,
                 ::std::string::String,
@@ -9377,6 +10004,7 @@ offline.*/
                     memory_limit_mib: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     port: Err("no value supplied for port".to_string()),
+                    self_service_ports: Ok(Default::default()),
                     sftp_offline_hours: Ok(Default::default()),
                     sftp_read_only: Ok(Default::default()),
                     tls: Ok(Default::default()),
@@ -9448,6 +10076,20 @@ offline.*/
                     });
                 self
             }
+            pub fn self_service_ports<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.self_service_ports = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for self_service_ports: {e}"
+                        )
+                    });
+                self
+            }
             pub fn sftp_offline_hours<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<i64>>,
@@ -9500,6 +10142,7 @@ offline.*/
                     memory_limit_mib: value.memory_limit_mib?,
                     name: value.name?,
                     port: value.port?,
+                    self_service_ports: value.self_service_ports?,
                     sftp_offline_hours: value.sftp_offline_hours?,
                     sftp_read_only: value.sftp_read_only?,
                     tls: value.tls?,
@@ -9514,6 +10157,7 @@ offline.*/
                     memory_limit_mib: Ok(value.memory_limit_mib),
                     name: Ok(value.name),
                     port: Ok(value.port),
+                    self_service_ports: Ok(value.self_service_ports),
                     sftp_offline_hours: Ok(value.sftp_offline_hours),
                     sftp_read_only: Ok(value.sftp_read_only),
                     tls: Ok(value.tls),
@@ -11217,6 +11861,10 @@ offline.*/
             >,
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
             script: ::std::result::Result<::std::string::String, ::std::string::String>,
+            strict: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for Install {
             fn default() -> Self {
@@ -11224,6 +11872,7 @@ offline.*/
                     entrypoint: Err("no value supplied for entrypoint".to_string()),
                     image: Err("no value supplied for image".to_string()),
                     script: Err("no value supplied for script".to_string()),
+                    strict: Ok(Default::default()),
                 }
             }
         }
@@ -11264,6 +11913,18 @@ offline.*/
                     });
                 self
             }
+            pub fn strict<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.strict = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for strict: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<Install> for super::Install {
             type Error = super::error::ConversionError;
@@ -11274,6 +11935,7 @@ offline.*/
                     entrypoint: value.entrypoint?,
                     image: value.image?,
                     script: value.script?,
+                    strict: value.strict?,
                 })
             }
         }
@@ -11283,6 +11945,7 @@ offline.*/
                     entrypoint: Ok(value.entrypoint),
                     image: Ok(value.image),
                     script: Ok(value.script),
+                    strict: Ok(value.strict),
                 }
             }
         }
@@ -11565,6 +12228,67 @@ offline.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct LevelInfo {
+            level: ::std::result::Result<super::Level, ::std::string::String>,
+            permissions: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for LevelInfo {
+            fn default() -> Self {
+                Self {
+                    level: Err("no value supplied for level".to_string()),
+                    permissions: Err("no value supplied for permissions".to_string()),
+                }
+            }
+        }
+        impl LevelInfo {
+            pub fn level<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Level>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.level = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for level: {e}")
+                    });
+                self
+            }
+            pub fn permissions<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.permissions = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for permissions: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<LevelInfo> for super::LevelInfo {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: LevelInfo,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    level: value.level?,
+                    permissions: value.permissions?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::LevelInfo> for LevelInfo {
+            fn from(value: super::LevelInfo) -> Self {
+                Self {
+                    level: Ok(value.level),
+                    permissions: Ok(value.permissions),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Limits {
             cpu_percent: ::std::result::Result<u64, ::std::string::String>,
             cpuset: ::std::result::Result<
@@ -11707,12 +12431,17 @@ offline.*/
         }
         #[derive(Clone, Debug)]
         pub struct LimitsUpdate {
+            allocation_limit: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
             limits: ::std::result::Result<super::Limits, ::std::string::String>,
             stop_timeout_ms: ::std::result::Result<i64, ::std::string::String>,
         }
         impl ::std::default::Default for LimitsUpdate {
             fn default() -> Self {
                 Self {
+                    allocation_limit: Ok(Default::default()),
                     limits: Err("no value supplied for limits".to_string()),
                     stop_timeout_ms: Err(
                         "no value supplied for stop_timeout_ms".to_string(),
@@ -11721,6 +12450,20 @@ offline.*/
             }
         }
         impl LimitsUpdate {
+            pub fn allocation_limit<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.allocation_limit = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for allocation_limit: {e}"
+                        )
+                    });
+                self
+            }
             pub fn limits<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::Limits>,
@@ -11754,6 +12497,7 @@ offline.*/
                 value: LimitsUpdate,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    allocation_limit: value.allocation_limit?,
                     limits: value.limits?,
                     stop_timeout_ms: value.stop_timeout_ms?,
                 })
@@ -11762,6 +12506,7 @@ offline.*/
         impl ::std::convert::From<super::LimitsUpdate> for LimitsUpdate {
             fn from(value: super::LimitsUpdate) -> Self {
                 Self {
+                    allocation_limit: Ok(value.allocation_limit),
                     limits: Ok(value.limits),
                     stop_timeout_ms: Ok(value.stop_timeout_ms),
                 }
@@ -11775,6 +12520,10 @@ offline.*/
             >,
             crashes: ::std::result::Result<
                 ::std::option::Option<super::Crashes>,
+                ::std::string::String,
+            >,
+            fault: ::std::result::Result<
+                ::std::option::Option<super::Fault>,
                 ::std::string::String,
             >,
             hold: ::std::result::Result<
@@ -11815,6 +12564,7 @@ offline.*/
                         "no value supplied for config_problems".to_string(),
                     ),
                     crashes: Ok(Default::default()),
+                    fault: Ok(Default::default()),
                     hold: Ok(Default::default()),
                     known: Err("no value supplied for known".to_string()),
                     last_exit: Ok(Default::default()),
@@ -11851,6 +12601,18 @@ offline.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for crashes: {e}")
+                    });
+                self
+            }
+            pub fn fault<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Fault>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fault = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fault: {e}")
                     });
                 self
             }
@@ -11971,6 +12733,7 @@ offline.*/
                 Ok(Self {
                     config_problems: value.config_problems?,
                     crashes: value.crashes?,
+                    fault: value.fault?,
                     hold: value.hold?,
                     known: value.known?,
                     last_exit: value.last_exit?,
@@ -11988,6 +12751,7 @@ offline.*/
                 Self {
                     config_problems: Ok(value.config_problems),
                     crashes: Ok(value.crashes),
+                    fault: Ok(value.fault),
                     hold: Ok(value.hold),
                     known: Ok(value.known),
                     last_exit: Ok(value.last_exit),
@@ -12653,6 +13417,10 @@ offline.*/
                 ::std::vec::Vec<super::AllocationId>,
                 ::std::string::String,
             >,
+            allocation_limit: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
             behaviour: ::std::result::Result<
                 ::std::option::Option<super::Behaviour>,
                 ::std::string::String,
@@ -12705,6 +13473,7 @@ offline.*/
                 Self {
                     allocation_count: Ok(Default::default()),
                     allocation_ids: Ok(Default::default()),
+                    allocation_limit: Ok(Default::default()),
                     behaviour: Ok(Default::default()),
                     daemon_id: Ok(Default::default()),
                     description: Ok(Default::default()),
@@ -12746,6 +13515,20 @@ offline.*/
                     .map_err(|e| {
                         format!(
                             "error converting supplied value for allocation_ids: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn allocation_limit<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.allocation_limit = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for allocation_limit: {e}"
                         )
                     });
                 self
@@ -12924,6 +13707,7 @@ offline.*/
                 Ok(Self {
                     allocation_count: value.allocation_count?,
                     allocation_ids: value.allocation_ids?,
+                    allocation_limit: value.allocation_limit?,
                     behaviour: value.behaviour?,
                     daemon_id: value.daemon_id?,
                     description: value.description?,
@@ -12945,6 +13729,7 @@ offline.*/
                 Self {
                     allocation_count: Ok(value.allocation_count),
                     allocation_ids: Ok(value.allocation_ids),
+                    allocation_limit: Ok(value.allocation_limit),
                     behaviour: Ok(value.behaviour),
                     daemon_id: Ok(value.daemon_id),
                     description: Ok(value.description),
@@ -13108,6 +13893,10 @@ offline.*/
         }
         #[derive(Clone, Debug)]
         pub struct NewUpload {
+            id: ::std::result::Result<
+                ::std::option::Option<::uuid::Uuid>,
+                ::std::string::String,
+            >,
             path: ::std::result::Result<super::FilePath, ::std::string::String>,
             replace: ::std::result::Result<
                 ::std::option::Option<bool>,
@@ -13118,6 +13907,7 @@ offline.*/
         impl ::std::default::Default for NewUpload {
             fn default() -> Self {
                 Self {
+                    id: Ok(Default::default()),
                     path: Err("no value supplied for path".to_string()),
                     replace: Ok(Default::default()),
                     size_bytes: Err("no value supplied for size_bytes".to_string()),
@@ -13125,6 +13915,16 @@ offline.*/
             }
         }
         impl NewUpload {
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::uuid::Uuid>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
             pub fn path<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::FilePath>,
@@ -13168,6 +13968,7 @@ offline.*/
                 value: NewUpload,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    id: value.id?,
                     path: value.path?,
                     replace: value.replace?,
                     size_bytes: value.size_bytes?,
@@ -13177,6 +13978,7 @@ offline.*/
         impl ::std::convert::From<super::NewUpload> for NewUpload {
             fn from(value: super::NewUpload) -> Self {
                 Self {
+                    id: Ok(value.id),
                     path: Ok(value.path),
                     replace: Ok(value.replace),
                     size_bytes: Ok(value.size_bytes),
@@ -13911,6 +14713,10 @@ offline.*/
                 ::std::vec::Vec<super::PermissionInfo>,
                 ::std::string::String,
             >,
+            levels: ::std::result::Result<
+                ::std::vec::Vec<super::LevelInfo>,
+                ::std::string::String,
+            >,
             system: ::std::result::Result<
                 ::std::vec::Vec<super::PermissionInfo>,
                 ::std::string::String,
@@ -13920,6 +14726,7 @@ offline.*/
             fn default() -> Self {
                 Self {
                     container: Err("no value supplied for container".to_string()),
+                    levels: Err("no value supplied for levels".to_string()),
                     system: Err("no value supplied for system".to_string()),
                 }
             }
@@ -13934,6 +14741,18 @@ offline.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for container: {e}")
+                    });
+                self
+            }
+            pub fn levels<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::LevelInfo>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.levels = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for levels: {e}")
                     });
                 self
             }
@@ -13957,6 +14776,7 @@ offline.*/
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
                     container: value.container?,
+                    levels: value.levels?,
                     system: value.system?,
                 })
             }
@@ -13965,6 +14785,7 @@ offline.*/
             fn from(value: super::PermissionList) -> Self {
                 Self {
                     container: Ok(value.container),
+                    levels: Ok(value.levels),
                     system: Ok(value.system),
                 }
             }
@@ -16046,11 +16867,16 @@ offline.*/
                 ::std::vec::Vec<super::SshKey>,
                 ::std::string::String,
             >,
+            notice: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for SshKeyList {
             fn default() -> Self {
                 Self {
                     items: Err("no value supplied for items".to_string()),
+                    notice: Ok(Default::default()),
                 }
             }
         }
@@ -16067,18 +16893,36 @@ offline.*/
                     });
                 self
             }
+            pub fn notice<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.notice = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for notice: {e}")
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<SshKeyList> for super::SshKeyList {
             type Error = super::error::ConversionError;
             fn try_from(
                 value: SshKeyList,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { items: value.items? })
+                Ok(Self {
+                    items: value.items?,
+                    notice: value.notice?,
+                })
             }
         }
         impl ::std::convert::From<super::SshKeyList> for SshKeyList {
             fn from(value: super::SshKeyList) -> Self {
-                Self { items: Ok(value.items) }
+                Self {
+                    items: Ok(value.items),
+                    notice: Ok(value.notice),
+                }
             }
         }
         #[derive(Clone, Debug)]
@@ -16371,6 +17215,10 @@ offline.*/
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
             disk_bytes: ::std::result::Result<u64, ::std::string::String>,
             memory_bytes: ::std::result::Result<u64, ::std::string::String>,
+            memory_cache_bytes: ::std::result::Result<
+                ::std::option::Option<u64>,
+                ::std::string::String,
+            >,
             memory_limit_bytes: ::std::result::Result<u64, ::std::string::String>,
             network_rx_bytes: ::std::result::Result<u64, ::std::string::String>,
             network_tx_bytes: ::std::result::Result<u64, ::std::string::String>,
@@ -16383,6 +17231,7 @@ offline.*/
                     cpu_percent: Err("no value supplied for cpu_percent".to_string()),
                     disk_bytes: Err("no value supplied for disk_bytes".to_string()),
                     memory_bytes: Err("no value supplied for memory_bytes".to_string()),
+                    memory_cache_bytes: Ok(Default::default()),
                     memory_limit_bytes: Err(
                         "no value supplied for memory_limit_bytes".to_string(),
                     ),
@@ -16431,6 +17280,20 @@ offline.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for memory_bytes: {e}")
+                    });
+                self
+            }
+            pub fn memory_cache_bytes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.memory_cache_bytes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for memory_cache_bytes: {e}"
+                        )
                     });
                 self
             }
@@ -16510,6 +17373,7 @@ offline.*/
                     cpu_percent: value.cpu_percent?,
                     disk_bytes: value.disk_bytes?,
                     memory_bytes: value.memory_bytes?,
+                    memory_cache_bytes: value.memory_cache_bytes?,
                     memory_limit_bytes: value.memory_limit_bytes?,
                     network_rx_bytes: value.network_rx_bytes?,
                     network_tx_bytes: value.network_tx_bytes?,
@@ -16524,6 +17388,7 @@ offline.*/
                     cpu_percent: Ok(value.cpu_percent),
                     disk_bytes: Ok(value.disk_bytes),
                     memory_bytes: Ok(value.memory_bytes),
+                    memory_cache_bytes: Ok(value.memory_cache_bytes),
                     memory_limit_bytes: Ok(value.memory_limit_bytes),
                     network_rx_bytes: Ok(value.network_rx_bytes),
                     network_tx_bytes: Ok(value.network_tx_bytes),
@@ -16705,6 +17570,10 @@ offline.*/
         }
         #[derive(Clone, Debug)]
         pub struct SystemInfo {
+            addresses: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             allowed_mounts: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -16723,6 +17592,10 @@ offline.*/
                 ::std::string::String,
             >,
             docker_version: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            folder_problem: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
@@ -16757,6 +17630,7 @@ offline.*/
         impl ::std::default::Default for SystemInfo {
             fn default() -> Self {
                 Self {
+                    addresses: Ok(Default::default()),
                     allowed_mounts: Err(
                         "no value supplied for allowed_mounts".to_string(),
                     ),
@@ -16772,6 +17646,7 @@ offline.*/
                     ),
                     docker_problem: Ok(Default::default()),
                     docker_version: Ok(Default::default()),
+                    folder_problem: Ok(Default::default()),
                     hostname: Err("no value supplied for hostname".to_string()),
                     ips: Err("no value supplied for ips".to_string()),
                     isolation: Ok(Default::default()),
@@ -16794,6 +17669,18 @@ offline.*/
             }
         }
         impl SystemInfo {
+            pub fn addresses<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.addresses = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for addresses: {e}")
+                    });
+                self
+            }
             pub fn allowed_mounts<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
@@ -16908,6 +17795,20 @@ offline.*/
                     .map_err(|e| {
                         format!(
                             "error converting supplied value for docker_version: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn folder_problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.folder_problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for folder_problem: {e}"
                         )
                     });
                 self
@@ -17067,6 +17968,7 @@ offline.*/
                 value: SystemInfo,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    addresses: value.addresses?,
                     allowed_mounts: value.allowed_mounts?,
                     architecture: value.architecture?,
                     cpu_count: value.cpu_count?,
@@ -17076,6 +17978,7 @@ offline.*/
                     disk_used_bytes: value.disk_used_bytes?,
                     docker_problem: value.docker_problem?,
                     docker_version: value.docker_version?,
+                    folder_problem: value.folder_problem?,
                     hostname: value.hostname?,
                     ips: value.ips?,
                     isolation: value.isolation?,
@@ -17094,6 +17997,7 @@ offline.*/
         impl ::std::convert::From<super::SystemInfo> for SystemInfo {
             fn from(value: super::SystemInfo) -> Self {
                 Self {
+                    addresses: Ok(value.addresses),
                     allowed_mounts: Ok(value.allowed_mounts),
                     architecture: Ok(value.architecture),
                     cpu_count: Ok(value.cpu_count),
@@ -17103,6 +18007,7 @@ offline.*/
                     disk_used_bytes: Ok(value.disk_used_bytes),
                     docker_problem: Ok(value.docker_problem),
                     docker_version: Ok(value.docker_version),
+                    folder_problem: Ok(value.folder_problem),
                     hostname: Ok(value.hostname),
                     ips: Ok(value.ips),
                     isolation: Ok(value.isolation),
@@ -18627,6 +19532,167 @@ offline.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct TextFile {
+            byte_order_mark: ::std::result::Result<bool, ::std::string::String>,
+            certain: ::std::result::Result<bool, ::std::string::String>,
+            encoding: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            file: ::std::result::Result<super::FileInfo, ::std::string::String>,
+            invalid: ::std::result::Result<bool, ::std::string::String>,
+            line_ends: ::std::result::Result<super::LineEnds, ::std::string::String>,
+            start_byte: ::std::result::Result<u64, ::std::string::String>,
+            text: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for TextFile {
+            fn default() -> Self {
+                Self {
+                    byte_order_mark: Err(
+                        "no value supplied for byte_order_mark".to_string(),
+                    ),
+                    certain: Err("no value supplied for certain".to_string()),
+                    encoding: Err("no value supplied for encoding".to_string()),
+                    file: Err("no value supplied for file".to_string()),
+                    invalid: Err("no value supplied for invalid".to_string()),
+                    line_ends: Err("no value supplied for line_ends".to_string()),
+                    start_byte: Err("no value supplied for start_byte".to_string()),
+                    text: Err("no value supplied for text".to_string()),
+                }
+            }
+        }
+        impl TextFile {
+            pub fn byte_order_mark<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.byte_order_mark = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for byte_order_mark: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn certain<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.certain = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for certain: {e}")
+                    });
+                self
+            }
+            pub fn encoding<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.encoding = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for encoding: {e}")
+                    });
+                self
+            }
+            pub fn file<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FileInfo>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file: {e}")
+                    });
+                self
+            }
+            pub fn invalid<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.invalid = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for invalid: {e}")
+                    });
+                self
+            }
+            pub fn line_ends<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::LineEnds>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.line_ends = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for line_ends: {e}")
+                    });
+                self
+            }
+            pub fn start_byte<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.start_byte = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for start_byte: {e}")
+                    });
+                self
+            }
+            pub fn text<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.text = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for text: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TextFile> for super::TextFile {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TextFile,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    byte_order_mark: value.byte_order_mark?,
+                    certain: value.certain?,
+                    encoding: value.encoding?,
+                    file: value.file?,
+                    invalid: value.invalid?,
+                    line_ends: value.line_ends?,
+                    start_byte: value.start_byte?,
+                    text: value.text?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TextFile> for TextFile {
+            fn from(value: super::TextFile) -> Self {
+                Self {
+                    byte_order_mark: Ok(value.byte_order_mark),
+                    certain: Ok(value.certain),
+                    encoding: Ok(value.encoding),
+                    file: Ok(value.file),
+                    invalid: Ok(value.invalid),
+                    line_ends: Ok(value.line_ends),
+                    start_byte: Ok(value.start_byte),
+                    text: Ok(value.text),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct TrashItem {
             deleted_at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -18790,6 +19856,174 @@ offline.*/
         }
         impl ::std::convert::From<super::TrashList> for TrashList {
             fn from(value: super::TrashList) -> Self {
+                Self { items: Ok(value.items) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct UnknownContainer {
+            addresses: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            declared: ::std::result::Result<bool, ::std::string::String>,
+            id: ::std::result::Result<super::ContainerId, ::std::string::String>,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            owner_id: ::std::result::Result<
+                ::std::option::Option<super::UserId>,
+                ::std::string::String,
+            >,
+            phase: ::std::result::Result<super::Phase, ::std::string::String>,
+        }
+        impl ::std::default::Default for UnknownContainer {
+            fn default() -> Self {
+                Self {
+                    addresses: Err("no value supplied for addresses".to_string()),
+                    declared: Err("no value supplied for declared".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    owner_id: Ok(Default::default()),
+                    phase: Err("no value supplied for phase".to_string()),
+                }
+            }
+        }
+        impl UnknownContainer {
+            pub fn addresses<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.addresses = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for addresses: {e}")
+                    });
+                self
+            }
+            pub fn declared<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.declared = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for declared: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ContainerId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn owner_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::UserId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.owner_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for owner_id: {e}")
+                    });
+                self
+            }
+            pub fn phase<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::Phase>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.phase = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for phase: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<UnknownContainer> for super::UnknownContainer {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: UnknownContainer,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    addresses: value.addresses?,
+                    declared: value.declared?,
+                    id: value.id?,
+                    name: value.name?,
+                    owner_id: value.owner_id?,
+                    phase: value.phase?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::UnknownContainer> for UnknownContainer {
+            fn from(value: super::UnknownContainer) -> Self {
+                Self {
+                    addresses: Ok(value.addresses),
+                    declared: Ok(value.declared),
+                    id: Ok(value.id),
+                    name: Ok(value.name),
+                    owner_id: Ok(value.owner_id),
+                    phase: Ok(value.phase),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct UnknownContainerList {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::UnknownContainer>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for UnknownContainerList {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                }
+            }
+        }
+        impl UnknownContainerList {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::UnknownContainer>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<UnknownContainerList>
+        for super::UnknownContainerList {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: UnknownContainerList,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { items: value.items? })
+            }
+        }
+        impl ::std::convert::From<super::UnknownContainerList> for UnknownContainerList {
+            fn from(value: super::UnknownContainerList) -> Self {
                 Self { items: Ok(value.items) }
             }
         }
@@ -20042,6 +21276,62 @@ let response = client.clean_daemon_images()
     pub fn clean_daemon_images(&self) -> builder::CleanDaemonImages<'_> {
         builder::CleanDaemonImages::new(self)
     }
+    /**The containers that a host has and Raptor does not know, as they are after the database was restored from an older copy
+
+Sends a `GET` request to `/api/v1/daemons/{id}/unknown-containers`
+
+```ignore
+let response = client.list_unknown_containers()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn list_unknown_containers(&self) -> builder::ListUnknownContainers<'_> {
+        builder::ListUnknownContainers::new(self)
+    }
+    /**Make such a container one of Raptor's again, as it is. It runs on
+
+Sends a `POST` request to `/api/v1/daemons/{id}/unknown-containers/{container_id}/adopt`
+
+```ignore
+let response = client.adopt_unknown_container()
+    .id(id)
+    .container_id(container_id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn adopt_unknown_container(&self) -> builder::AdoptUnknownContainer<'_> {
+        builder::AdoptUnknownContainer::new(self)
+    }
+    /**Ask such a container to stop. Its files stay
+
+Sends a `POST` request to `/api/v1/daemons/{id}/unknown-containers/{container_id}/stop`
+
+```ignore
+let response = client.stop_unknown_container()
+    .id(id)
+    .container_id(container_id)
+    .send()
+    .await;
+```*/
+    pub fn stop_unknown_container(&self) -> builder::StopUnknownContainer<'_> {
+        builder::StopUnknownContainer::new(self)
+    }
+    /**Delete such a container with its files
+
+Sends a `DELETE` request to `/api/v1/daemons/{id}/unknown-containers/{container_id}`
+
+```ignore
+let response = client.delete_unknown_container()
+    .id(id)
+    .container_id(container_id)
+    .send()
+    .await;
+```*/
+    pub fn delete_unknown_container(&self) -> builder::DeleteUnknownContainer<'_> {
+        builder::DeleteUnknownContainer::new(self)
+    }
     /**A daemon's allocations by address and port
 
 Sends a `GET` request to `/api/v1/daemons/{id}/allocations`
@@ -20637,7 +21927,8 @@ let response = client.delete_registry()
     pub fn delete_registry(&self) -> builder::DeleteRegistry<'_> {
         builder::DeleteRegistry::new(self)
     }
-    /**Give the container another allocation. It holds from the next start on
+    /**Give the container another allocation. It holds from the next start on. Callers without `containers.update` are bound to the
+container's limit and to the daemon's ports for self-service
 
 Sends a `POST` request to `/api/v1/containers/{id}/allocations`
 
@@ -20678,6 +21969,22 @@ let response = client.set_primary_allocation()
 ```*/
     pub fn set_primary_allocation(&self) -> builder::SetPrimaryAllocation<'_> {
         builder::SetPrimaryAllocation::new(self)
+    }
+    /**Give the container another free allocation in place of this one. It holds from the next start on
+
+Sends a `POST` request to `/api/v1/containers/{id}/allocations/{allocation_id}/replace`
+
+```ignore
+let response = client.replace_container_allocation()
+    .id(id)
+    .allocation_id(allocation_id)
+    .send()
+    .await;
+```*/
+    pub fn replace_container_allocation(
+        &self,
+    ) -> builder::ReplaceContainerAllocation<'_> {
+        builder::ReplaceContainerAllocation::new(self)
     }
     /**How the caller reaches the container's files by SFTP
 
@@ -21188,7 +22495,31 @@ let response = client.download()
     pub fn download(&self) -> builder::Download<'_> {
         builder::Download::new(self)
     }
-    /**Begin to send a file in pieces. It appears when it is whole
+    /**Send a whole file in one request; better in pieces where it is large. Sent again, it is no error: what is there already
+with the same content is left
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads`
+
+Arguments:
+- `id`
+- `path`: Where it will be; folders on the way are made.
+- `replace`: Whether a file that is there is replaced. Needs the permission to change files.
+- `size_bytes`: Its length in bytes.
+- `body`
+```ignore
+let response = client.upload_file()
+    .id(id)
+    .path(path)
+    .replace(replace)
+    .size_bytes(size_bytes)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn upload_file(&self) -> builder::UploadFile<'_> {
+        builder::UploadFile::new(self)
+    }
+    /**Begin to send a file in pieces. It appears when it is whole. With an `id`, it can be asked again without harm
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/uploads`
 
@@ -21230,7 +22561,7 @@ let response = client.abort_upload()
     pub fn abort_upload(&self) -> builder::AbortUpload<'_> {
         builder::AbortUpload::new(self)
     }
-    /**Put an upload that is whole where it belongs
+    /**Put an upload that is whole where it belongs. It can be asked again without harm
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/finish`
 
@@ -21264,6 +22595,62 @@ let response = client.send_piece()
 ```*/
     pub fn send_piece(&self) -> builder::SendPiece<'_> {
         builder::SendPiece::new(self)
+    }
+    /**A text file of up to 16 MiB: its text, its encoding and its line ends
+
+Sends a `GET` request to `/api/v1/containers/{id}/files/text`
+
+Arguments:
+- `id`
+- `encoding`: Its encoding by a name of the WHATWG's Encoding Standard, such as `windows-1252`, `GBK` or `UTF-16LE`. Recognised unless
+given.
+- `path`: The file.
+- `tail_bytes`: Only the lines in the last bytes, up to 16 MiB. Larger texts can only be read so, and not be saved.
+- `unpack`: Whether the file is a compressed log (`.gz`, `.xz`, `.bz2` or `.zst`), which is unpacked.
+- `version`: An earlier version of it.
+```ignore
+let response = client.read_text()
+    .id(id)
+    .encoding(encoding)
+    .path(path)
+    .tail_bytes(tail_bytes)
+    .unpack(unpack)
+    .version(version)
+    .send()
+    .await;
+```*/
+    pub fn read_text(&self) -> builder::ReadText<'_> {
+        builder::ReadText::new(self)
+    }
+    /**Save an edited text, which is sent as UTF-8. What was not edited keeps its bytes, invalid ones included. A character that the
+encoding does not have is refused with 422 at `text`. The version before it is kept
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/text`
+
+Arguments:
+- `id`
+- `byte_order_mark`: Whether the file begins with a byte order mark. Absent: as before; a converted file has one where it is UTF-16.
+- `encoding`: The encoding that the file is saved in.
+- `etag`: The version that the writer saw: another one there is not replaced. Absent: in any case.
+- `line_end`: How all lines are to end. Absent: each keeps its own end, and a new line takes that of the line before it.
+- `path`: The file.
+- `read_as`: The encoding that the text was read in, where that is another one: the whole file is converted.
+- `body`
+```ignore
+let response = client.write_text()
+    .id(id)
+    .byte_order_mark(byte_order_mark)
+    .encoding(encoding)
+    .etag(etag)
+    .line_end(line_end)
+    .path(path)
+    .read_as(read_as)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn write_text(&self) -> builder::WriteText<'_> {
+        builder::WriteText::new(self)
     }
     /**What everybody did, the newest first
 
@@ -24726,6 +26113,384 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_unknown_containers`]
+
+[`Client::list_unknown_containers`]: super::Client::list_unknown_containers*/
+    #[derive(Debug, Clone)]
+    pub struct ListUnknownContainers<'a> {
+        client: &'a super::Client,
+        id: Result<types::DaemonId, String>,
+    }
+    impl<'a> ListUnknownContainers<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::DaemonId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `DaemonId` for id failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/daemons/{id}/unknown-containers`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::UnknownContainerList>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/daemons/{}/unknown-containers", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_unknown_containers",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::adopt_unknown_container`]
+
+[`Client::adopt_unknown_container`]: super::Client::adopt_unknown_container*/
+    #[derive(Debug, Clone)]
+    pub struct AdoptUnknownContainer<'a> {
+        client: &'a super::Client,
+        id: Result<types::DaemonId, String>,
+        container_id: Result<types::ContainerId, String>,
+        body: Result<types::builder::Adoption, String>,
+    }
+    impl<'a> AdoptUnknownContainer<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                container_id: Err("container_id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::DaemonId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `DaemonId` for id failed".to_string());
+            self
+        }
+        pub fn container_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.container_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `ContainerId` for container_id failed".to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::Adoption>,
+            <V as std::convert::TryInto<types::Adoption>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| format!("conversion to `Adoption` for body failed: {}", s));
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(types::builder::Adoption) -> types::builder::Adoption,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/daemons/{id}/unknown-containers/{container_id}/adopt`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Adopted>, Error<types::Problem>> {
+            let Self { client, id, container_id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let container_id = container_id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::Adoption::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/daemons/{}/unknown-containers/{}/adopt", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& container_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "adopt_unknown_container",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::stop_unknown_container`]
+
+[`Client::stop_unknown_container`]: super::Client::stop_unknown_container*/
+    #[derive(Debug, Clone)]
+    pub struct StopUnknownContainer<'a> {
+        client: &'a super::Client,
+        id: Result<types::DaemonId, String>,
+        container_id: Result<types::ContainerId, String>,
+    }
+    impl<'a> StopUnknownContainer<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                container_id: Err("container_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::DaemonId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `DaemonId` for id failed".to_string());
+            self
+        }
+        pub fn container_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.container_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `ContainerId` for container_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/daemons/{id}/unknown-containers/{container_id}/stop`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, container_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let container_id = container_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/daemons/{}/unknown-containers/{}/stop", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& container_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "stop_unknown_container",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                202u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::delete_unknown_container`]
+
+[`Client::delete_unknown_container`]: super::Client::delete_unknown_container*/
+    #[derive(Debug, Clone)]
+    pub struct DeleteUnknownContainer<'a> {
+        client: &'a super::Client,
+        id: Result<types::DaemonId, String>,
+        container_id: Result<types::ContainerId, String>,
+    }
+    impl<'a> DeleteUnknownContainer<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                container_id: Err("container_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::DaemonId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `DaemonId` for id failed".to_string());
+            self
+        }
+        pub fn container_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.container_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `ContainerId` for container_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/api/v1/daemons/{id}/unknown-containers/{container_id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, container_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let container_id = container_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/daemons/{}/unknown-containers/{}", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& container_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "delete_unknown_container",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                202u16 => Ok(ResponseValue::empty(response)),
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(
@@ -28935,6 +30700,97 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::replace_container_allocation`]
+
+[`Client::replace_container_allocation`]: super::Client::replace_container_allocation*/
+    #[derive(Debug, Clone)]
+    pub struct ReplaceContainerAllocation<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        allocation_id: Result<types::AllocationId, String>,
+    }
+    impl<'a> ReplaceContainerAllocation<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                allocation_id: Err("allocation_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn allocation_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::AllocationId>,
+        {
+            self.allocation_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `AllocationId` for allocation_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/containers/{id}/allocations/{allocation_id}/replace`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client, id, allocation_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let allocation_id = allocation_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/allocations/{}/replace", client.baseurl,
+                encode_path(& id.to_string()), encode_path(& allocation_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "replace_container_allocation",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::get_container_sftp`]
 
 [`Client::get_container_sftp`]: super::Client::get_container_sftp*/
@@ -32198,6 +34054,149 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::upload_file`]
+
+[`Client::upload_file`]: super::Client::upload_file*/
+    #[derive(Debug)]
+    pub struct UploadFile<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        path: Result<::std::string::String, String>,
+        replace: Result<Option<bool>, String>,
+        size_bytes: Result<u64, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> UploadFile<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                path: Err("path was not initialized".to_string()),
+                replace: Ok(None),
+                size_bytes: Err("size_bytes was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn replace<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.replace = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for replace failed".to_string());
+            self
+        }
+        pub fn size_bytes<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.size_bytes = value
+                .try_into()
+                .map_err(|_| "conversion to `u64` for size_bytes failed".to_string());
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self { client, id, path, replace, size_bytes, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let replace = replace.map_err(Error::InvalidRequest)?;
+            let size_bytes = size_bytes.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/uploads", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("replace", &replace))
+                .query(&progenitor_client::QueryParam::new("size_bytes", &size_bytes))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "upload_file",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::begin_upload`]
 
 [`Client::begin_upload`]: super::Client::begin_upload*/
@@ -32682,6 +34681,373 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "send_piece",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::read_text`]
+
+[`Client::read_text`]: super::Client::read_text*/
+    #[derive(Debug, Clone)]
+    pub struct ReadText<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        encoding: Result<Option<::std::string::String>, String>,
+        path: Result<::std::string::String, String>,
+        tail_bytes: Result<Option<u64>, String>,
+        unpack: Result<Option<bool>, String>,
+        version: Result<Option<::uuid::Uuid>, String>,
+    }
+    impl<'a> ReadText<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                encoding: Ok(None),
+                path: Err("path was not initialized".to_string()),
+                tail_bytes: Ok(None),
+                unpack: Ok(None),
+                version: Ok(None),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn encoding<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.encoding = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for encoding failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn tail_bytes<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.tail_bytes = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `u64` for tail_bytes failed".to_string());
+            self
+        }
+        pub fn unpack<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.unpack = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for unpack failed".to_string());
+            self
+        }
+        pub fn version<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.version = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for version failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/text`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TextFile>, Error<types::Problem>> {
+            let Self { client, id, encoding, path, tail_bytes, unpack, version } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let encoding = encoding.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let tail_bytes = tail_bytes.map_err(Error::InvalidRequest)?;
+            let unpack = unpack.map_err(Error::InvalidRequest)?;
+            let version = version.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/text", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("encoding", &encoding))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("tail_bytes", &tail_bytes))
+                .query(&progenitor_client::QueryParam::new("unpack", &unpack))
+                .query(&progenitor_client::QueryParam::new("version", &version))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "read_text",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::write_text`]
+
+[`Client::write_text`]: super::Client::write_text*/
+    #[derive(Debug)]
+    pub struct WriteText<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        byte_order_mark: Result<Option<bool>, String>,
+        encoding: Result<::std::string::String, String>,
+        etag: Result<Option<::std::string::String>, String>,
+        line_end: Result<Option<types::LineEnd>, String>,
+        path: Result<::std::string::String, String>,
+        read_as: Result<Option<::std::string::String>, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> WriteText<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                byte_order_mark: Ok(None),
+                encoding: Err("encoding was not initialized".to_string()),
+                etag: Ok(None),
+                line_end: Ok(None),
+                path: Err("path was not initialized".to_string()),
+                read_as: Ok(None),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn byte_order_mark<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.byte_order_mark = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `bool` for byte_order_mark failed".to_string()
+                });
+            self
+        }
+        pub fn encoding<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.encoding = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for encoding failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn etag<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.etag = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for etag failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn line_end<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::LineEnd>,
+        {
+            self.line_end = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `LineEnd` for line_end failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn read_as<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.read_as = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for read_as failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/text`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self {
+                client,
+                id,
+                byte_order_mark,
+                encoding,
+                etag,
+                line_end,
+                path,
+                read_as,
+                body,
+            } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let byte_order_mark = byte_order_mark.map_err(Error::InvalidRequest)?;
+            let encoding = encoding.map_err(Error::InvalidRequest)?;
+            let etag = etag.map_err(Error::InvalidRequest)?;
+            let line_end = line_end.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let read_as = read_as.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/text", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(
+                    &progenitor_client::QueryParam::new(
+                        "byte_order_mark",
+                        &byte_order_mark,
+                    ),
+                )
+                .query(&progenitor_client::QueryParam::new("encoding", &encoding))
+                .query(&progenitor_client::QueryParam::new("etag", &etag))
+                .query(&progenitor_client::QueryParam::new("line_end", &line_end))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("read_as", &read_as))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "write_text",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

@@ -13,7 +13,7 @@ export type AccessEntry = {
      */
     user: UserRef;
     /**
-     * Their e-mail address; the owner's is not shown.
+     * Their e-mail address, for themselves and for callers with `users.read`.
      */
     email?: string | null;
     /**
@@ -61,6 +61,10 @@ export type AccessList = {
      * The owner first, then by name.
      */
     items: Array<AccessEntry>;
+    /**
+     * Where taking access away does not hold at once, and for how long, while the container's daemon is not connected.
+     */
+    notice?: string | null;
 };
 
 /**
@@ -240,6 +244,27 @@ export type ActivitySubject = {
 };
 
 /**
+ * A container that was adopted.
+ */
+export type Adopted = {
+    /**
+     * Its id, which is the one that it had.
+     */
+    id: ContainerId;
+};
+
+/**
+ * What can't be known of a container that is adopted.
+ */
+export type Adoption = {
+    /**
+     * The template that it is taken to be made from.
+     */
+    template_id: TemplateId;
+    owner_id?: UserId | null;
+};
+
+/**
  * One ip:port of a daemon.
  */
 export type Allocation = {
@@ -276,6 +301,7 @@ export type Allocation = {
      */
     note?: string | null;
     container?: ContainerRef | null;
+    held_by?: ContainerRef | null;
     /**
      * Whether it is that container's first address.
      */
@@ -389,6 +415,10 @@ export type Behaviour = {
     labels?: {
         [key: string]: string;
     };
+    /**
+     * The encoding that its console reads and writes, such as `GBK`; UTF-8 unless given. It holds at once.
+     */
+    console_encoding?: string | null;
 };
 
 /**
@@ -587,6 +617,10 @@ export type Container = ContainerSummary & {
      */
     template_revision: number;
     /**
+     * How many allocations beside the primary one people without `containers.update` may give it. It keeps those that it has.
+     */
+    allocation_limit: number;
+    /**
      * Milliseconds between asking it to stop and killing it.
      */
     stop_timeout_ms: number;
@@ -703,7 +737,7 @@ export type ContainerStatus = {
     started_at?: string | null;
     last_exit?: Exit | null;
     /**
-     * Why the last start failed, in a sentence, until the next start.
+     * Why the last start failed, or what a start is waiting for, in a sentence, until the next start.
      */
     problem?: string | null;
     /**
@@ -721,6 +755,11 @@ export type ContainerStatus = {
      * Why some of its limits hold only from the next start on.
      */
     pending?: string | null;
+    /**
+     * The revision of the declaration that its process was made from; none while there is no process.
+     */
+    process_revision?: number | null;
+    fault?: Fault | null;
 };
 
 /**
@@ -764,7 +803,7 @@ export type ContainerSummary = {
      */
     image: string;
     /**
-     * Its addresses, the primary one first.
+     * Its addresses, the primary one first; none for callers without `network.read`.
      */
     allocations: Array<Allocation>;
     /**
@@ -887,6 +926,10 @@ export type CreatedAllocations = {
      * Those that were there already.
      */
     existing: number;
+    /**
+     * Whether the daemon was asked if it has the addresses. It is not while it is not connected.
+     */
+    checked: boolean;
 };
 
 /**
@@ -951,6 +994,10 @@ export type Daemon = {
      * For how many hours SFTP keys that are known there work while the API is away; 0 = never.
      */
     sftp_offline_hours: number;
+    /**
+     * The ports that people without `containers.update` are given, as ports and ranges; all free ones where it is null.
+     */
+    self_service_ports?: string | null;
     /**
      * When it was added.
      */
@@ -1037,9 +1084,14 @@ export type DaemonDraft = {
      */
     sftp_read_only?: boolean;
     /**
-     * For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 24 unless given.
+     * For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
      */
     sftp_offline_hours?: number | null;
+    /**
+     * The ports that people without `containers.update` are given when they add or replace an allocation, as ports and ranges
+     * such as `25565-25600, 27015`; all free ones unless given.
+     */
+    self_service_ports?: string | null;
 };
 
 /**
@@ -1080,7 +1132,8 @@ export type DaemonRef = {
      */
     name: string;
     /**
-     * Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API.
+     * Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API and for callers
+     * without `network.read`.
      */
     host?: string | null;
 };
@@ -1132,6 +1185,65 @@ export type EmptyTrash = {
 };
 
 /**
+ * One thing that happened. `event_id` is where to go on after a break.
+ */
+export type EventFrame = {
+    /**
+     * Where to go on.
+     */
+    event_id: string;
+    /**
+     * What changed, such as `container` or `user`.
+     */
+    subject: string;
+    /**
+     * `created`, `updated` or `deleted`.
+     */
+    verb: string;
+    /**
+     * Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
+     */
+    id: string;
+    type: 'change';
+} | {
+    /**
+     * Where to go on.
+     */
+    event_id: string;
+    /**
+     * Which.
+     */
+    ids: Array<ContainerId>;
+    type: 'live';
+} | {
+    /**
+     * Where to go on.
+     */
+    event_id: string;
+    /**
+     * Which.
+     */
+    id: DaemonId;
+    type: 'daemon';
+} | {
+    /**
+     * Where to go on.
+     */
+    event_id: string;
+    type: 'resync';
+} | {
+    /**
+     * Where to go on.
+     */
+    event_id: string;
+    /**
+     * The API's time.
+     */
+    time: string;
+    type: 'beat';
+};
+
+/**
  * What is done with a file from an archive where there is one of its name.
  */
 export type Existing = 'skip' | 'replace' | 'keep_both';
@@ -1162,6 +1274,39 @@ export type Exit = {
  * As what a template is exported.
  */
 export type ExportFormat = 'ptdl_v2' | 'raptor';
+
+/**
+ * Why a start failed, where it is known well enough to offer a way out.
+ */
+export type Fault = {
+    /**
+     * Its address.
+     */
+    ip: string;
+    /**
+     * Its port.
+     */
+    port: number;
+    /**
+     * What the engine says.
+     */
+    details: string;
+    type: 'port_in_use';
+} | {
+    /**
+     * The address.
+     */
+    ip: string;
+    /**
+     * The port.
+     */
+    port: number;
+    /**
+     * What the engine says.
+     */
+    details: string;
+    type: 'no_such_address';
+};
 
 /**
  * One thing that becomes different.
@@ -1560,6 +1705,11 @@ export type Install = {
      * The script, as the template has it.
      */
     script: string;
+    /**
+     * Whether any exit code of the script but 0 is a failure. Otherwise it is a warning: many published scripts end with a command
+     * that fails harmlessly.
+     */
+    strict?: boolean;
 };
 
 /**
@@ -1637,6 +1787,20 @@ export type LeftOut = {
 export type Level = 'owner' | 'admin' | 'user' | 'custom';
 
 /**
+ * A level of access to a container.
+ */
+export type LevelInfo = {
+    /**
+     * Its stable name.
+     */
+    level: Level;
+    /**
+     * What it holds; nothing for `custom`, which holds what is chosen.
+     */
+    permissions: Array<string>;
+};
+
+/**
  * Resource limits of a container. 0 means no limit, except where noted.
  */
 export type Limits = {
@@ -1683,7 +1847,22 @@ export type LimitsUpdate = {
      * Milliseconds between asking it to stop and killing it.
      */
     stop_timeout_ms: number;
+    /**
+     * How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; as it is unless
+     * given.
+     */
+    allocation_limit?: number | null;
 };
+
+/**
+ * How a line ends.
+ */
+export type LineEnd = 'lf' | 'crlf' | 'cr';
+
+/**
+ * How the lines of a text end.
+ */
+export type LineEnds = 'none' | 'lf' | 'crlf' | 'cr' | 'mixed';
 
 /**
  * Who wrote a console line.
@@ -1731,6 +1910,12 @@ export type LiveFrame = {
     type: 'caught_up';
 } | {
     /**
+     * `command_id` of the command.
+     */
+    command_id: number;
+    type: 'accepted';
+} | {
+    /**
      * Stable machine-readable reason.
      */
     code: string;
@@ -1738,7 +1923,17 @@ export type LiveFrame = {
      * A sentence for people.
      */
     message: string;
+    /**
+     * `command_id` of the command that failed.
+     */
+    command_id?: number | null;
     type: 'problem';
+} | {
+    /**
+     * The API's time.
+     */
+    time: string;
+    type: 'beat';
 };
 
 /**
@@ -1766,6 +1961,7 @@ export type LiveState = {
      * Configuration files that its newest start could not edit, a sentence for each.
      */
     config_problems: Array<string>;
+    fault?: Fault | null;
     progress?: Progress | null;
     last_exit?: Exit | null;
     hold?: Hold | null;
@@ -1974,6 +2170,11 @@ export type NewContainer = {
      */
     allocation_count?: number | null;
     /**
+     * How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; those that it
+     * gets now unless given.
+     */
+    allocation_limit?: number | null;
+    /**
      * Milliseconds between asking it to stop and killing it; 30,000 unless given.
      */
     stop_timeout_ms?: number | null;
@@ -2026,6 +2227,10 @@ export type NewPassword = {
  * A file that is to be sent in pieces.
  */
 export type NewUpload = {
+    /**
+     * What is to name it: asked again with the same id, the same upload is answered. A new id unless given.
+     */
+    id?: string | null;
     /**
      * Where it will be; folders on the way are made.
      */
@@ -2223,6 +2428,10 @@ export type PermissionList = {
      * What access to a container may hold.
      */
     container: Array<PermissionInfo>;
+    /**
+     * The levels of access that can be given, the least first.
+     */
+    levels: Array<LevelInfo>;
 };
 
 /**
@@ -2775,6 +2984,10 @@ export type SshKeyList = {
      * The newest first.
      */
     items: Array<SshKey>;
+    /**
+     * Where deleting a key does not hold at once, and for how long, while a daemon is not connected.
+     */
+    notice?: string | null;
 };
 
 /**
@@ -2850,9 +3063,14 @@ export type Stats = {
      */
     cpu_percent: number;
     /**
-     * Memory in bytes, without the page cache.
+     * Memory in bytes, without the page cache: what the container can't give back.
      */
     memory_bytes: number;
+    /**
+     * Page cache in bytes, not in `memory_bytes`: files that the container has read or written, kept in memory as long as nobody
+     * needs the room. It counts against the limit, and the kernel takes it back before anything is killed.
+     */
+    memory_cache_bytes?: number;
     /**
      * Memory limit in bytes; 0 = none.
      */
@@ -3014,6 +3232,10 @@ export type SystemInfo = {
      * The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
      */
     ips: Array<string>;
+    /**
+     * All addresses of its interfaces; empty where the daemon does not say.
+     */
+    addresses?: Array<string>;
     sftp?: SftpServer | null;
     /**
      * How the containers' disk limits are kept.
@@ -3024,6 +3246,11 @@ export type SystemInfo = {
      * Folders that containers may mount.
      */
     allowed_mounts: Array<string>;
+    /**
+     * Why nothing can be started for want of the folder that holds the containers' files, as where its disk is not mounted; a
+     * sentence with what to do.
+     */
+    folder_problem?: string | null;
 };
 
 /**
@@ -3371,6 +3598,45 @@ export type TemplateVariable = {
 };
 
 /**
+ * A text file.
+ */
+export type TextFile = {
+    /**
+     * The file. Its etag is what a save has to name.
+     */
+    file: FileInfo;
+    /**
+     * The text, without a byte order mark and with the line ends that it has. Bytes that are invalid in the encoding are shown
+     * as U+FFFD; a save keeps them.
+     */
+    text: string;
+    /**
+     * The encoding, by its name in the WHATWG's Encoding Standard: `UTF-8`, `windows-1252`, `GBK`.
+     */
+    encoding: string;
+    /**
+     * Whether the encoding leaves no doubt or was given. One that was guessed from the letters has to be confirmed by a person.
+     */
+    certain: boolean;
+    /**
+     * Whether the file begins with a byte order mark.
+     */
+    byte_order_mark: boolean;
+    /**
+     * How its lines end.
+     */
+    line_ends: LineEnds;
+    /**
+     * Whether some bytes are invalid in the encoding.
+     */
+    invalid: boolean;
+    /**
+     * Where the text begins in the file, in bytes; more than 0 where only the end of it was read.
+     */
+    start_byte: number;
+};
+
+/**
  * Something in the trash.
  */
 export type TrashItem = {
@@ -3408,6 +3674,43 @@ export type TrashList = {
      * The newest first.
      */
     items: Array<TrashItem>;
+};
+
+/**
+ * A container that a host has and Raptor does not know.
+ */
+export type UnknownContainer = {
+    /**
+     * Its id.
+     */
+    id: ContainerId;
+    /**
+     * What it was called.
+     */
+    name: string;
+    /**
+     * What it does now: `offline`, `starting`, `running` or `stopping`.
+     */
+    phase: Phase;
+    owner_id?: UserId | null;
+    /**
+     * Whether its host has its declaration. Without one it can only be deleted.
+     */
+    declared: boolean;
+    /**
+     * The addresses that it holds on its host, such as `203.0.113.7:25565`.
+     */
+    addresses: Array<string>;
+};
+
+/**
+ * The containers of a host that Raptor does not know.
+ */
+export type UnknownContainerList = {
+    /**
+     * By name.
+     */
+    items: Array<UnknownContainer>;
 };
 
 /**
@@ -4880,6 +5183,129 @@ export type CleanDaemonImagesResponses = {
 
 export type CleanDaemonImagesResponse = CleanDaemonImagesResponses[keyof CleanDaemonImagesResponses];
 
+export type ListUnknownContainersData = {
+    body?: never;
+    path: {
+        id: DaemonId;
+    };
+    query?: never;
+    url: '/api/v1/daemons/{id}/unknown-containers';
+};
+
+export type ListUnknownContainersErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListUnknownContainersError = ListUnknownContainersErrors[keyof ListUnknownContainersErrors];
+
+export type ListUnknownContainersResponses = {
+    /**
+     * Done
+     */
+    200: UnknownContainerList;
+};
+
+export type ListUnknownContainersResponse = ListUnknownContainersResponses[keyof ListUnknownContainersResponses];
+
+export type AdoptUnknownContainerData = {
+    body: Adoption;
+    path: {
+        id: DaemonId;
+        container_id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/daemons/{id}/unknown-containers/{container_id}/adopt';
+};
+
+export type AdoptUnknownContainerErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type AdoptUnknownContainerError = AdoptUnknownContainerErrors[keyof AdoptUnknownContainerErrors];
+
+export type AdoptUnknownContainerResponses = {
+    /**
+     * Done
+     */
+    200: Adopted;
+};
+
+export type AdoptUnknownContainerResponse = AdoptUnknownContainerResponses[keyof AdoptUnknownContainerResponses];
+
+export type StopUnknownContainerData = {
+    body?: never;
+    path: {
+        id: DaemonId;
+        container_id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/daemons/{id}/unknown-containers/{container_id}/stop';
+};
+
+export type StopUnknownContainerErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type StopUnknownContainerError = StopUnknownContainerErrors[keyof StopUnknownContainerErrors];
+
+export type StopUnknownContainerResponses = {
+    /**
+     * Done
+     */
+    202: unknown;
+};
+
+export type DeleteUnknownContainerData = {
+    body?: never;
+    path: {
+        id: DaemonId;
+        container_id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/daemons/{id}/unknown-containers/{container_id}';
+};
+
+export type DeleteUnknownContainerErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type DeleteUnknownContainerError = DeleteUnknownContainerErrors[keyof DeleteUnknownContainerErrors];
+
+export type DeleteUnknownContainerResponses = {
+    /**
+     * Done
+     */
+    202: unknown;
+};
+
 export type ListAllocationsData = {
     body?: never;
     path: {
@@ -6287,6 +6713,38 @@ export type SetPrimaryAllocationResponses = {
 
 export type SetPrimaryAllocationResponse = SetPrimaryAllocationResponses[keyof SetPrimaryAllocationResponses];
 
+export type ReplaceContainerAllocationData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+        allocation_id: AllocationId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/allocations/{allocation_id}/replace';
+};
+
+export type ReplaceContainerAllocationErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ReplaceContainerAllocationError = ReplaceContainerAllocationErrors[keyof ReplaceContainerAllocationErrors];
+
+export type ReplaceContainerAllocationResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type ReplaceContainerAllocationResponse = ReplaceContainerAllocationResponses[keyof ReplaceContainerAllocationResponses];
+
 export type GetContainerSftpData = {
     body?: never;
     path: {
@@ -6547,6 +7005,31 @@ export type StreamEventsResponses = {
 };
 
 export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
+
+export type LiveEventsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * After the event with this `event_id`; from now on unless given.
+         */
+        after?: string;
+    };
+    url: '/api/v1/events/live';
+};
+
+export type LiveEventsErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type LiveEventsError = LiveEventsErrors[keyof LiveEventsErrors];
 
 export type SearchConsoleData = {
     body?: never;
@@ -7476,6 +7959,50 @@ export type BeginUploadResponses = {
 
 export type BeginUploadResponse = BeginUploadResponses[keyof BeginUploadResponses];
 
+export type UploadFileData = {
+    body: Array<number>;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * Where it will be; folders on the way are made.
+         */
+        path: string;
+        /**
+         * Its length in bytes.
+         */
+        size_bytes: number;
+        /**
+         * Whether a file that is there is replaced. Needs the permission to change files.
+         */
+        replace?: boolean;
+    };
+    url: '/api/v1/containers/{id}/files/uploads';
+};
+
+export type UploadFileErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type UploadFileError = UploadFileErrors[keyof UploadFileErrors];
+
+export type UploadFileResponses = {
+    /**
+     * Done
+     */
+    200: FileInfo;
+};
+
+export type UploadFileResponse = UploadFileResponses[keyof UploadFileResponses];
+
 export type AbortUploadData = {
     body?: never;
     path: {
@@ -7608,6 +8135,115 @@ export type SendPieceResponses = {
 };
 
 export type SendPieceResponse = SendPieceResponses[keyof SendPieceResponses];
+
+export type ReadTextData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The file.
+         */
+        path: string;
+        /**
+         * An earlier version of it.
+         */
+        version?: string;
+        /**
+         * Whether the file is a compressed log (`.gz`, `.xz`, `.bz2` or `.zst`), which is unpacked.
+         */
+        unpack?: boolean;
+        /**
+         * Its encoding by a name of the WHATWG's Encoding Standard, such as `windows-1252`, `GBK` or `UTF-16LE`. Recognised unless
+         * given.
+         */
+        encoding?: string;
+        /**
+         * Only the lines in the last bytes, up to 16 MiB. Larger texts can only be read so, and not be saved.
+         */
+        tail_bytes?: number;
+    };
+    url: '/api/v1/containers/{id}/files/text';
+};
+
+export type ReadTextErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ReadTextError = ReadTextErrors[keyof ReadTextErrors];
+
+export type ReadTextResponses = {
+    /**
+     * Done
+     */
+    200: TextFile;
+};
+
+export type ReadTextResponse = ReadTextResponses[keyof ReadTextResponses];
+
+export type WriteTextData = {
+    body: Array<number>;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The file.
+         */
+        path: string;
+        /**
+         * The version that the writer saw: another one there is not replaced. Absent: in any case.
+         */
+        etag?: string;
+        /**
+         * The encoding that the file is saved in.
+         */
+        encoding: string;
+        /**
+         * The encoding that the text was read in, where that is another one: the whole file is converted.
+         */
+        read_as?: string;
+        /**
+         * How all lines are to end. Absent: each keeps its own end, and a new line takes that of the line before it.
+         */
+        line_end?: LineEnd;
+        /**
+         * Whether the file begins with a byte order mark. Absent: as before; a converted file has one where it is UTF-16.
+         */
+        byte_order_mark?: boolean;
+    };
+    url: '/api/v1/containers/{id}/files/text';
+};
+
+export type WriteTextErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type WriteTextError = WriteTextErrors[keyof WriteTextErrors];
+
+export type WriteTextResponses = {
+    /**
+     * Done
+     */
+    200: FileInfo;
+};
+
+export type WriteTextResponse = WriteTextResponses[keyof WriteTextResponses];
 
 export type ListActivityData = {
     body?: never;

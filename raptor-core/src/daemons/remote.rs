@@ -39,8 +39,11 @@ pub struct RemoteNode {
     /// The way down the link that is open.
     link: tokio::sync::Mutex<Option<Outbox>>,
     /// What the host's clock said, and when it was heard.
-    time: Arc<Mutex<Option<(Instant, DateTime<Utc>)>>>,
+    time: Arc<Mutex<Option<Heard>>>,
 }
+
+/// When a clock was heard, and what it said.
+type Heard = (Instant, DateTime<Utc>);
 
 impl RemoteNode {
     /// The daemon at `host`:`port`, for the holder of `key`.

@@ -185,6 +185,11 @@ impl<'a> Splicer<'a> {
             return Err(Lacking { encoding, characters: self.lacking });
         }
         let count = self.out.len();
+        // Half a unit is kept at the very end only: behind it, everything would be read one byte off.
+        let halves = |(i, (body, _)): (usize, &(Cow<'_, [u8]>, _))| i + 1 < count && body.len() % 2 == 1;
+        if encoding.is_utf16() && self.out.iter().enumerate().any(halves) {
+            return Err(Lacking { encoding, characters: BTreeSet::from(['\u{fffd}']) });
+        }
         let mut end = self.out.iter().find_map(|(_, end)| *end).unwrap_or(own);
         let mut bytes = Vec::with_capacity(self.out.iter().map(|(body, _)| body.len() + 2).sum());
         for (i, (body, its)) in self.out.into_iter().enumerate() {

@@ -55,7 +55,13 @@ pub fn splice(old: &[u8], encoding: Encoding, new: &str, target: Target) -> Resu
         }
     }
     let own = most(&old);
-    splicer.finish(own)
+    let bytes = splicer.finish(own)?;
+    // Invalid bytes can join with what comes beside them; half a UTF-16 unit puts all that follows one byte off.
+    let reads = lines(&bytes, target.encoding).map(|line| target.encoding.decode(line.body).0);
+    if reads.eq(after.iter().copied()) {
+        return Ok(bytes);
+    }
+    Err(Lacking { encoding: target.encoding, characters: BTreeSet::from(['\u{fffd}']) })
 }
 
 /// The line end that most lines have.
@@ -185,18 +191,20 @@ impl<'a> Splicer<'a> {
             return Err(Lacking { encoding, characters: self.lacking });
         }
         let count = self.out.len();
-        // Half a unit is kept at the very end only: behind it, everything would be read one byte off.
-        let halves = |(i, (body, _)): (usize, &(Cow<'_, [u8]>, _))| i + 1 < count && body.len() % 2 == 1;
-        if encoding.is_utf16() && self.out.iter().enumerate().any(halves) {
-            return Err(Lacking { encoding, characters: BTreeSet::from(['\u{fffd}']) });
-        }
         let mut end = self.out.iter().find_map(|(_, end)| *end).unwrap_or(own);
         let mut bytes = Vec::with_capacity(self.out.iter().map(|(body, _)| body.len() + 2).sum());
+        let mut last = None;
         for (i, (body, its)) in self.out.into_iter().enumerate() {
             bytes.extend_from_slice(&body);
             if i + 1 < count {
                 end = its.unwrap_or(end);
-                bytes.extend_from_slice(&encoding.encode(line_end.unwrap_or(end).text())?);
+                let mut written = line_end.unwrap_or(end);
+                // Directly behind a lone CR, an LF would end the same line once more.
+                if body.is_empty() && last == Some(LineEnd::Cr) && written == LineEnd::Lf {
+                    written = LineEnd::Cr;
+                }
+                bytes.extend_from_slice(&encoding.encode(written.text())?);
+                last = Some(written);
             }
         }
         Ok(bytes)

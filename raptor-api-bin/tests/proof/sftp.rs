@@ -32,7 +32,8 @@ impl Ground {
         let mut api = Api::serve(&format!("sqlite://{}", own.path().join("raptor.db").display()));
         api.sign_in();
         let mut daemon = Daemon::new();
-        let draft = json!({ "name": "Host 1", "host": "127.0.0.1", "port": daemon.port });
+        let draft =
+            json!({ "name": "Host 1", "host": "127.0.0.1", "port": daemon.port, "sftp_offline_hours": 24 });
         let created = api.post("/daemons", draft, 201);
         let key = text(&created["api_key"]).to_owned();
         daemon.start(&key);

@@ -246,7 +246,7 @@ async fn an_installation_that_was_accepted_while_the_engine_is_away_is_done_when
             number: 1,
             image: "~raptor-test/busybox:1".into(),
             entrypoint: "sh".into(),
-            script: "echo installing; touch installed".into(),
+            script: "echo installing; touch /mnt/server/installed".into(),
             wipe: false,
             start: true,
             timeout_ms: 10_000,

@@ -140,7 +140,7 @@ async fn what_runs_goes_on_when_the_data_disk_is_not_mounted_and_nothing_is_star
         number: 1,
         image: "~raptor-test/busybox:1".into(),
         entrypoint: "sh".into(),
-        script: "touch world.dat".into(),
+        script: "touch /mnt/server/world.dat".into(),
         wipe: true,
         start: true,
         timeout_ms: 10_000,

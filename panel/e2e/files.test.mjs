@@ -255,7 +255,7 @@ test('an address inside the network is not fetched, and why is said', { timeout:
     await page.getByRole('button', { name: 'More', exact: true }).click();
     await page.getByRole('menuitem', { name: 'Fetch from an address' }).click();
     await answer('Address', `http://127.0.0.1:${server.address().port}/inside.txt`, 'Fetch');
-    await page.getByText('Raptor fetches from public addresses only; this one is private or local.').waitFor();
+    await page.getByText('Raptor fetches from public addresses only; this one is private, local, or that of a Raptor host.').waitFor();
     assert.equal(asked, 0);
     assert.ok(!(await files()).includes('inside.txt'));
   } finally {

@@ -46,7 +46,7 @@ test('an administrator runs a game server', { timeout: 170_000 }, async (t) => {
     await page.getByTestId('egg-files').setInputFiles(egg());
     await page.getByRole('dialog').getByText('Without any change.').waitFor();
     await page.getByRole('button', { name: 'Done' }).click();
-    await page.getByRole('link', { name: /OpenTTD/ }).waitFor();
+    await page.getByRole('link', { name: /OpenTTD/ }).first().waitFor();
   });
 
   await t.test('a container is created and runs', async () => {

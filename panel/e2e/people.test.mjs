@@ -130,7 +130,7 @@ test('a daemon is added with the key that is shown once', { timeout: 90_000 }, a
   await page.getByRole('button', { name: 'Add daemon' }).click();
   await page.getByLabel('Name').fill('Second host');
   await page.getByLabel('Host', { exact: true }).fill('127.0.0.1');
-  await page.getByLabel('Port').fill(String(port));
+  await page.getByLabel('Port', { exact: true }).fill(String(port));
   await page.getByRole('dialog').getByRole('button', { name: 'Add daemon' }).click();
   const lines = await page.getByTestId('env').innerText();
   await page.getByRole('dialog').getByText('Unreachable').waitFor();

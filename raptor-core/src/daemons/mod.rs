@@ -93,16 +93,7 @@ pub struct DaemonDraft {
 }
 
 impl DaemonDraft {
-    /// Checks it and trims what people leave at the ends.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with the field.
-    pub fn checked(mut self) -> Result<Self> {
-        self.name = self.name.trim().to_owned();
-        self.host = self.host.trim().to_owned();
-        if self.name.is_empty() || self.name.chars().count() > 64 || self.name.chars().any(char::is_control) {
-            return Err(Error::invalid("name", "Give the daemon a name of 1 to 64 characters."));
-        }
+    fn check_address(&self) -> Result<()> {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         if bare.parse::<std::net::IpAddr>().is_err() && url::Host::parse(&self.host).is_err() {
             return Err(Error::invalid(
@@ -112,6 +103,23 @@ impl DaemonDraft {
         }
         if self.port == 0 {
             return Err(Error::invalid("port", "Use a port of 1 to 65535."));
+        }
+        Ok(())
+    }
+
+    /// Checks it and trims what people leave at the ends. The address of this process's own host (`local`) is not looked at: it has
+    /// none.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field.
+    pub fn checked(mut self, local: bool) -> Result<Self> {
+        self.name = self.name.trim().to_owned();
+        self.host = self.host.trim().to_owned();
+        if self.name.is_empty() || self.name.chars().count() > 64 || self.name.chars().any(char::is_control) {
+            return Err(Error::invalid("name", "Give the daemon a name of 1 to 64 characters."));
+        }
+        if !local {
+            self.check_address()?;
         }
         if !(0..=8_760).contains(&self.sftp_offline_hours) {
             return Err(Error::invalid("sftp_offline_hours", "Use 0 (never) to 8,760 hours."));

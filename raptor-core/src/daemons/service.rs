@@ -58,7 +58,7 @@ impl DaemonService<'_> {
     /// [`Error::Invalid`] with the field, [`Error::Conflict`] `name_taken`.
     pub async fn create(&self, permit: Permit<CreateDaemon>, draft: DaemonDraft) -> Result<(Daemon, String)> {
         let (actor, ()) = permit.consume();
-        self.insert(&actor, draft.checked()?, false).await
+        self.insert(&actor, draft.checked(false)?, false).await
     }
 
     async fn insert(&self, actor: &Actor, draft: DaemonDraft, local: bool) -> Result<(Daemon, String)> {
@@ -97,7 +97,7 @@ impl DaemonService<'_> {
     /// As [`Self::create`].
     pub async fn update(&self, permit: Permit<UpdateDaemon>, draft: DaemonDraft) -> Result<Daemon> {
         let (actor, mut daemon) = permit.consume();
-        let draft = draft.checked()?;
+        let draft = draft.checked(daemon.local)?;
         daemon.name = draft.name;
         daemon.memory_limit_mib = draft.memory_limit_mib;
         daemon.disk_limit_mib = draft.disk_limit_mib;

@@ -23,6 +23,8 @@ use uuid::Uuid;
 
 /// How long before its end a process may have been told by hand to end.
 const HAND: TimeDelta = TimeDelta::minutes(10);
+/// How long an engine that comes back may take to end what it finds running.
+const RETURN: TimeDelta = TimeDelta::minutes(1);
 /// Signals that ask for an end or make one, as the engine's events give them.
 const ENDING: [&str; 4] = ["2", "3", "9", "15"];
 
@@ -143,21 +145,33 @@ impl Docker {
 
     /// Whether somebody told the engine to end the container's process, within ten minutes before `at`: `docker stop`,
     /// `docker kill`, `docker rm -f`. Of what this daemon asked for, the caller knows. The engine keeps its last 256 events; where
-    /// it was started again, none.
+    /// it was started again, none. One that was killed ends, when it comes back, what it finds running, with the same events: they
+    /// count only where the engine was there before.
     pub async fn ended_by_hand(&self, container: &str, at: DateTime<Utc>) -> bool {
         let Ok(client) = self.client() else { return false };
         let time = |at: DateTime<Utc>| format!("{}.{:09}", at.timestamp(), at.timestamp_subsec_nanos());
-        let filters = HashMap::from([("container", vec![container]), ("event", vec!["kill"])]);
-        let options = EventsOptionsBuilder::default()
-            .since(&time(at - HAND))
-            .until(&time(at))
-            .filters(&filters)
-            .build();
-        let ends = client.events(Some(options)).filter_map(|event| async move {
-            let signal = event.ok()?.actor?.attributes?.remove("signal")?;
-            Some(ENDING.contains(&signal.as_str()))
-        });
-        std::pin::pin!(ends).any(std::future::ready).await
+        let until = time(at);
+        let all = EventsOptionsBuilder::default().since("0").until(&until);
+        let oldest = std::pin::pin!(client.events(Some(all.clone().build()))).next().await;
+        let Some(oldest) = oldest.and_then(|event| event.ok()?.time_nano) else { return false };
+        let filters = HashMap::from([("container", vec![container]), ("event", vec!["start", "kill"])]);
+        let mut events = std::pin::pin!(client.events(Some(all.filters(&filters).build())));
+        let recent = (at - HAND).timestamp_nanos_opt().unwrap_or_default();
+        let mut started = false;
+        while let Some(Ok(event)) = events.next().await {
+            let told = event.time_nano.unwrap_or_default();
+            let signal = event.actor.and_then(|actor| actor.attributes?.remove("signal"));
+            match signal {
+                None => started = true,
+                Some(signal) if told >= recent && ENDING.contains(&signal.as_str()) => {
+                    if started || told - oldest > RETURN.num_nanoseconds().unwrap_or_default() {
+                        return true;
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        false
     }
 }
 

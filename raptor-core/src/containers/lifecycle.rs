@@ -419,7 +419,7 @@ impl Life {
             Ending::Clean if policy.detect_crashes && policy.clean_exit_is_crash => {
                 self.crashed(policy, &[Effect::ReportCrash])
             }
-            // Not even what is always to run: whoever stopped it has a reason.
+            // Not even with the policy "always": somebody stopped it on purpose.
             _ => self.go(|life| (life.phase, life.wanted) = (Phase::Offline, false), &[]),
         }
     }

@@ -33,7 +33,7 @@ impl ContainerService<'_> {
     ) -> Result<()> {
         let (actor, target) = permit.consume();
         let mut tx = self.0.store.begin().await?;
-        // Whoever else adds one waits: what is counted below stays true until the end.
+        // Serialises concurrent callers: the count below holds until the commit.
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let container = alive(&mut tx, target.container.id).await?;
         let present = store::allocations::of_container(&mut tx.conn(), container.id).await?.len();

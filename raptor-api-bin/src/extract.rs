@@ -9,14 +9,19 @@ use axum::{
 };
 use axum_extra::extract::CookieJar;
 use chrono::DateTime;
+use futures_util::StreamExt;
 use raptor_core::{
     auth::Origin,
     authz::Actor,
+    node::files::Body,
     nul,
     paging::{MAX_LIMIT, PageRequest},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+};
 use utoipa::IntoParams;
 
 /// The cookie of the panel's session.
@@ -54,6 +59,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         axum::Json(self.0).into_response()
+    }
+}
+
+/// A body as it comes, piece by piece. It has no limit of its own: what takes it counts.
+pub struct Streamed(pub Body);
+
+impl<S: Send + Sync> FromRequest<S> for Streamed {
+    type Rejection = Infallible;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        let pieces = request.into_body().into_data_stream();
+        Ok(Self(pieces.map(|piece| piece.map_err(std::io::Error::other)).boxed()))
     }
 }
 

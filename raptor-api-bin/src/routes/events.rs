@@ -31,7 +31,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-/// After which a browser whose stream of events broke asks for it again.
+/// The pause after which a browser reconnects a stream of server-sent events that broke.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The largest message that a browser may send, in bytes: it has nothing to say here.
 const MAX_MESSAGE: usize = 1024;
@@ -42,13 +42,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(stream_events)).routes(routes!(live_events))
 }
 
-/// One thing that happened. `event_id` is where to go on after a break.
+/// One event. After a break, a stream goes on from the `event_id` that was received last.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum EventFrame {
     /// Something in the store changed.
     Change {
-        /// Where to go on.
+        /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
         /// What changed, such as `container` or `user`.
         #[schema(value_type = String)]
@@ -59,30 +59,30 @@ pub(crate) enum EventFrame {
         /// Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
         id: Uuid,
     },
-    /// The states or measurements of containers are new.
+    /// The states or measurements of containers have changed.
     Live {
-        /// Where to go on.
+        /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
-        /// Which.
+        /// The containers, each once.
         ids: Vec<ContainerId>,
     },
-    /// The link to a daemon or its load is new.
+    /// The connection to a daemon or the load of its host has changed.
     Daemon {
-        /// Where to go on.
+        /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
-        /// Which.
+        /// The daemon.
         id: DaemonId,
     },
-    /// Changes were missed that are no longer kept: read again what you show.
+    /// Changes were missed and are no longer kept: load again everything that you show.
     Resync {
-        /// Where to go on.
+        /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
     },
-    /// The connection is alive. It comes first, and then every two seconds.
+    /// The connection is alive. Sent at once, and then every two seconds.
     Beat {
-        /// Where to go on.
+        /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
-        /// The API's time.
+        /// The time on the API's clock, in UTC.
         time: DateTime<Utc>,
     },
 }
@@ -104,7 +104,7 @@ impl EventFrame {
         Self::Beat { event_id: place.to_string(), time: app.raptor.clock().now() }
     }
 
-    /// As a server-sent event: its kind and its id are fields of their own there.
+    /// The frame as a server-sent event, which has its kind and its id in fields of their own. None where it is no JSON object.
     fn event(self) -> Option<Event> {
         let mut data = serde_json::to_value(self).ok()?;
         let fields = data.as_object_mut()?;
@@ -113,7 +113,8 @@ impl EventFrame {
     }
 }
 
-/// The place that an event's id names. What names none, such as an id of another process, is a place that is not known.
+/// The place in the stream that an event's id stands for. An id that stands for none, such as one of another process, becomes a
+/// place that is no longer kept, which is answered by `resync`.
 fn place(id: &str) -> Place {
     id.parse().unwrap_or_default()
 }
@@ -138,6 +139,7 @@ async fn stream_events(
     Ok(([("x-accel-buffering", "no")], Sse::new(events)))
 }
 
+/// The events of one caller for as long as their session lasts, with a `beat` every [`BEAT_EVERY`].
 fn events(app: App, follower: Follower, seat: Option<Seat>) -> impl Stream<Item = Result<Event, Infallible>> {
     let beats = tokio::time::interval(BEAT_EVERY);
     futures_util::stream::unfold((app, follower, beats, seat), |(app, mut follower, mut beats, seat)| async {
@@ -153,15 +155,15 @@ fn events(app: App, follower: Follower, seat: Option<Seat>) -> impl Stream<Item 
     })
 }
 
-/// Where the news begins.
+/// Where the stream begins.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct EventsQuery {
-    /// After the event with this `event_id`; from now on unless given.
+    /// The `event_id` of the last event that was received: the stream goes on with what came after. Without it, it begins now.
     after: Option<String>,
 }
 
-/// The same news over WebSocket. Text frames are JSON of `EventFrame`.
+/// The same events over WebSocket. Text frames are JSON of `EventFrame`.
 #[utoipa::path(get, path = "/api/v1/events/live", operation_id = "live_events", tag = "events", params(EventsQuery),
     responses((status = 101, description = "WebSocket of EventFrame")), extensions(("x-websocket-frame" = json!("EventFrame"))))]
 async fn live_events(
@@ -182,6 +184,8 @@ async fn live_events(
     }))
 }
 
+/// Sends events over a socket until the session or the process ends, the other side leaves, sends too much, or is too slow
+/// ([`WRITE_PATIENCE`]).
 async fn tell(app: &App, socket: WebSocket, mut follower: Follower) {
     let (mut sink, mut source) = socket.split();
     let mut beats = Beats::new();

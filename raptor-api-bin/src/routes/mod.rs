@@ -4,11 +4,13 @@ mod access;
 mod account;
 mod activity;
 mod allocations;
+mod attachments;
 mod auth;
 mod container_templates;
 mod containers;
 mod content;
 mod daemons;
+mod downloads;
 mod events;
 mod files;
 mod history;
@@ -22,6 +24,7 @@ mod settings;
 mod sftp;
 mod templates;
 mod texts;
+mod uploads;
 mod users;
 
 pub(crate) use containers::ContainerSort;
@@ -59,5 +62,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(files::routes())
         .merge(content::routes())
         .merge(texts::routes())
+        .merge(uploads::routes())
+        .merge(downloads::routes())
         .merge(activity::routes())
 }

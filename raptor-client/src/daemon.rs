@@ -550,6 +550,9 @@ Empty: running as soon as the process has started.*/
         pub id: ContainerId,
         ///Image reference. A leading `~` says that the image is local and must not be pulled.
         pub image: ::std::string::String,
+        ///Why it must not be started with this image, in a sentence for people; none where it may. A process that runs goes on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub image_refused: ::std::option::Option<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub install: ::std::option::Option<InstallSpec>,
         ///Labels for the host's own tools.
@@ -4344,6 +4347,10 @@ named stands for all.*/
             >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
+            image_refused: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             install: ::std::result::Result<
                 ::std::option::Option<super::InstallSpec>,
                 ::std::string::String,
@@ -4402,6 +4409,7 @@ named stands for all.*/
                     environment: Err("no value supplied for environment".to_string()),
                     id: Err("no value supplied for id".to_string()),
                     image: Err("no value supplied for image".to_string()),
+                    image_refused: Ok(Default::default()),
                     install: Ok(Default::default()),
                     labels: Ok(Default::default()),
                     limits: Err("no value supplied for limits".to_string()),
@@ -4511,6 +4519,18 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for image: {e}")
+                    });
+                self
+            }
+            pub fn image_refused<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.image_refused = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for image_refused: {e}")
                     });
                 self
             }
@@ -4739,6 +4759,7 @@ named stands for all.*/
                     environment: value.environment?,
                     id: value.id?,
                     image: value.image?,
+                    image_refused: value.image_refused?,
                     install: value.install?,
                     labels: value.labels?,
                     limits: value.limits?,
@@ -4769,6 +4790,7 @@ named stands for all.*/
                     environment: Ok(value.environment),
                     id: Ok(value.id),
                     image: Ok(value.image),
+                    image_refused: Ok(value.image_refused),
                     install: Ok(value.install),
                     labels: Ok(value.labels),
                     limits: Ok(value.limits),

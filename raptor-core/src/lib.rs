@@ -65,6 +65,7 @@ pub mod error;
 #[cfg(feature = "store")]
 pub mod files;
 pub mod id;
+pub mod images;
 #[cfg(feature = "store")]
 mod jobs;
 #[cfg(feature = "store")]

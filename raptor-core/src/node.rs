@@ -192,6 +192,9 @@ pub struct ContainerSpec {
     pub name: String,
     /// Image reference. A leading `~` says that the image is local and must not be pulled.
     pub image: String,
+    /// Why it must not be started with this image, in a sentence for people; none where it may. A process that runs goes on.
+    #[serde(default)]
+    pub image_refused: Option<String>,
     /// Startup command with its placeholders as the image's entrypoint expects them, given as `STARTUP`.
     pub startup: String,
     /// Environment, without `STARTUP`, `SERVER_IP`, `SERVER_PORT`, `SERVER_MEMORY` and `TZ`, which the daemon adds.

@@ -13,6 +13,7 @@ use crate::{
     containers::{ListCache, list_cache, service::ContainerService},
     daemons::service::DaemonService,
     files::{links::LinkService, service::FileService},
+    images::service::ImageService,
     jobs::worker,
     live::{Connector, Fleet},
     mail::{
@@ -92,8 +93,8 @@ impl Builder {
         self
     }
 
-    /// A store that is open already, in place of the one at the database's URL. Whoever also builds a host opens it first: what
-    /// locks a database keeps out a second process before that does anything.
+    /// A store that is open already, in place of the one at the database's URL. A program that also builds a host opens the store
+    /// first: the lock on the database then stops a second process before it does anything.
     #[must_use]
     pub fn store(mut self, store: Store) -> Self {
         self.store = Some(store);
@@ -291,6 +292,12 @@ impl Raptor {
     #[must_use]
     pub fn allocations(&self) -> AllocationService<'_> {
         AllocationService(self)
+    }
+
+    /// Which images containers may use.
+    #[must_use]
+    pub fn images(&self) -> ImageService<'_> {
+        ImageService(self)
     }
 
     /// Logins for registries.

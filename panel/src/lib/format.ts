@@ -138,6 +138,7 @@ const DEEDS: Record<string, string> = {
   'role.deleted': 'Deleted role',
   'registry.saved': 'Saved the login for registry',
   'registry.deleted': 'Deleted the login for registry',
+  'images.changed': 'Changed the list of allowed images',
   'settings.mail_tested': 'Tried the mail server',
   'template.imported': 'Imported template',
   'template.revised': 'Changed template',

@@ -104,7 +104,8 @@ pub(super) async fn view(app: &App, actor: &Actor, id: ContainerId) -> Result<Co
     let (visible, allocations, template) = app.raptor.containers().get(actor, id).await?;
     let live = app.raptor.live(std::iter::once(&id)).remove(&id);
     let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
-    Ok(Container::new(visible, allocations, live, template, manages))
+    let choice = app.raptor.images().choice(&visible, &template).await?;
+    Ok(Container::new(visible, allocations, live, template, choice, manages))
 }
 
 /// Create a container.

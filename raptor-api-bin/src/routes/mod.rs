@@ -14,6 +14,7 @@ mod downloads;
 mod events;
 mod files;
 mod history;
+mod images;
 mod live;
 mod mail;
 mod network;
@@ -53,6 +54,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(container_templates::routes())
         .merge(runtime::routes())
         .merge(registries::routes())
+        .merge(images::routes())
         .merge(network::routes())
         .merge(sftp::routes())
         .merge(access::routes())

@@ -6,6 +6,7 @@ mod answers;
 mod authorisation;
 mod events;
 mod flood;
+mod images;
 mod imports;
 mod secrets;
 mod sessions;

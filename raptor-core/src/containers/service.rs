@@ -211,7 +211,7 @@ impl ContainerService<'_> {
 
     /// Makes sure that the host has the newest declaration.
     pub(crate) async fn sync(&self, id: ContainerId) -> Result<()> {
-        let (container, allocations, template) = {
+        let (container, allocations, template, images) = {
             let mut reader = self.0.store.read().await?;
             let found = store::containers::find(&mut reader.conn(), id, None).await?;
             let (container, _) = found
@@ -219,12 +219,13 @@ impl ContainerService<'_> {
                 .ok_or(Error::NotFound { what: "container" })?;
             let allocations = store::allocations::of_container(&mut reader.conn(), id).await?;
             let template = template(&mut reader.conn(), &container).await?;
-            (container, allocations, template)
+            let images = store::images::policy(&mut reader.conn()).await?;
+            (container, allocations, template, images)
         };
         if container.synced_revision >= container.revision {
             return Ok(());
         }
-        let spec = spec::spec(&container, &template, &allocations);
+        let spec = spec::spec(&container, &template, &allocations, &images);
         let status = self.0.fleet.node(container.daemon_id)?.declare(spec).await?;
         let noted = async {
             let mut tx = self.0.store.begin().await?;

@@ -132,6 +132,9 @@ impl DaemonService<'_> {
             .into_iter()
             .filter(|(name, _)| template.document.variables.iter().any(|variable| variable.env == *name))
             .collect();
+        // It runs with this image: whoever adopts it takes that over.
+        let offered = template.document.images.iter().any(|offer| offer.image == spec.image);
+        let image_allowed_by = (!offered).then(|| actor.name().to_owned());
         let mut container = Container {
             id,
             number: 0,
@@ -147,6 +150,7 @@ impl DaemonService<'_> {
             template_revision: template.revision,
             template_name: template.document.name.clone(),
             image: spec.image,
+            image_allowed_by,
             startup: spec.startup,
             variables,
             limits: spec.limits,

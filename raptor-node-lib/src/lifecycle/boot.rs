@@ -77,6 +77,9 @@ impl Boot {
             prepared(tell, |noted| Msg::Prepared(run, noted)).await?;
             return Ok(None);
         }
+        if let Some(why) = &spec.image_refused {
+            return Err(Halt::For(why.clone()));
+        }
         if let Some(problem) = ground.folder_problem().await {
             return Err(Halt::For(problem));
         }

@@ -223,6 +223,7 @@ fn spec(id: ContainerId, disk_mib: u64) -> ContainerSpec {
         revision: 1,
         name: "World".into(),
         image: "~raptor-test/busybox:1".into(),
+        image_refused: None,
         startup: "true".into(),
         environment: Default::default(),
         limits: Limits { disk_mib, ..Limits::default() },

@@ -22,7 +22,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 /// A link on which nothing comes for so long is down. A daemon speaks every five seconds.
 const SILENCE: Duration = Duration::from_secs(12);
-/// Room on a host's disk, in bytes, of which it is told when there is less.
+/// Free space on a host's disk, in bytes, below which its daemon's page warns.
 const DISK_LOW: u64 = 1 << 30;
 
 pub(super) struct Task {

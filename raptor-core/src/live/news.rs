@@ -1,4 +1,4 @@
-//! What one person is told of what happens: each change that they may see, and live news at most once a second.
+//! The events that one person receives: each change that they may see, and live news at most once a second.
 
 use super::Place;
 use crate::{
@@ -123,7 +123,7 @@ impl Follower {
         }
     }
 
-    /// What they are told of a change; the outer None when their session has ended.
+    /// The news that a change is to them, if they may see it; the outer None when their session has ended.
     async fn change(&mut self, number: u64, change: Change) -> Option<Option<News>> {
         if matches!(change.subject, Subject::Session | Subject::User | Subject::Role) {
             self.actor = self.raptor.auth().renewed(&self.actor).await.ok().flatten()?;
@@ -146,7 +146,7 @@ impl Follower {
         Some((own || grants.contains(needed)).then_some(News::Change(change)))
     }
 
-    /// Whoever sees the container before or after it is told: also that it is gone.
+    /// News of a container goes to everyone who could see it before or after the change, so that they also learn of its deletion.
     async fn of_container(&mut self, number: u64, change: Change) -> Option<News> {
         let id = change.id.into();
         let saw = self.sees(id);

@@ -26,8 +26,8 @@ pub(crate) fn below_home(target: &Path) -> Option<&Path> {
 
 impl Root {
     /// Where writing to `path` ends up: links are followed, the last one too. What is not there stays as it is written, so a
-    /// link to nothing says where the file is to be made. Nothing is opened by this alone: whoever uses the result is kept
-    /// inside the folder by the kernel, whatever changed since.
+    /// link to nothing says where the file is to be made. This opens nothing: when the result is used,
+    /// the kernel confines it to the folder, whatever has changed since.
     ///
     /// # Errors
     /// [`FileError::Outside`], [`FileError::Loop`], [`FileError::NotAFolder`] and others.
@@ -107,7 +107,7 @@ impl Root {
     }
 
     /// Puts a whole file in the place of `to` in another folder of the same container's, with the mode of what is there:
-    /// whoever reads sees the old content or the new. `to` has no links on it ([`Root::target`]). A file with several names
+    /// readers see either the old content or the new. `to` has no links on it ([`Root::target`]). A file with several names
     /// keeps them: its content is replaced, which is not done in one step.
     ///
     /// # Errors

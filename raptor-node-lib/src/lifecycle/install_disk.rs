@@ -70,7 +70,7 @@ impl Installation {
         (used.saturating_add(own) > limit).then(|| words(used, own, trash, limit_mib))
     }
 
-    /// Kills the installer until it is dead, which whoever stays with it notices.
+    /// Kills the installer until it is dead. The task that waits for its end notices.
     async fn kill(&self, name: &str) -> std::convert::Infallible {
         loop {
             match self.ground.docker.signal(name, "SIGKILL").await {

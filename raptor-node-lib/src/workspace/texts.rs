@@ -33,7 +33,7 @@ struct Part {
 
 impl Workspace {
     pub(super) fn read_text(&self, asked: TextRead) -> FileResult<TextFile> {
-        // Before the content: whoever saves what changed in between is told so.
+        // Before the content: a save over a change in between is then refused.
         let file = self.info(&asked.path)?;
         let tail = asked.tail_bytes.map(|tail| tail.min(MAX_TEXT));
         let mut part = match (asked.version, asked.unpack) {

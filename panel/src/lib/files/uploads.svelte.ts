@@ -1,5 +1,5 @@
-// Files on their way to a container. Small ones go in one request, others in pieces; whatever fails because Raptor is away is
-// sent again when it is back, and nothing does harm when it arrives twice.
+// Files on their way to a container. Small ones go in one request, others in pieces; what fails because Raptor can’t be
+// reached is sent again once it can be, and each request may safely arrive twice.
 import { abortUpload, ask, beginUpload, finishUpload, getUpload, Refusal, words, type FileInfo, type Upload } from '../api';
 
 const PIECE = 8 * 1024 * 1024;

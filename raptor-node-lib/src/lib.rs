@@ -20,6 +20,7 @@ mod removal;
 pub mod runtime;
 mod seldom;
 mod sftp;
+mod smallest;
 mod spool;
 mod stats;
 mod system;

@@ -11,7 +11,6 @@ mod search;
 mod serve;
 mod seven;
 mod sizes;
-mod smallest;
 mod texts;
 mod trash;
 mod unpack;

@@ -101,7 +101,7 @@ impl DaemonService<'_> {
         adoption: Adoption,
     ) -> Result<ContainerId> {
         let (actor, daemon) = permit.consume();
-        let stray = self.stray(&daemon, id)?;
+        self.stray(&daemon, id)?;
         let spec = match self.0.fleet.node(daemon.id)?.declared(id).await {
             Ok(spec) => nul::storable(spec),
             Err(NodeError::NotFound) => return Err(undeclared()),
@@ -169,7 +169,8 @@ impl DaemonService<'_> {
             deleting: false,
             revision,
             synced_revision: 0,
-            phase: stray.phase,
+            // What it does by now: its host tells no more of it until that changes.
+            phase: self.stray(&daemon, id)?.phase,
             phase_since: now,
             status: None,
             created_at: now,
@@ -244,16 +245,32 @@ async fn claim_ports(
                 made.ok_or(Error::NotFound { what: "allocation" })?.id
             }
         };
-        store::allocations::claim(&mut tx.conn(), id, container.daemon_id, container.id, port.primary)
-            .await?;
+        if !store::allocations::claim(&mut tx.conn(), id, container.daemon_id, container.id, port.primary)
+            .await?
+        {
+            return Err(Error::conflict(
+                "allocation_held",
+                format!(
+                    "{ip}:{} is still held by another container until that is stopped or restarted.",
+                    port.port
+                ),
+            ));
+        }
     }
     Ok(())
 }
 
-/// Refuses an allocation that a stray's port holds on the host.
-pub(crate) fn check_held(strays: &[Stray], allocation: &Allocation) -> Result<()> {
+/// Refuses an allocation that a stray's port holds on the host. `names`: whether the caller may know what it is called.
+pub(crate) fn check_held(strays: &[Stray], allocation: &Allocation, names: bool) -> Result<()> {
     match holder(strays, allocation) {
         None => Ok(()),
+        Some(_) if !names => Err(Error::conflict(
+            "port_held",
+            format!(
+                "{}:{} is held on the host by something that Raptor does not know. Choose another allocation, or ask an administrator.",
+                allocation.ip, allocation.port
+            ),
+        )),
         Some(stray) => Err(Error::conflict(
             "port_held",
             format!(

@@ -328,6 +328,21 @@ pub(crate) async fn holders(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<Co
     .await)?)
 }
 
+/// How many allocations the container's process still publishes that are no longer its own, without the one named.
+pub(crate) async fn held_count(
+    c: &mut Conn<'_>,
+    container: ContainerId,
+    without: Option<AllocationId>,
+) -> Result<i64> {
+    Ok(on!(c, |c| sqlx::query_scalar(
+        "SELECT COUNT(*) FROM allocations WHERE held_by = $1 AND ($2 IS NULL OR id <> $2)"
+    )
+    .bind(container)
+    .bind(without)
+    .fetch_one(c)
+    .await)?)
+}
+
 /// Frees the allocations that the container's process no longer publishes, because it was made from this declaration or has ended.
 /// Returns whether there were any.
 pub(crate) async fn let_go(c: &mut Conn<'_>, container: ContainerId, revision: Option<i64>) -> Result<bool> {

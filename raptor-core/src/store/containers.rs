@@ -155,7 +155,7 @@ pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i6
                                  variables, limits, memory_mib, disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting,
                                  revision, synced_revision, phase, phase_since, created_at, updated_at, template_revision, behaviour, installation,
                                  allocation_limit, image_allowed_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE, FALSE, $17, 0, 'offline', $18,
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE, FALSE, $17, 0, $24, $18,
                  $18, $18, $19, $20, $21, $22, $23)
          RETURNING number",
     )
@@ -182,6 +182,7 @@ pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i6
     .bind(Json(&container.installation))
     .bind(container.allocation_limit)
     .bind(&container.image_allowed_by)
+    .bind(container.phase.name())
     .fetch_one(c)
     .await
     })?)

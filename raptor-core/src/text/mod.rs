@@ -29,6 +29,12 @@ pub fn first_line_end(bytes: &[u8], encoding: Encoding) -> Option<usize> {
     Some(first.body.len() + first.end?.text().len() * if encoding.is_utf16() { 2 } else { 1 })
 }
 
+/// How many lines a text has: at least one.
+#[must_use]
+pub fn line_count(bytes: &[u8], encoding: Encoding) -> usize {
+    lines(bytes, encoding).count()
+}
+
 /// A text as it was decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoded {

@@ -188,3 +188,13 @@ async fn text_is_found_in_files_of_any_encoding() {
     let all = ["GBK.cfg", "UTF-8.cfg", "marked.cfg"].map(|name| (name, 2));
     assert!(all.iter().all(|one| found.contains(one)), "{found:?}");
 }
+
+#[tokio::test]
+async fn a_text_of_too_many_lines_is_refused_before_it_takes_memory_and_stays_as_it_is() {
+    let world = World::new();
+    world.put("list", b"1\n");
+    let TextFile { file, encoding, .. } = world.open("list");
+    let refused = world.save_text(how(file, encoding), "\n".repeat(1_000_001)).await.unwrap_err();
+    assert!(matches!(&refused, FileError::TooMuch(why) if why.contains("1,000,000 lines")), "{refused}");
+    assert_eq!(world.bytes("list"), b"1\n");
+}

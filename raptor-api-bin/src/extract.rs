@@ -45,11 +45,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let (parts, body) = request.into_parts();
         let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await?;
         // Only escaped can it be in JSON; a text that holds these letters themselves is looked at in vain.
-        if body.windows(NUL_ESCAPED.len()).any(|bytes| bytes == NUL_ESCAPED)
-            && let Ok(value) = serde_json::from_slice(&body)
-            && let Some(field) = nul::field(&value)
-        {
-            return Err(nul::refusal(&field).into());
+        if body.windows(NUL_ESCAPED.len()).any(|bytes| bytes == NUL_ESCAPED) {
+            let field = match serde_json::from_slice(&body) {
+                Ok(value) => nul::field(&value),
+                // A field that is not asked for may hold what can't be read, such as a thousand brackets.
+                Err(_) => Some("body".to_owned()),
+            };
+            if let Some(field) = field {
+                return Err(nul::refusal(&field).into());
+            }
         }
         let request = Request::from_parts(parts, body.into());
         Ok(Self(axum::Json::from_request(request, state).await?.0))

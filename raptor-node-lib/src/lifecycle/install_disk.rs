@@ -29,7 +29,8 @@ impl Installation {
             tokio::select! {
                 end = &mut staying => end,
                 why = self.until_full(name) => {
-                    self.ground.say(&self.console, why.clone());
+                    // Why is said when it has ended, as of every installation that failed.
+                    self.ground.say(&self.console, "Killing the installer: the disk limit is reached.");
                     full = Some(why);
                     tokio::select! {
                         end = &mut staying => end,

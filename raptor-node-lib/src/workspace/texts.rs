@@ -1,6 +1,10 @@
 //! Text files in any encoding: read as text, and saved so that nothing changes but what was typed.
 
-use super::{Workspace, content::packing, unpack::unpacked};
+use super::{
+    Workspace,
+    content::packing,
+    unpack::{broken, unpacked},
+};
 use crate::files::{File, FileError, FileResult, Open};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -164,7 +168,7 @@ fn unpacked_part(text: Box<dyn Read>, tail: Option<u64>) -> FileResult<Part> {
     let mut text = text.take(MAX_UNPACKED + 1);
     let mut part = Part { bytes: Vec::new(), start: 0, head: Vec::new() };
     loop {
-        let read = text.by_ref().take(PIECE as u64).read_to_end(&mut part.bytes)?;
+        let read = text.by_ref().take(PIECE as u64).read_to_end(&mut part.bytes).map_err(broken)?;
         if part.start == 0 && part.head.is_empty() {
             part.head = part.bytes.get(..HEAD as usize).unwrap_or(&part.bytes).to_vec();
         }

@@ -130,7 +130,7 @@ impl Workspace {
 }
 
 /// The content of a compressed file.
-pub(super) fn unpacked(file: File, format: ArchiveFormat) -> FileResult<Box<dyn Read>> {
+pub(super) fn unpacked(file: File, format: ArchiveFormat) -> FileResult<Box<dyn Read + Send>> {
     let file = BufReader::with_capacity(PIECE, file);
     Ok(match format {
         ArchiveFormat::TarGz => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
@@ -143,6 +143,12 @@ pub(super) fn unpacked(file: File, format: ArchiveFormat) -> FileResult<Box<dyn 
 
 /// What a decoder says of content that makes no sense.
 pub(super) fn broken(error: io::Error) -> FileError {
+    if error.kind() == io::ErrorKind::OutOfMemory {
+        let mib = XZ_MEMORY_KIB / 1024;
+        return FileError::TooMuch(format!(
+            "Unpacking this takes more than {mib} MiB of memory, which is not allowed."
+        ));
+    }
     match FileError::from(error) {
         FileError::Io(error) if error.raw_os_error().is_none() => {
             FileError::Invalid(format!("The archive is damaged: {error}."))

@@ -109,3 +109,15 @@ test('an installation that failed and counts as done leads to Offline', { timeou
   assert.equal(await page.getByText('Start failed').count(), 0);
   assert.equal((await world.ask('GET', `/containers/${id}`)).live.problem ?? null, null);
 });
+
+test('the palette goes from one daemon to another, whose page is shown', { timeout: 60_000 }, async () => {
+  const draft = (name) => ({ name, host: '192.0.2.1', port: 8080 });
+  const { daemon } = await world.ask('POST', '/daemons', draft('first-host'));
+  await world.ask('POST', '/daemons', draft('second-host'));
+  await page.goto(`${world.base}/daemons/${daemon.id}`);
+  await page.getByRole('heading', { name: 'first-host' }).waitFor();
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('second-host');
+  await page.getByRole('option', { name: /second-host/ }).first().click();
+  await page.getByRole('heading', { name: 'second-host' }).waitFor();
+});

@@ -143,3 +143,15 @@ test('a configuration file that could not be edited is told on the page until a 
   const now = Buffer.from(await (await fetch(at, { headers })).arrayBuffer()).toString('latin1');
   assert.equal(now, '// Serveur de J\xe9r\xf4me\nrcon new\n');
 });
+
+test('the palette goes from one daemon to another, whose page is shown', { timeout: 60_000 }, async () => {
+  const draft = (name) => ({ name, host: '192.0.2.1', port: 8080 });
+  const { daemon } = await world.ask('POST', '/daemons', draft('first-host'));
+  await world.ask('POST', '/daemons', draft('second-host'));
+  await page.goto(`${world.base}/daemons/${daemon.id}`);
+  await page.getByRole('heading', { name: 'first-host' }).waitFor();
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('second-host');
+  await page.getByRole('option', { name: /second-host/ }).first().click();
+  await page.getByRole('heading', { name: 'second-host' }).waitFor();
+});

@@ -89,6 +89,9 @@ fn app_key(config: &Config, folder: &Path) -> anyhow::Result<Secret> {
     let key = generate_secret("")?;
     let mut file = fs::File::options().create_new(true).write(true).mode(0o600).open(&path)?;
     writeln!(file, "{key}")?;
+    // Before anything is sealed with it: a fault of the disk must not leave an empty file.
+    file.sync_all()?;
+    fs::File::open(folder)?.sync_all()?;
     Ok(Secret::new(key))
 }
 

@@ -123,6 +123,9 @@ async fn greet(config: &Config, host: &Host, password: Option<&str>) {
                 ),
                 Some(problem) => println!("\nThis host can't run containers yet. {problem}"),
             }
+            if let Some(note) = system.user_note {
+                println!("{note}");
+            }
             if let Some(sftp) = system.sftp {
                 match sftp.problem {
                     None => println!("SFTP is on port {}.", sftp.port),
@@ -131,12 +134,6 @@ async fn greet(config: &Config, host: &Host, password: Option<&str>) {
             }
         }
         Err(error) => println!("\nThis host can't run containers yet. {error}"),
-    }
-    if !rustix::process::geteuid().is_root() {
-        println!(
-            "Raptor does not run as root: containers run as user {}, and what needs root (firewall, disk limits by the kernel) is off.",
-            rustix::process::geteuid().as_raw()
-        );
     }
     println!(
         "Next: import a template (an egg), then create a container. Ctrl-C stops Raptor and leaves containers running.\n"

@@ -459,6 +459,7 @@ impl SimulatedHost {
             },
             allowed_mounts: Vec::new(),
             folder_problem: None,
+            user_note: None,
         }
     }
 

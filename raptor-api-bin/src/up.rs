@@ -89,6 +89,9 @@ fn app_key(config: &Config, folder: &Path) -> anyhow::Result<Secret> {
     let key = generate_secret("")?;
     let mut file = fs::File::options().create_new(true).write(true).mode(0o600).open(&path)?;
     writeln!(file, "{key}")?;
+    // Before anything is sealed with it: a fault of the disk must not leave an empty file.
+    file.sync_all()?;
+    fs::File::open(folder)?.sync_all()?;
     Ok(Secret::new(key))
 }
 
@@ -120,6 +123,9 @@ async fn greet(config: &Config, host: &Host, password: Option<&str>) {
                 ),
                 Some(problem) => println!("\nThis host can't run containers yet. {problem}"),
             }
+            if let Some(note) = system.user_note {
+                println!("{note}");
+            }
             if let Some(sftp) = system.sftp {
                 match sftp.problem {
                     None => println!("SFTP is on port {}.", sftp.port),
@@ -128,12 +134,6 @@ async fn greet(config: &Config, host: &Host, password: Option<&str>) {
             }
         }
         Err(error) => println!("\nThis host can't run containers yet. {error}"),
-    }
-    if !rustix::process::geteuid().is_root() {
-        println!(
-            "Raptor does not run as root: containers run as user {}, and what needs root (firewall, disk limits by the kernel) is off.",
-            rustix::process::geteuid().as_raw()
-        );
     }
     println!(
         "Next: import a template (an egg), then create a container. Ctrl-C stops Raptor and leaves containers running.\n"

@@ -3084,6 +3084,10 @@ sentence with what to do.*/
         pub time: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Seconds since the host booted.
         pub uptime_seconds: u64,
+        /**Whom containers run as where the daemon is not root, and what is off for want of root's rights; sentences. Absent where
+it is root, or too old to say.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub user_note: ::std::option::Option<::std::string::String>,
         ///The daemon's version.
         pub version: ::std::string::String,
     }
@@ -8721,6 +8725,10 @@ named stands for all.*/
                 ::std::string::String,
             >,
             uptime_seconds: ::std::result::Result<u64, ::std::string::String>,
+            user_note: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             version: ::std::result::Result<::std::string::String, ::std::string::String>,
         }
         impl ::std::default::Default for SystemInfo {
@@ -8760,6 +8768,7 @@ named stands for all.*/
                     uptime_seconds: Err(
                         "no value supplied for uptime_seconds".to_string(),
                     ),
+                    user_note: Ok(Default::default()),
                     version: Err("no value supplied for version".to_string()),
                 }
             }
@@ -9045,6 +9054,18 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn user_note<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.user_note = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for user_note: {e}")
+                    });
+                self
+            }
             pub fn version<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -9086,6 +9107,7 @@ named stands for all.*/
                     sftp: value.sftp?,
                     time: value.time?,
                     uptime_seconds: value.uptime_seconds?,
+                    user_note: value.user_note?,
                     version: value.version?,
                 })
             }
@@ -9115,6 +9137,7 @@ named stands for all.*/
                     sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
+                    user_note: Ok(value.user_note),
                     version: Ok(value.version),
                 }
             }

@@ -91,6 +91,8 @@ pub mod store;
 pub mod templates;
 pub mod text;
 pub mod users;
+#[cfg(feature = "store")]
+mod warnings;
 mod yaml;
 
 pub use error::{Error, Result};

@@ -108,6 +108,10 @@ pub struct SystemInfo {
     /// sentence with what to do.
     #[serde(default)]
     pub folder_problem: Option<String>,
+    /// Whom containers run as where the daemon is not root, and what is off for want of root's rights; sentences. Absent where
+    /// it is root, or too old to say.
+    #[serde(default)]
+    pub user_note: Option<String>,
 }
 
 /// How a host keeps its containers' disk limits.

@@ -30,6 +30,7 @@ use crate::{
     store::{self, Change, Heard, Store, Subject},
     templates::service::TemplateService,
     users::service::UserService,
+    warnings::{Warnings, warn_of},
 };
 use chrono::TimeDelta;
 use std::{ops::Deref, sync::Arc, time::Duration};
@@ -58,6 +59,7 @@ pub struct Inner {
     pub(crate) fleet: Fleet,
     pub(crate) post: Option<Post>,
     pub(crate) late: Late,
+    pub(crate) warnings: Warnings,
     pub(crate) outbound: Outbound,
 }
 
@@ -196,6 +198,7 @@ impl Builder {
             stop: CancellationToken::new(),
             post: self.post,
             late: Late::default(),
+            warnings: Warnings::default(),
             fleet: Fleet::new(local, self.connect),
             outbound: self.outbound,
         }));
@@ -382,7 +385,7 @@ async fn follow_daemons(raptor: Raptor) {
             Err(RecvError::Closed) => return,
         }
         if let Err(error) = raptor.fleet.refresh(&raptor).await {
-            tracing::warn!(error = %error.with_cause(), "the links to the daemons were not brought up to date");
+            warn_of!(raptor, error, "the links to the daemons were not brought up to date");
         }
     }
 }
@@ -403,7 +406,7 @@ async fn sweep(raptor: Raptor) {
             tx.commit().await
         };
         if let Err(error) = swept.await {
-            tracing::warn!(error = %error.with_cause(), "what has expired was not removed");
+            warn_of!(raptor, error, "what has expired was not removed");
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     paging::{Page, PageRequest},
     store::{self, Change, Conn, Subject, Tx, Verb},
     templates::Template,
+    warnings::warn_of,
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -236,7 +237,7 @@ impl ContainerService<'_> {
         match noted.await {
             // The host has it; it is given it again when the database takes that down.
             Err(error @ Error::Unavailable { .. }) => {
-                tracing::warn!(error = %error.with_cause(), %id, "a host was told of a container, which is not written down");
+                warn_of!(self.0, error, %id, "a host was told of a container, which is not written down");
                 Ok(())
             }
             noted => noted,

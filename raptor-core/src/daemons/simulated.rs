@@ -469,6 +469,7 @@ impl SimulatedHost {
             },
             allowed_mounts: Vec::new(),
             folder_problem: None,
+            user_note: None,
         }
     }
 

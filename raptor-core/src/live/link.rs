@@ -12,6 +12,7 @@ use crate::{
     },
     nul,
     store::{self, Change, Subject, Verb},
+    warnings::warn_of,
 };
 use futures_util::{StreamExt, stream::BoxStream};
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -164,12 +165,12 @@ impl Task {
             containers.iter().map(|status| (status.id, status.revision)).collect();
         self.statuses(containers).await;
         if let Err(error) = self.find_strays(held).await {
-            tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, "what the daemon has and nobody knows was not determined");
+            warn_of!(self.raptor, error, daemon = %self.daemon, "what the daemon has and nobody knows was not determined");
         }
         super::give_logins(&self.raptor, &*self.node).await;
         self.raptor.fleet.give_hosts(&*self.node).await;
         if let Err(error) = self.reconcile(&there).await {
-            tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, "what the daemon lacks was not determined");
+            warn_of!(self.raptor, error, daemon = %self.daemon, "what the daemon lacks was not determined");
         }
         Ok(())
     }
@@ -186,7 +187,7 @@ impl Task {
                 tracing::error!(error, %daemon, event, "the database refuses an event for good; it is put aside here");
             }
             Err(error) => {
-                tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, "an event was not written down yet");
+                warn_of!(self.raptor, error, daemon = %self.daemon, "an event was not written down yet");
                 let why = match &error {
                     crate::Error::Internal(_) => "The API's log says why.".to_owned(),
                     told => told.to_string(),
@@ -209,7 +210,7 @@ impl Task {
     async fn statuses(&self, mut statuses: Vec<ContainerStatus>) {
         let ids: Vec<ContainerId> = statuses.iter().map(|status| status.id).collect();
         if let Err(error) = self.free_held(&statuses).await {
-            tracing::warn!(%error, daemon = %self.daemon, "allocations that are no longer in use were not freed");
+            warn_of!(self.raptor, error, daemon = %self.daemon, "allocations that are no longer in use were not freed");
         }
         statuses.retain(|status| self.raptor.fleet.set_status(self.daemon, status.clone()));
         if !statuses.is_empty() {
@@ -261,7 +262,7 @@ impl Task {
         self.raptor.lists.forget_all();
         if let Err(error) = kept {
             let count = statuses.len();
-            tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, count, "containers' statuses were not written down");
+            warn_of!(self.raptor, error, daemon = %self.daemon, count, "containers' statuses were not written down");
         }
     }
 

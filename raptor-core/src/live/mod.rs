@@ -16,6 +16,7 @@ use crate::{
     id::{ContainerId, DaemonId},
     node::{ContainerStatus, Crashes, Exit, Fault, Held, Node, NodeError, Progress, Stats, SystemInfo, Word},
     store,
+    warnings::warn_of,
 };
 use chrono::{DateTime, Utc};
 use journal::Journal;
@@ -442,7 +443,7 @@ impl Fleet {
 async fn give_logins(raptor: &Raptor, node: &dyn Node) {
     let given = async { Ok::<_, Error>(node.set_registries(raptor.registries().logins().await?).await?) };
     if let Err(error) = given.await {
-        tracing::warn!(error = %error.with_cause(), "a host was not given the logins for registries");
+        warn_of!(raptor, error, "a host was not given the logins for registries");
     }
 }
 

@@ -28,7 +28,7 @@ use raptor_core::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
@@ -96,6 +96,9 @@ impl Workspace {
         match self.kept().and_then(|kept| kept.entries(folder)) {
             Ok(entries) => Ok(Some(entries).into_iter().flatten()),
             Err(FileError::NotFound | FileError::NoSpace { .. }) => Ok(None.into_iter().flatten()),
+            Err(FileError::Io(error)) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                Ok(None.into_iter().flatten())
+            }
             Err(error) => Err(error),
         }
     }

@@ -3312,6 +3312,11 @@ export type SystemInfo = {
      * sentence with what to do.
      */
     folder_problem?: string | null;
+    /**
+     * Whom containers run as where the daemon is not root, and what is off for want of root's rights; sentences. Absent where
+     * it is root, or too old to say.
+     */
+    user_note?: string | null;
 };
 
 /**

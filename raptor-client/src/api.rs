@@ -1525,13 +1525,28 @@ without `network.read`.*/
             ///`created`, `updated` or `deleted`.
             verb: ::std::string::String,
         },
-        ///The states or measurements of containers are new.
+        ///The states of containers are new; as server-sent events, or their measurements.
         #[serde(rename = "live")]
         Live {
             ///Where to go on.
             event_id: ::std::string::String,
             ///Which.
             ids: ::std::vec::Vec<ContainerId>,
+        },
+        /**New measurements of containers that the client watches, of those that are other than before. The three lists are equally
+long.*/
+        #[serde(rename = "stats")]
+        Stats {
+            ///CPU of each in percent of one CPU.
+            cpu_percent: ::std::vec::Vec<f64>,
+            ///Where to go on.
+            event_id: ::std::string::String,
+            ///Memory of each in bytes, without page cache.
+            memory_bytes: ::std::vec::Vec<u64>,
+            ///Which containers: the places of their ids in that `watch`, counted from 0.
+            rows: ::std::vec::Vec<u64>,
+            ///The `watch` that the client sent.
+            watch: u64,
         },
         ///The link to a daemon or its load is new.
         #[serde(rename = "daemon")]
@@ -21554,6 +21569,7 @@ Sends a `GET` request to `/api/v1/containers`
 Arguments:
 - `cursor`: `next` of the page before.
 - `daemon_id`: On this daemon.
+- `ids`: These only: ids with commas between them, 100 at most. Those that the caller may not see are left out.
 - `limit`: Items on one page, 1 to 100; 50 unless given.
 - `mine`: Only those that the caller owns or has access to.
 - `owner_id`: Of this user.
@@ -21566,6 +21582,7 @@ Arguments:
 let response = client.list_containers()
     .cursor(cursor)
     .daemon_id(daemon_id)
+    .ids(ids)
     .limit(limit)
     .mine(mine)
     .owner_id(owner_id)
@@ -27898,6 +27915,7 @@ pub mod builder {
         client: &'a super::Client,
         cursor: Result<Option<::std::string::String>, String>,
         daemon_id: Result<Option<types::DaemonId>, String>,
+        ids: Result<Option<::std::string::String>, String>,
         limit: Result<Option<::std::num::NonZeroU32>, String>,
         mine: Result<Option<bool>, String>,
         owner_id: Result<Option<types::UserId>, String>,
@@ -27913,6 +27931,7 @@ pub mod builder {
                 client: client,
                 cursor: Ok(None),
                 daemon_id: Ok(None),
+                ids: Ok(None),
                 limit: Ok(None),
                 mine: Ok(None),
                 owner_id: Ok(None),
@@ -27945,6 +27964,19 @@ pub mod builder {
                 .map(Some)
                 .map_err(|_| {
                     "conversion to `DaemonId` for daemon_id failed".to_string()
+                });
+            self
+        }
+        pub fn ids<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.ids = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for ids failed"
+                        .to_string()
                 });
             self
         }
@@ -28046,6 +28078,7 @@ pub mod builder {
                 client,
                 cursor,
                 daemon_id,
+                ids,
                 limit,
                 mine,
                 owner_id,
@@ -28057,6 +28090,7 @@ pub mod builder {
             } = self;
             let cursor = cursor.map_err(Error::InvalidRequest)?;
             let daemon_id = daemon_id.map_err(Error::InvalidRequest)?;
+            let ids = ids.map_err(Error::InvalidRequest)?;
             let limit = limit.map_err(Error::InvalidRequest)?;
             let mine = mine.map_err(Error::InvalidRequest)?;
             let owner_id = owner_id.map_err(Error::InvalidRequest)?;
@@ -28084,6 +28118,7 @@ pub mod builder {
                 )
                 .query(&progenitor_client::QueryParam::new("cursor", &cursor))
                 .query(&progenitor_client::QueryParam::new("daemon_id", &daemon_id))
+                .query(&progenitor_client::QueryParam::new("ids", &ids))
                 .query(&progenitor_client::QueryParam::new("limit", &limit))
                 .query(&progenitor_client::QueryParam::new("mine", &mine))
                 .query(&progenitor_client::QueryParam::new("owner_id", &owner_id))

@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, Stream, StreamExt};
 use raptor_core::{
     id::{ContainerId, DaemonId},
-    live::{Follower, News, Place},
+    live::{Follower, MAX_WATCHED, Measured, News, Place},
     store::{Subject, Verb},
 };
 use serde::{Deserialize, Serialize};
@@ -33,8 +33,8 @@ use uuid::Uuid;
 
 /// After which a browser whose stream of events broke asks for it again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// The largest message that a browser may send, in bytes: it has nothing to say here.
-const MAX_MESSAGE: usize = 1024;
+/// The largest message that a browser may send, in bytes: what it watches.
+const MAX_MESSAGE: usize = 8 * 1024;
 /// Messages that one socket may send in a second.
 const MESSAGES_A_SECOND: u32 = 20;
 
@@ -59,12 +59,26 @@ pub(crate) enum EventFrame {
         /// Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
         id: Uuid,
     },
-    /// The states or measurements of containers are new.
+    /// The states of containers are new; as server-sent events, or their measurements.
     Live {
         /// Where to go on.
         event_id: String,
         /// Which.
         ids: Vec<ContainerId>,
+    },
+    /// New measurements of containers that the client watches, of those that are other than before. The three lists are equally
+    /// long.
+    Stats {
+        /// Where to go on.
+        event_id: String,
+        /// The `watch` that the client sent.
+        watch: u64,
+        /// Which containers: the places of their ids in that `watch`, counted from 0.
+        rows: Vec<usize>,
+        /// CPU of each in percent of one CPU.
+        cpu_percent: Vec<f64>,
+        /// Memory of each in bytes, without page cache.
+        memory_bytes: Vec<u64>,
     },
     /// The link to a daemon or its load is new.
     Daemon {
@@ -95,8 +109,20 @@ impl EventFrame {
                 Self::Change { event_id, subject: change.subject, verb: change.verb, id: change.id }
             }
             News::Live(ids) => Self::Live { event_id, ids },
+            News::Measured(measured) => Self::stats(event_id, measured),
             News::Daemon(id) => Self::Daemon { event_id, id },
             News::Resync => Self::Resync { event_id },
+        }
+    }
+
+    fn stats(event_id: String, measured: Measured) -> Self {
+        let Measured { number, rows } = measured;
+        Self::Stats {
+            event_id,
+            watch: number,
+            cpu_percent: rows.iter().map(|(_, used)| used.cpu_percent).collect(),
+            memory_bytes: rows.iter().map(|(_, used)| used.memory_bytes).collect(),
+            rows: rows.into_iter().map(|(row, _)| row).collect(),
         }
     }
 
@@ -153,6 +179,19 @@ fn events(app: App, follower: Follower, seat: Option<Seat>) -> impl Stream<Item 
     })
 }
 
+/// What a client may send on the socket.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Request {
+    /// The containers whose measurements it wants, in place of those before.
+    Watch {
+        /// A number of the client's own for this choice.
+        watch: u64,
+        /// Up to 100 ids. Those that the caller may not see are never told of.
+        ids: Vec<ContainerId>,
+    },
+}
+
 /// Where the news begins.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -161,7 +200,9 @@ struct EventsQuery {
     after: Option<String>,
 }
 
-/// The same news over WebSocket. Text frames are JSON of `EventFrame`.
+/// The same news over WebSocket. Text frames are JSON of `EventFrame`. Measurements are told of those containers only that the client
+/// watches: it sends `{"type":"watch","watch":1,"ids":["…"]}` with up to 100 ids, and again when it watches others. `stats` frames
+/// answer with the same number, about containers whose `stats.read` the caller has.
 #[utoipa::path(get, path = "/api/v1/events/live", operation_id = "live_events", tag = "events", params(EventsQuery),
     responses((status = 101, description = "WebSocket of EventFrame")), extensions(("x-websocket-frame" = json!("EventFrame"))))]
 async fn live_events(
@@ -174,12 +215,30 @@ async fn live_events(
         Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "Open this address as a WebSocket.")
     })?;
     let seat = app.streams.take(&actor)?;
-    let follower = app.raptor.follow(actor, query.after.as_deref().map(place));
+    let mut follower = app.raptor.follow(actor, query.after.as_deref().map(place));
+    follower.watch(0, Vec::new());
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| {
         tell(&app, socket, follower).await;
         drop(seat);
     }))
+}
+
+/// Does what the client asks for, or says why the socket ends.
+fn take(heard: &Message, follower: &mut Follower) -> Result<(), &'static str> {
+    let text = match heard {
+        Message::Text(text) => text,
+        Message::Binary(_) => return Err("send text"),
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
+    };
+    match serde_json::from_str(text) {
+        Ok(Request::Watch { watch, ids }) if ids.len() <= MAX_WATCHED => {
+            follower.watch(watch, ids);
+            Ok(())
+        }
+        Ok(Request::Watch { .. }) => Err("watch 100 containers at most"),
+        Err(_) => Err("this message is not understood"),
+    }
 }
 
 async fn tell(app: &App, socket: WebSocket, mut follower: Follower) {
@@ -201,13 +260,16 @@ async fn tell(app: &App, socket: WebSocket, mut follower: Follower) {
                 None => break (close_code::POLICY, "your session has ended"),
             },
             heard = source.next() => {
-                let Some(Ok(_)) = heard else { return };
+                let Some(Ok(heard)) = heard else { return };
                 beats.heard();
                 sent += 1;
                 if sent > MESSAGES_A_SECOND * 2 {
                     break (close_code::POLICY, "too many messages");
                 }
-                continue;
+                match take(&heard, &mut follower) {
+                    Ok(()) => continue,
+                    Err(reason) => break (close_code::POLICY, reason),
+                }
             }
             () = app.ending.cancelled() => break (close_code::RESTART, "Raptor is being restarted"),
         };

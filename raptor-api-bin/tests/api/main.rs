@@ -10,4 +10,5 @@ mod imports;
 mod secrets;
 mod sessions;
 mod transfers;
+mod watching;
 mod world;

@@ -37,7 +37,11 @@ impl Scene {
     /// Alice's container with a secret and a hidden variable. Bob may do all with it, Carol look and use it, Dave read how it
     /// starts, and Erin its console.
     pub async fn new() -> Self {
-        let host = SimulatedHost::default();
+        Self::on(SimulatedHost::default()).await
+    }
+
+    /// The same on this host.
+    pub async fn on(host: SimulatedHost) -> Self {
         let world = World::with(|builder| {
             builder.connector(Arc::new(move |_, _| Ok(Arc::new(host.clone()) as Arc<dyn Node>)))
         })

@@ -1031,7 +1031,9 @@ export const streamEvents = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
- * The same news over WebSocket. Text frames are JSON of `EventFrame`.
+ * The same news over WebSocket. Text frames are JSON of `EventFrame`. Measurements are told of those containers only that the client
+ * watches: it sends `{"type":"watch","watch":1,"ids":["…"]}` with up to 100 ids, and again when it watches others. `stats` frames
+ * answer with the same number, about containers whose `stats.read` the caller has.
  */
 export const liveEvents = <ThrowOnError extends boolean = false>(options?: Options<LiveEventsData, ThrowOnError>) => (options?.client ?? client).get<unknown, LiveEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -1221,6 +1221,28 @@ export type EventFrame = {
      */
     event_id: string;
     /**
+     * The `watch` that the client sent.
+     */
+    watch: number;
+    /**
+     * Which containers: the places of their ids in that `watch`, counted from 0.
+     */
+    rows: Array<number>;
+    /**
+     * CPU of each in percent of one CPU.
+     */
+    cpu_percent: Array<number>;
+    /**
+     * Memory of each in bytes, without page cache.
+     */
+    memory_bytes: Array<number>;
+    type: 'stats';
+} | {
+    /**
+     * Where to go on.
+     */
+    event_id: string;
+    /**
      * Which.
      */
     id: DaemonId;
@@ -5785,6 +5807,10 @@ export type ListContainersData = {
     body?: never;
     path?: never;
     query?: {
+        /**
+         * These only: ids with commas between them, 100 at most. Those that the caller may not see are left out.
+         */
+        ids?: string;
         /**
          * Part of name, short id or owner.
          */

@@ -1525,7 +1525,7 @@ without `network.read`.*/
             ///`created`, `updated` or `deleted`.
             verb: ::std::string::String,
         },
-        ///The states of containers are new; as server-sent events, or their measurements.
+        ///The states of containers are new. Server-sent events tell of new measurements in the same way.
         #[serde(rename = "live")]
         Live {
             ///Where to go on.

@@ -59,7 +59,7 @@ pub(crate) enum EventFrame {
         /// Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
         id: Uuid,
     },
-    /// The states of containers are new; as server-sent events, or their measurements.
+    /// The states of containers are new. Server-sent events tell of new measurements in the same way.
     Live {
         /// Where to go on.
         event_id: String,

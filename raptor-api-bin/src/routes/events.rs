@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, Stream, StreamExt};
 use raptor_core::{
     id::{ContainerId, DaemonId},
-    live::{Follower, News, Place},
+    live::{Follower, MAX_WATCHED, Measured, News, Place},
     store::{Subject, Verb},
 };
 use serde::{Deserialize, Serialize};
@@ -33,8 +33,8 @@ use uuid::Uuid;
 
 /// The pause after which a browser reconnects a stream of server-sent events that broke.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// The largest message that a browser may send, in bytes: it has nothing to say here.
-const MAX_MESSAGE: usize = 1024;
+/// The largest message that a browser may send, in bytes: what it watches.
+const MAX_MESSAGE: usize = 8 * 1024;
 /// Messages that one socket may send in a second.
 const MESSAGES_A_SECOND: u32 = 20;
 
@@ -59,12 +59,26 @@ pub(crate) enum EventFrame {
         /// Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
         id: Uuid,
     },
-    /// The states or measurements of containers have changed.
+    /// The states of containers have changed. Server-sent events report new measurements in the same way.
     Live {
         /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
         /// The containers, each once.
         ids: Vec<ContainerId>,
+    },
+    /// New measurements of containers that the client watches, of those that are other than before. The three lists are equally
+    /// long.
+    Stats {
+        /// The id of this event. A stream that is opened with it goes on with what came after.
+        event_id: String,
+        /// The `watch` that the client sent.
+        watch: u64,
+        /// Which containers: the places of their ids in that `watch`, counted from 0.
+        rows: Vec<usize>,
+        /// CPU of each in percent of one CPU.
+        cpu_percent: Vec<f64>,
+        /// Memory of each in bytes, without page cache.
+        memory_bytes: Vec<u64>,
     },
     /// The connection to a daemon or the load of its host has changed.
     Daemon {
@@ -95,8 +109,20 @@ impl EventFrame {
                 Self::Change { event_id, subject: change.subject, verb: change.verb, id: change.id }
             }
             News::Live(ids) => Self::Live { event_id, ids },
+            News::Measured(measured) => Self::stats(event_id, measured),
             News::Daemon(id) => Self::Daemon { event_id, id },
             News::Resync => Self::Resync { event_id },
+        }
+    }
+
+    fn stats(event_id: String, measured: Measured) -> Self {
+        let Measured { number, rows } = measured;
+        Self::Stats {
+            event_id,
+            watch: number,
+            cpu_percent: rows.iter().map(|(_, used)| used.cpu_percent).collect(),
+            memory_bytes: rows.iter().map(|(_, used)| used.memory_bytes).collect(),
+            rows: rows.into_iter().map(|(row, _)| row).collect(),
         }
     }
 
@@ -157,6 +183,19 @@ fn events(app: App, follower: Follower, seat: Option<Seat>) -> impl Stream<Item 
     })
 }
 
+/// What a client may send on the socket.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Request {
+    /// The containers whose measurements it wants, in place of those before.
+    Watch {
+        /// A number of the client's own for this choice.
+        watch: u64,
+        /// Up to 100 ids. Those that the caller may not see are never told of.
+        ids: Vec<ContainerId>,
+    },
+}
+
 /// Where the stream begins.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -165,7 +204,9 @@ struct EventsQuery {
     after: Option<String>,
 }
 
-/// The same events over WebSocket. Text frames are JSON of `EventFrame`.
+/// The same events over WebSocket. Text frames are JSON of `EventFrame`. Measurements are told of those containers only that the client
+/// watches: it sends `{"type":"watch","watch":1,"ids":["…"]}` with up to 100 ids, and again when it watches others. `stats` frames
+/// answer with the same number, about containers whose `stats.read` the caller has.
 #[utoipa::path(get, path = "/api/v1/events/live", operation_id = "live_events", tag = "events", params(EventsQuery),
     responses((status = 101, description = "WebSocket of EventFrame")), extensions(("x-websocket-frame" = json!("EventFrame"))))]
 async fn live_events(
@@ -179,12 +220,30 @@ async fn live_events(
     })?;
     let seat = app.streams.take(&actor)?;
     let ended = session_ended(app.clone(), actor.clone());
-    let follower = app.raptor.follow(actor, query.after.as_deref().map(place));
+    let mut follower = app.raptor.follow(actor, query.after.as_deref().map(place));
+    follower.watch(0, Vec::new());
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| {
         tell(&app, socket, follower, ended).await;
         drop(seat);
     }))
+}
+
+/// Does what the client asks for, or says why the socket ends.
+fn take(heard: &Message, follower: &mut Follower) -> Result<(), &'static str> {
+    let text = match heard {
+        Message::Text(text) => text,
+        Message::Binary(_) => return Err("send text"),
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
+    };
+    match serde_json::from_str(text) {
+        Ok(Request::Watch { watch, ids }) if ids.len() <= MAX_WATCHED => {
+            follower.watch(watch, ids);
+            Ok(())
+        }
+        Ok(Request::Watch { .. }) => Err("watch 100 containers at most"),
+        Err(_) => Err("this message is not understood"),
+    }
 }
 
 /// Sends events over a socket until the session or the process ends, the other side leaves, sends too much, or is too slow
@@ -209,13 +268,16 @@ async fn tell(app: &App, socket: WebSocket, mut follower: Follower, ended: impl 
                 None => break (close_code::POLICY, "your session has ended"),
             },
             heard = source.next() => {
-                let Some(Ok(_)) = heard else { return };
+                let Some(Ok(heard)) = heard else { return };
                 beats.heard();
                 sent += 1;
                 if sent > MESSAGES_A_SECOND * 2 {
                     break (close_code::POLICY, "too many messages");
                 }
-                continue;
+                match take(&heard, &mut follower) {
+                    Ok(()) => continue,
+                    Err(reason) => break (close_code::POLICY, reason),
+                }
             }
             () = app.ending.cancelled() => break (close_code::RESTART, "Raptor is being restarted"),
             () = &mut ended => break (close_code::POLICY, "your session has ended"),

@@ -72,7 +72,7 @@ impl Events {
     }
 }
 
-async fn frame(socket: &mut Socket, kind: &str) -> Value {
+pub async fn frame(socket: &mut Socket, kind: &str) -> Value {
     let read = async {
         loop {
             if let Message::Text(text) = socket.next().await.unwrap().unwrap() {

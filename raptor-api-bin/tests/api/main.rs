@@ -11,4 +11,5 @@ mod imports;
 mod secrets;
 mod sessions;
 mod transfers;
+mod watching;
 mod world;

@@ -37,12 +37,20 @@ impl Scene {
     /// Alice's container with a secret and a hidden variable. Bob may do all with it, Carol look and use it, Dave read how it
     /// starts, and Erin its console.
     pub async fn new() -> Self {
-        Self::at(Clock::System).await
+        Self::with(SimulatedHost::default(), Clock::System).await
     }
 
     /// The same by another clock.
     pub async fn at(clock: Clock) -> Self {
-        let host = SimulatedHost::default();
+        Self::with(SimulatedHost::default(), clock).await
+    }
+
+    /// The same on this host.
+    pub async fn on(host: SimulatedHost) -> Self {
+        Self::with(host, Clock::System).await
+    }
+
+    async fn with(host: SimulatedHost, clock: Clock) -> Self {
         let world = World::with(|builder| {
             builder.clock(clock).connector(Arc::new(move |_, _| Ok(Arc::new(host.clone()) as Arc<dyn Node>)))
         })

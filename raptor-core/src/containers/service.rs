@@ -75,6 +75,8 @@ impl Target for Visible {
 /// Which containers a list is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ContainerFilter {
+    /// These only; all where it is empty.
+    pub ids: Vec<ContainerId>,
     /// Part of name, short id or owner.
     pub search: Option<String>,
     /// In this phase.

@@ -115,7 +115,7 @@ impl Task {
                 for stats in stats {
                     fleet.set_stats(stats.id, stats.stats);
                 }
-                fleet.tell(LiveEvent::Containers(ids.into()));
+                fleet.tell(LiveEvent::Measured(ids.into()));
             }
             NodeEvent::System { system } => {
                 self.connection.send_modify(|connection| self.take(connection, system));

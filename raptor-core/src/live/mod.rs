@@ -3,10 +3,12 @@
 mod journal;
 mod link;
 mod news;
+mod watched;
 mod words;
 
 pub use journal::Place;
 pub use news::{Follower, News};
+pub use watched::{MAX_WATCHED, Measured, Used};
 
 use crate::{
     Error, Raptor, Result,
@@ -140,8 +142,10 @@ impl Live {
 /// Something that changed without the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LiveEvent {
-    /// These containers' states or measurements.
+    /// These containers' states.
     Containers(Arc<[ContainerId]>),
+    /// These containers' measurements.
+    Measured(Arc<[ContainerId]>),
     /// This daemon's link or load.
     Daemon(DaemonId),
 }

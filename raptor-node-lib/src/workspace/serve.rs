@@ -29,11 +29,13 @@ impl NodeFiles for Host {
     async fn ask(&self, id: ContainerId, asked: Scoped<FileRequest>) -> Result<FileAnswer, NodeError> {
         let Scoped { request, denied } = asked;
         use FileRequest as Ask;
-        // These hold what they read of a folder in memory.
+        // These hold what they read of a folder, or a whole text, in memory.
         let turn = match &request {
-            Ask::List { .. } | Ask::Search { .. } | Ask::Sizes { .. } | Ask::ListTrash => {
-                Some(self.0.ground.operations.reading(id).await?)
-            }
+            Ask::List { .. }
+            | Ask::Search { .. }
+            | Ask::Sizes { .. }
+            | Ask::ListTrash
+            | Ask::ReadText { .. } => Some(self.0.ground.operations.reading(id).await?),
             _ => None,
         };
         self.with_workspace(id, denied, move |workspace| {

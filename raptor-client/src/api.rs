@@ -1711,6 +1711,8 @@ without `network.read`.*/
             ///The port.
             port: u16,
         },
+        #[serde(rename = "files_missing")]
+        FilesMissing,
     }
     ///One thing that becomes different.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]

@@ -11,6 +11,7 @@ mod member;
 mod outages;
 mod own;
 mod programs;
+mod restored;
 mod sftp;
 
 use programs::{Api, Daemon, docker, free_port, postgres};

@@ -41,6 +41,8 @@ pub use image::{check_image, registry_of};
 pub use installation::{InstallState, Installation};
 #[cfg(feature = "store")]
 pub(crate) use list_cache::{ListCache, list_cache};
+#[cfg(feature = "store")]
+pub(crate) use network::MAX_ALLOCATION_LIMIT;
 
 use crate::{
     Error, Result,

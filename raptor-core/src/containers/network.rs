@@ -12,19 +12,19 @@ use crate::{
         Actor, Permit, SystemPermission,
         actions::{AddAllocation, RemoveAllocation},
     },
-    id::{AllocationId, DaemonId},
+    id::{AllocationId, ContainerId, DaemonId},
     store::{self, Change, Subject, Tx, Verb},
 };
 
 /// The highest limit of extra allocations.
-const MAX_LIMIT: u32 = 1_000;
+pub(crate) const MAX_ALLOCATION_LIMIT: u32 = 1_000;
 
 impl ContainerService<'_> {
     /// Gives it another allocation: this one, or the next free one. People without `containers.update` are bound to the
     /// container's limit and to the daemon's ports for self-service.
     ///
     /// # Errors
-    /// [`Error::LimitReached`] `allocations`, [`Error::Conflict`] `allocation_taken`, `allocation_held`, `allocation_reserved` or
+    /// [`Error::LimitReached`] `allocations` or `allocations_held`, [`Error::Conflict`] `allocation_taken`, `allocation_held`, `allocation_reserved` or
     /// `none_free`.
     pub async fn add_allocation(
         &self,
@@ -39,6 +39,9 @@ impl ContainerService<'_> {
         let present = store::allocations::of_container(&mut tx.conn(), container.id).await?.len();
         if !manages(&actor) {
             within_limit(&container, present)?;
+            if !is_held_by(&mut tx, id, container.id).await? {
+                holds_little(&mut tx, &container, present).await?;
+            }
         }
         let first = present == 0;
         let ports = self_service(&mut tx, &actor, container.daemon_id).await?;
@@ -76,7 +79,8 @@ impl ContainerService<'_> {
     /// The number of its allocations stays, so that no limit is asked.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for one that it does not have, [`Error::Conflict`] `none_free`.
+    /// [`Error::NotFound`] for one that it does not have, [`Error::LimitReached`] `allocations_held`, [`Error::Conflict`]
+    /// `none_free`.
     pub async fn replace_allocation(&self, permit: Permit<AddAllocation>, id: AllocationId) -> Result<()> {
         let (actor, target) = permit.consume();
         let mut tx = self.0.store.begin().await?;
@@ -84,6 +88,9 @@ impl ContainerService<'_> {
         let container = alive(&mut tx, target.container.id).await?;
         let of_it = store::allocations::of_container(&mut tx.conn(), container.id).await?;
         let primary = found(&of_it, id)?.primary;
+        if !manages(&actor) {
+            holds_little(&mut tx, &container, of_it.len()).await?;
+        }
         let ports = self_service(&mut tx, &actor, container.daemon_id).await?;
         // The new one is looked for while the old one is still taken.
         self.claim_next(&mut tx, &container, false, ports.as_ref()).await?;
@@ -207,13 +214,38 @@ fn within_limit(container: &Container, present: usize) -> Result<()> {
     })
 }
 
+/// Whether this is one that the container gave up and still holds.
+async fn is_held_by(tx: &mut Tx, id: Option<AllocationId>, container: ContainerId) -> Result<bool> {
+    let Some(id) = id else { return Ok(false) };
+    let wanted = store::allocations::find(&mut tx.conn(), id).await?;
+    Ok(wanted.and_then(|wanted| wanted.held_by).is_some_and(|(holder, _)| holder == container))
+}
+
+/// Refuses to give another one to a container that holds as many that it gave up as it may have: by giving up and adding, it would
+/// hold every free port of its host until it is restarted.
+async fn holds_little(tx: &mut Tx, container: &Container, present: usize) -> Result<()> {
+    let held = store::allocations::held_by(&mut tx.conn(), container.id).await?;
+    let limit = usize::try_from(container.allocation_limit).unwrap_or(0) + 1;
+    if held < limit.max(present) {
+        return Ok(());
+    }
+    Err(Error::LimitReached {
+        code: "allocations_held",
+        message: "This container still holds the ports that it gave up. Restart or stop it, then ask for another one."
+            .into(),
+    })
+}
+
 /// Checks a limit of extra allocations.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `allocation_limit`.
 pub(super) fn check_allocation_limit(limit: u32) -> Result<i64> {
-    if limit > MAX_LIMIT {
-        return Err(Error::invalid("allocation_limit", format!("Use 0 to {MAX_LIMIT} extra allocations.")));
+    if limit > MAX_ALLOCATION_LIMIT {
+        return Err(Error::invalid(
+            "allocation_limit",
+            format!("Use 0 to {MAX_ALLOCATION_LIMIT} extra allocations."),
+        ));
     }
     Ok(limit.into())
 }

@@ -1306,6 +1306,8 @@ export type Fault = {
      */
     details: string;
     type: 'no_such_address';
+} | {
+    type: 'files_missing';
 };
 
 /**

@@ -409,6 +409,10 @@ async fn an_owner_does_not_hold_every_port_of_a_host_by_giving_up_and_asking_aga
         let permit = world.raptor.authz().permit::<StopContainer>(&Actor::System, net1).await.unwrap();
         world.raptor.containers().stop(permit).await.unwrap();
         phase(&world, net1, Phase::Offline).await;
+        until("it holds none", || async {
+            all(&world, daemon).await.iter().all(|one| one.held_by.is_none())
+        })
+        .await;
         replace().await.unwrap();
         replace().await.unwrap();
     })

@@ -5,9 +5,9 @@ use crate::{
     config::{Config, Secret, UpConfig},
     serve,
 };
-use anyhow::bail;
+use anyhow::{Context, bail};
 use raptor_core::{Raptor, auth::seal::generate_secret, outbound::Outbound, store::Store};
-use raptor_node_lib::Host;
+use raptor_node_lib::{Host, start_again};
 use std::{
     fs,
     io::{self, ErrorKind, Write},
@@ -42,11 +42,21 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
     let raptor = builder.build().await?;
     let made = first_administrator(&raptor, &config).await?;
     greet(&config, &host, made.as_ref().map(Secret::expose)).await;
-    let served = serve::run(listener, App::new(raptor.clone(), &config)).await;
-    println!("Raptor has stopped. Containers that were running go on.");
+    let served = tokio::select! {
+        served = serve::run(listener, App::new(raptor.clone(), &config)) => Some(served),
+        () = host.disk_came_back() => None,
+    };
+    match &served {
+        Some(_) => println!("Raptor has stopped. Containers that were running go on."),
+        None => println!("The disk with the containers' files is mounted again: Raptor starts anew with it."),
+    }
     raptor.shutdown().await;
     host.shutdown().await;
-    served
+    if let Some(served) = served {
+        return served;
+    }
+    start_again().context("Raptor can't be started again; start it by hand")?;
+    Ok(())
 }
 
 fn folder(folder: &Path) -> anyhow::Result<PathBuf> {

@@ -1726,6 +1726,8 @@ long.*/
             ///The port.
             port: u16,
         },
+        #[serde(rename = "files_missing")]
+        FilesMissing,
     }
     ///One thing that becomes different.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]

@@ -546,6 +546,10 @@ Empty: running as soon as the process has started.*/
             ::std::string::String,
             ::std::string::String,
         >,
+        /**Whether this host has reported on the container before. If it neither knows the container nor has its folder now, the
+files are gone: it is not started on an empty folder.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub existed: ::std::option::Option<bool>,
         ///The container.
         pub id: ContainerId,
         ///Image reference. A leading `~` says that the image is local and must not be pulled.
@@ -795,6 +799,8 @@ Empty: running as soon as the process has started.*/
             ///The port.
             port: u16,
         },
+        #[serde(rename = "files_missing")]
+        FilesMissing,
     }
     ///The answer to a [`FileRequest`].
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -4349,6 +4355,10 @@ named stands for all.*/
                 >,
                 ::std::string::String,
             >,
+            existed: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
             image_refused: ::std::result::Result<
@@ -4411,6 +4421,7 @@ named stands for all.*/
                     denied_files: Ok(Default::default()),
                     done: Err("no value supplied for done".to_string()),
                     environment: Err("no value supplied for environment".to_string()),
+                    existed: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     image: Err("no value supplied for image".to_string()),
                     image_refused: Ok(Default::default()),
@@ -4501,6 +4512,18 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for environment: {e}")
+                    });
+                self
+            }
+            pub fn existed<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.existed = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for existed: {e}")
                     });
                 self
             }
@@ -4761,6 +4784,7 @@ named stands for all.*/
                     denied_files: value.denied_files?,
                     done: value.done?,
                     environment: value.environment?,
+                    existed: value.existed?,
                     id: value.id?,
                     image: value.image?,
                     image_refused: value.image_refused?,
@@ -4792,6 +4816,7 @@ named stands for all.*/
                     denied_files: Ok(value.denied_files),
                     done: Ok(value.done),
                     environment: Ok(value.environment),
+                    existed: Ok(value.existed),
                     id: Ok(value.id),
                     image: Ok(value.image),
                     image_refused: Ok(value.image_refused),

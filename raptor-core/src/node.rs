@@ -252,6 +252,10 @@ pub struct ContainerSpec {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub console_encoding: Option<Encoding>,
+    /// Whether this host has reported on the container before. If it neither knows the container nor has its folder now, the
+    /// files are gone: it is not started on an empty folder.
+    #[serde(default)]
+    pub existed: bool,
 }
 
 /// How a container is to be installed. The host runs each number once.
@@ -341,11 +345,16 @@ pub enum Fault {
         /// What the engine says.
         details: String,
     },
+    /// The host no longer has the container's files.
+    FilesMissing,
 }
 
 /// Takes away what tells somebody who may not see the network of addresses and ports.
 pub fn hide_network(problem: &mut Option<String>, fault: &mut Option<Box<Fault>>) {
-    if fault.take().is_some() {
+    let about_network =
+        |fault: &Fault| matches!(fault, Fault::PortInUse { .. } | Fault::NoSuchAddress { .. });
+    if fault.as_deref().is_some_and(about_network) {
+        *fault = None;
         *problem = Some(
             "One of its ports can't be used on its host. Somebody who may see the network can say more."
                 .into(),

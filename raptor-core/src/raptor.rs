@@ -85,6 +85,7 @@ pub struct Builder {
     connect: Option<Connector>,
     post: Option<Post>,
     outbound: Outbound,
+    panel_host: Option<String>,
 }
 
 impl Builder {
@@ -167,6 +168,14 @@ impl Builder {
         self
     }
 
+    /// The host name or address at which people open the panel. Requests whose address a person gives are refused there, as they
+    /// are on daemons; none unless given.
+    #[must_use]
+    pub fn panel_host(mut self, host: impl Into<String>) -> Self {
+        self.panel_host = Some(host.into());
+        self
+    }
+
     /// Where the time comes from; the machine's clock unless given.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -199,7 +208,7 @@ impl Builder {
             post: self.post,
             late: Late::default(),
             warnings: Warnings::default(),
-            fleet: Fleet::new(local, self.connect),
+            fleet: Fleet::new(local, self.connect, self.panel_host),
             outbound: self.outbound,
         }));
         let watched = Arc::downgrade(&raptor.0);
@@ -246,6 +255,7 @@ impl Raptor {
             connect: None,
             post: None,
             outbound: Outbound::default(),
+            panel_host: None,
         }
     }
 

@@ -2,9 +2,11 @@
 
 mod builder;
 mod held;
+mod remount;
 mod turns;
 
 pub use builder::Builder;
+pub use remount::start_again;
 
 use crate::{
     files::{Denied, FileError, Root},
@@ -171,6 +173,11 @@ impl Node for Host {
         let _turn = self.0.declaring.lock().await;
         if self.handle(spec.id).is_ok() {
             return self.ask(spec.id, |reply| Ask::Declare(Box::new(spec), reply)).await;
+        }
+        if self.0.ground.kept.is_covered() {
+            return Err(NodeError::Docker(
+                "The daemon is starting again with the disk that was mounted.".into(),
+            ));
         }
         let state = self.0.ground.place(spec.id).state;
         state

@@ -27,5 +27,5 @@ mod system;
 mod workspace;
 
 pub use firewall::{Reach, remove_rules};
-pub use host::{Builder, Host};
+pub use host::{Builder, Host, start_again};
 pub use runtime::Pool;

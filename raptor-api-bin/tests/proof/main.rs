@@ -12,6 +12,7 @@ mod member;
 mod outages;
 mod own;
 mod programs;
+mod restored;
 mod sftp;
 mod storage;
 

@@ -220,6 +220,26 @@ impl Api {
         self.wait();
     }
 
+    /// A copy of its SQLite database, made while it does not run.
+    pub fn copy_database(&mut self) -> Vec<u8> {
+        self.stop();
+        let copy = std::fs::read(self.folder.path().join("data/raptor.db")).unwrap();
+        self.start_again();
+        copy
+    }
+
+    /// Puts such a copy in the place of its database, and starts it again.
+    pub fn restore_database(&mut self, copy: &[u8]) {
+        self.stop();
+        let data = self.folder.path().join("data");
+        for beside in ["raptor.db-wal", "raptor.db-shm"] {
+            let _ = std::fs::remove_file(data.join(beside));
+        }
+        std::fs::write(data.join("raptor.db"), copy).unwrap();
+        self.start_again();
+        self.sign_in();
+    }
+
     /// Ends it as a fault does.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
@@ -429,6 +449,11 @@ impl Daemon {
             let _ = process.kill();
             let _ = process.wait();
         }
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
     }
 
     pub fn runs(&self) -> bool {

@@ -146,7 +146,7 @@ impl ContainerService<'_> {
             allocation_limit,
             stop_timeout_ms: new.stop_timeout_ms,
             behaviour: new.behaviour,
-            installation: if installs { none.again(false, new.start) } else { none },
+            installation: if installs { none.again(0, false, new.start) } else { none },
             suspended: false,
             deleting: false,
             revision: 1,

@@ -39,6 +39,8 @@ pub use commands::{Command, KEPT_COMMANDS};
 pub use installation::{InstallState, Installation};
 #[cfg(feature = "store")]
 pub(crate) use list_cache::{ListCache, list_cache};
+#[cfg(feature = "store")]
+pub(crate) use network::MAX_ALLOCATION_LIMIT;
 
 use crate::{
     Error, Result,

@@ -12,12 +12,12 @@ use crate::{
         Actor, Permit, SystemPermission,
         actions::{AddAllocation, RemoveAllocation},
     },
-    id::{AllocationId, DaemonId},
+    id::{AllocationId, ContainerId, DaemonId},
     store::{self, Change, Subject, Tx, Verb},
 };
 
 /// The highest limit of extra allocations.
-const MAX_LIMIT: u32 = 1_000;
+pub(crate) const MAX_ALLOCATION_LIMIT: u32 = 1_000;
 
 impl ContainerService<'_> {
     /// Gives it another allocation: this one, or the next free one. People without `containers.update` are bound to the
@@ -239,8 +239,11 @@ async fn within_held(
 /// # Errors
 /// [`Error::Invalid`] at `allocation_limit`.
 pub(super) fn check_allocation_limit(limit: u32) -> Result<i64> {
-    if limit > MAX_LIMIT {
-        return Err(Error::invalid("allocation_limit", format!("Use 0 to {MAX_LIMIT} extra allocations.")));
+    if limit > MAX_ALLOCATION_LIMIT {
+        return Err(Error::invalid(
+            "allocation_limit",
+            format!("Use 0 to {MAX_ALLOCATION_LIMIT} extra allocations."),
+        ));
     }
     Ok(limit.into())
 }

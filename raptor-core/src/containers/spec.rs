@@ -85,6 +85,7 @@ pub(super) fn spec(
         mounts: container.behaviour.mounts.clone(),
         labels: container.behaviour.labels.clone(),
         console_encoding: container.behaviour.console_encoding,
+        existed: container.status.is_some(),
     }
 }
 
@@ -109,7 +110,8 @@ fn install(container: &Container, template: &Template) -> Option<InstallSpec> {
         image: install.image.trim().to_owned(),
         entrypoint: install.entrypoint.clone(),
         script: install.script.clone(),
-        wipe: installation.wipe,
+        // One that has failed wiped the files when it ran. A host that was restored from an older copy runs it again.
+        wipe: installation.wipe && installation.state == InstallState::Pending,
         start: installation.start,
         timeout_ms: INSTALL_TIMEOUT_MS,
         strict: install.strict,

@@ -15,10 +15,10 @@ use crate::{
         Permit,
         actions::{AdoptStray, DeleteStray, ListStrays, StopStray},
     },
-    containers::{Behaviour, Container, Installation, lifecycle::Phase},
+    containers::{Behaviour, Container, Installation, MAX_ALLOCATION_LIMIT, lifecycle::Phase},
     id::{ContainerId, DaemonId, TemplateId, UserId},
     jobs::Kind,
-    node::{Held, NodeError, PortBinding, PowerAction},
+    node::{ContainerSpec, Held, NodeError, PortBinding, PowerAction},
     nul,
     store::{self, Change, Subject, Tx, Verb},
 };
@@ -71,12 +71,13 @@ impl DaemonService<'_> {
     /// Deletes one with its files, as soon as its host can be reached.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
+    /// [`Error::NotFound`], also where somebody else had it deleted or adopted a moment before.
     pub async fn delete_stray(&self, permit: Permit<DeleteStray>, id: ContainerId) -> Result<()> {
         let (actor, daemon) = permit.consume();
         let stray = self.stray(&daemon, id)?;
         let mut tx = self.0.store.begin().await?;
-        still_unknown(&mut tx, id).await?;
+        store::daemons::lock(&mut tx.conn(), daemon.id).await?;
+        still_unknown(&mut tx, daemon.id, &stray).await?;
         store::jobs::insert(&mut tx.conn(), Kind::Remove, daemon.id, id, self.0.clock.now()).await?;
         let activity = Activity::new(&self.0.clock, &actor, "daemon.unknown_container_deleted")
             .on("daemon", daemon.id, &daemon.name)
@@ -109,7 +110,7 @@ impl DaemonService<'_> {
         };
         let mut tx = self.0.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), daemon.id).await?;
-        still_unknown(&mut tx, id).await?;
+        still_unknown(&mut tx, daemon.id, &stray).await?;
         let owner = match adoption.owner_id.or(spec.owner) {
             Some(owner) => store::users::find(&mut tx.conn(), owner).await?,
             None => None,
@@ -127,6 +128,7 @@ impl DaemonService<'_> {
         let template = template.ok_or_else(|| Error::invalid("template_id", "There is no such template."))?;
         let now = self.0.clock.now();
         let revision = i64::try_from(spec.revision).unwrap_or(i64::MAX - 1) + 1;
+        let allocation_limit = allocation_limit(&spec);
         let variables = spec
             .environment
             .into_iter()
@@ -138,7 +140,7 @@ impl DaemonService<'_> {
         let mut container = Container {
             id,
             number: 0,
-            allocation_limit: 0,
+            allocation_limit,
             name: spec.name,
             description: None,
             owner_id: owner.id,
@@ -197,6 +199,13 @@ impl DaemonService<'_> {
     }
 }
 
+/// How many extra allocations it may have: as many as its process was told, and no fewer than it has.
+fn allocation_limit(spec: &ContainerSpec) -> i64 {
+    let told = spec.environment.get("P_SERVER_ALLOCATION_LIMIT").and_then(|told| told.parse().ok());
+    let extra = i64::try_from(spec.ports.len().saturating_sub(1)).unwrap_or(0);
+    told.unwrap_or(0).clamp(extra, i64::from(MAX_ALLOCATION_LIMIT).max(extra))
+}
+
 fn undeclared() -> Error {
     Error::conflict(
         "not_declared",
@@ -208,11 +217,15 @@ fn detail(stray: &Stray) -> serde_json::Value {
     serde_json::json!({ "container": stray.held.name, "container_id": stray.held.id })
 }
 
-/// Somebody may have adopted it a moment ago.
-async fn still_unknown(tx: &mut Tx, id: ContainerId) -> Result<()> {
-    match store::containers::find(&mut tx.conn(), id, None).await? {
-        None => Ok(()),
-        Some(_) => Err(Error::NotFound { what: "container" }),
+/// Somebody may have adopted it, or had it deleted, a moment ago. The daemon has to be locked.
+async fn still_unknown(tx: &mut Tx, daemon: DaemonId, stray: &Stray) -> Result<()> {
+    let gone = Error::NotFound { what: "container" };
+    if store::containers::find(&mut tx.conn(), stray.held.id, None).await?.is_some() {
+        return Err(gone);
+    }
+    match unknown(&mut tx.conn(), daemon, vec![stray.held.clone()]).await?.is_empty() {
+        true => Err(gone),
+        false => Ok(()),
     }
 }
 

@@ -123,7 +123,9 @@ impl Task {
             }
             NodeEvent::Removed { id } => {
                 fleet.forget(id);
-                fleet.forget_stray(self.daemon, id);
+                if fleet.forget_stray(self.daemon, id) {
+                    fleet.tell(LiveEvent::Daemon(self.daemon));
+                }
             }
             NodeEvent::Question { id, question } => self.reply(id, question),
             NodeEvent::Activity { activity } => self.note(activity),
@@ -161,8 +163,8 @@ impl Task {
             self.take(connection, system);
         });
         self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
-        let there: HashMap<ContainerId, u64> =
-            containers.iter().map(|status| (status.id, status.revision)).collect();
+        let there: HashMap<ContainerId, ContainerStatus> =
+            containers.iter().map(|status| (status.id, status.clone())).collect();
         self.statuses(containers).await;
         if let Err(error) = self.find_strays(held).await {
             warn_of!(self.raptor, error, daemon = %self.daemon, "what the daemon has and nobody knows was not determined");
@@ -202,6 +204,10 @@ impl Task {
         let id = status.id;
         if self.raptor.fleet.set_status(self.daemon, status.clone()) {
             self.keep_statuses(&[status]).await;
+            if self.raptor.fleet.is_stray(self.daemon, id) {
+                // Nobody may see the container itself; it is shown on its daemon's page.
+                self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
+            }
         }
         self.raptor.fleet.tell(LiveEvent::Containers([id].into()));
     }
@@ -291,13 +297,24 @@ impl Task {
     }
 
     /// Has the host told what it does not know, and lets what waited for it go on.
-    async fn reconcile(&self, there: &HashMap<ContainerId, u64>) -> Result<()> {
+    async fn reconcile(&self, there: &HashMap<ContainerId, ContainerStatus>) -> Result<()> {
         let wanted =
             store::containers::of_daemon(&mut self.raptor.store.read().await?.conn(), self.daemon).await?;
         let now = self.raptor.clock.now();
         let mut tx = self.raptor.store.begin().await?;
-        for (id, revision) in wanted {
-            if there.get(&id).is_none_or(|has| *has < revision.max(0).cast_unsigned()) {
+        for (id, revision, installation) in wanted {
+            let has = there.get(&id);
+            if let Some(ended) = has.and_then(|has| installation.found_ended(has)) {
+                store::containers::find_installation(&mut tx.conn(), id, revision, &ended).await?;
+                tx.emit(Change::new(Subject::Container, Verb::Updated, id));
+            }
+            let revision = revision.max(0).cast_unsigned();
+            if let Some(ahead) = has.filter(|has| has.revision > revision) {
+                // The database was restored from an older copy, and the host ignores what is older than what it has.
+                let revision = i64::try_from(ahead.revision).unwrap_or(i64::MAX - 1);
+                store::containers::pass_revision(&mut tx.conn(), id, revision).await?;
+            }
+            if has.is_none_or(|has| has.revision != revision) {
                 store::containers::set_unsynced(&mut tx.conn(), id).await?;
                 store::jobs::insert(&mut tx.conn(), Kind::Declare, self.daemon, id, now).await?;
             }

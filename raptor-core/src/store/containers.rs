@@ -333,13 +333,45 @@ pub(crate) async fn delete(c: &mut Conn<'_>, id: ContainerId) -> Result<()> {
 }
 
 /// The ids and revisions that a daemon should have.
-pub(crate) async fn of_daemon(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<(ContainerId, i64)>> {
-    Ok(on!(c, |c| sqlx::query_as(
-        "SELECT id, revision FROM containers WHERE daemon_id = $1 AND NOT deleting"
+pub(crate) async fn of_daemon(
+    c: &mut Conn<'_>,
+    daemon: DaemonId,
+) -> Result<Vec<(ContainerId, i64, Installation)>> {
+    let rows: Vec<(ContainerId, i64, Json<Installation>)> = on!(c, |c| sqlx::query_as(
+        "SELECT id, revision, installation FROM containers WHERE daemon_id = $1 AND NOT deleting"
     )
     .bind(daemon)
     .fetch_all(c)
-    .await)?)
+    .await)?;
+    Ok(rows.into_iter().map(|(id, revision, installation)| (id, revision, installation.0)).collect())
+}
+
+/// Writes down how an installation was found, unless the container was changed since `revision`.
+pub(crate) async fn find_installation(
+    c: &mut Conn<'_>,
+    id: ContainerId,
+    revision: i64,
+    installation: &Installation,
+) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE containers SET installation = $3 WHERE id = $1 AND revision = $2")
+        .bind(id)
+        .bind(revision)
+        .bind(Json(installation))
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Raises the revision of a container's declaration above `revision`, where it is not yet.
+pub(crate) async fn pass_revision(c: &mut Conn<'_>, id: ContainerId, revision: i64) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE containers SET revision = $2 + 1 WHERE id = $1 AND revision <= $2")
+        .bind(id)
+        .bind(revision)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
 }
 
 /// All containers of a daemon, those that are being deleted, and those that only still have to be removed there.

@@ -420,3 +420,54 @@ async fn allocations_on_an_address_that_the_host_lacks_are_refused_while_it_can_
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_owner_does_not_hold_every_port_of_a_host_by_giving_up_and_asking_again() {
+    on_both(|world| async move {
+        let owner = world.user("steve", Builtin::User).await.id;
+        let daemon = world.daemon("one", "24056-24075").await.id;
+        let net1 = container(&world, owner, "net1", &[]).await.unwrap();
+        running(&world, net1).await;
+        let steve = world.signed_in("steve").await.1;
+        let own = async || {
+            let of = |one: &Allocation| one.container.as_ref().is_some_and(|(holder, _)| *holder == net1);
+            all(&world, daemon).await.into_iter().find(of).unwrap().id
+        };
+        let replace = async || {
+            let id = own().await;
+            let permit = world.raptor.authz().permit::<AddAllocation>(&steve, net1).await.unwrap();
+            world.raptor.containers().replace_allocation(permit, id).await
+        };
+        replace().await.unwrap();
+        let refused = replace().await.unwrap_err();
+        assert_eq!(refused.code(), "allocations_held", "{refused}");
+        let held = all(&world, daemon).await.iter().filter(|one| one.held_by.is_some()).count();
+        assert_eq!(held, 1, "the one that its process publishes");
+        // Nor by adding and removing within a limit.
+        set_limit(&world, net1, 1).await.unwrap();
+        let mut codes = Vec::new();
+        for _ in 0..4 {
+            match add(&world, &steve, net1, None).await {
+                Err(error) => codes.push(error.code()),
+                Ok(()) => {
+                    let extra = all(&world, daemon).await.into_iter().find(|one| {
+                        !one.primary && one.container.as_ref().is_some_and(|(holder, _)| *holder == net1)
+                    });
+                    remove(&world, net1, extra.unwrap().id).await;
+                }
+            }
+        }
+        assert_eq!(codes, ["allocations_held"; 3]);
+        // Stopped, it holds none, and may have another one.
+        let permit = world.raptor.authz().permit::<StopContainer>(&Actor::System, net1).await.unwrap();
+        world.raptor.containers().stop(permit).await.unwrap();
+        phase(&world, net1, Phase::Offline).await;
+        until("it holds none", || async {
+            all(&world, daemon).await.iter().all(|one| one.held_by.is_none())
+        })
+        .await;
+        replace().await.unwrap();
+        replace().await.unwrap();
+    })
+    .await;
+}

@@ -217,3 +217,28 @@ async fn a_container_that_the_database_has_lost_is_stopped_and_deleted_by_those_
     })
     .await;
 }
+
+#[tokio::test]
+async fn of_callers_who_adopt_and_delete_at_once_one_succeeds_and_nothing_is_adopted_that_is_being_deleted() {
+    on_both(|world| async move {
+        let ground = Ground::new(world).await;
+        let raptor = &ground.world.raptor;
+        let delete = async || {
+            let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, ground.daemon).await?;
+            raptor.daemons().delete_stray(permit, ground.lost).await
+        };
+        let (a, b, c, d) = tokio::join!(delete(), ground.adopt(), delete(), ground.adopt());
+        let done = [a.is_ok(), b.is_ok(), c.is_ok(), d.is_ok()];
+        assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
+        let adopted = done[1] || done[3];
+        let host = ground.world.hosts.of("one");
+        if adopted {
+            assert_eq!(host.containers().await.unwrap().len(), 1);
+        } else {
+            until("it is gone", async || host.containers().await.unwrap().is_empty()).await;
+        }
+        assert_eq!(ground.told("container.adopted").await, adopted);
+        assert_eq!(ground.told("daemon.unknown_container_deleted").await, !adopted);
+    })
+    .await;
+}

@@ -30,10 +30,14 @@ impl Root {
     /// the kernel confines it to the folder, whatever has changed since.
     ///
     /// # Errors
-    /// [`FileError::Outside`], [`FileError::Loop`], [`FileError::NotAFolder`] and others.
+    /// [`FileError::Outside`], [`FileError::Denied`] also for where it leads, [`FileError::Loop`], [`FileError::NotAFolder`] and
+    /// others.
     pub(crate) fn target(&self, path: &FilePath) -> FileResult<FilePath> {
         self.check(path)?;
-        Ok(FilePath::from_bytes(self.resolve(&path.as_path())?.as_os_str().as_bytes())?)
+        let target = FilePath::from_bytes(self.resolve(&path.as_path())?.as_os_str().as_bytes())?;
+        // What is kept beside the folder, such as earlier versions, is found by this path alone.
+        self.check(&target)?;
+        Ok(target)
     }
 
     /// Does something at a path. Where the kernel says that a link on it leads out, that may be by the path that the container's

@@ -247,6 +247,7 @@ pub fn spec(startup: &str) -> ContainerSpec {
         outgoing_ip: None,
         labels: BTreeMap::new(),
         console_encoding: None,
+        existed: false,
     }
 }
 

@@ -244,6 +244,7 @@ fn spec(id: ContainerId, disk_mib: u64) -> ContainerSpec {
         outgoing_ip: None,
         labels: Default::default(),
         console_encoding: None,
+        existed: false,
     }
 }
 

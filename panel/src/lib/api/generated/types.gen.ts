@@ -1328,6 +1328,8 @@ export type Fault = {
      */
     details: string;
     type: 'no_such_address';
+} | {
+    type: 'files_missing';
 };
 
 /**

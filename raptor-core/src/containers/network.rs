@@ -12,7 +12,7 @@ use crate::{
         Actor, Permit, SystemPermission,
         actions::{AddAllocation, RemoveAllocation},
     },
-    id::{AllocationId, ContainerId, DaemonId},
+    id::{AllocationId, DaemonId},
     store::{self, Change, Subject, Tx, Verb},
 };
 

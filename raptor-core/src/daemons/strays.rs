@@ -102,7 +102,7 @@ impl DaemonService<'_> {
         adoption: Adoption,
     ) -> Result<ContainerId> {
         let (actor, daemon) = permit.consume();
-        self.stray(&daemon, id)?;
+        let stray = self.stray(&daemon, id)?;
         let spec = match self.0.fleet.node(daemon.id)?.declared(id).await {
             Ok(spec) => nul::storable(spec),
             Err(NodeError::NotFound) => return Err(undeclared()),

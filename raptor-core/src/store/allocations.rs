@@ -318,15 +318,6 @@ pub(crate) async fn release_all(c: &mut Conn<'_>, container: ContainerId, held: 
     Ok(())
 }
 
-/// How many allocations the container holds that are no longer its own.
-pub(crate) async fn held_by(c: &mut Conn<'_>, container: ContainerId) -> Result<usize> {
-    let held: i64 = on!(c, |c| sqlx::query_scalar("SELECT COUNT(*) FROM allocations WHERE held_by = $1")
-        .bind(container)
-        .fetch_one(c)
-        .await)?;
-    Ok(usize::try_from(held).unwrap_or(0))
-}
-
 /// The containers whose processes still publish allocations of the daemon that are no longer theirs.
 pub(crate) async fn holders(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<ContainerId>> {
     Ok(on!(c, |c| sqlx::query_scalar(

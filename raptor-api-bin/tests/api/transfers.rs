@@ -28,6 +28,27 @@ struct Scene {
     template: String,
 }
 
+#[tokio::test]
+async fn readers_of_large_texts_wait_for_those_that_have_not_been_sent_yet() {
+    let scene = Scene::new().await;
+    let id = scene.container().await;
+    let lines = vec![b'\n'; 16 << 20];
+    std::fs::write(scene.folder.path().join(format!("containers/{id}/large.txt")), lines).unwrap();
+    let mia = scene.world.sign_in("mia").await;
+    let open = || mia.request(Method::GET, &format!("/containers/{id}/files/text?path=/large.txt")).send();
+    // Slow readers: nothing is read of the answers.
+    let (first, second) = (open().await.unwrap(), open().await.unwrap());
+    assert_eq!((first.status(), second.status()), (StatusCode::OK, StatusCode::OK));
+    let waiting = tokio::time::timeout(Duration::from_secs(2), open()).await;
+    assert!(waiting.is_err(), "a container has two at once");
+    drop(first);
+    let third = open().await.unwrap();
+    assert_eq!(third.status(), StatusCode::OK);
+    let text: Value = third.json().await.unwrap();
+    assert_eq!(text["text"].as_str().unwrap().len(), 16 << 20);
+    drop(second);
+}
+
 /// What takes a transfer's ground away.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loss {

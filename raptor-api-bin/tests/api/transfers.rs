@@ -49,6 +49,25 @@ async fn readers_of_large_texts_wait_for_those_that_have_not_been_sent_yet() {
     drop(second);
 }
 
+#[tokio::test]
+async fn a_link_to_a_hidden_file_gives_nothing() {
+    let scene = Scene::new().await;
+    let id = scene.container().await;
+    let data = scene.folder.path().join("containers").join(&id);
+    for name in ["denied.jar", "open.jar"] {
+        std::fs::write(data.join(name), "a secret of the template").unwrap();
+    }
+    let mia = scene.world.sign_in("mia").await;
+    for (name, wanted) in [("open.jar", StatusCode::OK), ("denied.jar", StatusCode::CONFLICT)] {
+        let link = made(&mia, &format!("/containers/{id}/files/links"), json!({ "paths": [name] })).await;
+        let path = link["url"].as_str().unwrap().strip_prefix("/api/v1").unwrap().to_owned();
+        let answer = mia.get(&path).await;
+        assert_eq!(answer.status(), wanted, "{name}");
+        let told = answer.text().await.unwrap().contains("a secret");
+        assert_eq!(told, wanted == StatusCode::OK, "{name}");
+    }
+}
+
 /// What takes a transfer's ground away.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loss {

@@ -108,6 +108,8 @@ impl Seat {
             let _ = timeout(LONGEST, send).await;
         });
         stream::unfold(pieces, |mut pieces| async move { pieces.recv().await.map(|piece| (piece, pieces)) })
+            // What compresses an answer asks once more after its end.
+            .fuse()
             .boxed()
     }
 }
@@ -148,6 +150,7 @@ mod tests {
             read.extend(piece.unwrap());
         }
         assert_eq!(read, all);
+        assert!(one.next().await.is_none(), "asked again after its end, as by what compresses it");
         let _third = seats.take_within(id, SOON).await.unwrap();
         drop(other);
         assert!(seats.take_within(id, SOON).await.is_ok(), "a reader that goes away gives its seat back");

@@ -53,7 +53,9 @@ async fn a_change_that_comes_while_the_database_fails_has_everything_read_again(
         assert_eq!(told(&mut theirs).await, News::Resync, "and once more when what they see is known");
         let permit = world.raptor.authz().permit::<SuspendContainer>(&Actor::System, id).await.unwrap();
         world.raptor.containers().set_suspended(permit, false).await.unwrap();
-        assert!(matches!(told(&mut theirs).await, News::Change(change) if ContainerId::from(change.id) == id));
+        assert!(
+            matches!(told(&mut theirs).await, News::Change(change) if ContainerId::from(change.id) == id)
+        );
     })
     .await;
 }

@@ -181,7 +181,11 @@ async fn an_engine_that_hangs_with_the_stop_in_its_hands_does_not_make_a_kill_of
         line.frozen.send_replace(true);
         world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
         waits(&world).await;
-        tokio::time::sleep(LONGER).await;
+        if rule.is_none() {
+            // Its time to stop is over, and it was not killed. A signal is still on its way, so its time has not begun.
+            world.line("Docker does not answer, so it may not have passed on the stop.").await;
+            assert_eq!(world.inspect("{{.State.Running}}"), "true");
+        }
         line.frozen.send_replace(false);
         saved(&world).await;
     }

@@ -48,6 +48,8 @@ pub(crate) struct Inner {
     containers: RwLock<HashMap<ContainerId, Handle>>,
     meter: Arc<Meter>,
     system: Mutex<Option<SystemInfo>>,
+    /// Held while a new container is made, and never while something is waited for: a declaration that arrived before a removal
+    /// has been carried out by the time of the removal.
     declaring: tokio::sync::Mutex<()>,
     sftp: OnceLock<Arc<sftp::Server>>,
 }
@@ -169,9 +171,10 @@ impl Node for Host {
     }
 
     async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
-        // Two declarations of a container that is new must not both make it.
-        let _turn = self.0.declaring.lock().await;
+        let turn = if self.handle(spec.id).is_err() { Some(self.0.declaring.lock().await) } else { None };
+        // Another declaration of it may have come first.
         if self.handle(spec.id).is_ok() {
+            drop(turn);
             return self.ask(spec.id, |reply| Ask::Declare(Box::new(spec), reply)).await;
         }
         if self.0.ground.kept.is_covered() {

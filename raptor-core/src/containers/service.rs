@@ -232,6 +232,13 @@ impl ContainerService<'_> {
         let status = self.0.fleet.node(container.daemon_id)?.declare(spec).await?;
         let noted = async {
             let mut tx = self.0.store.begin().await?;
+            let found = store::containers::find(&mut tx.conn(), id, None).await?;
+            if found.is_none_or(|(container, _)| container.deleting) {
+                // It was deleted while the declaration was on its way, which may have arrived after the removal.
+                self.remove_again(&mut tx, container.daemon_id, id).await?;
+                tx.commit().await?;
+                return Err(Error::NotFound { what: "container" });
+            }
             store::containers::set_synced(&mut tx.conn(), id, container.revision).await?;
             let_go(&mut tx, container.daemon_id, &status).await?;
             tx.commit().await
@@ -244,6 +251,13 @@ impl ContainerService<'_> {
             }
             noted => noted,
         }
+    }
+
+    /// Has the host remove a container that the database no longer has, in case it knows of it after all.
+    pub(crate) async fn remove_again(&self, tx: &mut Tx, daemon: DaemonId, id: ContainerId) -> Result<()> {
+        store::jobs::insert(&mut tx.conn(), Kind::Remove, daemon, id, self.0.clock.now()).await?;
+        tx.emit(Change::new(Subject::Job, Verb::Created, daemon));
+        Ok(())
     }
 
     /// What was done to the container, the newest first.

@@ -52,6 +52,8 @@ struct Inner {
     events: broadcast::Sender<NodeEvent>,
     // Its life is one spool, unless it goes back: what nobody acknowledged ends with it.
     happened: Mutex<Spool>,
+    // Whether declarations wait.
+    held_up: watch::Sender<bool>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -149,6 +151,7 @@ impl Builder {
             events: broadcast::channel(4_096).0,
             hosts: Mutex::default(),
             happened: Mutex::new(Spool { id: Uuid::now_v7(), newest: 0, waiting: VecDeque::new() }),
+            held_up: watch::Sender::new(false),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }));
@@ -227,6 +230,17 @@ impl SimulatedHost {
     pub fn print(&self, id: ContainerId, lines: impl IntoIterator<Item = String>) -> Result<(), NodeError> {
         self.container(id)?.say(&self.0.clock, LineKind::Output, lines);
         Ok(())
+    }
+
+    /// Lets declarations wait until this is called with `false`, as on a connection that is slow. Everything else is answered.
+    pub fn hold_up_declarations(&self, held_up: bool) {
+        self.0.held_up.send_replace(held_up);
+    }
+
+    /// How many declarations wait.
+    #[must_use]
+    pub fn waiting_declarations(&self) -> usize {
+        self.0.held_up.receiver_count()
     }
 
     /// Where all hosts are, as it was last told.
@@ -592,6 +606,8 @@ impl Node for SimulatedHost {
     }
 
     async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
+        // The sender lives as long as the host.
+        let _ = self.0.held_up.subscribe().wait_for(|held_up| !held_up).await;
         let (container, new) = {
             let mut containers = locked(&self.0.containers);
             let new = !containers.contains_key(&spec.id);

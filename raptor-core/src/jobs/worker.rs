@@ -67,7 +67,10 @@ async fn carry_out(raptor: &Raptor, job: Job) {
         Kind::Remove => remove(raptor, &job).await,
     };
     let settled = match done {
-        // What is gone needs nothing any more.
+        // What is gone needs nothing any more, unless an earlier try that was cut off has reached the host.
+        Err(Error::NotFound { .. }) if job.kind != Kind::Remove && job.attempts > 1 => {
+            finish_gone(raptor, &job).await
+        }
         Ok(()) | Err(Error::NotFound { .. }) => finish(raptor, &job).await,
         Err(error) => {
             tracing::debug!(error = %error.with_cause(), ?job, "a job for a host has to wait");
@@ -97,6 +100,16 @@ async fn finish(raptor: &Raptor, job: &Job) -> Result<()> {
     let mut tx = raptor.store.begin().await?;
     store::jobs::finish(&mut tx.conn(), job.id).await?;
     tx.emit(Change::new(Subject::Declaration, Verb::Updated, job.container_id));
+    tx.commit().await
+}
+
+async fn finish_gone(raptor: &Raptor, job: &Job) -> Result<()> {
+    let mut tx = raptor.store.begin().await?;
+    store::jobs::finish(&mut tx.conn(), job.id).await?;
+    let known = store::containers::find(&mut tx.conn(), job.container_id, None).await?;
+    if known.is_none_or(|(container, _)| container.deleting) {
+        raptor.containers().remove_again(&mut tx, job.daemon_id, job.container_id).await?;
+    }
     tx.commit().await
 }
 

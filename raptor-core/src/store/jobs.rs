@@ -80,9 +80,10 @@ pub(crate) async fn postpone(c: &mut Conn<'_>, id: JobId, until: DateTime<Utc>, 
     Ok(())
 }
 
-/// Forgets what was to be done with the container.
+/// Forgets what was to be done with the container. A job that is being carried out stays: if its replica is killed, the one that
+/// takes it over has to see that the host keeps nothing.
 pub(crate) async fn forget(c: &mut Conn<'_>, container: ContainerId) -> Result<()> {
-    on!(c, |c| sqlx::query("DELETE FROM jobs WHERE container_id = $1")
+    on!(c, |c| sqlx::query("DELETE FROM jobs WHERE container_id = $1 AND leased_until IS NULL")
         .bind(container)
         .execute(c)
         .await

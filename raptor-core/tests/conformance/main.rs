@@ -6,6 +6,7 @@ mod access;
 mod accounts;
 mod allocations;
 mod containers;
+mod deleting;
 mod history;
 mod images;
 mod links;

@@ -1,6 +1,6 @@
 //! Containers that a host has and the database does not know, as they are after it was restored from an older copy.
 
-use crate::world::{World, on_both, until};
+use crate::world::{World, count, on_both, run, until};
 use raptor_core::{
     Error,
     activity::ActivityFilter,
@@ -87,28 +87,6 @@ impl Ground {
     async fn ports(&self, id: ContainerId) -> Vec<u16> {
         let (_, allocations, _) = self.world.raptor.containers().get(&Actor::System, id).await.unwrap();
         allocations.iter().map(|allocation| allocation.port).collect()
-    }
-}
-
-async fn run(world: &World, statement: &'static str) {
-    if world.url.starts_with("sqlite") {
-        let pool = sqlx::SqlitePool::connect(&world.url).await.unwrap();
-        sqlx::query(statement).execute(&pool).await.unwrap();
-        pool.close().await;
-    } else {
-        let pool = sqlx::PgPool::connect(&world.url).await.unwrap();
-        sqlx::query(statement).execute(&pool).await.unwrap();
-        pool.close().await;
-    }
-}
-
-async fn count(world: &World, statement: &'static str) -> i64 {
-    if world.url.starts_with("sqlite") {
-        let pool = sqlx::SqlitePool::connect(&world.url).await.unwrap();
-        sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap()
-    } else {
-        let pool = sqlx::PgPool::connect(&world.url).await.unwrap();
-        sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap()
     }
 }
 

@@ -214,3 +214,27 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut met: impl FnMut() -
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+/// Runs a statement behind Raptor's back.
+pub async fn run(world: &World, statement: &'static str) {
+    if world.url.starts_with("sqlite") {
+        let pool = sqlx::SqlitePool::connect(&world.url).await.unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
+        pool.close().await;
+    } else {
+        let pool = sqlx::PgPool::connect(&world.url).await.unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+}
+
+/// The number that a statement gives.
+pub async fn count(world: &World, statement: &'static str) -> i64 {
+    if world.url.starts_with("sqlite") {
+        let pool = sqlx::SqlitePool::connect(&world.url).await.unwrap();
+        sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap()
+    } else {
+        let pool = sqlx::PgPool::connect(&world.url).await.unwrap();
+        sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap()
+    }
+}

@@ -2,11 +2,15 @@
 
 pub mod mail;
 
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use raptor_core::auth::seal::generate_secret;
 use std::{
-    fmt,
+    fmt, fs,
+    io::{ErrorKind, Write},
     net::{IpAddr, SocketAddr},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 use url::Url;
@@ -34,6 +38,13 @@ pub enum Command {
     Openapi,
     /// Print a new random APP_KEY and exit
     Key,
+    /// Write a random secret into a file, unless the file is there, and exit
+    Secret {
+        /// The file
+        file: PathBuf,
+    },
+    /// Ask the server on this machine whether it is well, and exit with 0 if it is
+    Health,
 }
 
 /// What the `up` form needs beside [`Config`].
@@ -65,9 +76,15 @@ pub struct Config {
     /// Secret that stored secrets are encrypted under; 32 characters or more. `raptor-api key` makes one [required]
     #[arg(long, env = "APP_KEY", hide_env_values = true, value_parser = app_key, global = true)]
     pub app_key: Option<Secret>,
+    /// File with the APP_KEY, where that is not set; made with a new key at the first start
+    #[arg(long, env = "APP_KEY_FILE", global = true)]
+    pub app_key_file: Option<PathBuf>,
     /// sqlite://path or postgres://user:password@host/database [default: sqlite://./data/raptor.db; with `up`, raptor.db in DATA_DIR]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = database_url, global = true)]
     pub database_url: Option<DatabaseUrl>,
+    /// File with the password of the database's user, where DATABASE_URL has none
+    #[arg(long, env = "DATABASE_PASSWORD_FILE", global = true)]
+    pub database_password_file: Option<PathBuf>,
     /// Connections to PostgreSQL, 2 to 1000 [default: 20, or half of what the server admits where that is less]
     #[arg(long, env = "DATABASE_POOL", value_parser = pool, global = true)]
     pub database_pool: Option<u32>,
@@ -80,6 +97,9 @@ pub struct Config {
     /// Address and port to listen on
     #[arg(long, env = "API_ADDR", default_value = "0.0.0.0:3000", value_parser = address, global = true)]
     pub api_addr: SocketAddr,
+    /// Where others reach a container's published port; on another address than this machine's own, nobody may have the default password any more [default: the address of API_ADDR]
+    #[arg(long, env = "PUBLISHED_ADDRESS", value_parser = ip, global = true)]
+    pub published_address: Option<IpAddr>,
     /// Where people open the panel; also the origin from which a panel served elsewhere may call
     #[arg(long, env = "APP_URL", default_value = "http://localhost:5173", value_parser = app_url, global = true)]
     pub app_url: Url,
@@ -114,11 +134,44 @@ pub struct Config {
 
 impl Config {
     /// The database that is set, or else the SQLite file `raptor.db` in `folder`.
-    pub fn database(&self, folder: &Path) -> String {
-        match &self.database_url {
-            Some(url) => url.expose().to_owned(),
-            None => format!("sqlite://{}", folder.join("raptor.db").display()),
+    ///
+    /// # Errors
+    /// When the file with the password can't be read, or the address has a password already.
+    pub fn database(&self, folder: &Path) -> anyhow::Result<String> {
+        let Some(url) = &self.database_url else {
+            return Ok(format!("sqlite://{}", folder.join("raptor.db").display()));
+        };
+        let Some(file) = &self.database_password_file else { return Ok(url.expose().to_owned()) };
+        let password = secret_file(file).context("DATABASE_PASSWORD_FILE can't be used")?;
+        let mut url = Url::parse(url.expose()).context("DATABASE_URL is no address")?;
+        if url.password().is_some() {
+            bail!("DATABASE_URL has a password, and so has DATABASE_PASSWORD_FILE. Keep one of them.");
         }
+        url.set_password(Some(password.expose())).map_err(|()| {
+            anyhow!("DATABASE_URL has no place for a password. Use postgres://user@host/database.")
+        })?;
+        Ok(url.into())
+    }
+
+    /// The key that stored secrets are encrypted under: the one that is set, or the one in the file, which is made where it is
+    /// missing.
+    ///
+    /// # Errors
+    /// One sentence with what to do.
+    pub fn key(&self) -> anyhow::Result<Option<Secret>> {
+        if let Some(key) = &self.app_key {
+            return Ok(Some(key.clone()));
+        }
+        let Some(file) = &self.app_key_file else { return Ok(None) };
+        make_secret(file, 0o600).context("APP_KEY_FILE can't be made")?;
+        let key = secret_file(file).context("APP_KEY_FILE can't be used")?;
+        app_key(key.expose()).map(Some).map_err(|why| anyhow!("APP_KEY_FILE {}: {why}", file.display()))
+    }
+
+    /// The address that the server can be reached on from elsewhere.
+    #[must_use]
+    pub fn reached_on(&self) -> IpAddr {
+        self.published_address.unwrap_or(self.api_addr.ip())
     }
 
     /// What the library is built with, under `app_key`.
@@ -141,6 +194,37 @@ impl Config {
             builder = builder.mail(carrier, &panel);
         }
         Ok(builder)
+    }
+}
+
+/// The secret in a file, without the line's end.
+fn secret_file(file: &Path) -> anyhow::Result<Secret> {
+    let text = fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+    match text.trim() {
+        "" => bail!("{} is empty", file.display()),
+        secret => Ok(Secret(secret.to_owned())),
+    }
+}
+
+/// Writes a new random secret into `file`, whole or not at all, unless there is one already.
+///
+/// # Errors
+/// When the folder can't be written.
+pub fn make_secret(file: &Path, mode: u32) -> anyhow::Result<()> {
+    if file.exists() {
+        return Ok(());
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let refused = || format!("{} can't be written", file.display());
+    let mut draft = tempfile::NamedTempFile::new_in(folder).with_context(refused)?;
+    draft.as_file().set_permissions(fs::Permissions::from_mode(mode)).with_context(refused)?;
+    writeln!(draft, "{}", generate_secret("")?).with_context(refused)?;
+    draft.as_file().sync_all().with_context(refused)?;
+    match draft.persist_noclobber(file) {
+        Ok(_) => Ok(()),
+        // Another process was quicker; its secret is the one.
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error).with_context(refused),
     }
 }
 

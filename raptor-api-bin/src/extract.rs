@@ -160,29 +160,42 @@ pub struct Caller(pub Actor);
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let Ok(From(origin)) = From::from_request_parts(parts, app).await;
-        in_time(parts, app)?;
-        let bearer = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
-        let token = match bearer {
-            Some(token) => token.trim().to_owned(),
-            None => {
-                let cookie =
-                    CookieJar::from_headers(&parts.headers).get(SESSION_COOKIE).map(|c| c.value().to_owned());
-                let token = cookie.ok_or_else(|| {
-                    Problem::from(raptor_core::Error::Unauthenticated(
-                        "Sign in, or send a token as `Authorization: Bearer`.",
-                    ))
-                })?;
-                same_origin(parts, app)?;
-                token
-            }
-        };
+        let (token, origin) = shown(parts, app).await?;
         Ok(Self(app.raptor.auth().authenticate(&token, &origin).await?))
     }
+}
+
+/// As [`Caller`], also one who has to choose another password before anything else.
+pub struct AnyCaller(pub Actor);
+
+impl FromRequestParts<App> for AnyCaller {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let (token, origin) = shown(parts, app).await?;
+        Ok(Self(app.raptor.auth().authenticate_to_change_password(&token, &origin).await?))
+    }
+}
+
+/// The token that the request shows, and where it comes from.
+async fn shown(parts: &mut Parts, app: &App) -> Result<(String, Origin), Problem> {
+    let Ok(From(origin)) = From::from_request_parts(parts, app).await;
+    in_time(parts, app)?;
+    let bearer = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    if let Some(token) = bearer {
+        return Ok((token.trim().to_owned(), origin));
+    }
+    let cookie = CookieJar::from_headers(&parts.headers).get(SESSION_COOKIE).map(|c| c.value().to_owned());
+    let token = cookie.ok_or_else(|| {
+        Problem::from(raptor_core::Error::Unauthenticated(
+            "Sign in, or send a token as `Authorization: Bearer`.",
+        ))
+    })?;
+    same_origin(parts, app)?;
+    Ok((token, origin))
 }
 
 /// Refuses a change that was to be made earlier or not at all.

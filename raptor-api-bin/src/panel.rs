@@ -1,7 +1,7 @@
 //! The panel, inside the binary.
 
 use axum::{
-    http::{StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
 use rust_embed::RustEmbed;
@@ -11,6 +11,12 @@ use rust_embed::RustEmbed;
 #[allow_missing = true]
 struct Files;
 
+/// The panel's content security policy, as its build wrote it down.
+fn policy() -> HeaderMap {
+    let policy = Files::get("policy.txt").and_then(|file| HeaderValue::from_bytes(&file.data).ok());
+    policy.map(|policy| (header::CONTENT_SECURITY_POLICY, policy)).into_iter().collect()
+}
+
 /// A file of the panel, or its start page for the addresses that the panel itself understands.
 pub async fn serve(uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
@@ -18,7 +24,9 @@ pub async fn serve(uri: Uri) -> Response {
         let detail = "There is nothing at this address. GET /api/v1/openapi.json lists what there is.";
         return crate::Problem::new(StatusCode::NOT_FOUND, "not_found", detail).into_response();
     }
-    if let Some(file) = Files::get(path) {
+    if path != "index.html"
+        && let Some(file) = Files::get(path)
+    {
         // Files below _app/immutable carry a hash of their content in their names.
         let lasting =
             if path.contains("/immutable/") { "public, max-age=31536000, immutable" } else { "no-cache" };
@@ -31,7 +39,7 @@ pub async fn serve(uri: Uri) -> Response {
         Some(page) => {
             let headers =
                 [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
-            (headers, page.data).into_response()
+            (headers, policy(), page.data).into_response()
         }
         None => {
             let page = "<!doctype html><title>Raptor</title><p>This build of raptor-api has no panel inside. \

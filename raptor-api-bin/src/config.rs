@@ -5,6 +5,7 @@ pub mod mail;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use raptor_config::host::{HostConfig, network};
 use raptor_core::auth::seal::generate_secret;
 use std::{
     fmt, fs,
@@ -53,18 +54,9 @@ pub struct UpConfig {
     /// Folder for the database, the key and the containers' files
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
-    /// Addresses that allocations of this host may use, separated by commas
-    #[arg(long, env = "AVAILABLE_IPS", default_value = "0.0.0.0", value_delimiter = ',', value_parser = ip)]
-    pub available_ips: Vec<IpAddr>,
-    /// The Docker Engine's socket
-    #[arg(long, env = "DOCKER_SOCKET", default_value = "/var/run/docker.sock")]
-    pub docker_socket: PathBuf,
-    /// Address of the SFTP server
-    #[arg(long, env = "SFTP_HOST", default_value = "0.0.0.0", value_parser = sftp_host)]
-    pub sftp_host: IpAddr,
-    /// Port of the SFTP server
-    #[arg(long, env = "SFTP_PORT", default_value_t = 2222, value_parser = port)]
-    pub sftp_port: u16,
+    /// This host
+    #[command(flatten)]
+    pub host: HostConfig,
 }
 
 /// Where the panel's development server is.
@@ -277,14 +269,6 @@ fn ip(text: &str) -> Result<IpAddr, &'static str> {
     text.trim().parse().map_err(|_| "use IP addresses, like 203.0.113.7,203.0.113.8")
 }
 
-fn sftp_host(text: &str) -> Result<IpAddr, &'static str> {
-    text.trim().parse().map_err(|_| "use an IP address of this machine, or 0.0.0.0 for all")
-}
-
-fn port(text: &str) -> Result<u16, &'static str> {
-    text.parse().ok().filter(|port| *port > 0).ok_or("use a number from 1 to 65535")
-}
-
 fn days(text: &str) -> Result<i64, &'static str> {
     text.parse().ok().filter(|days| (1..=365).contains(days)).ok_or("use a number from 1 to 365")
 }
@@ -333,13 +317,6 @@ fn app_url(text: &str) -> Result<Url, String> {
         .ok_or_else(|| "use an address like https://panel.example.com".into())
 }
 
-fn network(text: &str) -> Result<IpNet, String> {
-    text.trim()
-        .parse::<IpNet>()
-        .or_else(|_| text.trim().parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_| "use addresses or networks like 10.0.0.0/8".into())
-}
-
 /// Settings whose values are never shown.
 const SECRETS: &[&str] = &["APP_KEY", "JWT_SECRET", "ADMIN_PASSWORD", "DATABASE_URL", "SMTP_PASSWORD"];
 
@@ -348,7 +325,7 @@ const SECRETS: &[&str] = &["APP_KEY", "JWT_SECRET", "ADMIN_PASSWORD", "DATABASE_
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    raptor_config::read(SECRETS)
+    raptor_config::read(SECRETS, &["key", "openapi", "secret"])
 }
 
 #[cfg(test)]
@@ -396,6 +373,20 @@ mod tests {
         let cli = parse(&["--app-key", &"k".repeat(40), "--admin-password", "hunter22"]).unwrap();
         let shown = format!("{:?}", cli.config);
         assert!(!shown.contains("kkkk") && !shown.contains("hunter22"), "{shown}");
+    }
+
+    /// `cargo xtask up --help` shows that file.
+    #[test]
+    fn what_the_help_of_up_says_is_written_down() {
+        use clap::CommandFactory;
+        let mut cli = Cli::command().name("cargo xtask").bin_name("cargo xtask").term_width(100);
+        cli.build();
+        let help = cli.find_subcommand_mut("up").unwrap().render_long_help().to_string();
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/up.txt");
+        if std::env::var_os("RAPTOR_UPDATE_SNAPSHOTS").is_some() {
+            fs::write(file, &help).unwrap();
+        }
+        assert_eq!(help, fs::read_to_string(file).unwrap(), "run with RAPTOR_UPDATE_SNAPSHOTS=1");
     }
 
     #[test]

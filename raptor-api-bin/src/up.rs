@@ -29,10 +29,9 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
     let app_key = app_key(&config, &folder)?;
     // First of all: it keeps out a second Raptor on the same folder before that touches a container.
     let store = Store::open_with(&config.database(&folder)?, config.database_pool).await?;
-    let host = Host::builder(&folder.join("containers"))
-        .ips(up.available_ips.clone())
-        .docker_socket(up.docker_socket)
-        .sftp((up.sftp_host, up.sftp_port).into())
+    let host = up
+        .host
+        .builder(&folder.join("containers"))
         .outbound(Outbound::default().open(config.outbound_allow.clone()))
         .build()
         .await;

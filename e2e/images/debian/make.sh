@@ -5,6 +5,7 @@ image=$1 recipe=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
+command -v debootstrap >/dev/null || apt-get -qq install -y --no-install-recommends debootstrap >/dev/null
 debootstrap --variant=minbase --include=postgresql-17,nginx,curl,ca-certificates trixie "$root" >"$work/log" 2>&1 || {
     tail -20 "$work/log" >&2
     exit 1

@@ -109,3 +109,49 @@ test('an installation that failed and counts as done leads to Offline', { timeou
   assert.equal(await page.getByText('Start failed').count(), 0);
   assert.equal((await world.ask('GET', `/containers/${id}`)).live.problem ?? null, null);
 });
+
+test('a configuration file that could not be edited is told on the page until a start edits it', { timeout: 120_000 }, async () => {
+  const document = JSON.parse(readFileSync(egg('~raptor-test/busybox:1'), 'utf8'));
+  document.name = 'Configured';
+  document.uuid = '5f2a2b1e-0000-4000-8000-000000000198';
+  const [variable] = document.variables;
+  document.variables = [{ ...variable, name: 'Greeting', env_variable: 'GREETING', default_value: 'rcon \u65e5', rules: 'required|string' }];
+  document.config = { ...document.config, files: { 'server.cfg': { parser: 'file', find: { rcon: '{{server.build.env.GREETING}}' } } } };
+  const { template } = await world.ask('POST', '/templates/import', JSON.stringify(document));
+  const made = { name: 'Configured', template_id: template.id, limits, skip_install: true, allocation_count: 0, startup_command: 'sleep 1000' };
+  const { id } = await world.ask('POST', '/containers', made);
+  const at = `${world.base}/api/v1/containers/${id}/files/content?path=%2Fserver.cfg`;
+  const headers = { authorization: `Bearer ${world.token}`, 'content-type': 'application/octet-stream' };
+  await until('the host has it', async () => {
+    const body = Buffer.from('// Serveur de J\xe9r\xf4me\nrcon old\n', 'latin1');
+    return (await fetch(at, { method: 'PUT', headers, body })).ok;
+  });
+  const power = (action) => world.ask('POST', `/containers/${id}/power`, { action });
+  await page.goto(`${world.base}/containers/${id}`);
+  await power('start');
+  const banner = page.getByRole('status').filter({ hasText: 'The file server.cfg was not edited' });
+  await banner.waitFor();
+  assert.match(await banner.innerText(), /can't hold "\u65e5"\. Save it as UTF-8 or choose another value\./);
+  await page.reload();
+  await banner.waitFor();
+
+  await world.ask('PUT', `/containers/${id}/startup`, { variables: { GREETING: 'rcon new' } });
+  await power('kill');
+  await until('it is offline', async () => (await world.ask('GET', `/containers/${id}`)).live.phase === 'offline');
+  await power('start');
+  await banner.waitFor({ state: 'detached' });
+  const now = Buffer.from(await (await fetch(at, { headers })).arrayBuffer()).toString('latin1');
+  assert.equal(now, '// Serveur de J\xe9r\xf4me\nrcon new\n');
+});
+
+test('the palette goes from one daemon to another, whose page is shown', { timeout: 60_000 }, async () => {
+  const draft = (name) => ({ name, host: '192.0.2.1', port: 8080 });
+  const { daemon } = await world.ask('POST', '/daemons', draft('first-host'));
+  await world.ask('POST', '/daemons', draft('second-host'));
+  await page.goto(`${world.base}/daemons/${daemon.id}`);
+  await page.getByRole('heading', { name: 'first-host' }).waitFor();
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('second-host');
+  await page.getByRole('option', { name: /second-host/ }).first().click();
+  await page.getByRole('heading', { name: 'second-host' }).waitFor();
+});

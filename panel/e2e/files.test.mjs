@@ -1,6 +1,6 @@
 // The file manager, through a real daemon and a real browser.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -276,4 +276,37 @@ test('a folder of thousands is selected whole, with few rows in the page', { tim
   await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
   await row('chunk-2999.dat').waitFor();
   assert.ok(await row('chunk-2999.dat').getByRole('checkbox').isChecked());
+});
+
+test('the upload of a file that is gone from the computer ends and says so', { timeout: 60_000 }, async () => {
+  const gone = join(mkdtempSync(join(tmpdir(), 'raptor-gone-')), 'gone.bin');
+  writeFileSync(gone, Buffer.alloc(2 * 1024 * 1024, 1));
+  await page.goto(`${world.base}/containers/${id}/files`);
+  await page.route('**/files/uploads', async (route) => {
+    rmSync(gone, { force: true });
+    await route.continue();
+  });
+  await page.getByLabel('Files to upload').setInputFiles(gone);
+  await page.getByText('gone.bin: The file was changed or removed on your computer. Choose it again.').waitFor({ timeout: 20_000 });
+  await page.unroute('**/files/uploads');
+});
+
+test('what is dropped and can not be read is said to be so', { timeout: 60_000 }, async () => {
+  const folder = join(mkdtempSync(join(tmpdir(), 'raptor-drop-')), 'vanished');
+  mkdirSync(folder);
+  await page.goto(`${world.base}/containers/${id}/files`);
+  await page.getByRole('region', { name: 'Files', exact: true }).waitFor();
+  const place = await page.getByRole('region', { name: 'Files', exact: true }).boundingBox();
+  const devtools = await page.context().newCDPSession(page);
+  const drag = (type) =>
+    devtools.send('Input.dispatchDragEvent', { type, x: place.x + 80, y: place.y + 120, data: { items: [], files: [folder], dragOperationsMask: 1 } });
+  await drag('dragEnter');
+  await drag('dragOver');
+  await page.getByText('Drop to upload into /').waitFor();
+  // Whatever opens it next does not find it.
+  await page.evaluate(() => addEventListener('drop', () => (window.dropped = true), { capture: true, once: true }));
+  rmSync(folder, { recursive: true });
+  await drag('drop');
+  await until('it was dropped', () => page.evaluate(() => window.dropped === true));
+  await page.getByText('Your browser could not read everything that you dropped').waitFor({ timeout: 20_000 });
 });

@@ -101,7 +101,7 @@ test('what may not be changed is shown with the reason, what may not be opened i
   const refused = [];
   page.on('response', (answer) => answer.status() === 403 && refused.push(answer.url()));
   await page.goto(`${world.base}/containers/${id}/startup`);
-  await page.getByText('You may look at this, but not change it.').waitFor();
+  await page.getByText('You can view this but not change it.').waitFor();
   assert.ok(await page.getByLabel('Startup command').isDisabled());
   assert.equal(await page.getByRole('button', { name: 'Save changes' }).count(), 0);
   await page.goto(`${world.base}/containers/${id}/files`);

@@ -217,4 +217,23 @@ test('what Raptor refused can be taken up again at once', { timeout: 90_000 }, a
   await page.getByRole('button', { name: 'Replace all (3)' }).click();
   await page.getByText('3 of 3 uploaded').waitFor();
   assert.equal(Buffer.from(await get('/mods/mod-002.jar'), 'hex').toString(), 'newer 2');
+  await page.getByRole('button', { name: 'Clear', exact: true }).click();
+});
+
+test('"Resume all" sends what failed once there is room for it', { timeout: 120_000 }, async () => {
+  const limit = (disk_mib) => world.ask('PUT', `/containers/${id}/limits`, { limits: { ...LIMITS, disk_mib }, stop_timeout_ms: 10_000 });
+  const synced = () => until('the host has it', async () => (await world.ask('GET', `/containers/${id}`)).synced);
+  await limit(1);
+  await synced();
+  await page.goto(`${world.base}/containers/${id}/files?path=/`);
+  const worlds = [0, 1].map((i) => ({ name: `world-${i}.dat`, mimeType: 'application/octet-stream', buffer: Buffer.alloc(1_500_000, i + 1) }));
+  await page.getByLabel('Files to upload').setInputFiles(worlds);
+  const resume = page.getByRole('button', { name: 'Resume all (2)' });
+  await resume.waitFor();
+  await page.getByText(/world-0\.dat: .*disk/i).waitFor();
+  await limit(LIMITS.disk_mib);
+  await synced();
+  await resume.click();
+  await page.getByText('2 of 2 uploaded').waitFor();
+  for (const i of [0, 1]) assert.equal(await get(`/world-${i}.dat`), Buffer.alloc(1_500_000, i + 1).toString('hex'));
 });

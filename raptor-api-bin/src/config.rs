@@ -176,6 +176,9 @@ impl Config {
             .bcrypt_cost(self.bcrypt_cost)
             .sign_in_attempts(self.sign_in_attempts)
             .outbound(raptor_core::outbound::Outbound::default().open(self.outbound_allow.clone()));
+        if let Some(host) = self.app_url.host_str() {
+            builder = builder.panel_host(host);
+        }
         if let Some(connections) = self.database_pool {
             builder = builder.database_pool(connections);
         }

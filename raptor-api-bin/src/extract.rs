@@ -9,14 +9,19 @@ use axum::{
 };
 use axum_extra::extract::CookieJar;
 use chrono::DateTime;
+use futures_util::StreamExt;
 use raptor_core::{
     auth::Origin,
     authz::Actor,
+    node::files::Body,
     nul,
     paging::{MAX_LIMIT, PageRequest},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+};
 use utoipa::IntoParams;
 
 /// The cookie of the panel's session.
@@ -40,11 +45,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let (parts, body) = request.into_parts();
         let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await?;
         // Only escaped can it be in JSON; a text that holds these letters themselves is looked at in vain.
-        if body.windows(NUL_ESCAPED.len()).any(|bytes| bytes == NUL_ESCAPED)
-            && let Ok(value) = serde_json::from_slice(&body)
-            && let Some(field) = nul::field(&value)
-        {
-            return Err(nul::refusal(&field).into());
+        if body.windows(NUL_ESCAPED.len()).any(|bytes| bytes == NUL_ESCAPED) {
+            let field = match serde_json::from_slice(&body) {
+                Ok(value) => nul::field(&value),
+                // A field that is not asked for may hold what can't be read, such as a thousand brackets.
+                Err(_) => Some("body".to_owned()),
+            };
+            if let Some(field) = field {
+                return Err(nul::refusal(&field).into());
+            }
         }
         let request = Request::from_parts(parts, body.into());
         Ok(Self(axum::Json::from_request(request, state).await?.0))
@@ -54,6 +63,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         axum::Json(self.0).into_response()
+    }
+}
+
+/// A body as it comes, piece by piece. It has no limit of its own: what takes it counts.
+pub struct Streamed(pub Body);
+
+impl<S: Send + Sync> FromRequest<S> for Streamed {
+    type Rejection = Infallible;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        let pieces = request.into_body().into_data_stream();
+        Ok(Self(pieces.map(|piece| piece.map_err(std::io::Error::other)).boxed()))
     }
 }
 

@@ -5,9 +5,9 @@ use crate::{
     config::{Config, Secret, UpConfig},
     serve,
 };
-use anyhow::bail;
+use anyhow::{Context, bail};
 use raptor_core::{Raptor, auth::seal::generate_secret, outbound::Outbound, store::Store};
-use raptor_node_lib::Host;
+use raptor_node_lib::{Host, start_again};
 use std::{
     fs,
     io::{self, ErrorKind, Write},
@@ -42,11 +42,21 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
     let made = first_administrator(&raptor, &config).await?;
     serve::refuse_default_password(&raptor, &config).await?;
     greet(&config, &host, made.as_ref().map(Secret::expose)).await;
-    let served = serve::run(listener, App::new(raptor.clone(), &config)).await;
-    println!("Raptor has stopped. Containers that were running go on.");
+    let served = tokio::select! {
+        served = serve::run(listener, App::new(raptor.clone(), &config)) => Some(served),
+        () = host.disk_came_back() => None,
+    };
+    match &served {
+        Some(_) => println!("Raptor has stopped. Containers that were running go on."),
+        None => println!("The disk with the containers' files is mounted again: Raptor starts anew with it."),
+    }
     raptor.shutdown().await;
     host.shutdown().await;
-    served
+    if let Some(served) = served {
+        return served;
+    }
+    start_again().context("Raptor can't be started again; start it by hand")?;
+    Ok(())
 }
 
 fn folder(folder: &Path) -> anyhow::Result<PathBuf> {
@@ -89,6 +99,9 @@ fn app_key(config: &Config, folder: &Path) -> anyhow::Result<Secret> {
     let key = generate_secret("")?;
     let mut file = fs::File::options().create_new(true).write(true).mode(0o600).open(&path)?;
     writeln!(file, "{key}")?;
+    // Before anything is sealed with it: a fault of the disk must not leave an empty file.
+    file.sync_all()?;
+    fs::File::open(folder)?.sync_all()?;
     Ok(Secret::new(key))
 }
 
@@ -120,6 +133,9 @@ async fn greet(config: &Config, host: &Host, password: Option<&str>) {
                 ),
                 Some(problem) => println!("\nThis host can't run containers yet. {problem}"),
             }
+            if let Some(note) = system.user_note {
+                println!("{note}");
+            }
             if let Some(sftp) = system.sftp {
                 match sftp.problem {
                     None => println!("SFTP is on port {}.", sftp.port),
@@ -128,12 +144,6 @@ async fn greet(config: &Config, host: &Host, password: Option<&str>) {
             }
         }
         Err(error) => println!("\nThis host can't run containers yet. {error}"),
-    }
-    if !rustix::process::geteuid().is_root() {
-        println!(
-            "Raptor does not run as root: containers run as user {}, and what needs root (firewall, disk limits by the kernel) is off.",
-            rustix::process::geteuid().as_raw()
-        );
     }
     println!(
         "Next: import a template (an egg), then create a container. Ctrl-C stops Raptor and leaves containers running.\n"

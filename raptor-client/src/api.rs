@@ -7,19 +7,19 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {
-    ///Somebody with access.
+    ///One person's access to a container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AccessEntry {
-        ///Patterns of files that are kept from them, as `.gitignore` has them.
+        ///Patterns of files that they can't see or change, in the syntax of `.gitignore`; empty for the owner.
         pub denied_files: ::std::vec::Vec<::std::string::String>,
         ///Their e-mail address, for themselves and for callers with `users.read`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub email: ::std::option::Option<::std::string::String>,
-        ///Their standing.
+        ///Their level of access; `owner` for the owner.
         pub level: Level,
-        ///What it holds.
+        ///The names of all permissions that this access holds, whatever its level; never `*`.
         pub permissions: ::std::vec::Vec<::std::string::String>,
-        ///Who.
+        ///The person.
         pub user: UserRef,
     }
     impl AccessEntry {
@@ -27,18 +27,18 @@ pub mod types {
             Default::default()
         }
     }
-    ///Access to be given.
+    ///Access that is given to somebody.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AccessGrant {
-        #[doc = "Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.\nThey count beside those of the template. Unless given, what is kept from them already, or from the caller."]
+        #[doc = "Patterns of files that they can't see or change, in the syntax of `.gitignore`: `/*` with `!/plugins` leaves them one\nfolder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own\nfor new access."]
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub denied_files: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
-        ///`admin`, `user` or `custom`.
+        ///`admin`, `user` or `custom`; an owner is set by `change_container_owner`.
         pub level: Level,
-        ///What `custom` holds.
+        ///The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub permissions: ::std::vec::Vec<::std::string::String>,
-        ///User name or e-mail address.
+        ///Their user name or e-mail address, without regard to case.
         pub user: ::std::string::String,
     }
     impl AccessGrant {
@@ -46,12 +46,13 @@ pub mod types {
             Default::default()
         }
     }
-    ///Everybody with access.
+    ///Everybody who has access to a container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AccessList {
-        ///The owner first, then by name.
+        ///The owner first, then the others by user name.
         pub items: ::std::vec::Vec<AccessEntry>,
-        ///Where taking access away does not hold at once, and for how long, while the container's daemon is not connected.
+        /**A sentence for people, while the container's daemon is not connected: where revoked access still works, and for how long.
+None while it is connected.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub notice: ::std::option::Option<::std::string::String>,
     }
@@ -60,15 +61,15 @@ pub mod types {
             Default::default()
         }
     }
-    ///Access to be changed.
+    ///A change of somebody's access. It replaces level and permissions as a whole.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AccessUpdate {
-        #[doc = "Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.\nThey count beside those of the template. Unless given, what is kept from them already, or from the caller."]
+        #[doc = "Patterns of files that they can't see or change, in the syntax of `.gitignore`: `/*` with `!/plugins` leaves them one\nfolder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own\nfor new access."]
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub denied_files: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
-        ///`admin`, `user` or `custom`.
+        ///`admin`, `user` or `custom`; an owner is set by `change_container_owner`.
         pub level: Level,
-        ///What `custom` holds.
+        ///The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub permissions: ::std::vec::Vec<::std::string::String>,
     }
@@ -903,7 +904,15 @@ search that takes long is answered in pieces.*/
         pub id: ContainerId,
         ///Its image.
         pub image: ::std::string::String,
-        ///Images to choose from.
+        /**Who chose an image that the template does not name; empty where that was not written down, none where nobody had to, and
+for callers without `startup.read`.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub image_allowed_by: ::std::option::Option<::std::string::String>,
+        ///Patterns of images that the caller may choose as well; empty where there are none.
+        pub image_patterns: ::std::vec::Vec<::std::string::String>,
+        ///Why it may use its image, or that it may not and is not started with it.
+        pub image_standing: ImageStanding,
+        ///The template's images to choose from.
         pub images: ::std::vec::Vec<TemplateImage>,
         ///Whether its template has an installation script.
         pub installable: bool,
@@ -1509,14 +1518,14 @@ without `network.read`.*/
             Default::default()
         }
     }
-    ///One thing that happened. `event_id` is where to go on after a break.
+    ///One event. After a break, a stream goes on from the `event_id` that was received last.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "type")]
     pub enum EventFrame {
         ///Something in the store changed.
         #[serde(rename = "change")]
         Change {
-            ///Where to go on.
+            ///The id of this event. A stream that is opened with it goes on with what came after.
             event_id: ::std::string::String,
             ///Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
             id: ::uuid::Uuid,
@@ -1525,34 +1534,49 @@ without `network.read`.*/
             ///`created`, `updated` or `deleted`.
             verb: ::std::string::String,
         },
-        ///The states or measurements of containers are new.
+        ///The states of containers have changed. Server-sent events report new measurements in the same way.
         #[serde(rename = "live")]
         Live {
-            ///Where to go on.
+            ///The id of this event. A stream that is opened with it goes on with what came after.
             event_id: ::std::string::String,
-            ///Which.
+            ///The containers, each once.
             ids: ::std::vec::Vec<ContainerId>,
         },
-        ///The link to a daemon or its load is new.
+        /**New measurements of containers that the client watches, of those that are other than before. The three lists are equally
+long.*/
+        #[serde(rename = "stats")]
+        Stats {
+            ///CPU of each in percent of one CPU.
+            cpu_percent: ::std::vec::Vec<f64>,
+            ///The id of this event. A stream that is opened with it goes on with what came after.
+            event_id: ::std::string::String,
+            ///Memory of each in bytes, without page cache.
+            memory_bytes: ::std::vec::Vec<u64>,
+            ///Which containers: the places of their ids in that `watch`, counted from 0.
+            rows: ::std::vec::Vec<u64>,
+            ///The `watch` that the client sent.
+            watch: u64,
+        },
+        ///The connection to a daemon or the load of its host has changed.
         #[serde(rename = "daemon")]
         Daemon {
-            ///Where to go on.
+            ///The id of this event. A stream that is opened with it goes on with what came after.
             event_id: ::std::string::String,
-            ///Which.
+            ///The daemon.
             id: DaemonId,
         },
-        ///Changes were missed that are no longer kept: read again what you show.
+        ///Changes were missed and are no longer kept: load again everything that you show.
         #[serde(rename = "resync")]
         Resync {
-            ///Where to go on.
+            ///The id of this event. A stream that is opened with it goes on with what came after.
             event_id: ::std::string::String,
         },
-        ///The connection is alive. It comes first, and then every two seconds.
+        ///The connection is alive. Sent at once, and then every two seconds.
         #[serde(rename = "beat")]
         Beat {
-            ///Where to go on.
+            ///The id of this event. A stream that is opened with it goes on with what came after.
             event_id: ::std::string::String,
-            ///The API's time.
+            ///The time on the API's clock, in UTC.
             time: ::chrono::DateTime<::chrono::offset::Utc>,
         },
     }
@@ -1711,6 +1735,8 @@ without `network.read`.*/
             ///The port.
             port: u16,
         },
+        #[serde(rename = "files_missing")]
+        FilesMissing,
     }
     ///One thing that becomes different.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -2209,6 +2235,102 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     impl ImageCleaning {
         pub fn builder() -> builder::ImageCleaning {
             Default::default()
+        }
+    }
+    ///Which images containers may use beside those of their templates.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ImagePolicy {
+        ///Whether people who may change a container's image, but don't manage all containers, may choose from the list as well.
+        pub for_owners: bool,
+        /**Patterns such as `ghcr.io/pterodactyl/yolks:*`. A `*` at the end stands for anything, elsewhere for anything without `/`,
+`:` and `@`; a pattern without a tag means every version. Images that are on the host already match only patterns that
+begin with `~`.*/
+        pub patterns: ::std::vec::Vec<::std::string::String>,
+        ///Grows by one with each change.
+        pub revision: i64,
+    }
+    impl ImagePolicy {
+        pub fn builder() -> builder::ImagePolicy {
+            Default::default()
+        }
+    }
+    ///A new list of allowed images.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ImagePolicyUpdate {
+        ///Whether people who may change a container's image, but don't manage all containers, may choose from the list as well.
+        pub for_owners: bool,
+        ///At most 500 patterns, as in the answer.
+        pub patterns: ::std::vec::Vec<::std::string::String>,
+        /**The revision that was changed. Where it is no longer the newest, nothing changes and the answer is 409
+`changed_meanwhile`.*/
+        pub revision: i64,
+    }
+    impl ImagePolicyUpdate {
+        pub fn builder() -> builder::ImagePolicyUpdate {
+            Default::default()
+        }
+    }
+    ///Why a container may use its image, or that it may not.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ImageStanding {
+        #[serde(rename = "template")]
+        Template,
+        #[serde(rename = "listed")]
+        Listed,
+        #[serde(rename = "chosen")]
+        Chosen,
+        #[serde(rename = "refused")]
+        Refused,
+    }
+    impl ::std::fmt::Display for ImageStanding {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Template => f.write_str("template"),
+                Self::Listed => f.write_str("listed"),
+                Self::Chosen => f.write_str("chosen"),
+                Self::Refused => f.write_str("refused"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ImageStanding {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "template" => Ok(Self::Template),
+                "listed" => Ok(Self::Listed),
+                "chosen" => Ok(Self::Chosen),
+                "refused" => Ok(Self::Refused),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ImageStanding {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ImageStanding {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///What an import came to.
@@ -3097,7 +3219,8 @@ gets now unless given.*/
         ///What it is for.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub description: ::std::option::Option<::std::string::String>,
-        ///Image; the template's first unless given.
+        /**Image; the template's first unless given. One that the template does not name takes `containers.update`, or the list of
+allowed images where owners may choose from it.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub image: ::std::option::Option<::std::string::String>,
         ///Resource limits.
@@ -4518,6 +4641,10 @@ sentence with what to do.*/
         pub time: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Seconds since the host booted.
         pub uptime_seconds: u64,
+        /**Whom containers run as where the daemon is not root, and what is off for want of root's rights; sentences. Absent where
+it is root, or too old to say.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub user_note: ::std::option::Option<::std::string::String>,
         ///The daemon's version.
         pub version: ::std::string::String,
     }
@@ -7615,6 +7742,18 @@ as U+FFFD; a save keeps them.*/
             >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
+            image_allowed_by: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            image_patterns: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            image_standing: ::std::result::Result<
+                super::ImageStanding,
+                ::std::string::String,
+            >,
             images: ::std::result::Result<
                 ::std::vec::Vec<super::TemplateImage>,
                 ::std::string::String,
@@ -7669,6 +7808,13 @@ as U+FFFD; a save keeps them.*/
                     description: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     image: Err("no value supplied for image".to_string()),
+                    image_allowed_by: Ok(Default::default()),
+                    image_patterns: Err(
+                        "no value supplied for image_patterns".to_string(),
+                    ),
+                    image_standing: Err(
+                        "no value supplied for image_standing".to_string(),
+                    ),
                     images: Err("no value supplied for images".to_string()),
                     installable: Err("no value supplied for installable".to_string()),
                     installation: Err("no value supplied for installation".to_string()),
@@ -7802,6 +7948,48 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for image: {e}")
+                    });
+                self
+            }
+            pub fn image_allowed_by<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.image_allowed_by = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for image_allowed_by: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn image_patterns<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.image_patterns = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for image_patterns: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn image_standing<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ImageStanding>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.image_standing = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for image_standing: {e}"
+                        )
                     });
                 self
             }
@@ -8045,6 +8233,9 @@ as U+FFFD; a save keeps them.*/
                     description: value.description?,
                     id: value.id?,
                     image: value.image?,
+                    image_allowed_by: value.image_allowed_by?,
+                    image_patterns: value.image_patterns?,
+                    image_standing: value.image_standing?,
                     images: value.images?,
                     installable: value.installable?,
                     installation: value.installation?,
@@ -8078,6 +8269,9 @@ as U+FFFD; a save keeps them.*/
                     description: Ok(value.description),
                     id: Ok(value.id),
                     image: Ok(value.image),
+                    image_allowed_by: Ok(value.image_allowed_by),
+                    image_patterns: Ok(value.image_patterns),
+                    image_standing: Ok(value.image_standing),
                     images: Ok(value.images),
                     installable: Ok(value.installable),
                     installation: Ok(value.installation),
@@ -11715,6 +11909,160 @@ as U+FFFD; a save keeps them.*/
             fn from(value: super::ImageCleaning) -> Self {
                 Self {
                     unused_days: Ok(value.unused_days),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ImagePolicy {
+            for_owners: ::std::result::Result<bool, ::std::string::String>,
+            patterns: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            revision: ::std::result::Result<i64, ::std::string::String>,
+        }
+        impl ::std::default::Default for ImagePolicy {
+            fn default() -> Self {
+                Self {
+                    for_owners: Err("no value supplied for for_owners".to_string()),
+                    patterns: Err("no value supplied for patterns".to_string()),
+                    revision: Err("no value supplied for revision".to_string()),
+                }
+            }
+        }
+        impl ImagePolicy {
+            pub fn for_owners<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.for_owners = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for for_owners: {e}")
+                    });
+                self
+            }
+            pub fn patterns<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.patterns = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for patterns: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ImagePolicy> for super::ImagePolicy {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ImagePolicy,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    for_owners: value.for_owners?,
+                    patterns: value.patterns?,
+                    revision: value.revision?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ImagePolicy> for ImagePolicy {
+            fn from(value: super::ImagePolicy) -> Self {
+                Self {
+                    for_owners: Ok(value.for_owners),
+                    patterns: Ok(value.patterns),
+                    revision: Ok(value.revision),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ImagePolicyUpdate {
+            for_owners: ::std::result::Result<bool, ::std::string::String>,
+            patterns: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+            revision: ::std::result::Result<i64, ::std::string::String>,
+        }
+        impl ::std::default::Default for ImagePolicyUpdate {
+            fn default() -> Self {
+                Self {
+                    for_owners: Err("no value supplied for for_owners".to_string()),
+                    patterns: Err("no value supplied for patterns".to_string()),
+                    revision: Err("no value supplied for revision".to_string()),
+                }
+            }
+        }
+        impl ImagePolicyUpdate {
+            pub fn for_owners<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.for_owners = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for for_owners: {e}")
+                    });
+                self
+            }
+            pub fn patterns<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.patterns = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for patterns: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ImagePolicyUpdate> for super::ImagePolicyUpdate {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ImagePolicyUpdate,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    for_owners: value.for_owners?,
+                    patterns: value.patterns?,
+                    revision: value.revision?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ImagePolicyUpdate> for ImagePolicyUpdate {
+            fn from(value: super::ImagePolicyUpdate) -> Self {
+                Self {
+                    for_owners: Ok(value.for_owners),
+                    patterns: Ok(value.patterns),
+                    revision: Ok(value.revision),
                 }
             }
         }
@@ -17625,6 +17973,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             uptime_seconds: ::std::result::Result<u64, ::std::string::String>,
+            user_note: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             version: ::std::result::Result<::std::string::String, ::std::string::String>,
         }
         impl ::std::default::Default for SystemInfo {
@@ -17664,6 +18016,7 @@ as U+FFFD; a save keeps them.*/
                     uptime_seconds: Err(
                         "no value supplied for uptime_seconds".to_string(),
                     ),
+                    user_note: Ok(Default::default()),
                     version: Err("no value supplied for version".to_string()),
                 }
             }
@@ -17949,6 +18302,18 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn user_note<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.user_note = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for user_note: {e}")
+                    });
+                self
+            }
             pub fn version<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -17990,6 +18355,7 @@ as U+FFFD; a save keeps them.*/
                     sftp: value.sftp?,
                     time: value.time?,
                     uptime_seconds: value.uptime_seconds?,
+                    user_note: value.user_note?,
                     version: value.version?,
                 })
             }
@@ -18019,6 +18385,7 @@ as U+FFFD; a save keeps them.*/
                     sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
+                    user_note: Ok(value.user_note),
                     version: Ok(value.version),
                 }
             }
@@ -21554,6 +21921,7 @@ Sends a `GET` request to `/api/v1/containers`
 Arguments:
 - `cursor`: `next` of the page before.
 - `daemon_id`: On this daemon.
+- `ids`: These only: ids with commas between them, 100 at most. Those that the caller may not see are left out.
 - `limit`: Items on one page, 1 to 100; 50 unless given.
 - `mine`: Only those that the caller owns or has access to.
 - `owner_id`: Of this user.
@@ -21566,6 +21934,7 @@ Arguments:
 let response = client.list_containers()
     .cursor(cursor)
     .daemon_id(daemon_id)
+    .ids(ids)
     .limit(limit)
     .mine(mine)
     .owner_id(owner_id)
@@ -21926,6 +22295,31 @@ let response = client.delete_registry()
 ```*/
     pub fn delete_registry(&self) -> builder::DeleteRegistry<'_> {
         builder::DeleteRegistry::new(self)
+    }
+    /**Which images containers may use beside those of their templates
+
+Sends a `GET` request to `/api/v1/image-policy`
+
+```ignore
+let response = client.get_image_policy()
+    .send()
+    .await;
+```*/
+    pub fn get_image_policy(&self) -> builder::GetImagePolicy<'_> {
+        builder::GetImagePolicy::new(self)
+    }
+    /**Replace the list of allowed images. Containers that run go on; the list is checked at each start
+
+Sends a `PUT` request to `/api/v1/image-policy`
+
+```ignore
+let response = client.update_image_policy()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn update_image_policy(&self) -> builder::UpdateImagePolicy<'_> {
+        builder::UpdateImagePolicy::new(self)
     }
     /**Give the container another allocation. It holds from the next start on. Callers without `containers.update` are bound to the
 container's limit and to the daemon's ports for self-service
@@ -22428,9 +22822,9 @@ Sends a `GET` request to `/api/v1/containers/{id}/files/content`
 
 Arguments:
 - `id`
-- `path`: The file.
+- `path`: The path of the file in the container, such as `/server.properties`.
 - `unpack`: Whether a compressed log comes as the text in it, up to 64 MiB.
-- `version`: An earlier version of it.
+- `version`: The id of an earlier version of the file, which is read in its place.
 ```ignore
 let response = client.read_file()
     .id(id)
@@ -22465,35 +22859,62 @@ let response = client.write_file()
     pub fn write_file(&self) -> builder::WriteFile<'_> {
         builder::WriteFile::new(self)
     }
-    /**A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again. It is
-worth nothing once the session or the access of whoever made it has ended
+    /**A text file of up to 16 MiB: its text, its encoding and its line ends
 
-Sends a `POST` request to `/api/v1/containers/{id}/files/links`
+Sends a `GET` request to `/api/v1/containers/{id}/files/text`
 
+Arguments:
+- `id`
+- `encoding`: Its encoding by a name of the WHATWG's Encoding Standard, such as `windows-1252`, `GBK` or `UTF-16LE`. Recognised unless
+given.
+- `path`: The path of the file in the container, such as `/server.properties`.
+- `tail_bytes`: Only the lines in the last bytes, up to 16 MiB. Larger texts can only be read so, and not be saved.
+- `unpack`: Whether the file is a compressed log (`.gz`, `.xz`, `.bz2` or `.zst`), which is unpacked.
+- `version`: The id of an earlier version of the file, which is read in its place.
 ```ignore
-let response = client.link_files()
+let response = client.read_text()
     .id(id)
+    .encoding(encoding)
+    .path(path)
+    .tail_bytes(tail_bytes)
+    .unpack(unpack)
+    .version(version)
+    .send()
+    .await;
+```*/
+    pub fn read_text(&self) -> builder::ReadText<'_> {
+        builder::ReadText::new(self)
+    }
+    /**Save an edited text, which is sent as UTF-8. What was not edited keeps its bytes, invalid ones included. A character that the
+encoding does not have is refused with 422 at `text`. The version before it is kept
+
+Sends a `PUT` request to `/api/v1/containers/{id}/files/text`
+
+Arguments:
+- `id`
+- `byte_order_mark`: Whether the file begins with a byte order mark. Absent: as before; a converted file has one where it is UTF-16.
+- `encoding`: The encoding that the file is saved in, by a name of the WHATWG's Encoding Standard.
+- `etag`: The `etag` of the version that was edited. Where the file has another one by now, nothing is saved and the answer is 409.
+Absent: saved in any case.
+- `line_end`: How all lines are to end. Absent: each keeps its own end, and a new line takes that of the line before it.
+- `path`: The path of the file in the container, such as `/server.properties`.
+- `read_as`: The encoding that the text was read in, where that is another one: the whole file is converted.
+- `body`
+```ignore
+let response = client.write_text()
+    .id(id)
+    .byte_order_mark(byte_order_mark)
+    .encoding(encoding)
+    .etag(etag)
+    .line_end(line_end)
+    .path(path)
+    .read_as(read_as)
     .body(body)
     .send()
     .await;
 ```*/
-    pub fn link_files(&self) -> builder::LinkFiles<'_> {
-        builder::LinkFiles::new(self)
-    }
-    /**What a link stands for. `Range` is honoured for a single file
-
-Sends a `GET` request to `/api/v1/downloads`
-
-Arguments:
-- `token`: What `link_files` gave.
-```ignore
-let response = client.download()
-    .token(token)
-    .send()
-    .await;
-```*/
-    pub fn download(&self) -> builder::Download<'_> {
-        builder::Download::new(self)
+    pub fn write_text(&self) -> builder::WriteText<'_> {
+        builder::WriteText::new(self)
     }
     /**Send a whole file in one request; better in pieces where it is large. Sent again, it is no error: what is there already
 with the same content is left
@@ -22582,7 +23003,7 @@ Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/cont
 Arguments:
 - `id`
 - `upload_id`
-- `offset`: At what has been received already.
+- `offset`: Where the piece begins in the file, in bytes: the `received_bytes` of the upload.
 - `body`
 ```ignore
 let response = client.send_piece()
@@ -22596,61 +23017,35 @@ let response = client.send_piece()
     pub fn send_piece(&self) -> builder::SendPiece<'_> {
         builder::SendPiece::new(self)
     }
-    /**A text file of up to 16 MiB: its text, its encoding and its line ends
+    /**A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again. It no
+longer works once the session or the access of the person who made it has ended
 
-Sends a `GET` request to `/api/v1/containers/{id}/files/text`
+Sends a `POST` request to `/api/v1/containers/{id}/files/links`
 
-Arguments:
-- `id`
-- `encoding`: Its encoding by a name of the WHATWG's Encoding Standard, such as `windows-1252`, `GBK` or `UTF-16LE`. Recognised unless
-given.
-- `path`: The file.
-- `tail_bytes`: Only the lines in the last bytes, up to 16 MiB. Larger texts can only be read so, and not be saved.
-- `unpack`: Whether the file is a compressed log (`.gz`, `.xz`, `.bz2` or `.zst`), which is unpacked.
-- `version`: An earlier version of it.
 ```ignore
-let response = client.read_text()
+let response = client.link_files()
     .id(id)
-    .encoding(encoding)
-    .path(path)
-    .tail_bytes(tail_bytes)
-    .unpack(unpack)
-    .version(version)
-    .send()
-    .await;
-```*/
-    pub fn read_text(&self) -> builder::ReadText<'_> {
-        builder::ReadText::new(self)
-    }
-    /**Save an edited text, which is sent as UTF-8. What was not edited keeps its bytes, invalid ones included. A character that the
-encoding does not have is refused with 422 at `text`. The version before it is kept
-
-Sends a `PUT` request to `/api/v1/containers/{id}/files/text`
-
-Arguments:
-- `id`
-- `byte_order_mark`: Whether the file begins with a byte order mark. Absent: as before; a converted file has one where it is UTF-16.
-- `encoding`: The encoding that the file is saved in.
-- `etag`: The version that the writer saw: another one there is not replaced. Absent: in any case.
-- `line_end`: How all lines are to end. Absent: each keeps its own end, and a new line takes that of the line before it.
-- `path`: The file.
-- `read_as`: The encoding that the text was read in, where that is another one: the whole file is converted.
-- `body`
-```ignore
-let response = client.write_text()
-    .id(id)
-    .byte_order_mark(byte_order_mark)
-    .encoding(encoding)
-    .etag(etag)
-    .line_end(line_end)
-    .path(path)
-    .read_as(read_as)
     .body(body)
     .send()
     .await;
 ```*/
-    pub fn write_text(&self) -> builder::WriteText<'_> {
-        builder::WriteText::new(self)
+    pub fn link_files(&self) -> builder::LinkFiles<'_> {
+        builder::LinkFiles::new(self)
+    }
+    /**What a link stands for. `Range` is honoured for a single file
+
+Sends a `GET` request to `/api/v1/downloads`
+
+Arguments:
+- `token`: The token in the `url` that `link_files` answered.
+```ignore
+let response = client.download()
+    .token(token)
+    .send()
+    .await;
+```*/
+    pub fn download(&self) -> builder::Download<'_> {
+        builder::Download::new(self)
     }
     /**What everybody did, the newest first
 
@@ -27898,6 +28293,7 @@ pub mod builder {
         client: &'a super::Client,
         cursor: Result<Option<::std::string::String>, String>,
         daemon_id: Result<Option<types::DaemonId>, String>,
+        ids: Result<Option<::std::string::String>, String>,
         limit: Result<Option<::std::num::NonZeroU32>, String>,
         mine: Result<Option<bool>, String>,
         owner_id: Result<Option<types::UserId>, String>,
@@ -27913,6 +28309,7 @@ pub mod builder {
                 client: client,
                 cursor: Ok(None),
                 daemon_id: Ok(None),
+                ids: Ok(None),
                 limit: Ok(None),
                 mine: Ok(None),
                 owner_id: Ok(None),
@@ -27945,6 +28342,19 @@ pub mod builder {
                 .map(Some)
                 .map_err(|_| {
                     "conversion to `DaemonId` for daemon_id failed".to_string()
+                });
+            self
+        }
+        pub fn ids<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.ids = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for ids failed"
+                        .to_string()
                 });
             self
         }
@@ -28046,6 +28456,7 @@ pub mod builder {
                 client,
                 cursor,
                 daemon_id,
+                ids,
                 limit,
                 mine,
                 owner_id,
@@ -28057,6 +28468,7 @@ pub mod builder {
             } = self;
             let cursor = cursor.map_err(Error::InvalidRequest)?;
             let daemon_id = daemon_id.map_err(Error::InvalidRequest)?;
+            let ids = ids.map_err(Error::InvalidRequest)?;
             let limit = limit.map_err(Error::InvalidRequest)?;
             let mine = mine.map_err(Error::InvalidRequest)?;
             let owner_id = owner_id.map_err(Error::InvalidRequest)?;
@@ -28084,6 +28496,7 @@ pub mod builder {
                 )
                 .query(&progenitor_client::QueryParam::new("cursor", &cursor))
                 .query(&progenitor_client::QueryParam::new("daemon_id", &daemon_id))
+                .query(&progenitor_client::QueryParam::new("ids", &ids))
                 .query(&progenitor_client::QueryParam::new("limit", &limit))
                 .query(&progenitor_client::QueryParam::new("mine", &mine))
                 .query(&progenitor_client::QueryParam::new("owner_id", &owner_id))
@@ -30391,6 +30804,164 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 204u16 => Ok(ResponseValue::empty(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_image_policy`]
+
+[`Client::get_image_policy`]: super::Client::get_image_policy*/
+    #[derive(Debug, Clone)]
+    pub struct GetImagePolicy<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> GetImagePolicy<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/api/v1/image-policy`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ImagePolicy>, Error<types::Problem>> {
+            let Self { client } = self;
+            let url = format!("{}/api/v1/image-policy", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_image_policy",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::update_image_policy`]
+
+[`Client::update_image_policy`]: super::Client::update_image_policy*/
+    #[derive(Debug, Clone)]
+    pub struct UpdateImagePolicy<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::ImagePolicyUpdate, String>,
+    }
+    impl<'a> UpdateImagePolicy<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ImagePolicyUpdate>,
+            <V as std::convert::TryInto<
+                types::ImagePolicyUpdate,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `ImagePolicyUpdate` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::ImagePolicyUpdate,
+            ) -> types::builder::ImagePolicyUpdate,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/image-policy`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ImagePolicy>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::ImagePolicyUpdate::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/image-policy", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "update_image_policy",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(
@@ -33875,21 +34446,29 @@ pub mod builder {
             }
         }
     }
-    /**Builder for [`Client::link_files`]
+    /**Builder for [`Client::read_text`]
 
-[`Client::link_files`]: super::Client::link_files*/
+[`Client::read_text`]: super::Client::read_text*/
     #[derive(Debug, Clone)]
-    pub struct LinkFiles<'a> {
+    pub struct ReadText<'a> {
         client: &'a super::Client,
         id: Result<types::ContainerId, String>,
-        body: Result<types::builder::NewLink, String>,
+        encoding: Result<Option<::std::string::String>, String>,
+        path: Result<::std::string::String, String>,
+        tail_bytes: Result<Option<u64>, String>,
+        unpack: Result<Option<bool>, String>,
+        version: Result<Option<::uuid::Uuid>, String>,
     }
-    impl<'a> LinkFiles<'a> {
+    impl<'a> ReadText<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
                 id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
+                encoding: Ok(None),
+                path: Err("path was not initialized".to_string()),
+                tail_bytes: Ok(None),
+                unpack: Ok(None),
+                version: Ok(None),
             }
         }
         pub fn id<V>(mut self, value: V) -> Self
@@ -33901,35 +34480,76 @@ pub mod builder {
                 .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
             self
         }
-        pub fn body<V>(mut self, value: V) -> Self
+        pub fn encoding<V>(mut self, value: V) -> Self
         where
-            V: std::convert::TryInto<types::NewLink>,
-            <V as std::convert::TryInto<types::NewLink>>::Error: std::fmt::Display,
+            V: std::convert::TryInto<::std::string::String>,
         {
-            self.body = value
+            self.encoding = value
                 .try_into()
-                .map(From::from)
-                .map_err(|s| format!("conversion to `NewLink` for body failed: {}", s));
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for encoding failed"
+                        .to_string()
+                });
             self
         }
-        pub fn body_map<F>(mut self, f: F) -> Self
+        pub fn path<V>(mut self, value: V) -> Self
         where
-            F: std::ops::FnOnce(types::builder::NewLink) -> types::builder::NewLink,
+            V: std::convert::TryInto<::std::string::String>,
         {
-            self.body = self.body.map(f);
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
             self
         }
-        ///Sends a `POST` request to `/api/v1/containers/{id}/files/links`
+        pub fn tail_bytes<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<u64>,
+        {
+            self.tail_bytes = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `u64` for tail_bytes failed".to_string());
+            self
+        }
+        pub fn unpack<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.unpack = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for unpack failed".to_string());
+            self
+        }
+        pub fn version<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::uuid::Uuid>,
+        {
+            self.version = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: uuid :: Uuid` for version failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/files/text`
         pub async fn send(
             self,
-        ) -> Result<ResponseValue<types::FileLink>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
+        ) -> Result<ResponseValue<types::TextFile>, Error<types::Problem>> {
+            let Self { client, id, encoding, path, tail_bytes, unpack, version } = self;
             let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| types::NewLink::try_from(v).map_err(|e| e.to_string()))
-                .map_err(Error::InvalidRequest)?;
+            let encoding = encoding.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let tail_bytes = tail_bytes.map_err(Error::InvalidRequest)?;
+            let unpack = unpack.map_err(Error::InvalidRequest)?;
+            let version = version.map_err(Error::InvalidRequest)?;
             let url = format!(
-                "{}/api/v1/containers/{}/files/links", client.baseurl, encode_path(& id
+                "{}/api/v1/containers/{}/files/text", client.baseurl, encode_path(& id
                 .to_string()),
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
@@ -33943,23 +34563,27 @@ pub mod builder {
             #[allow(unused_mut)]
             let mut request = client
                 .client
-                .post(url)
+                .get(url)
                 .header(
                     ::reqwest::header::ACCEPT,
                     ::reqwest::header::HeaderValue::from_static("application/json"),
                 )
-                .json(&body)
+                .query(&progenitor_client::QueryParam::new("encoding", &encoding))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("tail_bytes", &tail_bytes))
+                .query(&progenitor_client::QueryParam::new("unpack", &unpack))
+                .query(&progenitor_client::QueryParam::new("version", &version))
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
-                operation_id: "link_files",
+                operation_id: "read_text",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
             client.post(&result, &info).await?;
             let response = result?;
             match response.status().as_u16() {
-                201u16 => ResponseValue::from_response(response).await,
+                200u16 => ResponseValue::from_response(response).await,
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(
@@ -33978,40 +34602,154 @@ pub mod builder {
             }
         }
     }
-    /**Builder for [`Client::download`]
+    /**Builder for [`Client::write_text`]
 
-[`Client::download`]: super::Client::download*/
-    #[derive(Debug, Clone)]
-    pub struct Download<'a> {
+[`Client::write_text`]: super::Client::write_text*/
+    #[derive(Debug)]
+    pub struct WriteText<'a> {
         client: &'a super::Client,
-        token: Result<::std::string::String, String>,
+        id: Result<types::ContainerId, String>,
+        byte_order_mark: Result<Option<bool>, String>,
+        encoding: Result<::std::string::String, String>,
+        etag: Result<Option<::std::string::String>, String>,
+        line_end: Result<Option<types::LineEnd>, String>,
+        path: Result<::std::string::String, String>,
+        read_as: Result<Option<::std::string::String>, String>,
+        body: Result<reqwest::Body, String>,
     }
-    impl<'a> Download<'a> {
+    impl<'a> WriteText<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
-                token: Err("token was not initialized".to_string()),
+                id: Err("id was not initialized".to_string()),
+                byte_order_mark: Ok(None),
+                encoding: Err("encoding was not initialized".to_string()),
+                etag: Ok(None),
+                line_end: Ok(None),
+                path: Err("path was not initialized".to_string()),
+                read_as: Ok(None),
+                body: Err("body was not initialized".to_string()),
             }
         }
-        pub fn token<V>(mut self, value: V) -> Self
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn byte_order_mark<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.byte_order_mark = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `bool` for byte_order_mark failed".to_string()
+                });
+            self
+        }
+        pub fn encoding<V>(mut self, value: V) -> Self
         where
             V: std::convert::TryInto<::std::string::String>,
         {
-            self.token = value
+            self.encoding = value
                 .try_into()
                 .map_err(|_| {
-                    "conversion to `:: std :: string :: String` for token failed"
+                    "conversion to `:: std :: string :: String` for encoding failed"
                         .to_string()
                 });
             self
         }
-        ///Sends a `GET` request to `/api/v1/downloads`
+        pub fn etag<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.etag = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for etag failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn line_end<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::LineEnd>,
+        {
+            self.line_end = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `LineEnd` for line_end failed".to_string());
+            self
+        }
+        pub fn path<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.path = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for path failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn read_as<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.read_as = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for read_as failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/text`
         pub async fn send(
             self,
-        ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
-            let Self { client, token } = self;
-            let token = token.map_err(Error::InvalidRequest)?;
-            let url = format!("{}/api/v1/downloads", client.baseurl,);
+        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+            let Self {
+                client,
+                id,
+                byte_order_mark,
+                encoding,
+                etag,
+                line_end,
+                path,
+                read_as,
+                body,
+            } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let byte_order_mark = byte_order_mark.map_err(Error::InvalidRequest)?;
+            let encoding = encoding.map_err(Error::InvalidRequest)?;
+            let etag = etag.map_err(Error::InvalidRequest)?;
+            let line_end = line_end.map_err(Error::InvalidRequest)?;
+            let path = path.map_err(Error::InvalidRequest)?;
+            let read_as = read_as.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/files/text", client.baseurl, encode_path(& id
+                .to_string()),
+            );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
             header_map
                 .append(
@@ -34023,19 +34761,40 @@ pub mod builder {
             #[allow(unused_mut)]
             let mut request = client
                 .client
-                .get(url)
-                .query(&progenitor_client::QueryParam::new("token", &token))
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .query(
+                    &progenitor_client::QueryParam::new(
+                        "byte_order_mark",
+                        &byte_order_mark,
+                    ),
+                )
+                .query(&progenitor_client::QueryParam::new("encoding", &encoding))
+                .query(&progenitor_client::QueryParam::new("etag", &etag))
+                .query(&progenitor_client::QueryParam::new("line_end", &line_end))
+                .query(&progenitor_client::QueryParam::new("path", &path))
+                .query(&progenitor_client::QueryParam::new("read_as", &read_as))
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
-                operation_id: "download",
+                operation_id: "write_text",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
             client.post(&result, &info).await?;
             let response = result?;
             match response.status().as_u16() {
-                200u16 => Ok(ResponseValue::stream(response)),
+                200u16 => ResponseValue::from_response(response).await,
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(
@@ -34706,29 +35465,21 @@ pub mod builder {
             }
         }
     }
-    /**Builder for [`Client::read_text`]
+    /**Builder for [`Client::link_files`]
 
-[`Client::read_text`]: super::Client::read_text*/
+[`Client::link_files`]: super::Client::link_files*/
     #[derive(Debug, Clone)]
-    pub struct ReadText<'a> {
+    pub struct LinkFiles<'a> {
         client: &'a super::Client,
         id: Result<types::ContainerId, String>,
-        encoding: Result<Option<::std::string::String>, String>,
-        path: Result<::std::string::String, String>,
-        tail_bytes: Result<Option<u64>, String>,
-        unpack: Result<Option<bool>, String>,
-        version: Result<Option<::uuid::Uuid>, String>,
+        body: Result<types::builder::NewLink, String>,
     }
-    impl<'a> ReadText<'a> {
+    impl<'a> LinkFiles<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
                 id: Err("id was not initialized".to_string()),
-                encoding: Ok(None),
-                path: Err("path was not initialized".to_string()),
-                tail_bytes: Ok(None),
-                unpack: Ok(None),
-                version: Ok(None),
+                body: Ok(::std::default::Default::default()),
             }
         }
         pub fn id<V>(mut self, value: V) -> Self
@@ -34740,76 +35491,35 @@ pub mod builder {
                 .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
             self
         }
-        pub fn encoding<V>(mut self, value: V) -> Self
+        pub fn body<V>(mut self, value: V) -> Self
         where
-            V: std::convert::TryInto<::std::string::String>,
+            V: std::convert::TryInto<types::NewLink>,
+            <V as std::convert::TryInto<types::NewLink>>::Error: std::fmt::Display,
         {
-            self.encoding = value
+            self.body = value
                 .try_into()
-                .map(Some)
-                .map_err(|_| {
-                    "conversion to `:: std :: string :: String` for encoding failed"
-                        .to_string()
-                });
+                .map(From::from)
+                .map_err(|s| format!("conversion to `NewLink` for body failed: {}", s));
             self
         }
-        pub fn path<V>(mut self, value: V) -> Self
+        pub fn body_map<F>(mut self, f: F) -> Self
         where
-            V: std::convert::TryInto<::std::string::String>,
+            F: std::ops::FnOnce(types::builder::NewLink) -> types::builder::NewLink,
         {
-            self.path = value
-                .try_into()
-                .map_err(|_| {
-                    "conversion to `:: std :: string :: String` for path failed"
-                        .to_string()
-                });
+            self.body = self.body.map(f);
             self
         }
-        pub fn tail_bytes<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<u64>,
-        {
-            self.tail_bytes = value
-                .try_into()
-                .map(Some)
-                .map_err(|_| "conversion to `u64` for tail_bytes failed".to_string());
-            self
-        }
-        pub fn unpack<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<bool>,
-        {
-            self.unpack = value
-                .try_into()
-                .map(Some)
-                .map_err(|_| "conversion to `bool` for unpack failed".to_string());
-            self
-        }
-        pub fn version<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<::uuid::Uuid>,
-        {
-            self.version = value
-                .try_into()
-                .map(Some)
-                .map_err(|_| {
-                    "conversion to `:: uuid :: Uuid` for version failed".to_string()
-                });
-            self
-        }
-        ///Sends a `GET` request to `/api/v1/containers/{id}/files/text`
+        ///Sends a `POST` request to `/api/v1/containers/{id}/files/links`
         pub async fn send(
             self,
-        ) -> Result<ResponseValue<types::TextFile>, Error<types::Problem>> {
-            let Self { client, id, encoding, path, tail_bytes, unpack, version } = self;
+        ) -> Result<ResponseValue<types::FileLink>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
             let id = id.map_err(Error::InvalidRequest)?;
-            let encoding = encoding.map_err(Error::InvalidRequest)?;
-            let path = path.map_err(Error::InvalidRequest)?;
-            let tail_bytes = tail_bytes.map_err(Error::InvalidRequest)?;
-            let unpack = unpack.map_err(Error::InvalidRequest)?;
-            let version = version.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| types::NewLink::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
             let url = format!(
-                "{}/api/v1/containers/{}/files/text", client.baseurl, encode_path(& id
+                "{}/api/v1/containers/{}/files/links", client.baseurl, encode_path(& id
                 .to_string()),
             );
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
@@ -34823,27 +35533,23 @@ pub mod builder {
             #[allow(unused_mut)]
             let mut request = client
                 .client
-                .get(url)
+                .post(url)
                 .header(
                     ::reqwest::header::ACCEPT,
                     ::reqwest::header::HeaderValue::from_static("application/json"),
                 )
-                .query(&progenitor_client::QueryParam::new("encoding", &encoding))
-                .query(&progenitor_client::QueryParam::new("path", &path))
-                .query(&progenitor_client::QueryParam::new("tail_bytes", &tail_bytes))
-                .query(&progenitor_client::QueryParam::new("unpack", &unpack))
-                .query(&progenitor_client::QueryParam::new("version", &version))
+                .json(&body)
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
-                operation_id: "read_text",
+                operation_id: "link_files",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
             client.post(&result, &info).await?;
             let response = result?;
             match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
+                201u16 => ResponseValue::from_response(response).await,
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(
@@ -34862,154 +35568,40 @@ pub mod builder {
             }
         }
     }
-    /**Builder for [`Client::write_text`]
+    /**Builder for [`Client::download`]
 
-[`Client::write_text`]: super::Client::write_text*/
-    #[derive(Debug)]
-    pub struct WriteText<'a> {
+[`Client::download`]: super::Client::download*/
+    #[derive(Debug, Clone)]
+    pub struct Download<'a> {
         client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        byte_order_mark: Result<Option<bool>, String>,
-        encoding: Result<::std::string::String, String>,
-        etag: Result<Option<::std::string::String>, String>,
-        line_end: Result<Option<types::LineEnd>, String>,
-        path: Result<::std::string::String, String>,
-        read_as: Result<Option<::std::string::String>, String>,
-        body: Result<reqwest::Body, String>,
+        token: Result<::std::string::String, String>,
     }
-    impl<'a> WriteText<'a> {
+    impl<'a> Download<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
-                id: Err("id was not initialized".to_string()),
-                byte_order_mark: Ok(None),
-                encoding: Err("encoding was not initialized".to_string()),
-                etag: Ok(None),
-                line_end: Ok(None),
-                path: Err("path was not initialized".to_string()),
-                read_as: Ok(None),
-                body: Err("body was not initialized".to_string()),
+                token: Err("token was not initialized".to_string()),
             }
         }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn byte_order_mark<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<bool>,
-        {
-            self.byte_order_mark = value
-                .try_into()
-                .map(Some)
-                .map_err(|_| {
-                    "conversion to `bool` for byte_order_mark failed".to_string()
-                });
-            self
-        }
-        pub fn encoding<V>(mut self, value: V) -> Self
+        pub fn token<V>(mut self, value: V) -> Self
         where
             V: std::convert::TryInto<::std::string::String>,
         {
-            self.encoding = value
+            self.token = value
                 .try_into()
                 .map_err(|_| {
-                    "conversion to `:: std :: string :: String` for encoding failed"
+                    "conversion to `:: std :: string :: String` for token failed"
                         .to_string()
                 });
             self
         }
-        pub fn etag<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<::std::string::String>,
-        {
-            self.etag = value
-                .try_into()
-                .map(Some)
-                .map_err(|_| {
-                    "conversion to `:: std :: string :: String` for etag failed"
-                        .to_string()
-                });
-            self
-        }
-        pub fn line_end<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::LineEnd>,
-        {
-            self.line_end = value
-                .try_into()
-                .map(Some)
-                .map_err(|_| "conversion to `LineEnd` for line_end failed".to_string());
-            self
-        }
-        pub fn path<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<::std::string::String>,
-        {
-            self.path = value
-                .try_into()
-                .map_err(|_| {
-                    "conversion to `:: std :: string :: String` for path failed"
-                        .to_string()
-                });
-            self
-        }
-        pub fn read_as<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<::std::string::String>,
-        {
-            self.read_as = value
-                .try_into()
-                .map(Some)
-                .map_err(|_| {
-                    "conversion to `:: std :: string :: String` for read_as failed"
-                        .to_string()
-                });
-            self
-        }
-        pub fn body<B>(mut self, value: B) -> Self
-        where
-            B: std::convert::TryInto<reqwest::Body>,
-        {
-            self.body = value
-                .try_into()
-                .map_err(|_| {
-                    "conversion to `reqwest::Body` for body failed".to_string()
-                });
-            self
-        }
-        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/text`
+        ///Sends a `GET` request to `/api/v1/downloads`
         pub async fn send(
             self,
-        ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
-            let Self {
-                client,
-                id,
-                byte_order_mark,
-                encoding,
-                etag,
-                line_end,
-                path,
-                read_as,
-                body,
-            } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let byte_order_mark = byte_order_mark.map_err(Error::InvalidRequest)?;
-            let encoding = encoding.map_err(Error::InvalidRequest)?;
-            let etag = etag.map_err(Error::InvalidRequest)?;
-            let line_end = line_end.map_err(Error::InvalidRequest)?;
-            let path = path.map_err(Error::InvalidRequest)?;
-            let read_as = read_as.map_err(Error::InvalidRequest)?;
-            let body = body.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/files/text", client.baseurl, encode_path(& id
-                .to_string()),
-            );
+        ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
+            let Self { client, token } = self;
+            let token = token.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/downloads", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
             header_map
                 .append(
@@ -35021,40 +35613,19 @@ pub mod builder {
             #[allow(unused_mut)]
             let mut request = client
                 .client
-                .put(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .header(
-                    ::reqwest::header::CONTENT_TYPE,
-                    ::reqwest::header::HeaderValue::from_static(
-                        "application/octet-stream",
-                    ),
-                )
-                .body(body)
-                .query(
-                    &progenitor_client::QueryParam::new(
-                        "byte_order_mark",
-                        &byte_order_mark,
-                    ),
-                )
-                .query(&progenitor_client::QueryParam::new("encoding", &encoding))
-                .query(&progenitor_client::QueryParam::new("etag", &etag))
-                .query(&progenitor_client::QueryParam::new("line_end", &line_end))
-                .query(&progenitor_client::QueryParam::new("path", &path))
-                .query(&progenitor_client::QueryParam::new("read_as", &read_as))
+                .get(url)
+                .query(&progenitor_client::QueryParam::new("token", &token))
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
-                operation_id: "write_text",
+                operation_id: "download",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
             client.post(&result, &info).await?;
             let response = result?;
             match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
+                200u16 => Ok(ResponseValue::stream(response)),
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(

@@ -546,10 +546,17 @@ Empty: running as soon as the process has started.*/
             ::std::string::String,
             ::std::string::String,
         >,
+        /**Whether this host has reported on the container before. If it neither knows the container nor has its folder now, the
+files are gone: it is not started on an empty folder.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub existed: ::std::option::Option<bool>,
         ///The container.
         pub id: ContainerId,
         ///Image reference. A leading `~` says that the image is local and must not be pulled.
         pub image: ::std::string::String,
+        ///Why it must not be started with this image, in a sentence for people; none where it may. A process that runs goes on.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub image_refused: ::std::option::Option<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub install: ::std::option::Option<InstallSpec>,
         ///Labels for the host's own tools.
@@ -792,6 +799,8 @@ Empty: running as soon as the process has started.*/
             ///The port.
             port: u16,
         },
+        #[serde(rename = "files_missing")]
+        FilesMissing,
     }
     ///The answer to a [`FileRequest`].
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -3081,6 +3090,10 @@ sentence with what to do.*/
         pub time: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Seconds since the host booted.
         pub uptime_seconds: u64,
+        /**Whom containers run as where the daemon is not root, and what is off for want of root's rights; sentences. Absent where
+it is root, or too old to say.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub user_note: ::std::option::Option<::std::string::String>,
         ///The daemon's version.
         pub version: ::std::string::String,
     }
@@ -4342,8 +4355,16 @@ named stands for all.*/
                 >,
                 ::std::string::String,
             >,
+            existed: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
             id: ::std::result::Result<super::ContainerId, ::std::string::String>,
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
+            image_refused: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             install: ::std::result::Result<
                 ::std::option::Option<super::InstallSpec>,
                 ::std::string::String,
@@ -4400,8 +4421,10 @@ named stands for all.*/
                     denied_files: Ok(Default::default()),
                     done: Err("no value supplied for done".to_string()),
                     environment: Err("no value supplied for environment".to_string()),
+                    existed: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     image: Err("no value supplied for image".to_string()),
+                    image_refused: Ok(Default::default()),
                     install: Ok(Default::default()),
                     labels: Ok(Default::default()),
                     limits: Err("no value supplied for limits".to_string()),
@@ -4492,6 +4515,18 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn existed<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.existed = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for existed: {e}")
+                    });
+                self
+            }
             pub fn id<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::ContainerId>,
@@ -4511,6 +4546,18 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for image: {e}")
+                    });
+                self
+            }
+            pub fn image_refused<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.image_refused = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for image_refused: {e}")
                     });
                 self
             }
@@ -4737,8 +4784,10 @@ named stands for all.*/
                     denied_files: value.denied_files?,
                     done: value.done?,
                     environment: value.environment?,
+                    existed: value.existed?,
                     id: value.id?,
                     image: value.image?,
+                    image_refused: value.image_refused?,
                     install: value.install?,
                     labels: value.labels?,
                     limits: value.limits?,
@@ -4767,8 +4816,10 @@ named stands for all.*/
                     denied_files: Ok(value.denied_files),
                     done: Ok(value.done),
                     environment: Ok(value.environment),
+                    existed: Ok(value.existed),
                     id: Ok(value.id),
                     image: Ok(value.image),
+                    image_refused: Ok(value.image_refused),
                     install: Ok(value.install),
                     labels: Ok(value.labels),
                     limits: Ok(value.limits),
@@ -8699,6 +8750,10 @@ named stands for all.*/
                 ::std::string::String,
             >,
             uptime_seconds: ::std::result::Result<u64, ::std::string::String>,
+            user_note: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             version: ::std::result::Result<::std::string::String, ::std::string::String>,
         }
         impl ::std::default::Default for SystemInfo {
@@ -8738,6 +8793,7 @@ named stands for all.*/
                     uptime_seconds: Err(
                         "no value supplied for uptime_seconds".to_string(),
                     ),
+                    user_note: Ok(Default::default()),
                     version: Err("no value supplied for version".to_string()),
                 }
             }
@@ -9023,6 +9079,18 @@ named stands for all.*/
                     });
                 self
             }
+            pub fn user_note<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.user_note = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for user_note: {e}")
+                    });
+                self
+            }
             pub fn version<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -9064,6 +9132,7 @@ named stands for all.*/
                     sftp: value.sftp?,
                     time: value.time?,
                     uptime_seconds: value.uptime_seconds?,
+                    user_note: value.user_note?,
                     version: value.version?,
                 })
             }
@@ -9093,6 +9162,7 @@ named stands for all.*/
                     sftp: Ok(value.sftp),
                     time: Ok(value.time),
                     uptime_seconds: Ok(value.uptime_seconds),
+                    user_note: Ok(value.user_note),
                     version: Ok(value.version),
                 }
             }

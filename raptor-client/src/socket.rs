@@ -12,8 +12,8 @@ use tokio_tungstenite::{
     },
 };
 
-/// A peer from which nothing comes for so long, not even a ping, is gone. It sends one every two seconds.
-const SILENCE: Duration = Duration::from_secs(8);
+/// A peer from which nothing comes for so long, not even a ping, is gone. It sends one every second.
+const SILENCE: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(10);
 /// A peer that takes nothing for so long is as good as gone.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);

@@ -161,7 +161,10 @@ pub(crate) fn database_unavailable() -> Error {
 fn meaning(code: &str) -> Option<Error> {
     let kind = if code.len() == 5 { None } else { code.parse::<u32>().ok().map(|code| code & 0xff) };
     match (code, kind) {
-        ("53100", _) | (_, Some(13)) => Some(storage("storage_full", "is full. Free some room there")),
+        // 4874: there was no room for the index of SQLite's log.
+        ("53100" | "4874", _) | (_, Some(13)) => {
+            Some(storage("storage_full", "is full. Free some room there"))
+        }
         ("25006", _) | (_, Some(8)) => {
             Some(storage("storage_read_only", "can't be written now. Make it writable again"))
         }

@@ -66,6 +66,7 @@ pub mod error;
 #[cfg(feature = "store")]
 pub mod files;
 pub mod id;
+pub mod images;
 #[cfg(feature = "store")]
 mod jobs;
 #[cfg(feature = "store")]
@@ -91,6 +92,8 @@ pub mod store;
 pub mod templates;
 pub mod text;
 pub mod users;
+#[cfg(feature = "store")]
+mod warnings;
 mod yaml;
 
 pub use error::{Error, Result};

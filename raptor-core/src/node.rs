@@ -108,6 +108,10 @@ pub struct SystemInfo {
     /// sentence with what to do.
     #[serde(default)]
     pub folder_problem: Option<String>,
+    /// Whom containers run as where the daemon is not root, and what is off for want of root's rights; sentences. Absent where
+    /// it is root, or too old to say.
+    #[serde(default)]
+    pub user_note: Option<String>,
 }
 
 /// How a host keeps its containers' disk limits.
@@ -192,6 +196,9 @@ pub struct ContainerSpec {
     pub name: String,
     /// Image reference. A leading `~` says that the image is local and must not be pulled.
     pub image: String,
+    /// Why it must not be started with this image, in a sentence for people; none where it may. A process that runs goes on.
+    #[serde(default)]
+    pub image_refused: Option<String>,
     /// Startup command with its placeholders as the image's entrypoint expects them, given as `STARTUP`.
     pub startup: String,
     /// Environment, without `STARTUP`, `SERVER_IP`, `SERVER_PORT`, `SERVER_MEMORY` and `TZ`, which the daemon adds.
@@ -245,6 +252,10 @@ pub struct ContainerSpec {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub console_encoding: Option<Encoding>,
+    /// Whether this host has reported on the container before. If it neither knows the container nor has its folder now, the
+    /// files are gone: it is not started on an empty folder.
+    #[serde(default)]
+    pub existed: bool,
 }
 
 /// How a container is to be installed. The host runs each number once.
@@ -334,11 +345,16 @@ pub enum Fault {
         /// What the engine says.
         details: String,
     },
+    /// The host no longer has the container's files.
+    FilesMissing,
 }
 
 /// Takes away what tells somebody who may not see the network of addresses and ports.
 pub fn hide_network(problem: &mut Option<String>, fault: &mut Option<Box<Fault>>) {
-    if fault.take().is_some() {
+    let about_network =
+        |fault: &Fault| matches!(fault, Fault::PortInUse { .. } | Fault::NoSuchAddress { .. });
+    if fault.as_deref().is_some_and(about_network) {
+        *fault = None;
         *problem = Some(
             "One of its ports can't be used on its host. Somebody who may see the network can say more."
                 .into(),

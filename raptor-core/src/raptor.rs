@@ -13,6 +13,7 @@ use crate::{
     containers::{ListCache, list_cache, service::ContainerService},
     daemons::service::DaemonService,
     files::{links::LinkService, service::FileService},
+    images::service::ImageService,
     jobs::worker,
     live::{Connector, Fleet},
     mail::{
@@ -29,6 +30,7 @@ use crate::{
     store::{self, Change, Heard, Store, Subject},
     templates::service::TemplateService,
     users::service::UserService,
+    warnings::{Warnings, warn_of},
 };
 use chrono::TimeDelta;
 use std::{ops::Deref, sync::Arc, time::Duration};
@@ -59,6 +61,7 @@ pub struct Inner {
     pub(crate) fleet: Fleet,
     pub(crate) post: Option<Post>,
     pub(crate) late: Late,
+    pub(crate) warnings: Warnings,
     pub(crate) outbound: Outbound,
 }
 
@@ -84,6 +87,7 @@ pub struct Builder {
     connect: Option<Connector>,
     post: Option<Post>,
     outbound: Outbound,
+    panel_host: Option<String>,
 }
 
 impl Builder {
@@ -94,8 +98,8 @@ impl Builder {
         self
     }
 
-    /// A store that is open already, in place of the one at the database's URL. Whoever also builds a host opens it first: what
-    /// locks a database keeps out a second process before that does anything.
+    /// A store that is open already, in place of the one at the database's URL. A program that also builds a host opens the store
+    /// first: the lock on the database then stops a second process before it does anything.
     #[must_use]
     pub fn store(mut self, store: Store) -> Self {
         self.store = Some(store);
@@ -166,6 +170,14 @@ impl Builder {
         self
     }
 
+    /// The host name or address at which people open the panel. Requests whose address a person gives are refused there, as they
+    /// are on daemons; none unless given.
+    #[must_use]
+    pub fn panel_host(mut self, host: impl Into<String>) -> Self {
+        self.panel_host = Some(host.into());
+        self
+    }
+
     /// Where the time comes from; the machine's clock unless given.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -197,7 +209,8 @@ impl Builder {
             stop: CancellationToken::new(),
             post: self.post,
             late: Late::default(),
-            fleet: Fleet::new(local, self.connect),
+            warnings: Warnings::default(),
+            fleet: Fleet::new(local, self.connect, self.panel_host),
             outbound: self.outbound,
         }));
         let watched = Arc::downgrade(&raptor.0);
@@ -244,6 +257,7 @@ impl Raptor {
             connect: None,
             post: None,
             outbound: Outbound::default(),
+            panel_host: None,
         }
     }
 
@@ -293,6 +307,12 @@ impl Raptor {
     #[must_use]
     pub fn allocations(&self) -> AllocationService<'_> {
         AllocationService(self)
+    }
+
+    /// Which images containers may use.
+    #[must_use]
+    pub fn images(&self) -> ImageService<'_> {
+        ImageService(self)
     }
 
     /// Logins for registries.
@@ -391,7 +411,7 @@ async fn follow_daemons(raptor: Raptor) {
             Err(RecvError::Closed) => return,
         }
         if let Err(error) = raptor.fleet.refresh(&raptor).await {
-            tracing::warn!(error = %error.with_cause(), "the links to the daemons were not brought up to date");
+            warn_of!(raptor, error, "the links to the daemons were not brought up to date");
         }
     }
 }
@@ -412,7 +432,7 @@ async fn sweep(raptor: Raptor) {
             tx.commit().await
         };
         if let Err(error) = swept.await {
-            tracing::warn!(error = %error.with_cause(), "what has expired was not removed");
+            warn_of!(raptor, error, "what has expired was not removed");
         }
     }
 }

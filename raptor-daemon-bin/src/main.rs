@@ -6,6 +6,7 @@ use raptor_daemon::{
     config::{self, Cli, Command, Config},
     openapi, router,
 };
+use raptor_node_lib::start_again;
 use std::{io::ErrorKind, process::ExitCode, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -59,11 +60,24 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     tracing::info!(addr = %config.daemon_addr, version = env!("CARGO_PKG_VERSION"), "serving");
     let router = router(Arc::new(host.clone()), key.expose().to_owned());
-    tokio::select! {
-        served = axum::serve(listener, router).into_future() => served.context("serving failed")?,
-        () = asked_to_end() => tracing::info!("ending; containers run on"),
-    }
+    let again = tokio::select! {
+        served = axum::serve(listener, router).into_future() => {
+            served.context("serving failed")?;
+            false
+        }
+        () = asked_to_end() => {
+            tracing::info!("ending; containers run on");
+            false
+        }
+        () = host.disk_came_back() => {
+            tracing::info!("the disk is mounted again: starting anew with it; containers run on");
+            true
+        }
+    };
     let _ = tokio::time::timeout(Duration::from_secs(5), host.shutdown()).await;
+    if again {
+        start_again().context("the daemon can't be started again; start it by hand")?;
+    }
     Ok(())
 }
 

@@ -37,9 +37,10 @@ use utoipa_swagger_ui::SwaggerUi;
 
 /// An API that takes no frame for so long is let go; it comes back by itself.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-/// The API takes eight seconds of silence for a dead line.
-const PING_EVERY: Duration = Duration::from_secs(2);
-/// An API from which nothing comes for so long, not even the answer to a ping, is gone.
+/// The API takes five seconds of silence for a dead line, so four pings in a row have to be late before one is cut for nothing.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// An API from which nothing comes for so long, not even the answer to a ping, is gone. Longer than what the API allows us: while it
+/// waits for its database, up to ten seconds, or for a browser on a slow line, it reads nothing and answers no ping.
 const PEER_SILENCE: Duration = Duration::from_secs(15);
 
 pub(crate) type Shared = Arc<dyn Node>;

@@ -23,7 +23,12 @@ enum State {
     /// It is new as far as the disk says; what the engine says is not known yet.
     Unsettled,
     /// Containers that the engine has keep their files in it, and nothing of them is there.
-    Lost(String),
+    Lost {
+        /// The sentence for people.
+        why: String,
+        /// The id of the daemon that made those containers.
+        instance: Uuid,
+    },
 }
 
 impl Base {
@@ -58,7 +63,7 @@ impl Base {
             Some(first) if is_lost(&path, &made) => {
                 let why = lost(&path, &made);
                 tracing::error!("{why}");
-                Ok(base(first.instance, State::Lost(why)))
+                Ok(base(first.instance, State::Lost { why, instance: first.instance }))
             }
             Some(first) => {
                 tracing::warn!(folder = %path.display(), "the daemon's state was lost; its containers are taken over again");
@@ -85,15 +90,15 @@ impl Base {
         }
         let Ok(made) = docker.made_for(&self.path).await else { return };
         let mut state = self.state();
-        if made.is_empty() {
+        if let Some(first) = made.first() {
+            let why = lost(&self.path, &made);
+            tracing::error!("{why}");
+            *state = State::Lost { why, instance: first.instance };
+        } else {
             match keep(&self.path, self.instance) {
                 Ok(()) => *state = State::Known,
                 Err(error) => tracing::error!(%error, "the daemon's id was not kept"),
             }
-        } else {
-            let why = lost(&self.path, &made);
-            tracing::error!("{why}");
-            *state = State::Lost(why);
         }
     }
 
@@ -102,7 +107,10 @@ impl Base {
         let folder = self.path.display();
         match (&*self.state(), read(&self.path)) {
             (State::Unsettled, _) => None,
-            (State::Lost(why), None) => Some(why.clone()),
+            (State::Lost { why, .. }, None) => Some(why.clone()),
+            (State::Lost { instance, .. }, Some(found)) if found == *instance => Some(format!(
+                "The disk of {folder} is back. The daemon goes on with it in a moment, unless another daemon uses it."
+            )),
             (State::Known, Some(instance)) if instance == self.instance => None,
             (State::Known, None) => Some(format!(
                 "The folder {folder} no longer holds what the daemon keeps there. Is its disk still mounted? Nothing is started until it is back."
@@ -111,6 +119,19 @@ impl Base {
                 "Another folder was mounted at {folder} while the daemon ran. Restart the daemon: until then nothing is started."
             )),
         }
+    }
+
+    /// Whether the disk that was missing is there now: with the id that its containers were made with, and used by no other
+    /// daemon. What this one has open leads to the folder below the mount. Blocking.
+    pub(crate) fn is_back(&self) -> bool {
+        let State::Lost { instance, .. } = *self.state() else { return false };
+        read(&self.path) == Some(instance) && lock(&self.path).is_ok()
+    }
+
+    /// Whether a disk was mounted over the folder that this daemon has begun with: what it knows of containers is poorer than what
+    /// that disk holds, and must not be written there. Blocking.
+    pub(crate) fn is_covered(&self) -> bool {
+        matches!(*self.state(), State::Lost { .. }) && read(&self.path).is_some()
     }
 
     /// Lets another daemon use the folder.
@@ -180,7 +201,7 @@ fn lost(base: &Path, made: &[Made]) -> String {
         n => format!("Docker has {n} containers that keep their files"),
     };
     format!(
-        "{count} in {}, and that folder is empty. Is its disk mounted? Mount it and restart the daemon: until then nothing is started, and what runs is left alone. If the files are lost for good, remove those containers (docker rm -f $(docker ps -aq --filter label=raptor.instance={instance})) and restart the daemon.",
+        "{count} in {}, and that folder is empty. Is its disk mounted? Mount it, and the daemon goes on by itself: until then nothing is started, and what runs is left alone. If the files are lost for good, remove those containers (docker rm -f $(docker ps -aq --filter label=raptor.instance={instance})) and restart the daemon.",
         base.display()
     )
 }
@@ -219,6 +240,29 @@ mod tests {
         fs::remove_dir_all(folder.path().join(".raptor")).unwrap();
         fs::rename(folder.path().join("away"), folder.path().join(".raptor")).unwrap();
         assert_eq!(base.problem(), None, "it is back");
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_was_missing_is_taken_when_it_is_this_daemons_and_nobody_else_uses_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut base = Base::open(folder.path(), &nowhere()).await.unwrap();
+        let (own, other) = (Uuid::now_v7(), Uuid::now_v7());
+        base.state = Mutex::new(State::Lost { why: "It is empty.".into(), instance: own });
+        assert!(!base.is_back() && !base.is_covered());
+        // As a mount hides what is below it.
+        let mount = |id| {
+            fs::remove_dir_all(folder.path().join(".raptor")).unwrap();
+            keep(folder.path(), id).unwrap();
+        };
+        mount(other);
+        assert!(base.is_covered() && !base.is_back(), "another daemon's disk");
+        assert!(base.problem().unwrap().contains("Another folder was mounted"));
+        mount(own);
+        let user = lock(folder.path()).unwrap();
+        assert!(!base.is_back(), "another daemon uses it");
+        drop(user);
+        assert!(base.is_back());
+        assert!(base.problem().unwrap().contains("is back"));
     }
 
     #[tokio::test]

@@ -2,12 +2,14 @@
 
 mod builder;
 mod held;
+mod remount;
 mod turns;
 
 pub use builder::Builder;
+pub use remount::start_again;
 
 use crate::{
-    files::{Denied, Root},
+    files::{Denied, FileError, Root},
     lifecycle::{Ask, Ground, Handle, Supervisor},
     removal, sftp,
     system::Meter,
@@ -85,14 +87,19 @@ impl Host {
     /// A container's files, counted against its disk limit and without what its template protects. Blocking.
     ///
     /// # Errors
-    /// [`NodeError::NotFound`], or [`NodeError::Internal`] when the folder can't be used.
+    /// [`NodeError::NotFound`], or another when the folder can't be used.
     pub fn root(&self, id: ContainerId) -> Result<Root, NodeError> {
         self.handle(id)?;
         let (ground, place) = (&self.0.ground, self.0.ground.place(id));
         let spec = place.state.spec().ok_or(NodeError::NotFound)?;
         let usage = ground.accounts.of(id, spec.limits.disk_mib);
-        let root = Root::measured(&place.data, &place.state.files(), ground.uid, ground.gid, usage)
-            .map_err(|error| NodeError::Internal(format!("The container's folder can't be used: {error}")))?;
+        let root = Root::measured(&place.data, &place.state.files(), ground.uid, ground.gid, usage).map_err(
+            |error| match FileError::from(error) {
+                // The disk is full, read-only or failing, which is no fault of ours.
+                told @ (FileError::NoSpace { .. } | FileError::Io(_)) => told.into(),
+                other => NodeError::Internal(format!("The container's folder can't be used: {other}")),
+            },
+        )?;
         Ok(root.denying(&Denied::new(&spec.denied_files)))
     }
 
@@ -166,6 +173,11 @@ impl Node for Host {
         let _turn = self.0.declaring.lock().await;
         if self.handle(spec.id).is_ok() {
             return self.ask(spec.id, |reply| Ask::Declare(Box::new(spec), reply)).await;
+        }
+        if self.0.ground.kept.is_covered() {
+            return Err(NodeError::Docker(
+                "The daemon is starting again with the disk that was mounted.".into(),
+            ));
         }
         let state = self.0.ground.place(spec.id).state;
         state

@@ -20,11 +20,12 @@ mod removal;
 pub mod runtime;
 mod seldom;
 mod sftp;
+mod smallest;
 mod spool;
 mod stats;
 mod system;
 mod workspace;
 
 pub use firewall::{Reach, remove_rules};
-pub use host::{Builder, Host};
+pub use host::{Builder, Host, start_again};
 pub use runtime::Pool;

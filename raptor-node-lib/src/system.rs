@@ -92,6 +92,7 @@ impl Meter {
             addresses: addresses(),
             sftp: None,
             isolation: None,
+            user_note: None,
             disk_limits: self.disk_limits.clone(),
             folder_problem: None,
             allowed_mounts: self.mounts.iter().map(|mount| mount.display().to_string()).collect(),

@@ -4,7 +4,15 @@ import { getSettings } from './api';
 import { Line, type Frame } from './line';
 import { link } from './link.svelte';
 
-export interface News {
+/** Measurements of containers that are watched, in columns. */
+export interface Measured {
+  watch: number;
+  rows: number[];
+  cpu_percent: number[];
+  memory_bytes: number[];
+}
+
+export interface News extends Partial<Measured> {
   subject?: string;
   verb?: string;
   id?: string;
@@ -17,6 +25,8 @@ type EventFrame = Frame & News & { event_id: string };
 const LOOK_EVERY = 5_000;
 
 const listeners = new Set<Listener>();
+/** What is watched, with a number that grows with each choice. */
+let watched: { watch: number; ids: string[] } = { watch: 0, ids: [] };
 let last = '';
 /** Whether the line was lost since it was last heard. */
 let broken = false;
@@ -32,6 +42,7 @@ const line = new Line<EventFrame>({
     clearInterval(look);
     look = undefined;
     link.found();
+    if (watched.ids.length > 0) line.send({ type: 'watch', ...watched });
     // What was asked while nobody answered has failed, so it is asked for again.
     if (broken) tell('resync', {});
     broken = false;
@@ -54,6 +65,16 @@ async function poll() {
 
 function tell(kind: string, news: News) {
   for (const listener of listeners) listener(kind, news);
+}
+
+/** Has the measurements of these containers told, 100 at most, and of no others. Returns the number that `stats` come with. */
+export function watch(ids: string[]): number {
+  if (ids.join() !== watched.ids.join()) {
+    watched = { watch: watched.watch + 1, ids };
+    // A line that is not up yet is told when it is.
+    line.send({ type: 'watch', ...watched });
+  }
+  return watched.watch;
 }
 
 /** Listens until the returned function is called. `resync` says that anything may be different now. */

@@ -19,6 +19,14 @@ describe('times', () => {
     const now = Date.parse('2026-01-01T12:00:00Z');
     expect(ago('2026-01-01T11:59:50Z', now)).toBe('just now');
     expect(ago('2026-01-01T09:30:00Z', now)).toBe('2 h ago');
+    expect(ago('2025-12-03T12:00:00Z', now)).toBe('29 d ago');
+  });
+  it('that are long past, or to come as those of files may be, are dates', () => {
+    const now = Date.parse('2026-01-01T12:00:00Z');
+    for (const year of ['2001', '2031']) {
+      expect(ago(`${year}-09-09T12:00:00Z`, now)).toContain(year);
+      expect(ago(`${year}-09-09T12:00:00Z`, now)).not.toContain('ago');
+    }
   });
 });
 

@@ -39,9 +39,14 @@ export function duration(ms: number): string {
     .join(' ');
 }
 
-/** "3 min ago". */
+/** From how many milliseconds on a date says more than "… ago". */
+const LONG_AGO = 30 * 86_400_000;
+
+/** "3 min ago"; a date for what is older than 30 days or, as files may be, still to come. */
 export function ago(time: string, now = Date.now()): string {
-  const ms = now - new Date(time).getTime();
+  const at = new Date(time);
+  const ms = now - at.getTime();
+  if (ms > LONG_AGO || ms < -60_000) return at.toLocaleDateString(undefined, { dateStyle: 'medium' });
   if (ms < 60_000) return 'just now';
   const first = duration(ms).split(' ').slice(0, 2).join(' ');
   return `${first} ago`;
@@ -138,6 +143,7 @@ const DEEDS: Record<string, string> = {
   'role.deleted': 'Deleted role',
   'registry.saved': 'Saved the login for registry',
   'registry.deleted': 'Deleted the login for registry',
+  'images.changed': 'Changed the list of allowed images',
   'settings.mail_tested': 'Tried the mail server',
   'template.imported': 'Imported template',
   'template.revised': 'Changed template',

@@ -1,4 +1,4 @@
-// A WebSocket that notices when nobody is at the other end any more, and opens another one.
+// A WebSocket that notices when its other end is gone, and reconnects.
 //
 // The API says something at least every two seconds. A line that is dead but not closed, such as behind a router that went away,
 // tells nobody: only the silence does.

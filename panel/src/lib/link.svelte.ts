@@ -10,7 +10,7 @@ class Link {
   state = $state<State>('live');
   private timer: ReturnType<typeof setTimeout> | null = null;
 
-  /** The live connection is away. */
+  /** The live connection is lost. */
   missed(grace = GRACE) {
     this.timer ??= setTimeout(() => this.state === 'live' && (this.state = 'lost'), grace);
   }

@@ -4,19 +4,25 @@
 /** Milliseconds for which an order holds, and for which an answer to it is awaited. */
 export const PATIENCE = 15_000;
 
-class ServerTime {
-  /** The API's clock minus this page's; null until it was heard. */
-  private ahead: number | null = null;
+export class ServerTime {
+  /** The API's clock minus two clocks of this machine; null until it was heard. */
+  private ahead: { steady: number; wall: number } | null = null;
 
   says(time: string) {
+    const [api, steady, wall] = [Date.parse(time), performance.now(), Date.now()];
+    if (!Number.isFinite(api)) return;
     // What is heard is late by the time on the way: the newest that was ever heard is the nearest.
-    const ahead = Date.parse(time) - performance.now();
-    if (Number.isFinite(ahead)) this.ahead = this.ahead === null || Math.abs(ahead - this.ahead) > 1_000 ? ahead : Math.max(this.ahead, ahead);
+    const before = this.ahead?.steady ?? -Infinity;
+    const near = api - steady < before && before - (api - steady) < 1_000 ? before : api - steady;
+    this.ahead = { steady: near, wall: near + steady - wall };
   }
 
   /** Until when an order of now holds; undefined while the API's time is not known. */
   limit(): string | undefined {
-    return this.ahead === null ? undefined : new Date(this.ahead + performance.now() + PATIENCE).toISOString();
+    if (this.ahead === null) return undefined;
+    // The steady clock stands still while the machine sleeps, and the wall clock may be set back: the later of both is right.
+    const now = Math.max(this.ahead.steady + performance.now(), this.ahead.wall + Date.now());
+    return new Date(now + PATIENCE).toISOString();
   }
 }
 

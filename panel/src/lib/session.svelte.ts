@@ -4,7 +4,21 @@ import { page } from '$app/state';
 import { ask, getAccount, onSignedOut, Refusal, signOut, type Account } from './api';
 
 class Session {
-  account = $state<Account | null>(null);
+  private held = $state<Account | null>(null);
+
+  get account() {
+    return this.held;
+  }
+  set account(account) {
+    this.held = account;
+    try {
+      // For the next visit: app.html chooses by it what is loaded first. It gives no rights.
+      if (account) localStorage.setItem('signed-in', 'true');
+      else localStorage.removeItem('signed-in');
+    } catch {
+      // A browser that keeps nothing loads more than it needs.
+    }
+  }
 
   constructor() {
     onSignedOut(() => {

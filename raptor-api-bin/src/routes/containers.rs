@@ -11,6 +11,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
+    Error,
     authz::{Actor, SystemPermission, actions as act},
     containers::{
         lifecycle::Phase,
@@ -18,6 +19,7 @@ use raptor_core::{
     },
     id::{ContainerId, DaemonId, TemplateId, UserId},
     node::PowerAction,
+    paging::MAX_LIMIT,
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -53,6 +55,8 @@ pub(crate) enum ContainerSort {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ContainerQuery {
+    /// These only: ids with commas between them, 100 at most. Those that the caller may not see are left out.
+    ids: Option<String>,
     /// Part of name, short id or owner.
     search: Option<String>,
     /// In this phase.
@@ -69,16 +73,30 @@ struct ContainerQuery {
     sort: Option<ContainerSort>,
 }
 
-impl From<ContainerQuery> for ContainerFilter {
-    fn from(query: ContainerQuery) -> Self {
-        let ContainerQuery { search, phase, daemon_id, owner_id, template_id, mine, sort } = query;
+impl TryFrom<ContainerQuery> for ContainerFilter {
+    type Error = Error;
+    fn try_from(query: ContainerQuery) -> Result<Self, Error> {
+        let ContainerQuery { ids, search, phase, daemon_id, owner_id, template_id, mine, sort } = query;
         let sort = match sort {
             None | Some(ContainerSort::Name) => Sort::Name,
             Some(ContainerSort::Oldest) => Sort::Oldest,
             Some(ContainerSort::Newest) => Sort::Newest,
         };
-        Self { search, phase, daemon_id, owner_id, template_id, mine: mine.unwrap_or(false), sort }
+        let ids = ids.as_deref().map(parse_ids).transpose()?.unwrap_or_default();
+        let mine = mine.unwrap_or(false);
+        Ok(Self { ids, search, phase, daemon_id, owner_id, template_id, mine, sort })
     }
+}
+
+/// Ids with commas between them.
+fn parse_ids(text: &str) -> Result<Vec<ContainerId>, Error> {
+    let wrong = || {
+        let why = format!("Give 1 to {MAX_LIMIT} ids of containers with commas between them.");
+        Error::invalid("ids", why)
+    };
+    let ids: Vec<ContainerId> =
+        text.split(',').map(|id| id.trim().parse().map_err(|_| wrong())).collect::<Result<_, Error>>()?;
+    if ids.len() > MAX_LIMIT as usize { Err(wrong()) } else { Ok(ids) }
 }
 
 /// The containers that the caller may see.
@@ -90,7 +108,7 @@ async fn list_containers(
     Query(query): Query<ContainerQuery>,
     Query(paging): Query<Paging>,
 ) -> Answer<Json<ContainerPage>> {
-    let page = app.raptor.containers().list(&actor, &query.into(), &paging.request()?).await?;
+    let page = app.raptor.containers().list(&actor, &query.try_into()?, &paging.request()?).await?;
     let mut live = app.raptor.live(page.items.iter().map(|listed| &listed.container.id));
     let page = page.map(|listed| {
         let live = live.remove(&listed.container.id);
@@ -104,7 +122,8 @@ pub(super) async fn view(app: &App, actor: &Actor, id: ContainerId) -> Result<Co
     let (visible, allocations, template) = app.raptor.containers().get(actor, id).await?;
     let live = app.raptor.live(std::iter::once(&id)).remove(&id);
     let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
-    Ok(Container::new(visible, allocations, live, template, manages))
+    let choice = app.raptor.images().choice(&visible, &template).await?;
+    Ok(Container::new(visible, allocations, live, template, choice, manages))
 }
 
 /// Create a container.

@@ -5,7 +5,7 @@ use crate::{
     App,
     extract::{Caller, Query},
     problem::{Answer, Problem},
-    streams::{BEAT_EVERY, Beats, Seat, WRITE_PATIENCE},
+    streams::{BEAT_EVERY, Beats, Seat, WRITE_PATIENCE, session_ended},
 };
 use axum::{
     extract::{
@@ -22,19 +22,19 @@ use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, Stream, StreamExt};
 use raptor_core::{
     id::{ContainerId, DaemonId},
-    live::{Follower, News, Place},
+    live::{Follower, MAX_WATCHED, Measured, News, Place},
     store::{Subject, Verb},
 };
 use serde::{Deserialize, Serialize};
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, pin::pin, time::Duration};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-/// After which a browser whose stream of events broke asks for it again.
+/// The pause after which a browser reconnects a stream of server-sent events that broke.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// The largest message that a browser may send, in bytes: it has nothing to say here.
-const MAX_MESSAGE: usize = 1024;
+/// The largest message that a browser may send, in bytes: what it watches.
+const MAX_MESSAGE: usize = 8 * 1024;
 /// Messages that one socket may send in a second.
 const MESSAGES_A_SECOND: u32 = 20;
 
@@ -42,13 +42,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(stream_events)).routes(routes!(live_events))
 }
 
-/// One thing that happened. `event_id` is where to go on after a break.
+/// One event. After a break, a stream goes on from the `event_id` that was received last.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum EventFrame {
     /// Something in the store changed.
     Change {
-        /// Where to go on.
+        /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
         /// What changed, such as `container` or `user`.
         #[schema(value_type = String)]
@@ -59,30 +59,44 @@ pub(crate) enum EventFrame {
         /// Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
         id: Uuid,
     },
-    /// The states or measurements of containers are new.
+    /// The states of containers have changed. Server-sent events report new measurements in the same way.
     Live {
-        /// Where to go on.
+        /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
-        /// Which.
+        /// The containers, each once.
         ids: Vec<ContainerId>,
     },
-    /// The link to a daemon or its load is new.
-    Daemon {
-        /// Where to go on.
+    /// New measurements of containers that the client watches, of those that are other than before. The three lists are equally
+    /// long.
+    Stats {
+        /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
-        /// Which.
+        /// The `watch` that the client sent.
+        watch: u64,
+        /// Which containers: the places of their ids in that `watch`, counted from 0.
+        rows: Vec<usize>,
+        /// CPU of each in percent of one CPU.
+        cpu_percent: Vec<f64>,
+        /// Memory of each in bytes, without page cache.
+        memory_bytes: Vec<u64>,
+    },
+    /// The connection to a daemon or the load of its host has changed.
+    Daemon {
+        /// The id of this event. A stream that is opened with it goes on with what came after.
+        event_id: String,
+        /// The daemon.
         id: DaemonId,
     },
-    /// Changes were missed that are no longer kept: read again what you show.
+    /// Changes were missed and are no longer kept: load again everything that you show.
     Resync {
-        /// Where to go on.
+        /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
     },
-    /// The connection is alive. It comes first, and then every two seconds.
+    /// The connection is alive. Sent at once, and then every two seconds.
     Beat {
-        /// Where to go on.
+        /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
-        /// The API's time.
+        /// The time on the API's clock, in UTC.
         time: DateTime<Utc>,
     },
 }
@@ -95,8 +109,20 @@ impl EventFrame {
                 Self::Change { event_id, subject: change.subject, verb: change.verb, id: change.id }
             }
             News::Live(ids) => Self::Live { event_id, ids },
+            News::Measured(measured) => Self::stats(event_id, measured),
             News::Daemon(id) => Self::Daemon { event_id, id },
             News::Resync => Self::Resync { event_id },
+        }
+    }
+
+    fn stats(event_id: String, measured: Measured) -> Self {
+        let Measured { number, rows } = measured;
+        Self::Stats {
+            event_id,
+            watch: number,
+            cpu_percent: rows.iter().map(|(_, used)| used.cpu_percent).collect(),
+            memory_bytes: rows.iter().map(|(_, used)| used.memory_bytes).collect(),
+            rows: rows.into_iter().map(|(row, _)| row).collect(),
         }
     }
 
@@ -104,7 +130,7 @@ impl EventFrame {
         Self::Beat { event_id: place.to_string(), time: app.raptor.clock().now() }
     }
 
-    /// As a server-sent event: its kind and its id are fields of their own there.
+    /// The frame as a server-sent event, which has its kind and its id in fields of their own. None where it is no JSON object.
     fn event(self) -> Option<Event> {
         let mut data = serde_json::to_value(self).ok()?;
         let fields = data.as_object_mut()?;
@@ -113,7 +139,8 @@ impl EventFrame {
     }
 }
 
-/// The place that an event's id names. What names none, such as an id of another process, is a place that is not known.
+/// The place in the stream that an event's id stands for. An id that stands for none, such as one of another process, becomes a
+/// place that is no longer kept, which is answered by `resync`.
 fn place(id: &str) -> Place {
     id.parse().unwrap_or_default()
 }
@@ -129,15 +156,18 @@ async fn stream_events(
     headers: HeaderMap,
 ) -> Answer<impl IntoResponse> {
     let ending = app.ending.clone();
+    let ended = session_ended(app.clone(), actor.clone());
     let seat = app.streams.take(&actor)?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
     let follower = app.raptor.follow(actor, last.map(place));
     let begin = futures_util::stream::iter([Ok(Event::default().retry(AGAIN_AFTER))]);
-    let events = begin.chain(events(app, follower, seat)).take_until(ending.cancelled_owned());
+    let events =
+        begin.chain(events(app, follower, seat)).take_until(ending.cancelled_owned()).take_until(ended);
     // nginx would keep what comes until it has a block full of it.
     Ok(([("x-accel-buffering", "no")], Sse::new(events)))
 }
 
+/// The events of one caller for as long as their session lasts, with a `beat` every [`BEAT_EVERY`].
 fn events(app: App, follower: Follower, seat: Option<Seat>) -> impl Stream<Item = Result<Event, Infallible>> {
     let beats = tokio::time::interval(BEAT_EVERY);
     futures_util::stream::unfold((app, follower, beats, seat), |(app, mut follower, mut beats, seat)| async {
@@ -153,15 +183,30 @@ fn events(app: App, follower: Follower, seat: Option<Seat>) -> impl Stream<Item 
     })
 }
 
-/// Where the news begins.
+/// What a client may send on the socket.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Request {
+    /// The containers whose measurements it wants, in place of those before.
+    Watch {
+        /// A number of the client's own for this choice.
+        watch: u64,
+        /// Up to 100 ids. Those that the caller may not see are never told of.
+        ids: Vec<ContainerId>,
+    },
+}
+
+/// Where the stream begins.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct EventsQuery {
-    /// After the event with this `event_id`; from now on unless given.
+    /// The `event_id` of the last event that was received: the stream goes on with what came after. Without it, it begins now.
     after: Option<String>,
 }
 
-/// The same news over WebSocket. Text frames are JSON of `EventFrame`.
+/// The same events over WebSocket. Text frames are JSON of `EventFrame`. Measurements are told of those containers only that the client
+/// watches: it sends `{"type":"watch","watch":1,"ids":["…"]}` with up to 100 ids, and again when it watches others. `stats` frames
+/// answer with the same number, about containers whose `stats.read` the caller has.
 #[utoipa::path(get, path = "/api/v1/events/live", operation_id = "live_events", tag = "events", params(EventsQuery),
     responses((status = 101, description = "WebSocket of EventFrame")), extensions(("x-websocket-frame" = json!("EventFrame"))))]
 async fn live_events(
@@ -174,15 +219,37 @@ async fn live_events(
         Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "Open this address as a WebSocket.")
     })?;
     let seat = app.streams.take(&actor)?;
-    let follower = app.raptor.follow(actor, query.after.as_deref().map(place));
+    let ended = session_ended(app.clone(), actor.clone());
+    let mut follower = app.raptor.follow(actor, query.after.as_deref().map(place));
+    follower.watch(0, Vec::new());
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| {
-        tell(&app, socket, follower).await;
+        tell(&app, socket, follower, ended).await;
         drop(seat);
     }))
 }
 
-async fn tell(app: &App, socket: WebSocket, mut follower: Follower) {
+/// Does what the client asks for, or says why the socket ends.
+fn take(heard: &Message, follower: &mut Follower) -> Result<(), &'static str> {
+    let text = match heard {
+        Message::Text(text) => text,
+        Message::Binary(_) => return Err("send text"),
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
+    };
+    match serde_json::from_str(text) {
+        Ok(Request::Watch { watch, ids }) if ids.len() <= MAX_WATCHED => {
+            follower.watch(watch, ids);
+            Ok(())
+        }
+        Ok(Request::Watch { .. }) => Err("watch 100 containers at most"),
+        Err(_) => Err("this message is not understood"),
+    }
+}
+
+/// Sends events over a socket until the session or the process ends, the other side leaves, sends too much, or is too slow
+/// ([`WRITE_PATIENCE`]).
+async fn tell(app: &App, socket: WebSocket, mut follower: Follower, ended: impl Future<Output = ()>) {
+    let mut ended = pin!(ended);
     let (mut sink, mut source) = socket.split();
     let mut beats = Beats::new();
     let mut sent = 0;
@@ -201,15 +268,19 @@ async fn tell(app: &App, socket: WebSocket, mut follower: Follower) {
                 None => break (close_code::POLICY, "your session has ended"),
             },
             heard = source.next() => {
-                let Some(Ok(_)) = heard else { return };
+                let Some(Ok(heard)) = heard else { return };
                 beats.heard();
                 sent += 1;
                 if sent > MESSAGES_A_SECOND * 2 {
                     break (close_code::POLICY, "too many messages");
                 }
-                continue;
+                match take(&heard, &mut follower) {
+                    Ok(()) => continue,
+                    Err(reason) => break (close_code::POLICY, reason),
+                }
             }
             () = app.ending.cancelled() => break (close_code::RESTART, "Raptor is being restarted"),
+            () = &mut ended => break (close_code::POLICY, "your session has ended"),
         };
         let Ok(text) = serde_json::to_string(&frame) else { continue };
         match tokio::time::timeout(WRITE_PATIENCE, sink.send(Message::text(text))).await {

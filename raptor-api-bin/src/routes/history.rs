@@ -1,6 +1,6 @@
 //! What containers printed, were told, and used; and what hosts used.
 
-use super::content::saved_as;
+use super::attachments::saved_as;
 use crate::{
     App,
     extract::{Caller, Json, Paging, Path, Query},

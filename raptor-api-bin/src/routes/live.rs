@@ -4,7 +4,7 @@ use crate::{
     App,
     extract::{Caller, Path, Query, TOO_LATE, TOO_LATE_DETAIL},
     problem::{Answer, Problem},
-    streams::{Beats, WRITE_PATIENCE},
+    streams::{Beats, WRITE_PATIENCE, session_ended},
 };
 use axum::{
     extract::{
@@ -113,6 +113,7 @@ impl Talk {
         let mut changes = self.app.raptor.store().feed().subscribe();
         let (mut sink, mut source) = socket.split();
         let mut beats = Beats::new();
+        let mut ended = pin!(session_ended(self.app.clone(), self.actor.clone()));
         let (mut window, mut sent) = (Instant::now(), 0);
         // One after the other, and beside the rest: a daemon that does not answer must not make the line look dead.
         let (orders, waiting) = tokio::sync::mpsc::channel(COMMANDS_A_SECOND as usize);
@@ -141,6 +142,7 @@ impl Talk {
                         _ => continue,
                     }
                 }
+                () = &mut ended => break (close_code::POLICY, "your session has ended"),
                 () = self.app.ending.cancelled() => break (close_code::RESTART, "Raptor is being restarted"),
                 there = beats.next() => {
                     if !there {
@@ -175,8 +177,12 @@ impl Talk {
             if not_after.is_some_and(|limit| limit < self.app.raptor.clock().now()) {
                 return Err(Error::conflict(TOO_LATE, TOO_LATE_DETAIL));
             }
-            let permit = self.app.raptor.authz().permit::<SendCommand>(&self.actor, self.id).await?;
-            self.app.raptor.containers().command(permit, &command).await
+            let raptor = &self.app.raptor;
+            // The socket stays open to who may still read: what they may send is decided by what they hold now.
+            let actor = raptor.auth().renewed(&self.actor).await?;
+            let actor = actor.ok_or(Error::Unauthenticated("This session has ended. Sign in again."))?;
+            let permit = raptor.authz().permit::<SendCommand>(&actor, self.id).await?;
+            raptor.containers().command(permit, &command).await
         };
         match sent.await {
             Ok(()) => command_id.map(|command_id| LiveFrame::Accepted { command_id }),

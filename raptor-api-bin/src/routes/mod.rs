@@ -4,14 +4,17 @@ mod access;
 mod account;
 mod activity;
 mod allocations;
+mod attachments;
 mod auth;
 mod container_templates;
 mod containers;
 mod content;
 mod daemons;
+mod downloads;
 mod events;
 mod files;
 mod history;
+mod images;
 mod live;
 mod mail;
 mod network;
@@ -22,6 +25,7 @@ mod settings;
 mod sftp;
 mod templates;
 mod texts;
+mod uploads;
 mod users;
 
 pub(crate) use containers::ContainerSort;
@@ -50,6 +54,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(container_templates::routes())
         .merge(runtime::routes())
         .merge(registries::routes())
+        .merge(images::routes())
         .merge(network::routes())
         .merge(sftp::routes())
         .merge(access::routes())
@@ -59,5 +64,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(files::routes())
         .merge(content::routes())
         .merge(texts::routes())
+        .merge(uploads::routes())
+        .merge(downloads::routes())
         .merge(activity::routes())
 }

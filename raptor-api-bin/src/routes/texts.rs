@@ -2,11 +2,10 @@
 
 use crate::{
     App,
-    extract::{Caller, Json, Path, Query},
+    extract::{Caller, Json, Path, Query, Streamed},
     problem::Answer,
 };
-use axum::{body::Body, extract::State};
-use futures_util::StreamExt;
+use axum::extract::State;
 use raptor_core::{
     Error,
     id::ContainerId,
@@ -22,14 +21,14 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(read_text, write_text))
 }
 
-/// Which text is read.
+/// Which text is read, and how.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ReadQuery {
-    /// The file.
+    /// The path of the file in the container, such as `/server.properties`.
     #[param(value_type = String)]
     path: FilePath,
-    /// An earlier version of it.
+    /// The id of an earlier version of the file, which is read in its place.
     version: Option<Uuid>,
     /// Whether the file is a compressed log (`.gz`, `.xz`, `.bz2` or `.zst`), which is unpacked.
     unpack: Option<bool>,
@@ -60,12 +59,13 @@ async fn read_text(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct WriteQuery {
-    /// The file.
+    /// The path of the file in the container, such as `/server.properties`.
     #[param(value_type = String)]
     path: FilePath,
-    /// The version that the writer saw: another one there is not replaced. Absent: in any case.
+    /// The `etag` of the version that was edited. Where the file has another one by now, nothing is saved and the answer is 409.
+    /// Absent: saved in any case.
     etag: Option<String>,
-    /// The encoding that the file is saved in.
+    /// The encoding that the file is saved in, by a name of the WHATWG's Encoding Standard.
     encoding: String,
     /// The encoding that the text was read in, where that is another one: the whole file is converted.
     read_as: Option<String>,
@@ -86,17 +86,20 @@ async fn write_text(
     Caller(actor): Caller,
     Path(id): Path<ContainerId>,
     Query(query): Query<WriteQuery>,
-    body: Body,
+    Streamed(body): Streamed,
 ) -> Answer<Json<FileInfo>> {
     let permit = app.raptor.authz().permit(&actor, id).await?;
     let WriteQuery { path, etag, encoding, read_as, line_end, byte_order_mark } = query;
     let encoding = named("encoding", &encoding)?;
     let read_as = read_as.map_or(Ok(encoding), |name| named("read_as", &name))?;
     let text = TextWrite { path, etag, read_as, encoding, line_end, byte_order_mark, by: String::new() };
-    let body = body.into_data_stream().map(|piece| piece.map_err(std::io::Error::other)).boxed();
     Ok(Json(app.raptor.files().write_text(permit, text, body).await?))
 }
 
+/// The encoding of this name.
+///
+/// # Errors
+/// [`Error::Invalid`] at `field`.
 fn named(field: &str, name: &str) -> Result<Encoding, Error> {
     let unknown = || {
         Error::invalid(field, "Use the name of an encoding, such as UTF-8, UTF-16LE, windows-1252 or GBK.")

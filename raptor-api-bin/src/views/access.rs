@@ -12,27 +12,28 @@ use raptor_core::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Somebody with access.
+/// One person's access to a container.
 #[derive(Serialize, ToSchema)]
 pub struct AccessEntry {
-    /// Who.
+    /// The person.
     pub user: UserRef,
     /// Their e-mail address, for themselves and for callers with `users.read`.
     pub email: Option<String>,
-    /// Their standing.
+    /// Their level of access; `owner` for the owner.
     pub level: Level,
-    /// What it holds.
+    /// The names of all permissions that this access holds, whatever its level; never `*`.
     pub permissions: Vec<&'static str>,
-    /// Patterns of files that are kept from them, as `.gitignore` has them.
+    /// Patterns of files that they can't see or change, in the syntax of `.gitignore`; empty for the owner.
     pub denied_files: Vec<String>,
 }
 
-/// Everybody with access.
+/// Everybody who has access to a container.
 #[derive(Serialize, ToSchema)]
 pub struct AccessList {
-    /// The owner first, then by name.
+    /// The owner first, then the others by user name.
     pub items: Vec<AccessEntry>,
-    /// Where taking access away does not hold at once, and for how long, while the container's daemon is not connected.
+    /// A sentence for people, while the container's daemon is not connected: where revoked access still works, and for how long.
+    /// None while it is connected.
     pub notice: Option<String>,
 }
 
@@ -59,38 +60,40 @@ impl AccessList {
     }
 }
 
-/// Access to be given.
+/// Access that is given to somebody.
 #[derive(Deserialize, ToSchema)]
 pub struct AccessGrant {
-    /// User name or e-mail address.
+    /// Their user name or e-mail address, without regard to case.
     pub user: String,
-    /// `admin`, `user` or `custom`.
+    /// `admin`, `user` or `custom`; an owner is set by `change_container_owner`.
     pub level: Level,
-    /// What `custom` holds.
+    /// The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
     #[serde(default)]
     pub permissions: Vec<String>,
-    /// Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.
-    /// They count beside those of the template. Unless given, what is kept from them already, or from the caller.
+    /// Patterns of files that they can't see or change, in the syntax of `.gitignore`: `/*` with `!/plugins` leaves them one
+    /// folder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own
+    /// for new access.
     pub denied_files: Option<Vec<String>>,
 }
 
-/// Access to be changed.
+/// A change of somebody's access. It replaces level and permissions as a whole.
 #[derive(Deserialize, ToSchema)]
 pub struct AccessUpdate {
-    /// `admin`, `user` or `custom`.
+    /// `admin`, `user` or `custom`; an owner is set by `change_container_owner`.
     pub level: Level,
-    /// What `custom` holds.
+    /// The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
     #[serde(default)]
     pub permissions: Vec<String>,
-    /// Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.
-    /// They count beside those of the template. Unless given, what is kept from them already, or from the caller.
+    /// Patterns of files that they can't see or change, in the syntax of `.gitignore`: `/*` with `!/plugins` leaves them one
+    /// folder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own
+    /// for new access.
     pub denied_files: Option<Vec<String>>,
 }
 
-/// What a request wants somebody to have.
+/// The access that a request describes.
 ///
 /// # Errors
-/// Names the first permission that does not exist.
+/// [`Error::Invalid`] at `permissions`, with the first permission that does not exist.
 pub fn wanted(
     level: Level,
     permissions: &[String],

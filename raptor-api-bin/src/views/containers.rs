@@ -11,6 +11,7 @@ use raptor_core::{
         service::Visible,
     },
     id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
+    images::{ImageStanding, service::ImageChoice},
     live,
     node::{ConsoleLine, Crashes, Exit, Fault, PowerAction, Progress, Stats, hide_network},
     templates::{self, StartupCommand, TemplateImage, variables::VariableInput},
@@ -253,8 +254,15 @@ pub struct Container {
     pub startup_command: Option<String>,
     /// The variables that the caller may see.
     pub variables: Vec<ContainerVariable>,
-    /// Images to choose from.
+    /// The template's images to choose from.
     pub images: Vec<TemplateImage>,
+    /// Why it may use its image, or that it may not and is not started with it.
+    pub image_standing: ImageStanding,
+    /// Who chose an image that the template does not name; empty where that was not written down, none where nobody had to, and
+    /// for callers without `startup.read`.
+    pub image_allowed_by: Option<String>,
+    /// Patterns of images that the caller may choose as well; empty where there are none.
+    pub image_patterns: Vec<String>,
     /// The template's named commands to choose from; empty where there is only one.
     pub startup_commands: Vec<StartupCommand>,
     /// Which revision of its template it runs.
@@ -278,6 +286,7 @@ impl Container {
         allocations: Vec<allocations::Allocation>,
         live: Option<live::Live>,
         template: templates::Template,
+        choice: ImageChoice,
         manages: bool,
     ) -> Self {
         let reads = visible.permissions.contains(ContainerPermission::StartupRead);
@@ -306,6 +315,9 @@ impl Container {
             startup_command: reads.then(|| visible.container.startup.clone()),
             variables: shown.map(variable).collect(),
             images: if reads { template.images } else { Vec::new() },
+            image_standing: choice.standing,
+            image_allowed_by: visible.container.image_allowed_by.clone().filter(|_| reads),
+            image_patterns: choice.patterns.iter().map(|pattern| pattern.text().to_owned()).collect(),
             startup_commands: if reads { template.startup_commands } else { Vec::new() },
             template_revision: visible.container.template_revision,
             allocation_limit: visible.container.allocation_limit,
@@ -331,7 +343,8 @@ pub struct NewContainer {
     pub daemon_id: Option<DaemonId>,
     /// What it is made from.
     pub template_id: TemplateId,
-    /// Image; the template's first unless given.
+    /// Image; the template's first unless given. One that the template does not name takes `containers.update`, or the list of
+    /// allowed images where owners may choose from it.
     pub image: Option<String>,
     /// Startup command; the template's unless given.
     pub startup_command: Option<String>,

@@ -7,6 +7,7 @@ pub mod containers;
 pub mod daemons;
 pub mod files;
 pub mod history;
+pub mod images;
 pub mod mail;
 pub mod roles;
 pub mod runtime;

@@ -124,6 +124,12 @@ async fn nul_in_a_path_a_query_or_a_body_is_refused_with_the_name_of_the_field()
         assert_eq!((status.as_u16(), body["field"].as_str()), (422, Some(field)), "{path}: {body}");
         assert!(body["detail"].as_str().unwrap().contains("U+0000"), "{body}");
     }
+    // Nor does it slip in beside a field that is ignored, whatever that holds.
+    for ignored in [format!("{}{}", "[".repeat(200), "]".repeat(200)), "1e999".into(), r#""\ud800""#.into()] {
+        let body = format!(r#"{{"name":"a\u0000","permissions":[],"x":{ignored}}}"#);
+        let request = admin.request(Method::POST, "/roles").header("content-type", "application/json");
+        assert_eq!(request.body(body).send().await.unwrap().status(), 422, "{ignored}");
+    }
     // These letters themselves are no NUL.
     let role =
         admin.post("/roles", json!({ "name": "a\\u0000", "description": "", "permissions": [] })).await;

@@ -1,12 +1,13 @@
 //! The streams of what happens: nothing is missed, nothing comes too late, and a dead line is noticed.
 
 use crate::{
-    flood::{Socket, open},
+    flood::{Socket, end, open},
     secrets::Scene,
-    world::{Person, World},
+    world::{PASSWORD, Person, World},
 };
+use chrono::{DateTime, TimeDelta};
 use futures_util::{SinkExt, StreamExt};
-use raptor_core::roles::Builtin;
+use raptor_core::{clock::Clock, roles::Builtin};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -71,7 +72,7 @@ impl Events {
     }
 }
 
-async fn frame(socket: &mut Socket, kind: &str) -> Value {
+pub async fn frame(socket: &mut Socket, kind: &str) -> Value {
     let read = async {
         loop {
             if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
@@ -235,4 +236,55 @@ async fn an_order_that_comes_too_late_is_refused_and_nothing_is_done() {
     let sent: Value =
         alice.get(&format!("/containers/{}/commands", scene.container)).await.json().await.unwrap();
     assert_eq!(sent["items"].as_array().unwrap().len(), 1, "{sent}");
+}
+
+#[tokio::test]
+async fn streams_end_with_the_session_that_opened_them_though_nobody_ends_it() {
+    let clock = Clock::manual(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
+    let scene = Scene::at(clock.clone()).await;
+    let alice = scene.world.sign_in("alice").await;
+    let mut events = Events::after(&alice, None).await;
+    events.next().await;
+    let mut live = open(&scene.world, &alice, "/events/live").await.unwrap();
+    let mut console =
+        open(&scene.world, &alice, &format!("/containers/{}/live", scene.container)).await.unwrap();
+    frame(&mut live, "beat").await;
+    frame(&mut console, "beat").await;
+    clock.advance(TimeDelta::days(8));
+    assert_eq!(end(&mut live).await, Some(1008));
+    assert_eq!(end(&mut console).await, Some(1008));
+    let rest = async { while events.answer.chunk().await.unwrap().is_some() {} };
+    tokio::time::timeout(PATIENCE, rest).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_right_that_is_taken_from_a_role_is_gone_from_consoles_that_are_open() {
+    let scene = Scene::new().await;
+    let admin = scene.world.sign_in("admin").await;
+    let draft =
+        |permissions: &[&str]| json!({ "name": "operator", "description": "", "permissions": permissions });
+    let made = admin.post("/roles", draft(&["containers.read", "containers.control"])).await;
+    let role = made.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+    let user =
+        json!({ "username": "olga", "email": "olga@example.com", "password": PASSWORD, "role_id": role });
+    assert_eq!(admin.post("/users", user).await.status(), 201);
+    let olga = scene.world.sign_in("olga").await;
+    let start =
+        admin.post(&format!("/containers/{}/power", scene.container), json!({ "action": "start" })).await;
+    assert_eq!(start.status(), 202);
+    let mut console =
+        open(&scene.world, &olga, &format!("/containers/{}/live", scene.container)).await.unwrap();
+    while frame(&mut console, "status").await["status"]["phase"] != "running" {}
+    let order = |id: u64| {
+        Message::text(json!({ "type": "command", "command": "list", "command_id": id }).to_string())
+    };
+    console.send(order(1)).await.unwrap();
+    frame(&mut console, "accepted").await;
+
+    let path = format!("/roles/{role}");
+    let answer = admin.request(Method::PUT, &path).json(&draft(&["containers.read"])).send().await.unwrap();
+    assert!(answer.status().is_success());
+    console.send(order(2)).await.unwrap();
+    let refused = frame(&mut console, "problem").await;
+    assert_eq!((&refused["code"], &refused["command_id"]), (&json!("forbidden"), &json!(2)));
 }

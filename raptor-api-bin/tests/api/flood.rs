@@ -35,7 +35,7 @@ pub async fn open(world: &World, person: &Person<'_>, path: &str) -> Result<Sock
 }
 
 /// How the server ended the socket: its code, or none where it just went.
-async fn end(socket: &mut Socket) -> Option<u16> {
+pub async fn end(socket: &mut Socket) -> Option<u16> {
     let ended = async {
         loop {
             match socket.next().await {

@@ -1,7 +1,7 @@
 //! Secrets and hidden variables never leave, whatever is asked and whoever asks.
 
 use crate::world::{Person, World};
-use raptor_core::{daemons::simulated::SimulatedHost, node::Node, roles::Builtin};
+use raptor_core::{clock::Clock, daemons::simulated::SimulatedHost, node::Node, roles::Builtin};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -37,9 +37,22 @@ impl Scene {
     /// Alice's container with a secret and a hidden variable. Bob may do all with it, Carol look and use it, Dave read how it
     /// starts, and Erin its console.
     pub async fn new() -> Self {
-        let host = SimulatedHost::default();
+        Self::with(SimulatedHost::default(), Clock::System).await
+    }
+
+    /// The same by another clock.
+    pub async fn at(clock: Clock) -> Self {
+        Self::with(SimulatedHost::default(), clock).await
+    }
+
+    /// The same on this host.
+    pub async fn on(host: SimulatedHost) -> Self {
+        Self::with(host, Clock::System).await
+    }
+
+    async fn with(host: SimulatedHost, clock: Clock) -> Self {
         let world = World::with(|builder| {
-            builder.connector(Arc::new(move |_, _| Ok(Arc::new(host.clone()) as Arc<dyn Node>)))
+            builder.clock(clock).connector(Arc::new(move |_, _| Ok(Arc::new(host.clone()) as Arc<dyn Node>)))
         })
         .await;
         let admin = world.person(Builtin::Admin).await;

@@ -1,6 +1,7 @@
 //! The proof: the real programs run a real game server from its published egg, on a real Docker Engine.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod disk;
 mod faults;
 mod files;
 mod isolation;
@@ -11,7 +12,9 @@ mod member;
 mod outages;
 mod own;
 mod programs;
+mod restored;
 mod sftp;
+mod storage;
 
 use programs::{Api, Daemon, docker, free_port, postgres};
 use serde_json::{Value, json};

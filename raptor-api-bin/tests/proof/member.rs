@@ -29,6 +29,14 @@ fn up_as_a_member_of_the_group_docker_runs_containers_that_can_write_their_files
     let Some(mut api) = Api::up_in_group_docker(UID) else { return };
     assert!(api.log().contains("containers run as user 4711"), "{}", api.log());
     api.sign_in();
+    // The daemon's page says what the greeting says.
+    until("the host says as whom its containers run", || {
+        let id = api.get("/daemons")["items"][0]["id"].clone();
+        let note = api.get(&format!("/daemons/{}", text(&id)))["system"]["user_note"].clone();
+        let note = note.as_str()?;
+        assert!(note.contains("containers run as user 4711") && api.log().contains(note), "{note}");
+        Some(())
+    });
     let template = api.post_bytes("/templates/import", &egg(), 201);
     let template = text(&template["template"]["id"]).to_owned();
     let limits = json!({ "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 0, "pids": 64, "io_weight": 500 });

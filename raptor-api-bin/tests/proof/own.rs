@@ -173,6 +173,24 @@ impl Database {
         format!("postgres://raptor@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// A database whose tables are in `folder`; the server's own files, its log included, stay where they are.
+    pub fn on(&self, folder: &Path) -> String {
+        let space = folder.join("tables");
+        fs::create_dir(&space).unwrap();
+        assert!(Command::new("chown").arg("postgres").arg(&space).status().unwrap().success());
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let server = sqlx::PgPool::connect(&self.url()).await.unwrap();
+            for make in [
+                format!("CREATE TABLESPACE small LOCATION '{}'", space.display()),
+                "CREATE DATABASE raptor TABLESPACE small".to_owned(),
+            ] {
+                sqlx::query(sqlx::AssertSqlSafe(make)).execute(&server).await.unwrap();
+            }
+            server.close().await;
+        });
+        format!("postgres://raptor@127.0.0.1:{}/raptor", self.port)
+    }
+
     fn command(&self, program: &str) -> Command {
         let versions = fs::read_dir("/usr/lib/postgresql").unwrap();
         let newest = versions.map(|version| version.unwrap().path()).max().unwrap();

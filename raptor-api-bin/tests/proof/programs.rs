@@ -58,10 +58,15 @@ pub fn folder() -> tempfile::TempDir {
 
 /// Starts `raptor-api up`, which is expected to refuse, and gives what it says.
 pub fn refusal(env: &[(&str, &str)]) -> String {
+    refusal_of("raptor-api", "up", env)
+}
+
+/// The same of another program or command.
+pub fn refusal_of(name: &str, command: &str, env: &[(&str, &str)]) -> String {
     let folder = folder();
-    let mut command = Command::new(program("raptor-api"));
-    command.arg("up").current_dir(folder.path()).env_clear().envs(env.iter().copied());
-    let output = command.output().unwrap();
+    let mut started = Command::new(program(name));
+    started.arg(command).current_dir(folder.path()).env_clear().envs(env.iter().copied());
+    let output = started.output().unwrap();
     assert!(!output.status.success());
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
 }
@@ -84,6 +89,11 @@ impl Api {
     /// In the form of one process, on SQLite.
     pub fn up() -> Self {
         Self::start(vec!["up"], Vec::new())
+    }
+
+    /// In the form of one process, with a folder that is given.
+    pub fn up_in(folder: &Path) -> Self {
+        Self::start(vec!["up"], vec![("DATA_DIR", folder.display().to_string())])
     }
 
     /// On its own, on SQLite.
@@ -185,7 +195,7 @@ impl Api {
     fn wait(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while self.http.get(format!("{}/settings", self.base)).send().is_err() {
-            assert!(Instant::now() < deadline, "the API does not answer");
+            assert!(Instant::now() < deadline, "the API does not answer:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -208,6 +218,26 @@ impl Api {
     pub fn start_again(&mut self) {
         self.process = Self::spawn(&self.prefix, &self.args, &self.env, self.folder.path());
         self.wait();
+    }
+
+    /// A copy of its SQLite database, made while it does not run.
+    pub fn copy_database(&mut self) -> Vec<u8> {
+        self.stop();
+        let copy = std::fs::read(self.folder.path().join("data/raptor.db")).unwrap();
+        self.start_again();
+        copy
+    }
+
+    /// Puts such a copy in the place of its database, and starts it again.
+    pub fn restore_database(&mut self, copy: &[u8]) {
+        self.stop();
+        let data = self.folder.path().join("data");
+        for beside in ["raptor.db-wal", "raptor.db-shm"] {
+            let _ = std::fs::remove_file(data.join(beside));
+        }
+        std::fs::write(data.join("raptor.db"), copy).unwrap();
+        self.start_again();
+        self.sign_in();
     }
 
     /// Ends it as a fault does.
@@ -250,6 +280,12 @@ impl Api {
             panic!("{path} answered {status} instead of {expected}: {text}\n{}", self.log());
         }
         serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Status and body, whatever they are.
+    pub fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let caller = Caller { base: self.base.clone(), token: self.token.clone(), http: self.http.clone() };
+        caller.ask(method, path, body).unwrap()
     }
 
     pub fn get(&self, path: &str) -> Value {
@@ -413,6 +449,11 @@ impl Daemon {
             let _ = process.kill();
             let _ = process.wait();
         }
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
     }
 
     pub fn runs(&self) -> bool {

@@ -8,6 +8,7 @@ use crate::{
     Error, Raptor, Result,
     containers::{Command, commands::KEPT_COMMANDS},
     store,
+    warnings::warn_of,
 };
 use std::{
     collections::VecDeque,
@@ -54,7 +55,7 @@ impl Late {
 pub(crate) async fn write_down(raptor: &Raptor, deed: Deed) -> Result<()> {
     match write(raptor, &deed).await {
         Err(error) if is_state(&error) => {
-            tracing::warn!(error = %error.with_cause(), action = deed.activity.action, "done, and written down later");
+            warn_of!(raptor, error, action = deed.activity.action, "done, and written down later");
             raptor.late.add(deed);
             Ok(())
         }

@@ -74,6 +74,11 @@ actions! {
     /// Remove a login for a registry.
     DeleteRegistry on Registry = Action::System(S::DaemonsUpdate);
 
+    /// See the list of allowed images.
+    ReadImagePolicy on () = Action::System(S::DaemonsRead);
+    /// Change the list of allowed images.
+    UpdateImagePolicy on () = Action::System(S::ImagesUpdate);
+
     /// List a daemon's allocations.
     ListAllocations on Daemon = Action::System(S::AllocationsRead);
     /// Add allocations to a daemon.

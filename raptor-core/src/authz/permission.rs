@@ -82,6 +82,7 @@ permissions! {
         ActivityRead = "activity.read": "See what everybody did",
         SettingsRead = "settings.read": "See how this Raptor is set up, and what became of its mails",
         SettingsUpdate = "settings.update": "Try how this Raptor is set up, by a test message",
+        ImagesUpdate = "images.update": "Decide which images containers may use beside those of their templates",
     }
 }
 

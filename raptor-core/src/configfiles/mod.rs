@@ -4,7 +4,6 @@
 //! changes something is the text changed, in place. What comes out is read again and compared: a text in which something
 //! else would change is not written.
 
-mod encoding;
 mod ini;
 mod json;
 mod lines;
@@ -19,8 +18,10 @@ mod yaml;
 
 pub use memory::{FileMemory, Memory};
 
-use crate::templates::{ConfigEdit, ConfigParser};
-use encoding::Decoded;
+use crate::{
+    templates::{ConfigEdit, ConfigParser},
+    text::{LackingOne, Lossless, is_reserved},
+};
 use serde_json::Value;
 
 /// The largest file that is edited, in bytes.
@@ -72,10 +73,10 @@ pub fn apply(
     if bytes.len() > MAX_SIZE {
         return Err(ConfigFileError::TooLarge);
     }
-    if let Some(character) = encoding::reserved(edits) {
+    if let Some(character) = reserved(edits) {
         return Err(ConfigFileError::Unrepresentable { encoding: "Unicode", character });
     }
-    let file = Decoded::of(bytes, parser);
+    let file = Lossless::of(bytes, sniff::charset(bytes, parser));
     if file.text.len() > MAX_RESULT {
         return Err(ConfigFileError::TooLarge);
     }
@@ -106,14 +107,39 @@ fn edit(
     }
 }
 
-fn write(parser: ConfigParser, file: &Decoded, edited: &str) -> Result<Vec<u8>, ConfigFileError> {
+fn write(parser: ConfigParser, file: &Lossless, edited: &str) -> Result<Vec<u8>, ConfigFileError> {
     let lacking = match file.encode(edited) {
         Err(lacking) if parser == ConfigParser::Xml => lacking,
-        written => return written,
+        written => return Ok(written?),
     };
     // XML can name what its encoding lacks, but for the names of elements.
     let referring = file.with_references(edited);
-    if xml::check(&referring).is_err() { Err(lacking) } else { file.encode(&referring) }
+    if xml::check(&referring).is_err() {
+        return Err(lacking.into());
+    }
+    Ok(file.encode(&referring)?)
+}
+
+impl From<LackingOne> for ConfigFileError {
+    fn from(LackingOne { charset, character }: LackingOne) -> Self {
+        Self::Unrepresentable { encoding: charset, character }
+    }
+}
+
+/// A character of an edit that would be taken for a byte of the file.
+fn reserved(edits: &[ConfigEdit]) -> Option<char> {
+    fn in_text(text: &str) -> Option<char> {
+        text.chars().find(|character| is_reserved(*character))
+    }
+    fn within(value: &Value) -> Option<char> {
+        match value {
+            Value::String(text) => in_text(text),
+            Value::Array(items) => items.iter().find_map(within),
+            Value::Object(map) => map.iter().find_map(|(key, value)| in_text(key).or_else(|| within(value))),
+            _ => None,
+        }
+    }
+    edits.iter().find_map(|edit| in_text(&edit.key).or_else(|| within(&edit.value)))
 }
 
 /// The new value where the present one meets the edit's condition; a pattern's groups may be named in it (`$1`).

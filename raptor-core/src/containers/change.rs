@@ -1,7 +1,7 @@
 //! Changing what a container is.
 
 use super::{
-    Container, Limits, check_image, check_name,
+    Container, Limits, check_name,
     network::check_allocation_limit,
     service::{ContainerService, Visible, alive, template},
     values::checked_variables,
@@ -13,6 +13,7 @@ use crate::{
         actions::{ChangeOwner, LimitContainer, SuspendContainer, UpdateContainer, UpdateStartup},
     },
     id::UserId,
+    images::Chooser,
     jobs::Kind,
     store::{self, Change, Subject, Tx, Verb},
     templates::Template,
@@ -79,21 +80,22 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Changes image, startup command and variables. They hold from the next start on.
+    /// Changes image, startup command and variables. They hold from the next start on. An image that the template does not name
+    /// stays allowed where somebody who manages all containers chose it; such a person allows the present one by giving it again.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field, [`Error::Forbidden`] for what only those may change who manage all containers.
     pub async fn set_startup(&self, permit: Permit<UpdateStartup>, change: StartupChange) -> Result<()> {
         let manages = permit.actor().grants().contains(SystemPermission::ContainersUpdate);
+        let name = permit.actor().name().to_owned();
+        let images = store::images::policy(&mut self.0.store.read().await?.conn()).await?;
         let forbidden = || Error::Forbidden { permission: "containers.update".into() };
         self.change(permit, "container.startup_changed", |container, template| {
-            if let Some(image) = change.image {
-                let image = check_image(&image)?;
-                let offered = template.images.iter().any(|offer| offer.image == image);
-                if image != container.image && !offered && !manages {
-                    return Err(Error::invalid("image", "Use one of the template's images."));
-                }
-                container.image = image;
+            let (current, allowed) = (container.image.clone(), container.image_allowed_by.is_some());
+            if let Some(image) = change.image.filter(|image| image.trim() != current || (manages && !allowed))
+            {
+                let who = Chooser { name: &name, manages };
+                (container.image, container.image_allowed_by) = images.choose(&image, template, who)?;
             }
             if let Some(startup) = change.startup.filter(|startup| *startup != container.startup) {
                 check_startup(&startup)?;
@@ -111,7 +113,10 @@ impl ContainerService<'_> {
                 .map(|variable| variable.env.as_str())
                 .filter(|env| values.contains_key(*env))
                 .collect();
-            let detail = serde_json::json!({ "image": container.image, "variables": names });
+            let mut detail = serde_json::json!({ "image": container.image, "variables": names });
+            if container.image_allowed_by.is_some() && (container.image != current || !allowed) {
+                detail["image_allowed"] = true.into();
+            }
             container.variables.extend(values);
             Ok(detail)
         })

@@ -50,7 +50,7 @@ impl ContainerService<'_> {
             && let Some(allocation) = store::allocations::find(&mut tx.conn(), id).await?
             && allocation.daemon_id == container.daemon_id
         {
-            strays::check_held(&strays, &allocation)?;
+            strays::check_held(&strays, &allocation, names)?;
         }
         let daemon = container.daemon_id;
         if store::allocations::claim(&mut tx.conn(), id, daemon, container.id, primary).await? {

@@ -3,7 +3,7 @@
 use super::{
     Behaviour, Container, Installation, Limits,
     change::{check_startup, check_timeout, description},
-    check_image, check_name,
+    check_name,
     lifecycle::Phase,
     network::check_allocation_limit,
     service::ContainerService,
@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     Error, Result,
-    authz::{Permit, actions::CreateContainer},
+    authz::{Permit, SystemPermission, actions::CreateContainer},
     daemons::Daemon,
     id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
+    images::Chooser,
     jobs::Kind,
     store::{self, Change, Subject, Tx, Verb},
 };
@@ -32,7 +33,8 @@ pub struct NewContainer {
     pub daemon_id: Option<DaemonId>,
     /// What it is made from.
     pub template_id: TemplateId,
-    /// Image; the template's first unless given.
+    /// Image; the template's first unless given. One that the template does not name takes `containers.update`, or the list of
+    /// allowed images where owners may choose from it.
     pub image: Option<String>,
     /// Startup command; the template's unless given.
     pub startup: Option<String>,
@@ -102,10 +104,16 @@ impl ContainerService<'_> {
         let template = store::templates::find(&mut tx.conn(), new.template_id).await?;
         let template = template.ok_or_else(|| Error::invalid("template_id", "There is no such template."))?;
         let (template_revision, template) = (template.revision, template.document);
-        let image = match new.image.or_else(|| template.images.first().map(|image| image.image.clone())) {
-            Some(image) => check_image(&image)?,
-            None => return Err(Error::invalid("image", "This template has no image of its own; name one.")),
-        };
+        let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
+        let who = Chooser { name: actor.name(), manages };
+        let images = store::images::policy(&mut tx.conn()).await?;
+        let (image, image_allowed_by) =
+            match new.image.or_else(|| template.images.first().map(|image| image.image.clone())) {
+                Some(image) => images.choose(&image, &template, who)?,
+                None => {
+                    return Err(Error::invalid("image", "This template has no image of its own; name one."));
+                }
+            };
         let startup = new.startup.unwrap_or_else(|| template.startup.clone());
         check_startup(&startup)?;
         let variables = all_variables(&template, new.variables)?;
@@ -131,13 +139,14 @@ impl ContainerService<'_> {
             template_revision,
             template_name: template.name.clone(),
             image,
+            image_allowed_by,
             startup,
             variables,
             limits: new.limits,
             allocation_limit,
             stop_timeout_ms: new.stop_timeout_ms,
             behaviour: new.behaviour,
-            installation: if installs { none.again(false, new.start) } else { none },
+            installation: if installs { none.again(0, false, new.start) } else { none },
             suspended: false,
             deleting: false,
             revision: 1,

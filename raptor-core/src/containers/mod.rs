@@ -2,7 +2,6 @@
 
 mod behaviour;
 pub(crate) mod commands;
-mod image;
 mod installation;
 pub mod lifecycle;
 
@@ -37,10 +36,11 @@ mod values;
 
 pub use behaviour::{Behaviour, Mount, Network, is_timezone, timezone_rules};
 pub use commands::{Command, KEPT_COMMANDS};
-pub use image::{check_image, registry_of};
 pub use installation::{InstallState, Installation};
 #[cfg(feature = "store")]
 pub(crate) use list_cache::{ListCache, list_cache};
+#[cfg(feature = "store")]
+pub(crate) use network::MAX_ALLOCATION_LIMIT;
 
 use crate::{
     Error, Result,
@@ -170,6 +170,9 @@ pub struct Container {
     pub template_name: String,
     /// Image reference.
     pub image: String,
+    /// Who chose an image that the template does not name, where that was somebody who manages all containers. Empty where it was
+    /// chosen before this was written down.
+    pub image_allowed_by: Option<String>,
     /// Startup command, with placeholders.
     pub startup: String,
     /// Values of variables that were set.

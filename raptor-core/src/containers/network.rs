@@ -17,14 +17,14 @@ use crate::{
 };
 
 /// The highest limit of extra allocations.
-const MAX_LIMIT: u32 = 1_000;
+pub(crate) const MAX_ALLOCATION_LIMIT: u32 = 1_000;
 
 impl ContainerService<'_> {
     /// Gives it another allocation: this one, or the next free one. People without `containers.update` are bound to the
     /// container's limit and to the daemon's ports for self-service.
     ///
     /// # Errors
-    /// [`Error::LimitReached`] `allocations`, [`Error::Conflict`] `allocation_taken`, `allocation_held`, `allocation_reserved` or
+    /// [`Error::LimitReached`] `allocations` or `allocations_held`, [`Error::Conflict`] `allocation_taken`, `allocation_held`, `allocation_reserved` or
     /// `none_free`.
     pub async fn add_allocation(
         &self,
@@ -39,6 +39,7 @@ impl ContainerService<'_> {
         let present = store::allocations::of_container(&mut tx.conn(), container.id).await?.len();
         if !manages(&actor) {
             within_limit(&container, present)?;
+            within_held(&mut tx, &container, present, id).await?;
         }
         let first = present == 0;
         let ports = self_service(&mut tx, &actor, container.daemon_id).await?;
@@ -73,10 +74,11 @@ impl ContainerService<'_> {
     }
 
     /// Gives it another free allocation in place of this one, which it no longer has afterwards. It holds from the next start on.
-    /// The number of its allocations stays, so that no limit is asked.
+    /// The number of its allocations stays, so that their limit is not asked.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for one that it does not have, [`Error::Conflict`] `none_free`.
+    /// [`Error::NotFound`] for one that it does not have, [`Error::LimitReached`] `allocations_held`, [`Error::Conflict`]
+    /// `none_free`.
     pub async fn replace_allocation(&self, permit: Permit<AddAllocation>, id: AllocationId) -> Result<()> {
         let (actor, target) = permit.consume();
         let mut tx = self.0.store.begin().await?;
@@ -84,6 +86,9 @@ impl ContainerService<'_> {
         let container = alive(&mut tx, target.container.id).await?;
         let of_it = store::allocations::of_container(&mut tx.conn(), container.id).await?;
         let primary = found(&of_it, id)?.primary;
+        if !manages(&actor) {
+            within_held(&mut tx, &container, of_it.len(), None).await?;
+        }
         let ports = self_service(&mut tx, &actor, container.daemon_id).await?;
         // The new one is looked for while the old one is still taken.
         self.claim_next(&mut tx, &container, false, ports.as_ref()).await?;
@@ -207,13 +212,38 @@ fn within_limit(container: &Container, present: usize) -> Result<()> {
     })
 }
 
+/// What a container gave up and its process still publishes is nobody else's either: it may be no more than the container may
+/// have, or somebody could take every port of a host by giving up one after another. `wanted` comes back and is not counted.
+async fn within_held(
+    tx: &mut Tx,
+    container: &Container,
+    present: usize,
+    wanted: Option<AllocationId>,
+) -> Result<()> {
+    let held = store::allocations::held_count(&mut tx.conn(), container.id, wanted).await?;
+    let most = container.allocation_limit.saturating_add(1).max(i64::try_from(present).unwrap_or(i64::MAX));
+    if held < most {
+        return Ok(());
+    }
+    Err(Error::LimitReached {
+        code: "allocations_held",
+        message: format!(
+            "{} still holds the ports that it gave up. Restart or stop it first: then they are free, and it can be given others.",
+            container.name
+        ),
+    })
+}
+
 /// Checks a limit of extra allocations.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `allocation_limit`.
 pub(super) fn check_allocation_limit(limit: u32) -> Result<i64> {
-    if limit > MAX_LIMIT {
-        return Err(Error::invalid("allocation_limit", format!("Use 0 to {MAX_LIMIT} extra allocations.")));
+    if limit > MAX_ALLOCATION_LIMIT {
+        return Err(Error::invalid(
+            "allocation_limit",
+            format!("Use 0 to {MAX_ALLOCATION_LIMIT} extra allocations."),
+        ));
     }
     Ok(limit.into())
 }

@@ -2,7 +2,8 @@
 
 use super::{
     Container,
-    service::{ContainerService, Visible},
+    service::{ContainerService, Visible, template},
+    spec,
 };
 use crate::{
     Error, Result,
@@ -21,7 +22,7 @@ impl ContainerService<'_> {
     /// Starts it.
     ///
     /// # Errors
-    /// [`Error::Refused`] with the reason, [`Error::Unavailable`] when the daemon can't be reached.
+    /// [`Error::Refused`] with the reason, [`Error::Conflict`] `image_not_allowed`, [`Error::Unavailable`] when the daemon can't be reached.
     pub async fn start(&self, permit: Permit<StartContainer>) -> Result<()> {
         self.power(permit, PowerAction::Start).await
     }
@@ -56,6 +57,7 @@ impl ContainerService<'_> {
         self.check_maintenance(&actor, container.daemon_id).await?;
         let node = self.node(&container)?;
         if matches!(action, PowerAction::Start | PowerAction::Restart) {
+            self.check_image(&container).await?;
             self.sync(container.id).await?;
         }
         node.power(container.id, action, actor.name()).await?;
@@ -66,6 +68,18 @@ impl ContainerService<'_> {
             PowerAction::Kill => "container.power.kill",
         };
         self.note(&actor, name, &container, serde_json::json!({})).await
+    }
+
+    /// Refuses what would start an image that is no longer allowed. A restart is refused before anything is stopped. What starts
+    /// by itself (after a crash, an installation, or with its host) is refused by the host with the same sentence.
+    async fn check_image(&self, container: &Container) -> Result<()> {
+        let mut reader = self.0.store.read().await?;
+        let template = template(&mut reader.conn(), container).await?;
+        let images = store::images::policy(&mut reader.conn()).await?;
+        match spec::image_refused(container, &template, &images) {
+            None => Ok(()),
+            Some(why) => Err(Error::conflict("image_not_allowed", why)),
+        }
     }
 
     /// Who does not manage daemons leaves a host in maintenance alone.

@@ -146,7 +146,7 @@ fn warnings(
     let mut warnings = Vec::new();
     let mut warn = |path: String, message: String| warnings.push(ImportWarning { path, message });
     if !template.images.is_empty() && !template.images.iter().any(|image| image.image == container.image) {
-        warn("image".into(), "The template does not offer this image.".into());
+        warn("image".into(), "This image is not among the template's images.".into());
     }
     if homeless {
         warn("allocations".into(), "It has no address: SERVER_IP and SERVER_PORT are empty.".into());
@@ -225,6 +225,7 @@ mod tests {
             template_revision: 1,
             template_name: template.name.clone(),
             image: "other:2".into(),
+            image_allowed_by: None,
             startup: template.startup.clone(),
             variables: values.map(|(env, value)| (env.to_owned(), value.to_owned())).into(),
             limits: Limits::default(),
@@ -314,7 +315,7 @@ mod tests {
         );
         assert!(shown(true).contains(&pair("INNER", HIDDEN)));
         // What the host is told.
-        let spec = super::super::spec::spec(&container, &template, &[]);
+        let spec = super::super::spec::spec(&container, &template, &[], &Default::default());
         assert_eq!(spec.environment.get("RCON_PASSWORD").map(String::as_str), Some(SECRET));
         assert_eq!(spec.environment.get("rcon_password").map(String::as_str), Some(SECRET));
     }

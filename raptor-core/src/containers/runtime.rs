@@ -59,7 +59,9 @@ impl ContainerService<'_> {
             if container.installation.state == InstallState::Pending {
                 return Err(Refused::Installing.into());
             }
-            container.installation = container.installation.again(wipe, start && !container.suspended);
+            let ended = container.status.as_ref().map_or(0, |status| status.installed);
+            let start = start && !container.suspended;
+            container.installation = container.installation.again(ended, wipe, start);
             Ok(json!({ "wipe": wipe, "start": start }))
         })
         .await
@@ -119,7 +121,7 @@ impl ContainerService<'_> {
         if let Some(((mut container, _), host)) = found.zip(host) {
             if let Happening::Installed { number, problem, warning, .. } = &event.what
                 && *number == container.installation.number
-                && container.installation.state == InstallState::Pending
+                && container.installation.awaits_report()
             {
                 let state = if problem.is_none() { InstallState::Installed } else { InstallState::Failed };
                 container.installation.state = state;

@@ -25,6 +25,7 @@ use crate::{
     paging::{Page, PageRequest},
     store::{self, Change, Conn, Subject, Tx, Verb},
     templates::Template,
+    warnings::warn_of,
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -74,6 +75,8 @@ impl Target for Visible {
 /// Which containers a list is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ContainerFilter {
+    /// These only; all where it is empty.
+    pub ids: Vec<ContainerId>,
     /// Part of name, short id or owner.
     pub search: Option<String>,
     /// In this phase.
@@ -211,7 +214,7 @@ impl ContainerService<'_> {
 
     /// Makes sure that the host has the newest declaration.
     pub(crate) async fn sync(&self, id: ContainerId) -> Result<()> {
-        let (container, allocations, template) = {
+        let (container, allocations, template, images) = {
             let mut reader = self.0.store.read().await?;
             let found = store::containers::find(&mut reader.conn(), id, None).await?;
             let (container, _) = found
@@ -219,12 +222,13 @@ impl ContainerService<'_> {
                 .ok_or(Error::NotFound { what: "container" })?;
             let allocations = store::allocations::of_container(&mut reader.conn(), id).await?;
             let template = template(&mut reader.conn(), &container).await?;
-            (container, allocations, template)
+            let images = store::images::policy(&mut reader.conn()).await?;
+            (container, allocations, template, images)
         };
         if container.synced_revision >= container.revision {
             return Ok(());
         }
-        let spec = spec::spec(&container, &template, &allocations);
+        let spec = spec::spec(&container, &template, &allocations, &images);
         let status = self.0.fleet.node(container.daemon_id)?.declare(spec).await?;
         let noted = async {
             let mut tx = self.0.store.begin().await?;
@@ -235,7 +239,7 @@ impl ContainerService<'_> {
         match noted.await {
             // The host has it; it is given it again when the database takes that down.
             Err(error @ Error::Unavailable { .. }) => {
-                tracing::warn!(error = %error.with_cause(), %id, "a host was told of a container, which is not written down");
+                warn_of!(self.0, error, %id, "a host was told of a container, which is not written down");
                 Ok(())
             }
             noted => noted,

@@ -3,6 +3,7 @@
 use super::{Container, InstallState, runtime::INSTALL_TIMEOUT_MS};
 use crate::{
     allocations::Allocation,
+    images::{self, ImagePolicy, ImageStanding},
     node::{ContainerSpec, InstallSpec, PortBinding},
     templates::{
         Template, capitals,
@@ -47,7 +48,12 @@ pub(super) fn context(
 }
 
 /// The declaration of a container.
-pub(super) fn spec(container: &Container, template: &Template, allocations: &[Allocation]) -> ContainerSpec {
+pub(super) fn spec(
+    container: &Container,
+    template: &Template,
+    allocations: &[Allocation],
+    images: &ImagePolicy,
+) -> ContainerSpec {
     let mut environment = environment(container, template);
     with_capitals(&mut environment);
     let context = context(container, allocations, environment.clone());
@@ -58,6 +64,7 @@ pub(super) fn spec(container: &Container, template: &Template, allocations: &[Al
         revision: container.revision.max(0).cast_unsigned(),
         name: container.name.clone(),
         image: container.image.clone(),
+        image_refused: image_refused(container, template, images),
         startup: placeholders::for_image(&container.startup),
         environment,
         limits: container.limits.clone(),
@@ -78,7 +85,19 @@ pub(super) fn spec(container: &Container, template: &Template, allocations: &[Al
         mounts: container.behaviour.mounts.clone(),
         labels: container.behaviour.labels.clone(),
         console_encoding: container.behaviour.console_encoding,
+        existed: container.status.is_some(),
     }
+}
+
+/// Why the container must not be started with its image, and the way out; none where it may.
+pub(super) fn image_refused(
+    container: &Container,
+    template: &Template,
+    images: &ImagePolicy,
+) -> Option<String> {
+    let chosen = container.image_allowed_by.is_some();
+    let standing = images.standing(&container.image, chosen, template);
+    (standing == ImageStanding::Refused).then(|| images::refusal(&container.image))
 }
 
 /// What is to be installed. Of what is installed the host hears no more: one that lost its state must not run it again.
@@ -91,7 +110,8 @@ fn install(container: &Container, template: &Template) -> Option<InstallSpec> {
         image: install.image.trim().to_owned(),
         entrypoint: install.entrypoint.clone(),
         script: install.script.clone(),
-        wipe: installation.wipe,
+        // One that has failed wiped the files when it ran. A host that was restored from an older copy runs it again.
+        wipe: installation.wipe && installation.state == InstallState::Pending,
         start: installation.start,
         timeout_ms: INSTALL_TIMEOUT_MS,
         strict: install.strict,

@@ -3,6 +3,7 @@
 use super::{
     Container,
     service::{ContainerService, Visible},
+    spec,
 };
 use crate::{
     Error, Result,
@@ -103,7 +104,21 @@ impl ContainerService<'_> {
         let after = store::templates::revision(&mut tx.conn(), id, to).await?;
         let (before, after) = before.zip(after).ok_or(Error::NotFound { what: "revision" })?;
         let values = super::values::checked_variables(&after, values, manages)?;
+        let images = store::images::policy(&mut tx.conn()).await?;
+        let was_refused = spec::image_refused(&container, &before, &images).is_some();
         let mut container = moved(container, &before, &after, to);
+        if !was_refused && spec::image_refused(&container, &after, &images).is_some() {
+            if !manages {
+                return Err(Error::conflict(
+                    "image_not_allowed",
+                    format!(
+                        "Revision {to} of the template no longer names the image {}, nor one in its place. Ask an administrator to allow that image or to choose another one.",
+                        container.image
+                    ),
+                ));
+            }
+            container.image_allowed_by = Some(actor.name().to_owned());
+        }
         container.variables.extend(values);
         let shown = needed(&container, &after).filter(|variable| manages || variable.user_viewable);
         let names: Vec<&str> = shown.map(|variable| variable.env.as_str()).collect();
@@ -177,6 +192,7 @@ fn moved(mut container: Container, before: &Template, after: &Template, to: i64)
         let same = after.images.iter().find(|image| Some(&image.label) == label).or(after.images.first());
         if let Some(image) = same {
             container.image.clone_from(&image.image);
+            container.image_allowed_by = None;
         }
     }
     container.variables.retain(|env, _| after.variables.iter().any(|variable| variable.env == *env));

@@ -6,8 +6,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Checks the values that are given, and gives them as they are kept: without the blanks around them. Whoever does not manage all
-/// containers sets only what the template lets users set.
+/// Checks new values, and returns them as they are stored: without surrounding blanks. Users who don't manage all containers can
+/// set only what the template lets users set.
 pub(super) fn checked_variables(
     template: &Template,
     values: BTreeMap<String, String>,
@@ -29,7 +29,7 @@ pub(super) fn known_variables(
 ) -> Result<Vec<(&Variable, String)>> {
     let known = values.into_iter().map(|(env, value)| {
         let field = format!("variables.{env}");
-        // Whoever may not see a variable does not learn that there is one.
+        // Users who may not see a variable don't learn that it exists.
         let found = template.variables.iter().find(|variable| variable.env == env);
         let Some(variable) = found.filter(|variable| manages || variable.user_viewable) else {
             return Err(Error::invalid(field, "The template has no such variable."));

@@ -14,6 +14,8 @@ use chrono::{DateTime, Utc};
 /// For how many hours known SSH keys work while the control side is away, where no administrator says otherwise: a key that was
 /// revoked meanwhile would work as well.
 pub const DEFAULT_OFFLINE_HOURS: i64 = 0;
+/// Ports and ranges for self-service that a daemon may have.
+const MAX_RANGES: usize = 64;
 
 /// A daemon's record.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +136,11 @@ impl DaemonDraft {
         self.self_service_ports =
             self.self_service_ports.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         if let Some(text) = &self.self_service_ports {
-            Ports::parse("self_service_ports", text)?;
+            // Each is a condition of its own in the database's statement.
+            if Ports::parse("self_service_ports", text)?.ranges().len() > MAX_RANGES {
+                let why = format!("Use at most {MAX_RANGES} ports and ranges.");
+                return Err(Error::invalid("self_service_ports", why));
+            }
         }
         Ok(self)
     }

@@ -78,7 +78,7 @@ impl RemoteNode {
         Some(time + TimeDelta::from_std(heard.elapsed() + ORDER_PATIENCE).ok()?)
     }
 
-    /// An order: whoever gave it waits for the answer, and must not wait long on a line that is dead.
+    /// A request for which a person waits. It times out soon where the connection is dead.
     async fn order<T>(
         &self,
         sending: impl Future<Output = Result<T, Error<types::Problem>>>,

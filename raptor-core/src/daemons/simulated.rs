@@ -284,7 +284,17 @@ impl SimulatedHost {
         for effect in effects {
             match effect {
                 Effect::Boot => {
-                    let revision = locked(&container.state).spec.revision;
+                    let (revision, refused) = {
+                        let state = locked(&container.state);
+                        (state.spec.revision, state.spec.image_refused.clone())
+                    };
+                    container.status.send_modify(|status| status.problem.clone_from(&refused));
+                    if refused.is_some() {
+                        self.spawn_later(container, Duration::ZERO, |host, container| {
+                            let _ = host.input(container, Input::BootFailed);
+                        });
+                        continue;
+                    }
                     container.status.send_modify(|status| {
                         (status.started_at, status.process_revision) = (Some(now), Some(revision));
                     });
@@ -459,6 +469,7 @@ impl SimulatedHost {
             },
             allowed_mounts: Vec::new(),
             folder_problem: None,
+            user_note: None,
         }
     }
 

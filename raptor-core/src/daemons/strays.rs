@@ -15,10 +15,10 @@ use crate::{
         Permit,
         actions::{AdoptStray, DeleteStray, ListStrays, StopStray},
     },
-    containers::{Behaviour, Container, Installation, lifecycle::Phase},
+    containers::{Behaviour, Container, Installation, MAX_ALLOCATION_LIMIT, lifecycle::Phase},
     id::{ContainerId, DaemonId, TemplateId, UserId},
     jobs::Kind,
-    node::{Held, NodeError, PortBinding, PowerAction},
+    node::{ContainerSpec, Held, NodeError, PortBinding, PowerAction},
     nul,
     store::{self, Change, Subject, Tx, Verb},
 };
@@ -71,12 +71,13 @@ impl DaemonService<'_> {
     /// Deletes one with its files, as soon as its host can be reached.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
+    /// [`Error::NotFound`], also where somebody else had it deleted or adopted a moment before.
     pub async fn delete_stray(&self, permit: Permit<DeleteStray>, id: ContainerId) -> Result<()> {
         let (actor, daemon) = permit.consume();
         let stray = self.stray(&daemon, id)?;
         let mut tx = self.0.store.begin().await?;
-        still_unknown(&mut tx, id).await?;
+        store::daemons::lock(&mut tx.conn(), daemon.id).await?;
+        still_unknown(&mut tx, daemon.id, &stray).await?;
         store::jobs::insert(&mut tx.conn(), Kind::Remove, daemon.id, id, self.0.clock.now()).await?;
         let activity = Activity::new(&self.0.clock, &actor, "daemon.unknown_container_deleted")
             .on("daemon", daemon.id, &daemon.name)
@@ -109,7 +110,7 @@ impl DaemonService<'_> {
         };
         let mut tx = self.0.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), daemon.id).await?;
-        still_unknown(&mut tx, id).await?;
+        still_unknown(&mut tx, daemon.id, &stray).await?;
         let owner = match adoption.owner_id.or(spec.owner) {
             Some(owner) => store::users::find(&mut tx.conn(), owner).await?,
             None => None,
@@ -127,15 +128,19 @@ impl DaemonService<'_> {
         let template = template.ok_or_else(|| Error::invalid("template_id", "There is no such template."))?;
         let now = self.0.clock.now();
         let revision = i64::try_from(spec.revision).unwrap_or(i64::MAX - 1) + 1;
+        let allocation_limit = allocation_limit(&spec);
         let variables = spec
             .environment
             .into_iter()
             .filter(|(name, _)| template.document.variables.iter().any(|variable| variable.env == *name))
             .collect();
+        // It runs with this image: whoever adopts it takes that over.
+        let offered = template.document.images.iter().any(|offer| offer.image == spec.image);
+        let image_allowed_by = (!offered).then(|| actor.name().to_owned());
         let mut container = Container {
             id,
             number: 0,
-            allocation_limit: 0,
+            allocation_limit,
             name: spec.name,
             description: None,
             owner_id: owner.id,
@@ -147,6 +152,7 @@ impl DaemonService<'_> {
             template_revision: template.revision,
             template_name: template.document.name.clone(),
             image: spec.image,
+            image_allowed_by,
             startup: spec.startup,
             variables,
             limits: spec.limits,
@@ -165,7 +171,8 @@ impl DaemonService<'_> {
             deleting: false,
             revision,
             synced_revision: 0,
-            phase: stray.phase,
+            // What it does by now: its host tells no more of it until that changes.
+            phase: self.stray(&daemon, id)?.phase,
             phase_since: now,
             status: None,
             created_at: now,
@@ -192,6 +199,13 @@ impl DaemonService<'_> {
     }
 }
 
+/// How many extra allocations it may have: as many as its process was told, and no fewer than it has.
+fn allocation_limit(spec: &ContainerSpec) -> i64 {
+    let told = spec.environment.get("P_SERVER_ALLOCATION_LIMIT").and_then(|told| told.parse().ok());
+    let extra = i64::try_from(spec.ports.len().saturating_sub(1)).unwrap_or(0);
+    told.unwrap_or(0).clamp(extra, i64::from(MAX_ALLOCATION_LIMIT).max(extra))
+}
+
 fn undeclared() -> Error {
     Error::conflict(
         "not_declared",
@@ -203,11 +217,15 @@ fn detail(stray: &Stray) -> serde_json::Value {
     serde_json::json!({ "container": stray.held.name, "container_id": stray.held.id })
 }
 
-/// Somebody may have adopted it a moment ago.
-async fn still_unknown(tx: &mut Tx, id: ContainerId) -> Result<()> {
-    match store::containers::find(&mut tx.conn(), id, None).await? {
-        None => Ok(()),
-        Some(_) => Err(Error::NotFound { what: "container" }),
+/// Somebody may have adopted it, or had it deleted, a moment ago. The daemon has to be locked.
+async fn still_unknown(tx: &mut Tx, daemon: DaemonId, stray: &Stray) -> Result<()> {
+    let gone = Error::NotFound { what: "container" };
+    if store::containers::find(&mut tx.conn(), stray.held.id, None).await?.is_some() {
+        return Err(gone);
+    }
+    match unknown(&mut tx.conn(), daemon, vec![stray.held.clone()]).await?.is_empty() {
+        true => Err(gone),
+        false => Ok(()),
     }
 }
 
@@ -240,16 +258,32 @@ async fn claim_ports(
                 made.ok_or(Error::NotFound { what: "allocation" })?.id
             }
         };
-        store::allocations::claim(&mut tx.conn(), id, container.daemon_id, container.id, port.primary)
-            .await?;
+        if !store::allocations::claim(&mut tx.conn(), id, container.daemon_id, container.id, port.primary)
+            .await?
+        {
+            return Err(Error::conflict(
+                "allocation_held",
+                format!(
+                    "{ip}:{} is still held by another container until that is stopped or restarted.",
+                    port.port
+                ),
+            ));
+        }
     }
     Ok(())
 }
 
-/// Refuses an allocation that a stray's port holds on the host.
-pub(crate) fn check_held(strays: &[Stray], allocation: &Allocation) -> Result<()> {
+/// Refuses an allocation that a stray's port holds on the host. `names`: whether the caller may know what it is called.
+pub(crate) fn check_held(strays: &[Stray], allocation: &Allocation, names: bool) -> Result<()> {
     match holder(strays, allocation) {
         None => Ok(()),
+        Some(_) if !names => Err(Error::conflict(
+            "port_held",
+            format!(
+                "{}:{} is held on the host by something that Raptor does not know. Choose another allocation, or ask an administrator.",
+                allocation.ip, allocation.port
+            ),
+        )),
         Some(stray) => Err(Error::conflict(
             "port_held",
             format!(

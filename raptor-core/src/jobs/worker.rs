@@ -5,6 +5,7 @@ use crate::{
     Error, Raptor, Result,
     node::{NodeError, PowerAction},
     store::{self, Change, Heard, Subject, Verb},
+    warnings::warn_of,
 };
 use chrono::TimeDelta;
 use std::{sync::Arc, time::Duration};
@@ -41,7 +42,7 @@ pub(crate) async fn work(raptor: Raptor) {
                 continue;
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(error = %error.with_cause(), "the jobs for hosts can't be read"),
+            Err(error) => warn_of!(raptor, error, "the jobs for hosts can't be read"),
         }
         tokio::select! {
             () = raptor.stop.cancelled() => return,
@@ -74,7 +75,7 @@ async fn carry_out(raptor: &Raptor, job: Job) {
         }
     };
     if let Err(error) = settled {
-        tracing::warn!(error = %error.with_cause(), ?job, "a job's end was not written down; it will run again");
+        warn_of!(raptor, error, ?job, "a job's end was not written down; it will run again");
     }
 }
 

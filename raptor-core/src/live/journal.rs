@@ -56,13 +56,26 @@ pub(crate) struct Journal {
     newest: watch::Sender<u64>,
 }
 
+/// Live news after a place.
+pub(crate) struct Recent {
+    /// Containers with another state.
+    pub(crate) states: Vec<ContainerId>,
+    /// Containers with other measurements.
+    pub(crate) measured: Vec<ContainerId>,
+    /// Daemons with another link or load.
+    pub(crate) daemons: Vec<DaemonId>,
+    /// Up to where this is.
+    pub(crate) end: u64,
+}
+
 #[derive(Default)]
 struct Kept {
     newest: u64,
     changes: VecDeque<(u64, Change)>,
     /// The newest change that is no longer kept, or that may have been missed.
     lost: u64,
-    containers: HashMap<ContainerId, u64>,
+    states: HashMap<ContainerId, u64>,
+    measurements: HashMap<ContainerId, u64>,
     daemons: HashMap<DaemonId, u64>,
 }
 
@@ -90,7 +103,8 @@ impl Journal {
             }
             kept.changes.push_back((number, change));
             if (change.subject, change.verb) == (Subject::Container, Verb::Deleted) {
-                kept.containers.remove(&change.id.into());
+                kept.states.remove(&change.id.into());
+                kept.measurements.remove(&change.id.into());
             }
         });
     }
@@ -106,7 +120,8 @@ impl Journal {
     /// Notes what is new without the store.
     pub(crate) fn live(&self, event: &LiveEvent) {
         self.write(|kept, number| match event {
-            LiveEvent::Containers(ids) => kept.containers.extend(ids.iter().map(|id| (*id, number))),
+            LiveEvent::Containers(ids) => kept.states.extend(ids.iter().map(|id| (*id, number))),
+            LiveEvent::Measured(ids) => kept.measurements.extend(ids.iter().map(|id| (*id, number))),
             LiveEvent::Daemon(id) => _ = kept.daemons.insert(*id, number),
         });
     }
@@ -133,13 +148,18 @@ impl Journal {
         Some(kept.changes.range(first..).copied().collect())
     }
 
-    /// Of which containers and daemons there is live news after `place`, and up to where that is.
-    pub(crate) fn news(&self, place: Place) -> (Vec<ContainerId>, Vec<DaemonId>, u64) {
+    /// Of which containers and daemons there is live news after `place`.
+    pub(crate) fn news(&self, place: Place) -> Recent {
         fn since<I: Copy + Eq + Hash>(noted: &HashMap<I, u64>, after: u64) -> Vec<I> {
             noted.iter().filter(|(_, number)| **number > after).map(|(id, _)| *id).collect()
         }
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        (since(&kept.containers, place.live), since(&kept.daemons, place.live), kept.newest)
+        Recent {
+            states: since(&kept.states, place.live),
+            measured: since(&kept.measurements, place.live),
+            daemons: since(&kept.daemons, place.live),
+            end: kept.newest,
+        }
     }
 }
 
@@ -163,14 +183,16 @@ mod tests {
         for _ in 0..100 {
             journal.live(&LiveEvent::Containers([one.into()].into()));
         }
+        journal.live(&LiveEvent::Measured([other.into()].into()));
         journal.change(change(Verb::Created, other));
         journal.change(change(Verb::Updated, one));
         let told: Vec<Change> =
             journal.changes(place).unwrap().into_iter().map(|(_, change)| change).collect();
         assert_eq!(told, [change(Verb::Created, other), change(Verb::Updated, one)]);
-        let (containers, daemons, up_to) = journal.news(place);
-        assert_eq!((containers, daemons.len(), up_to), (vec![one.into()], 0, 103));
-        assert_eq!(journal.news(journal.end()).0, []);
+        let Recent { states, measured, daemons, end } = journal.news(place);
+        assert_eq!((states, measured, daemons.len(), end), (vec![one.into()], vec![other.into()], 0, 104));
+        let after = journal.news(journal.end());
+        assert_eq!((after.states, after.measured), (vec![], vec![]));
     }
 
     #[test]

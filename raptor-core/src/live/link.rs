@@ -12,6 +12,7 @@ use crate::{
     },
     nul,
     store::{self, Change, Subject, Verb},
+    warnings::warn_of,
 };
 use futures_util::{StreamExt, stream::BoxStream};
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -22,7 +23,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 /// A link on which nothing comes for so long is down. A daemon speaks every five seconds.
 const SILENCE: Duration = Duration::from_secs(12);
-/// Room on a host's disk, in bytes, of which it is told when there is less.
+/// Free space on a host's disk, in bytes, below which its daemon's page warns.
 const DISK_LOW: u64 = 1 << 30;
 
 pub(super) struct Task {
@@ -114,7 +115,7 @@ impl Task {
                 for stats in stats {
                     fleet.set_stats(stats.id, stats.stats);
                 }
-                fleet.tell(LiveEvent::Containers(ids.into()));
+                fleet.tell(LiveEvent::Measured(ids.into()));
             }
             NodeEvent::System { system } => {
                 self.connection.send_modify(|connection| self.take(connection, system));
@@ -122,7 +123,9 @@ impl Task {
             }
             NodeEvent::Removed { id } => {
                 fleet.forget(id);
-                fleet.forget_stray(self.daemon, id);
+                if fleet.forget_stray(self.daemon, id) {
+                    fleet.tell(LiveEvent::Daemon(self.daemon));
+                }
             }
             NodeEvent::Question { id, question } => self.reply(id, question),
             NodeEvent::Activity { activity } => self.note(activity),
@@ -160,16 +163,16 @@ impl Task {
             self.take(connection, system);
         });
         self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
-        let there: HashMap<ContainerId, u64> =
-            containers.iter().map(|status| (status.id, status.revision)).collect();
+        let there: HashMap<ContainerId, ContainerStatus> =
+            containers.iter().map(|status| (status.id, status.clone())).collect();
         self.statuses(containers).await;
         if let Err(error) = self.find_strays(held).await {
-            tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, "what the daemon has and nobody knows was not determined");
+            warn_of!(self.raptor, error, daemon = %self.daemon, "what the daemon has and nobody knows was not determined");
         }
         super::give_logins(&self.raptor, &*self.node).await;
         self.raptor.fleet.give_hosts(&*self.node).await;
         if let Err(error) = self.reconcile(&there).await {
-            tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, "what the daemon lacks was not determined");
+            warn_of!(self.raptor, error, daemon = %self.daemon, "what the daemon lacks was not determined");
         }
         Ok(())
     }
@@ -186,7 +189,7 @@ impl Task {
                 tracing::error!(error, %daemon, event, "the database refuses an event for good; it is put aside here");
             }
             Err(error) => {
-                tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, "an event was not written down yet");
+                warn_of!(self.raptor, error, daemon = %self.daemon, "an event was not written down yet");
                 let why = match &error {
                     crate::Error::Internal(_) => "The API's log says why.".to_owned(),
                     told => told.to_string(),
@@ -201,6 +204,10 @@ impl Task {
         let id = status.id;
         if self.raptor.fleet.set_status(self.daemon, status.clone()) {
             self.keep_statuses(&[status]).await;
+            if self.raptor.fleet.is_stray(self.daemon, id) {
+                // Nobody may see the container itself; it is shown on its daemon's page.
+                self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
+            }
         }
         self.raptor.fleet.tell(LiveEvent::Containers([id].into()));
     }
@@ -209,7 +216,7 @@ impl Task {
     async fn statuses(&self, mut statuses: Vec<ContainerStatus>) {
         let ids: Vec<ContainerId> = statuses.iter().map(|status| status.id).collect();
         if let Err(error) = self.free_held(&statuses).await {
-            tracing::warn!(%error, daemon = %self.daemon, "allocations that are no longer in use were not freed");
+            warn_of!(self.raptor, error, daemon = %self.daemon, "allocations that are no longer in use were not freed");
         }
         statuses.retain(|status| self.raptor.fleet.set_status(self.daemon, status.clone()));
         if !statuses.is_empty() {
@@ -261,7 +268,7 @@ impl Task {
         self.raptor.lists.forget_all();
         if let Err(error) = kept {
             let count = statuses.len();
-            tracing::warn!(error = %error.with_cause(), daemon = %self.daemon, count, "containers' statuses were not written down");
+            warn_of!(self.raptor, error, daemon = %self.daemon, count, "containers' statuses were not written down");
         }
     }
 
@@ -290,13 +297,24 @@ impl Task {
     }
 
     /// Has the host told what it does not know, and lets what waited for it go on.
-    async fn reconcile(&self, there: &HashMap<ContainerId, u64>) -> Result<()> {
+    async fn reconcile(&self, there: &HashMap<ContainerId, ContainerStatus>) -> Result<()> {
         let wanted =
             store::containers::of_daemon(&mut self.raptor.store.read().await?.conn(), self.daemon).await?;
         let now = self.raptor.clock.now();
         let mut tx = self.raptor.store.begin().await?;
-        for (id, revision) in wanted {
-            if there.get(&id).is_none_or(|has| *has < revision.max(0).cast_unsigned()) {
+        for (id, revision, installation) in wanted {
+            let has = there.get(&id);
+            if let Some(ended) = has.and_then(|has| installation.found_ended(has)) {
+                store::containers::find_installation(&mut tx.conn(), id, revision, &ended).await?;
+                tx.emit(Change::new(Subject::Container, Verb::Updated, id));
+            }
+            let revision = revision.max(0).cast_unsigned();
+            if let Some(ahead) = has.filter(|has| has.revision > revision) {
+                // The database was restored from an older copy, and the host ignores what is older than what it has.
+                let revision = i64::try_from(ahead.revision).unwrap_or(i64::MAX - 1);
+                store::containers::pass_revision(&mut tx.conn(), id, revision).await?;
+            }
+            if has.is_none_or(|has| has.revision != revision) {
                 store::containers::set_unsynced(&mut tx.conn(), id).await?;
                 store::jobs::insert(&mut tx.conn(), Kind::Declare, self.daemon, id, now).await?;
             }

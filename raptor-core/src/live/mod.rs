@@ -3,10 +3,12 @@
 mod journal;
 mod link;
 mod news;
+mod watched;
 mod words;
 
 pub use journal::Place;
 pub use news::{Follower, News};
+pub use watched::{MAX_WATCHED, Measured, Used};
 
 use crate::{
     Error, Raptor, Result,
@@ -16,6 +18,7 @@ use crate::{
     id::{ContainerId, DaemonId},
     node::{ContainerStatus, Crashes, Exit, Fault, Held, Node, NodeError, Progress, Stats, SystemInfo, Word},
     store,
+    warnings::warn_of,
 };
 use chrono::{DateTime, Utc};
 use journal::Journal;
@@ -139,8 +142,10 @@ impl Live {
 /// Something that changed without the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LiveEvent {
-    /// These containers' states or measurements.
+    /// These containers' states.
     Containers(Arc<[ContainerId]>),
+    /// These containers' measurements.
+    Measured(Arc<[ContainerId]>),
     /// This daemon's link or load.
     Daemon(DaemonId),
 }
@@ -149,7 +154,9 @@ pub enum LiveEvent {
 pub(crate) struct Fleet {
     links: RwLock<HashMap<DaemonId, Link>>,
     containers: RwLock<HashMap<ContainerId, Live>>,
-    /// The hosts of all daemons, sorted.
+    /// Where people open the panel, which no request goes to whose address a person gives.
+    panel_host: Option<String>,
+    /// The hosts of all daemons and of the panel, sorted.
     hosts: RwLock<Vec<String>>,
     /// What the hosts have and the store does not know.
     strays: RwLock<HashMap<DaemonId, Vec<Held>>>,
@@ -174,8 +181,13 @@ struct Link {
 }
 
 impl Fleet {
-    pub(crate) fn new(local: Option<Arc<dyn Node>>, connect: Option<Connector>) -> Self {
+    pub(crate) fn new(
+        local: Option<Arc<dyn Node>>,
+        connect: Option<Connector>,
+        panel_host: Option<String>,
+    ) -> Self {
         Self {
+            panel_host,
             links: RwLock::default(),
             containers: RwLock::default(),
             hosts: RwLock::default(),
@@ -206,7 +218,8 @@ impl Fleet {
                 (daemon.id, (daemon, sealed))
             })
             .collect();
-        let hosts: Vec<String> = wanted.values().map(|(daemon, _)| daemon.host.clone()).collect();
+        let hosts: Vec<String> =
+            wanted.values().map(|(daemon, _)| daemon.host.clone()).chain(self.panel_host.clone()).collect();
         let changed = self.keep_hosts(raptor, hosts);
         {
             let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
@@ -387,12 +400,18 @@ impl Fleet {
         self.strays.write().unwrap_or_else(PoisonError::into_inner).insert(daemon, all);
     }
 
-    /// It is known by now, or gone.
-    pub(crate) fn forget_stray(&self, daemon: DaemonId, id: ContainerId) {
+    /// It is known by now, or gone. Tells whether it was listed.
+    pub(crate) fn forget_stray(&self, daemon: DaemonId, id: ContainerId) -> bool {
         let mut strays = self.strays.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(all) = strays.get_mut(&daemon) {
-            all.retain(|held| held.id != id);
-        }
+        let Some(all) = strays.get_mut(&daemon) else { return false };
+        let before = all.len();
+        all.retain(|held| held.id != id);
+        all.len() < before
+    }
+
+    fn is_stray(&self, daemon: DaemonId, id: ContainerId) -> bool {
+        let strays = self.strays.read().unwrap_or_else(PoisonError::into_inner);
+        strays.get(&daemon).is_some_and(|all| all.iter().any(|held| held.id == id))
     }
 
     pub(crate) fn forget(&self, id: ContainerId) {
@@ -442,7 +461,7 @@ impl Fleet {
 async fn give_logins(raptor: &Raptor, node: &dyn Node) {
     let given = async { Ok::<_, Error>(node.set_registries(raptor.registries().logins().await?).await?) };
     if let Err(error) = given.await {
-        tracing::warn!(error = %error.with_cause(), "a host was not given the logins for registries");
+        warn_of!(raptor, error, "a host was not given the logins for registries");
     }
 }
 

@@ -1,6 +1,10 @@
-//! What one person is told of what happens: each change that they may see, and live news at most once a second.
+//! The events that one person receives: each change that they may see, and live news at most once a second.
 
-use super::Place;
+use super::{
+    Place,
+    journal::Recent,
+    watched::{Measured, Watched},
+};
 use crate::{
     Raptor,
     authz::{Actor, SystemPermission},
@@ -19,12 +23,14 @@ use tokio::{sync::watch, time::Instant};
 const LIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum News {
     /// A committed change.
     Change(Change),
-    /// These containers' states or measurements are new.
+    /// These containers' states are new, or, for a follower that does not watch, their measurements.
     Live(Vec<ContainerId>),
+    /// The measurements of watched containers.
+    Measured(Measured),
     /// This daemon's link or load is new.
     Daemon(DaemonId),
     /// Changes were missed: whatever is shown has to be read again.
@@ -46,6 +52,8 @@ pub struct Follower {
     visible: Option<HashSet<ContainerId>>,
     /// Changes up to this one happened before the follower came.
     before: u64,
+    /// None for a follower that is only told whose measurements are new.
+    watched: Option<Watched>,
 }
 
 impl Raptor {
@@ -69,11 +77,18 @@ impl Raptor {
             told: None,
             visible: None,
             before: end.change,
+            watched: None,
         }
     }
 }
 
 impl Follower {
+    /// From now on it is told the measurements of these containers and of no others, first those that there are. `number` is the
+    /// caller's name for this choice. Ids beyond the first [`MAX_WATCHED`](super::MAX_WATCHED) are left out.
+    pub fn watch(&mut self, number: u64, ids: Vec<ContainerId>) {
+        self.watched = Some(Watched::new(number, ids, self.watched.take()));
+    }
+
     /// Up to where everything was told.
     #[must_use]
     pub fn place(&self) -> Place {
@@ -110,9 +125,10 @@ impl Follower {
                     return seen;
                 }
             }
-            let behind = newest > self.place.live;
+            let asked = self.watched.as_ref().is_some_and(Watched::is_new);
+            let behind = newest > self.place.live || asked;
             if behind && self.told.is_none_or(|told| told.elapsed() >= LIVE_EVERY) {
-                self.collect();
+                self.collect().await;
                 continue;
             }
             let next = self.told.map_or_else(Instant::now, |told| told + LIVE_EVERY);
@@ -123,7 +139,7 @@ impl Follower {
         }
     }
 
-    /// What they are told of a change; the outer None when their session has ended.
+    /// The news that a change is to them, if they may see it; the outer None when their session has ended.
     async fn change(&mut self, number: u64, change: Change) -> Option<Option<News>> {
         if matches!(change.subject, Subject::Session | Subject::User | Subject::Role) {
             self.actor = self.raptor.auth().renewed(&self.actor).await.ok().flatten()?;
@@ -146,7 +162,7 @@ impl Follower {
         Some((own || grants.contains(needed)).then_some(News::Change(change)))
     }
 
-    /// Whoever sees the container before or after it is told: also that it is gone.
+    /// News of a container goes to everyone who could see it before or after the change, so that they also learn of its deletion.
     async fn of_container(&mut self, number: u64, change: Change) -> Option<News> {
         let id = change.id.into();
         let saw = self.sees(id);
@@ -164,8 +180,20 @@ impl Follower {
     }
 
     /// Makes live news due.
-    fn collect(&mut self) {
-        let (mut containers, mut daemons, end) = self.raptor.fleet.journal.news(self.place);
+    async fn collect(&mut self) {
+        let Recent { states: mut containers, measured, mut daemons, end } =
+            self.raptor.fleet.journal.news(self.place);
+        match &mut self.watched {
+            Some(watched) => {
+                watched.forget(&containers);
+                let measured = watched.measured(&self.raptor, &self.actor, &measured).await;
+                self.due.extend(measured.map(News::Measured));
+            }
+            None => {
+                let known: HashSet<ContainerId> = containers.iter().copied().collect();
+                containers.extend(measured.into_iter().filter(|id| !known.contains(id)));
+            }
+        }
         containers.retain(|id| self.sees(*id));
         if !self.actor.grants().contains(SystemPermission::DaemonsRead) {
             daemons.clear();

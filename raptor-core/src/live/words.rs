@@ -5,6 +5,7 @@ use crate::{
     id::{ContainerId, UserId},
     node::{Answer, HostActivity, Question, Word},
     store::{Change, Subject, Verb},
+    warnings::warn_of,
 };
 use tokio::sync::broadcast::error::RecvError;
 
@@ -17,7 +18,7 @@ impl Task {
             let answer = match raptor.sftp().answer(daemon, question).await {
                 Ok(answer) => Answer::Sftp { answer },
                 Err(error) => {
-                    tracing::warn!(error = %error.with_cause(), %daemon, "a question of a daemon was not answered");
+                    warn_of!(raptor, error, %daemon, "a question of a daemon was not answered");
                     Answer::Unavailable
                 }
             };
@@ -36,7 +37,7 @@ impl Task {
                 Ok(()) => {
                     let _ = node.tell(Word::Noted { id }).await;
                 }
-                Err(error) => tracing::warn!(error = %error.with_cause(), %daemon, "what a daemon reported was not written down"),
+                Err(error) => warn_of!(raptor, error, %daemon, "what a daemon reported was not written down"),
             }
         });
     }

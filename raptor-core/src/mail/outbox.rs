@@ -14,6 +14,7 @@ use crate::{
         mails::{New, Outgoing},
     },
     users::User,
+    warnings::warn_of,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -158,7 +159,7 @@ pub(crate) async fn work(raptor: Raptor, post: Post) {
                 continue;
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(error = %error.with_cause(), "the mails to be sent can't be read"),
+            Err(error) => warn_of!(raptor, error, "the mails to be sent can't be read"),
         }
         drop(turn);
         tokio::select! {
@@ -186,7 +187,7 @@ async fn carry_out(raptor: &Raptor, post: &Post, outgoing: &Outgoing) {
         Err(error) => Err(NotSent { why: error.to_string(), for_good: false }),
     };
     if let Err(error) = settle(raptor, outgoing, ended).await {
-        tracing::warn!(error = %error.with_cause(), id = %outgoing.id, "a mail's end was not written down; it may be sent again");
+        warn_of!(raptor, error, id = %outgoing.id, "a mail's end was not written down; it may be sent again");
     }
 }
 
@@ -197,7 +198,7 @@ async fn forget(raptor: &Raptor, outgoing: &Outgoing) {
         tx.commit().await
     };
     if let Err(error) = forgotten.await {
-        tracing::warn!(error = %error.with_cause(), id = %outgoing.id, "a mail to nobody was not forgotten yet");
+        warn_of!(raptor, error, id = %outgoing.id, "a mail to nobody was not forgotten yet");
     }
 }
 

@@ -68,7 +68,7 @@ pub enum FileError {
     #[error("{0}")]
     Invalid(String),
     /// Other requests about the same container's files have to end first.
-    #[error("The container's folders are being read by other requests. Try again in a moment.")]
+    #[error("Other requests are busy with the container's files. Try again in a moment.")]
     Busy,
     /// Somebody cancelled it.
     #[error("It was cancelled.")]

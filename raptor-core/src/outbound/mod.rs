@@ -43,7 +43,7 @@ pub enum OutboundError {
     Scheme,
     /// It leads to where only this machine or its network can go.
     #[error(
-        "Raptor fetches from public addresses only; this one is private, local, or that of a Raptor host. Whoever runs Raptor can allow it with OUTBOUND_ALLOW."
+        "Raptor fetches from public addresses only; this one is private, local, or that of a Raptor host. The administrator of this Raptor can allow it with OUTBOUND_ALLOW."
     )]
     Private,
     /// It redirects to what is no address.
@@ -117,8 +117,7 @@ impl Outbound {
         self
     }
 
-    /// Refuses the addresses of these hosts, names or addresses, in place of those that were given before. All copies of this
-    /// one heed it.
+    /// Replaces the hosts (names or addresses) to which requests are refused. This applies to all clones of this value.
     pub fn close(&self, hosts: Vec<String>) {
         self.guard.close(hosts);
     }

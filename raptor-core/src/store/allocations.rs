@@ -249,9 +249,8 @@ pub(crate) async fn claim(
     Ok(done.is_some())
 }
 
-/// Gives the lowest free one of the daemon, within `ports` where they are given, to the container. Whoever claims holds the
-/// daemon's lock, so that there is no other claim under way whose end one would have to wait for; the outer condition guards
-/// against those who take one by its id.
+/// Gives the daemon's lowest free allocation, within `ports` where they are given, to the container. The caller holds the daemon's
+/// lock, so that no other claim of this kind is under way; the outer condition guards against claims by id.
 pub(crate) async fn claim_free(
     c: &mut Conn<'_>,
     daemon: DaemonId,
@@ -329,8 +328,23 @@ pub(crate) async fn holders(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<Co
     .await)?)
 }
 
-/// The container's process was made from this declaration, or there is none any more: what it held before is free. Tells whether
-/// that was anything.
+/// How many allocations the container's process still publishes that are no longer its own, without the one named.
+pub(crate) async fn held_count(
+    c: &mut Conn<'_>,
+    container: ContainerId,
+    without: Option<AllocationId>,
+) -> Result<i64> {
+    Ok(on!(c, |c| sqlx::query_scalar(
+        "SELECT COUNT(*) FROM allocations WHERE held_by = $1 AND ($2 IS NULL OR id <> $2)"
+    )
+    .bind(container)
+    .bind(without)
+    .fetch_one(c)
+    .await)?)
+}
+
+/// Frees the allocations that the container's process no longer publishes, because it was made from this declaration or has ended.
+/// Returns whether there were any.
 pub(crate) async fn let_go(c: &mut Conn<'_>, container: ContainerId, revision: Option<i64>) -> Result<bool> {
     let freed: Vec<i64> = on!(c, |c| sqlx::query_scalar(
         "UPDATE allocations SET held_by = NULL, held_revision = NULL

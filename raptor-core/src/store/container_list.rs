@@ -25,6 +25,9 @@ use sqlx::AssertSqlSafe;
 /// Binds the values of a filter's conditions in the order of [`conditions`].
 macro_rules! bind_filter {
     ($query:ident, $filter:expr) => {
+        for id in places(&$filter.ids) {
+            $query = $query.bind(id);
+        }
         if let Some(search) = $filter.search.as_deref() {
             $query = $query.bind(like_pattern(search));
         }
@@ -43,6 +46,12 @@ macro_rules! bind_filter {
     };
 }
 
+/// What is bound for the ids: the last one several times, so that there is one text for many numbers of them.
+fn places(ids: &[ContainerId]) -> impl Iterator<Item = ContainerId> + Clone {
+    let count = if ids.is_empty() { 0 } else { ids.len().next_power_of_two() };
+    ids.iter().chain(ids.last().into_iter().cycle()).copied().take(count)
+}
+
 /// The conditions of `filter` that are set, each after an `AND`, and the number of the last parameter. `given` are there before.
 fn conditions(filter: &ContainerFilter, given: u32) -> (String, u32) {
     let conditions = [
@@ -56,7 +65,11 @@ fn conditions(filter: &ContainerFilter, given: u32) -> (String, u32) {
         (filter.template_id.is_some(), "c.template_id = ?"),
     ];
     let set = conditions.into_iter().filter(|(set, _)| *set).map(|(_, condition)| condition);
-    set.fold((String::new(), given), |(text, last), condition| {
+    let ids = places(&filter.ids).zip(given + 1..).map(|(_, number)| number);
+    let last = ids.clone().last().unwrap_or(given);
+    let among: Vec<String> = ids.map(|number| format!("${number}")).collect();
+    let among = if among.is_empty() { String::new() } else { format!(" AND c.id IN ({})", among.join(", ")) };
+    set.fold((among, last), |(text, last), condition| {
         let number = format!("${}", last + 1);
         (format!("{text} AND {}", condition.replace('?', &number)), last + 1)
     })

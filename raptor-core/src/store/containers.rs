@@ -27,6 +27,7 @@ pub(super) struct Row {
     template_revision: i64,
     template_name: String,
     image: String,
+    image_allowed_by: Option<String>,
     startup: String,
     variables: Json<BTreeMap<String, String>>,
     limits: Json<Limits>,
@@ -100,6 +101,7 @@ impl Row {
             template_revision: self.template_revision,
             template_name: self.template_name,
             image: self.image,
+            image_allowed_by: self.image_allowed_by,
             startup: self.startup,
             variables: self.variables.0,
             limits: self.limits.0,
@@ -127,7 +129,7 @@ macro_rules! columns {
     () => {
         "c.id, c.number, c.name, c.description, c.owner_id, u.username AS owner_name, c.daemon_id, d.name AS daemon_name,
          CASE WHEN d.local THEN NULL ELSE d.host END AS daemon_host,
-         c.template_id, c.template_revision, t.name AS template_name, c.image, c.startup, c.variables, c.limits, c.allocation_limit, c.stop_timeout_ms,
+         c.template_id, c.template_revision, t.name AS template_name, c.image, c.image_allowed_by, c.startup, c.variables, c.limits, c.allocation_limit, c.stop_timeout_ms,
          c.suspended, c.deleting, c.revision, c.synced_revision, c.phase, c.phase_since, c.behaviour, c.installation, c.status, c.created_at, c.updated_at,
          a.level, a.permissions, a.denied_files"
     };
@@ -152,9 +154,9 @@ pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i6
         "INSERT INTO containers (id, short_id, name, name_key, description, owner_id, daemon_id, template_id, image, startup,
                                  variables, limits, memory_mib, disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting,
                                  revision, synced_revision, phase, phase_since, created_at, updated_at, template_revision, behaviour, installation,
-                                 allocation_limit)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE, FALSE, $17, 0, 'offline', $18,
-                 $18, $18, $19, $20, $21, $22)
+                                 allocation_limit, image_allowed_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE, FALSE, $17, 0, $24, $18,
+                 $18, $18, $19, $20, $21, $22, $23)
          RETURNING number",
     )
     .bind(container.id)
@@ -179,6 +181,8 @@ pub(crate) async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i6
     .bind(Json(&container.behaviour))
     .bind(Json(&container.installation))
     .bind(container.allocation_limit)
+    .bind(&container.image_allowed_by)
+    .bind(container.phase.name())
     .fetch_one(c)
     .await
     })?)
@@ -218,7 +222,7 @@ pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bo
         "UPDATE containers SET name = $2, name_key = $3, description = $4, owner_id = $5, image = $6, startup = $7,
                 variables = $8, limits = $9, memory_mib = $10, disk_mib = $11, cpu_percent = $12, stop_timeout_ms = $13,
                 suspended = $14, deleting = $15, revision = revision + 1, updated_at = $16,
-                template_revision = $17, behaviour = $18, allocation_limit = $19
+                template_revision = $17, behaviour = $18, allocation_limit = $19, image_allowed_by = $20
          WHERE id = $1 RETURNING revision",
     )
     .bind(container.id)
@@ -240,10 +244,22 @@ pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bo
     .bind(container.template_revision)
     .bind(Json(&container.behaviour))
     .bind(container.allocation_limit)
+    .bind(&container.image_allowed_by)
     .fetch_optional(c)
     .await
     })?;
     Ok(done.is_some())
+}
+
+/// Gives it the next revision though nothing of its own has changed: something that its declaration depends on has.
+pub(crate) async fn renew(c: &mut Conn<'_>, id: ContainerId, at: DateTime<Utc>) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE containers SET revision = revision + 1, updated_at = $2 WHERE id = $1")
+        .bind(id)
+        .bind(at)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
 }
 
 pub(crate) async fn set_synced(c: &mut Conn<'_>, id: ContainerId, revision: i64) -> Result<()> {
@@ -317,13 +333,45 @@ pub(crate) async fn delete(c: &mut Conn<'_>, id: ContainerId) -> Result<()> {
 }
 
 /// The ids and revisions that a daemon should have.
-pub(crate) async fn of_daemon(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<(ContainerId, i64)>> {
-    Ok(on!(c, |c| sqlx::query_as(
-        "SELECT id, revision FROM containers WHERE daemon_id = $1 AND NOT deleting"
+pub(crate) async fn of_daemon(
+    c: &mut Conn<'_>,
+    daemon: DaemonId,
+) -> Result<Vec<(ContainerId, i64, Installation)>> {
+    let rows: Vec<(ContainerId, i64, Json<Installation>)> = on!(c, |c| sqlx::query_as(
+        "SELECT id, revision, installation FROM containers WHERE daemon_id = $1 AND NOT deleting"
     )
     .bind(daemon)
     .fetch_all(c)
-    .await)?)
+    .await)?;
+    Ok(rows.into_iter().map(|(id, revision, installation)| (id, revision, installation.0)).collect())
+}
+
+/// Writes down how an installation was found, unless the container was changed since `revision`.
+pub(crate) async fn find_installation(
+    c: &mut Conn<'_>,
+    id: ContainerId,
+    revision: i64,
+    installation: &Installation,
+) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE containers SET installation = $3 WHERE id = $1 AND revision = $2")
+        .bind(id)
+        .bind(revision)
+        .bind(Json(installation))
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Raises the revision of a container's declaration above `revision`, where it is not yet.
+pub(crate) async fn pass_revision(c: &mut Conn<'_>, id: ContainerId, revision: i64) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE containers SET revision = $2 + 1 WHERE id = $1 AND revision <= $2")
+        .bind(id)
+        .bind(revision)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
 }
 
 /// All containers of a daemon, those that are being deleted, and those that only still have to be removed there.

@@ -1,5 +1,7 @@
 //! The change feed: every committed change, told to whoever listens, across replicas where the database can carry it.
 
+use super::open::cause;
+use crate::{clock::Clock, warnings::Warnings};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgListener, PgPool};
 use std::{
@@ -164,11 +166,19 @@ impl Feed {
     }
 
     async fn listen(self, pool: PgPool) {
+        let warnings = Warnings::default();
         while !pool.is_closed() {
             if let Err(error) = self.listen_once(&pool).await
                 && !pool.is_closed()
             {
-                tracing::warn!(%error, "lost the database's change notifications; reading without caches until they are back");
+                let why = cause(&error);
+                if let Some(left_out) = warnings.due(&error.into(), &Clock::System) {
+                    tracing::warn!(
+                        error = why,
+                        left_out,
+                        "lost the database's change notifications; reading without caches until they are back"
+                    );
+                }
             }
             self.complete.store(false, Ordering::Release);
             tokio::time::sleep(Duration::from_millis(500)).await;

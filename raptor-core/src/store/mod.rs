@@ -10,6 +10,7 @@ pub(crate) mod commands;
 pub(crate) mod container_list;
 pub(crate) mod containers;
 pub(crate) mod daemons;
+pub(crate) mod images;
 pub(crate) mod jobs;
 pub(crate) mod mails;
 pub(crate) mod registries;

@@ -7,7 +7,14 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{fs::File, io::ErrorKind, path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io::{ErrorKind, Write},
+    path::Path,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long a caller waits for a connection, and a SQLite writer for the one before it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,6 +25,9 @@ const QUIET: Duration = Duration::from_secs(1);
 /// How much of a SQLite file is read where the system has it, in bytes. A connection forgets all pages with each commit of
 /// another one, and would ask for every one of them again.
 const MAPPED: u32 = 1 << 30;
+
+/// What SQLite makes beside the database, in bytes: its index of the log (32 KiB), and the log's beginning.
+const BESIDE: usize = 64 * 1024;
 
 /// Connections to PostgreSQL at most, where its server admits so many that they are no burden.
 const POOL: u32 = 20;
@@ -260,8 +270,15 @@ fn lock(database: &Path) -> Result<File> {
             database.display()
         ))
     })?;
-    make(database).map_err(|error| not_written(database, &error))?;
+    make(database).and_then(|()| probe(&file)).map_err(|error| not_written(database, &error))?;
     Ok(file)
+}
+
+/// Makes sure of room for what SQLite makes beside the database when it opens it. Without that it reports a failing disk.
+fn probe(mut lock: &File) -> std::io::Result<()> {
+    let written = lock.write_all(&[0; BESIDE]).and_then(|()| lock.sync_data());
+    lock.set_len(0)?;
+    written
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What every template must be.
 
 use super::Template;
-use crate::{Error, Result, containers::check_image};
+use crate::{Error, Result, images::check_image};
 use std::collections::BTreeSet;
 
 const MAX_VARIABLES: usize = 500;
@@ -25,11 +25,8 @@ pub fn check(template: &Template) -> Result<()> {
         return refuse("icon".into(), "Use a picture as a data:image URL.");
     }
     for (place, image) in template.images.iter().enumerate() {
-        if check_image(&image.image).is_err() {
-            return refuse(
-                format!("images.{place}.image"),
-                "Use an image reference such as ghcr.io/owner/name:tag.",
-            );
+        if let Err(error) = check_image(&image.image) {
+            return refuse(format!("images.{place}.image"), &error.to_string());
         }
     }
     if let Some(first) = template.startup_commands.first()

@@ -201,6 +201,12 @@ impl Encoding {
         if self == Self::UTF_8 || text.is_ascii() {
             return Ok(Cow::Borrowed(text.as_bytes()));
         }
+        // As a rule it has them all, and one look at the whole is enough.
+        let (bytes, _, lacking) = self.0.encode(text);
+        let back = |bytes| self.0.decode_without_bom_handling_and_without_replacement(bytes);
+        if !lacking && back(&bytes).as_deref() == Some(text) {
+            return Ok(bytes);
+        }
         let beyond: BTreeSet<char> = text.chars().filter(|c| !c.is_ascii()).collect();
         let characters: BTreeSet<char> = beyond.into_iter().filter(|c| !self.has(*c)).collect();
         if characters.is_empty() {

@@ -2,10 +2,12 @@
 //!
 //! [`recognise`] looks at a file's bytes, [`decode`] makes text of them, and [`splice`] turns an edited text back into bytes:
 //! what was not edited keeps the very bytes it had, including those that are invalid in the encoding, byte sequences that
-//! decoding and encoding would normalise, and each line's own end.
+//! decoding and encoding would normalise, and each line's own end. For texts that a program changes in place, such as
+//! configuration files, `charset_of` and `Lossless` do the same without an editor in between.
 
 mod encoding;
 mod lines;
+mod lossless;
 mod recognise;
 mod splice;
 #[cfg(test)]
@@ -13,6 +15,8 @@ mod tests;
 
 pub use encoding::{Encoding, Lacking};
 pub use lines::{LineEnd, LineEnds};
+pub(crate) use lossless::{Charset, LackingOne, Lossless, is_reserved};
+pub(crate) use recognise::charset_of;
 pub use recognise::{Recognised, recognise};
 pub use splice::{Target, splice};
 
@@ -23,6 +27,12 @@ use lines::lines;
 pub fn first_line_end(bytes: &[u8], encoding: Encoding) -> Option<usize> {
     let first = lines(bytes, encoding).next()?;
     Some(first.body.len() + first.end?.text().len() * if encoding.is_utf16() { 2 } else { 1 })
+}
+
+/// How many lines a text has: at least one.
+#[must_use]
+pub fn line_count(bytes: &[u8], encoding: Encoding) -> usize {
+    lines(bytes, encoding).count()
 }
 
 /// A text as it was decoded.

@@ -1,12 +1,14 @@
 //! What encoding bytes are in.
 
-use super::Encoding;
+use super::{Charset, Encoding};
 use chardetng::EncodingDetector;
 
 /// How much decides whether it is text at all, in bytes.
 const HEAD: usize = 8 * 1024;
 /// How much is looked at to guess an encoding, in bytes.
 const SAMPLE: usize = 1024 * 1024;
+/// How much of a text is looked at for UTF-16 without a mark, in bytes.
+const WIDE_SAMPLE: usize = 64 * 1024;
 
 /// What bytes were recognised as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +27,8 @@ pub fn recognise(bytes: &[u8]) -> Option<Recognised> {
     if bytes.starts_with(b"\xff\xfe\0\0") && bytes.len().is_multiple_of(4) {
         return None;
     }
-    for encoding in [Encoding::UTF_8, Encoding::UTF_16LE, Encoding::UTF_16BE] {
-        if !encoding.mark_of(bytes).is_empty() {
-            return sure(encoding);
-        }
+    if let Some(encoding) = marked(bytes) {
+        return sure(encoding);
     }
     let head = bytes.get(..HEAD).unwrap_or(bytes);
     if head.contains(&0) {
@@ -48,13 +48,52 @@ pub fn recognise(bytes: &[u8]) -> Option<Recognised> {
     if valid >= 4 * invalid {
         return Some(Recognised { encoding: Encoding::UTF_8, certain: false });
     }
+    Some(Recognised { encoding: guess(bytes), certain: false })
+}
+
+/// The charset of a file that is known to be text, damaged or not: by its mark, its zeros, what it has `declared`, and its
+/// letters. `fallback` is what the programs that read such files take for what is not UTF-8.
+pub(crate) fn charset_of(bytes: &[u8], declared: Option<Charset>, fallback: Option<Charset>) -> Charset {
+    if let Some(encoding) = marked(bytes).or_else(|| wide_by_zeros(bytes)) {
+        return Charset::Standard(encoding);
+    }
+    if let Some(charset) = declared {
+        return charset;
+    }
+    let (valid, invalid) = utf8(bytes);
+    if invalid == 0 || valid >= invalid {
+        return Charset::Standard(Encoding::UTF_8);
+    }
+    fallback.unwrap_or_else(|| Charset::Standard(guess(bytes)))
+}
+
+/// The encoding of which the bytes have the byte order mark.
+fn marked(bytes: &[u8]) -> Option<Encoding> {
+    let all = [Encoding::UTF_8, Encoding::UTF_16LE, Encoding::UTF_16BE];
+    all.into_iter().find(|encoding| !encoding.mark_of(bytes).is_empty())
+}
+
+/// What the letters look like, of bytes that are not UTF-8.
+fn guess(bytes: &[u8]) -> Encoding {
     let first = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
     let rest = bytes.get(first..).unwrap_or_default();
     let sample = rest.get(..SAMPLE).unwrap_or(rest);
     let mut detector = EncodingDetector::new();
     detector.feed(sample, sample.len() == rest.len());
-    let guess = detector.guess(None, false);
-    Some(Recognised { encoding: Encoding::of(guess).unwrap_or(Encoding::WINDOWS_1252), certain: false })
+    Encoding::of(detector.guess(None, false)).unwrap_or(Encoding::WINDOWS_1252)
+}
+
+/// UTF-16 without a mark, in what is known to be text: one in five characters or more is ASCII, and hardly any has its zero on the
+/// other side. [`is_wide`] is stricter, since it also tells text from other files.
+fn wide_by_zeros(bytes: &[u8]) -> Option<Encoding> {
+    let (pairs, _) = bytes.get(..WIDE_SAMPLE).unwrap_or(bytes).as_chunks::<2>();
+    let high = pairs.iter().filter(|[first, _]| *first == 0).count();
+    let low = pairs.iter().filter(|[_, second]| *second == 0).count();
+    let mostly = |zeros: usize, others: usize| zeros > 8 * others && zeros * 5 >= pairs.len();
+    if mostly(low, high) {
+        return Some(Encoding::UTF_16LE);
+    }
+    mostly(high, low).then_some(Encoding::UTF_16BE)
 }
 
 /// Characters beyond ASCII, and invalid sequences.

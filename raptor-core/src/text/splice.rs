@@ -9,11 +9,14 @@ use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use std::{
     borrow::Cow,
     collections::BTreeSet,
+    ops::Range,
     time::{Duration, Instant},
 };
 
 /// How long it looks for what was not edited, before it takes a larger part for edited.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest part that is compared character by character, in bytes: each byte of it takes up to 40 bytes of memory.
+const COMPARED: usize = 1024 * 1024;
 
 /// In what an edited text is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +117,10 @@ impl<'a> Splicer<'a> {
             }
             return;
         }
+        if old.len().max(new.len()) > 1 && is_long(old, new) {
+            self.edit_each(old, new);
+            return;
+        }
         let text = new.join("\n");
         let spliced = self.spliced(old, &text);
         let whole = |lines: &[(Vec<u8>, Option<LineEnd>)]| {
@@ -135,8 +142,70 @@ impl<'a> Splicer<'a> {
         }
     }
 
+    /// Lines that are too long to be compared as one text: the first is taken for the edited first old one, and so on.
+    fn edit_each(&mut self, old: &[Line<'a>], new: &[&'a str]) {
+        for (i, text) in new.iter().enumerate() {
+            match old.get(i) {
+                Some(line) => self.edit(&[*line], &[*text]),
+                None => {
+                    let body = self.encode(text);
+                    self.out.push((body, None));
+                }
+            }
+        }
+        if let Some(newest) = self.out.last_mut() {
+            newest.1 = old.last().and_then(|line| line.end);
+        }
+    }
+
     /// The lines of `new`, with the bytes of `old` where the characters are the same.
     fn spliced(&mut self, old: &[Line<'a>], new: &str) -> Vec<(Vec<u8>, Option<LineEnd>)> {
+        let [line] = old else { return self.by_units(old, new) };
+        if new.contains('\n') {
+            return self.by_units(old, new);
+        }
+        // Only what lies between the common beginning and the common end is compared, however long the line is.
+        let (was, is) = self.middles(line.body, new);
+        let middle = line.body.get(was.clone()).unwrap_or_default();
+        let typed = new.get(is).unwrap_or_default();
+        let part = Line { body: middle, end: line.end };
+        let spliced = if middle.len().max(typed.len()) > COMPARED {
+            self.refuse_invalid(&[part], typed);
+            self.encode(typed).into_owned()
+        } else {
+            self.by_units(&[part], typed).into_iter().flat_map(|(body, _)| body).collect()
+        };
+        let begin = line.body.get(..was.start).unwrap_or_default();
+        let end = line.body.get(was.end..).unwrap_or_default();
+        vec![([begin, &spliced, end].concat(), None)]
+    }
+
+    /// What differs between the old line and its new text, in bytes of each; whole characters only.
+    fn middles(&self, body: &[u8], new: &str) -> (Range<usize>, Range<usize>) {
+        let text = self.encoding.decode(body).0;
+        let (head, tail) = common(&text, new);
+        let last = text.len() - tail;
+        let (mut raw, mut at) = (0, 0);
+        let (mut begin, mut end) = ((0, 0), None);
+        let mut border = |raw: usize, at: usize| {
+            if at <= head {
+                begin = (raw, at);
+            }
+            if at >= last && end.is_none() {
+                end = Some((raw, at));
+            }
+        };
+        self.encoding.each_unit(body, |unit| {
+            border(raw, at);
+            raw += unit.bytes.len();
+            at += unit.letters.into_iter().map(char::len_utf8).sum::<usize>();
+        });
+        border(raw, at);
+        let end = end.unwrap_or((body.len(), text.len()));
+        (begin.0..end.0, begin.1..new.len() - (text.len() - end.1))
+    }
+
+    fn by_units(&mut self, old: &[Line<'a>], new: &str) -> Vec<(Vec<u8>, Option<LineEnd>)> {
         let (mut before, mut units) = (Vec::new(), Vec::new());
         for (i, line) in old.iter().enumerate() {
             if i > 0 {
@@ -211,6 +280,26 @@ impl<'a> Splicer<'a> {
     }
 }
 
+fn is_long(old: &[Line<'_>], new: &[&str]) -> bool {
+    let was: usize = old.iter().map(|line| line.body.len()).sum();
+    let is: usize = new.iter().map(|text| text.len()).sum();
+    was.max(is) > COMPARED
+}
+
+/// How many bytes two texts have in common at their beginnings and at their ends: whole characters, none of them twice.
+fn common(a: &str, b: &str) -> (usize, usize) {
+    let mut head = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    while !(a.is_char_boundary(head) && b.is_char_boundary(head)) {
+        head -= 1;
+    }
+    let rest = a.bytes().skip(head).rev().zip(b.bytes().skip(head).rev());
+    let mut tail = rest.take_while(|(a, b)| a == b).count();
+    while !(a.is_char_boundary(a.len() - tail) && b.is_char_boundary(b.len() - tail)) {
+        tail -= 1;
+    }
+    (head, tail)
+}
+
 /// A line end where `end` is one, more of the line otherwise.
 fn push(lines: &mut Vec<(Vec<u8>, Option<LineEnd>)>, bytes: &[u8], end: Option<LineEnd>) {
     if let Some((body, its)) = lines.last_mut() {
@@ -221,4 +310,52 @@ fn push(lines: &mut Vec<(Vec<u8>, Option<LineEnd>)>, bytes: &[u8], end: Option<L
         *its = end;
     }
     lines.push((Vec::new(), None));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn splicer(encoding: Encoding) -> Splicer<'static> {
+        let target = Target { encoding, line_end: None };
+        Splicer {
+            encoding,
+            target,
+            until: Instant::now() + PATIENCE,
+            out: Vec::new(),
+            lacking: BTreeSet::new(),
+        }
+    }
+
+    #[test]
+    fn of_a_long_line_only_what_differs_is_compared() {
+        for name in ["UTF-8", "windows-1252", "GBK", "UTF-16LE"] {
+            let encoding = Encoding::named(name).unwrap();
+            let text = "caf\u{e9} ".repeat(1_000);
+            let body = encoding.encode(&text).unwrap().into_owned();
+            for at in [0, text.len() / 2, text.len()] {
+                let mut new = text.clone();
+                new.insert(at, 'x');
+                let (was, is) = splicer(encoding).middles(&body, &new);
+                assert_eq!((was.len(), &new[is]), (0, "x"), "{name} at {at}");
+            }
+            assert_eq!(splicer(encoding).middles(&body, &text).0.len(), 0, "{name}");
+        }
+        assert_eq!(common("\u{e9}a", "\u{e8}a"), (0, 1), "no half characters");
+        assert_eq!(common("aa", "aaa"), (2, 0), "nothing twice");
+    }
+
+    #[test]
+    fn a_byte_that_is_invalid_keeps_its_value_in_a_line_too_long_to_be_compared() {
+        let long = "a".repeat(2 * COMPARED);
+        let old = [b"\xff", long.as_bytes(), b"\xfe"].concat();
+        let new = format!("\u{fffd}{}\u{fffd}", "b".repeat(2 * COMPARED));
+        let target = Target { encoding: Encoding::UTF_8, line_end: None };
+        let bytes = splice(&old, Encoding::UTF_8, &new, target).unwrap();
+        assert_eq!((bytes.first(), bytes.last(), bytes.len()), (Some(&0xff), Some(&0xfe), old.len()));
+        // Between two edits that are far apart it can't be found again, and is not replaced by another one.
+        let old = [b"x", long.as_bytes(), b"\xff", long.as_bytes(), b"x"].concat();
+        let new = format!("y{long}\u{fffd}{long}y");
+        assert!(splice(&old, Encoding::UTF_8, &new, target).is_err());
+    }
 }

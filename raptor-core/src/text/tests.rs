@@ -286,3 +286,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn long_lines_that_were_parted_or_joined_keep_their_other_bytes() {
+    let long = [&b"a\xe9".repeat(600 << 10)[..], b"\r\n", &b"\xe8b".repeat(600 << 10), b"\nlast"].concat();
+    let encoding = named("windows-1252");
+    let text = normal(&decode(&long, encoding).text);
+    let parted = text.replacen("b\u{e8}", "b\n\u{e8}", 1);
+    for new in [parted, text.replacen('\n', "", 1)] {
+        let bytes = saved(&long, encoding, &new);
+        assert_eq!(normal(&decode(&bytes, encoding).text), new);
+        assert!(bytes.starts_with(b"a\xe9a\xe9") && bytes.ends_with(b"\nlast"));
+    }
+}

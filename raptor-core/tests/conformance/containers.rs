@@ -173,7 +173,17 @@ async fn a_list_shows_what_the_actor_may_see_and_is_searched_sorted_and_paged() 
         let search = |text: &str| ContainerFilter { search: Some(text.into()), ..all() };
         assert_eq!(names(&world, &Actor::System, search("ALPH")).await, ["Alpha"]);
         assert_eq!(names(&world, &Actor::System, search("steve")).await, ["beta", "Gamma"]);
+        let ids =
+            world.raptor.containers().list(&Actor::System, &all(), &PageRequest::default()).await.unwrap();
+        let ids: Vec<_> = ids.items.iter().map(|listed| listed.container.id).collect();
+        // With and without ids that are bound twice, and beside other conditions.
+        let these = |ids: &[ContainerId]| ContainerFilter { ids: ids.to_vec(), ..all() };
+        assert_eq!(names(&world, &Actor::System, these(&ids[..2])).await, ["Alpha", "beta"]);
+        assert_eq!(names(&world, &Actor::System, these(&ids[1..])).await, ["beta", "delta", "Gamma"]);
+        let both = ContainerFilter { search: Some("steve".into()), ..these(&ids[..3]) };
+        assert_eq!(names(&world, &Actor::System, both).await, ["beta"]);
         let actor = actor(&world, steve).await;
+        assert_eq!(names(&world, &actor, these(&ids[..3])).await, ["beta"]);
         assert_eq!(names(&world, &actor, all()).await, ["beta", "Gamma"]);
         assert_eq!(names(&world, &actor, search("alpha")).await, Vec::<String>::new());
 

@@ -12,8 +12,13 @@ use raptor_core::{
     id::DaemonId,
     live::{Connection, LinkState},
     node::{Node, PROTOCOL},
+    outbound::{Outbound, OutboundError, Resolver},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 async fn connection_to(node: Arc<dyn Node>, clock: Clock, wanted: LinkState) -> Connection {
     let raptor = Raptor::builder("app key")
@@ -93,4 +98,47 @@ async fn every_host_is_told_where_all_of_them_are_and_hears_of_changes() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_people_type_is_fetched_from_the_panels_own_address_no_more_than_from_a_daemons() {
+    on_both(|world| async move {
+        world.daemon("one", "30000").await;
+        world.raptor.shutdown().await;
+        let (url, clock, hosts) = (world.url.clone(), world.clock.clone(), world.hosts.clone());
+        drop(world.raptor);
+        let connect = hosts.clone();
+        let outbound = Outbound::default().resolver(Arc::new(Everywhere));
+        let raptor = Raptor::builder("app key")
+            .database_url(&url)
+            .bcrypt_cost(4)
+            .clock(clock)
+            .connector(Arc::new(move |daemon, _| connect.connect(daemon)))
+            .outbound(outbound.clone())
+            .panel_host("panel.example.com")
+            .build()
+            .await
+            .unwrap();
+        for address in ["https://panel.example.com/x", "https://alias.example.com/", "http://93.184.216.34/"]
+        {
+            let refused = outbound.get(address).await.unwrap_err();
+            assert!(matches!(refused, OutboundError::Private), "{address}: {refused}");
+        }
+        until("hosts are told of it, too", || async {
+            hosts.of("one").hosts() == ["192.0.2.1", "panel.example.com"]
+        })
+        .await;
+        raptor.shutdown().await;
+    })
+    .await;
+}
+
+/// All names are at one public address.
+struct Everywhere;
+
+#[async_trait::async_trait]
+impl Resolver for Everywhere {
+    async fn resolve(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
+        Ok(vec![Ipv4Addr::new(93, 184, 216, 34).into()])
+    }
 }

@@ -7,6 +7,7 @@ mod accounts;
 mod allocations;
 mod containers;
 mod history;
+mod images;
 mod links;
 #[cfg(feature = "mail")]
 mod mail;

@@ -4,7 +4,7 @@ use crate::world::{World, on_both, wanted};
 use raptor_core::{
     authz::{
         Actor, ContainerSet,
-        actions::{GrantAccess, ListDaemons, ReadAccess},
+        actions::{AddAllocation, GrantAccess, ListDaemons, ReadAccess, RemoveAllocation},
     },
     containers::{Level, service::NewContainer},
     roles::Builtin,
@@ -103,6 +103,58 @@ async fn daemons_lose_the_old_default_of_24_hours_for_known_keys_and_keep_what_w
         let hours: BTreeMap<&str, i64> =
             daemons.iter().map(|daemon| (daemon.name.as_str(), daemon.sftp_offline_hours)).collect();
         assert_eq!(hours, [("chosen", 8), ("never", 0), ("old", 0)].into());
+    })
+    .await;
+}
+
+/// What the database was like before migration 13.
+const WITHOUT_LIMITS: [&str; 5] = [
+    "DROP INDEX allocations_held",
+    "ALTER TABLE allocations DROP COLUMN held_by",
+    "ALTER TABLE allocations DROP COLUMN held_revision",
+    "ALTER TABLE containers DROP COLUMN allocation_limit",
+    "ALTER TABLE daemons DROP COLUMN self_service_ports",
+];
+
+#[tokio::test]
+async fn containers_that_had_extra_allocations_before_there_was_a_limit_may_have_as_many_and_no_more() {
+    on_both(|world| async move {
+        let owner = world.user("steve", Builtin::User).await.id;
+        world.daemon("one", "30000-30009").await;
+        let template = world.template().await.id;
+        let mut made = Vec::new();
+        for (name, count) in [("none", 0), ("one", 1), ("four", 4)] {
+            let new = NewContainer {
+                owner_id: Some(owner),
+                skip_install: true,
+                allocation_count: count,
+                ..NewContainer::new(name, template)
+            };
+            made.push(world.container(new).await.unwrap());
+        }
+        world.raptor.shutdown().await;
+        let older = WITHOUT_LIMITS.iter().map(ToString::to_string).chain([forget(13)]).collect::<Vec<_>>();
+        execute(&world.url, &older).await;
+
+        let world = world.restarted().await;
+        let (_, steve) = world.signed_in("steve").await;
+        let containers = world.raptor.containers();
+        let mut limits = Vec::new();
+        for id in &made {
+            limits.push(containers.get(&steve, *id).await.unwrap().0.container.allocation_limit);
+        }
+        assert_eq!(limits, [0, 0, 3], "what they had beside the primary one");
+        for (id, may) in [(made[1], false), (made[2], false)] {
+            let permit = world.raptor.authz().permit::<AddAllocation>(&steve, id).await.unwrap();
+            assert_eq!(containers.add_allocation(permit, None).await.is_ok(), may, "one more than it had");
+        }
+        // What it gives up it may have again.
+        let (_, allocations, _) = containers.get(&steve, made[2]).await.unwrap();
+        let extra = allocations.iter().find(|allocation| !allocation.primary).unwrap().id;
+        let permit = world.raptor.authz().permit::<RemoveAllocation>(&steve, made[2]).await.unwrap();
+        containers.remove_allocation(permit, extra).await.unwrap();
+        let permit = world.raptor.authz().permit::<AddAllocation>(&steve, made[2]).await.unwrap();
+        containers.add_allocation(permit, None).await.unwrap();
     })
     .await;
 }

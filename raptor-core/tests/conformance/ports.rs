@@ -281,6 +281,57 @@ async fn callers_at_once_never_exceed_the_limit() {
 }
 
 #[tokio::test]
+async fn nobody_takes_the_ports_of_a_host_by_giving_up_one_after_another() {
+    on_both(|world| async move {
+        let owner = world.user("steve", Builtin::User).await.id;
+        let daemon = world.daemon("one", "30000-30019").await.id;
+        let id = container(&world, owner, "net1", &[]).await.unwrap();
+        running(&world, id).await;
+        let steve = world.signed_in("steve").await.1;
+        let of_it = async || {
+            let mut all = all(&world, daemon).await.into_iter();
+            all.find(|port| port.container.as_ref().is_some_and(|(holder, _)| *holder == id) && port.primary)
+                .unwrap()
+        };
+        let replace = async || {
+            let permit = world.raptor.authz().permit::<AddAllocation>(&steve, id).await.unwrap();
+            world.raptor.containers().replace_allocation(permit, of_it().await.id).await
+        };
+        replace().await.unwrap();
+        let refused = replace().await.unwrap_err();
+        assert_eq!(refused.code(), "allocations_held", "{refused}");
+        assert!(refused.to_string().starts_with("net1 still holds"), "{refused}");
+
+        set_limit(&world, id, 1).await.unwrap();
+        for _ in 0..20 {
+            let before = all(&world, daemon).await;
+            if add(&world, &steve, id, None).await.is_err() {
+                break;
+            }
+            let now = all(&world, daemon).await;
+            let new =
+                now.iter().zip(&before).find(|(now, before)| now.container != before.container).unwrap().0;
+            remove(&world, id, new.id).await;
+        }
+        let taken = all(&world, daemon)
+            .await
+            .iter()
+            .filter(|port| port.container.is_some() || port.held_by.is_some())
+            .count();
+        assert!(taken <= 4, "{taken} ports");
+
+        let permit = world.raptor.authz().permit::<RestartContainer>(&Actor::System, id).await.unwrap();
+        world.raptor.containers().restart(permit).await.unwrap();
+        until("they are free", || async {
+            all(&world, daemon).await.iter().all(|port| port.held_by.is_none())
+        })
+        .await;
+        replace().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn owners_are_given_ports_of_the_daemons_range_only() {
     on_both(|world| async move {
         let owner = world.user("steve", Builtin::User).await.id;
@@ -303,6 +354,8 @@ async fn owners_are_given_ports_of_the_daemons_range_only() {
         };
         let refused = update("30005-30004").await.unwrap_err();
         assert!(matches!(refused, Error::Invalid { field, .. } if field == "self_service_ports"));
+        let many: Vec<String> = (0..65).map(|n| (30_000 + 2 * n).to_string()).collect();
+        assert_eq!(update(&many.join(",")).await.unwrap_err().code(), "invalid", "too many for a statement");
         update("30007-30008, 30003").await.unwrap();
         let id = container(&world, owner, "net1", &[]).await.unwrap();
         set_limit(&world, id, 9).await.unwrap();
@@ -364,6 +417,57 @@ async fn allocations_on_an_address_that_the_host_lacks_are_refused_while_it_can_
         assert_eq!(ips, ["0.0.0.0", "127.0.0.1", "192.0.2.1", "2001:db8::5", "::"]);
         let made = make(away, "10.99.99.99").await.unwrap();
         assert!(made.created == 1 && !made.checked, "it is said that nobody checked it");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_owner_does_not_hold_every_port_of_a_host_by_giving_up_and_asking_again() {
+    on_both(|world| async move {
+        let owner = world.user("steve", Builtin::User).await.id;
+        let daemon = world.daemon("one", "24056-24075").await.id;
+        let net1 = container(&world, owner, "net1", &[]).await.unwrap();
+        running(&world, net1).await;
+        let steve = world.signed_in("steve").await.1;
+        let own = async || {
+            let of = |one: &Allocation| one.container.as_ref().is_some_and(|(holder, _)| *holder == net1);
+            all(&world, daemon).await.into_iter().find(of).unwrap().id
+        };
+        let replace = async || {
+            let id = own().await;
+            let permit = world.raptor.authz().permit::<AddAllocation>(&steve, net1).await.unwrap();
+            world.raptor.containers().replace_allocation(permit, id).await
+        };
+        replace().await.unwrap();
+        let refused = replace().await.unwrap_err();
+        assert_eq!(refused.code(), "allocations_held", "{refused}");
+        let held = all(&world, daemon).await.iter().filter(|one| one.held_by.is_some()).count();
+        assert_eq!(held, 1, "the one that its process publishes");
+        // Nor by adding and removing within a limit.
+        set_limit(&world, net1, 1).await.unwrap();
+        let mut codes = Vec::new();
+        for _ in 0..4 {
+            match add(&world, &steve, net1, None).await {
+                Err(error) => codes.push(error.code()),
+                Ok(()) => {
+                    let extra = all(&world, daemon).await.into_iter().find(|one| {
+                        !one.primary && one.container.as_ref().is_some_and(|(holder, _)| *holder == net1)
+                    });
+                    remove(&world, net1, extra.unwrap().id).await;
+                }
+            }
+        }
+        assert_eq!(codes, ["allocations_held"; 3]);
+        // Stopped, it holds none, and may have another one.
+        let permit = world.raptor.authz().permit::<StopContainer>(&Actor::System, net1).await.unwrap();
+        world.raptor.containers().stop(permit).await.unwrap();
+        phase(&world, net1, Phase::Offline).await;
+        until("it holds none", || async {
+            all(&world, daemon).await.iter().all(|one| one.held_by.is_none())
+        })
+        .await;
+        replace().await.unwrap();
+        replace().await.unwrap();
     })
     .await;
 }

@@ -8,10 +8,11 @@ use raptor_core::{
     authz::{
         Actor,
         actions::{
-            AddAllocation, AdoptStray, DeleteStray, ListAllocations, ListStrays, ReadActivity, StopStray,
+            AddAllocation, AdoptStray, DeleteStray, LimitContainer, ListAllocations, ListStrays,
+            ReadActivity, StopStray,
         },
     },
-    containers::{lifecycle::Phase, service::NewContainer},
+    containers::{Limits, lifecycle::Phase, service::NewContainer},
     daemons::strays::{Adoption, Stray},
     id::{AllocationId, ContainerId, DaemonId, TemplateId},
     node::Node,
@@ -140,6 +141,21 @@ async fn a_container_that_the_database_has_lost_is_shown_and_its_ports_are_taken
             assert_eq!(added.err().map_or("", |error| error.code()), code);
         }
         assert_eq!(ground.ports(next).await, [30_001, 30_002]);
+
+        let permit =
+            ground.world.raptor.authz().permit::<LimitContainer>(&Actor::System, next).await.unwrap();
+        ground
+            .world
+            .raptor
+            .containers()
+            .set_limits(permit, Limits::default(), 30_000, Some(5))
+            .await
+            .unwrap();
+        let (_, alex) = ground.world.signed_in("alex").await;
+        let permit = ground.world.raptor.authz().permit::<AddAllocation>(&alex, next).await.unwrap();
+        let refused = ground.world.raptor.containers().add_allocation(permit, Some(held)).await.unwrap_err();
+        assert_eq!(refused.code(), "port_held");
+        assert!(!refused.to_string().contains("Lost"), "a plain user is not told its name: {refused}");
     })
     .await;
 }
@@ -166,6 +182,11 @@ async fn a_container_that_the_database_has_lost_is_adopted_as_it_runs() {
         .await;
         let now = &host.containers().await.unwrap()[0];
         assert_eq!((now.phase, now.started_at), (Phase::Running, before), "it runs on");
+        until("the list has it among those that run", async || {
+            let found = ground.world.raptor.containers().get(&Actor::System, ground.lost).await.unwrap();
+            found.0.container.phase == Phase::Running
+        })
+        .await;
         assert!(ground.strays().await.is_empty());
         assert!(ground.told("container.adopted").await);
     })
@@ -193,6 +214,31 @@ async fn a_container_that_the_database_has_lost_is_stopped_and_deleted_by_those_
         let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, ground.daemon).await.unwrap();
         let again = raptor.daemons().delete_stray(permit, ground.lost).await.unwrap_err();
         assert_eq!(again.code(), "not_found");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_callers_who_adopt_and_delete_at_once_one_succeeds_and_nothing_is_adopted_that_is_being_deleted() {
+    on_both(|world| async move {
+        let ground = Ground::new(world).await;
+        let raptor = &ground.world.raptor;
+        let delete = async || {
+            let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, ground.daemon).await?;
+            raptor.daemons().delete_stray(permit, ground.lost).await
+        };
+        let (a, b, c, d) = tokio::join!(delete(), ground.adopt(), delete(), ground.adopt());
+        let done = [a.is_ok(), b.is_ok(), c.is_ok(), d.is_ok()];
+        assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
+        let adopted = done[1] || done[3];
+        let host = ground.world.hosts.of("one");
+        if adopted {
+            assert_eq!(host.containers().await.unwrap().len(), 1);
+        } else {
+            until("it is gone", async || host.containers().await.unwrap().is_empty()).await;
+        }
+        assert_eq!(ground.told("container.adopted").await, adopted);
+        assert_eq!(ground.told("daemon.unknown_container_deleted").await, !adopted);
     })
     .await;
 }

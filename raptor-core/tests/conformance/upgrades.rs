@@ -7,10 +7,11 @@ use raptor_core::{
     auth::Origin,
     authz::{
         Actor, ContainerPermission, ContainerSet, Permission, SystemSet,
-        actions::{ListDaemons, ListRegistries, ReadAccess, ReadFiles, RestartContainer},
+        actions::{ListDaemons, ListRegistries, ReadAccess, ReadFiles, RestartContainer, StartContainer},
     },
     clock::Clock,
     id::{ContainerId, DaemonId},
+    images::ImageStanding,
     node::{Hidden, NodeError, SftpAnswer, SftpProof, SftpQuestion},
     store::Store,
 };
@@ -224,7 +225,7 @@ async fn everybody_signs_in_to_an_old_database_with_the_old_password_and_has_the
                     raptor.containers().get(&actor, id).await.ok().map(|(visible, ..)| visible.permissions);
                 let had = had["containers"].get(name).map(names);
                 let now = now.map(set);
-                // Whoever holds everything also holds what was added since.
+                // Users who hold everything also hold what was added since.
                 if had.as_ref().is_some_and(|had| had.contains("container.delete")) {
                     assert!(now.as_ref().unwrap().is_superset(had.as_ref().unwrap()), "{username}, {name}");
                 } else {
@@ -279,6 +280,44 @@ async fn the_permits_of_an_old_database_are_those_of_before_and_files_kept_from_
             raptor.authz().permit::<RestartContainer>(&carl, lobby).await.is_err(),
             "carl may only start"
         );
+        raptor.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn containers_of_an_old_database_keep_the_images_that_they_have() {
+    on_both(|old| async move {
+        // As an administrator of that commit could set it, unchecked.
+        let odd = "registry.example.com/Odd/Image";
+        let lobby = old.containers().find(|(name, _)| *name == "lobby").unwrap().1;
+        let change = format!("UPDATE containers SET image = '{odd}' WHERE name_key = 'lobby'");
+        if old.url.starts_with("sqlite") {
+            let pool = sqlx::SqlitePool::connect(&old.url).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&pool).await.unwrap();
+            pool.close().await;
+        } else {
+            let pool = sqlx::PgPool::connect(&old.url).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&pool).await.unwrap();
+            pool.close().await;
+        }
+        let raptor = old.raptor().await;
+        for (name, id) in old.containers() {
+            let (visible, _, template) = raptor.containers().get(&Actor::System, id).await.unwrap();
+            let standing = raptor.images().choice(&visible, &template).await.unwrap().standing;
+            let (wanted, by) = match id == lobby {
+                true => (ImageStanding::Chosen, Some("")),
+                false => (ImageStanding::Template, None),
+            };
+            assert_eq!((standing, visible.container.image_allowed_by.as_deref()), (wanted, by), "{name}");
+        }
+        let paula = signed_in(&raptor, "paula").await.unwrap();
+        let (visible, ..) = raptor.containers().get(&paula, lobby).await.unwrap();
+        assert_eq!(visible.container.image, odd);
+        // The host is away, and that is all that is in the way.
+        let permit = raptor.authz().permit::<StartContainer>(&paula, lobby).await.unwrap();
+        let away = raptor.containers().start(permit).await.unwrap_err();
+        assert!(matches!(away, Error::Unavailable { .. }), "{away}");
         raptor.shutdown().await;
     })
     .await;

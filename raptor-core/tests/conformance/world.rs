@@ -58,7 +58,7 @@ impl Hosts {
         self.0.lock().unwrap().insert(daemon.to_owned(), host);
     }
 
-    fn connect(&self, daemon: &Daemon) -> Result<Arc<dyn Node>, NodeError> {
+    pub fn connect(&self, daemon: &Daemon) -> Result<Arc<dyn Node>, NodeError> {
         match daemon.name.as_str() {
             "away" => Err(NodeError::Unreachable("It is away.".into())),
             name => Ok(Arc::new(self.of(name))),

@@ -26,7 +26,7 @@ const QUIET: usize = 64 * 1024;
 /// Text of the newest output that is compared with what comes again, in bytes.
 const COMPARED: usize = 48 * 1024;
 
-/// A full disk is told of now and then, not with every line of every console.
+/// Limits warnings about a full disk, which would otherwise come with every line of every console.
 static WARNED: Seldom = Seldom::a_minute();
 
 /// How long after a refusal the disk is asked again.
@@ -168,7 +168,7 @@ impl Log {
         self.buffer.clear();
     }
 
-    /// Keeps lines that were not written. The oldest go where they are too many; readers are told of the gap.
+    /// Keeps lines that were not written. Where there are too many, the oldest are dropped and readers see a gap.
     fn wait(&mut self, lines: &[u8], first: u64) {
         let (from, waiting) = self.unwritten.get_or_insert_with(|| (first, VecDeque::new()));
         for line in lines.split_inclusive(|byte| *byte == b'\n') {

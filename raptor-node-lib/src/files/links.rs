@@ -26,14 +26,18 @@ pub(crate) fn below_home(target: &Path) -> Option<&Path> {
 
 impl Root {
     /// Where writing to `path` ends up: links are followed, the last one too. What is not there stays as it is written, so a
-    /// link to nothing says where the file is to be made. Nothing is opened by this alone: whoever uses the result is kept
-    /// inside the folder by the kernel, whatever changed since.
+    /// link to nothing says where the file is to be made. This opens nothing: when the result is used,
+    /// the kernel confines it to the folder, whatever has changed since.
     ///
     /// # Errors
-    /// [`FileError::Outside`], [`FileError::Loop`], [`FileError::NotAFolder`] and others.
+    /// [`FileError::Outside`], [`FileError::Denied`] also for where it leads, [`FileError::Loop`], [`FileError::NotAFolder`] and
+    /// others.
     pub(crate) fn target(&self, path: &FilePath) -> FileResult<FilePath> {
         self.check(path)?;
-        Ok(FilePath::from_bytes(self.resolve(&path.as_path())?.as_os_str().as_bytes())?)
+        let target = FilePath::from_bytes(self.resolve(&path.as_path())?.as_os_str().as_bytes())?;
+        // What is kept beside the folder, such as earlier versions, is found by this path alone.
+        self.check(&target)?;
+        Ok(target)
     }
 
     /// Does something at a path. Where the kernel says that a link on it leads out, that may be by the path that the container's
@@ -107,7 +111,7 @@ impl Root {
     }
 
     /// Puts a whole file in the place of `to` in another folder of the same container's, with the mode of what is there:
-    /// whoever reads sees the old content or the new. `to` has no links on it ([`Root::target`]). A file with several names
+    /// readers see either the old content or the new. `to` has no links on it ([`Root::target`]). A file with several names
     /// keeps them: its content is replaced, which is not done in one step.
     ///
     /// # Errors

@@ -14,10 +14,11 @@ mod stat;
 mod text;
 mod tree;
 mod usage;
+mod walk;
 
 pub(crate) use accounts::Accounts;
 pub use denied::Denied;
-pub use entries::{Entries, Entry, Step, Walk};
+pub use entries::{Entries, Entry};
 pub use file::File;
 pub(crate) use links::below_home;
 pub use raptor_core::node::{FileError, FilePath, FileResult};
@@ -25,6 +26,7 @@ pub use root::{Open, Root, Space};
 pub use stat::{Kind, Stat, Time};
 pub use tree::remove;
 pub use usage::Usage;
+pub use walk::{Step, Walk};
 
 #[cfg(test)]
 mod attacks;

@@ -20,6 +20,8 @@ use std::{
 const OPEN_FOLDERS: usize = 32;
 /// How often a folder is emptied again that somebody fills meanwhile.
 const PATIENCE: u32 = 16;
+/// Folders in one folder that are noted at once; where there are more, it is read again when these are removed.
+const NOTED: usize = 16_384;
 
 impl Root {
     /// Removes a file, a link or a folder with all that is in it; links are removed, not followed. `each` is told the bytes
@@ -62,6 +64,8 @@ struct Folder {
     fd: OwnedFd,
     name: CString,
     below: Vec<CString>,
+    /// Whether there are more folders in it than were noted.
+    more: bool,
     again: u32,
 }
 
@@ -120,9 +124,9 @@ fn finish(above: BorrowedFd<'_>, mut folder: Folder, told: Told<'_>) -> FileResu
     let freed = Stat::of(&folder.fd)?.allocated();
     match sys::unlinkat(above, &folder.name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => told(freed).then_some(None).ok_or(FileError::Cancelled),
-        Err(Errno::NOTEMPTY) if folder.again < PATIENCE => {
-            folder.again += 1;
-            folder.below = sweep(folder.fd.as_fd(), told)?;
+        Err(Errno::NOTEMPTY) if folder.more || folder.again < PATIENCE => {
+            folder.again += u32::from(!folder.more);
+            (folder.below, folder.more) = sweep(folder.fd.as_fd(), NOTED, told)?;
             Ok(Some(folder))
         }
         // Somebody swapped it for something that is no folder.
@@ -139,14 +143,14 @@ impl Folder {
     fn empty(parent: BorrowedFd<'_>, name: &CStr, told: Told<'_>) -> FileResult<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = sys::openat(parent, name, flags, Mode::empty()).map_err(io::Error::from)?;
-        let below = sweep(fd.as_fd(), told)?;
-        Ok(Self { fd, name: name.to_owned(), below, again: 0 })
+        let (below, more) = sweep(fd.as_fd(), NOTED, told)?;
+        Ok(Self { fd, name: name.to_owned(), below, more, again: 0 })
     }
 }
 
-/// Removes what is no folder; says which folders there are.
-fn sweep(folder: BorrowedFd<'_>, told: Told<'_>) -> FileResult<Vec<CString>> {
-    let mut below = Vec::new();
+/// Removes what is no folder; says which folders there are, up to `most`, and whether there are more.
+fn sweep(folder: BorrowedFd<'_>, most: usize, told: Told<'_>) -> FileResult<(Vec<CString>, bool)> {
+    let (mut below, mut more) = (Vec::new(), false);
     for entry in Stream::read_from(folder).map_err(io::Error::from)? {
         let entry = entry.map_err(io::Error::from)?;
         let name = entry.file_name();
@@ -154,13 +158,14 @@ fn sweep(folder: BorrowedFd<'_>, told: Told<'_>) -> FileResult<Vec<CString>> {
             continue;
         }
         match Stat::at(folder, name) {
-            Ok(stat) if stat.kind == Kind::Folder => below.push(name.to_owned()),
+            Ok(stat) if stat.kind == Kind::Folder && below.len() < most => below.push(name.to_owned()),
+            Ok(stat) if stat.kind == Kind::Folder => more = true,
             Ok(stat) => unlink(folder, name, &stat, told)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(below)
+    Ok((below, more))
 }
 
 fn unlink(folder: BorrowedFd<'_>, name: &CStr, stat: &Stat, told: Told<'_>) -> FileResult<()> {
@@ -169,5 +174,25 @@ fn unlink(folder: BorrowedFd<'_>, name: &CStr, stat: &Stat, told: Told<'_>) -> F
         // Gone, or a folder by now: whoever removes the one above looks again.
         Err(Errno::NOENT | Errno::ISDIR) => Ok(()),
         Err(error) => Err(io::Error::from(error).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn more_folders_than_are_noted_at_once_are_removed_all_the_same() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("folder");
+        for number in 0..NOTED + 10 {
+            fs::create_dir_all(folder.join(number.to_string())).unwrap();
+        }
+        let open = fs::File::open(&folder).unwrap();
+        let (below, more) = sweep(open.as_fd(), 7, &mut |_| true).unwrap();
+        assert_eq!((below.len(), more), (7, true));
+        remove(&folder).unwrap();
+        assert!(!folder.exists());
     }
 }

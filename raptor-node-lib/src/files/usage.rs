@@ -81,7 +81,7 @@ impl Usage {
         *known.get_or_insert_with(|| self.places.get().map_or(0, |places| size_of(&places.trash)))
     }
 
-    /// What the trash holds has to be counted again before it is told.
+    /// Marks the size of the trash as outdated: it is counted again when it is next asked for.
     pub(crate) fn trash_changed(&self) {
         *self.trash.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

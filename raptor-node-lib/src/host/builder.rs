@@ -99,8 +99,8 @@ impl Builder {
         self
     }
 
-    /// Whom the containers' processes and files belong to; 988:988 unless given. Without root's rights it is whoever runs this
-    /// process, since files can't be given to others.
+    /// The user and group of the containers' processes and files; 988:988 unless given. Without root they are those of this
+    /// process, which can't give files to other users.
     #[must_use]
     pub fn user(mut self, uid: u32, gid: u32) -> Self {
         (self.uid, self.gid) = (uid, gid);

@@ -89,6 +89,7 @@ impl Host {
         }
         system.folder_problem = self.0.ground.folder_problem().await;
         system.isolation = Some(self.0.ground.firewall.isolation());
+        system.user_note = self.0.ground.user_note();
         system.sftp = self.0.sftp.get().map(|server| server.about());
         *self.0.system.lock().unwrap_or_else(PoisonError::into_inner) = Some(system.clone());
         system

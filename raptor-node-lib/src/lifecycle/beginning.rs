@@ -10,7 +10,7 @@ use super::{
 use crate::desired::Run;
 use raptor_core::{
     containers::lifecycle::{Input, Phase},
-    node::{Happening, LineKind},
+    node::{Fault, Happening, LineKind},
     templates::DoneRules,
 };
 use std::{sync::PoisonError, time::Duration};
@@ -62,10 +62,13 @@ impl Supervisor {
             }
             Err(why) => {
                 (self.booting, self.run) = (None, None);
-                let (why, fault) = ports::explain(&self.spec.ports, why);
+                let (why, mut fault) = ports::explain(&self.spec.ports, why);
                 self.ground.say(&self.console, why.clone());
-                if let Some(fault) = &fault {
-                    self.ground.say(&self.console, ports::details(fault));
+                if let Some(details) = fault.as_ref().and_then(ports::details) {
+                    self.ground.say(&self.console, details);
+                }
+                if fault.is_none() && self.is_for_missing_files(&why).await {
+                    fault = Some(Fault::FilesMissing);
                 }
                 if self.life.phase == Phase::Starting && self.life.by_itself {
                     self.tell_api(Happening::StartFailed { why: why.clone() });

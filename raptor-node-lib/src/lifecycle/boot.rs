@@ -7,6 +7,7 @@ use super::{
     engine::{self, Halt},
     image,
     install_disk::{self, Measured},
+    ports,
     supervisor::Msg,
     taking::Folder,
     zone,
@@ -24,8 +25,12 @@ use raptor_core::node::{ContainerSpec, Progress};
 use std::{
     path::{Component, Path},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
+
+/// How long a port that is in use is waited for, once in each start: whatever had it may be about to let go of it.
+const PORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A started process: what it writes, and the way in.
 pub(super) struct Started {
@@ -58,10 +63,17 @@ impl Boot {
             true => self.ground.turns.acquire().await.ok(),
             false => None,
         };
+        let mut again = true;
         loop {
             engine::answers(&self.ground, &self.tell).await;
             match self.attempt().await {
                 Ok(started) => return Ok(started),
+                Err(Halt::For(why)) if again && ports::is_in_use(&why) => {
+                    again = false;
+                    self.ground
+                        .say(&self.console, "A port of it is still in use. Trying once more in a moment.");
+                    tokio::time::sleep(PORT_PATIENCE).await;
+                }
                 Err(Halt::For(why)) => return Err(why),
                 Err(Halt::Away) => tokio::time::sleep(ASK_AGAIN).await,
             }
@@ -76,6 +88,9 @@ impl Boot {
             let run = engine::run_of(ground, console, &found).await;
             prepared(tell, |noted| Msg::Prepared(run, noted)).await?;
             return Ok(None);
+        }
+        if let Some(why) = &spec.image_refused {
+            return Err(Halt::For(why.clone()));
         }
         if let Some(problem) = ground.folder_problem().await {
             return Err(Halt::For(problem));

@@ -256,7 +256,7 @@ impl Supervisor {
         }
     }
 
-    fn known_folder(&self) -> Folder {
+    pub(super) fn known_folder(&self) -> Folder {
         let ran = self.status.borrow().last_exit.is_some();
         Folder { inode: self.folder, used: ran || self.installed > 0 }
     }

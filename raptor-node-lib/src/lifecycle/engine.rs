@@ -1,4 +1,4 @@
-//! Waiting for the engine: what was accepted while it is away is done when it is back.
+//! Waiting for the engine: requests that were accepted while it was unavailable are carried out when it is back.
 
 use super::{Ground, Place, attend::ASK_AGAIN, supervisor::Msg};
 use crate::{
@@ -59,7 +59,7 @@ pub(super) async fn started(ground: &Ground, name: &str, tell: &mpsc::Sender<Msg
     }
 }
 
-/// What the engine has of the container that runs, whoever started it.
+/// The container's running process in the engine, no matter who started it.
 pub(super) async fn running(ground: &Ground, place: &Place) -> Result<Option<Ours>, RuntimeError> {
     let found = ground.docker.found(place.id).await?;
     Ok(found.into_iter().find(|found| found.part == Part::Server && found.ours && found.runs))

@@ -29,7 +29,8 @@ impl Installation {
             tokio::select! {
                 end = &mut staying => end,
                 why = self.until_full(name) => {
-                    self.ground.say(&self.console, why.clone());
+                    // Why is said when it has ended, as of every installation that failed.
+                    self.ground.say(&self.console, "Killing the installer: the disk limit is reached.");
                     full = Some(why);
                     tokio::select! {
                         end = &mut staying => end,
@@ -70,7 +71,7 @@ impl Installation {
         (used.saturating_add(own) > limit).then(|| words(used, own, trash, limit_mib))
     }
 
-    /// Kills the installer until it is dead, which whoever stays with it notices.
+    /// Kills the installer until it is dead. The task that waits for its end notices.
     async fn kill(&self, name: &str) -> std::convert::Infallible {
         loop {
             match self.ground.docker.signal(name, "SIGKILL").await {

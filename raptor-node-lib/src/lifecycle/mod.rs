@@ -188,6 +188,16 @@ impl Ground {
         checked.unwrap_or_else(|error| Err(error.to_string()))
     }
 
+    /// Whom containers run as where this process is not root, and what is off for want of its rights; for people.
+    pub(crate) fn user_note(&self) -> Option<String> {
+        (!self.root).then(|| {
+            format!(
+                "Raptor does not run as root: containers run as user {}, and what needs root (firewall, disk limits by the kernel) is off.",
+                self.uid
+            )
+        })
+    }
+
     /// Why nothing can be started for want of the base folder.
     pub(crate) async fn folder_problem(self: &Arc<Self>) -> Option<String> {
         let ground = self.clone();

@@ -9,6 +9,12 @@ const BY_PROGRAM: &str = "address already in use";
 /// What they say of an address that the host does not have.
 const NO_ADDRESS: &str = "cannot assign requested address";
 
+/// Whether the engine says that a port belongs to somebody else.
+pub(super) fn is_in_use(why: &str) -> bool {
+    let text = why.to_ascii_lowercase();
+    text.contains(BY_CONTAINER) || text.contains(BY_PROGRAM)
+}
+
 /// The sentence for people, and what can be done about it, where `why` is about one of these ports; else `why` as it is.
 pub(super) fn explain(ports: &[PortBinding], why: String) -> (String, Option<Fault>) {
     let text = why.to_ascii_lowercase();
@@ -27,10 +33,12 @@ pub(super) fn explain(ports: &[PortBinding], why: String) -> (String, Option<Fau
     (why, Some(Fault::PortInUse { ip, port, details }))
 }
 
-/// What the engine said.
-pub(super) fn details(fault: &Fault) -> String {
-    let (Fault::PortInUse { details, .. } | Fault::NoSuchAddress { details, .. }) = fault;
-    details.clone()
+/// What the engine said of a port.
+pub(super) fn details(fault: &Fault) -> Option<String> {
+    match fault {
+        Fault::PortInUse { details, .. } | Fault::NoSuchAddress { details, .. } => Some(details.clone()),
+        Fault::FilesMissing => None,
+    }
 }
 
 /// The port that the engine's words are about: one that they name with its address, else one that they name.

@@ -98,7 +98,9 @@ impl Supervisor {
         if spec.revision <= self.spec.revision {
             return Ok(());
         }
-        self.place.state.keep_spec(&spec).map_err(|error| NodeError::Internal(error.to_string()))?;
+        if !self.ground.kept.is_covered() {
+            self.place.state.keep_spec(&spec).map_err(|error| NodeError::Internal(error.to_string()))?;
+        }
         let suspend = (spec.suspended != self.spec.suspended).then_some(spec.suspended);
         self.status.send_modify(|status| status.revision = spec.revision);
         let before = std::mem::replace(&mut self.spec, spec);

@@ -203,6 +203,7 @@ impl Supervisor {
         let stop = self.ground.stop.clone();
         if new {
             self.take_offline(Look::New).await;
+            self.report_missing_files().await;
         } else {
             self.take_up().await;
         }
@@ -327,6 +328,9 @@ impl Supervisor {
     }
 
     pub(super) fn save(&self) {
+        if self.ground.kept.is_covered() {
+            return;
+        }
         let status = self.status.borrow().clone();
         let saved = Saved {
             life: self.life,

@@ -8,7 +8,7 @@ use super::{
 use crate::runtime::{Ours, Part};
 use raptor_core::{
     containers::lifecycle::{Hold, Input, Phase},
-    node::Happening,
+    node::{Fault, Happening},
 };
 use std::{path::Path, time::Duration};
 
@@ -25,6 +25,9 @@ pub(super) enum Look {
     /// Something was not as expected.
     Again,
 }
+
+/// Stands for the number of a folder that is known to be gone. No file system numbers a folder 0.
+const GONE: u64 = 0;
 
 impl Supervisor {
     /// Finds out what the engine has of a container that is offline as far as is known.
@@ -102,6 +105,34 @@ impl Supervisor {
         self.publish();
     }
 
+    /// Reports a container whose host has had it before and that has no files here now, as after the database was restored from
+    /// a copy that is older than the container's deletion, or the host's folder from one that is older than the container.
+    pub(super) async fn report_missing_files(&mut self) {
+        if !self.spec.existed || self.run.is_some() || self.ground.folder_problem().await.is_some() {
+            return;
+        }
+        let data = self.place.data.clone();
+        let there = tokio::task::spawn_blocking(move || data.exists());
+        if there.await.unwrap_or(true) {
+            return;
+        }
+        self.folder = Some(GONE);
+        let problem = gone(&self.place.data);
+        self.ground.say(&self.console, problem.clone());
+        self.status.send_modify(|status| {
+            (status.problem, status.fault) = (Some(problem), Some(Box::new(Fault::FilesMissing)));
+        });
+        self.save();
+        self.publish();
+    }
+
+    /// Whether a start failed, for this reason, because the container's files are missing.
+    pub(super) async fn is_for_missing_files(&self, why: &str) -> bool {
+        let (folder, data, why) = (self.known_folder(), self.place.data.clone(), why.to_owned());
+        let checked = tokio::task::spawn_blocking(move || folder.check(&data).is_err_and(|said| said == why));
+        checked.await.unwrap_or(false)
+    }
+
     /// Notes which folder the container has, so that another one in its place is noticed.
     pub(super) async fn note_folder(&mut self) {
         let data = self.place.data.clone();
@@ -131,6 +162,10 @@ impl Folder {
     /// # Errors
     /// A sentence for people.
     pub(super) fn check(self, data: &Path) -> Result<(), String> {
+        let empty = || !data.exists() || is_empty(data);
+        if self.inode == Some(GONE) && empty() {
+            return Err(gone(data));
+        }
         let what = match inode(data) {
             None if self.used || self.inode.is_some() => "is missing",
             Some(now) if self.inode.is_some_and(|known| known != now) && is_empty(data) => {
@@ -143,6 +178,14 @@ impl Folder {
             data.display()
         ))
     }
+}
+
+/// The sentence for people about a folder that is known to be gone.
+fn gone(data: &Path) -> String {
+    format!(
+        "This host no longer has the container's files ({}). The container was probably deleted, and came back with an older copy of the database; or the host's folder is the older copy. Restore the files from a backup, install the container again, or delete it. It does not start on an empty folder.",
+        data.display()
+    )
 }
 
 fn is_empty(folder: &Path) -> bool {
@@ -159,16 +202,19 @@ mod tests {
         let data = base.path().join("data");
         let new = Folder { inode: None, used: false };
         assert_eq!(new.check(&data), Ok(()), "a new container's folder is made");
+        let lost = Folder { inode: Some(GONE), used: false };
+        assert!(lost.check(&data).unwrap_err().contains("no longer has the container's files"));
         let of_before = Folder { inode: None, used: true };
         assert!(of_before.check(&data).unwrap_err().contains("is missing. Is its disk mounted?"));
         std::fs::create_dir(&data).unwrap();
         let known = Folder { inode: inode(&data), used: true };
+        assert!(lost.check(&data).is_err(), "who looks for files makes the folder, but not the files");
         assert_eq!(known.check(&data), Ok(()), "its owner emptied it");
         std::fs::rename(&data, base.path().join("elsewhere")).unwrap();
         assert!(known.check(&data).is_err());
         std::fs::create_dir(&data).unwrap();
         assert!(known.check(&data).unwrap_err().contains("is empty"));
         std::fs::write(data.join("world.dat"), "").unwrap();
-        assert_eq!(known.check(&data), Ok(()), "restored from a copy");
+        assert_eq!((known.check(&data), lost.check(&data)), (Ok(()), Ok(())), "restored from a copy");
     }
 }

@@ -17,7 +17,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// A full disk is told of now and then, not with every measurement.
+/// Limits warnings about a full disk, which would otherwise come with every measurement.
 static WARNED: Seldom = Seldom::a_minute();
 /// Between two measurements that are farther apart, nobody knows what the network did.
 const MAX_APART_MS: i64 = 30_000;

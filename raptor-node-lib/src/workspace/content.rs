@@ -1,6 +1,10 @@
 //! Content of files, read and written as streams.
 
-use super::{Workspace, enough, kept, operations::Progress, unpack::unpacked};
+use super::{
+    Workspace, enough, kept,
+    operations::Progress,
+    unpack::{broken, unpacked},
+};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -64,11 +68,13 @@ impl Workspace {
     fn read_unpacked(&self, path: &FilePath) -> FileResult<FileContent> {
         let format = packing(path)?;
         let file = self.root.open_file(path, Open::READ)?;
+        let mut text = unpacked(file, format)?.take(MAX_UNPACKED);
+        // What is damaged from its beginning is said while something else than content can be answered.
+        let mut begin = Vec::new();
+        text.by_ref().take(PIECE as u64).read_to_end(&mut begin).map_err(broken)?;
         let (send, receive) = mpsc::channel(AHEAD);
         tokio::task::spawn_blocking(move || {
-            let text = unpacked(file, format).map(|text| text.take(MAX_UNPACKED));
-            let sent = text.and_then(|mut text| pump(&mut text, &send));
-            if let Err(error) = sent {
+            if let Err(error) = pump(&mut io::Cursor::new(begin).chain(text), &send) {
                 let _ = send.blocking_send(Err(error.into()));
             }
         });

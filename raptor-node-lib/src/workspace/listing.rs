@@ -1,7 +1,10 @@
 //! What is in a folder, sorted.
 
-use super::{Workspace, kind, smallest::Smallest, time};
-use crate::files::{Entry, FilePath, FileResult, Kind};
+use super::{Workspace, kind, time};
+use crate::{
+    files::{Entry, FilePath, FileResult, Kind},
+    smallest::Smallest,
+};
 use raptor_core::node::files::{FilePage, FileSort};
 use std::cmp::Ordering;
 

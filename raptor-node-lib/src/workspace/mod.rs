@@ -11,7 +11,6 @@ mod search;
 mod serve;
 mod seven;
 mod sizes;
-mod smallest;
 mod texts;
 mod trash;
 mod unpack;
@@ -29,7 +28,7 @@ use raptor_core::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
@@ -97,6 +96,9 @@ impl Workspace {
         match self.kept().and_then(|kept| kept.entries(folder)) {
             Ok(entries) => Ok(Some(entries).into_iter().flatten()),
             Err(FileError::NotFound | FileError::NoSpace { .. }) => Ok(None.into_iter().flatten()),
+            Err(FileError::Io(error)) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                Ok(None.into_iter().flatten())
+            }
             Err(error) => Err(error),
         }
     }

@@ -27,6 +27,8 @@ const MAX_RUNNING: usize = 4;
 /// Requests that read whole folders, of one container and of all, at the same time.
 const MAX_READINGS: usize = 2;
 const MAX_READINGS_HERE: usize = 16;
+/// Edited texts of one container that are received and saved at the same time: each is held in memory.
+const MAX_SAVINGS: usize = 2;
 /// How long such a request waits for the others.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Entries that are named where something was left out, and the letters of a name.
@@ -71,6 +73,19 @@ impl AllOperations {
         tokio::time::timeout(patience, wait).await.ok().flatten().ok_or(FileError::Busy)
     }
 
+    /// Waits for the turn to save an edited text.
+    ///
+    /// # Errors
+    /// [`FileError::Busy`] where it does not come in time.
+    pub(crate) async fn saving(&self, id: ContainerId) -> FileResult<OwnedSemaphorePermit> {
+        self.saving_within(id, PATIENCE).await
+    }
+
+    async fn saving_within(&self, id: ContainerId, patience: Duration) -> FileResult<OwnedSemaphorePermit> {
+        let turn = self.of(id).savings.clone().acquire_owned();
+        tokio::time::timeout(patience, turn).await.ok().and_then(Result::ok).ok_or(FileError::Busy)
+    }
+
     /// Stops everything of a container that goes away.
     pub(crate) fn forget(&self, id: ContainerId) {
         let gone = self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -86,6 +101,7 @@ pub(crate) struct Operations {
     replacing: Mutex<()>,
     recovered: OnceLock<()>,
     readings: Arc<Semaphore>,
+    savings: Arc<Semaphore>,
     pub(super) outbound: Outbound,
 }
 
@@ -96,6 +112,7 @@ impl Default for Operations {
             replacing: Mutex::default(),
             recovered: OnceLock::default(),
             readings: Arc::new(Semaphore::new(MAX_READINGS)),
+            savings: Arc::new(Semaphore::new(MAX_SAVINGS)),
             outbound: Outbound::default(),
         }
     }
@@ -364,5 +381,15 @@ mod tests {
         assert!(all.reading(other).await.is_ok(), "another container's are none of theirs");
         let (third, ()) = tokio::join!(all.reading(id), async { drop(one) });
         assert!(third.is_ok(), "whose turn comes goes on");
+    }
+
+    #[tokio::test]
+    async fn few_texts_are_saved_at_once_and_who_waits_too_long_is_told() {
+        let all = AllOperations::new(Outbound::default());
+        let id = ContainerId::generate();
+        let _turns = (all.saving(id).await.unwrap(), all.saving(id).await.unwrap());
+        let refused = all.saving_within(id, Duration::from_millis(20)).await;
+        assert!(matches!(refused, Err(FileError::Busy)));
+        assert!(all.saving(ContainerId::generate()).await.is_ok(), "another container's are none of theirs");
     }
 }

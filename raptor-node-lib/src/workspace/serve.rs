@@ -29,11 +29,13 @@ impl NodeFiles for Host {
     async fn ask(&self, id: ContainerId, asked: Scoped<FileRequest>) -> Result<FileAnswer, NodeError> {
         let Scoped { request, denied } = asked;
         use FileRequest as Ask;
-        // These hold what they read of a folder in memory.
+        // These hold what they read of a folder, or of a file, in memory.
         let turn = match &request {
-            Ask::List { .. } | Ask::Search { .. } | Ask::Sizes { .. } | Ask::ListTrash => {
-                Some(self.0.ground.operations.reading(id).await?)
-            }
+            Ask::ReadText { .. }
+            | Ask::List { .. }
+            | Ask::Search { .. }
+            | Ask::Sizes { .. }
+            | Ask::ListTrash => Some(self.0.ground.operations.reading(id).await?),
             _ => None,
         };
         self.with_workspace(id, denied, move |workspace| {
@@ -57,6 +59,15 @@ impl NodeFiles for Host {
         body: Body,
     ) -> Result<FileAnswer, NodeError> {
         let Scoped { request, denied } = asked;
-        self.with_workspace(id, denied, move |workspace| Ok(workspace.write(request, body)?)).await
+        let turn = match &request {
+            FileWrite::Text { .. } => Some(self.0.ground.operations.saving(id).await?),
+            _ => None,
+        };
+        self.with_workspace(id, denied, move |workspace| {
+            let answer = workspace.write(request, body);
+            drop(turn);
+            Ok(answer?)
+        })
+        .await
     }
 }

@@ -1,7 +1,10 @@
 //! What folders take, and what files are by their sums.
 
-use super::{Workspace, kind, smallest::Smallest};
-use crate::files::{FilePath, FileResult, Kind, Open};
+use super::{Workspace, kind};
+use crate::{
+    files::{FilePath, FileResult, Kind, Open},
+    smallest::Smallest,
+};
 use md5::Md5;
 use raptor_core::node::files::{ChecksumKind, FolderSize};
 use sha1::Sha1;

@@ -1,6 +1,10 @@
 //! Text files in any encoding: read as text, and saved so that nothing changes but what was typed.
 
-use super::{Workspace, content::packing, unpack::unpacked};
+use super::{
+    Workspace,
+    content::packing,
+    unpack::{broken, unpacked},
+};
 use crate::files::{File, FileError, FileResult, Open};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -11,7 +15,10 @@ use raptor_core::{
     },
     text::{self, Decoded, Encoding, Recognised, Target, decode, recognise, splice},
 };
-use std::io::Read;
+use std::{
+    io::{self, ErrorKind, Read},
+    time::Duration,
+};
 use tokio::runtime::Handle;
 
 /// What is looked at of a file of which only the end is read, in bytes.
@@ -20,6 +27,10 @@ const HEAD: u64 = 8 * 1024;
 const MAX_UNPACKED: u64 = 1024 * 1024 * 1024;
 /// Bytes that are read at once.
 const PIECE: usize = 256 * 1024;
+/// How long nothing may come of a text that is being sent: others wait for their turn meanwhile.
+const STALLED: Duration = Duration::from_secs(30);
+/// The most lines of a text that is edited: what was not edited is found line by line, with about 150 bytes of memory for each.
+const MAX_LINES: usize = 1_000_000;
 /// The most that an edited text may have as UTF-8, in bytes: characters of one byte elsewhere have up to four.
 const MAX_SENT: usize = 4 * MAX_TEXT as usize;
 
@@ -33,7 +44,7 @@ struct Part {
 
 impl Workspace {
     pub(super) fn read_text(&self, asked: TextRead) -> FileResult<TextFile> {
-        // Before the content: whoever saves what changed in between is told so.
+        // Before the content: a save over a change in between is then refused.
         let file = self.info(&asked.path)?;
         let tail = asked.tail_bytes.map(|tail| tail.min(MAX_TEXT));
         let mut part = match (asked.version, asked.unpack) {
@@ -75,6 +86,12 @@ impl Workspace {
         };
         let mark = read_as.mark_of(&old);
         let rest = old.get(mark.len()..).unwrap_or_default();
+        if text::line_count(rest, read_as).max(text::line_count(new.as_bytes(), Encoding::UTF_8)) > MAX_LINES
+        {
+            return Err(FileError::TooMuch(
+                "A text of up to 1,000,000 lines can be edited. Download a longer one, edit it, and upload it again.".into(),
+            ));
+        }
         let spliced = splice(rest, read_as, &new, Target { encoding, line_end })?;
         let mark = match byte_order_mark {
             Some(true) => encoding.mark(),
@@ -151,7 +168,7 @@ fn unpacked_part(text: Box<dyn Read>, tail: Option<u64>) -> FileResult<Part> {
     let mut text = text.take(MAX_UNPACKED + 1);
     let mut part = Part { bytes: Vec::new(), start: 0, head: Vec::new() };
     loop {
-        let read = text.by_ref().take(PIECE as u64).read_to_end(&mut part.bytes)?;
+        let read = text.by_ref().take(PIECE as u64).read_to_end(&mut part.bytes).map_err(broken)?;
         if part.start == 0 && part.head.is_empty() {
             part.head = part.bytes.get(..HEAD as usize).unwrap_or(&part.bytes).to_vec();
         }
@@ -170,7 +187,8 @@ fn unpacked_part(text: Box<dyn Read>, tail: Option<u64>) -> FileResult<Part> {
 /// An edited text as it was sent.
 fn received(mut body: Body) -> FileResult<String> {
     let (runtime, mut bytes) = (Handle::current(), Vec::new());
-    while let Some(piece) = runtime.block_on(body.next()) {
+    let mut next = || runtime.block_on(tokio::time::timeout(STALLED, body.next())).map_err(|_| stalled());
+    while let Some(piece) = next()? {
         bytes.extend_from_slice(&piece?);
         if bytes.len() > MAX_SENT {
             return Err(too_much());
@@ -178,6 +196,10 @@ fn received(mut body: Body) -> FileResult<String> {
     }
     String::from_utf8(bytes)
         .map_err(|_| FileError::Invalid("Send the text as UTF-8, whatever encoding it is saved in.".into()))
+}
+
+fn stalled() -> FileError {
+    FileError::Io(io::Error::new(ErrorKind::TimedOut, "the text stopped arriving"))
 }
 
 fn too_much() -> FileError {

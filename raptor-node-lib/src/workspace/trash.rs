@@ -158,7 +158,7 @@ impl Workspace {
         emptied
     }
 
-    /// Removes for good what has been in the trash for `days` days, whoever may see it; says how much that was.
+    /// Permanently deletes everything that has been in the trash for `days` days, for all users. Returns how many entries that were.
     pub(crate) fn age_trash(&self, days: u32) -> FileResult<usize> {
         let before = self.clock.now() - TimeDelta::days(days.into());
         let all = Self { root: self.root.undenied(), ..self.clone() };

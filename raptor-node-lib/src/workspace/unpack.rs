@@ -1,11 +1,12 @@
 //! Archives are taken apart. What is in one comes from anybody: nothing leaves the folder, and nothing may be a bomb.
 
+mod blocks;
 mod names;
 mod target;
 mod untar;
 mod unzip;
 
-pub(super) use target::{Fault, Target, refused};
+pub(super) use target::{Fault, Target, damage, refused};
 pub(super) use unzip::from_windows;
 
 use super::{Workspace, operations::Progress};
@@ -95,6 +96,9 @@ impl Content {
 
 impl Workspace {
     /// Unpacks an archive. An entry that can't be unpacked is left out and noted in `progress`.
+    ///
+    /// # Errors
+    /// [`FileError::Invalid`] where nothing more can be read: what was unpacked stays, and is said.
     pub(super) fn extract(&self, task: &Unpacking<'_>, progress: &Progress) -> FileResult<()> {
         let name = task.path.name().unwrap_or_default();
         let content = Content::of_name(name).ok_or_else(|| FileError::Invalid(UNPACKED.into()))?;
@@ -116,6 +120,7 @@ impl Workspace {
                     Err(Fault::Fatal(error)) => return Err(error),
                     // There is nothing else in it.
                     Err(Fault::LeftOut(why)) => return Err(FileError::Invalid(why)),
+                    Err(Fault::Damaged(why)) => return Err(target.ended(&why)),
                 }
             }
         }
@@ -125,7 +130,7 @@ impl Workspace {
 }
 
 /// The content of a compressed file.
-pub(super) fn unpacked(file: File, format: ArchiveFormat) -> FileResult<Box<dyn Read>> {
+pub(super) fn unpacked(file: File, format: ArchiveFormat) -> FileResult<Box<dyn Read + Send>> {
     let file = BufReader::with_capacity(PIECE, file);
     Ok(match format {
         ArchiveFormat::TarGz => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
@@ -138,6 +143,12 @@ pub(super) fn unpacked(file: File, format: ArchiveFormat) -> FileResult<Box<dyn 
 
 /// What a decoder says of content that makes no sense.
 pub(super) fn broken(error: io::Error) -> FileError {
+    if error.kind() == io::ErrorKind::OutOfMemory {
+        let mib = XZ_MEMORY_KIB / 1024;
+        return FileError::TooMuch(format!(
+            "Unpacking this takes more than {mib} MiB of memory, which is not allowed."
+        ));
+    }
     match FileError::from(error) {
         FileError::Io(error) if error.raw_os_error().is_none() => {
             FileError::Invalid(format!("The archive is damaged: {error}."))

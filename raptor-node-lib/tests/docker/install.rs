@@ -277,6 +277,8 @@ async fn an_installation_past_the_disk_limit_is_stopped_and_says_so_with_its_log
         assert_eq!(status.hold, Some(Hold::InstallFailed), "{place}");
         let problem = status.problem.unwrap();
         assert!(problem.contains("disk limit of 50 MiB"), "{place}: {problem}");
+        let said = world.texts(LineKind::Daemon).await;
+        assert_eq!(said.iter().filter(|line| **line == problem).count(), 1, "{said:?}");
         let happened = world.happened().await;
         assert!(happened.iter().any(|event| matches!(
             &event.what,

@@ -34,6 +34,26 @@ async fn a_container_starts_answers_and_stops() {
 }
 
 #[tokio::test]
+async fn an_image_that_is_not_allowed_is_not_started_by_the_host_itself_and_what_runs_goes_on() {
+    if !docker() {
+        return;
+    }
+    let why = "The image is not allowed.";
+    let world = World::new(ECHO, |_| {}).await;
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
+    world.phase(Phase::Running).await;
+    world.change(|spec| spec.image_refused = Some(why.into())).await;
+    world.host.command(world.id, "ping", "steve").await.unwrap();
+    world.line("got ping").await;
+    // Nobody asked for the start after a crash.
+    world.crash();
+    let status = world.until("refused", |status| status.problem.as_deref() == Some(why)).await;
+    assert_eq!((status.phase, status.started_at), (Phase::Offline, None));
+    world.change(|spec| spec.image_refused = None).await;
+    world.until("started again", |status| status.phase == Phase::Running && status.problem.is_none()).await;
+}
+
+#[tokio::test]
 async fn a_console_in_gbk_is_read_and_written_as_gbk() {
     if !docker() {
         return;

@@ -103,3 +103,18 @@ async fn a_host_says_which_declaration_a_process_was_made_from_also_after_the_da
     world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
     assert_eq!(world.phase(Phase::Offline).await.process_revision, None);
 }
+
+#[tokio::test]
+async fn a_port_that_is_let_go_of_a_moment_after_the_start_is_waited_for() {
+    if !docker() {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let world = World::new(ECHO, |spec| spec.ports = vec![binding(Ipv4Addr::LOCALHOST, port)]).await;
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
+    world.line("A port of it is still in use. Trying once more in a moment.").await;
+    drop(listener);
+    let status = world.phase(Phase::Running).await;
+    assert_eq!((status.problem, status.fault), (None, None));
+}

@@ -226,6 +226,7 @@ pub fn spec(startup: &str) -> ContainerSpec {
         revision: 1,
         name: "test".into(),
         image: "~raptor-test/busybox:1".into(),
+        image_refused: None,
         startup: startup.into(),
         environment: BTreeMap::from([("GREETING".into(), "hello".into())]),
         limits: Limits { memory_mib: 64, pids: 64, ..Limits::default() },
@@ -246,6 +247,7 @@ pub fn spec(startup: &str) -> ContainerSpec {
         outgoing_ip: None,
         labels: BTreeMap::new(),
         console_encoding: None,
+        existed: false,
     }
 }
 

@@ -224,6 +224,7 @@ fn spec(id: ContainerId, disk_mib: u64) -> ContainerSpec {
         revision: 1,
         name: "World".into(),
         image: "~raptor-test/busybox:1".into(),
+        image_refused: None,
         startup: "true".into(),
         environment: Default::default(),
         limits: Limits { disk_mib, ..Limits::default() },
@@ -244,6 +245,7 @@ fn spec(id: ContainerId, disk_mib: u64) -> ContainerSpec {
         outgoing_ip: None,
         labels: Default::default(),
         console_encoding: None,
+        existed: false,
     }
 }
 

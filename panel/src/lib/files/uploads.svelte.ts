@@ -1,5 +1,5 @@
-// Files on their way to a container. Small ones go in one request, others in pieces; whatever fails because Raptor is away is
-// sent again when it is back, and nothing does harm when it arrives twice.
+// Files on their way to a container. Small ones go in one request, others in pieces; what fails because Raptor can’t be
+// reached is sent again once it can be, and each request may safely arrive twice.
 import { abortUpload, ask, beginUpload, finishUpload, getUpload, Refusal, words, type FileInfo, type Upload } from '../api';
 
 const PIECE = 8 * 1024 * 1024;
@@ -141,6 +141,8 @@ class Uploads {
         return done;
       } catch (error) {
         if (one.state !== 'sending' || !(error instanceof Refusal)) throw error;
+        // A browser ends the request where the file itself can't be read any more, as it does where nobody answers.
+        if (error.status === 0 && !(await readable(one.file))) throw new Error('The file was changed or removed on your computer. Choose it again.');
         const away = [0, 502, 503, 504].includes(error.status);
         // 422: a piece that begins elsewhere than the host expects, after an answer was lost.
         const shaky = error.status >= 500 || error.status === 429 || (error.status === 422 && one.file.size > SMALL);
@@ -188,6 +190,16 @@ class Uploads {
       };
       request.send(body);
     });
+  }
+}
+
+/** Whether the browser can still read a file that was chosen: it can't once that was changed, moved or removed. */
+async function readable(file: File): Promise<boolean> {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 // The list of containers: pages of it, kept true by the feed.
-import { ask, getContainer, listContainers, Refusal, words, type ContainerSort, type ContainerSummary, type Phase } from '$lib/api';
-import { calmly, listen } from '$lib/feed';
+import { ask, listContainers, words, type ContainerSort, type ContainerSummary, type Phase } from '$lib/api';
+import { calmly, listen, watch, type News } from '$lib/feed';
 
 export interface Filter {
   search: string;
@@ -11,12 +11,8 @@ export interface Filter {
 
 /** Values of the small graphs. */
 export const KEPT = 40;
-/** Pages of this size. */
+/** The most rows that one request gives, and that are watched. */
 const PAGE = 100;
-/** So many with news are read one by one, more of them by their pages. */
-const FEW = 3;
-/** So many that were changed at once are read one by one; more of them by their pages. */
-const MANY = 20;
 
 export interface History {
   cpu: number[];
@@ -24,12 +20,7 @@ export interface History {
 }
 
 /** The list that was left last. */
-let left: (Pick<Containers, 'items' | 'next' | 'total' | 'history'> & { filter: string; starts: Start[] }) | null = null;
-
-interface Start {
-  at: number;
-  cursor?: string;
-}
+let left: (Pick<Containers, 'items' | 'next' | 'total' | 'history'> & { filter: string }) | null = null;
 
 export class Containers {
   items = $state.raw<ContainerSummary[]>([]);
@@ -42,8 +33,6 @@ export class Containers {
   /** The newest values by container. */
   history: Record<string, History> = $state({});
 
-  /** Where each page that was read begins. */
-  private starts: Start[] = [];
   private fresh = new Set<string>();
   private changed = new Set<string>();
   private range: [number, number] = [0, PAGE];
@@ -54,7 +43,10 @@ export class Containers {
   private came = false;
   /** How many rows are read at least. */
   private wanted = 0;
+  private following = false;
+  private watched: { number: number; ids: string[] } = { number: 0, ids: [] };
   private soon = calmly(() => this.refresh(), 1_000);
+  private show = calmly(() => this.watch(), 250);
 
   constructor(private filter: () => Filter) {}
 
@@ -83,11 +75,9 @@ export class Containers {
       const wanted = anew && !this.came ? PAGE : Math.max(PAGE, this.items.length, this.wanted);
       if (anew) this.came = false;
       const found: ContainerSummary[] = [];
-      const starts: Start[] = [];
       let cursor: string | undefined;
       let total: number | null = null;
       do {
-        starts.push({ at: found.length, cursor });
         const page = await this.read(cursor);
         if (asked !== this.asked) return;
         found.push(...page.items);
@@ -97,7 +87,6 @@ export class Containers {
       if (asked !== this.asked) return;
       this.wanted = 0;
       this.items = found;
-      this.starts = starts;
       this.next = cursor ?? null;
       this.total = total;
       this.failed = null;
@@ -115,11 +104,9 @@ export class Containers {
     const asked = this.asked;
     this.growing = true;
     try {
-      const start = { at: this.items.length, cursor: this.next };
       const page = await this.read(this.next);
       if (asked !== this.asked) return;
       this.items = [...this.items, ...page.items];
-      this.starts.push(start);
       this.next = page.next ?? null;
       this.failed = null;
     } catch (error) {
@@ -143,8 +130,8 @@ export class Containers {
 
   /** Keeps what is shown for somebody who comes back to it. */
   leave(): number {
-    const { items, starts, next, total, history } = this;
-    left = { filter: JSON.stringify(this.filter()), items, starts, next, total, history };
+    const { items, next, total, history } = this;
+    left = { filter: JSON.stringify(this.filter()), items, next, total, history };
     return items.length;
   }
 
@@ -163,9 +150,11 @@ export class Containers {
     for (let awaited: unknown; awaited !== this.reading; ) await (awaited = this.reading);
   }
 
-  /** What is on the screen: only that is kept true to the second. */
+  /** What is on the screen: only that is kept true to the second. To be called again when the items are others. */
   look(from: number, to: number) {
     this.range = [from, to];
+    void this.items;
+    this.show();
     if (this.fresh.size > 0) this.soon();
   }
 
@@ -173,7 +162,14 @@ export class Containers {
   follow(): () => void {
     const reload = calmly(() => this.load(), 1_500);
     const reread = calmly(() => this.reread(), 500);
-    return listen((kind, news) => {
+    const seen = () => {
+      this.show();
+      this.soon();
+    };
+    document.addEventListener('visibilitychange', seen);
+    this.following = true;
+    this.show();
+    const deaf = listen((kind, news) => {
       const { subject = '', verb, id = '' } = news;
       const shown = ['container', 'access'].includes(subject) && this.items.some((item) => item.id === id);
       if (kind === 'change' && shown) {
@@ -186,49 +182,75 @@ export class Containers {
         // What changed further down than this list was read is read when somebody gets there.
         if (subject !== 'container' || verb !== 'updated' || !this.next) reload();
       }
+      if (kind === 'stats') this.measured(news);
       if (kind !== 'live') return;
       for (const id of news.ids ?? []) this.fresh.add(id);
       this.soon();
     });
+    return () => {
+      document.removeEventListener('visibilitychange', seen);
+      deaf();
+      this.following = false;
+      this.watch();
+    };
+  }
+
+  /** Has the measurements of what is on the screen told. */
+  private watch() {
+    const ids = document.hidden || !this.following ? [] : this.items.slice(...this.range).map(({ id }) => id).slice(0, PAGE);
+    this.watched = { number: watch(ids), ids };
+  }
+
+  /** Takes over measurements. What is not among them is as it was, and its graph goes on with the others'. */
+  private measured({ watch: number, rows = [], cpu_percent = [], memory_bytes = [] }: News) {
+    const { ids } = this.watched;
+    if (number !== this.watched.number) return;
+    const places = new Map(rows.map((row, i) => [row, i]));
+    ids.forEach((id, row) => {
+      const i = places.get(row);
+      const last = this.history[id];
+      if (i !== undefined) this.push(id, cpu_percent[i] ?? 0, memory_bytes[i] ?? 0);
+      else if (last) this.push(id, last.cpu.at(-1) ?? 0, last.memory.at(-1) ?? 0);
+    });
   }
 
   private drop(id: string) {
-    this.items = this.items.filter((item) => item.id !== id);
-    if (this.total !== null) this.total -= 1;
+    const others = this.items.filter((item) => item.id !== id);
+    if (this.total !== null) this.total -= this.items.length - others.length;
+    this.items = others;
   }
 
-  /** Reads those that were changed, each by itself. */
+  /** Reads those that were changed. */
   private async reread() {
     const ids = [...this.changed];
     this.changed.clear();
-    if (ids.length > MANY) return this.load();
-    const one = async (id: string) => {
-      try {
-        this.take([await ask(getContainer({ path: { id } }))]);
-      } catch (error) {
-        // It is gone, or nobody's business any more.
-        if (error instanceof Refusal && error.status === 404) this.drop(id);
-        else this.changed.add(id);
-      }
-    };
-    await Promise.all(ids.map(one));
+    try {
+      await this.renew(ids);
+    } catch {
+      for (const id of ids) this.changed.add(id);
+    }
   }
 
   /** Reads the state of those on the screen that have news. */
   private async refresh() {
-    const [from, to] = this.range;
-    const shown = this.items.slice(from, to).filter(({ id }) => this.fresh.has(id));
-    if (document.hidden || shown.length === 0) return;
+    const shown = this.items.slice(...this.range).filter(({ id }) => this.fresh.has(id));
+    if (document.hidden) return;
     for (const { id } of shown) this.fresh.delete(id);
     try {
-      if (shown.length <= FEW) this.take(await Promise.all(shown.map(({ id }) => ask(getContainer({ path: { id } })))));
-      else {
-        const pages = this.starts.filter(({ at }, i) => at < to && (this.starts[i + 1]?.at ?? Infinity) > from);
-        const read = await Promise.all(pages.map(({ cursor }) => this.read(cursor)));
-        this.take(read.flatMap((page) => page.items));
-      }
+      await this.renew(shown.map(({ id }) => id));
     } catch {
       // What is really gone is told by the feed; everything else is asked for again with the next news.
+    }
+  }
+
+  /** Reads these rows and no others, and drops those that are gone or nobody's business any more. */
+  private async renew(ids: string[]) {
+    for (let at = 0; at < ids.length; at += PAGE) {
+      const some = ids.slice(at, at + PAGE);
+      const { items } = await ask(listContainers({ query: { ids: some.join(), limit: PAGE } }));
+      this.take(items);
+      const found = new Set(items.map(({ id }) => id));
+      for (const id of some) if (!found.has(id)) this.drop(id);
     }
   }
 
@@ -240,15 +262,13 @@ export class Containers {
 
   private note(containers: ContainerSummary[]) {
     for (const { id, live } of containers) {
-      if (!live.stats) {
-        delete this.history[id];
-        continue;
-      }
-      const { cpu, memory } = this.history[id] ?? { cpu: [], memory: [] };
-      this.history[id] = {
-        cpu: [...cpu, live.stats.cpu_percent].slice(-KEPT),
-        memory: [...memory, live.stats.memory_bytes].slice(-KEPT)
-      };
+      if (live.stats) this.push(id, live.stats.cpu_percent, live.stats.memory_bytes);
+      else delete this.history[id];
     }
+  }
+
+  private push(id: string, cpu: number, memory: number) {
+    const before = this.history[id] ?? { cpu: [], memory: [] };
+    this.history[id] = { cpu: [...before.cpu, cpu].slice(-KEPT), memory: [...before.memory, memory].slice(-KEPT) };
   }
 }

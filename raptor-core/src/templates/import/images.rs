@@ -1,7 +1,7 @@
 //! The images of an egg.
 
 use super::{Reader, plain, strings};
-use crate::{containers::check_image, templates::document::TemplateImage};
+use crate::{images::check_image, templates::document::TemplateImage};
 use serde_json::Value;
 
 impl Reader {

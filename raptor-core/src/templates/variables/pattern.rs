@@ -40,8 +40,10 @@ pub(super) fn closing(open: char) -> Option<char> {
     })
 }
 
-const WORD: &str = "0-9A-Za-z_";
-const SPACE: &str = "\\t-\\r ";
+// Each ends with a range: PCRE takes a dash behind a class for itself, and behind a single character it would make a range.
+const WORD: &str = "_0-9A-Za-z";
+const SPACE: &str = " \\t-\\r";
+const BLANK: &str = " \\t-\\t";
 
 /// Without the flag `u`, PCRE's classes are ASCII, where our engine's are Unicode.
 fn ascii(pattern: &str) -> String {
@@ -101,7 +103,7 @@ fn escape(character: char, in_class: bool) -> String {
         'w' | 'W' => class(character == 'W', WORD),
         'd' | 'D' => class(character == 'D', "0-9"),
         's' | 'S' => class(character == 'S', SPACE),
-        'h' | 'H' => class(character == 'H', "\\t "),
+        'h' | 'H' => class(character == 'H', BLANK),
         'b' if in_class => "\\x08".into(),
         'b' => format!("(?:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))"),
         'B' if !in_class => format!("(?:(?<=[{WORD}])(?=[{WORD}])|(?<![{WORD}])(?![{WORD}]))"),

@@ -93,6 +93,15 @@ fn classes_of_characters_are_ascii_unless_the_pattern_says_u() {
             && ok(r"regex:/^[[:alpha:]_]+$/", "a_")
     );
     assert!(ok(r"regex:/^a\Bb\h\S$/", "ab c"));
+    // A dash behind a class stands for itself.
+    for (pattern, good, bad) in [
+        (r"regex:/^[\w-.]+$/", "a_1-b.c", "a b"),
+        (r"regex:/^[\d-_]+$/", "1-2_3", "a"),
+        (r"regex:/^[\s-.]+$/", " - .", "!"),
+        (r"regex:/^[\h-.]+$/", " - .", "!"),
+    ] {
+        assert!(ok(pattern, good) && !ok(pattern, bad), "{pattern}");
+    }
 }
 
 #[test]

@@ -6,9 +6,10 @@ mod turns;
 
 use super::{
     operations::Progress,
-    unpack::{Fault, MAX_TARGET, Target, broken, from_windows, refused},
+    unpack::{Fault, MAX_TARGET, Target, broken, damage, from_windows, refused},
 };
 use crate::files::{File, FileError, FileResult};
+use flate2::Crc;
 use raptor_core::node::names::escape;
 use sevenz_rust2::{Archive, ArchiveEntry, BlockDecoder, Error, Password};
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -28,46 +29,102 @@ const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
 impl Target<'_> {
+    /// Blocks are independent of each other: after damage in one it goes on with the next. Within a block it goes on as far as
+    /// the checksums of the entries show that they are right.
     pub(super) fn unseven(&mut self, mut file: File) -> FileResult<()> {
+        self.solid = false;
         let Some(header) = header::read(&mut file)? else { return Ok(()) };
         let progress = self.bounds.progress;
         let _turn = turns::Turn::take(header.memory, progress)?;
         // The library sees the header that was looked at, whatever the file becomes meanwhile.
         let password = Password::empty();
-        let archive = Archive::read_with_memory_limit(&mut Cursor::new(&header.bare), &password, LIBRARY_KIB)
-            .map_err(told)?;
+        let mut archive =
+            Archive::read_with_memory_limit(&mut Cursor::new(&header.bare), &password, LIBRARY_KIB)
+                .map_err(told)?;
         drop(header);
         progress.total(archive.files.iter().fold(0, |sum, entry| sum.saturating_add(entry.size)));
 
+        // The library ends a block at the first wrong checksum, so they are compared here.
+        let sums: Vec<Option<u64>> =
+            archive.files.iter().map(|file| file.has_crc.then_some(file.crc)).collect();
+        archive.files.iter_mut().for_each(|file| file.has_crc = false);
         let mut source = Source { file, at: 0, buffer: Vec::new(), begin: 0, progress };
         for block in 0..archive.blocks.len() {
             let decoder =
                 BlockDecoder::new_with_memory_limit(1, LIBRARY_KIB, block, &archive, &password, &mut source);
-            let mut failed = None;
-            let done = decoder.for_each_entries(&mut |entry, content| {
-                self.entry(entry, content).map(|()| true).map_err(|error| {
-                    failed = Some(error);
-                    Error::FileNotFound
-                })
-            });
-            match (failed, done) {
-                (Some(error), _) => return Err(error),
-                (None, Err(error)) => return Err(told(error)),
-                (None, Ok(_)) => {}
-            }
+            self.block(decoder, &archive, block, &sums)?;
         }
         for (entry, block) in archive.files.iter().zip(&archive.stream_map.file_block_index) {
             if block.is_none() {
-                self.entry(entry, &mut io::empty())?;
+                self.entry(entry, &mut io::empty(), None)?;
             }
         }
+        match &self.damaged {
+            Some(why) if !self.has_unpacked() => Err(self.ended(why)),
+            _ => Ok(()),
+        }
+    }
+
+    fn block(
+        &mut self,
+        decoder: BlockDecoder<'_, Source<'_>>,
+        archive: &Archive,
+        block: usize,
+        sums: &[Option<u64>],
+    ) -> FileResult<()> {
+        let before = self.damaged.take();
+        let first = archive.stream_map.block_first_file_index.get(block).copied().unwrap_or_default();
+        let (mut failed, mut next) = (None, first);
+        let done = decoder.for_each_entries(&mut |entry, content| {
+            let sum = sums.get(next).copied().flatten();
+            next += 1;
+            let unpacked = match self.damaged.is_some() && entry.has_stream && sum.is_none() {
+                true => {
+                    self.leave_out(entry, "What was packed before it is damaged, and it has no checksum.")
+                }
+                false => self.entry(entry, content, sum),
+            };
+            unpacked.map(|()| true).map_err(|error| {
+                failed = Some(error);
+                Error::FileNotFound
+            })
+        });
+        match (failed, done) {
+            (Some(error), _) => return Err(error),
+            (None, Err(error)) => self.rest(archive, block, next, error)?,
+            (None, Ok(_)) => {}
+        }
+        self.damaged = self.damaged.take().or(before);
         Ok(())
     }
 
-    fn entry(&mut self, entry: &ArchiveEntry, content: &mut dyn Read) -> FileResult<()> {
+    /// From the entry `next` on, a block can't be read: those with content are left out.
+    fn rest(&mut self, archive: &Archive, block: usize, next: usize, error: Error) -> FileResult<()> {
+        let why = match told(error) {
+            FileError::Invalid(why) => why,
+            error => return Err(error),
+        };
+        let all = archive.files.iter().zip(&archive.stream_map.file_block_index).skip(next);
+        for (entry, _) in all.filter(|(_, of)| **of == Some(block)) {
+            match entry.has_stream {
+                true => self.leave_out(entry, &why)?,
+                false => self.entry(entry, &mut io::empty(), None)?,
+            }
+        }
+        self.damaged = Some(why);
+        Ok(())
+    }
+
+    fn leave_out(&mut self, entry: &ArchiveEntry, why: &str) -> FileResult<()> {
+        self.bounds.entry()?;
+        self.settle(&name(entry.name()), Err(refused(why)))
+    }
+
+    /// `sum`: the CRC-32 of its content, where the archive says it.
+    fn entry(&mut self, entry: &ArchiveEntry, content: &mut dyn Read, sum: Option<u64>) -> FileResult<()> {
         self.bounds.entry()?;
         let name = name(entry.name());
-        let unpacked = self.unpack_entry(entry, &name, content);
+        let unpacked = self.unpack_entry(entry, &name, &mut Told::new(content, sum));
         self.settle(&name, unpacked)
     }
 
@@ -81,17 +138,16 @@ impl Target<'_> {
             entry.has_last_modified_date.then(|| from_windows(entry.last_modified_date.into())).flatten();
         let attributes = if entry.has_windows_attributes { entry.windows_attributes } else { 0 };
         let mode = if attributes & IS_UNIX == 0 { 0o644 } else { attributes >> 16 };
-        let mut content = Told(content);
         match mode & KIND {
             _ if entry.is_anti_item => Err(refused("It stands for something to be deleted.")),
             _ if attributes & (IS_UNIX | IS_REPARSE_POINT) == IS_REPARSE_POINT => {
                 Err(refused("It is a link of Windows."))
             }
             0 | FOLDER if entry.is_directory => self.folder(name, modified),
-            0 | FILE if !entry.is_directory => self.file(name, mode, modified, &mut content),
+            0 | FILE if !entry.is_directory => self.file(name, mode, modified, content),
             LINK if entry.size <= MAX_TARGET => {
                 let mut target = Vec::new();
-                content.read_to_end(&mut target).map_err(|error| Fault::Fatal(broken(error)))?;
+                content.read_to_end(&mut target).map_err(|error| damage(broken(error)))?;
                 self.link(name, &escape(&target), modified)
             }
             _ => Err(refused("It is neither a file, a folder nor a link to be used.")),
@@ -120,17 +176,36 @@ fn told(error: Error) -> FileError {
     }
 }
 
-fn plain(error: io::Error) -> io::Error {
-    let wrong_sum = error.get_ref().is_some_and(|inner| inner.is::<Error>());
-    if wrong_sum { io::Error::other("a checksum is wrong") } else { error }
+fn wrong_sum() -> io::Error {
+    io::Error::other("a checksum is wrong")
 }
 
-/// Content whose errors are words for people.
-struct Told<'c>(&'c mut dyn Read);
+fn plain(error: io::Error) -> io::Error {
+    if error.get_ref().is_some_and(|inner| inner.is::<Error>()) { wrong_sum() } else { error }
+}
+
+/// Content whose errors are words for people, and whose checksum is compared at its end.
+struct Told<'c> {
+    content: &'c mut dyn Read,
+    sum: Option<u64>,
+    crc: Crc,
+}
+
+impl<'c> Told<'c> {
+    fn new(content: &'c mut dyn Read, sum: Option<u64>) -> Self {
+        Self { content, sum, crc: Crc::new() }
+    }
+}
 
 impl Read for Told<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(plain)
+        let read = self.content.read(buffer).map_err(plain)?;
+        self.crc.update(buffer.get(..read).unwrap_or_default());
+        let ended = read == 0 && !buffer.is_empty();
+        if ended && self.sum.is_some_and(|sum| sum != u64::from(self.crc.sum())) {
+            return Err(wrong_sum());
+        }
+        Ok(read)
     }
 }
 

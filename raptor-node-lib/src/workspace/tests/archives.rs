@@ -381,3 +381,116 @@ async fn what_was_left_out_is_in_the_operations_result() {
     assert_eq!((shown.state, shown.left_out_count, shown.done_files), (OperationState::Done, 1, 2));
     assert_eq!(shown.left_out[0].name, "pipe");
 }
+
+/// Where the header of an entry of a tar begins.
+fn header_at(tar: &[u8], name: &str) -> usize {
+    tar.chunks(512).position(|block| block.starts_with(name.as_bytes())).unwrap() * 512
+}
+
+#[test]
+fn after_a_damaged_header_a_tar_is_unpacked_on_from_the_next_whole_one_however_it_is_packed() {
+    use tar::EntryType as T;
+    let mut tar = tar_of(&[
+        (T::Regular, "first", "", b"first"),
+        (T::Regular, "bad", "", &[0; 2_000]),
+        (T::Regular, "third", "", &[7; 3_000]),
+        (T::Directory, "folder/", "", b""),
+        (T::Regular, "folder/last", "", b"last"),
+    ]);
+    let bad = header_at(&tar, "bad");
+    tar[bad + 124] ^= 1;
+    let gz = {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        out.write_all(&tar).unwrap();
+        out.finish().unwrap()
+    };
+    for (archive, bytes) in [("a.tar", tar), ("a.tar.gz", gz)] {
+        let world = World::new();
+        world.put(archive, &bytes);
+        let left = world.unpack(archive, Existing::Skip, None).unwrap();
+        assert_eq!(left.len(), 1, "{archive}: {left:?}");
+        assert_eq!(left[0].name, "bad");
+        assert!(left[0].why.contains("header is damaged"), "{}", left[0].why);
+        assert_eq!(world.names("out"), ["first", "folder", "third"], "{archive}");
+        assert_eq!(world.text("out/folder/last").as_deref(), Some("last"), "{archive}");
+    }
+}
+
+#[test]
+fn a_file_whose_long_name_is_damaged_is_not_unpacked_under_a_part_of_it() {
+    for pax in [false, true] {
+        let long = format!("{}.dat", "long".repeat(40));
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1);
+        header.set_mode(0o644);
+        if pax {
+            tar.append_pax_extensions([("path", long.as_bytes())]).unwrap();
+            tar.append_data(&mut header, "long", &b"x"[..]).unwrap();
+        } else {
+            tar.append_data(&mut header, &long, &b"x"[..]).unwrap();
+        }
+        tar.append_data(&mut header, "next", &b"y"[..]).unwrap();
+        let mut tar = tar.into_inner().unwrap();
+        tar[136] ^= 1;
+        let world = World::new();
+        world.put("a.tar", &tar);
+        let left = world.unpack("a.tar", Existing::Skip, None).unwrap();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert!(left[0].why.contains("name is damaged"), "{}", left[0].why);
+        assert_eq!(world.names("out"), ["next"], "pax: {pax}");
+    }
+}
+
+#[test]
+fn where_nothing_more_of_a_tar_can_be_read_it_says_what_was_unpacked_and_what_was_not() {
+    use tar::EntryType as T;
+    let noise: Vec<u8> =
+        (0..200_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let tar = tar_of(&[
+        (T::Regular, "first", "", b"first"),
+        (T::Regular, "second", "", b"second"),
+        (T::Regular, "noise", "", &noise),
+        (T::Regular, "last", "", b"last"),
+    ]);
+    let said = |archive: &str, bytes: &[u8]| {
+        let world = World::new();
+        world.put(archive, bytes);
+        let progress = Progress::default();
+        let task = FileTask::Extract {
+            path: path(archive),
+            into: path("out"),
+            existing: Existing::Skip,
+            encoding: None,
+        };
+        let refused = world.desk.run(task, &progress).unwrap_err();
+        assert!(matches!(refused, FileError::Invalid(_)), "{refused:?}");
+        assert_eq!(world.names("out"), ["first", "second"], "{archive}");
+        (refused.to_string(), progress.left_out().0)
+    };
+    let stays = r#"2 files and folders, up to "second", were unpacked and stay; what follows in the archive was not."#;
+    let (cut, left) = said("cut.tar", &tar[..tar.len() - 100_000]);
+    assert!(cut.contains("ends too early") && cut.contains(stays), "{cut}");
+    assert_eq!(left[0].name, "noise");
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gz.write_all(&tar).unwrap();
+    let gz = gz.finish().unwrap();
+    let (cut, left) = said("cut.tar.gz", &gz[..gz.len() / 2]);
+    assert!(cut.contains("damaged") && cut.contains(stays), "{cut}");
+    assert_eq!(left[0].name, "noise");
+    // The last header of all.
+    let mut tar = tar_of(&[
+        (T::Regular, "first", "", b""),
+        (T::Regular, "second", "", b""),
+        (T::Regular, "bad", "", b""),
+    ]);
+    let bad = header_at(&tar, "bad");
+    tar[bad + 124] ^= 1;
+    let (ended, left) = said("a.tar", &tar);
+    assert!(ended.contains(stays), "{ended}");
+    assert_eq!(left[0].name, "bad");
+    let world = World::new();
+    world.put("no.tar", &noise);
+    let refused = world.unpack("no.tar", Existing::Skip, None).unwrap_err().to_string();
+    assert!(refused.contains("damaged") && refused.contains("Nothing was unpacked."), "{refused}");
+}

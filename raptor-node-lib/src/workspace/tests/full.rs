@@ -133,7 +133,7 @@ fn what_the_trash_holds_is_said_and_told_anew_when_it_changes() {
     assert!(held(&world) < 300_000);
 }
 
-/// Whoever makes empty files for nothing does not make a disk full of notes.
+/// Somebody who creates empty files over and over doesn't fill the disk with notes about them.
 #[test]
 fn notes_past_the_limit_have_an_end() {
     let world = over();

@@ -87,3 +87,28 @@ async fn a_link_to_the_containers_folder_is_the_root() {
     world.run(FileTask::Copy { copies }).unwrap();
     assert_eq!(world.desk.root.read_link(&path("copy")).unwrap(), "/home/container/shared");
 }
+
+#[tokio::test]
+async fn earlier_versions_of_a_file_that_is_kept_from_somebody_are_not_read_by_a_link_to_it() {
+    let world = World::new();
+    world.put("server.key", b"secret");
+    world.save("server.key", None, b"newer secret").await.unwrap();
+    let id = world.desk.versions(&path("server.key")).unwrap()[0].id;
+    symlink("server.key", world.folder.path().join("data/notes.txt")).unwrap();
+    let denied = crate::files::Denied::new(&["*.key"]);
+    let theirs = Workspace { root: world.desk.root.denying(&denied), ..world.desk.clone() };
+    for name in ["server.key", "notes.txt", "/home/container/notes.txt", "./notes.txt"] {
+        let Ok(path) = FilePath::parse(name) else { continue };
+        assert!(theirs.versions(&path).is_err() || theirs.versions(&path).unwrap().is_empty(), "{name}");
+        assert!(theirs.version(&path, id).is_err(), "{name}");
+        let asked = raptor_core::node::TextRead {
+            path,
+            version: Some(id),
+            unpack: false,
+            encoding: None,
+            tail_bytes: None,
+        };
+        assert!(theirs.read_text(asked).is_err(), "{name}");
+    }
+    assert!(matches!(theirs.version(&path("notes.txt"), id), Err(FileError::Denied)));
+}

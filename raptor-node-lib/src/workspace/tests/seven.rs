@@ -341,3 +341,87 @@ fn nothing_that_is_hostile_takes_a_gigabyte() {
         assert!(run.status.success() && said.contains("1 passed"), "{said}");
     }
 }
+
+/// Where a content stands in an archive that stores it as it is.
+fn place_of(archive: &[u8], content: &[u8]) -> usize {
+    archive.windows(content.len()).position(|window| window == content).unwrap()
+}
+
+#[test]
+fn a_damaged_entry_of_a_7z_archive_is_left_out_whole_and_the_others_are_unpacked() {
+    if !program() {
+        return;
+    }
+    // Each file in a block of its own, and all in one. Stored, so that the damage is in one entry.
+    for flags in [&["-ms=off", "-mx=0"][..], &["-ms=on", "-mx=0"]] {
+        let world = World::new();
+        let mut bytes = packed(&world, flags);
+        let at = place_of(&bytes, &[7; 50_000]);
+        bytes[at + 100] = 8;
+        world.put("made.7z", &bytes);
+        let left = world.unpack("made.7z", Existing::Skip, None).unwrap();
+        let names: Vec<_> = left.iter().map(|left| left.name.as_str()).collect();
+        assert_eq!(names, ["game/world/region/r.mca"], "{flags:?}");
+        assert!(left[0].why.contains("checksum"), "{}", left[0].why);
+        assert_eq!(world.text("out/game/ü name.txt").as_deref(), Some("ü"), "{flags:?}");
+        assert_eq!(world.text("out/game/empty.txt").as_deref(), Some(""), "{flags:?}");
+        assert_eq!(world.desk.root.stat(&path("out/game/server")).unwrap().kind, Kind::File, "{flags:?}");
+        assert!(world.desk.root.stat(&path("out/game/world/region/r.mca")).is_err());
+    }
+}
+
+#[test]
+fn after_damage_in_one_block_of_a_7z_archive_the_other_blocks_are_unpacked_and_what_was_not_is_named() {
+    if !program() {
+        return;
+    }
+    let whole = World::new();
+    packed(&whole, &["-ms=off"]);
+    whole.extract("made.7z").unwrap();
+    let all = count(&whole, "out");
+    for place in [100, 1_000, 20_000] {
+        let world = World::new();
+        let mut bytes = packed(&world, &["-ms=off"]);
+        bytes[place..place + 16].fill(0xA5);
+        world.put("made.7z", &bytes);
+        let left = world.unpack("made.7z", Existing::Skip, None).unwrap();
+        assert!(!left.is_empty() && left.iter().all(|left| left.why.contains("damaged")), "{left:?}");
+        assert_eq!(count(&world, "out") + left.len(), all, "at {place}: {left:?}");
+        assert_eq!(world.text("out/game/empty.txt").as_deref(), Some(""));
+    }
+}
+
+fn count(world: &World, at: &str) -> usize {
+    let walk = world.desk.root.walk(&path(at)).unwrap();
+    walk.filter(|step| step.stat.kind != Kind::Folder).count()
+}
+
+#[test]
+fn in_a_7z_archive_that_is_one_block_what_comes_before_the_damage_stays_and_the_rest_is_named() {
+    if !program() {
+        return;
+    }
+    let whole = World::new();
+    packed(&whole, &["-ms=on"]);
+    whole.extract("made.7z").unwrap();
+    let all = count(&whole, "out");
+    let world = World::new();
+    let mut bytes = packed(&world, &["-ms=on"]);
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].fill(0xA5);
+    world.put("made.7z", &bytes);
+    let left = world.unpack("made.7z", Existing::Skip, None).unwrap();
+    assert!(left.iter().any(|left| left.name == "game/server"), "{left:?}");
+    assert_eq!(count(&world, "out") + left.len(), all, "{left:?}");
+}
+
+#[test]
+fn where_nothing_of_a_7z_archive_is_whole_that_is_said() {
+    let world = World::new();
+    let mut packed = zeros(4);
+    packed[40..80].fill(0xA5);
+    world.put("a.7z", &one_file(&lzma2(18), &[4 << 20], &packed));
+    let refused = world.unpack("a.7z", Existing::Skip, None).unwrap_err().to_string();
+    assert!(refused.contains("damaged") && refused.contains("Nothing was unpacked."), "{refused}");
+    assert!(world.desk.root.entries(&path("out")).unwrap().next().is_none());
+}

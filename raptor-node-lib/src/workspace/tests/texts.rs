@@ -173,6 +173,27 @@ async fn the_end_of_a_log_that_is_too_large_can_be_read() {
 }
 
 #[tokio::test]
+async fn a_compressed_log_that_is_damaged_is_said_to_be() {
+    let world = World::new();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&b"a line of a log\n".repeat(1_000)).unwrap();
+    let packed = packed.finish().unwrap();
+    for (name, bytes) in
+        [("cut.gz", &packed[..packed.len() - 20]), ("none.gz", b""), ("other.gz", b"no gzip")]
+    {
+        world.put(name, bytes);
+        let damaged = |refused: FileError| {
+            assert!(
+                matches!(&refused, FileError::Invalid(why) if why.contains("damaged")),
+                "{name}: {refused}"
+            );
+        };
+        damaged(world.desk.read_text(TextRead { unpack: true, ..asked(name) }).unwrap_err());
+        damaged(world.desk.read(FileRead::Unpacked { path: path(name) }).err().unwrap());
+    }
+}
+
+#[tokio::test]
 async fn text_is_found_in_files_of_any_encoding() {
     let world = World::new();
     let text = "# 服务器配置文件\nmotd=欢迎来到我们的游戏服务器，祝你玩得开心\n";
@@ -187,4 +208,14 @@ async fn text_is_found_in_files_of_any_encoding() {
     // Without a mark, so few letters of ASCII leave open whether it is text at all.
     let all = ["GBK.cfg", "UTF-8.cfg", "marked.cfg"].map(|name| (name, 2));
     assert!(all.iter().all(|one| found.contains(one)), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_text_of_too_many_lines_is_refused_before_it_takes_memory_and_stays_as_it_is() {
+    let world = World::new();
+    world.put("list", b"1\n");
+    let TextFile { file, encoding, .. } = world.open("list");
+    let refused = world.save_text(how(file, encoding), "\n".repeat(1_000_001)).await.unwrap_err();
+    assert!(matches!(&refused, FileError::TooMuch(why) if why.contains("1,000,000 lines")), "{refused}");
+    assert_eq!(world.bytes("list"), b"1\n");
 }

@@ -20,6 +20,8 @@ const MAX_NAMES: u32 = 1_000;
 pub(in super::super) enum Fault {
     /// This one is left out; the others can be unpacked.
     LeftOut(String),
+    /// Its content can't be read. Whether what follows can be depends on the format.
+    Damaged(String),
     /// It ends here.
     Fatal(FileError),
 }
@@ -35,6 +37,14 @@ impl From<FileError> for Fault {
             | FileError::Io(_) => Self::Fatal(error),
             other => Self::LeftOut(other.to_string()),
         }
+    }
+}
+
+/// What is wrong with an entry's content.
+pub(in super::super) fn damage(error: FileError) -> Fault {
+    match error {
+        FileError::Invalid(why) => Fault::Damaged(why),
+        error => error.into(),
     }
 }
 
@@ -56,7 +66,12 @@ pub(in super::super) struct Target<'w> {
     existing: Existing,
     pub(in super::super) bounds: Bounds<'w>,
     /// Whether a damaged entry leaves no way to the next one.
-    pub(super) solid: bool,
+    pub(in super::super) solid: bool,
+    /// What was wrong with the last damaged entry.
+    pub(in super::super) damaged: Option<String>,
+    /// Files, folders and links that were unpacked, and the name of the last one.
+    done: u64,
+    last: String,
     /// Folders that were made, with their times: what is put into them changes those.
     folders: Vec<(FilePath, Time)>,
     /// Where entries are that are not where their names say; none for those that were left out.
@@ -78,6 +93,9 @@ impl<'w> Target<'w> {
             existing: task.existing,
             bounds,
             solid: true,
+            damaged: None,
+            done: 0,
+            last: String::new(),
             folders: Vec::new(),
             elsewhere: HashMap::new(),
             tops: HashMap::new(),
@@ -92,15 +110,42 @@ impl<'w> Target<'w> {
     ///
     /// # Errors
     /// What ends all.
-    pub(in super::super) fn settle(&self, name: &str, unpacked: Result<(), Fault>) -> FileResult<()> {
+    pub(in super::super) fn settle(&mut self, name: &str, unpacked: Result<(), Fault>) -> FileResult<()> {
         match unpacked {
-            Ok(()) => Ok(()),
-            Err(Fault::LeftOut(why)) => {
-                self.progress().leave_out(name, &why);
-                Ok(())
+            Ok(()) => {
+                self.done += 1;
+                name.clone_into(&mut self.last);
             }
-            Err(Fault::Fatal(error)) => Err(error),
+            Err(Fault::LeftOut(why)) => self.progress().leave_out(name, &why),
+            Err(Fault::Damaged(why)) => {
+                self.progress().leave_out(name, &why);
+                if self.solid {
+                    return Err(self.ended(&why));
+                }
+                self.damaged = Some(why);
+            }
+            Err(Fault::Fatal(error)) => return Err(error),
         }
+        Ok(())
+    }
+
+    /// What is said where nothing more of an archive can be read: what was wrong, what was unpacked, and what was not.
+    pub(in super::super) fn ended(&self, why: &str) -> FileError {
+        let last = &self.last;
+        FileError::Invalid(match self.done {
+            0 => format!("{why} Nothing was unpacked."),
+            1 => {
+                format!("{why} Only {last:?} was unpacked and stays; what follows it in the archive was not.")
+            }
+            done => format!(
+                "{why} {done} files and folders, up to {last:?}, were unpacked and stay; what follows in the archive was not."
+            ),
+        })
+    }
+
+    /// Whether anything was unpacked.
+    pub(in super::super) fn has_unpacked(&self) -> bool {
+        self.done > 0
     }
 
     /// Gives folders their times.
@@ -149,7 +194,7 @@ impl<'w> Target<'w> {
     ) -> Result<(), Fault> {
         let path = self.place(name)?;
         let unpacked = self.try_file(path.clone(), mode, modified, content);
-        if matches!(unpacked, Err(Fault::LeftOut(_))) {
+        if matches!(unpacked, Err(Fault::LeftOut(_) | Fault::Damaged(_))) {
             self.elsewhere.insert(path, None);
         }
         unpacked
@@ -184,7 +229,7 @@ impl<'w> Target<'w> {
         let mut file = self.shelf.open_file(beside, Open { mode, ..Open::NEW })?;
         let mut buffer = vec![0; PIECE];
         loop {
-            let read = content.read(&mut buffer).map_err(|error| self.damage(broken(error)))?;
+            let read = content.read(&mut buffer).map_err(|error| damage(broken(error)))?;
             if read == 0 {
                 break;
             }
@@ -195,11 +240,6 @@ impl<'w> Target<'w> {
             file.set_times(modified, modified)?;
         }
         Ok(())
-    }
-
-    /// What is wrong with an entry's content.
-    pub(super) fn damage(&self, error: FileError) -> Fault {
-        if self.solid { Fault::Fatal(error) } else { error.into() }
     }
 
     pub(in super::super) fn link(

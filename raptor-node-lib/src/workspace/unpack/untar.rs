@@ -1,32 +1,87 @@
 //! tar.
 
-use super::{Fault, Target, broken, names::Names, refused};
+use super::{Fault, Target, blocks::Blocks, broken, names::Names, refused};
 use crate::files::{FileError, FileResult, Time};
 use raptor_core::node::names::escape;
 use std::io::{self, Read};
 use tar::EntryType as Type;
 
+/// What is said of an entry whose header is damaged.
+const HEADER_DAMAGED: &str = "Its header is damaged. What follows is unpacked from the next whole header on.";
+
+/// Where unpacking begins.
+#[derive(Clone, Copy)]
+enum Start {
+    /// At the beginning of the archive.
+    Whole,
+    /// At a header that was found after a damaged one.
+    Found,
+    /// The same, and what was damaged held the name of what is found.
+    Nameless,
+}
+
 impl Target<'_> {
-    /// `names`: what names are written in; bytes as they are unless given.
+    /// `names`: what names are written in; bytes as they are unless given. After a damaged header it goes on with the next whole
+    /// one, as GNU tar does.
     pub(super) fn untar(&mut self, content: Box<dyn Read>, names: Option<Names>) -> FileResult<()> {
-        let mut archive = tar::Archive::new(content);
+        let mut blocks = Blocks::new(content);
+        let mut start = Start::Whole;
+        loop {
+            let Some(error) = self.untar_on(&mut blocks, names.as_ref(), start)? else { return Ok(()) };
+            let why = match broken(error) {
+                FileError::Invalid(why) => why,
+                error => return Err(error),
+            };
+            if blocks.failed {
+                return Err(self.ended(&why));
+            }
+            start = if blocks.describes_next() { Start::Nameless } else { Start::Found };
+            if matches!(start, Start::Found) {
+                self.settle(&blocks.name(), Err(refused(HEADER_DAMAGED)))?;
+            }
+            match blocks.skip_to_header(&mut self.bounds) {
+                Ok(true) => {}
+                Ok(false) => return Err(self.ended(&why)),
+                Err(FileError::Invalid(why)) => return Err(self.ended(&why)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Unpacks up to the end, or to a header that can't be read, whose error is given.
+    fn untar_on(
+        &mut self,
+        blocks: &mut Blocks,
+        names: Option<&Names>,
+        start: Start,
+    ) -> FileResult<Option<io::Error>> {
+        let mut archive = tar::Archive::new(blocks);
+        // What looks like the end may be part of a content that was not skipped as such.
+        archive.set_ignore_zeros(!matches!(start, Start::Whole));
+        let mut nameless = matches!(start, Start::Nameless);
         for entry in archive.entries().map_err(broken)? {
-            let mut entry = entry.map_err(broken)?;
+            let mut entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return Ok(Some(error)),
+            };
             self.bounds.entry()?;
-            let text = |bytes: &[u8]| match &names {
+            let text = |bytes: &[u8]| match names {
                 Some(names) => escape(names.decode(bytes).as_bytes()).into_owned(),
                 None => escape(bytes).into_owned(),
             };
             let name = text(&entry.path_bytes());
-            let unpacked = self.tar_entry(&mut entry, &name, &text);
+            let unpacked = match std::mem::take(&mut nameless) {
+                true => Err(refused("The header with its whole name is damaged.")),
+                false => self.tar_entry(&mut entry, &name, &text),
+            };
             self.settle(&name, unpacked)?;
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn tar_entry(
+    fn tar_entry<R: Read>(
         &mut self,
-        entry: &mut tar::Entry<'_, Box<dyn Read>>,
+        entry: &mut tar::Entry<'_, R>,
         name: &str,
         text: &impl Fn(&[u8]) -> String,
     ) -> Result<(), Fault> {
@@ -48,7 +103,7 @@ impl Target<'_> {
 }
 
 /// To the second, or finer where the archive says so (pax).
-fn modified(entry: &mut tar::Entry<'_, Box<dyn Read>>) -> Option<Time> {
+fn modified<R: Read>(entry: &mut tar::Entry<'_, R>) -> Option<Time> {
     let pax = entry.pax_extensions().ok().flatten();
     let text = pax.and_then(|mut pairs| {
         pairs.find_map(|pair| {

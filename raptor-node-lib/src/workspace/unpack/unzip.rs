@@ -1,6 +1,6 @@
 //! zip.
 
-use super::{super::pack::zip_error, Fault, MAX_TARGET, PIECE, Target, broken, names::Names};
+use super::{super::pack::zip_error, Fault, MAX_TARGET, PIECE, Target, broken, damage, names::Names};
 use crate::files::{File, FileResult, Time};
 use chrono::NaiveDate;
 use raptor_core::node::names::escape;
@@ -44,10 +44,7 @@ impl Target<'_> {
         }
         if entry.is_symlink() {
             let mut target = Vec::new();
-            (&mut *entry)
-                .take(MAX_TARGET)
-                .read_to_end(&mut target)
-                .map_err(|error| self.damage(broken(error)))?;
+            (&mut *entry).take(MAX_TARGET).read_to_end(&mut target).map_err(|error| damage(broken(error)))?;
             return self.link(name, &escape(&target), modified);
         }
         self.file(name, mode, modified, entry)

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AbortUploadData, AbortUploadErrors, AbortUploadResponses, AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, AddSshKeyData, AddSshKeyErrors, AddSshKeyResponses, AdoptUnknownContainerData, AdoptUnknownContainerErrors, AdoptUnknownContainerResponses, BeginUploadData, BeginUploadErrors, BeginUploadResponses, CancelContainerInstallData, CancelContainerInstallErrors, CancelContainerInstallResponses, CancelFileOperationData, CancelFileOperationErrors, CancelFileOperationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CleanDaemonImagesData, CleanDaemonImagesErrors, CleanDaemonImagesResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateFolderData, CreateFolderErrors, CreateFolderResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRegistryData, DeleteRegistryErrors, DeleteRegistryResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteSshKeyData, DeleteSshKeyErrors, DeleteSshKeyResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUnknownContainerData, DeleteUnknownContainerErrors, DeleteUnknownContainerResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DiscardFilesData, DiscardFilesErrors, DiscardFilesResponses, DownloadConsoleData, DownloadConsoleErrors, DownloadConsoleResponses, DownloadData, DownloadErrors, DownloadResponses, EmptyTrashData, EmptyTrashErrors, EmptyTrashResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, FinishUploadData, FinishUploadErrors, FinishUploadResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetContainerSftpData, GetContainerSftpErrors, GetContainerSftpResponses, GetContainerStatsHistoryData, GetContainerStatsHistoryErrors, GetContainerStatsHistoryResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetDaemonStatsHistoryData, GetDaemonStatsHistoryErrors, GetDaemonStatsHistoryResponses, GetFileChecksumData, GetFileChecksumErrors, GetFileChecksumResponses, GetFileData, GetFileErrors, GetFileResponses, GetMailStateData, GetMailStateErrors, GetMailStateResponses, GetNoticesData, GetNoticesErrors, GetNoticesResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateChangeData, GetTemplateChangeErrors, GetTemplateChangeResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetTemplateRevisionData, GetTemplateRevisionErrors, GetTemplateRevisionResponses, GetUploadData, GetUploadErrors, GetUploadResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateFromUrlData, ImportTemplateFromUrlErrors, ImportTemplateFromUrlResponses, ImportTemplateResponses, InstallContainerData, InstallContainerErrors, InstallContainerResponses, LinkFilesData, LinkFilesErrors, LinkFilesResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListCommandsData, ListCommandsErrors, ListCommandsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListFileOperationsData, ListFileOperationsErrors, ListFileOperationsResponses, ListFilesData, ListFilesErrors, ListFilesResponses, ListFileVersionsData, ListFileVersionsErrors, ListFileVersionsResponses, ListMailsData, ListMailsErrors, ListMailsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRegistriesData, ListRegistriesErrors, ListRegistriesResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSshKeysData, ListSshKeysErrors, ListSshKeysResponses, ListTemplateRevisionsData, ListTemplateRevisionsErrors, ListTemplateRevisionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListTrashData, ListTrashErrors, ListTrashResponses, ListUnknownContainersData, ListUnknownContainersErrors, ListUnknownContainersResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, LiveEventsData, LiveEventsErrors, MeasureFolderData, MeasureFolderErrors, MeasureFolderResponses, MoveContainerTemplateData, MoveContainerTemplateErrors, MoveContainerTemplateResponses, MoveFilesData, MoveFilesErrors, MoveFilesResponses, PowerContainerData, PowerContainerErrors, PowerContainerResponses, PreviewContainerData, PreviewContainerErrors, PreviewContainerResponses, PreviewTemplateData, PreviewTemplateErrors, PreviewTemplateResponses, ReadFileData, ReadFileErrors, ReadFileResponses, ReadTextData, ReadTextErrors, ReadTextResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, ReplaceContainerAllocationData, ReplaceContainerAllocationErrors, ReplaceContainerAllocationResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RestoreFilesData, RestoreFilesErrors, RestoreFilesResponses, RevealContainerSecretData, RevealContainerSecretErrors, RevealContainerSecretResponses, ReviseTemplateData, ReviseTemplateErrors, ReviseTemplateResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SaveRegistryData, SaveRegistryErrors, SaveRegistryResponses, SearchConsoleData, SearchConsoleErrors, SearchConsoleResponses, SearchFilesData, SearchFilesErrors, SearchFilesResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SendPieceData, SendPieceErrors, SendPieceResponses, SetDaemonMaintenanceData, SetDaemonMaintenanceErrors, SetDaemonMaintenanceResponses, SetFilesModeData, SetFilesModeErrors, SetFilesModeResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SkipContainerInstallData, SkipContainerInstallErrors, SkipContainerInstallResponses, StartFileOperationData, StartFileOperationErrors, StartFileOperationResponses, StopUnknownContainerData, StopUnknownContainerErrors, StopUnknownContainerResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, TestMailData, TestMailErrors, TestMailResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerBehaviourData, UpdateContainerBehaviourErrors, UpdateContainerBehaviourResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateNoticesData, UpdateNoticesErrors, UpdateNoticesResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UploadFileData, UploadFileErrors, UploadFileResponses, WriteFileData, WriteFileErrors, WriteFileResponses, WriteTextData, WriteTextErrors, WriteTextResponses } from './types.gen';
+import type { AbortUploadData, AbortUploadErrors, AbortUploadResponses, AddContainerAllocationData, AddContainerAllocationErrors, AddContainerAllocationResponses, AddSshKeyData, AddSshKeyErrors, AddSshKeyResponses, AdoptUnknownContainerData, AdoptUnknownContainerErrors, AdoptUnknownContainerResponses, BeginUploadData, BeginUploadErrors, BeginUploadResponses, CancelContainerInstallData, CancelContainerInstallErrors, CancelContainerInstallResponses, CancelFileOperationData, CancelFileOperationErrors, CancelFileOperationResponses, ChangeContainerOwnerData, ChangeContainerOwnerErrors, ChangeContainerOwnerResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CleanDaemonImagesData, CleanDaemonImagesErrors, CleanDaemonImagesResponses, CreateAllocationsData, CreateAllocationsErrors, CreateAllocationsResponses, CreateContainerData, CreateContainerErrors, CreateContainerResponses, CreateDaemonData, CreateDaemonErrors, CreateDaemonResponses, CreateFolderData, CreateFolderErrors, CreateFolderResponses, CreateRoleData, CreateRoleErrors, CreateRoleResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteAllocationData, DeleteAllocationErrors, DeleteAllocationResponses, DeleteContainerData, DeleteContainerErrors, DeleteContainerResponses, DeleteDaemonData, DeleteDaemonErrors, DeleteDaemonResponses, DeleteRegistryData, DeleteRegistryErrors, DeleteRegistryResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteSshKeyData, DeleteSshKeyErrors, DeleteSshKeyResponses, DeleteTemplateData, DeleteTemplateErrors, DeleteTemplateResponses, DeleteUnknownContainerData, DeleteUnknownContainerErrors, DeleteUnknownContainerResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DiscardFilesData, DiscardFilesErrors, DiscardFilesResponses, DownloadConsoleData, DownloadConsoleErrors, DownloadConsoleResponses, DownloadData, DownloadErrors, DownloadResponses, EmptyTrashData, EmptyTrashErrors, EmptyTrashResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, ExportTemplateData, ExportTemplateErrors, ExportTemplateResponses, FinishUploadData, FinishUploadErrors, FinishUploadResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetConsoleData, GetConsoleErrors, GetConsoleResponses, GetContainerData, GetContainerErrors, GetContainerResponses, GetContainerSftpData, GetContainerSftpErrors, GetContainerSftpResponses, GetContainerStatsHistoryData, GetContainerStatsHistoryErrors, GetContainerStatsHistoryResponses, GetDaemonData, GetDaemonErrors, GetDaemonResponses, GetDaemonStatsHistoryData, GetDaemonStatsHistoryErrors, GetDaemonStatsHistoryResponses, GetFileChecksumData, GetFileChecksumErrors, GetFileChecksumResponses, GetFileData, GetFileErrors, GetFileResponses, GetImagePolicyData, GetImagePolicyErrors, GetImagePolicyResponses, GetMailStateData, GetMailStateErrors, GetMailStateResponses, GetNoticesData, GetNoticesErrors, GetNoticesResponses, GetRoleData, GetRoleErrors, GetRoleResponses, GetSettingsData, GetSettingsErrors, GetSettingsResponses, GetTemplateChangeData, GetTemplateChangeErrors, GetTemplateChangeResponses, GetTemplateData, GetTemplateErrors, GetTemplateResponses, GetTemplateRevisionData, GetTemplateRevisionErrors, GetTemplateRevisionResponses, GetUploadData, GetUploadErrors, GetUploadResponses, GetUserData, GetUserErrors, GetUserResponses, GrantAccessData, GrantAccessErrors, GrantAccessResponses, ImportTemplateData, ImportTemplateErrors, ImportTemplateFromUrlData, ImportTemplateFromUrlErrors, ImportTemplateFromUrlResponses, ImportTemplateResponses, InstallContainerData, InstallContainerErrors, InstallContainerResponses, LinkFilesData, LinkFilesErrors, LinkFilesResponses, ListAccessData, ListAccessErrors, ListAccessResponses, ListAccountActivityData, ListAccountActivityErrors, ListAccountActivityResponses, ListActivityData, ListActivityErrors, ListActivityResponses, ListAllocationsData, ListAllocationsErrors, ListAllocationsResponses, ListCommandsData, ListCommandsErrors, ListCommandsResponses, ListContainerActivityData, ListContainerActivityErrors, ListContainerActivityResponses, ListContainersData, ListContainersErrors, ListContainersResponses, ListDaemonsData, ListDaemonsErrors, ListDaemonsResponses, ListFileOperationsData, ListFileOperationsErrors, ListFileOperationsResponses, ListFilesData, ListFilesErrors, ListFilesResponses, ListFileVersionsData, ListFileVersionsErrors, ListFileVersionsResponses, ListMailsData, ListMailsErrors, ListMailsResponses, ListPermissionsData, ListPermissionsErrors, ListPermissionsResponses, ListRegistriesData, ListRegistriesErrors, ListRegistriesResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSshKeysData, ListSshKeysErrors, ListSshKeysResponses, ListTemplateRevisionsData, ListTemplateRevisionsErrors, ListTemplateRevisionsResponses, ListTemplatesData, ListTemplatesErrors, ListTemplatesResponses, ListTrashData, ListTrashErrors, ListTrashResponses, ListUnknownContainersData, ListUnknownContainersErrors, ListUnknownContainersResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LiveContainerData, LiveContainerErrors, LiveEventsData, LiveEventsErrors, MeasureFolderData, MeasureFolderErrors, MeasureFolderResponses, MoveContainerTemplateData, MoveContainerTemplateErrors, MoveContainerTemplateResponses, MoveFilesData, MoveFilesErrors, MoveFilesResponses, PowerContainerData, PowerContainerErrors, PowerContainerResponses, PreviewContainerData, PreviewContainerErrors, PreviewContainerResponses, PreviewTemplateData, PreviewTemplateErrors, PreviewTemplateResponses, ReadFileData, ReadFileErrors, ReadFileResponses, ReadTextData, ReadTextErrors, ReadTextResponses, RemoveContainerAllocationData, RemoveContainerAllocationErrors, RemoveContainerAllocationResponses, RenewDaemonKeyData, RenewDaemonKeyErrors, RenewDaemonKeyResponses, ReplaceContainerAllocationData, ReplaceContainerAllocationErrors, ReplaceContainerAllocationResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RestoreFilesData, RestoreFilesErrors, RestoreFilesResponses, RevealContainerSecretData, RevealContainerSecretErrors, RevealContainerSecretResponses, ReviseTemplateData, ReviseTemplateErrors, ReviseTemplateResponses, RevokeAccessData, RevokeAccessErrors, RevokeAccessResponses, SaveRegistryData, SaveRegistryErrors, SaveRegistryResponses, SearchConsoleData, SearchConsoleErrors, SearchConsoleResponses, SearchFilesData, SearchFilesErrors, SearchFilesResponses, SendCommandData, SendCommandErrors, SendCommandResponses, SendPieceData, SendPieceErrors, SendPieceResponses, SetDaemonMaintenanceData, SetDaemonMaintenanceErrors, SetDaemonMaintenanceResponses, SetFilesModeData, SetFilesModeErrors, SetFilesModeResponses, SetPrimaryAllocationData, SetPrimaryAllocationErrors, SetPrimaryAllocationResponses, SetUserPasswordData, SetUserPasswordErrors, SetUserPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, SkipContainerInstallData, SkipContainerInstallErrors, SkipContainerInstallResponses, StartFileOperationData, StartFileOperationErrors, StartFileOperationResponses, StopUnknownContainerData, StopUnknownContainerErrors, StopUnknownContainerResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, SuspendContainerData, SuspendContainerErrors, SuspendContainerResponses, TestMailData, TestMailErrors, TestMailResponses, UnsuspendContainerData, UnsuspendContainerErrors, UnsuspendContainerResponses, UpdateAccessData, UpdateAccessErrors, UpdateAccessResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateAllocationData, UpdateAllocationErrors, UpdateAllocationResponses, UpdateContainerBehaviourData, UpdateContainerBehaviourErrors, UpdateContainerBehaviourResponses, UpdateContainerData, UpdateContainerErrors, UpdateContainerLimitsData, UpdateContainerLimitsErrors, UpdateContainerLimitsResponses, UpdateContainerResponses, UpdateContainerStartupData, UpdateContainerStartupErrors, UpdateContainerStartupResponses, UpdateDaemonData, UpdateDaemonErrors, UpdateDaemonResponses, UpdateImagePolicyData, UpdateImagePolicyErrors, UpdateImagePolicyResponses, UpdateNoticesData, UpdateNoticesErrors, UpdateNoticesResponses, UpdateRoleData, UpdateRoleErrors, UpdateRoleResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UploadFileData, UploadFileErrors, UploadFileResponses, WriteFileData, WriteFileErrors, WriteFileResponses, WriteTextData, WriteTextErrors, WriteTextResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -906,6 +906,28 @@ export const deleteRegistry = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
+ * Which images containers may use beside those of their templates.
+ */
+export const getImagePolicy = <ThrowOnError extends boolean = false>(options?: Options<GetImagePolicyData, ThrowOnError>) => (options?.client ?? client).get<GetImagePolicyResponses, GetImagePolicyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/image-policy',
+    ...options
+});
+
+/**
+ * Replace the list of allowed images. Containers that run go on; the list is checked at each start.
+ */
+export const updateImagePolicy = <ThrowOnError extends boolean = false>(options: Options<UpdateImagePolicyData, ThrowOnError>) => (options.client ?? client).put<UpdateImagePolicyResponses, UpdateImagePolicyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/image-policy',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Give the container another allocation. It holds from the next start on. Callers without `containers.update` are bound to the
  * container's limit and to the daemon's ports for self-service.
  */
@@ -1031,7 +1053,9 @@ export const streamEvents = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
- * The same news over WebSocket. Text frames are JSON of `EventFrame`.
+ * The same events over WebSocket. Text frames are JSON of `EventFrame`. Measurements are told of those containers only that the client
+ * watches: it sends `{"type":"watch","watch":1,"ids":["…"]}` with up to 100 ids, and again when it watches others. `stats` frames
+ * answer with the same number, about containers whose `stats.read` the caller has.
  */
 export const liveEvents = <ThrowOnError extends boolean = false>(options?: Options<LiveEventsData, ThrowOnError>) => (options?.client ?? client).get<unknown, LiveEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1271,23 +1295,28 @@ export const writeFile = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again. It is
- * worth nothing once the session or the access of whoever made it has ended.
+ * A text file of up to 16 MiB: its text, its encoding and its line ends.
  */
-export const linkFiles = <ThrowOnError extends boolean = false>(options: Options<LinkFilesData, ThrowOnError>) => (options.client ?? client).post<LinkFilesResponses, LinkFilesErrors, ThrowOnError>({
+export const readText = <ThrowOnError extends boolean = false>(options: Options<ReadTextData, ThrowOnError>) => (options.client ?? client).get<ReadTextResponses, ReadTextErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/containers/{id}/files/links',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
+    url: '/api/v1/containers/{id}/files/text',
+    ...options
 });
 
 /**
- * What a link stands for. `Range` is honoured for a single file.
+ * Save an edited text, which is sent as UTF-8. What was not edited keeps its bytes, invalid ones included. A character that the
+ * encoding does not have is refused with 422 at `text`. The version before it is kept.
  */
-export const download = <ThrowOnError extends boolean = false>(options: Options<DownloadData, ThrowOnError>) => (options.client ?? client).get<DownloadResponses, DownloadErrors, ThrowOnError>({ url: '/api/v1/downloads', ...options });
+export const writeText = <ThrowOnError extends boolean = false>(options: Options<WriteTextData, ThrowOnError>) => (options.client ?? client).put<WriteTextResponses, WriteTextErrors, ThrowOnError>({
+    bodySerializer: null,
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/containers/{id}/files/text',
+    ...options,
+    headers: {
+        'Content-Type': 'application/octet-stream',
+        ...options.headers
+    }
+});
 
 /**
  * Begin to send a file in pieces. It appears when it is whole. With an `id`, it can be asked again without harm.
@@ -1359,28 +1388,23 @@ export const sendPiece = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * A text file of up to 16 MiB: its text, its encoding and its line ends.
+ * A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again. It no
+ * longer works once the session or the access of the person who made it has ended.
  */
-export const readText = <ThrowOnError extends boolean = false>(options: Options<ReadTextData, ThrowOnError>) => (options.client ?? client).get<ReadTextResponses, ReadTextErrors, ThrowOnError>({
+export const linkFiles = <ThrowOnError extends boolean = false>(options: Options<LinkFilesData, ThrowOnError>) => (options.client ?? client).post<LinkFilesResponses, LinkFilesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/containers/{id}/files/text',
-    ...options
-});
-
-/**
- * Save an edited text, which is sent as UTF-8. What was not edited keeps its bytes, invalid ones included. A character that the
- * encoding does not have is refused with 422 at `text`. The version before it is kept.
- */
-export const writeText = <ThrowOnError extends boolean = false>(options: Options<WriteTextData, ThrowOnError>) => (options.client ?? client).put<WriteTextResponses, WriteTextErrors, ThrowOnError>({
-    bodySerializer: null,
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/api/v1/containers/{id}/files/text',
+    url: '/api/v1/containers/{id}/files/links',
     ...options,
     headers: {
-        'Content-Type': 'application/octet-stream',
+        'Content-Type': 'application/json',
         ...options.headers
     }
 });
+
+/**
+ * What a link stands for. `Range` is honoured for a single file.
+ */
+export const download = <ThrowOnError extends boolean = false>(options: Options<DownloadData, ThrowOnError>) => (options.client ?? client).get<DownloadResponses, DownloadErrors, ThrowOnError>({ url: '/api/v1/downloads', ...options });
 
 /**
  * What everybody did, the newest first.

@@ -5,11 +5,11 @@ export type ClientOptions = {
 };
 
 /**
- * Somebody with access.
+ * One person's access to a container.
  */
 export type AccessEntry = {
     /**
-     * Who.
+     * The person.
      */
     user: UserRef;
     /**
@@ -17,71 +17,74 @@ export type AccessEntry = {
      */
     email?: string | null;
     /**
-     * Their standing.
+     * Their level of access; `owner` for the owner.
      */
     level: Level;
     /**
-     * What it holds.
+     * The names of all permissions that this access holds, whatever its level; never `*`.
      */
     permissions: Array<string>;
     /**
-     * Patterns of files that are kept from them, as `.gitignore` has them.
+     * Patterns of files that they can't see or change, in the syntax of `.gitignore`; empty for the owner.
      */
     denied_files: Array<string>;
 };
 
 /**
- * Access to be given.
+ * Access that is given to somebody.
  */
 export type AccessGrant = {
     /**
-     * User name or e-mail address.
+     * Their user name or e-mail address, without regard to case.
      */
     user: string;
     /**
-     * `admin`, `user` or `custom`.
+     * `admin`, `user` or `custom`; an owner is set by `change_container_owner`.
      */
     level: Level;
     /**
-     * What `custom` holds.
+     * The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
      */
     permissions?: Array<string>;
     /**
-     * Patterns of files that are kept from them, as `.gitignore` has them: `*` and `!/plugins` leave nothing but one folder.
-     * They count beside those of the template. Unless given, what is kept from them already, or from the caller.
+     * Patterns of files that they can't see or change, in the syntax of `.gitignore`: `*` with `!/plugins` leaves them one
+     * folder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own
+     * for new access.
      */
     denied_files?: Array<string> | null;
 };
 
 /**
- * Everybody with access.
+ * Everybody who has access to a container.
  */
 export type AccessList = {
     /**
-     * The owner first, then by name.
+     * The owner first, then the others by user name.
      */
     items: Array<AccessEntry>;
     /**
-     * Where taking access away does not hold at once, and for how long, while the container's daemon is not connected.
+     * A sentence for people, while the container's daemon is not connected: where revoked access still works, and for how long.
+     * None while it is connected.
      */
     notice?: string | null;
 };
 
 /**
- * Access to be changed.
+ * A change of somebody's access. It replaces level and permissions as a whole.
  */
 export type AccessUpdate = {
     /**
-     * `admin`, `user` or `custom`.
+     * `admin`, `user` or `custom`; an owner is set by `change_container_owner`.
      */
     level: Level;
     /**
-     * What `custom` holds.
+     * The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
      */
     permissions?: Array<string>;
     /**
-     * Patterns of files that are kept from them, as `.gitignore` has them: `*` and `!/plugins` leave nothing but one folder.
-     * They count beside those of the template. Unless given, what is kept from them already, or from the caller.
+     * Patterns of files that they can't see or change, in the syntax of `.gitignore`: `*` with `!/plugins` leaves them one
+     * folder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own
+     * for new access.
      */
     denied_files?: Array<string> | null;
 };
@@ -605,9 +608,22 @@ export type Container = ContainerSummary & {
      */
     variables: Array<ContainerVariable>;
     /**
-     * Images to choose from.
+     * The template's images to choose from.
      */
     images: Array<TemplateImage>;
+    /**
+     * Why it may use its image, or that it may not and is not started with it.
+     */
+    image_standing: ImageStanding;
+    /**
+     * Who chose an image that the template does not name; empty where that was not written down, none where nobody had to, and
+     * for callers without `startup.read`.
+     */
+    image_allowed_by?: string | null;
+    /**
+     * Patterns of images that the caller may choose as well; empty where there are none.
+     */
+    image_patterns: Array<string>;
     /**
      * The template's named commands to choose from; empty where there is only one.
      */
@@ -1185,11 +1201,11 @@ export type EmptyTrash = {
 };
 
 /**
- * One thing that happened. `event_id` is where to go on after a break.
+ * One event. After a break, a stream goes on from the `event_id` that was received last.
  */
 export type EventFrame = {
     /**
-     * Where to go on.
+     * The id of this event. A stream that is opened with it goes on with what came after.
      */
     event_id: string;
     /**
@@ -1207,37 +1223,59 @@ export type EventFrame = {
     type: 'change';
 } | {
     /**
-     * Where to go on.
+     * The id of this event. A stream that is opened with it goes on with what came after.
      */
     event_id: string;
     /**
-     * Which.
+     * The containers, each once.
      */
     ids: Array<ContainerId>;
     type: 'live';
 } | {
     /**
-     * Where to go on.
+     * The id of this event. A stream that is opened with it goes on with what came after.
      */
     event_id: string;
     /**
-     * Which.
+     * The `watch` that the client sent.
+     */
+    watch: number;
+    /**
+     * Which containers: the places of their ids in that `watch`, counted from 0.
+     */
+    rows: Array<number>;
+    /**
+     * CPU of each in percent of one CPU.
+     */
+    cpu_percent: Array<number>;
+    /**
+     * Memory of each in bytes, without page cache.
+     */
+    memory_bytes: Array<number>;
+    type: 'stats';
+} | {
+    /**
+     * The id of this event. A stream that is opened with it goes on with what came after.
+     */
+    event_id: string;
+    /**
+     * The daemon.
      */
     id: DaemonId;
     type: 'daemon';
 } | {
     /**
-     * Where to go on.
+     * The id of this event. A stream that is opened with it goes on with what came after.
      */
     event_id: string;
     type: 'resync';
 } | {
     /**
-     * Where to go on.
+     * The id of this event. A stream that is opened with it goes on with what came after.
      */
     event_id: string;
     /**
-     * The API's time.
+     * The time on the API's clock, in UTC.
      */
     time: string;
     type: 'beat';
@@ -1306,6 +1344,8 @@ export type Fault = {
      */
     details: string;
     type: 'no_such_address';
+} | {
+    type: 'files_missing';
 };
 
 /**
@@ -1651,6 +1691,50 @@ export type ImageCleaning = {
      */
     unused_days: number;
 };
+
+/**
+ * Which images containers may use beside those of their templates.
+ */
+export type ImagePolicy = {
+    /**
+     * Patterns such as `ghcr.io/pterodactyl/yolks:*`. A `*` at the end stands for anything, elsewhere for anything without `/`,
+     * `:` and `@`; a pattern without a tag means every version. Images that are on the host already match only patterns that
+     * begin with `~`.
+     */
+    patterns: Array<string>;
+    /**
+     * Whether people who may change a container's image, but don't manage all containers, may choose from the list as well.
+     */
+    for_owners: boolean;
+    /**
+     * Grows by one with each change.
+     */
+    revision: number;
+};
+
+/**
+ * A new list of allowed images.
+ */
+export type ImagePolicyUpdate = {
+    /**
+     * At most 500 patterns, as in the answer.
+     */
+    patterns: Array<string>;
+    /**
+     * Whether people who may change a container's image, but don't manage all containers, may choose from the list as well.
+     */
+    for_owners: boolean;
+    /**
+     * The revision that was changed. Where it is no longer the newest, nothing changes and the answer is 409
+     * `changed_meanwhile`.
+     */
+    revision: number;
+};
+
+/**
+ * Why a container may use its image, or that it may not.
+ */
+export type ImageStanding = 'template' | 'listed' | 'chosen' | 'refused';
 
 /**
  * What an import came to.
@@ -2144,7 +2228,8 @@ export type NewContainer = {
      */
     template_id: TemplateId;
     /**
-     * Image; the template's first unless given.
+     * Image; the template's first unless given. One that the template does not name takes `containers.update`, or the list of
+     * allowed images where owners may choose from it.
      */
     image?: string | null;
     /**
@@ -3251,6 +3336,11 @@ export type SystemInfo = {
      * sentence with what to do.
      */
     folder_problem?: string | null;
+    /**
+     * Whom containers run as where the daemon is not root, and what is off for want of root's rights; sentences. Absent where
+     * it is root, or too old to say.
+     */
+    user_note?: string | null;
 };
 
 /**
@@ -5786,6 +5876,10 @@ export type ListContainersData = {
     path?: never;
     query?: {
         /**
+         * These only: ids with commas between them, 100 at most. Those that the caller may not see are left out.
+         */
+        ids?: string;
+        /**
          * Part of name, short id or owner.
          */
         search?: string;
@@ -6618,6 +6712,64 @@ export type DeleteRegistryResponses = {
 
 export type DeleteRegistryResponse = DeleteRegistryResponses[keyof DeleteRegistryResponses];
 
+export type GetImagePolicyData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/image-policy';
+};
+
+export type GetImagePolicyErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetImagePolicyError = GetImagePolicyErrors[keyof GetImagePolicyErrors];
+
+export type GetImagePolicyResponses = {
+    /**
+     * Done
+     */
+    200: ImagePolicy;
+};
+
+export type GetImagePolicyResponse = GetImagePolicyResponses[keyof GetImagePolicyResponses];
+
+export type UpdateImagePolicyData = {
+    body: ImagePolicyUpdate;
+    path?: never;
+    query?: never;
+    url: '/api/v1/image-policy';
+};
+
+export type UpdateImagePolicyErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type UpdateImagePolicyError = UpdateImagePolicyErrors[keyof UpdateImagePolicyErrors];
+
+export type UpdateImagePolicyResponses = {
+    /**
+     * Done
+     */
+    200: ImagePolicy;
+};
+
+export type UpdateImagePolicyResponse = UpdateImagePolicyResponses[keyof UpdateImagePolicyResponses];
+
 export type AddContainerAllocationData = {
     body: AllocationChoice;
     path: {
@@ -7011,7 +7163,7 @@ export type LiveEventsData = {
     path?: never;
     query?: {
         /**
-         * After the event with this `event_id`; from now on unless given.
+         * The `event_id` of the last event that was received: the stream goes on with what came after. Without it, it begins now.
          */
         after?: string;
     };
@@ -7785,11 +7937,11 @@ export type ReadFileData = {
     };
     query: {
         /**
-         * The file.
+         * The path of the file in the container, such as `/server.properties`.
          */
         path: string;
         /**
-         * An earlier version of it.
+         * The id of an earlier version of the file, which is read in its place.
          */
         version?: string;
         /**
@@ -7863,50 +8015,38 @@ export type WriteFileResponses = {
 
 export type WriteFileResponse = WriteFileResponses[keyof WriteFileResponses];
 
-export type LinkFilesData = {
-    body: NewLink;
+export type ReadTextData = {
+    body?: never;
     path: {
         id: ContainerId;
     };
-    query?: never;
-    url: '/api/v1/containers/{id}/files/links';
-};
-
-export type LinkFilesErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type LinkFilesError = LinkFilesErrors[keyof LinkFilesErrors];
-
-export type LinkFilesResponses = {
-    /**
-     * Done
-     */
-    201: FileLink;
-};
-
-export type LinkFilesResponse = LinkFilesResponses[keyof LinkFilesResponses];
-
-export type DownloadData = {
-    body?: never;
-    path?: never;
     query: {
         /**
-         * What `link_files` gave.
+         * The path of the file in the container, such as `/server.properties`.
          */
-        token: string;
+        path: string;
+        /**
+         * The id of an earlier version of the file, which is read in its place.
+         */
+        version?: string;
+        /**
+         * Whether the file is a compressed log (`.gz`, `.xz`, `.bz2` or `.zst`), which is unpacked.
+         */
+        unpack?: boolean;
+        /**
+         * Its encoding by a name of the WHATWG's Encoding Standard, such as `windows-1252`, `GBK` or `UTF-16LE`. Recognised unless
+         * given.
+         */
+        encoding?: string;
+        /**
+         * Only the lines in the last bytes, up to 16 MiB. Larger texts can only be read so, and not be saved.
+         */
+        tail_bytes?: number;
     };
-    url: '/api/v1/downloads';
+    url: '/api/v1/containers/{id}/files/text';
 };
 
-export type DownloadErrors = {
+export type ReadTextErrors = {
     /**
      * Refused
      */
@@ -7917,16 +8057,73 @@ export type DownloadErrors = {
     '5XX': Problem;
 };
 
-export type DownloadError = DownloadErrors[keyof DownloadErrors];
+export type ReadTextError = ReadTextErrors[keyof ReadTextErrors];
 
-export type DownloadResponses = {
+export type ReadTextResponses = {
     /**
      * Done
      */
-    200: Array<number>;
+    200: TextFile;
 };
 
-export type DownloadResponse = DownloadResponses[keyof DownloadResponses];
+export type ReadTextResponse = ReadTextResponses[keyof ReadTextResponses];
+
+export type WriteTextData = {
+    body: Array<number>;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The path of the file in the container, such as `/server.properties`.
+         */
+        path: string;
+        /**
+         * The `etag` of the version that was edited. Where the file has another one by now, nothing is saved and the answer is 409.
+         * Absent: saved in any case.
+         */
+        etag?: string;
+        /**
+         * The encoding that the file is saved in, by a name of the WHATWG's Encoding Standard.
+         */
+        encoding: string;
+        /**
+         * The encoding that the text was read in, where that is another one: the whole file is converted.
+         */
+        read_as?: string;
+        /**
+         * How all lines are to end. Absent: each keeps its own end, and a new line takes that of the line before it.
+         */
+        line_end?: LineEnd;
+        /**
+         * Whether the file begins with a byte order mark. Absent: as before; a converted file has one where it is UTF-16.
+         */
+        byte_order_mark?: boolean;
+    };
+    url: '/api/v1/containers/{id}/files/text';
+};
+
+export type WriteTextErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type WriteTextError = WriteTextErrors[keyof WriteTextErrors];
+
+export type WriteTextResponses = {
+    /**
+     * Done
+     */
+    200: FileInfo;
+};
+
+export type WriteTextResponse = WriteTextResponses[keyof WriteTextResponses];
 
 export type BeginUploadData = {
     body: NewUpload;
@@ -8107,7 +8304,7 @@ export type SendPieceData = {
     };
     query: {
         /**
-         * At what has been received already.
+         * Where the piece begins in the file, in bytes: the `received_bytes` of the upload.
          */
         offset: number;
     };
@@ -8136,38 +8333,50 @@ export type SendPieceResponses = {
 
 export type SendPieceResponse = SendPieceResponses[keyof SendPieceResponses];
 
-export type ReadTextData = {
+export type LinkFilesData = {
+    body: NewLink;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/files/links';
+};
+
+export type LinkFilesErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type LinkFilesError = LinkFilesErrors[keyof LinkFilesErrors];
+
+export type LinkFilesResponses = {
+    /**
+     * Done
+     */
+    201: FileLink;
+};
+
+export type LinkFilesResponse = LinkFilesResponses[keyof LinkFilesResponses];
+
+export type DownloadData = {
     body?: never;
-    path: {
-        id: ContainerId;
-    };
+    path?: never;
     query: {
         /**
-         * The file.
+         * The token in the `url` that `link_files` answered.
          */
-        path: string;
-        /**
-         * An earlier version of it.
-         */
-        version?: string;
-        /**
-         * Whether the file is a compressed log (`.gz`, `.xz`, `.bz2` or `.zst`), which is unpacked.
-         */
-        unpack?: boolean;
-        /**
-         * Its encoding by a name of the WHATWG's Encoding Standard, such as `windows-1252`, `GBK` or `UTF-16LE`. Recognised unless
-         * given.
-         */
-        encoding?: string;
-        /**
-         * Only the lines in the last bytes, up to 16 MiB. Larger texts can only be read so, and not be saved.
-         */
-        tail_bytes?: number;
+        token: string;
     };
-    url: '/api/v1/containers/{id}/files/text';
+    url: '/api/v1/downloads';
 };
 
-export type ReadTextErrors = {
+export type DownloadErrors = {
     /**
      * Refused
      */
@@ -8178,72 +8387,16 @@ export type ReadTextErrors = {
     '5XX': Problem;
 };
 
-export type ReadTextError = ReadTextErrors[keyof ReadTextErrors];
+export type DownloadError = DownloadErrors[keyof DownloadErrors];
 
-export type ReadTextResponses = {
+export type DownloadResponses = {
     /**
      * Done
      */
-    200: TextFile;
+    200: Array<number>;
 };
 
-export type ReadTextResponse = ReadTextResponses[keyof ReadTextResponses];
-
-export type WriteTextData = {
-    body: Array<number>;
-    path: {
-        id: ContainerId;
-    };
-    query: {
-        /**
-         * The file.
-         */
-        path: string;
-        /**
-         * The version that the writer saw: another one there is not replaced. Absent: in any case.
-         */
-        etag?: string;
-        /**
-         * The encoding that the file is saved in.
-         */
-        encoding: string;
-        /**
-         * The encoding that the text was read in, where that is another one: the whole file is converted.
-         */
-        read_as?: string;
-        /**
-         * How all lines are to end. Absent: each keeps its own end, and a new line takes that of the line before it.
-         */
-        line_end?: LineEnd;
-        /**
-         * Whether the file begins with a byte order mark. Absent: as before; a converted file has one where it is UTF-16.
-         */
-        byte_order_mark?: boolean;
-    };
-    url: '/api/v1/containers/{id}/files/text';
-};
-
-export type WriteTextErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type WriteTextError = WriteTextErrors[keyof WriteTextErrors];
-
-export type WriteTextResponses = {
-    /**
-     * Done
-     */
-    200: FileInfo;
-};
-
-export type WriteTextResponse = WriteTextResponses[keyof WriteTextResponses];
+export type DownloadResponse = DownloadResponses[keyof DownloadResponses];
 
 export type ListActivityData = {
     body?: never;

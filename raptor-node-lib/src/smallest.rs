@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Takes items one by one and keeps the `most` that come first. It never holds more than twice as many.
-pub(super) struct Smallest<T, F> {
+pub(crate) struct Smallest<T, F> {
     kept: Vec<T>,
     most: usize,
     order: F,
@@ -13,11 +13,11 @@ pub(super) struct Smallest<T, F> {
 
 impl<T, F: Fn(&T, &T) -> Ordering> Smallest<T, F> {
     /// `most`: at least one.
-    pub(super) fn new(most: usize, order: F) -> Self {
+    pub(crate) fn new(most: usize, order: F) -> Self {
         Self { kept: Vec::new(), most: most.max(1), order, cut: false }
     }
 
-    pub(super) fn push(&mut self, item: T) {
+    pub(crate) fn push(&mut self, item: T) {
         let last = self.kept.get(self.most - 1).filter(|_| self.cut);
         if last.is_some_and(|last| (self.order)(&item, last) != Ordering::Less) {
             return;
@@ -31,7 +31,7 @@ impl<T, F: Fn(&T, &T) -> Ordering> Smallest<T, F> {
     }
 
     /// The first ones, in order.
-    pub(super) fn sorted(mut self) -> Vec<T> {
+    pub(crate) fn sorted(mut self) -> Vec<T> {
         self.kept.sort_unstable_by(&self.order);
         self.kept.truncate(self.most);
         self.kept

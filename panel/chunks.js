@@ -1,0 +1,48 @@
+// Which modules travel together. Each file costs a round trip of the visitor's line, and the bundler alone makes one of everything
+// that two pages share, down to single icons: 69 files for a sign-in form.
+
+/**
+ * The pages that people come to first, in the order in which they come: what each needs beyond those before it is one file. What
+ * is imported dynamically, such as the terminal and the plots, stays by itself.
+ */
+const STAGES = [
+  ['door', /\/(runtime\/client\/entry\.js|generated\/client-optimized\/app\.js|vite\/preload-helper\.js|src\/routes\/(\+layout|\+error|sign-in\/\+page)\.svelte|src\/hooks\.client\.ts)$/],
+  ['shell', /\/src\/routes\/\(app\)\/(\+layout|containers\/\+page)\.svelte$/],
+  ['container', /\/src\/routes\/\(app\)\/containers\/\[id\]\/(\+layout|\+page)\.svelte$/]
+];
+
+/** @returns {import('vite').Plugin} */
+export function chunks() {
+  /** The stage of each module. @type {Map<string, string>} */
+  const stages = new Map();
+
+  /** Everything that is imported statically from the stages' modules. */
+  function follow(ids, info) {
+    for (const [stage, begins] of STAGES) {
+      const left = ids.filter((id) => begins.test(id));
+      for (let id = left.pop(); id; id = left.pop()) {
+        if (stages.has(id)) continue;
+        stages.set(id, stage);
+        left.push(...(info(id)?.importedIds ?? []));
+      }
+    }
+  }
+
+  return {
+    name: 'chunks',
+    applyToEnvironment: ({ name }) => name === 'client',
+    buildEnd() {
+      stages.clear();
+      follow([...this.getModuleIds()], (id) => this.getModuleInfo(id));
+    },
+    outputOptions(options) {
+      const groups = [
+        // What an earlier stage has is taken from the later ones.
+        ...STAGES.map(([name], i) => ({ name, test: (id) => stages.get(id) === name, priority: 9 - i })),
+        // What other pages share, but for what is large.
+        { name: 'shared', minShareCount: 2, maxModuleSize: 40_000, entriesAware: true, entriesAwareMergeThreshold: 20_000, priority: 1 }
+      ];
+      return { ...options, codeSplitting: { groups } };
+    }
+  };
+}

@@ -1,0 +1,162 @@
+//! Patterns of images.
+
+use super::reference::{Reference, full_name, split_registry};
+use crate::{Error, Result};
+use serde::Serialize;
+
+/// The longest pattern in bytes.
+const MAX_LEN: usize = 300;
+/// Wildcards in one pattern at most.
+const MAX_WILDCARDS: usize = 5;
+
+/// A pattern of images, such as `ghcr.io/pterodactyl/yolks:*`.
+///
+/// A `*` at the end stands for anything, elsewhere for anything without `/`, `:` and `@`. A pattern without a tag means every
+/// version of the image. The registry is always written out (`docker.io` where there is none), so that no other host's name can
+/// match. Images that are on the host already (`~`) match only patterns that begin with `~`. `*` alone is every image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// Reads a pattern. `field` is where an error is reported.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `field`.
+    pub fn parse(text: &str, field: &str) -> Result<Self> {
+        let text = text.trim();
+        let body = text.strip_prefix('~').unwrap_or(text);
+        let wrong = |why: String| Err(Error::invalid(field, why));
+        if body == "*" {
+            return Ok(Self(text.to_owned()));
+        }
+        if text.len() > MAX_LEN || body.matches('*').count() > MAX_WILDCARDS {
+            return wrong(format!(
+                "Use at most {MAX_LEN} characters and {MAX_WILDCARDS} wildcards in a pattern."
+            ));
+        }
+        if let Some((first, _)) = body.split_once('/')
+            && first.contains('*')
+        {
+            return wrong(format!(
+                "Write out the registry or owner in {text:?}, as in ghcr.io/owner/*: a * there would match other hosts too."
+            ));
+        }
+        // What a reference may not have, a pattern may not have either.
+        match Reference::parse(&body.replace('*', "x")) {
+            Ok(_) if !body.starts_with('~') => Ok(Self(text.to_owned())),
+            Err(Error::Invalid { why, .. }) if why.contains("lower case") => {
+                wrong(format!("The names of images are in lower case; {text:?} matches none."))
+            }
+            _ => wrong(format!(
+                "{text:?} is no pattern of images. Use one such as ghcr.io/owner/name:* or docker.io/library/*."
+            )),
+        }
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the image is one of those that are meant.
+    #[must_use]
+    pub fn matches(&self, image: &Reference) -> bool {
+        let (on_host, body) = match self.0.strip_prefix('~') {
+            Some(body) => (true, body),
+            None => (false, self.0.as_str()),
+        };
+        if on_host != image.on_host {
+            return false;
+        }
+        if body == "*" {
+            return true;
+        }
+        let (registry, path) = split_registry(body);
+        let pattern = full_name(&registry, path);
+        let last = path.rsplit('/').next().unwrap_or(path);
+        let text =
+            if last.ends_with('*') || last.contains([':', '@']) { image.full() } else { image.name.clone() };
+        glob(pattern.as_bytes(), text.as_bytes())
+    }
+}
+
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', [])) => true,
+        Some((b'*', rest)) => {
+            let run = text.iter().take_while(|byte| !matches!(byte, b'/' | b':' | b'@')).count();
+            (0..=run).any(|taken| text.get(taken..).is_some_and(|text| glob(rest, text)))
+        }
+        Some((wanted, rest)) => {
+            text.split_first().is_some_and(|(first, text)| first == wanted && glob(rest, text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, image: &str) -> bool {
+        Pattern::parse(pattern, "patterns").unwrap().matches(&Reference::parse(image).unwrap())
+    }
+
+    #[test]
+    fn a_pattern_matches_what_it_says_and_nothing_of_another_host() {
+        let digest = format!("sha256:{}", "0f".repeat(32));
+        for (pattern, image) in [
+            ("ghcr.io/pterodactyl/yolks:*", "ghcr.io/pterodactyl/yolks:java_17"),
+            ("ghcr.io/pterodactyl/yolks:*", "GHCR.IO/pterodactyl/yolks"),
+            ("ghcr.io/pterodactyl/yolks:java_*", "ghcr.io/pterodactyl/yolks:java_21"),
+            ("ghcr.io/pterodactyl/*", "ghcr.io/pterodactyl/games/source:latest"),
+            ("ghcr.io/*/yolks:debian", "ghcr.io/parkervcp/yolks:debian"),
+            ("ghcr.io/pterodactyl/yolks", "ghcr.io/pterodactyl/yolks:any"),
+            ("ghcr.io/pterodactyl/yolks", &format!("ghcr.io/pterodactyl/yolks@{digest}")),
+            ("docker.io/library/*", "debian:12"),
+            ("debian", "docker.io/library/debian:12"),
+            ("debian:*", "debian"),
+            ("itzg/*", "docker.io/itzg/minecraft-server:java21"),
+            ("localhost:5000/*", "localhost:5000/own:1"),
+            ("*", "registry.example.com/anything:1"),
+            ("~raptor-test/*", "~raptor-test/busybox:1"),
+        ] {
+            assert!(matches(pattern, image), "{pattern} has to match {image}");
+        }
+        for (pattern, image) in [
+            ("ghcr.io/pterodactyl/yolks:*", "ghcr.io/pterodactyl/yolks-evil:java_17"),
+            ("ghcr.io/pterodactyl/yolks", "ghcr.io/pterodactyl/yolks/more:1"),
+            ("ghcr.io/pterodactyl/*", "ghcr.io.evil.net/pterodactyl/yolks:1"),
+            ("ghcr.io/pterodactyl/*", "ghcr.io/pterodactyl-evil/yolks:1"),
+            ("ghcr.io/*/yolks:debian", "ghcr.io/a/b/yolks:debian"),
+            ("ghcr.io/a/b:1", &format!("ghcr.io/a/b:1@{digest}")),
+            ("docker.io/library/*", "itzg/minecraft-server"),
+            ("debian:12", "debian:13"),
+            ("*", "~secret/image"),
+            ("raptor-test/*", "~raptor-test/busybox:1"),
+            ("~raptor-test/*", "raptor-test/busybox:1"),
+        ] {
+            assert!(!matches(pattern, image), "{pattern} must not match {image}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_can_match_nothing_or_other_hosts_is_refused_with_a_sentence() {
+        for (pattern, said) in [
+            ("", "is no pattern"),
+            ("ghcr.io/owner name/*", "is no pattern"),
+            ("https://ghcr.io/*", "is no pattern"),
+            ("~~a", "is no pattern"),
+            ("*/yolks", "Write out the registry"),
+            ("ghcr.*/pterodactyl/yolks", "Write out the registry"),
+            ("ghcr.io/Owner/*", "lower case"),
+            ("a*b*c*d*e*f*", "at most"),
+        ] {
+            let refused = Pattern::parse(pattern, "patterns.0").unwrap_err();
+            assert!(matches!(&refused, Error::Invalid { field, .. } if field == "patterns.0"));
+            assert!(refused.to_string().contains(said), "{pattern}: {refused}");
+        }
+    }
+}

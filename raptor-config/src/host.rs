@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ipnet::IpNet;
-use raptor_node_lib::{Host, Builder, Pool, Reach};
+use raptor_node_lib::{Builder, Host, Pool, Reach};
 use std::{
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
@@ -75,7 +75,11 @@ fn ip(text: &str) -> Result<IpAddr, &'static str> {
     text.trim().parse().map_err(|_| "use IP addresses, like 203.0.113.7")
 }
 
-fn port(text: &str) -> Result<u16, &'static str> {
+/// A port.
+///
+/// # Errors
+/// What is allowed.
+pub fn port(text: &str) -> Result<u16, &'static str> {
     text.parse().ok().filter(|port| *port > 0).ok_or("use a number from 1 to 65535")
 }
 

@@ -3,8 +3,8 @@
 
 pub mod host;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::{collections::BTreeSet, error::Error, fs};
 
 /// Reads `.env` of the working folder, then flags and environment. Names in `.env` that mean nothing to the program are warned of.
@@ -48,7 +48,9 @@ fn unknown(known: &BTreeSet<String>, given: Vec<String>) -> Vec<String> {
                 Some((_, near)) => {
                     format!(".env sets {name}, which is not a setting and is ignored. Did you mean {near}?")
                 }
-                None => format!(".env sets {name}, which is not a setting and is ignored. --help lists them."),
+                None => {
+                    format!(".env sets {name}, which is not a setting and is ignored. --help lists them.")
+                }
             }
         })
         .collect()

@@ -125,6 +125,20 @@ test('a file is reopened in another encoding, saved in another one, and given ot
   assert.equal(Buffer.from(await get('/again.txt'), 'hex').toString(), 'Привет\n');
 });
 
+test('a save with another encoding keeps it when it replaces what somebody else saved meanwhile', { timeout: 60_000 }, async () => {
+  await put('/both.txt', Buffer.from('Grüße\n'));
+  await open('/both.txt');
+  await put('/both.txt', Buffer.from('theirs\n'));
+  await page.getByRole('button', { name: 'Encoding: UTF-8' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Encoding' });
+  await dialog.getByLabel('Encoding').selectOption('windows-1252');
+  await dialog.getByRole('button', { name: 'Save with this encoding' }).click();
+  const asked = page.getByRole('dialog', { name: 'Somebody else changed this file' });
+  await asked.getByRole('button', { name: 'Replace with mine' }).click();
+  await page.getByRole('button', { name: 'Encoding: windows-1252' }).waitFor();
+  assert.equal(await get('/both.txt'), '4772fcdf650a');
+});
+
 test('what is no text is said to be none', { timeout: 60_000 }, async () => {
   await put('/level.dat', hex('0a00000a00044461746100'));
   await page.goto(`${world.base}/containers/${id}/files?path=/&open=/level.dat`);

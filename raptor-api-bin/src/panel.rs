@@ -1,10 +1,12 @@
 //! The panel, inside the binary.
 
+mod packed;
+
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
-use rust_embed::RustEmbed;
+use rust_embed::{EmbeddedFile, RustEmbed};
 
 #[derive(RustEmbed)]
 #[folder = "../panel/build"]
@@ -18,7 +20,7 @@ fn policy() -> HeaderMap {
 }
 
 /// A file of the panel, or its start page for the addresses that the panel itself understands.
-pub async fn serve(uri: Uri) -> Response {
+pub async fn serve(uri: Uri, asked: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("api/") {
         let detail = "There is nothing at this address. GET /api/v1/openapi.json lists what there is.";
@@ -31,20 +33,33 @@ pub async fn serve(uri: Uri) -> Response {
         let lasting =
             if path.contains("/immutable/") { "public, max-age=31536000, immutable" } else { "no-cache" };
         let kind = file.metadata.mimetype().to_owned();
-        return ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, lasting.into())], file.data)
-            .into_response();
+        return answer(file, &asked, &kind, lasting).await;
     }
     match Files::get("index.html") {
         Some(_) if path.starts_with("_app/") => StatusCode::NOT_FOUND.into_response(),
-        Some(page) => {
-            let headers =
-                [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
-            (headers, policy(), page.data).into_response()
-        }
+        Some(page) => (policy(), answer(page, &asked, "text/html; charset=utf-8", "no-cache").await).into_response(),
         None => {
             let page = "<!doctype html><title>Raptor</title><p>This build of raptor-api has no panel inside. \
                         Build it with <code>cargo xtask up</code>, or run the panel's development server.";
             (StatusCode::NOT_FOUND, Html(page)).into_response()
+        }
+    }
+}
+
+/// The file, compressed where that was asked for in plain words; what else a client may take is left to the layer around.
+async fn answer(file: EmbeddedFile, asked: &HeaderMap, kind: &str, lasting: &'static str) -> Response {
+    let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CACHE_CONTROL, lasting.to_owned())];
+    if !crate::serve::gets_smaller(kind, file.data.len()) || !packed::accepted(asked) {
+        return (headers, file.data).into_response();
+    }
+    match packed::once(file).await {
+        Ok(bytes) => {
+            let packed = [(header::CONTENT_ENCODING, "gzip"), (header::VARY, "accept-encoding")];
+            (headers, packed, bytes).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "a file of the panel could not be compressed");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
 }

@@ -63,8 +63,16 @@ pub(crate) fn routes(api: Router<App>, app: App) -> Router {
 /// have to leave at once.
 fn shrinks(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default();
-    !headers.contains_key(header::CONTENT_DISPOSITION) && SHRINKING.contains(&kind)
+    !headers.contains_key(header::CONTENT_DISPOSITION) && is_text(kind)
+}
+
+fn is_text(kind: &str) -> bool {
+    SHRINKING.contains(&kind.split(';').next().unwrap_or_default())
+}
+
+/// Whether `size` bytes of this content type are worth compressing.
+pub(crate) fn gets_smaller(kind: &str, size: usize) -> bool {
+    size > usize::from(SHORT) && is_text(kind)
 }
 
 /// What holds for every request. Around the router, not in it: a router boxes its layers anew for each request.

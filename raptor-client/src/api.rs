@@ -23023,8 +23023,8 @@ let response = client.write_text()
     pub fn write_text(&self) -> builder::WriteText<'_> {
         builder::WriteText::new(self)
     }
-    /**Send a whole file in one request; better in pieces where it is large. Sent again, it is no error: what is there already
-with the same content is left
+    /**Send a whole file in one request; better in pieces where it is large. Sent again by somebody who may open files, it is
+no error: what is there already with the same content is left
 
 Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads`
 

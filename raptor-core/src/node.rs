@@ -8,6 +8,7 @@ pub mod files;
 mod history;
 pub mod names;
 mod path;
+mod seats;
 
 pub use file_error::{FileError, FileResult, amount};
 pub use history::{
@@ -15,6 +16,7 @@ pub use history::{
     StatsHistory, StatsRange,
 };
 pub use path::{FilePath, PathError};
+pub use seats::{Seat, Seats};
 mod link;
 mod sftp;
 mod text;

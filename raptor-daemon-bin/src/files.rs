@@ -6,6 +6,7 @@ use crate::{
     routes::{Json, Path, Query, Shared},
 };
 use axum::{
+    Extension,
     body::Body,
     extract::State,
     http::{HeaderName, HeaderValue, header},
@@ -15,7 +16,7 @@ use futures_util::StreamExt;
 use raptor_core::{
     id::ContainerId,
     node::{
-        NodeError,
+        NodeError, Seats,
         files::{FileAnswer, FileHead, FileRead, FileRequest, FileWrite, Scoped},
     },
 };
@@ -33,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(write_files))
         // What comes is written as it comes, and the container's disk limit is its bound.
         .layer(axum::extract::DefaultBodyLimit::disable())
+        .layer(Extension(Seats::default()))
 }
 
 /// Answer a question about a container's files, or make a small change.
@@ -40,10 +42,23 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     request_body = Scoped<FileRequest>, responses((status = 200, body = FileAnswer)))]
 async fn ask_files(
     State(node): State<Shared>,
+    Extension(seats): Extension<Seats>,
     Path(id): Path<ContainerId>,
     Json(request): Json<Scoped<FileRequest>>,
-) -> Answer<Json<FileAnswer>> {
-    Ok(Json(node.files().ask(id, request).await?))
+) -> Answer<Response> {
+    if !matches!(request.request, FileRequest::ReadText { .. }) {
+        return Ok(Json(node.files().ask(id, request).await?).into_response());
+    }
+    // Texts of up to 16 MiB are held in memory until they are sent.
+    let seat = seats.take(id).await.map_err(NodeError::from)?;
+    let answer = node.files().ask(id, request).await?;
+    let json = serde_json::to_vec(&answer).map_err(|error| NodeError::Internal(error.to_string()))?;
+    drop(answer);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CONTENT_LENGTH, HeaderValue::from(json.len())),
+    ];
+    Ok((headers, Body::from_stream(seat.send(json.into()))).into_response())
 }
 
 /// Read content. The header `x-raptor-content` says what comes: JSON of `FileHead`. Whoever sends `Upgrade: raptor-content`

@@ -91,7 +91,7 @@ impl Base {
         let Ok(made) = docker.made_for(&self.path).await else { return };
         let mut state = self.state();
         if let Some(first) = made.first() {
-            let why = lost(&self.path, &made);
+            let why = missing(&self.path, &made);
             tracing::error!("{why}");
             *state = State::Lost { why, instance: first.instance };
         } else {
@@ -206,6 +206,19 @@ fn lost(base: &Path, made: &[Made]) -> String {
     )
 }
 
+/// What is said where the daemon's own state is missing, as it is found out while the daemon runs.
+fn missing(base: &Path, made: &[Made]) -> String {
+    if is_lost(base, made) { lost(base, made) } else { forgotten(base) }
+}
+
+/// What is said where the containers' files are there, and whose they are is known only since the daemon runs.
+fn forgotten(base: &Path) -> String {
+    format!(
+        "What the daemon kept in {} is gone, but its containers' files are there. Docker was away when the daemon was started: restart the daemon, and it takes them over again. Until then nothing is started, and what runs is left alone.",
+        base.display()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,6 +276,17 @@ mod tests {
         drop(user);
         assert!(base.is_back());
         assert!(base.problem().unwrap().contains("is back"));
+    }
+
+    #[test]
+    fn a_folder_that_has_the_containers_files_is_not_called_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = [Made { id: raptor_core::id::ContainerId::generate(), instance: Uuid::now_v7() }];
+        assert!(missing(folder.path(), &made).contains("that folder is empty"));
+        fs::create_dir(folder.path().join(made[0].id.to_string())).unwrap();
+        let said = missing(folder.path(), &made);
+        assert!(said.contains("files are there") && said.contains("restart the daemon"), "{said}");
+        assert!(!said.contains("empty") && !said.contains("docker rm"), "{said}");
     }
 
     #[tokio::test]

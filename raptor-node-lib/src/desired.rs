@@ -63,6 +63,9 @@ pub struct Saved {
     pub fault: Option<Box<Fault>>,
 }
 
+/// What the name of a folder ends with that belongs to a container no more.
+const REMOVED: &str = "removed";
+
 /// The folder of one container's state.
 #[derive(Clone)]
 pub struct StateFolder(PathBuf);
@@ -85,6 +88,20 @@ impl StateFolder {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         let ids = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         Ok(ids.collect())
+    }
+
+    /// Removes what is left of removals that were interrupted. For the start, before there are new ones.
+    ///
+    /// # Errors
+    /// When the base folder can't be used.
+    pub fn sweep(base: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(base.join(".raptor"))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == REMOVED) {
+                crate::files::remove(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Where its trash, earlier versions and unfinished uploads are kept.
@@ -181,12 +198,19 @@ impl StateFolder {
         Ok(project)
     }
 
-    /// Forgets the container.
+    /// Forgets the container, at once or not at all: of a removal that was interrupted in the middle, the note that it was begun
+    /// might be gone and the rest still there. What is left on the disk then is removed at the daemon's next start.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn remove(&self) -> io::Result<()> {
-        crate::files::remove(&self.0)
+        let gone = self.0.with_extension(REMOVED);
+        crate::files::remove(&gone)?;
+        match fs::rename(&self.0, &gone) {
+            Ok(()) => crate::files::remove(&gone),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
@@ -218,6 +242,26 @@ pub fn boot_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_removal_that_is_interrupted_leaves_nothing() {
+        let base = tempfile::tempdir().unwrap();
+        let id = ContainerId::generate();
+        let state = StateFolder::new(base.path(), id);
+        fs::create_dir_all(state.files()).unwrap();
+        state.condemn().unwrap();
+        // Where the daemon is killed between the two steps of `remove`.
+        let gone = state.0.with_extension(REMOVED);
+        fs::rename(&state.0, &gone).unwrap();
+        assert_eq!(StateFolder::all(base.path()).unwrap(), []);
+        StateFolder::sweep(base.path()).unwrap();
+        assert!(!gone.exists());
+        state.condemn().unwrap();
+        assert_eq!(StateFolder::all(base.path()).unwrap(), [id]);
+        state.remove().unwrap();
+        state.remove().unwrap();
+        assert_eq!(fs::read_dir(base.path().join(".raptor")).unwrap().count(), 0);
+    }
 
     #[test]
     fn what_the_daemon_keeps_is_for_its_user_alone() {

@@ -1,5 +1,6 @@
 //! What the host is and how it does.
 
+use crate::firewall;
 use raptor_core::{
     clock::Clock,
     node::{DiskLimits, PROTOCOL, SystemInfo},
@@ -12,10 +13,11 @@ use std::{
 };
 use sysinfo::{Disks, Networks, System};
 
-/// All addresses of this host's interfaces.
+/// All addresses of this host's interfaces but for the bridges of containers' networks, on which no allocation is of use.
 fn addresses() -> Vec<IpAddr> {
     let Ok(networks) = Networks::new_with_refreshed_list() else { return Vec::new() };
-    let all = networks.values().flat_map(|data| data.ip_networks().iter().map(|network| network.addr));
+    let own = networks.iter().filter(|(name, _)| !firewall::is_bridge_name(&name.to_string_lossy()));
+    let all = own.flat_map(|(_, data)| data.ip_networks().iter().map(|network| network.addr));
     all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 

@@ -5,11 +5,17 @@ use crate::{
     extract::{Caller, Json, Path, Query, Streamed},
     problem::Answer,
 };
-use axum::extract::State;
+use axum::{
+    Extension,
+    body::Body,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
 use raptor_core::{
     Error,
     id::ContainerId,
-    node::{FilePath, TextFile, TextRead, TextWrite, files::FileInfo},
+    node::{FilePath, Seats, TextFile, TextRead, TextWrite, files::FileInfo},
     text::{Encoding, LineEnd},
 };
 use serde::Deserialize;
@@ -18,7 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(read_text, write_text))
+    OpenApiRouter::new().routes(routes!(read_text, write_text)).layer(Extension(Seats::default()))
 }
 
 /// Which text is read, and how.
@@ -45,14 +51,24 @@ struct ReadQuery {
 async fn read_text(
     State(app): State<App>,
     Caller(actor): Caller,
+    Extension(seats): Extension<Seats>,
     Path(id): Path<ContainerId>,
     Query(query): Query<ReadQuery>,
-) -> Answer<Json<TextFile>> {
+) -> Answer<Response> {
     let permit = app.raptor.authz().permit(&actor, id).await?;
     let ReadQuery { path, version, unpack, encoding, tail_bytes } = query;
     let encoding = encoding.map(|name| named("encoding", &name)).transpose()?;
     let text = TextRead { path, version, unpack: unpack.unwrap_or(false), encoding, tail_bytes };
-    Ok(Json(app.raptor.files().read_text(permit, text).await?))
+    // A text is held in memory until it is sent, and its reader may be slow.
+    let seat = seats.take(id).await.map_err(Error::from)?;
+    let text = app.raptor.files().read_text(permit, text).await?;
+    let json = serde_json::to_vec(&text).map_err(Error::internal)?;
+    drop(text);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CONTENT_LENGTH, HeaderValue::from(json.len())),
+    ];
+    Ok((headers, Body::from_stream(seat.send(json.into()))).into_response())
 }
 
 /// How an edited text is saved.

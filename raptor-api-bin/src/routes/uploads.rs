@@ -37,8 +37,8 @@ struct UploadQuery {
     replace: Option<bool>,
 }
 
-/// Send a whole file in one request; better in pieces where it is large. Sent again, it is no error: what is there already
-/// with the same content is left.
+/// Send a whole file in one request; better in pieces where it is large. Sent again by somebody who may open files, it is
+/// no error: what is there already with the same content is left.
 #[utoipa::path(put, path = "/api/v1/containers/{id}/files/uploads", operation_id = "upload_file", tag = "files",
     params(("id" = ContainerId, Path), UploadQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
@@ -53,7 +53,8 @@ async fn upload_file(
     let (authz, UploadQuery { path, size_bytes, replace }) = (app.raptor.authz(), query);
     let create = authz.permit(&actor, id).await?;
     let update = if replace.unwrap_or(false) { Some(authz.permit(&actor, id).await?) } else { None };
-    Ok(Json(app.raptor.files().upload_file(create, update, path, size_bytes, body).await?))
+    let read = authz.permit(&actor, id).await.ok();
+    Ok(Json(app.raptor.files().upload_file(create, update, read, path, size_bytes, body).await?))
 }
 
 /// Begin to send a file in pieces. It appears when it is whole. With an `id`, it can be asked again without harm.

@@ -28,6 +28,46 @@ struct Scene {
     template: String,
 }
 
+#[tokio::test]
+async fn readers_of_large_texts_wait_for_those_that_have_not_been_sent_yet() {
+    let scene = Scene::new().await;
+    let id = scene.container().await;
+    let lines = vec![b'\n'; 16 << 20];
+    std::fs::write(scene.folder.path().join(format!("containers/{id}/large.txt")), lines).unwrap();
+    let mia = scene.world.sign_in("mia").await;
+    let open = || mia.request(Method::GET, &format!("/containers/{id}/files/text?path=/large.txt")).send();
+    // Slow readers: nothing is read of the answers.
+    let (first, second) = (open().await.unwrap(), open().await.unwrap());
+    assert_eq!((first.status(), second.status()), (StatusCode::OK, StatusCode::OK));
+    let waiting = tokio::time::timeout(Duration::from_secs(2), open()).await;
+    assert!(waiting.is_err(), "a container has two at once");
+    drop(first);
+    let third = open().await.unwrap();
+    assert_eq!(third.status(), StatusCode::OK);
+    let text: Value = third.json().await.unwrap();
+    assert_eq!(text["text"].as_str().unwrap().len(), 16 << 20);
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_link_to_a_hidden_file_gives_nothing() {
+    let scene = Scene::new().await;
+    let id = scene.container().await;
+    let data = scene.folder.path().join("containers").join(&id);
+    for name in ["denied.jar", "open.jar"] {
+        std::fs::write(data.join(name), "a secret of the template").unwrap();
+    }
+    let mia = scene.world.sign_in("mia").await;
+    for (name, wanted) in [("open.jar", StatusCode::OK), ("denied.jar", StatusCode::CONFLICT)] {
+        let link = made(&mia, &format!("/containers/{id}/files/links"), json!({ "paths": [name] })).await;
+        let path = link["url"].as_str().unwrap().strip_prefix("/api/v1").unwrap().to_owned();
+        let answer = mia.get(&path).await;
+        assert_eq!(answer.status(), wanted, "{name}");
+        let told = answer.text().await.unwrap().contains("a secret");
+        assert_eq!(told, wanted == StatusCode::OK, "{name}");
+    }
+}
+
 /// What takes a transfer's ground away.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loss {

@@ -158,11 +158,23 @@ impl World {
         {
             let left: Vec<_> = found.difference(&of_api).collect();
             if !left.is_empty() {
-                return Err(format!("{what} is left of {left:?}"));
+                let state = |id: &&String| self.daemon.containers().join(".raptor").join(id);
+                let files: Vec<_> = left.iter().map(|id| walk(&state(id))).collect();
+                return Err(format!("{what} is left of {left:?}; its state: {files:?}"));
             }
         }
         Ok(())
     }
+}
+
+/// What is in the folder, with how large it is.
+fn walk(folder: &std::path::Path) -> Vec<(String, u64)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let files = entries.flatten().map(|entry| {
+        let size = entry.metadata().map_or(0, |metadata| metadata.len());
+        (entry.file_name().to_string_lossy().into_owned(), size)
+    });
+    files.collect()
 }
 
 struct Container {

@@ -23,6 +23,8 @@ impl Ports {
         };
         let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
         let mut ranges = Vec::new();
+        // `25570 - 25580` is one range.
+        let text = text.split('-').map(str::trim).collect::<Vec<_>>().join("-");
         for part in text.split([',', ' ', '\n']).map(str::trim).filter(|part| !part.is_empty()) {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             let range = port(first).zip(port(last)).filter(|(first, last)| first <= last);
@@ -30,7 +32,7 @@ impl Ports {
             ranges.push(first..=last);
         }
         if ranges.is_empty() {
-            return Err(wrong(text));
+            return Err(wrong(&text));
         }
         Ok(Self(ranges))
     }
@@ -64,7 +66,11 @@ mod tests {
     #[test]
     fn ports_and_ranges_are_read_once_each() {
         assert_eq!(parse_ports("25565, 25570-25572,25571").unwrap(), [25565, 25570, 25571, 25572]);
-        for bad in ["", "0", "65536", "9-8", "a", "1-"] {
+        assert_eq!(
+            parse_ports("1004 - 1006, 1010 -1011\n1020- 1021").unwrap(),
+            [1004, 1005, 1006, 1010, 1011, 1020, 1021]
+        );
+        for bad in ["", "0", "65536", "9-8", "a", "1-", "1 -", "- 1", "1 - 2 - 3", " - "] {
             assert_eq!(parse_ports(bad).unwrap_err().code(), "invalid", "{bad:?}");
         }
         let ports = Ports::parse("ports", "25565-25600 27015").unwrap();

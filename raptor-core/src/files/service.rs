@@ -266,7 +266,8 @@ impl FileService<'_> {
         answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
     }
 
-    /// Sends a whole file at once; one that replaces another needs `replacing` as well. Sent again, it is no error.
+    /// Sends a whole file at once; one that replaces another needs `replacing` as well. Sent again, it is no error
+    /// to somebody with `reading`.
     ///
     /// # Errors
     /// [`Error::Conflict`] `file_exists` where another file is there, and as all.
@@ -274,12 +275,14 @@ impl FileService<'_> {
         &self,
         permit: Permit<CreateFiles>,
         replacing: Option<Permit<UpdateFiles>>,
+        reading: Option<Permit<ReadFileContent>>,
         path: FilePath,
         size_bytes: u64,
         body: Body,
     ) -> Result<FileInfo> {
         let note = Note("file.uploaded", json!({ "path": path, "size_bytes": size_bytes }));
-        let request = FileWrite::Upload { path, size_bytes, replace: replacing.is_some() };
+        let (replace, may_read) = (replacing.is_some(), reading.is_some());
+        let request = FileWrite::Upload { path, size_bytes, replace, may_read };
         answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
     }
 

@@ -50,6 +50,8 @@ pub struct Follower {
     told: Option<Instant>,
     /// The containers that a person without rights over all may see; none until needed.
     visible: Option<HashSet<ContainerId>>,
+    /// Whether it is not known what they may see, as the database failed.
+    blind: bool,
     /// Changes up to this one happened before the follower came.
     before: u64,
     /// None for a follower that is only told whose measurements are new.
@@ -76,6 +78,7 @@ impl Raptor {
             due_to: place.unwrap_or(end).live,
             told: None,
             visible: None,
+            blind: false,
             before: end.change,
             watched: None,
         }
@@ -166,9 +169,12 @@ impl Follower {
     async fn of_container(&mut self, number: u64, change: Change) -> Option<News> {
         let id = change.id.into();
         let saw = self.sees(id);
-        if change.subject != Subject::Declaration {
-            let mine = self.mine().await;
-            self.visible = mine;
+        if self.blind || change.subject != Subject::Declaration {
+            self.see().await;
+        }
+        if self.blind {
+            // It may be theirs. What they see is asked for again with the next change.
+            return Some(News::Resync);
         }
         if saw || self.sees(id) {
             return Some(News::Change(change));
@@ -217,25 +223,36 @@ impl Follower {
 
     async fn look(&mut self) {
         if self.visible.is_none() {
-            let mine = self.mine().await;
-            self.visible = mine;
+            let was_blind = self.blind;
+            self.see().await;
+            if was_blind && !self.blind {
+                // Live news was not told meanwhile.
+                self.due.push_back(News::Resync);
+            }
         }
     }
 
-    /// The containers that are theirs; none when that is not known, or does not matter.
-    async fn mine(&self) -> Option<HashSet<ContainerId>> {
+    /// Finds out what they may see.
+    async fn see(&mut self) {
+        let mine = self.mine().await;
+        self.blind = mine.is_err();
+        self.visible = mine.unwrap_or_default();
+    }
+
+    /// The containers that are theirs; none where that does not matter.
+    async fn mine(&self) -> crate::Result<Option<HashSet<ContainerId>>> {
         if self.actor.grants().contains(SystemPermission::ContainersRead) {
-            return None;
+            return Ok(None);
         }
         let filter = ContainerFilter { mine: true, sort: Sort::Oldest, ..ContainerFilter::default() };
         let mut page = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };
         let mut ids = HashSet::new();
         loop {
-            let found = self.raptor.containers().list(&self.actor, &filter, &page).await.ok()?;
+            let found = self.raptor.containers().list(&self.actor, &filter, &page).await?;
             ids.extend(found.items.iter().map(|listed| listed.container.id));
             match found.next {
                 Some(next) => page.cursor = Some(next),
-                None => return Some(ids),
+                None => return Ok(Some(ids)),
             }
         }
     }

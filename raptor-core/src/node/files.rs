@@ -628,8 +628,12 @@ pub enum FileWrite {
         path: FilePath,
         /// Its length in bytes.
         size_bytes: u64,
-        /// Whether a file that is there is replaced. Where not, the same content there is no error, so that it can be sent again.
+        /// Whether a file that is there is replaced.
         replace: bool,
+        /// Whether the sender may read files: where nothing is replaced, the same content there is no error to them, so that it can
+        /// be sent again. Nobody else learns what a file holds.
+        #[serde(default)]
+        may_read: bool,
     },
     /// The next piece of a file on its way.
     Piece {

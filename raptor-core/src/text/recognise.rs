@@ -127,7 +127,8 @@ fn is_wide(bytes: &[u8], encoding: Encoding) -> bool {
             bad += 1;
         }
     });
-    // The last character of what is looked at may be cut in two.
+    // The last character of what is looked at may be cut in two. A whole file has no odd byte.
     let cut = usize::from(bytes.len() == HEAD);
+    bad += bytes.len() % 2;
     bad <= cut && ascii * 10 >= words * 3 && words > 0
 }

@@ -212,6 +212,7 @@ fn what_is_no_text_is_not_taken_for_text() {
     let packed: Vec<u8> = (0..4_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     for bytes in [
         &b"\x7fELF\x02\x01\x01\0\0\0\0\0"[..],
+        b"abc\0def",
         b"PK\x03\x04\x14\0\0\0",
         &numbers,
         &packed,

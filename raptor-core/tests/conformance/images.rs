@@ -7,8 +7,8 @@ use raptor_core::{
     authz::{
         Actor,
         actions::{
-            ReadImagePolicy, RestartContainer, StartContainer, StopContainer, UpdateImagePolicy,
-            UpdateStartup,
+            MoveTemplate, ReadImagePolicy, RestartContainer, StartContainer, StopContainer,
+            UpdateImagePolicy, UpdateStartup, UpdateTemplate,
         },
     },
     containers::{
@@ -188,6 +188,37 @@ async fn what_starts_by_itself_is_refused_by_the_host_until_the_image_is_allowed
         scene.declared(false).await;
         scene.start().await.unwrap();
         scene.phase(Phase::Running).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_revision_that_no_longer_names_the_image_is_refused_to_owners_and_an_administrators_move_is_recorded()
+ {
+    on_both(|world| async move {
+        let scene = Scene::new(world).await;
+        scene.world.user("root", Builtin::Admin).await;
+        let (_, root) = scene.world.signed_in("root").await;
+        let (raptor, authz) = (&scene.world.raptor, scene.world.raptor.authz());
+        let (visible, _, template) = raptor.containers().get(&scene.steve, scene.id).await.unwrap();
+        let mut document = raptor_core::templates::export::to_own(&template);
+        document["images"] = serde_json::json!([]);
+        let permit =
+            authz.permit::<UpdateTemplate>(&Actor::System, visible.container.template_id).await.unwrap();
+        let made = raptor.templates().revise(permit, document.to_string().as_bytes(), None).await.unwrap();
+        let to = made.template.revision;
+        let move_by = async |actor: &Actor| {
+            let permit = authz.permit::<MoveTemplate>(actor, scene.id).await.unwrap();
+            raptor.containers().move_template(permit, to, BTreeMap::new()).await
+        };
+        let refused = move_by(&scene.steve).await.unwrap_err();
+        assert_eq!(refused.code(), "image_not_allowed");
+        let stays = raptor.containers().get(&scene.steve, scene.id).await.unwrap().0.container;
+        assert_eq!((stays.template_revision, stays.image.as_str()), (1, scene.offered.as_str()));
+        move_by(&root).await.unwrap();
+        let (image, _, allowed_by) = scene.image().await;
+        assert_eq!((image, allowed_by.as_deref()), (scene.offered.clone(), Some("root")));
+        scene.start().await.unwrap();
     })
     .await;
 }

@@ -14,6 +14,7 @@ mod mail;
 #[cfg(feature = "mail")]
 #[path = "../../../e2e/mail/server.rs"]
 mod mailserver;
+mod news;
 mod old_rows;
 mod ports;
 mod revoking;

@@ -158,6 +158,11 @@ impl Root {
         Ok(Self::open(path, self.shared.uid, self.shared.gid)?)
     }
 
+    /// Whether any path may be denied.
+    pub(crate) fn denies_any(&self) -> bool {
+        !self.denied.is_empty()
+    }
+
     /// Whether `path` is denied by its name.
     pub(crate) fn covers(&self, path: &FilePath, is_folder: bool) -> bool {
         self.denied.covers(path, is_folder)

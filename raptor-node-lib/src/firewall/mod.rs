@@ -236,6 +236,12 @@ pub(crate) fn bridge_prefix(instance: Uuid) -> String {
     Names::of(&mark(instance)).bridges
 }
 
+/// Whether an interface of this name is the bridge of a container's network, of this daemon's or another's.
+pub(crate) fn is_bridge_name(name: &str) -> bool {
+    name.len() == 15
+        && name.strip_prefix("rp").is_some_and(|rest| rest.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}
+
 fn mark(instance: Uuid) -> String {
     // The end of the id is the random part.
     instance.simple().to_string().split_off(27)

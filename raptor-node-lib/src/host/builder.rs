@@ -213,6 +213,9 @@ impl Builder {
         // Before anything is built: two daemons would run each other's containers.
         let kept = Base::open(&base, &self.socket).await.map_err(unusable)?;
         let ids = StateFolder::all(&base).map_err(unusable)?;
+        if let Err(error) = StateFolder::sweep(&base) {
+            tracing::warn!(%error, "what is left of removed containers can't be removed");
+        }
         let (base, instance) = (kept.path().to_owned(), kept.instance());
         let state = base.join(".raptor");
         let quota = Quota::detect(&base, instance);

@@ -54,7 +54,10 @@ impl Host {
                     self.0.ground.keep_apart(None).await;
                     self.notice_running().await;
                 }
-                Turn::Disk => self.scan().await,
+                Turn::Disk => {
+                    self.drop_old_uploads().await;
+                    self.scan().await;
+                }
                 Turn::Trash { days } => self.age_trash(*days).await,
                 Turn::Images { unused_s } => match crate::images::clean(&self.0.ground, *unused_s).await {
                     Ok(cleaned) if cleaned.images.is_empty() => {}
@@ -161,6 +164,24 @@ impl Host {
         self.0.ground.place(id).state.spec().map_or(0, |spec| spec.limits.memory_mib * 1024 * 1024)
     }
 
+    /// Removes what is left of old uploads.
+    async fn drop_old_uploads(&self) {
+        for (id, _) in self.handles() {
+            let host = self.clone();
+            let dropped = tokio::task::spawn_blocking(move || {
+                let place = host.0.ground.place(id);
+                // Nothing was ever uploaded there.
+                if !place.data.exists() || !place.state.files().join("uploads").exists() {
+                    return Ok(0);
+                }
+                Ok::<_, raptor_core::node::NodeError>(host.workspace(id, &[])?.drop_old_uploads()?)
+            });
+            if let Ok(Err(error)) = dropped.await {
+                tracing::warn!(%error, %id, "what is left of old uploads stays");
+            }
+        }
+    }
+
     /// Removes for good what has been in the trash of a container for `days` days.
     async fn age_trash(&self, days: u32) {
         for (id, _) in self.handles() {
@@ -175,7 +196,10 @@ impl Host {
             });
             match aged.await {
                 Ok(Ok(0)) => {}
-                Ok(Ok(count)) => tracing::info!(%id, count, days, "old deleted files were removed for good"),
+                Ok(Ok(count)) => {
+                    tracing::info!(%id, count, days, "old deleted files were removed for good");
+                    self.tell_trash_emptied(id).await;
+                }
                 Ok(Err(error)) => tracing::warn!(%error, %id, "old deleted files stay in the trash"),
                 Err(error) => tracing::error!(%error, %id, "old deleted files stay in the trash"),
             }

@@ -16,10 +16,13 @@ use raptor_core::{
     node::{Crashes, Exit, Happening, LineKind},
     templates::StopRule,
 };
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Lines that are kept of a crash.
 const LAST_LINES: usize = 20;
+/// How often a base folder that is away is looked for.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
 impl Supervisor {
     /// Lets the state machine decide and carries out what follows from it.
@@ -263,7 +266,10 @@ impl Supervisor {
 
     /// Installs where a newer installation is declared than the last one, and lets go of one that nobody wants any more.
     pub(super) async fn heed_install(&mut self) {
+        self.heed_at = None;
         if self.ground.folder_problem().await.is_some() {
+            // Nobody declares it again when the folder is back.
+            self.heed_at = Some(Instant::now() + LOOK_AGAIN);
             return;
         }
         match &self.spec.install {

@@ -226,12 +226,15 @@ fn limit_disk(ground: &Ground, place: &Place, mib: u64) -> Result<(), String> {
     ground.quota.limit(&place.data, &beside, project, mib).map_err(|error| unlimited(&error))
 }
 
+/// How a sentence begins that tells somebody to make room in the trash, here and in [`raptor_core::node::FileError`].
+const EMPTY_TRASH: &str = "Empty the trash, which holds ";
+
 /// What helps a container that is over its disk limit; `trash` in bytes.
 fn way_out(trash: u64) -> String {
     match trash {
         0 => "Remove files or ask for a higher limit.".into(),
         trash => format!(
-            "Empty the trash, which holds {}, remove files or ask for a higher limit.",
+            "{EMPTY_TRASH}{}, remove files or ask for a higher limit.",
             raptor_core::node::amount(trash)
         ),
     }

@@ -40,6 +40,7 @@ impl Supervisor {
                 let _ = reply.send(declared.map(|()| self.status.borrow().clone()));
             }
             Ask::DiskFull { used_bytes, limit_bytes } => self.disk_full(used_bytes, limit_bytes).await,
+            Ask::TrashEmptied => self.trash_emptied().await,
             Ask::Look => self.look(Look::Again),
             Ask::Remove(_) => {}
         }
@@ -175,6 +176,26 @@ impl Supervisor {
         self.tell_api(Happening::DiskFull { used_bytes, limit_bytes });
         self.status.send_modify(|status| (status.problem, status.fault) = (Some(text), None));
         self.input(Input::Power(PowerAction::Stop)).await;
+    }
+
+    /// Takes back the advice to empty the trash, once somebody did: with the problem, unless there is still too much.
+    async fn trash_emptied(&mut self) {
+        let advised =
+            self.status.borrow().problem.as_deref().is_some_and(|said| said.contains(super::EMPTY_TRASH));
+        if !advised {
+            return;
+        }
+        let limit_mib = self.spec.limits.disk_mib;
+        let usage = self.ground.accounts.of(self.place.id, limit_mib);
+        let measured = tokio::task::spawn_blocking(move || (usage.used(), usage.free(), usage.trash()));
+        let Ok((used, free, trash)) = measured.await else { return };
+        let problem = (free == Some(0)).then(|| {
+            let used_mib = used.div_ceil(1024 * 1024);
+            format!("It uses {used_mib} MiB of disk and may use {limit_mib} MiB. {}", super::way_out(trash))
+        });
+        self.status.send_modify(|status| status.problem = problem);
+        self.save();
+        self.publish();
     }
 
     /// Bytes that the container's trash holds.

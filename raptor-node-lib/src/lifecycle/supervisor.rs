@@ -49,6 +49,8 @@ pub(crate) enum Ask {
         used_bytes: u64,
         limit_bytes: u64,
     },
+    /// Something was removed from its trash for good.
+    TrashEmptied,
     /// The engine has a process of it although it is offline.
     Look,
     Remove(Reply<()>),
@@ -116,6 +118,8 @@ pub(crate) struct Supervisor {
     pub(super) calm_at: Option<Instant>,
     pub(super) again_at: Option<Instant>,
     pub(super) install_by: Option<Instant>,
+    /// When it is looked again whether the base folder is back, so that what was declared meanwhile is installed.
+    pub(super) heed_at: Option<Instant>,
 }
 
 impl Supervisor {
@@ -193,6 +197,7 @@ impl Supervisor {
             calm_at: None,
             again_at: None,
             install_by: None,
+            heed_at: None,
             ground,
         };
         supervisor.ground.tasks.clone().spawn(supervisor.run(new, asked, told));
@@ -210,7 +215,7 @@ impl Supervisor {
         self.heed_install().await;
         loop {
             let (stop_at, calm_at) = (self.stop_at, self.calm_at);
-            let (again_at, install_by) = (self.again_at, self.install_by);
+            let (again_at, install_by, heed_at) = (self.again_at, self.install_by, self.heed_at);
             tokio::select! {
                 () = stop.cancelled() => return,
                 ask = asked.recv() => match ask {
@@ -228,6 +233,7 @@ impl Supervisor {
                 () = at(calm_at) => { self.calm_at = None; self.input(Input::Calm).await }
                 () = at(again_at) => { self.again_at = None; self.input(Input::BackoffOver).await }
                 () = at(install_by) => self.install_deadline().await,
+                () = at(heed_at) => self.heed_install().await,
             }
         }
     }

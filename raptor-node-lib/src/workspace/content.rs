@@ -4,6 +4,7 @@ use super::{
     Workspace, enough, kept,
     operations::Progress,
     unpack::{broken, unpacked},
+    uploads::Existing,
 };
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
 use bytes::Bytes;
@@ -89,8 +90,9 @@ impl Workspace {
                 Ok(FileAnswer::File { file: self.info(&path)? })
             }
             FileWrite::Text { text } => self.write_text(text, body),
-            FileWrite::Upload { path, size_bytes, replace } => {
-                Ok(FileAnswer::File { file: self.upload_whole(&path, size_bytes, replace, body)? })
+            FileWrite::Upload { path, size_bytes, replace, may_read } => {
+                let existing = Existing { replace, may_read };
+                Ok(FileAnswer::File { file: self.upload_whole(&path, size_bytes, existing, body)? })
             }
             FileWrite::Piece { upload, offset } => {
                 let before = self.upload(upload)?;

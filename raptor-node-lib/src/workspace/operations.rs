@@ -24,11 +24,16 @@ use uuid::Uuid;
 pub(super) const LISTED: TimeDelta = TimeDelta::hours(1);
 /// Operations of one container that run at the same time.
 const MAX_RUNNING: usize = 4;
-/// Requests that read whole folders, of one container and of all, at the same time.
+/// Requests that read one folder or text, of one container and of all, at the same time.
 const MAX_READINGS: usize = 2;
 const MAX_READINGS_HERE: usize = 16;
-/// Edited texts of one container that are received and saved at the same time: each is held in memory.
+/// Requests that read all below a folder, which may take many seconds, of one container and of all: they have turns of their own,
+/// so that nobody's listing waits for somebody's search.
+const MAX_SURVEYS: usize = 1;
+const MAX_SURVEYS_HERE: usize = 8;
+/// Edited texts of one container, and of all, that are received and saved at the same time: each is held in memory.
 const MAX_SAVINGS: usize = 2;
+const MAX_SAVINGS_HERE: usize = 8;
 /// How long such a request waits for the others.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Entries that are named where something was left out, and the letters of a name.
@@ -41,13 +46,55 @@ const MAX_LISTED: usize = 100;
 pub(crate) struct AllOperations {
     all: Mutex<HashMap<ContainerId, Arc<Operations>>>,
     outbound: Outbound,
+    here: Seats,
+}
+
+/// What a request waits for its turn to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deed {
+    /// Read one folder or text.
+    Read,
+    /// Read all below a folder.
+    Survey,
+    /// Receive and save an edited text.
+    Save,
+}
+
+/// How many may do the same at once.
+struct Seats {
     readings: Arc<Semaphore>,
+    surveys: Arc<Semaphore>,
+    savings: Arc<Semaphore>,
+}
+
+impl Seats {
+    fn new(readings: usize, surveys: usize, savings: usize) -> Self {
+        let [readings, surveys, savings] =
+            [readings, surveys, savings].map(|most| Arc::new(Semaphore::new(most)));
+        Self { readings, surveys, savings }
+    }
+
+    fn of(&self, deed: Deed) -> Arc<Semaphore> {
+        match deed {
+            Deed::Read => &self.readings,
+            Deed::Survey => &self.surveys,
+            Deed::Save => &self.savings,
+        }
+        .clone()
+    }
+}
+
+/// A request's turn: while it lasts, others wait.
+pub(crate) struct Turn {
+    _own: OwnedSemaphorePermit,
+    _here: OwnedSemaphorePermit,
 }
 
 impl AllOperations {
     /// With the way to other servers.
     pub(crate) fn new(outbound: Outbound) -> Self {
-        Self { all: Mutex::default(), outbound, readings: Arc::new(Semaphore::new(MAX_READINGS_HERE)) }
+        let here = Seats::new(MAX_READINGS_HERE, MAX_SURVEYS_HERE, MAX_SAVINGS_HERE);
+        Self { all: Mutex::default(), outbound, here }
     }
 
     pub(crate) fn of(&self, id: ContainerId) -> Arc<Operations> {
@@ -56,34 +103,21 @@ impl AllOperations {
         all.entry(id).or_insert_with(new).clone()
     }
 
-    /// Waits for the turn to read a folder, or all below it.
+    /// Waits up to 20 seconds for the turn to do this. The turns of one container are few, so that it can't take all of the host's.
     ///
     /// # Errors
     /// [`FileError::Busy`] where it does not come in time.
-    pub(crate) async fn reading(&self, id: ContainerId) -> FileResult<Reading> {
-        self.reading_within(id, PATIENCE).await
+    pub(crate) async fn turn(&self, id: ContainerId, deed: Deed) -> FileResult<Turn> {
+        self.turn_within(id, deed, PATIENCE).await
     }
 
-    async fn reading_within(&self, id: ContainerId, patience: Duration) -> FileResult<Reading> {
+    async fn turn_within(&self, id: ContainerId, deed: Deed, patience: Duration) -> FileResult<Turn> {
         let operations = self.of(id);
         let wait = async {
-            let own = operations.readings.clone().acquire_owned().await.ok()?;
-            Some(Reading { _own: own, _here: self.readings.clone().acquire_owned().await.ok()? })
+            let own = operations.seats.of(deed).acquire_owned().await.ok()?;
+            Some(Turn { _own: own, _here: self.here.of(deed).acquire_owned().await.ok()? })
         };
         tokio::time::timeout(patience, wait).await.ok().flatten().ok_or(FileError::Busy)
-    }
-
-    /// Waits for the turn to save an edited text.
-    ///
-    /// # Errors
-    /// [`FileError::Busy`] where it does not come in time.
-    pub(crate) async fn saving(&self, id: ContainerId) -> FileResult<OwnedSemaphorePermit> {
-        self.saving_within(id, PATIENCE).await
-    }
-
-    async fn saving_within(&self, id: ContainerId, patience: Duration) -> FileResult<OwnedSemaphorePermit> {
-        let turn = self.of(id).savings.clone().acquire_owned();
-        tokio::time::timeout(patience, turn).await.ok().and_then(Result::ok).ok_or(FileError::Busy)
     }
 
     /// Stops everything of a container that goes away.
@@ -100,8 +134,7 @@ pub(crate) struct Operations {
     all: Mutex<Vec<Arc<Running>>>,
     replacing: Mutex<()>,
     recovered: OnceLock<()>,
-    readings: Arc<Semaphore>,
-    savings: Arc<Semaphore>,
+    seats: Seats,
     pub(super) outbound: Outbound,
 }
 
@@ -111,17 +144,10 @@ impl Default for Operations {
             all: Mutex::default(),
             replacing: Mutex::default(),
             recovered: OnceLock::default(),
-            readings: Arc::new(Semaphore::new(MAX_READINGS)),
-            savings: Arc::new(Semaphore::new(MAX_SAVINGS)),
+            seats: Seats::new(MAX_READINGS, MAX_SURVEYS, MAX_SAVINGS),
             outbound: Outbound::default(),
         }
     }
-}
-
-/// The turn to read folders: while it lasts, others wait.
-pub(crate) struct Reading {
-    _own: OwnedSemaphorePermit,
-    _here: OwnedSemaphorePermit,
 }
 
 /// When it ended, how, and why it failed.
@@ -367,29 +393,5 @@ impl Workspace {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn few_read_folders_at_once_and_who_waits_too_long_is_told() {
-        let all = AllOperations::new(Outbound::default());
-        let (id, other) = (ContainerId::generate(), ContainerId::generate());
-        let one = all.reading(id).await.unwrap();
-        let _two = all.reading(id).await.unwrap();
-        let refused = all.reading_within(id, Duration::from_millis(20)).await;
-        assert!(matches!(refused, Err(FileError::Busy)));
-        assert!(all.reading(other).await.is_ok(), "another container's are none of theirs");
-        let (third, ()) = tokio::join!(all.reading(id), async { drop(one) });
-        assert!(third.is_ok(), "whose turn comes goes on");
-    }
-
-    #[tokio::test]
-    async fn few_texts_are_saved_at_once_and_who_waits_too_long_is_told() {
-        let all = AllOperations::new(Outbound::default());
-        let id = ContainerId::generate();
-        let _turns = (all.saving(id).await.unwrap(), all.saving(id).await.unwrap());
-        let refused = all.saving_within(id, Duration::from_millis(20)).await;
-        assert!(matches!(refused, Err(FileError::Busy)));
-        assert!(all.saving(ContainerId::generate()).await.is_ok(), "another container's are none of theirs");
-    }
-}
+#[path = "tests/turns.rs"]
+mod turns;

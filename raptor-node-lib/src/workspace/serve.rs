@@ -1,7 +1,10 @@
 //! Files behind the seam that the control side knows.
 
-use super::Workspace;
-use crate::host::Host;
+use super::{
+    Workspace,
+    operations::{Deed, Turn},
+};
+use crate::{host::Host, lifecycle::Ask};
 use async_trait::async_trait;
 use raptor_core::{
     id::ContainerId,
@@ -24,27 +27,48 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Has the container's supervisor look again at what it said about the trash.
+    pub(crate) async fn tell_trash_emptied(&self, id: ContainerId) {
+        if let Ok(handle) = self.handle(id) {
+            let _ = handle.asks.send(Ask::TrashEmptied).await;
+        }
+    }
+
+    async fn turn(&self, id: ContainerId, deed: Option<Deed>) -> Result<Option<Turn>, NodeError> {
+        match deed {
+            Some(deed) => Ok(Some(self.0.ground.operations.turn(id, deed).await?)),
+            None => Ok(None),
+        }
+    }
+}
+
 #[async_trait]
 impl NodeFiles for Host {
     async fn ask(&self, id: ContainerId, asked: Scoped<FileRequest>) -> Result<FileAnswer, NodeError> {
         let Scoped { request, denied } = asked;
-        use FileRequest as Ask;
+        use FileRequest as Asked;
         // These hold what they read of a folder, or of a file, in memory.
-        let turn = match &request {
-            Ask::ReadText { .. }
-            | Ask::List { .. }
-            | Ask::Search { .. }
-            | Ask::Sizes { .. }
-            | Ask::ListTrash => Some(self.0.ground.operations.reading(id).await?),
+        let deed = match &request {
+            Asked::ReadText { .. } | Asked::List { .. } | Asked::ListTrash => Some(Deed::Read),
+            Asked::Search { .. } | Asked::Sizes { .. } => Some(Deed::Survey),
             _ => None,
         };
-        self.with_workspace(id, denied, move |workspace| {
-            let answer = workspace.ask(request);
-            // Held until it is done, also where nobody waits for the answer any more.
-            drop(turn);
-            Ok(answer?)
-        })
-        .await
+        let turn = self.turn(id, deed).await?;
+        let emptied = matches!(request, Asked::EmptyTrash { .. });
+        let answer = self
+            .with_workspace(id, denied, move |workspace| {
+                let answer = workspace.ask(request);
+                // Held until it is done, also where nobody waits for the answer any more.
+                drop(turn);
+                Ok(answer?)
+            })
+            .await;
+        if emptied {
+            // Also after an error: something may have been removed before it.
+            self.tell_trash_emptied(id).await;
+        }
+        answer
     }
 
     async fn read(&self, id: ContainerId, asked: Scoped<FileRead>) -> Result<FileContent, NodeError> {
@@ -59,10 +83,7 @@ impl NodeFiles for Host {
         body: Body,
     ) -> Result<FileAnswer, NodeError> {
         let Scoped { request, denied } = asked;
-        let turn = match &request {
-            FileWrite::Text { .. } => Some(self.0.ground.operations.saving(id).await?),
-            _ => None,
-        };
+        let turn = self.turn(id, matches!(request, FileWrite::Text { .. }).then_some(Deed::Save)).await?;
         self.with_workspace(id, denied, move |workspace| {
             let answer = workspace.write(request, body);
             drop(turn);

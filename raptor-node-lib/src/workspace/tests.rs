@@ -182,6 +182,38 @@ fn one_thing_is_deleted_for_good_and_what_is_old_goes_by_itself() {
 }
 
 #[test]
+fn what_lies_in_the_trash_without_a_note_is_listed_restored_and_emptied() {
+    let world = World::new();
+    for lost in ["", "{\"path\": \"/o"] {
+        world.put("one", b"1");
+        world.put("two", b"2");
+        let items = world.desk.discard(&[path("one"), path("two")], "ann").unwrap();
+        for item in &items {
+            let note = world.folder.path().join(format!("kept/trash/{}.json", item.id));
+            if lost.is_empty() {
+                std::fs::remove_file(note).unwrap()
+            } else {
+                std::fs::write(note, lost).unwrap()
+            }
+        }
+        let found = world.desk.discarded().unwrap();
+        assert_eq!(found.len(), 2, "{lost:?}");
+        assert!(found.iter().all(|item| (item.size_bytes, item.kind) == (1, FileKind::File)));
+        // It may be a file that is kept from them.
+        let denied = crate::files::Denied::new(&["*.key"]);
+        let theirs = Workspace { root: world.desk.root.denying(&denied), ..world.desk.clone() };
+        assert!(theirs.discarded().unwrap().is_empty());
+        assert!(theirs.restore(items[0].id).is_err() && theirs.empty_trash(Some(vec![items[0].id])).is_err());
+
+        world.desk.restore(items[0].id).unwrap();
+        assert_eq!(world.text(&format!("recovered-{}", items[0].id)).as_deref(), Some("1"));
+        world.desk.empty_trash(None).unwrap();
+        assert!(world.desk.discarded().unwrap().is_empty());
+        assert_eq!(std::fs::read_dir(world.folder.path().join("kept/trash")).unwrap().count(), 0);
+    }
+}
+
+#[test]
 fn every_format_is_packed_and_unpacked() {
     use ArchiveFormat as F;
     for format in [F::Zip, F::Tar, F::TarGz, F::TarXz, F::TarBz2, F::TarZst] {
@@ -443,7 +475,7 @@ async fn what_is_kept_from_somebody_is_kept_in_every_way() {
             tail_bytes: None,
         };
         refused("reading as text", theirs.read_text(text).map(drop));
-        let whole = FileWrite::Upload { path: at.clone(), size_bytes: 0, replace: true };
+        let whole = FileWrite::Upload { path: at.clone(), size_bytes: 0, replace: true, may_read: true };
         refused("sending at once", theirs.write(whole, stream::empty().boxed()).map(drop));
         refused("sending", theirs.begin_upload(None, at, 5, true).map(drop));
     }

@@ -1,6 +1,6 @@
 //! The trash: what was deleted lies beside the container's folder until somebody wants it back or empties it.
 
-use super::{Workspace, enough, keep_note, kept, kind, read_note};
+use super::{Workspace, enough, keep_note, kept, kind, read_note, time};
 use crate::files::{FileError, FilePath, FileResult, Kind, Root};
 use chrono::{DateTime, TimeDelta, Utc};
 use raptor_core::node::files::{FileKind, TrashItem};
@@ -102,7 +102,28 @@ impl Workspace {
         if self.beside.with_extension("notes").exists() { self.uncounted().map(Some) } else { Ok(None) }
     }
 
+    /// What is known of something in the trash. Where its note was lost, as in a power cut, it comes back to the container's own
+    /// folder with its id for a name; as it may be anything, it is kept from whoever may not see everything.
     fn trash_note(&self, id: Uuid) -> FileResult<Note> {
+        match self.written_note(id) {
+            Err(error) if is_lost(&error) => {
+                let stat = self.kept()?.lstat(&kept(FOLDER, id, "")?)?;
+                if self.root.denies_any() {
+                    return Err(FileError::Denied);
+                }
+                Ok(Note {
+                    path: FilePath::parse(&format!("recovered-{id}"))?,
+                    kind: kind(stat.kind),
+                    size_bytes: if stat.kind == Kind::Folder { 0 } else { stat.len },
+                    at: deleted_at(id).unwrap_or_else(|| time(&stat)),
+                    by: "unknown".into(),
+                })
+            }
+            found => found,
+        }
+    }
+
+    fn written_note(&self, id: Uuid) -> FileResult<Note> {
         match self.note(&kept(FOLDER, id, ".json")?) {
             Err(FileError::NotFound) => match self.uncounted_notes()? {
                 Some(notes) => read_note(&notes, &outside(id)?),
@@ -179,6 +200,22 @@ impl Workspace {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether there is no note, or one that was never written to its end.
+fn is_lost(error: &FileError) -> bool {
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+    match error {
+        FileError::NotFound => true,
+        FileError::Io(error) => matches!(error.kind(), InvalidData | UnexpectedEof),
+        _ => false,
+    }
+}
+
+/// When this id was made.
+fn deleted_at(id: Uuid) -> Option<DateTime<Utc>> {
+    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)
 }
 
 fn outside(id: Uuid) -> FileResult<FilePath> {

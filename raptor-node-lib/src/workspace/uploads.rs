@@ -10,6 +10,8 @@ use uuid::Uuid;
 const FOLDER: &str = "uploads";
 /// How long an unfinished upload is kept after its last piece.
 const KEPT: TimeDelta = TimeDelta::days(1);
+/// How long the note of a finished upload answers whoever asks again, because the first answer was lost.
+const ANSWERED: TimeDelta = TimeDelta::hours(1);
 /// Unfinished uploads that one container may have.
 const MAX_OPEN: usize = 200;
 /// Bytes that are compared at once.
@@ -89,12 +91,13 @@ impl Workspace {
         Ok(())
     }
 
-    /// A whole file that is sent at once. Call it on a thread that may wait.
+    /// A whole file that is sent at once. Only a sender who may read the file that is there is told that it is the same one:
+    /// anybody else could try out what is in it. Call it on a thread that may wait.
     pub(super) fn upload_whole(
         &self,
         path: &FilePath,
         size_bytes: u64,
-        replace: bool,
+        Existing { replace, may_read }: Existing,
         body: Body,
     ) -> FileResult<FileInfo> {
         match self.may_come(path, size_bytes, replace) {
@@ -120,7 +123,7 @@ impl Workspace {
             shelf.place(&beside, &self.root, &target, replace)
         });
         let placed = match placed {
-            Err(FileError::Exists) if self.holds(path, &file) => shelf.remove_file(&beside),
+            Err(FileError::Exists) if may_read && self.holds(path, &file) => shelf.remove_file(&beside),
             Err(error) => {
                 let _ = shelf.remove_file(&beside);
                 Err(error)
@@ -201,13 +204,23 @@ impl Workspace {
     }
 
     fn drop_stale(&self) -> FileResult<()> {
+        if self.drop_old_uploads()? >= MAX_OPEN {
+            return Err(FileError::TooMuch(format!("Only {MAX_OPEN} uploads can be unfinished at once.")));
+        }
+        Ok(())
+    }
+
+    /// Removes uploads without a piece for a day, and the notes of those that were finished more than an hour ago. Returns how
+    /// many are unfinished.
+    pub(crate) fn drop_old_uploads(&self) -> FileResult<usize> {
         let mut open = 0;
         for entry in self.on_shelf(&FilePath::parse(FOLDER)?)? {
             let entry = entry?;
             let name = entry.name.strip_suffix(".json").unwrap_or(&entry.name);
             let Ok(id) = name.parse::<Uuid>() else { continue };
             let content = name.len() == entry.name.len();
-            let stale = self.clock.now() - time(&entry.stat) > KEPT;
+            let most = if content { KEPT } else { ANSWERED };
+            let stale = self.clock.now() - time(&entry.stat) > most;
             // The note of an unfinished one is as old as its beginning, which may be long ago.
             if stale
                 && (content || matches!(self.kept()?.lstat(&kept(FOLDER, id, "")?), Err(FileError::NotFound)))
@@ -217,11 +230,16 @@ impl Workspace {
                 open += 1;
             }
         }
-        if open >= MAX_OPEN {
-            return Err(FileError::TooMuch(format!("Only {MAX_OPEN} uploads can be unfinished at once.")));
-        }
-        Ok(())
+        Ok(open)
     }
+}
+
+/// What happens where a file is there already.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Existing {
+    pub(super) replace: bool,
+    /// Whether the sender may read it.
+    pub(super) may_read: bool,
 }
 
 fn only(here: u64, all: u64) -> FileError {

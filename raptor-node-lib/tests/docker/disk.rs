@@ -197,3 +197,24 @@ async fn ext4_keeps_a_containers_limit_and_forgets_it_with_the_container() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_advice_to_empty_the_trash_goes_once_somebody_has_followed_it() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(FILL, |spec| spec.limits.disk_mib = 1).await;
+    let data = world.base.join(world.id.to_string());
+    fs::create_dir_all(&data).unwrap();
+    fs::write(data.join("old"), vec![1; 3 << 20]).unwrap();
+    let ask = async |request| {
+        world.host.files().ask(world.id, Scoped { request, denied: vec![] }).await.unwrap();
+    };
+    ask(FileRequest::Trash { paths: vec![FilePath::parse("old").unwrap()], by: "ann".into() }).await;
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
+    let advised = |said: Option<&str>| said.is_some_and(|said| said.contains("Empty the trash, which holds"));
+    world.until("advised", |status| advised(status.problem.as_deref())).await;
+    ask(FileRequest::EmptyTrash { ids: None }).await;
+    let status = world.until("well", |status| status.problem.is_none()).await;
+    assert_eq!(status.phase, Phase::Offline);
+}

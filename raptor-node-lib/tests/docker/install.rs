@@ -64,6 +64,23 @@ async fn a_script_installs_before_the_first_start_and_its_files_belong_to_the_co
 }
 
 #[tokio::test]
+async fn an_installation_declared_while_the_base_folder_is_away_begins_when_it_is_back() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |_| {}).await;
+    let (instance, away) = (world.base.join(".raptor/instance"), world.base.join("away"));
+    std::fs::rename(&instance, &away).unwrap();
+    world.change(|spec| spec.install = Some(install("touch /mnt/server/made"))).await;
+    let made = world.base.join(world.id.to_string()).join("made");
+    assert!(!made.exists() && results(&world).await.is_empty());
+    std::fs::rename(&away, &instance).unwrap();
+    installed(&world, 1).await;
+    assert!(made.exists());
+    assert_eq!(results(&world).await, [(1, None)]);
+}
+
+#[tokio::test]
 async fn an_installer_is_locked_up_and_sees_nothing_of_the_host() {
     if !docker() {
         return;

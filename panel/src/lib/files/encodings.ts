@@ -40,5 +40,8 @@ export const CONSOLE_ENCODINGS = ENCODINGS.filter(({ name }) => !name.startsWith
 export const withName = (list: { name: string; title: string }[], name: string) =>
   list.some((one) => one.name === name) ? list : [...list, { name, title: name }];
 
+/** What an encoding is called in a list: its title, and its name where the title does not say it. */
+export const fullTitle = ({ name, title }: { name: string; title: string }) => (title.includes(name) ? title : `${title}: ${name}`);
+
 /** The characters beyond ASCII in a text, in order. */
 export const beyondAscii = (text: string): string => text.replace(/[ -~\t\r\n]+/g, '');

@@ -13,6 +13,8 @@ export interface Filter {
 export const KEPT = 40;
 /** The most rows that one request gives, and that are watched. */
 const PAGE = 100;
+/** After so many milliseconds, rows that could not be read are read again. */
+const RETRY = 3_000;
 
 export interface History {
   cpu: number[];
@@ -47,6 +49,7 @@ export class Containers {
   private watched: { number: number; ids: string[] } = { number: 0, ids: [] };
   private soon = calmly(() => this.refresh(), 1_000);
   private show = calmly(() => this.watch(), 250);
+  private again = calmly(() => this.reread(), 500);
 
   constructor(private filter: () => Filter) {}
 
@@ -161,7 +164,6 @@ export class Containers {
   /** Follows the feed until the returned function is called. */
   follow(): () => void {
     const reload = calmly(() => this.load(), 1_500);
-    const reread = calmly(() => this.reread(), 500);
     const seen = () => {
       this.show();
       this.soon();
@@ -176,7 +178,7 @@ export class Containers {
         if (subject === 'container' && verb === 'deleted') this.drop(id);
         else {
           this.changed.add(id);
-          reread();
+          this.again();
         }
       } else if (kind === 'resync' || (kind === 'change' && ['container', 'access', 'allocation'].includes(subject))) {
         // What changed further down than this list was read is read when somebody gets there.
@@ -228,6 +230,7 @@ export class Containers {
       await this.renew(ids);
     } catch {
       for (const id of ids) this.changed.add(id);
+      setTimeout(() => this.following && this.again(), RETRY);
     }
   }
 

@@ -192,6 +192,16 @@ fn files_that_are_there_are_skipped_replaced_or_kept_beside() {
 }
 
 #[test]
+fn files_of_one_name_in_an_archive_are_kept_beside_up_to_a_thousand_times() {
+    use tar::EntryType as T;
+    let world = World::new();
+    world.put("a.tar", &tar_of(&vec![(T::Regular, "f", "", &b"x"[..]); 1_003]));
+    let left = world.unpack("a.tar", Existing::KeepBoth, None).unwrap();
+    assert_eq!((left.len(), world.names("out").len()), (2, 1_001));
+    assert_eq!(world.text("out/f (1000)").as_deref(), Some("x"));
+}
+
+#[test]
 fn another_name_of_a_file_that_was_left_out_is_left_out_too() {
     use tar::EntryType as T;
     let world = World::new();

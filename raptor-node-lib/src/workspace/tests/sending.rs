@@ -10,7 +10,7 @@ impl World {
         replace: bool,
         data: &'static [u8],
     ) -> FileResult<FileAnswer> {
-        self.write(FileWrite::Upload { path: path(at), size_bytes, replace }, data).await
+        self.write(FileWrite::Upload { path: path(at), size_bytes, replace, may_read: true }, data).await
     }
 
     fn open_uploads(&self) -> usize {
@@ -34,6 +34,39 @@ async fn a_small_file_is_sent_in_one_request_and_again_without_harm() {
     world.whole("empty", 0, false, b"").await.unwrap();
     assert_eq!(world.text("empty").as_deref(), Some(""));
     assert_eq!(world.open_uploads(), 0);
+}
+
+#[tokio::test]
+async fn a_sender_who_may_not_read_a_file_cannot_try_out_what_is_in_it() {
+    let world = World::new();
+    world.put("ops.json", b"[steve]");
+    for guess in [&b"[steve]"[..], b"[alex!]"] {
+        let upload =
+            FileWrite::Upload { path: path("ops.json"), size_bytes: 7, replace: false, may_read: false };
+        assert!(matches!(world.write(upload, guess).await, Err(FileError::Exists)), "{guess:?}");
+    }
+    assert_eq!(world.open_uploads(), 0);
+}
+
+#[tokio::test]
+async fn the_note_of_a_finished_upload_goes_after_an_hour_and_counts_no_longer() {
+    let world = World::limited(1 << 20);
+    let begun = world.desk.begin_upload(None, path("a.bin"), 4, false).unwrap();
+    world.write(FileWrite::Piece { upload: begun.id, offset: 0 }, b"data").await.unwrap();
+    world.desk.finish_upload(begun.id).unwrap();
+    let note = world.folder.path().join(format!("kept/uploads/{}.json", begun.id));
+    let used = world.desk.root.usage().used();
+    let aged = |minutes: u64| {
+        let then = std::time::SystemTime::now() - std::time::Duration::from_secs(minutes * 60);
+        std::fs::File::options().write(true).open(&note).unwrap().set_modified(then).unwrap();
+        world.desk.drop_old_uploads().unwrap();
+    };
+    aged(50);
+    assert!(note.exists(), "whoever lost the answer may ask again");
+    aged(70);
+    assert!(!note.exists());
+    assert!(world.desk.root.usage().used() < used);
+    assert_eq!(world.text("a.bin").as_deref(), Some("data"));
 }
 
 #[tokio::test]

@@ -78,6 +78,8 @@ pub(in super::super) struct Target<'w> {
     elsewhere: HashMap<FilePath, Option<FilePath>>,
     /// Of folders right below, whether they came with this archive: then so did what is in them.
     tops: HashMap<String, bool>,
+    /// The last number that was given to keep both, by path.
+    numbers: HashMap<FilePath, u32>,
 }
 
 impl<'w> Target<'w> {
@@ -99,6 +101,7 @@ impl<'w> Target<'w> {
             folders: Vec::new(),
             elsewhere: HashMap::new(),
             tops: HashMap::new(),
+            numbers: HashMap::new(),
         })
     }
 
@@ -287,6 +290,25 @@ impl<'w> Target<'w> {
         self.file(name, stat.mode, Some(stat.modified), &mut file)
     }
 
+    /// `world (1).dat` for `world.dat`. Numbers that were given before are not tried again, or an archive of many equal names would
+    /// keep a core busy.
+    fn free_name(&mut self, path: &FilePath) -> Result<FilePath, Fault> {
+        let (parent, name) = (path.parent().ok_or(FileError::IsAFolder)?, path.name().unwrap_or_default());
+        let (stem, end) = match name.rfind('.') {
+            Some(at @ 1..) => name.split_at(at),
+            _ => (name, ""),
+        };
+        let last = self.numbers.entry(path.clone()).or_default();
+        while *last < MAX_NAMES {
+            *last += 1;
+            let free = parent.join(&format!("{stem} ({last}){end}")).map_err(FileError::from)?;
+            if matches!(self.workspace.root.lstat(&free), Err(FileError::NotFound)) {
+                return Ok(free);
+            }
+        }
+        Err(refused("There is a file of this name already, and of all names like it."))
+    }
+
     /// The place of a file, with the folders on the way made.
     fn make_room(&mut self, path: FilePath) -> Result<Spot, Fault> {
         let workspace = self.workspace;
@@ -300,7 +322,7 @@ impl<'w> Target<'w> {
         };
         match self.existing {
             Existing::KeepBoth => {
-                let free = free_name(root, &path)?;
+                let free = self.free_name(&path)?;
                 self.elsewhere.insert(path, Some(free.clone()));
                 Ok(Spot { path: free, replace: false })
             }
@@ -314,20 +336,4 @@ impl<'w> Target<'w> {
 fn beside(path: &FilePath) -> FileResult<FilePath> {
     let parent = path.parent().ok_or(FileError::IsAFolder)?;
     Ok(parent.join(&format!(".raptor-{}", Uuid::now_v7().simple()))?)
-}
-
-/// `world (1).dat` for `world.dat`.
-fn free_name(root: &Root, path: &FilePath) -> Result<FilePath, Fault> {
-    let (parent, name) = (path.parent().ok_or(FileError::IsAFolder)?, path.name().unwrap_or_default());
-    let (stem, end) = match name.rfind('.') {
-        Some(at @ 1..) => name.split_at(at),
-        _ => (name, ""),
-    };
-    for number in 1..=MAX_NAMES {
-        let free = parent.join(&format!("{stem} ({number}){end}")).map_err(FileError::from)?;
-        if matches!(root.lstat(&free), Err(FileError::NotFound)) {
-            return Ok(free);
-        }
-    }
-    Err(refused("There is a file of this name already, and of all names like it."))
 }

@@ -1338,8 +1338,8 @@ export const beginUpload = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Send a whole file in one request; better in pieces where it is large. Sent again, it is no error: what is there already
- * with the same content is left.
+ * Send a whole file in one request; better in pieces where it is large. Sent again by somebody who may open files, it is
+ * no error: what is there already with the same content is left.
  */
 export const uploadFile = <ThrowOnError extends boolean = false>(options: Options<UploadFileData, ThrowOnError>) => (options.client ?? client).put<UploadFileResponses, UploadFileErrors, ThrowOnError>({
     bodySerializer: null,

@@ -19,7 +19,7 @@ pub mod types {
         pub level: Level,
         ///The names of all permissions that this access holds, whatever its level; never `*`.
         pub permissions: ::std::vec::Vec<::std::string::String>,
-        ///The person.
+        ///Who has access, by id and user name.
         pub user: UserRef,
     }
     impl AccessEntry {
@@ -1544,17 +1544,17 @@ without `network.read`.*/
             ///The containers, each once.
             ids: ::std::vec::Vec<ContainerId>,
         },
-        /**New measurements of containers that the client watches, of those that are other than before. The three lists are equally
-long.*/
+        /**New measurements of watched containers, only of those whose values have changed. `rows`, `cpu_percent` and
+`memory_bytes` have one entry for each of them, in the same order.*/
         #[serde(rename = "stats")]
         Stats {
-            ///CPU of each in percent of one CPU.
+            ///CPU usage of each; 100 is one full core.
             cpu_percent: ::std::vec::Vec<f64>,
             ///The id of this event. A stream that is opened with it goes on with what came after.
             event_id: ::std::string::String,
-            ///Memory of each in bytes, without page cache.
+            ///Memory usage of each in bytes, excluding page cache.
             memory_bytes: ::std::vec::Vec<u64>,
-            ///Which containers: the places of their ids in that `watch`, counted from 0.
+            ///Indexes into the `ids` of that `watch`, from 0.
             rows: ::std::vec::Vec<u64>,
             ///The `watch` that the client sent.
             watch: u64,
@@ -1564,7 +1564,7 @@ long.*/
         Daemon {
             ///The id of this event. A stream that is opened with it goes on with what came after.
             event_id: ::std::string::String,
-            ///The daemon.
+            ///The id of the daemon, as in `GET /daemons`.
             id: DaemonId,
         },
         ///Changes were missed and are no longer kept: load again everything that you show.

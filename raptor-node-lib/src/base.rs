@@ -201,7 +201,7 @@ fn lost(base: &Path, made: &[Made]) -> String {
         n => format!("Docker has {n} containers that keep their files"),
     };
     format!(
-        "{count} in {}, and that folder is empty. Is its disk mounted? Mount it, and the daemon goes on by itself: until then nothing is started, and what runs is left alone. If the files are lost for good, remove those containers (docker rm -f $(docker ps -aq --filter label=raptor.instance={instance})) and restart the daemon.",
+        "{count} in {}, and that folder is empty. Is its disk mounted? Mount it, and the daemon continues automatically. Until then, nothing is started and running containers are left alone. If the files are lost for good, remove those containers (docker rm -f $(docker ps -aq --filter label=raptor.instance={instance})) and restart the daemon.",
         base.display()
     )
 }

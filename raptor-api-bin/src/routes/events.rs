@@ -66,25 +66,25 @@ pub(crate) enum EventFrame {
         /// The containers, each once.
         ids: Vec<ContainerId>,
     },
-    /// New measurements of containers that the client watches, of those that are other than before. The three lists are equally
-    /// long.
+    /// New measurements of watched containers, only of those whose values have changed. `rows`, `cpu_percent` and
+    /// `memory_bytes` have one entry for each of them, in the same order.
     Stats {
         /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
         /// The `watch` that the client sent.
         watch: u64,
-        /// Which containers: the places of their ids in that `watch`, counted from 0.
+        /// Indexes into the `ids` of that `watch`, from 0.
         rows: Vec<usize>,
-        /// CPU of each in percent of one CPU.
+        /// CPU usage of each; 100 is one full core.
         cpu_percent: Vec<f64>,
-        /// Memory of each in bytes, without page cache.
+        /// Memory usage of each in bytes, excluding page cache.
         memory_bytes: Vec<u64>,
     },
     /// The connection to a daemon or the load of its host has changed.
     Daemon {
         /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
-        /// The daemon.
+        /// The id of the daemon, as in `GET /daemons`.
         id: DaemonId,
     },
     /// Changes were missed and are no longer kept: load again everything that you show.
@@ -187,11 +187,11 @@ fn events(app: App, follower: Follower, seat: Option<Seat>) -> impl Stream<Item 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Request {
-    /// The containers whose measurements it wants, in place of those before.
+    /// Subscribes to the measurements of these containers, replacing the previous subscription.
     Watch {
-        /// A number of the client's own for this choice.
+        /// A number chosen by the client. `stats` frames repeat it.
         watch: u64,
-        /// Up to 100 ids. Those that the caller may not see are never told of.
+        /// Up to 100 ids. Containers that the caller may not see are ignored.
         ids: Vec<ContainerId>,
     },
 }
@@ -204,9 +204,9 @@ struct EventsQuery {
     after: Option<String>,
 }
 
-/// The same events over WebSocket. Text frames are JSON of `EventFrame`. Measurements are told of those containers only that the client
-/// watches: it sends `{"type":"watch","watch":1,"ids":["…"]}` with up to 100 ids, and again when it watches others. `stats` frames
-/// answer with the same number, about containers whose `stats.read` the caller has.
+/// The same events over WebSocket, as text frames with the JSON of an `EventFrame`. To receive measurements, send
+/// `{"type":"watch","watch":1,"ids":["…"]}` with up to 100 container ids; each message replaces the one before. `stats` frames repeat
+/// its number and cover the containers for which the caller has `stats.read`.
 #[utoipa::path(get, path = "/api/v1/events/live", operation_id = "live_events", tag = "events", params(EventsQuery),
     responses((status = 101, description = "WebSocket of EventFrame")), extensions(("x-websocket-frame" = json!("EventFrame"))))]
 async fn live_events(

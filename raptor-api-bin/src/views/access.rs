@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 /// One person's access to a container.
 #[derive(Serialize, ToSchema)]
 pub struct AccessEntry {
-    /// The person.
+    /// Who has access, by id and user name.
     pub user: UserRef,
     /// Their e-mail address, for themselves and for callers with `users.read`.
     pub email: Option<String>,

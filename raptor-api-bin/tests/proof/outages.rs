@@ -98,6 +98,11 @@ impl World {
         word.strip_prefix("true ").map(str::to_owned)
     }
 
+    /// What the engine itself has kept of what the container printed.
+    fn log(&self, container: &Container) -> Option<String> {
+        self.engine.answers(&["logs", &container.engine_name])
+    }
+
     /// Kills some of them, in any order, at any time.
     fn strike(&mut self) {
         let mut victims = vec!["engine", "database", "daemon", "api"];
@@ -289,7 +294,7 @@ fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_d
     world.api.post(&format!("{}/power", stopped.path), json!({ "action": "kill" }), 202);
     world.phase(&stopped, "offline");
 
-    let mut crashes = 0;
+    let (mut crashes, mut engine_logs) = (0, Vec::new());
     for round in 0..rounds.unwrap_or(ROUNDS) {
         println!("round {round}");
         let before = [&steady, &never, &crashing].map(|container| world.process(container).unwrap());
@@ -307,6 +312,8 @@ fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_d
         std::thread::sleep(Duration::from_millis(500));
         world.strike();
         let ended = world.mend();
+        engine_logs
+            .extend([&steady, &never, &crashing].into_iter().filter_map(|container| world.log(container)));
         let done = load.end();
         println!("  {} answers, {done:?}", done.answers);
         assert!(done.blamed.is_empty(), "{:?}\n{}", done.blamed, world.api.log());
@@ -354,7 +361,8 @@ fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_d
         });
     }
     for container in [&steady, &never, &crashing] {
-        whole(&lines(&world.api, &container.path));
+        engine_logs.extend(world.log(container));
+        whole(&lines(&world.api, &container.path), &engine_logs);
     }
     until("every crash is in the audit trail", || {
         (crash_count(&world.api, &crashing.path) >= crashes).then_some(())
@@ -368,14 +376,21 @@ fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_d
     until("nothing is left", || world.tidy().ok());
 }
 
-/// In each run, the numbers follow one another.
-fn whole(lines: &[String]) {
+/// In each run, the numbers follow one another. An engine that is killed loses a line that it has read and not yet written into its
+/// own log: nobody else has had it, and its log has the same gap.
+fn whole(lines: &[String], engine_logs: &[String]) {
+    let lost_by_engine = |last: u64, tick: u64| {
+        let gap = format!("tick {last}\ntick {tick}\n");
+        tick > last + 1 && engine_logs.iter().any(|log| log.contains(&gap))
+    };
     let mut last = None;
     for line in lines {
         if line == READY {
             last = Some(0_u64);
         } else if let Some(tick) = line.strip_prefix("tick ").and_then(|tick| tick.parse().ok()) {
-            if let Some(last) = last {
+            if let Some(last) = last
+                && !lost_by_engine(last, tick)
+            {
                 assert_eq!(tick, last + 1, "a line was lost or doubled");
             }
             last = Some(tick);

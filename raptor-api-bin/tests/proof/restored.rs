@@ -319,7 +319,7 @@ fn a_daemon_whose_disk_is_mounted_late_goes_on_with_it_by_itself() {
     scene.daemon.start(&scene.key);
     let problem = |scene: &Scene| scene.api.get(&scene.at(""))["system"]["folder_problem"].clone();
     let said = until("its page says so", || problem(&scene).as_str().map(str::to_owned));
-    assert!(said.contains("Is its disk mounted?") && said.contains("goes on by itself"), "{said}");
+    assert!(said.contains("Is its disk mounted?") && said.contains("continues automatically"), "{said}");
     assert_eq!(inspect(&id, PROCESS).unwrap(), process);
     let daemon = scene.daemon.id();
     // As a mount does: what was there is hidden.

@@ -239,7 +239,7 @@ impl ContainerService<'_> {
         match noted.await {
             // The host has it; it is given it again when the database takes that down.
             Err(error @ Error::Unavailable { .. }) => {
-                warn_of!(self.0, error, %id, "a host was told of a container, which is not written down");
+                warn_of!(self.0, error, %id, "a container was declared to its host, which could not be recorded in the database");
                 Ok(())
             }
             noted => noted,

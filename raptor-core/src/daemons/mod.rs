@@ -109,8 +109,8 @@ impl DaemonDraft {
         Ok(())
     }
 
-    /// Checks it and trims what people leave at the ends. The address of this process's own host (`local`) is not looked at: it has
-    /// none.
+    /// Validates the draft and trims blanks around its texts. A `local` host, which runs in this process, has no address, so host
+    /// and port are not checked.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.

@@ -134,7 +134,7 @@ impl DaemonService<'_> {
             .into_iter()
             .filter(|(name, _)| template.document.variables.iter().any(|variable| variable.env == *name))
             .collect();
-        // It runs with this image: whoever adopts it takes that over.
+        // It already runs with this image; adopting the container approves it.
         let offered = template.document.images.iter().any(|offer| offer.image == spec.image);
         let image_allowed_by = (!offered).then(|| actor.name().to_owned());
         let mut container = Container {

@@ -24,7 +24,7 @@ pub struct ImageChoice {
     pub patterns: Vec<Pattern>,
 }
 
-/// The operations.
+/// Reads and changes the list of allowed images, and tells how a container's image stands to it.
 pub struct ImageService<'r>(pub(crate) &'r Raptor);
 
 impl ImageService<'_> {

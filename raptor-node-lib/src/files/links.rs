@@ -30,8 +30,8 @@ impl Root {
     /// the kernel confines it to the folder, whatever has changed since.
     ///
     /// # Errors
-    /// [`FileError::Outside`], [`FileError::Denied`] also for where it leads, [`FileError::Loop`], [`FileError::NotAFolder`] and
-    /// others.
+    /// [`FileError::Outside`], [`FileError::Denied`] also for where it leads, [`FileError::Loop`], [`FileError::NotAFolder`], and
+    /// [`FileError::Io`] where the disk fails.
     pub(crate) fn target(&self, path: &FilePath) -> FileResult<FilePath> {
         self.check(path)?;
         let target = FilePath::from_bytes(self.resolve(&path.as_path())?.as_os_str().as_bytes())?;

@@ -21,6 +21,8 @@ use tokio::time::Instant;
 
 /// Lines that are kept of a crash.
 const LAST_LINES: usize = 20;
+/// How long the engine may take to say that it is there.
+const ANSWER: Duration = Duration::from_secs(5);
 /// How often a base folder that is away is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
@@ -207,10 +209,45 @@ impl Supervisor {
                 return self.arm_deadline();
             }
             self.ground.say(&self.console, "It has not ended yet. Killing it again.");
+            self.input(Input::StopDeadline).await;
         } else {
-            let seconds = self.spec.stop_timeout_ms as f64 / 1_000.0;
-            self.ground.say(&self.console, format!("It did not stop within {seconds} s. Killing it."));
+            self.ask_whether_it_heard();
         }
+    }
+
+    /// An engine that does not answer, though the way to it is there, may have kept the stop to itself. Asks it in the background,
+    /// until it answers.
+    fn ask_whether_it_heard(&mut self) {
+        self.end_errand();
+        self.stop_at = None;
+        let (ground, console, tell) = (self.ground.clone(), self.console.clone(), self.tell.clone());
+        let stop = self.ground.stop.clone();
+        let asking = async move {
+            let mut silent = false;
+            while !matches!(tokio::time::timeout(ANSWER, ground.docker.version()).await, Ok(Ok(_))) {
+                if !silent {
+                    ground.say(&console, "Docker does not answer, so it may not have passed on the stop. The time to stop begins anew when it does.");
+                }
+                silent = true;
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+            let _ = tell.send(Msg::Overdue { silent }).await;
+        };
+        self.errand = Some(self.ground.tasks.spawn(async move {
+            stop.run_until_cancelled(asking).await;
+        }));
+    }
+
+    /// What the engine said when the time to stop was over.
+    pub(super) async fn heard(&mut self, silent: bool) {
+        if self.killing || self.run.is_none() || self.life.phase != Phase::Stopping {
+            return;
+        }
+        if silent {
+            return self.arm_deadline();
+        }
+        let seconds = self.spec.stop_timeout_ms as f64 / 1_000.0;
+        self.ground.say(&self.console, format!("It did not stop within {seconds} s. Killing it."));
         self.input(Input::StopDeadline).await;
     }
 

@@ -69,6 +69,10 @@ pub(super) enum Msg {
     Waiting(Option<String>),
     /// The process was asked to stop.
     StopDelivered,
+    /// The time to stop was over, and the engine answers; `silent`: it did not do so at first.
+    Overdue {
+        silent: bool,
+    },
     /// A stop command was lost with the engine, and is given again.
     StopLost,
     Ready,
@@ -313,6 +317,7 @@ impl Supervisor {
                 }
                 self.input(Input::StopDelivered).await;
             }
+            Msg::Overdue { silent } => self.heard(silent).await,
             Msg::StopLost => {
                 if !self.killing {
                     self.send(Word::Line(None));

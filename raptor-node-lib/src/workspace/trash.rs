@@ -102,8 +102,8 @@ impl Workspace {
         if self.beside.with_extension("notes").exists() { self.uncounted().map(Some) } else { Ok(None) }
     }
 
-    /// What is known of something in the trash. Where its note was lost, as in a power cut, it comes back to the container's own
-    /// folder with its id for a name; as it may be anything, it is kept from whoever may not see everything.
+    /// The note of an entry in the trash. If the note was lost, for example in a power cut, the entry is restored to the root of the
+    /// container's folder under its id. Its original path is unknown, so users with hidden files can't see it.
     fn trash_note(&self, id: Uuid) -> FileResult<Note> {
         match self.written_note(id) {
             Err(error) if is_lost(&error) => {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 const FOLDER: &str = "uploads";
 /// How long an unfinished upload is kept after its last piece.
 const KEPT: TimeDelta = TimeDelta::days(1);
-/// How long the note of a finished upload answers whoever asks again, because the first answer was lost.
+/// How long a finished upload is remembered, so that a client that lost the first response can repeat the request.
 const ANSWERED: TimeDelta = TimeDelta::hours(1);
 /// Unfinished uploads that one container may have.
 const MAX_OPEN: usize = 200;

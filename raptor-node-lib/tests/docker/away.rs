@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
+    sync::watch,
     task::{JoinHandle, JoinSet},
 };
 
@@ -19,29 +21,38 @@ use tokio::{
 const STOP_MS: u64 = 3_000;
 const LONGER: Duration = Duration::from_millis(4_500);
 
-/// The way to the engine, which can be cut.
+/// The way to the engine, which can be cut, or left open while nothing gets through.
 struct Line {
     socket: PathBuf,
     relay: Option<JoinHandle<()>>,
+    frozen: watch::Sender<bool>,
     _folder: tempfile::TempDir,
 }
 
 impl Line {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut line = Self { socket: folder.path().join("docker.sock"), relay: None, _folder: folder };
+        let mut line = Self {
+            socket: folder.path().join("docker.sock"),
+            relay: None,
+            frozen: watch::Sender::new(false),
+            _folder: folder,
+        };
         line.mend();
         line
     }
 
     fn mend(&mut self) {
         let listener = UnixListener::bind(&self.socket).unwrap();
+        let frozen = self.frozen.subscribe();
         self.relay = Some(tokio::spawn(async move {
             let mut open = JoinSet::new();
-            while let Ok((mut from, _)) = listener.accept().await {
+            while let Ok((from, _)) = listener.accept().await {
+                let frozen = frozen.clone();
                 open.spawn(async move {
-                    if let Ok(mut to) = UnixStream::connect("/var/run/docker.sock").await {
-                        let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+                    if let Ok(to) = UnixStream::connect("/var/run/docker.sock").await {
+                        let (from, to) = (from.into_split(), to.into_split());
+                        tokio::join!(pass(from.0, to.1, frozen.clone()), pass(to.0, from.1, frozen));
                     }
                 });
             }
@@ -54,6 +65,21 @@ impl Line {
         let _ = relay.await;
         std::fs::remove_file(&self.socket).unwrap();
     }
+}
+
+/// Passes on what comes, but for while the line is frozen.
+async fn pass(
+    mut from: tokio::net::unix::OwnedReadHalf,
+    mut to: tokio::net::unix::OwnedWriteHalf,
+    mut frozen: watch::Receiver<bool>,
+) {
+    let mut piece = vec![0; 65_536];
+    while let Ok(length @ 1..) = from.read(&mut piece).await {
+        if frozen.wait_for(|frozen| !frozen).await.is_err() || to.write_all(&piece[..length]).await.is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown().await;
 }
 
 async fn started(line: &Line, startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> World {
@@ -141,6 +167,28 @@ async fn a_stop_that_was_not_delivered_is_delivered_by_the_next_daemon() {
     waits(&world).await;
     line.mend();
     saved(&world).await;
+}
+
+#[tokio::test]
+async fn an_engine_that_hangs_with_the_stop_in_its_hands_does_not_make_a_kill_of_it() {
+    if !docker() {
+        return;
+    }
+    let reads = "sh -c 'echo ready; while read line; do [ \"$line\" = stop ] && echo SAVING && exit 0; done'";
+    for (startup, rule) in [(reads, None), (SAVES, Some(by_signal as fn(&mut ContainerSpec)))] {
+        let line = Line::new();
+        let world = started(&line, startup, |spec| rule.unwrap_or(|_| {})(spec)).await;
+        line.frozen.send_replace(true);
+        world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
+        waits(&world).await;
+        if rule.is_none() {
+            // Its time to stop is over, and it was not killed. A signal is still on its way, so its time has not begun.
+            world.line("Docker does not answer, so it may not have passed on the stop.").await;
+            assert_eq!(world.inspect("{{.State.Running}}"), "true");
+        }
+        line.frozen.send_replace(false);
+        saved(&world).await;
+    }
 }
 
 #[tokio::test]

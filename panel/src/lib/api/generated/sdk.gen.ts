@@ -1059,9 +1059,9 @@ export const streamEvents = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
- * The same events over WebSocket. Text frames are JSON of `EventFrame`. Measurements are told of those containers only that the client
- * watches: it sends `{"type":"watch","watch":1,"ids":["…"]}` with up to 100 ids, and again when it watches others. `stats` frames
- * answer with the same number, about containers whose `stats.read` the caller has.
+ * The same events over WebSocket, as text frames with the JSON of an `EventFrame`. To receive measurements, send
+ * `{"type":"watch","watch":1,"ids":["…"]}` with up to 100 container ids; each message replaces the one before. `stats` frames repeat
+ * its number and cover the containers for which the caller has `stats.read`.
  */
 export const liveEvents = <ThrowOnError extends boolean = false>(options?: Options<LiveEventsData, ThrowOnError>) => (options?.client ?? client).get<unknown, LiveEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -9,7 +9,7 @@ export type ClientOptions = {
  */
 export type AccessEntry = {
     /**
-     * The person.
+     * Who has access, by id and user name.
      */
     user: UserRef;
     /**
@@ -1245,15 +1245,15 @@ export type EventFrame = {
      */
     watch: number;
     /**
-     * Which containers: the places of their ids in that `watch`, counted from 0.
+     * Indexes into the `ids` of that `watch`, from 0.
      */
     rows: Array<number>;
     /**
-     * CPU of each in percent of one CPU.
+     * CPU usage of each; 100 is one full core.
      */
     cpu_percent: Array<number>;
     /**
-     * Memory of each in bytes, without page cache.
+     * Memory usage of each in bytes, excluding page cache.
      */
     memory_bytes: Array<number>;
     type: 'stats';
@@ -1263,7 +1263,7 @@ export type EventFrame = {
      */
     event_id: string;
     /**
-     * The daemon.
+     * The id of the daemon, as in `GET /daemons`.
      */
     id: DaemonId;
     type: 'daemon';

@@ -19,9 +19,11 @@ export default {
         'style-src': ['self', 'unsafe-inline'],
         'img-src': ['self', 'data:', 'blob:'],
         'font-src': ['self', 'data:'],
-        'connect-src': ['self', 'ws:', 'wss:'],
+        // Sockets of our own origin are meant by it too.
+        'connect-src': ['self'],
         'object-src': ['none'],
-        'base-uri': ['self']
+        'base-uri': ['self'],
+        'form-action': ['self']
       }
     }
   }

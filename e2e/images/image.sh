@@ -5,15 +5,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root files=$work/files
 
-# A root folder with the host's static busybox and the user that containers run as.
-mkdir -p "$root"/{bin,etc,tmp,proc,sys,dev,home/container}
-cp /bin/busybox "$root/bin/busybox"
-for applet in $("$root/bin/busybox" --list); do
-    [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
-done
-echo 'container:x:988:988::/home/container:/bin/sh' >"$root/etc/passwd"
-echo 'container:x:988:' >"$root/etc/group"
-
 # unpack PACKAGE...: Debian packages and what they need, into $files.
 unpack() {
     mkdir -p "$work/debs/partial" "$files"
@@ -27,6 +18,16 @@ unpack() {
     done
     for deb in ./*.deb; do dpkg -x "$deb" "$files"; done
 }
+
+# A root folder with a static busybox and the user that containers run as.
+mkdir -p "$root"/{bin,etc,tmp,proc,sys,dev,home/container}
+unpack busybox-static
+cp "$files/bin/busybox" "$root/bin/busybox" 2>/dev/null || cp "$files/usr/bin/busybox" "$root/bin/busybox"
+for applet in $("$root/bin/busybox" --list); do
+    [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+done
+echo 'container:x:988:988::/home/container:/bin/sh' >"$root/etc/passwd"
+echo 'container:x:988:' >"$root/etc/group"
 
 # program PATH: a program from $files with the libraries that it needs, which may be in LIBRARIES as well.
 program() {

@@ -117,12 +117,12 @@ export class World {
   }
 
   /** A daemon process of its own. */
-  async daemon(port, key) {
+  async daemon(port, key, address = '127.0.0.1') {
     const path = await folder();
     const env = {
       SFTP_HOST: '127.0.0.1',
       SFTP_PORT: String(await freePort()),
-      DAEMON_ADDR: `127.0.0.1:${port}`,
+      DAEMON_ADDR: `${address}:${port}`,
       DAEMON_API_KEY: key,
       SFTP_BASE_PATH: join(path, 'containers')
     };

@@ -2,11 +2,16 @@
 
 pub mod mail;
 
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use raptor_config::host::{HostConfig, network, port};
+use raptor_core::auth::seal::generate_secret;
 use std::{
-    fmt,
+    fmt, fs,
+    io::{ErrorKind, Write},
     net::{IpAddr, SocketAddr},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 use url::Url;
@@ -34,6 +39,13 @@ pub enum Command {
     Openapi,
     /// Print a new random APP_KEY and exit
     Key,
+    /// Write a random secret into a file, unless the file is there, and exit
+    Secret {
+        /// The file
+        file: PathBuf,
+    },
+    /// Ask the server on this machine whether it is well, and exit with 0 if it is
+    Health,
 }
 
 /// What the `up` form needs beside [`Config`].
@@ -42,18 +54,9 @@ pub struct UpConfig {
     /// Folder for the database, the key and the containers' files
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
-    /// Addresses that allocations of this host may use, separated by commas
-    #[arg(long, env = "AVAILABLE_IPS", default_value = "0.0.0.0", value_delimiter = ',', value_parser = ip)]
-    pub available_ips: Vec<IpAddr>,
-    /// The Docker Engine's socket
-    #[arg(long, env = "DOCKER_SOCKET", default_value = "/var/run/docker.sock")]
-    pub docker_socket: PathBuf,
-    /// Address of the SFTP server
-    #[arg(long, env = "SFTP_HOST", default_value = "0.0.0.0", value_parser = sftp_host)]
-    pub sftp_host: IpAddr,
-    /// Port of the SFTP server
-    #[arg(long, env = "SFTP_PORT", default_value_t = 2222, value_parser = port)]
-    pub sftp_port: u16,
+    /// This host
+    #[command(flatten)]
+    pub host: HostConfig,
 }
 
 /// Where the panel's development server is.
@@ -65,9 +68,15 @@ pub struct Config {
     /// Secret that stored secrets are encrypted under; 32 characters or more. `raptor-api key` makes one [required]
     #[arg(long, env = "APP_KEY", hide_env_values = true, value_parser = app_key, global = true)]
     pub app_key: Option<Secret>,
+    /// File with the APP_KEY, where that is not set; made with a new key at the first start
+    #[arg(long, env = "APP_KEY_FILE", global = true)]
+    pub app_key_file: Option<PathBuf>,
     /// sqlite://path or postgres://user:password@host/database [default: sqlite://./data/raptor.db; with `up`, raptor.db in DATA_DIR]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = database_url, global = true)]
     pub database_url: Option<DatabaseUrl>,
+    /// File with the password of the database's user, where DATABASE_URL has none
+    #[arg(long, env = "DATABASE_PASSWORD_FILE", global = true)]
+    pub database_password_file: Option<PathBuf>,
     /// Connections to PostgreSQL, 2 to 1000 [default: 20, or half of what the server admits where that is less]
     #[arg(long, env = "DATABASE_POOL", value_parser = pool, global = true)]
     pub database_pool: Option<u32>,
@@ -80,6 +89,9 @@ pub struct Config {
     /// Address and port to listen on
     #[arg(long, env = "API_ADDR", default_value = "0.0.0.0:3000", value_parser = address, global = true)]
     pub api_addr: SocketAddr,
+    /// Where others reach a container's published port; on another address than this machine's own, nobody may have the default password any more [default: the address of API_ADDR]
+    #[arg(long, env = "PUBLISHED_ADDRESS", value_parser = ip, global = true)]
+    pub published_address: Option<IpAddr>,
     /// Where people open the panel; also the origin from which a panel served elsewhere may call
     #[arg(long, env = "APP_URL", default_value = "http://localhost:5173", value_parser = app_url, global = true)]
     pub app_url: Url,
@@ -114,11 +126,44 @@ pub struct Config {
 
 impl Config {
     /// The database that is set, or else the SQLite file `raptor.db` in `folder`.
-    pub fn database(&self, folder: &Path) -> String {
-        match &self.database_url {
-            Some(url) => url.expose().to_owned(),
-            None => format!("sqlite://{}", folder.join("raptor.db").display()),
+    ///
+    /// # Errors
+    /// When the file with the password can't be read, or the address has a password already.
+    pub fn database(&self, folder: &Path) -> anyhow::Result<String> {
+        let Some(url) = &self.database_url else {
+            return Ok(format!("sqlite://{}", folder.join("raptor.db").display()));
+        };
+        let Some(file) = &self.database_password_file else { return Ok(url.expose().to_owned()) };
+        let password = secret_file(file).context("DATABASE_PASSWORD_FILE can't be used")?;
+        let mut url = Url::parse(url.expose()).context("DATABASE_URL is no address")?;
+        if url.password().is_some() {
+            bail!("DATABASE_URL has a password, and so has DATABASE_PASSWORD_FILE. Keep one of them.");
         }
+        url.set_password(Some(password.expose())).map_err(|()| {
+            anyhow!("DATABASE_URL has no place for a password. Use postgres://user@host/database.")
+        })?;
+        Ok(url.into())
+    }
+
+    /// The key that stored secrets are encrypted under: the one that is set, or the one in the file, which is made where it is
+    /// missing.
+    ///
+    /// # Errors
+    /// One sentence with what to do.
+    pub fn key(&self) -> anyhow::Result<Option<Secret>> {
+        if let Some(key) = &self.app_key {
+            return Ok(Some(key.clone()));
+        }
+        let Some(file) = &self.app_key_file else { return Ok(None) };
+        make_secret(file, 0o600).context("APP_KEY_FILE can't be made")?;
+        let key = secret_file(file).context("APP_KEY_FILE can't be used")?;
+        app_key(key.expose()).map(Some).map_err(|why| anyhow!("APP_KEY_FILE {}: {why}", file.display()))
+    }
+
+    /// The address that the server can be reached on from elsewhere.
+    #[must_use]
+    pub fn reached_on(&self) -> IpAddr {
+        self.published_address.unwrap_or(self.api_addr.ip())
     }
 
     /// What the library is built with, under `app_key`.
@@ -144,6 +189,37 @@ impl Config {
             builder = builder.mail(carrier, &panel);
         }
         Ok(builder)
+    }
+}
+
+/// The secret in a file, without the line's end.
+fn secret_file(file: &Path) -> anyhow::Result<Secret> {
+    let text = fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+    match text.trim() {
+        "" => bail!("{} is empty", file.display()),
+        secret => Ok(Secret(secret.to_owned())),
+    }
+}
+
+/// Writes a new random secret into `file`, whole or not at all, unless there is one already.
+///
+/// # Errors
+/// When the folder can't be written.
+pub fn make_secret(file: &Path, mode: u32) -> anyhow::Result<()> {
+    if file.exists() {
+        return Ok(());
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let refused = || format!("{} can't be written", file.display());
+    let mut draft = tempfile::NamedTempFile::new_in(folder).with_context(refused)?;
+    draft.as_file().set_permissions(fs::Permissions::from_mode(mode)).with_context(refused)?;
+    writeln!(draft, "{}", generate_secret("")?).with_context(refused)?;
+    draft.as_file().sync_all().with_context(refused)?;
+    match draft.persist_noclobber(file) {
+        Ok(_) => Ok(()),
+        // Another process was quicker; its secret is the one.
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error).with_context(refused),
     }
 }
 
@@ -196,14 +272,6 @@ fn ip(text: &str) -> Result<IpAddr, &'static str> {
     text.trim().parse().map_err(|_| "use IP addresses, like 203.0.113.7,203.0.113.8")
 }
 
-fn sftp_host(text: &str) -> Result<IpAddr, &'static str> {
-    text.trim().parse().map_err(|_| "use an IP address of this machine, or 0.0.0.0 for all")
-}
-
-fn port(text: &str) -> Result<u16, &'static str> {
-    text.parse().ok().filter(|port| *port > 0).ok_or("use a number from 1 to 65535")
-}
-
 fn days(text: &str) -> Result<i64, &'static str> {
     text.parse().ok().filter(|days| (1..=365).contains(days)).ok_or("use a number from 1 to 365")
 }
@@ -252,13 +320,6 @@ fn app_url(text: &str) -> Result<Url, String> {
         .ok_or_else(|| "use an address like https://panel.example.com".into())
 }
 
-fn network(text: &str) -> Result<IpNet, String> {
-    text.trim()
-        .parse::<IpNet>()
-        .or_else(|_| text.trim().parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_| "use addresses or networks like 10.0.0.0/8".into())
-}
-
 /// Settings whose values are never shown.
 const SECRETS: &[&str] = &["APP_KEY", "JWT_SECRET", "ADMIN_PASSWORD", "DATABASE_URL", "SMTP_PASSWORD"];
 
@@ -267,7 +328,7 @@ const SECRETS: &[&str] = &["APP_KEY", "JWT_SECRET", "ADMIN_PASSWORD", "DATABASE_
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    raptor_config::read(SECRETS)
+    raptor_config::read(SECRETS, &["key", "openapi", "secret"])
 }
 
 #[cfg(test)]
@@ -315,6 +376,23 @@ mod tests {
         let cli = parse(&["--app-key", &"k".repeat(40), "--admin-password", "hunter22"]).unwrap();
         let shown = format!("{:?}", cli.config);
         assert!(!shown.contains("kkkk") && !shown.contains("hunter22"), "{shown}");
+    }
+
+    /// `cargo xtask up --help` shows that file.
+    #[test]
+    fn what_the_help_of_up_says_is_written_down() {
+        use clap::CommandFactory;
+        // Not what the environment of the tests says.
+        let hidden = |command: clap::Command| command.mut_args(|arg| arg.hide_env_values(true));
+        let cli = Cli::command().name("cargo xtask").bin_name("cargo xtask").term_width(100);
+        let mut cli = hidden(cli).mut_subcommand("up", hidden);
+        cli.build();
+        let help = cli.find_subcommand_mut("up").unwrap().render_long_help().to_string();
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/up.txt");
+        if std::env::var_os("RAPTOR_UPDATE_SNAPSHOTS").is_some() {
+            fs::write(file, &help).unwrap();
+        }
+        assert_eq!(help, fs::read_to_string(file).unwrap(), "run with RAPTOR_UPDATE_SNAPSHOTS=1");
     }
 
     #[test]

@@ -1,5 +1,11 @@
 //! Reading requests: every refusal is a [`Problem`].
 
+mod json;
+mod query;
+
+pub use json::Json;
+pub use query::Query;
+
 use crate::{App, Problem};
 use axum::{
     body::Bytes,
@@ -28,43 +34,11 @@ use utoipa::IntoParams;
 pub const SESSION_COOKIE: &str = "raptor_session";
 /// What a page of another origin can't send without being asked: its presence proves that our panel made the request.
 pub const CSRF_HEADER: &str = "x-raptor-csrf";
-/// U+0000 as JSON writes it.
-const NUL_ESCAPED: &[u8] = br"\u0000";
 /// Until when a request may be carried out, by the API's clock (RFC 3339). A line that was dead for a while may bring requests that
 /// nobody waits for any more.
 pub const NOT_AFTER_HEADER: &str = "x-raptor-not-after";
 pub const TOO_LATE: &str = "too_late";
 pub const TOO_LATE_DETAIL: &str = "This came too late: the connection was interrupted. Nothing was done.";
-
-/// A JSON body, without the character U+0000 in any text.
-pub struct Json<T>(pub T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
-    type Rejection = Problem;
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await?;
-        // Only escaped can it be in JSON; a text that holds these letters themselves is looked at in vain.
-        if body.windows(NUL_ESCAPED.len()).any(|bytes| bytes == NUL_ESCAPED) {
-            let field = match serde_json::from_slice(&body) {
-                Ok(value) => nul::field(&value),
-                // A field that is not asked for may hold what can't be read, such as a thousand brackets.
-                Err(_) => Some("body".to_owned()),
-            };
-            if let Some(field) = field {
-                return Err(nul::refusal(&field).into());
-            }
-        }
-        let request = Request::from_parts(parts, body.into());
-        Ok(Self(axum::Json::from_request(request, state).await?.0))
-    }
-}
-
-impl<T: Serialize> IntoResponse for Json<T> {
-    fn into_response(self) -> Response {
-        axum::Json(self.0).into_response()
-    }
-}
 
 /// A body as it comes, piece by piece. It has no limit of its own: what takes it counts.
 pub struct Streamed(pub Body);
@@ -84,21 +58,6 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
     type Rejection = Problem;
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         Ok(Self(Bytes::from_request(request, state).await?))
-    }
-}
-
-/// The query, without the character U+0000 in any value.
-pub struct Query<T>(pub T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
-    type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        for (name, value) in pairs {
-            nul::check(&name.replace('\0', ""), &name)?;
-            nul::check(&name, &value)?;
-        }
-        Ok(Self(axum::extract::Query::from_request_parts(parts, state).await?.0))
     }
 }
 
@@ -180,29 +139,42 @@ pub struct Caller(pub Actor);
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let Ok(From(origin)) = From::from_request_parts(parts, app).await;
-        in_time(parts, app)?;
-        let bearer = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
-        let token = match bearer {
-            Some(token) => token.trim().to_owned(),
-            None => {
-                let cookie =
-                    CookieJar::from_headers(&parts.headers).get(SESSION_COOKIE).map(|c| c.value().to_owned());
-                let token = cookie.ok_or_else(|| {
-                    Problem::from(raptor_core::Error::Unauthenticated(
-                        "Sign in, or send a token as `Authorization: Bearer`.",
-                    ))
-                })?;
-                same_origin(parts, app)?;
-                token
-            }
-        };
+        let (token, origin) = shown(parts, app).await?;
         Ok(Self(app.raptor.auth().authenticate(&token, &origin).await?))
     }
+}
+
+/// As [`Caller`], also one who has to choose another password before anything else.
+pub struct AnyCaller(pub Actor);
+
+impl FromRequestParts<App> for AnyCaller {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let (token, origin) = shown(parts, app).await?;
+        Ok(Self(app.raptor.auth().authenticate_to_change_password(&token, &origin).await?))
+    }
+}
+
+/// The token that the request shows, and where it comes from.
+async fn shown(parts: &mut Parts, app: &App) -> Result<(String, Origin), Problem> {
+    let Ok(From(origin)) = From::from_request_parts(parts, app).await;
+    in_time(parts, app)?;
+    let bearer = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    if let Some(token) = bearer {
+        return Ok((token.trim().to_owned(), origin));
+    }
+    let cookie = CookieJar::from_headers(&parts.headers).get(SESSION_COOKIE).map(|c| c.value().to_owned());
+    let token = cookie.ok_or_else(|| {
+        Problem::from(raptor_core::Error::Unauthenticated(
+            "Sign in, or send a token as `Authorization: Bearer`.",
+        ))
+    })?;
+    same_origin(parts, app)?;
+    Ok((token, origin))
 }
 
 /// Refuses a change that was to be made earlier or not at all.

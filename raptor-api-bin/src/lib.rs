@@ -2,6 +2,7 @@
 
 pub mod config;
 mod extract;
+pub mod health;
 mod openapi;
 mod panel;
 mod problem;

@@ -4,7 +4,7 @@ use anyhow::Context;
 use raptor_api::{
     App,
     config::{self, Cli, Command, Config},
-    openapi, serve,
+    health, openapi, serve,
 };
 use raptor_core::auth::seal::generate_secret;
 use std::process::ExitCode;
@@ -28,6 +28,9 @@ async fn run() -> anyhow::Result<()> {
     match command.unwrap_or(Command::Serve) {
         Command::Openapi => println!("{}", serde_json::to_string_pretty(&openapi())?),
         Command::Key => println!("{}", generate_secret("")?),
+        // Two programs that run as different users read it: the database's and this one.
+        Command::Secret { file } => config::make_secret(&file, 0o444)?,
+        Command::Health => health::ask(config.api_addr).await?,
         Command::Serve => serve_api(config).await?,
         Command::Up(up) => {
             log(&config)?;
@@ -50,17 +53,18 @@ fn log(config: &Config) -> anyhow::Result<()> {
 
 async fn serve_api(config: Config) -> anyhow::Result<()> {
     log(&config)?;
-    let app_key = config.app_key.clone().context("APP_KEY is not set. `raptor-api key` makes one; keep it safe: stored secrets can't be read without it.")?;
+    let app_key = config.key()?.context("APP_KEY is not set. `raptor-api key` makes one; keep it safe: stored secrets can't be read without it.")?;
     serve::allow_open_files();
     let listener = serve::listen(config.api_addr).await?;
     let raptor =
-        config.builder(app_key.expose())?.database_url(config.database("./data".as_ref())).build().await?;
+        config.builder(app_key.expose())?.database_url(config.database("./data".as_ref())?).build().await?;
     if let Some(password) = &config.admin_password {
         let password = password.expose().to_owned();
         if raptor.users().ensure_admin(&config.admin_username, &config.admin_email, password).await? {
             tracing::info!(username = config.admin_username, "created the administrator");
         }
     }
+    serve::refuse_default_password(&raptor, &config).await?;
     tracing::info!(addr = %config.api_addr, version = env!("CARGO_PKG_VERSION"), "serving");
     let served = serve::run(listener, App::new(raptor.clone(), &config)).await;
     raptor.shutdown().await;

@@ -3,7 +3,7 @@
 mod packed;
 
 use axum::{
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -13,6 +13,12 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[allow_missing = true]
 struct Files;
 
+/// The panel's content security policy, as its build wrote it down.
+fn policy() -> HeaderMap {
+    let policy = Files::get("policy.txt").and_then(|file| HeaderValue::from_bytes(&file.data).ok());
+    policy.map(|policy| (header::CONTENT_SECURITY_POLICY, policy)).into_iter().collect()
+}
+
 /// A file of the panel, or its start page for the addresses that the panel itself understands.
 pub async fn serve(uri: Uri, asked: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
@@ -20,7 +26,9 @@ pub async fn serve(uri: Uri, asked: HeaderMap) -> Response {
         let detail = "There is nothing at this address. GET /api/v1/openapi.json lists what there is.";
         return crate::Problem::new(StatusCode::NOT_FOUND, "not_found", detail).into_response();
     }
-    if let Some(file) = Files::get(path) {
+    if path != "index.html"
+        && let Some(file) = Files::get(path)
+    {
         // Files below _app/immutable carry a hash of their content in their names.
         let lasting =
             if path.contains("/immutable/") { "public, max-age=31536000, immutable" } else { "no-cache" };
@@ -29,7 +37,7 @@ pub async fn serve(uri: Uri, asked: HeaderMap) -> Response {
     }
     match Files::get("index.html") {
         Some(_) if path.starts_with("_app/") => StatusCode::NOT_FOUND.into_response(),
-        Some(page) => answer(page, &asked, "text/html; charset=utf-8", "no-cache").await,
+        Some(page) => (policy(), answer(page, &asked, "text/html; charset=utf-8", "no-cache").await).into_response(),
         None => {
             let page = "<!doctype html><title>Raptor</title><p>This build of raptor-api has no panel inside. \
                         Build it with <code>cargo xtask up</code>, or run the panel's development server.";

@@ -53,7 +53,9 @@ impl From<Error> for Problem {
             Error::NotFound { .. } => StatusCode::NOT_FOUND,
             Error::Conflict { .. } | Error::Refused(_) | Error::LimitReached { .. } => StatusCode::CONFLICT,
             Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Error::Forbidden { .. } | Error::Outranked { .. } => StatusCode::FORBIDDEN,
+            Error::Forbidden { .. } | Error::Outranked { .. } | Error::PasswordChangeRequired => {
+                StatusCode::FORBIDDEN
+            }
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,

@@ -3,7 +3,7 @@
 mod named;
 mod origin;
 
-use crate::{App, extract, openapi::openapi, panel};
+use crate::{App, config::Config, extract, openapi::openapi, panel};
 use anyhow::{Context, bail};
 use axum::{
     Router, ServiceExt,
@@ -12,6 +12,7 @@ use axum::{
 };
 use named::NamedLayer;
 use origin::WithOrigin;
+use raptor_core::Raptor;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
@@ -29,6 +30,9 @@ use utoipa_swagger_ui::SwaggerUi;
 /// How long requests that are under way may take once the server is asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// Swagger UI's content security policy: its files are this server's, its styles stand in its page.
+const SWAGGER_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
+
 /// Answers up to this size go as they are, in bytes: they fit into one packet.
 const SHORT: u16 = 1_024;
 const SHRINKING: [&str; 7] = [
@@ -45,6 +49,7 @@ const SHRINKING: [&str; 7] = [
 pub(crate) fn routes(api: Router<App>, app: App) -> Router {
     Router::new()
         .merge(SwaggerUi::new("/swagger-ui").url("/api/v1/openapi.json", openapi()))
+        .layer(fixed(header::CONTENT_SECURITY_POLICY, SWAGGER_POLICY))
         .fallback(panel::serve)
         // What browsers show as pages; the API's answers are none.
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
@@ -129,6 +134,23 @@ pub async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
             ),
             _ => Err(error).with_context(|| format!("API_ADDR {addr} can't be used")),
         },
+    }
+}
+
+/// Refuses to start where others reach this server and somebody could sign in with the password that everybody knows.
+///
+/// # Errors
+/// One sentence with the ways out.
+pub async fn refuse_default_password(raptor: &Raptor, config: &Config) -> anyhow::Result<()> {
+    let address = config.reached_on();
+    if address.to_canonical().is_loopback() {
+        return Ok(());
+    }
+    match raptor.users().with_default_password().await? {
+        None => Ok(()),
+        Some(username) => bail!(
+            "{username} still has the default password, and this server is reached on {address}, so it does not start. Set ADMIN_PASSWORD to another password, or start with an address of this machine only (BIND_ADDRESS=127.0.0.1 with Compose), sign in and choose one."
+        ),
     }
 }
 

@@ -28,11 +28,10 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
     let folder = folder(&up.data_dir)?;
     let app_key = app_key(&config, &folder)?;
     // First of all: it keeps out a second Raptor on the same folder before that touches a container.
-    let store = Store::open_with(&config.database(&folder), config.database_pool).await?;
-    let host = Host::builder(&folder.join("containers"))
-        .ips(up.available_ips.clone())
-        .docker_socket(up.docker_socket)
-        .sftp((up.sftp_host, up.sftp_port).into())
+    let store = Store::open_with(&config.database(&folder)?, config.database_pool).await?;
+    let host = up
+        .host
+        .builder(&folder.join("containers"))
         .outbound(Outbound::default().open(config.outbound_allow.clone()))
         .build()
         .await;
@@ -41,6 +40,7 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
         config.builder(app_key.expose())?.store(store).local_node(Arc::new(host.clone()), FIRST_PORTS);
     let raptor = builder.build().await?;
     let made = first_administrator(&raptor, &config).await?;
+    serve::refuse_default_password(&raptor, &config).await?;
     greet(&config, &host, made.as_ref().map(Secret::expose)).await;
     let served = tokio::select! {
         served = serve::run(listener, App::new(raptor.clone(), &config)) => Some(served),
@@ -83,8 +83,8 @@ fn not_usable(folder: &Path, error: io::Error) -> anyhow::Error {
 
 /// The key that is given, or the one in the folder, or a new one there.
 fn app_key(config: &Config, folder: &Path) -> anyhow::Result<Secret> {
-    if let Some(key) = &config.app_key {
-        return Ok(key.clone());
+    if let Some(key) = config.key()? {
+        return Ok(key);
     }
     let path = folder.join("app.key");
     if let Ok(key) = fs::read_to_string(&path) {

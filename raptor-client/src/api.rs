@@ -92,6 +92,8 @@ None while it is connected.*/
         pub name: ::std::option::Option<::std::string::String>,
         ///Its small stable number.
         pub number: i64,
+        ///Whether nothing but changing the password is allowed. Everything else answers `password_change_required` until then.
+        pub password_change_required: bool,
         ///The names of the role's permissions, or `*`.
         pub permissions: ::std::vec::Vec<::std::string::String>,
         ///Its role.
@@ -3287,6 +3289,9 @@ allowed images where owners may choose from it.*/
     pub struct NewPassword {
         ///8 to 1,024 characters.
         pub password: ::std::string::String,
+        ///Whether the user has to choose another password before anything else.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub password_change_required: ::std::option::Option<bool>,
     }
     impl NewPassword {
         pub fn builder() -> builder::NewPassword {
@@ -3322,6 +3327,9 @@ allowed images where owners may choose from it.*/
         pub name: ::std::option::Option<::std::string::String>,
         ///8 to 1,024 characters.
         pub password: ::std::string::String,
+        ///Whether the user has to choose another password before anything else.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub password_change_required: ::std::option::Option<bool>,
         ///Its role, which must not hold more than the caller's.
         pub role_id: RoleId,
         ///1 to 32 letters, digits, dots, dashes or underscores.
@@ -5075,6 +5083,8 @@ as U+FFFD; a save keeps them.*/
         pub name: ::std::option::Option<::std::string::String>,
         ///Its small stable number.
         pub number: i64,
+        ///Whether it can do nothing until its user has chosen another password.
+        pub password_change_required: bool,
         ///Its role.
         pub role: RoleRef,
         ///Whether it may not sign in.
@@ -5616,6 +5626,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             number: ::std::result::Result<i64, ::std::string::String>,
+            password_change_required: ::std::result::Result<bool, ::std::string::String>,
             permissions: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -5638,6 +5649,9 @@ as U+FFFD; a save keeps them.*/
                     id: Err("no value supplied for id".to_string()),
                     name: Ok(Default::default()),
                     number: Err("no value supplied for number".to_string()),
+                    password_change_required: Err(
+                        "no value supplied for password_change_required".to_string(),
+                    ),
                     permissions: Err("no value supplied for permissions".to_string()),
                     role: Err("no value supplied for role".to_string()),
                     session_id: Ok(Default::default()),
@@ -5704,6 +5718,20 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn password_change_required<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.password_change_required = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for password_change_required: {e}"
+                        )
+                    });
+                self
+            }
             pub fn permissions<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
@@ -5764,6 +5792,7 @@ as U+FFFD; a save keeps them.*/
                     id: value.id?,
                     name: value.name?,
                     number: value.number?,
+                    password_change_required: value.password_change_required?,
                     permissions: value.permissions?,
                     role: value.role?,
                     session_id: value.session_id?,
@@ -5779,6 +5808,7 @@ as U+FFFD; a save keeps them.*/
                     id: Ok(value.id),
                     name: Ok(value.name),
                     number: Ok(value.number),
+                    password_change_required: Ok(value.password_change_required),
                     permissions: Ok(value.permissions),
                     role: Ok(value.role),
                     session_id: Ok(value.session_id),
@@ -14202,11 +14232,16 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
                 ::std::string::String,
             >,
+            password_change_required: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for NewPassword {
             fn default() -> Self {
                 Self {
                     password: Err("no value supplied for password".to_string()),
+                    password_change_required: Ok(Default::default()),
                 }
             }
         }
@@ -14223,19 +14258,37 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn password_change_required<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.password_change_required = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for password_change_required: {e}"
+                        )
+                    });
+                self
+            }
         }
         impl ::std::convert::TryFrom<NewPassword> for super::NewPassword {
             type Error = super::error::ConversionError;
             fn try_from(
                 value: NewPassword,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { password: value.password? })
+                Ok(Self {
+                    password: value.password?,
+                    password_change_required: value.password_change_required?,
+                })
             }
         }
         impl ::std::convert::From<super::NewPassword> for NewPassword {
             fn from(value: super::NewPassword) -> Self {
                 Self {
                     password: Ok(value.password),
+                    password_change_required: Ok(value.password_change_required),
                 }
             }
         }
@@ -14344,6 +14397,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
                 ::std::string::String,
             >,
+            password_change_required: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
             role_id: ::std::result::Result<super::RoleId, ::std::string::String>,
             username: ::std::result::Result<
                 ::std::string::String,
@@ -14356,6 +14413,7 @@ as U+FFFD; a save keeps them.*/
                     email: Err("no value supplied for email".to_string()),
                     name: Ok(Default::default()),
                     password: Err("no value supplied for password".to_string()),
+                    password_change_required: Ok(Default::default()),
                     role_id: Err("no value supplied for role_id".to_string()),
                     username: Err("no value supplied for username".to_string()),
                 }
@@ -14398,6 +14456,20 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn password_change_required<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.password_change_required = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for password_change_required: {e}"
+                        )
+                    });
+                self
+            }
             pub fn role_id<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::RoleId>,
@@ -14432,6 +14504,7 @@ as U+FFFD; a save keeps them.*/
                     email: value.email?,
                     name: value.name?,
                     password: value.password?,
+                    password_change_required: value.password_change_required?,
                     role_id: value.role_id?,
                     username: value.username?,
                 })
@@ -14443,6 +14516,7 @@ as U+FFFD; a save keeps them.*/
                     email: Ok(value.email),
                     name: Ok(value.name),
                     password: Ok(value.password),
+                    password_change_required: Ok(value.password_change_required),
                     role_id: Ok(value.role_id),
                     username: Ok(value.username),
                 }
@@ -20523,6 +20597,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             number: ::std::result::Result<i64, ::std::string::String>,
+            password_change_required: ::std::result::Result<bool, ::std::string::String>,
             role: ::std::result::Result<super::RoleRef, ::std::string::String>,
             suspended: ::std::result::Result<bool, ::std::string::String>,
             username: ::std::result::Result<
@@ -20542,6 +20617,9 @@ as U+FFFD; a save keeps them.*/
                     last_seen_at: Ok(Default::default()),
                     name: Ok(Default::default()),
                     number: Err("no value supplied for number".to_string()),
+                    password_change_required: Err(
+                        "no value supplied for password_change_required".to_string(),
+                    ),
                     role: Err("no value supplied for role".to_string()),
                     suspended: Err("no value supplied for suspended".to_string()),
                     username: Err("no value supplied for username".to_string()),
@@ -20635,6 +20713,20 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn password_change_required<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.password_change_required = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for password_change_required: {e}"
+                        )
+                    });
+                self
+            }
             pub fn role<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::RoleRef>,
@@ -20685,6 +20777,7 @@ as U+FFFD; a save keeps them.*/
                     last_seen_at: value.last_seen_at?,
                     name: value.name?,
                     number: value.number?,
+                    password_change_required: value.password_change_required?,
                     role: value.role?,
                     suspended: value.suspended?,
                     username: value.username?,
@@ -20701,6 +20794,7 @@ as U+FFFD; a save keeps them.*/
                     last_seen_at: Ok(value.last_seen_at),
                     name: Ok(value.name),
                     number: Ok(value.number),
+                    password_change_required: Ok(value.password_change_required),
                     role: Ok(value.role),
                     suspended: Ok(value.suspended),
                     username: Ok(value.username),
@@ -21102,6 +21196,19 @@ let response = client.get_settings()
 ```*/
     pub fn get_settings(&self) -> builder::GetSettings<'_> {
         builder::GetSettings::new(self)
+    }
+    /**Whether this server can do its work: 204 if its database answers, 503 `database_unavailable` if not. For load balancers and
+health checks
+
+Sends a `GET` request to `/api/v1/health`
+
+```ignore
+let response = client.get_health()
+    .send()
+    .await;
+```*/
+    pub fn get_health(&self) -> builder::GetHealth<'_> {
+        builder::GetHealth::new(self)
     }
     /**All permissions that there are, with what they let somebody do
 
@@ -23128,6 +23235,66 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_health`]
+
+[`Client::get_health`]: super::Client::get_health*/
+    #[derive(Debug, Clone)]
+    pub struct GetHealth<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> GetHealth<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/api/v1/health`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
+            let Self { client } = self;
+            let url = format!("{}/api/v1/health", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_health",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(

@@ -2826,6 +2826,9 @@ by its id once.*/
         pub epoch: i64,
         ///For how many seconds a key with this grant may be believed while the control side is away.
         pub keep_seconds: u64,
+        ///Why every request is refused, for the user to read; none where `permissions` decide.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub locked: ::std::option::Option<::std::string::String>,
         ///What they may do with it.
         pub permissions: ::std::vec::Vec<::std::string::String>,
         ///Whether the administrator has made the host's SFTP read-only.
@@ -8082,6 +8085,10 @@ named stands for all.*/
             >,
             epoch: ::std::result::Result<i64, ::std::string::String>,
             keep_seconds: ::std::result::Result<u64, ::std::string::String>,
+            locked: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             permissions: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -8100,6 +8107,7 @@ named stands for all.*/
                     denied: Err("no value supplied for denied".to_string()),
                     epoch: Err("no value supplied for epoch".to_string()),
                     keep_seconds: Err("no value supplied for keep_seconds".to_string()),
+                    locked: Ok(Default::default()),
                     permissions: Err("no value supplied for permissions".to_string()),
                     read_only: Err("no value supplied for read_only".to_string()),
                     user_id: Err("no value supplied for user_id".to_string()),
@@ -8153,6 +8161,18 @@ named stands for all.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for keep_seconds: {e}")
+                    });
+                self
+            }
+            pub fn locked<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.locked = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for locked: {e}")
                     });
                 self
             }
@@ -8215,6 +8235,7 @@ named stands for all.*/
                     denied: value.denied?,
                     epoch: value.epoch?,
                     keep_seconds: value.keep_seconds?,
+                    locked: value.locked?,
                     permissions: value.permissions?,
                     read_only: value.read_only?,
                     user_id: value.user_id?,
@@ -8229,6 +8250,7 @@ named stands for all.*/
                     denied: Ok(value.denied),
                     epoch: Ok(value.epoch),
                     keep_seconds: Ok(value.keep_seconds),
+                    locked: Ok(value.locked),
                     permissions: Ok(value.permissions),
                     read_only: Ok(value.read_only),
                     user_id: Ok(value.user_id),

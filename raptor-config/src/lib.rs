@@ -1,26 +1,72 @@
 //! Reads the configuration of a program from flags, environment and `.env`, and says what is wrong with it in one sentence and
 //! without its secrets. Both of Raptor's programs do it by this.
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use std::{error::Error, fs};
+pub mod host;
 
-/// Reads `.env` of the working folder, then flags and environment.
+use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::{collections::BTreeSet, error::Error, fs};
+
+/// Reads `.env` of the working folder, then flags and environment. Names in `.env` that mean nothing to the program are warned of.
+/// The commands named in `bare` need no settings, so for them neither is looked at.
 ///
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Those named in `secrets` are not shown.
-pub fn read<C: clap::Parser>(secrets: &[&str]) -> anyhow::Result<C> {
-    dotenv()?;
-    C::try_parse().map_err(|error| refusal(error, secrets))
+pub fn read<C: clap::Parser>(secrets: &[&str], bare: &[&str]) -> anyhow::Result<C> {
+    let first = std::env::args().nth(1).unwrap_or_default();
+    let mut command = C::command();
+    if bare.contains(&first.as_str()) {
+        command = without_environment(command);
+    } else {
+        for warning in unknown(&names(&command), dotenv()?) {
+            eprintln!("warning: {warning}");
+        }
+    }
+    let parsed = command.try_get_matches().and_then(|mut matches| C::from_arg_matches_mut(&mut matches));
+    parsed.map_err(|error| refusal(error, secrets))
 }
 
-/// Reads `.env` of the working folder into the environment, which wins where both name a value.
+fn without_environment(command: Command) -> Command {
+    let subcommands: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let command = command.mut_args(|arg| arg.env(None::<&'static str>));
+    subcommands.into_iter().fold(command, |command, name| command.mut_subcommand(name, without_environment))
+}
+
+/// The names of all settings, those of subcommands included.
+fn names(command: &Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned));
+    own.chain(command.get_subcommands().flat_map(names)).collect()
+}
+
+/// A warning for each name in `.env` that is none of `known`.
+fn unknown(known: &BTreeSet<String>, given: Vec<String>) -> Vec<String> {
+    let strange = given.into_iter().filter(|name| !known.contains(name));
+    strange
+        .map(|name| {
+            let near = known.iter().map(|known| (strsim::jaro_winkler(known, &name), known));
+            match near.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.85) {
+                Some((_, near)) => {
+                    format!(".env sets {name}, which is not a setting and is ignored. Did you mean {near}?")
+                }
+                None => {
+                    format!(".env sets {name}, which is not a setting and is ignored. --help lists them.")
+                }
+            }
+        })
+        .collect()
+}
+
+/// Reads `.env` of the working folder into the environment, which wins where both name a value. Gives the names in it.
 ///
 /// # Errors
 /// When it is there and can't be read, with the line.
-fn dotenv() -> anyhow::Result<()> {
+fn dotenv() -> anyhow::Result<Vec<String>> {
     match dotenvy::from_path(".env") {
-        Ok(()) => Ok(()),
-        Err(error) if error.not_found() => Ok(()),
+        Ok(()) => {
+            let names = dotenvy::from_path_iter(".env")?.filter_map(|pair| Some(pair.ok()?.0));
+            Ok(names.collect())
+        }
+        Err(error) if error.not_found() => Ok(Vec::new()),
         Err(dotenvy::Error::LineParse(wrong, _)) => Err(unreadable(&wrong)),
         Err(error) => anyhow::bail!("The file .env can't be read: {error}."),
     }
@@ -61,6 +107,15 @@ pub fn refusal(error: clap::Error, secrets: &[&str]) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_in_the_file_that_mean_nothing_are_told_with_what_may_be_meant() {
+        let known = ["CONTAINER_SUBNETS", "API_ADDR"].map(str::to_owned).into();
+        let told = unknown(&known, ["API_ADDR", "CONTAINER_SUBNET", "COLOUR"].map(str::to_owned).into());
+        assert_eq!(told.len(), 2);
+        assert!(told[0].contains("CONTAINER_SUBNET,") && told[0].contains("Did you mean CONTAINER_SUBNETS?"));
+        assert!(told[1].contains("COLOUR") && !told[1].contains("Did you mean"));
+    }
 
     #[test]
     fn an_unknown_flag_is_named() {

@@ -31,6 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         email: "steve@example.com".into(),
         name: None,
         password: "correct horse".into(),
+        password_change_required: false,
         role_id: raptor.roles().builtin(Builtin::User).await?.id,
     };
     let steve = raptor.users().create(authz.allow::<may::CreateUser>(&system)?, user).await?;

@@ -49,6 +49,11 @@ pub enum Error {
     /// Nobody is signed in, or the session has ended.
     #[error("{0}")]
     Unauthenticated(&'static str),
+    /// The account can do nothing until its user has chosen another password.
+    #[error(
+        "Choose a new password first: PUT /api/v1/account/password, or sign in to the panel, which asks for it."
+    )]
+    PasswordChangeRequired,
     /// Too many attempts.
     #[error("Too many attempts. Try again in {} s.", retry_after.as_secs().max(1))]
     Throttled {
@@ -119,6 +124,7 @@ impl Error {
             Self::Invalid { .. } => "invalid",
             Self::Forbidden { .. } | Self::Outranked { .. } => "forbidden",
             Self::Unauthenticated(_) => "unauthenticated",
+            Self::PasswordChangeRequired => "password_change_required",
             Self::Throttled { .. } => "throttled",
             Self::Internal(_) => "internal",
         }
@@ -140,7 +146,7 @@ impl From<sqlx::Error> for Error {
 }
 
 #[cfg(feature = "store")]
-fn database_unavailable() -> Error {
+pub(crate) fn database_unavailable() -> Error {
     Error::Unavailable {
         code: "database_unavailable",
         message: "The database does not answer. Try again in a moment.".into(),

@@ -26,6 +26,7 @@
 //! # let role_id = raptor.roles().builtin(raptor_core::roles::Builtin::User).await?.id;
 //! # let steve = raptor_core::users::NewUser {
 //! #     username: "steve".into(), email: "steve@example.com".into(), name: None, password: "correct horse".into(), role_id,
+//! #     password_change_required: false,
 //! # };
 //! # let permit = raptor.authz().allow::<raptor_core::authz::actions::CreateUser>(&Actor::System)?;
 //! # let owner = raptor.users().create(permit, steve).await?;

@@ -38,6 +38,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often what has expired is thrown away.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// How long the database may take to say that it is there.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Everything that Raptor can do. Cheap to clone; [`Raptor::shutdown`] ends its work in the background.
 #[derive(Clone)]
@@ -365,6 +367,20 @@ impl Raptor {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Whether the database answers, within two seconds.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] `database_unavailable`.
+    pub async fn health(&self) -> Result<()> {
+        let asked = async {
+            let mut reader = self.store.read().await?;
+            store::ping(&mut reader.conn()).await
+        };
+        tokio::time::timeout(HEALTH_PATIENCE, asked)
+            .await
+            .unwrap_or_else(|_| Err(crate::error::database_unavailable()))
     }
 
     /// Ends the work in the background, waits for it, and closes the store.

@@ -2,12 +2,8 @@
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
-use raptor_node_lib::{Pool, Reach};
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
-};
+use raptor_config::host::{HostConfig, network};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 /// Raptor's daemon: runs containers on this host.
 #[derive(Parser)]
@@ -44,48 +40,12 @@ pub struct Config {
     /// Folder of the containers' files and of the daemon's own state
     #[arg(long, env = "SFTP_BASE_PATH", default_value = "/data/raptor/containers", global = true)]
     pub sftp_base_path: PathBuf,
-    /// Address of the SFTP server
-    #[arg(long, env = "SFTP_HOST", default_value = "0.0.0.0", value_parser = ip, global = true)]
-    pub sftp_host: IpAddr,
-    /// Port of the SFTP server
-    #[arg(long, env = "SFTP_PORT", default_value_t = 2222, value_parser = port, global = true)]
-    pub sftp_port: u16,
-    /// Addresses that allocations may use, separated by commas
-    #[arg(long, env = "AVAILABLE_IPS", default_value = "0.0.0.0", value_delimiter = ',', value_parser = ip, global = true)]
-    pub available_ips: Vec<IpAddr>,
-    /// The Docker Engine's socket
-    #[arg(long, env = "DOCKER_SOCKET", default_value = "/var/run/docker.sock", global = true)]
-    pub docker_socket: PathBuf,
-    /// User id of the containers' processes and files
-    #[arg(long, env = "CONTAINER_UID", default_value_t = 988, value_parser = unprivileged, global = true)]
-    pub container_uid: u32,
-    /// Group id of the containers' processes and files
-    #[arg(long, env = "CONTAINER_GID", default_value_t = 988, value_parser = unprivileged, global = true)]
-    pub container_gid: u32,
-    /// The containers' time zone
-    #[arg(long, env = "CONTAINER_TIMEZONE", default_value = "UTC", value_parser = timezone, global = true)]
-    pub container_timezone: String,
-    /// The range of which containers' networks are made, as address/prefix
-    #[arg(long, env = "CONTAINER_SUBNETS", default_value = "10.216.0.0/14", value_parser = subnets, global = true)]
-    pub container_subnets: Pool,
-    /// Folders that containers may mount, with all below them, separated by commas
-    #[arg(long, env = "ALLOWED_MOUNTS", value_delimiter = ',', value_parser = folder, global = true)]
-    pub allowed_mounts: Vec<PathBuf>,
-    /// Whether containers are kept from this host's services and its private network: on or off
-    #[arg(long, env = "CONTAINER_FIREWALL", default_value = "on", value_parser = switch, action = clap::ArgAction::Set, global = true)]
-    pub container_firewall: bool,
-    /// Private places that containers may reach all the same, separated by commas
-    #[arg(long, env = "CONTAINER_REACH", value_delimiter = ',', global = true)]
-    pub container_reach: Vec<Reach>,
-    /// Days after which pulled images that nobody uses are removed; 0 = never
-    #[arg(long, env = "IMAGE_RETENTION_DAYS", default_value_t = 30, global = true)]
-    pub image_retention_days: u32,
+    /// The host
+    #[command(flatten)]
+    pub host: HostConfig,
     /// Private addresses and networks that files and templates may be fetched from all the same, separated by commas
     #[arg(long, env = "OUTBOUND_ALLOW", value_delimiter = ',', value_parser = network, global = true)]
     pub outbound_allow: Vec<IpNet>,
-    /// Days after which deleted files in a container's trash are removed for good; 0 = never.
-    #[arg(long, env = "TRASH_RETENTION_DAYS", default_value_t = 30, global = true)]
-    pub trash_retention_days: u32,
     /// What is logged: error, warn, info, debug, trace, or by module
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
@@ -113,59 +73,11 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "use an address and a port, like 0.0.0.0:8080")
 }
 
-fn ip(text: &str) -> Result<IpAddr, &'static str> {
-    text.trim().parse().map_err(|_| "use IP addresses, like 203.0.113.7")
-}
-
-fn network(text: &str) -> Result<IpNet, &'static str> {
-    let text = text.trim();
-    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    network.map_err(|_| "use addresses and networks, like 10.0.0.5 or 10.0.0.0/24")
-}
-
-fn port(text: &str) -> Result<u16, &'static str> {
-    text.parse().ok().filter(|port| *port > 0).ok_or("use a number from 1 to 65535")
-}
-
-fn unprivileged(text: &str) -> Result<u32, &'static str> {
-    text.parse().ok().filter(|id| *id > 0).ok_or("use a number from 1 to 4294967295; 0 would be root")
-}
-
 fn api_key(text: &str) -> Result<Secret, String> {
     match text.len() {
         0..16 => Err("copy the whole key that the panel showed when this daemon was added".into()),
         _ => Ok(Secret(text.into())),
     }
-}
-
-fn timezone(text: &str) -> Result<String, &'static str> {
-    let known = raptor_core::containers::is_timezone(text);
-    known.then(|| text.to_owned()).ok_or("use the name of a time zone, such as UTC or Europe/Berlin")
-}
-
-fn subnets(text: &str) -> Result<Pool, String> {
-    let wrong = || "use an address and a prefix of 8 to 22, such as 10.216.0.0/14".to_owned();
-    let (first, prefix) = text.split_once('/').ok_or_else(wrong)?;
-    let first: Ipv4Addr = first.parse().map_err(|_| wrong())?;
-    let prefix: u32 = prefix.parse().map_err(|_| wrong())?;
-    let host_bits = u32::MAX.checked_shr(prefix).unwrap_or(0);
-    if !(8..=22).contains(&prefix) || u32::from(first) & host_bits != 0 {
-        return Err(wrong());
-    }
-    Ok(Pool { first, prefix })
-}
-
-fn switch(text: &str) -> Result<bool, &'static str> {
-    match text {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err("use on or off"),
-    }
-}
-
-fn folder(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.is_absolute() { Ok(path) } else { Err("use absolute paths".into()) }
 }
 
 /// Settings whose values are never shown.
@@ -176,7 +88,7 @@ const SECRETS: &[&str] = &["DAEMON_API_KEY"];
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    raptor_config::read(SECRETS)
+    raptor_config::read(SECRETS, &["openapi"])
 }
 
 #[cfg(test)]

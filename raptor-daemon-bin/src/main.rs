@@ -6,7 +6,7 @@ use raptor_daemon::{
     config::{self, Cli, Command, Config},
     openapi, router,
 };
-use raptor_node_lib::{Host, start_again};
+use raptor_node_lib::start_again;
 use std::{io::ErrorKind, process::ExitCode, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -47,19 +47,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         "DAEMON_API_KEY is not set. Add this host in the panel (Daemons, Add daemon) and copy the key that it shows.",
     )?;
     let listener = listen(&config).await?;
-    let host = Host::builder(&config.sftp_base_path)
-        .docker_socket(&config.docker_socket)
-        .user(config.container_uid, config.container_gid)
-        .ips(config.available_ips.clone())
-        .timezone(&config.container_timezone)
-        .sftp((config.sftp_host, config.sftp_port).into())
-        .subnets(config.container_subnets)
-        .mounts(config.allowed_mounts.clone())
-        .firewall(config.container_firewall)
-        .reach(config.container_reach.clone())
-        .image_retention_days(config.image_retention_days)
+    let host = config
+        .host
+        .builder(&config.sftp_base_path)
         .outbound(Outbound::default().open(config.outbound_allow.clone()))
-        .trash_retention_days(config.trash_retention_days)
         .build()
         .await
         .map_err(|error| not_usable(&config, error))?;

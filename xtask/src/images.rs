@@ -7,6 +7,7 @@ const IMAGES: &[(&str, &str)] = &[
     ("raptor-test/busybox:1", "busybox"),
     ("raptor-test/openttd:1", "openttd"),
     ("raptor-test/freeciv:1", "freeciv"),
+    ("raptor-test/debian:1", "debian"),
 ];
 
 /// Makes the images that are missing or older than their recipes.

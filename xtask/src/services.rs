@@ -30,6 +30,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("python3-aiosmtpd", "/usr/bin/aiosmtpd"),
     ("openssl", "/usr/bin/openssl"),
     ("docker-registry", "/usr/bin/docker-registry"),
+    ("docker-compose", "/usr/bin/docker-compose"),
+    ("debootstrap", "/usr/sbin/debootstrap"),
     ("podman", "/usr/bin/podman"),
     ("netavark", "/usr/lib/podman/netavark"),
     ("runc", "/usr/sbin/runc"),

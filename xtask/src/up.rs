@@ -5,6 +5,11 @@ use std::{fs, os::unix::process::CommandExt, path::Path, time::SystemTime};
 
 /// Builds what changed and becomes `raptor-api up`.
 pub fn up(flags: &[String]) -> Outcome {
+    // As the program says it, without building the program first.
+    if flags.iter().any(|flag| matches!(flag.as_str(), "--help" | "-h" | "help")) {
+        print!("{}", include_str!("../../docs/up.txt"));
+        return Ok(());
+    }
     panel()?;
     println!("building raptor-api (the first build takes some minutes)");
     run(&mut command("cargo", &["build", "--profile", "up", "--package", "raptor-api-bin"]))?;

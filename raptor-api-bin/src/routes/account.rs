@@ -2,7 +2,7 @@
 
 use crate::{
     App,
-    extract::{Caller, Json, Paging, Path, Query},
+    extract::{AnyCaller, Caller, Json, Paging, Path, Query},
     problem::Answer,
     views::{
         account::{Account, AccountUpdate, PasswordChange, SessionList, SshKey, SshKeyDraft, SshKeyList},
@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// The caller's account.
 #[utoipa::path(get, path = "/api/v1/account", operation_id = "get_account", tag = "account",
     responses((status = 200, body = Account)))]
-async fn get_account(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<Account>> {
+async fn get_account(State(app): State<App>, AnyCaller(actor): AnyCaller) -> Answer<Json<Account>> {
     Ok(Json(Account::new(app.raptor.auth().account(&actor).await?, &actor)))
 }
 
@@ -52,7 +52,7 @@ async fn update_account(
     request_body = PasswordChange, responses((status = 204)))]
 async fn change_password(
     State(app): State<App>,
-    Caller(actor): Caller,
+    AnyCaller(actor): AnyCaller,
     Json(body): Json<PasswordChange>,
 ) -> Answer<StatusCode> {
     app.raptor.auth().change_password(&actor, body.current_password, body.new_password).await?;

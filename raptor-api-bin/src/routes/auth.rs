@@ -2,7 +2,7 @@
 
 use crate::{
     App,
-    extract::{Caller, From, Json, SESSION_COOKIE},
+    extract::{AnyCaller, From, Json, SESSION_COOKIE},
     problem::Answer,
     views::account::{Account, PasswordReset, ResetRequest, SessionToken, SignIn},
 };
@@ -52,7 +52,7 @@ async fn sign_in(
 #[utoipa::path(post, path = "/api/v1/auth/sign-out", operation_id = "sign_out", tag = "auth", responses((status = 204)))]
 async fn sign_out(
     State(app): State<App>,
-    Caller(actor): Caller,
+    AnyCaller(actor): AnyCaller,
     jar: CookieJar,
 ) -> Answer<(CookieJar, StatusCode)> {
     app.raptor.auth().sign_out(&actor).await?;

@@ -3,13 +3,17 @@
 use crate::{
     App,
     extract::Json,
+    problem::Answer,
     views::{account::PublicSettings, roles::PermissionList},
 };
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(get_settings)).routes(routes!(list_permissions))
+    OpenApiRouter::new()
+        .routes(routes!(get_settings))
+        .routes(routes!(get_health))
+        .routes(routes!(list_permissions))
 }
 
 /// What anybody may know of this Raptor.
@@ -17,6 +21,15 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     responses((status = 200, body = PublicSettings)))]
 async fn get_settings(State(app): State<App>) -> Json<PublicSettings> {
     Json(PublicSettings::new(app.raptor.mail().is_set_up()))
+}
+
+/// Whether this server can do its work: 204 if its database answers, 503 `database_unavailable` if not. For load balancers and
+/// health checks.
+#[utoipa::path(get, path = "/api/v1/health", operation_id = "get_health", tag = "settings", security(()),
+    responses((status = 204)))]
+async fn get_health(State(app): State<App>) -> Answer<StatusCode> {
+    app.raptor.health().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// All permissions that there are, with what they let somebody do.

@@ -108,7 +108,7 @@ async fn set_user_password(
     Json(body): Json<NewPassword>,
 ) -> Answer<StatusCode> {
     let permit = app.raptor.authz().permit::<UpdateUser>(&actor, id).await?;
-    app.raptor.users().set_password(permit, body.password).await?;
+    app.raptor.users().set_password(permit, body.password, body.password_change_required).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -85,6 +85,8 @@ pub struct Account {
     pub role: RoleRef,
     /// The names of the role's permissions, or `*`.
     pub permissions: Vec<String>,
+    /// Whether nothing but changing the password is allowed. Everything else answers `password_change_required` until then.
+    pub password_change_required: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// The session that the caller came with.
@@ -106,6 +108,7 @@ impl Account {
             name: user.name,
             role: RoleRef { id: user.role_id, name: user.role_name },
             permissions: names(actor.grants()),
+            password_change_required: user.password_change_required,
             created_at: user.created_at,
             session_id,
         }

@@ -34,6 +34,8 @@ pub struct User {
     pub role: RoleRef,
     /// Whether it may not sign in.
     pub suspended: bool,
+    /// Whether it can do nothing until its user has chosen another password.
+    pub password_change_required: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it last called, to the minute.
@@ -52,6 +54,7 @@ impl From<users::User> for User {
             name: user.name,
             role: RoleRef { id: user.role_id, name: user.role_name },
             suspended: user.suspended,
+            password_change_required: user.password_change_required,
             created_at: user.created_at,
             last_seen_at: user.last_seen_at,
             container_count: user.container_count,
@@ -75,14 +78,17 @@ pub struct NewUser {
     pub name: Option<String>,
     /// 8 to 1,024 characters.
     pub password: String,
+    /// Whether the user has to choose another password before anything else.
+    #[serde(default)]
+    pub password_change_required: bool,
     /// Its role, which must not hold more than the caller's.
     pub role_id: RoleId,
 }
 
 impl From<NewUser> for users::NewUser {
     fn from(new: NewUser) -> Self {
-        let NewUser { username, email, name, password, role_id } = new;
-        Self { username, email, name, password, role_id }
+        let NewUser { username, email, name, password, password_change_required, role_id } = new;
+        Self { username, email, name, password, password_change_required, role_id }
     }
 }
 
@@ -113,4 +119,7 @@ impl From<UserUpdate> for users::UserChange {
 pub struct NewPassword {
     /// 8 to 1,024 characters.
     pub password: String,
+    /// Whether the user has to choose another password before anything else.
+    #[serde(default)]
+    pub password_change_required: bool,
 }

@@ -1,17 +1,24 @@
 //! Every operation of the OpenAPI document, called by everybody.
 
-use crate::world::{Person, World};
+use crate::world::{PASSWORD, Person, World};
 use raptor_core::roles::Builtin;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// What anybody may call. This list only shrinks.
-const PUBLIC: &[&str] =
-    &["get_settings", "list_permissions", "sign_in", "request_password_reset", "reset_password"];
+const PUBLIC: &[&str] = &[
+    "get_settings",
+    "get_health",
+    "list_permissions",
+    "sign_in",
+    "request_password_reset",
+    "reset_password",
+];
 /// What every signed-in user may call, since it concerns nothing but themselves. This list only shrinks.
 const OWN: &[&str] = &[
     "get_settings",
+    "get_health",
     "list_permissions",
     "sign_in",
     "request_password_reset",
@@ -73,8 +80,59 @@ async fn nobody_gets_further_than_the_matrix_says() {
     );
 }
 
+/// Somebody who has to choose another password may look at their account, choose one, and go.
+#[tokio::test]
+async fn until_a_required_password_is_chosen_every_other_operation_says_so() {
+    const ALLOWED: &[&str] = &["get_account", "change_password", "sign_out"];
+    let world = World::new().await;
+    let boss = world.person(Builtin::Admin).await;
+    let body = json!({ "username": "steve", "email": "steve@example.com", "password": PASSWORD, "password_change_required": true,
+        "role_id": world.raptor.roles().builtin(Builtin::Admin).await.unwrap().id });
+    assert_eq!(boss.post("/users", body).await.status(), 201);
+    let document = serde_json::to_value(raptor_api::openapi()).unwrap();
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            if PUBLIC.contains(&id) || ALLOWED.contains(&id) || id == "download" {
+                continue;
+            }
+            let steve = world.sign_in("steve").await;
+            let answer = answer(&steve, method, path, operation, &document).await;
+            let status = answer.status();
+            let problem: Value = answer.json().await.unwrap();
+            assert_eq!(
+                (status.as_u16(), &problem["code"]),
+                (403, &json!("password_change_required")),
+                "{id}"
+            );
+            asked += 1;
+        }
+    }
+    assert!(asked > 100, "{asked}");
+    let steve = world.sign_in("steve").await;
+    let account: Value = steve.get("/account").await.json().await.unwrap();
+    assert_eq!(account["password_change_required"], true);
+    let change = json!({ "current_password": PASSWORD, "new_password": "a better one" });
+    assert_eq!(
+        steve.request(Method::PUT, "/account/password").json(&change).send().await.unwrap().status(),
+        204
+    );
+    assert_eq!(steve.get("/users").await.status(), 200);
+}
+
 /// Calls the operation on things that don't exist, with the smallest body that its schema allows.
 async fn call(person: &Person<'_>, method: &str, path: &str, operation: &Value, document: &Value) -> u16 {
+    answer(person, method, path, operation, document).await.status().as_u16()
+}
+
+async fn answer(
+    person: &Person<'_>,
+    method: &str,
+    path: &str,
+    operation: &Value,
+    document: &Value,
+) -> reqwest::Response {
     let path: String = path
         .trim_start_matches("/api/v1")
         .split('/')
@@ -105,7 +163,7 @@ async fn call(person: &Person<'_>, method: &str, path: &str, operation: &Value, 
             .header("sec-websocket-version", "13")
             .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
     }
-    request.send().await.unwrap().status().as_u16()
+    request.send().await.unwrap()
 }
 
 /// The smallest value of a schema.

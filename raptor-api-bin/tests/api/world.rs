@@ -52,6 +52,7 @@ impl World {
             email: format!("{username}@example.com"),
             name: None,
             password: PASSWORD.into(),
+            password_change_required: false,
             role_id,
         };
         self.raptor.users().create(permit, new).await.unwrap();

@@ -75,6 +75,7 @@ impl AuthService<'_> {
         if !store::users::replace_password_hash(&mut tx.conn(), id, (&old, &hash), now).await? {
             return Err(spent());
         }
+        store::users::require_password_change(&mut tx.conn(), id, false).await?;
         end_sessions(&mut tx, id, None).await?;
         let actor = Actor::User(Arc::new(UserActor {
             user_id: id,

@@ -108,11 +108,14 @@ impl AuthService<'_> {
     /// the one that the user has now: ask again for each request.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also for a suspended user.
+    /// [`Error::NotFound`], also for a suspended user. [`Error::PasswordChangeRequired`].
     pub async fn vouch(&self, id: UserId, origin: &Origin) -> Result<Actor> {
         let mut reader = self.0.store.read().await?;
         let user = store::users::find(&mut reader.conn(), id).await?.filter(|user| !user.suspended);
         let user = user.ok_or(Error::NotFound { what: "user" })?;
+        if user.password_change_required {
+            return Err(Error::PasswordChangeRequired);
+        }
         let role = store::roles::find(&mut reader.conn(), user.role_id).await?;
         let role = role.ok_or(Error::NotFound { what: "role" })?;
         Ok(Actor::User(Arc::new(UserActor {
@@ -128,8 +131,22 @@ impl AuthService<'_> {
     /// Who shows this token, if its session is alive.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`].
+    /// [`Error::Unauthenticated`], [`Error::PasswordChangeRequired`].
     pub async fn authenticate(&self, token: &str, origin: &Origin) -> Result<Actor> {
+        let (actor, user) = self.identify(token, origin).await?;
+        if user.password_change_required { Err(Error::PasswordChangeRequired) } else { Ok(actor) }
+    }
+
+    /// As [`Self::authenticate`], also for a user who has to choose another password first. Only for what they need for that:
+    /// [`Self::account`], [`Self::change_password`] and [`Self::sign_out`].
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`].
+    pub async fn authenticate_to_change_password(&self, token: &str, origin: &Origin) -> Result<Actor> {
+        Ok(self.identify(token, origin).await?.0)
+    }
+
+    async fn identify(&self, token: &str, origin: &Origin) -> Result<(Actor, User)> {
         let raptor = self.0;
         let now = raptor.clock.now();
         let ended = || Error::Unauthenticated("This session has ended. Sign in again.");
@@ -139,7 +156,8 @@ impl AuthService<'_> {
             return Err(ended());
         }
         self.touch(id, &entry);
-        Ok(Actor::User(Arc::new(UserActor { ip: origin.ip, ..entry.actor.clone() })))
+        let actor = Actor::User(Arc::new(UserActor { ip: origin.ip, ..entry.actor.clone() }));
+        Ok((actor, entry.user.clone()))
     }
 
     /// The actor as they are now, with the role that they have now; none when their session has ended.
@@ -150,14 +168,14 @@ impl AuthService<'_> {
         let Actor::User(user) = actor else { return Ok(Some(actor.clone())) };
         let Some(id) = user.session_id else { return Ok(Some(actor.clone())) };
         let now = self.0.clock.now();
-        let entry = self.entry(id).await?.filter(|entry| entry.expires_at > now);
+        let entry = self.entry(id).await?.filter(|entry| entry.good(now));
         Ok(entry.map(|entry| Actor::User(Arc::new(UserActor { ip: user.ip, ..entry.actor.clone() }))))
     }
 
     /// The user whose session this is, as they are now; none when it has ended.
     pub(crate) async fn of_session(&self, id: SessionId) -> Result<Option<Actor>> {
         let now = self.0.clock.now();
-        let entry = self.entry(id).await?.filter(|entry| entry.expires_at > now);
+        let entry = self.entry(id).await?.filter(|entry| entry.good(now));
         Ok(entry.map(|entry| Actor::User(Arc::new(entry.actor.clone()))))
     }
 
@@ -330,10 +348,15 @@ impl AuthService<'_> {
     pub async fn change_password(&self, actor: &Actor, current: String, new: String) -> Result<()> {
         let user = signed_in(actor)?;
         check_password("new_password", &new)?;
+        let same = current == new;
         self.prove(actor, current).await?;
+        if same {
+            return Err(Error::invalid("new_password", "This is your present password. Choose another one."));
+        }
         let hash = self.0.passwords.hash(new).await?;
         let mut tx = self.0.store.begin().await?;
         store::users::set_password_hash(&mut tx.conn(), user.user_id, &hash, self.0.clock.now()).await?;
+        store::users::require_password_change(&mut tx.conn(), user.user_id, false).await?;
         end_sessions(&mut tx, user.user_id, user.session_id).await?;
         let activity = Activity::new(&self.0.clock, actor, "account.password_changed").on(
             "user",

@@ -22,6 +22,13 @@ pub(crate) struct Entry {
     pub(crate) noted: AtomicI64,
 }
 
+impl Entry {
+    /// Whether its user can go on with what they do: it has not ended, and asks for nothing first.
+    pub(crate) fn good(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at > now && !self.user.password_change_required
+    }
+}
+
 pub(crate) type SessionCache = Cache<SessionId, Arc<Entry>>;
 
 pub(crate) fn session_cache(feed: &Feed) -> Arc<SessionCache> {

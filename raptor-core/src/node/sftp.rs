@@ -104,4 +104,7 @@ pub struct SftpGrant {
     pub epoch: i64,
     /// For how many seconds a key with this grant may be believed while the control side is away.
     pub keep_seconds: u64,
+    /// Why every request is refused, for the user to read; none where `permissions` decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked: Option<String>,
 }

@@ -9,7 +9,7 @@ pub use door::Door;
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
-    authz::{Actor, ContainerPermission, UserActor, policy::container_permissions},
+    authz::{Actor, ContainerPermission, ContainerSet, UserActor, policy::container_permissions},
     containers::access::denied_files,
     id::{ContainerId, DaemonId, UserId},
     node::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion},
@@ -21,6 +21,9 @@ use std::{net::IpAddr, sync::Arc};
 
 /// Without one of these there is nothing to do by SFTP.
 const ENTRY: [ContainerPermission; 1] = [ContainerPermission::FileRead];
+
+/// What an SFTP client shows to somebody who has to choose another password first.
+const LOCKED: &str = "password_change_required: sign in to the panel and choose a new password first.";
 
 /// The answers. They are given to a host about its own containers only.
 pub struct SftpService<'r>(pub(crate) &'r Raptor);
@@ -151,6 +154,8 @@ impl SftpService<'_> {
         if !ENTRY.iter().any(|permission| permissions.contains(*permission)) {
             return Ok(None);
         }
+        let locked = user.password_change_required.then(|| LOCKED.to_owned());
+        let permissions = if locked.is_some() { ContainerSet::NONE } else { permissions };
         let mut denied = denied(&mut conn, container.template_id).await?;
         denied.extend(denied_files(role.permissions, held));
         let Some(record) = store::daemons::find(&mut conn, daemon).await? else { return Ok(None) };
@@ -164,7 +169,8 @@ impl SftpService<'_> {
             denied,
             read_only: record.sftp_read_only,
             epoch,
-            keep_seconds: hours.saturating_mul(3_600),
+            keep_seconds: if locked.is_some() { 0 } else { hours.saturating_mul(3_600) },
+            locked,
         };
         Ok(Some((grant, container.name)))
     }

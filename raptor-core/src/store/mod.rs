@@ -53,6 +53,12 @@ macro_rules! on {
 }
 pub(crate) use on;
 
+/// Asks the database for nothing, to see that it answers.
+pub(crate) async fn ping(c: &mut Conn<'_>) -> Result<()> {
+    let _: i32 = on!(c, |c| sqlx::query_scalar("SELECT 1").fetch_one(c).await)?;
+    Ok(())
+}
+
 #[derive(Clone)]
 enum Db {
     Sqlite(SqlitePool),

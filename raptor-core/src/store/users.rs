@@ -19,6 +19,7 @@ struct Row {
     role_id: RoleId,
     role_name: String,
     suspended: bool,
+    password_change_required: bool,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     last_seen_at: Option<DateTime<Utc>>,
@@ -28,7 +29,15 @@ struct Row {
 impl From<Row> for User {
     fn from(row: Row) -> Self {
         let Row { id, number, username, email, name, role_id, role_name, .. } = row;
-        let Row { suspended, created_at, updated_at, last_seen_at, container_count, .. } = row;
+        let Row {
+            suspended,
+            password_change_required,
+            created_at,
+            updated_at,
+            last_seen_at,
+            container_count,
+            ..
+        } = row;
         Self {
             id,
             number,
@@ -38,6 +47,7 @@ impl From<Row> for User {
             role_id,
             role_name,
             suspended,
+            password_change_required,
             created_at,
             updated_at,
             last_seen_at,
@@ -51,7 +61,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT users.id, users.number, users.username, users.email, users.name, users.role_id, roles.name AS role_name,
-                    users.suspended, users.created_at, users.updated_at, users.last_seen_at,
+                    users.suspended, users.password_change_required, users.created_at, users.updated_at, users.last_seen_at,
                     (SELECT COUNT(*) FROM containers WHERE containers.owner_id = users.id) AS container_count
              FROM users JOIN roles ON roles.id = users.role_id ",
             $rest
@@ -61,9 +71,9 @@ macro_rules! select {
 
 pub(crate) async fn insert(c: &mut Conn<'_>, user: &User, password_hash: &str) -> Result<i64> {
     on!(c, |c| sqlx::query_scalar(
-        "INSERT INTO users (id, username, username_key, email, email_key, name, password_hash, role_id, suspended, created_at,
-                            updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) RETURNING number",
+        "INSERT INTO users (id, username, username_key, email, email_key, name, password_hash, role_id, suspended,
+                            password_change_required, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING number",
     )
     .bind(user.id)
     .bind(&user.username)
@@ -74,6 +84,7 @@ pub(crate) async fn insert(c: &mut Conn<'_>, user: &User, password_hash: &str) -
     .bind(password_hash)
     .bind(user.role_id)
     .bind(user.suspended)
+    .bind(user.password_change_required)
     .bind(user.created_at)
     .fetch_one(c)
     .await)
@@ -148,6 +159,31 @@ pub(crate) async fn set_password_hash(
         .await
         .map(drop))?;
     Ok(())
+}
+
+/// Sets whether the account can do nothing until its user has chosen another password.
+pub(crate) async fn require_password_change(c: &mut Conn<'_>, id: UserId, required: bool) -> Result<()> {
+    on!(c, |c| sqlx::query("UPDATE users SET password_change_required = $2 WHERE id = $1")
+        .bind(id)
+        .bind(required)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Users who have to choose another password, at most 100.
+pub(crate) async fn password_change_required(c: &mut Conn<'_>) -> Result<Vec<UserId>> {
+    Ok(on!(c, |c| sqlx::query_scalar(
+        "SELECT id FROM users WHERE password_change_required AND NOT suspended ORDER BY number LIMIT 100"
+    )
+    .fetch_all(c)
+    .await)?)
+}
+
+/// How many users there are.
+pub(crate) async fn count(c: &mut Conn<'_>) -> Result<i64> {
+    Ok(on!(c, |c| sqlx::query_scalar("SELECT COUNT(*) FROM users").fetch_one(c).await)?)
 }
 
 /// Sets another password where the present one is still `old`. Tells whether it was.

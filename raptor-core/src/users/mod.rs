@@ -11,6 +11,9 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
+/// The password of the administrator that a quick start makes: everybody knows it. An account that has it can only change it.
+pub const DEFAULT_PASSWORD: &str = "admin123";
+
 /// A user account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -30,6 +33,8 @@ pub struct User {
     pub role_name: String,
     /// Whether it may not sign in.
     pub suspended: bool,
+    /// Whether it can do nothing but choose another password.
+    pub password_change_required: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -51,6 +56,8 @@ pub struct NewUser {
     pub name: Option<String>,
     /// 8 to 1,024 bytes.
     pub password: String,
+    /// Whether the account can do nothing until its user has chosen another password.
+    pub password_change_required: bool,
     /// Its role.
     pub role_id: RoleId,
 }

@@ -1,7 +1,8 @@
 //! What can be done with users.
 
 use super::{
-    NewUser, User, UserChange, check_email, check_name, check_password, check_username, rights::outranks,
+    DEFAULT_PASSWORD, NewUser, User, UserChange, check_email, check_name, check_password, check_username,
+    rights::outranks,
 };
 use crate::{
     Error, Raptor, Result,
@@ -80,6 +81,7 @@ impl UserService<'_> {
             role_id: role.id,
             role_name: role.name,
             suspended: false,
+            password_change_required: new.password_change_required,
             created_at: now,
             updated_at: now,
             last_seen_at: None,
@@ -127,19 +129,26 @@ impl UserService<'_> {
         Ok(user)
     }
 
-    /// Sets a user's password and ends their sessions.
+    /// Sets a user's password and ends their sessions. With `change_required`, all that they can do with it is to choose another.
     ///
     /// # Errors
     /// [`Error::Invalid`] at `password`, [`Error::Outranked`] for a user who holds a right that the actor lacks.
-    pub async fn set_password(&self, permit: Permit<UpdateUser>, password: String) -> Result<()> {
+    pub async fn set_password(
+        &self,
+        permit: Permit<UpdateUser>,
+        password: String,
+        change_required: bool,
+    ) -> Result<()> {
         let (actor, target) = permit.consume();
         check_password("password", &password)?;
         let hash = self.0.passwords.hash(password).await?;
         let mut tx = self.0.store.begin().await?;
         let user = self.outranked(&mut tx, &actor, target.id).await?;
         store::users::set_password_hash(&mut tx.conn(), user.id, &hash, self.0.clock.now()).await?;
+        store::users::require_password_change(&mut tx.conn(), user.id, change_required).await?;
         end_sessions(&mut tx, user.id, None).await?;
-        self.record(&mut tx, &actor, "user.password_set", &user, serde_json::json!({})).await?;
+        let detail = serde_json::json!({ "change_required": change_required });
+        self.record(&mut tx, &actor, "user.password_set", &user, detail).await?;
         news::password_changed(self.0, &mut tx, user.id, ChangedBy::Administrator, None).await?;
         tx.commit().await
     }
@@ -185,21 +194,40 @@ impl UserService<'_> {
 
     /// Creates the first administrator where nobody with that name or address is there yet. Tells whether it did.
     ///
+    /// An administrator with [`DEFAULT_PASSWORD`] is created only where there are no users at all, and has to choose another
+    /// password before anything else. Until then, another `password` here replaces it.
+    ///
     /// # Errors
     /// [`Error::Invalid`] with the field.
     pub async fn ensure_admin(&self, username: &str, email: &str, password: String) -> Result<bool> {
         let username = check_username(username)?;
         let email = check_email(email)?;
+        let default = password == DEFAULT_PASSWORD;
         let mut reader = self.0.store.read().await?;
         let role = store::roles::builtin(&mut reader.conn(), Builtin::Admin).await?;
         let role = role.ok_or_else(|| Error::internal("the built-in roles are missing"))?;
         for login in [&username, &email] {
-            if store::users::find_by_login(&mut reader.conn(), login).await?.is_some() {
+            if let Some(user) = store::users::find_by_login(&mut reader.conn(), login).await? {
+                drop(reader);
+                if !default && self.has_default_password(&user).await? {
+                    let permit = self.0.authz().permit::<UpdateUser>(&Actor::System, user.id).await?;
+                    self.set_password(permit, password, false).await?;
+                }
                 return Ok(false);
             }
         }
+        if default && store::users::count(&mut reader.conn()).await? > 0 {
+            return Ok(false);
+        }
         drop(reader);
-        let new = NewUser { username, email, name: None, password, role_id: role.id };
+        let new = NewUser {
+            username,
+            email,
+            name: None,
+            password,
+            password_change_required: default,
+            role_id: role.id,
+        };
         let permit = self.0.authz().allow::<CreateUser>(&Actor::System)?;
         match self.create(permit, new).await {
             Ok(_) => Ok(true),
@@ -207,6 +235,31 @@ impl UserService<'_> {
             Err(Error::Conflict { code: "name_taken", .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The name of a user who can sign in with [`DEFAULT_PASSWORD`], if there is one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn with_default_password(&self) -> Result<Option<String>> {
+        let ids = store::users::password_change_required(&mut self.0.store.read().await?.conn()).await?;
+        for id in ids {
+            let user = store::users::find(&mut self.0.store.read().await?.conn(), id).await?;
+            if let Some(user) = user
+                && self.has_default_password(&user).await?
+            {
+                return Ok(Some(user.username));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn has_default_password(&self, user: &User) -> Result<bool> {
+        if !user.password_change_required {
+            return Ok(false);
+        }
+        let hash = store::users::password_hash(&mut self.0.store.read().await?.conn(), user.id).await?;
+        self.0.passwords.verify(DEFAULT_PASSWORD.into(), hash).await
     }
 
     /// The user as they are now, if the actor holds every right that they hold, over containers included.

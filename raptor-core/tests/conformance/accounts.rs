@@ -3,14 +3,14 @@
 use crate::world::{PASSWORD, World, new_user, on_both};
 use raptor_core::{
     Error,
-    auth::Origin,
+    auth::{Origin, service::AccountChange},
     authz::{
         Actor, SystemPermission, SystemSet,
         actions::{CreateRole, CreateUser, DeleteUser, ListUsers, ReadUser, UpdateRole, UpdateUser},
     },
     paging::PageRequest,
     roles::{Builtin, RoleDraft},
-    users::{UserChange, service::UserFilter},
+    users::{DEFAULT_PASSWORD, UserChange, service::UserFilter},
 };
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_manager_never_gives_or_touches_more_than_they_hold() {
 
         let permit = authz.permit::<UpdateUser>(&manager, admin.id).await.unwrap();
         assert_eq!(
-            world.raptor.users().set_password(permit, "taken over".into()).await.unwrap_err().code(),
+            world.raptor.users().set_password(permit, "taken over".into(), false).await.unwrap_err().code(),
             "forbidden"
         );
         let permit = authz.permit::<DeleteUser>(&manager, admin.id).await.unwrap();
@@ -231,6 +231,74 @@ async fn the_first_administrator_is_made_once() {
         assert!(users.ensure_admin("admin", "admin@localhost", PASSWORD.into()).await.unwrap());
         assert!(!users.ensure_admin("admin", "admin@localhost", "something else".into()).await.unwrap());
         world.signed_in("admin").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_default_password_can_only_be_changed() {
+    on_both(|world| async move {
+        let (users, auth) = (world.raptor.users(), world.raptor.auth());
+        let origin = Origin::default();
+        assert!(users.ensure_admin("admin", "admin@localhost", DEFAULT_PASSWORD.into()).await.unwrap());
+        assert_eq!(users.with_default_password().await.unwrap().as_deref(), Some("admin"));
+        let signed_in = auth.sign_in("admin", DEFAULT_PASSWORD.into(), origin.clone()).await.unwrap();
+        assert!(signed_in.user.password_change_required);
+        let refused = auth.authenticate(&signed_in.token, &origin).await.unwrap_err();
+        assert_eq!(refused.code(), "password_change_required");
+        assert_eq!(
+            auth.vouch(signed_in.user.id, &origin).await.unwrap_err().code(),
+            "password_change_required"
+        );
+        assert!(auth.renewed(&signed_in.actor).await.unwrap().is_none(), "nothing that is open goes on");
+
+        let actor = auth.authenticate_to_change_password(&signed_in.token, &origin).await.unwrap();
+        let same = auth.change_password(&actor, DEFAULT_PASSWORD.into(), DEFAULT_PASSWORD.into()).await;
+        assert!(matches!(same, Err(Error::Invalid { field, .. }) if field == "new_password"));
+        auth.change_password(&actor, DEFAULT_PASSWORD.into(), PASSWORD.into()).await.unwrap();
+        auth.authenticate(&signed_in.token, &origin).await.unwrap();
+        assert_eq!(users.with_default_password().await.unwrap(), None);
+
+        let mut change =
+            AccountChange { username: "boss".into(), email: "boss@example.com".into(), name: None };
+        let actor = auth.authenticate(&signed_in.token, &origin).await.unwrap();
+        auth.update_account(&actor, change.clone(), Some(PASSWORD.into())).await.unwrap();
+        let again = users.ensure_admin("admin", "admin@localhost", DEFAULT_PASSWORD.into()).await.unwrap();
+        assert!(!again, "an account that was renamed does not bring the default password back");
+        change.username = "admin".into();
+        auth.update_account(&actor, change, Some(PASSWORD.into())).await.unwrap();
+        assert!(!users.ensure_admin("admin", "admin@localhost", "something else".into()).await.unwrap());
+        auth.sign_in("admin", PASSWORD.into(), origin).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_default_password_is_replaced_by_one_that_is_set_at_a_later_start() {
+    on_both(|world| async move {
+        let (users, auth) = (world.raptor.users(), world.raptor.auth());
+        users.ensure_admin("admin", "admin@localhost", DEFAULT_PASSWORD.into()).await.unwrap();
+        let old = auth.sign_in("admin", DEFAULT_PASSWORD.into(), Origin::default()).await.unwrap();
+        users.ensure_admin("admin", "admin@localhost", PASSWORD.into()).await.unwrap();
+        assert!(auth.sign_in("admin", DEFAULT_PASSWORD.into(), Origin::default()).await.is_err());
+        assert!(auth.authenticate_to_change_password(&old.token, &Origin::default()).await.is_err());
+        world.signed_in("admin").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_administrator_may_ask_for_another_password() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await;
+        let (token, _) = world.signed_in("steve").await;
+        let permit = world.raptor.authz().permit::<UpdateUser>(&Actor::System, steve.id).await.unwrap();
+        world.raptor.users().set_password(permit, "for the first time".into(), true).await.unwrap();
+        let auth = world.raptor.auth();
+        assert!(auth.authenticate(&token, &Origin::default()).await.is_err());
+        let signed_in = auth.sign_in("steve", "for the first time".into(), Origin::default()).await.unwrap();
+        let refused = auth.authenticate(&signed_in.token, &Origin::default()).await.unwrap_err();
+        assert_eq!(refused.code(), "password_change_required");
     })
     .await;
 }

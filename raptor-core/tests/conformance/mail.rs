@@ -379,7 +379,7 @@ async fn users_are_told_what_happens_to_their_account() {
         }));
         raptor.ssh_keys().add(&actor, None, KEY).await.unwrap();
         let permit = raptor.authz().permit::<actions::UpdateUser>(&Actor::System, steve.id).await.unwrap();
-        raptor.users().set_password(permit, NEW.into()).await.unwrap();
+        raptor.users().set_password(permit, NEW.into(), false).await.unwrap();
         let new = AccountChange { username: "steve".into(), email: "new@example.com".into(), name: None };
         let actor = raptor.auth().sign_in("steve", NEW.into(), from(7)).await.unwrap().actor;
         raptor.auth().update_account(&actor, new, Some(NEW.into())).await.unwrap();

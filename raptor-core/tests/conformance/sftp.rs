@@ -127,6 +127,26 @@ async fn the_owner_signs_in_by_password_or_key_and_nobody_else_does() {
 }
 
 #[tokio::test]
+async fn who_has_to_choose_another_password_gets_no_further_than_being_told() {
+    on_both(|world| async move {
+        let ground = Ground::new(world).await;
+        let raptor = &ground.world.raptor;
+        raptor.ssh_keys().add(&ground.steve, None, KEY).await.unwrap();
+        let held = ground.by_key("steve").await.unwrap();
+        let steve = ground.steve.user_id().unwrap();
+        let permit = raptor.authz().permit::<UpdateUser>(&Actor::System, steve).await.unwrap();
+        raptor.users().set_password(permit, "for the first time".into(), true).await.unwrap();
+        assert!(ground.renew(&held, Some(FINGERPRINT)).await.is_none(), "what was open ends");
+        for grant in [ground.by_key("steve").await, ground.by_password("steve", "for the first time").await] {
+            let grant = grant.unwrap();
+            assert!(grant.permissions == ContainerSet::NONE && grant.keep_seconds == 0);
+            assert!(grant.locked.unwrap().starts_with("password_change_required"));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_user_name_may_hold_dots() {
     on_both(|world| async move {
         let ground = Ground::new(world).await;

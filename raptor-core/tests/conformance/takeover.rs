@@ -37,7 +37,7 @@ async fn attempts(world: &World, by: &Actor, user: &User) -> Vec<Result<(), Erro
         suspended,
     };
     vec![
-        users.set_password(update().await, PASSWORD.into()).await,
+        users.set_password(update().await, PASSWORD.into(), false).await,
         users.end_sessions(update().await).await,
         users.update(update().await, change("mine@example.com", false)).await.map(drop),
         users.update(update().await, change(&user.email, true)).await.map(drop),
@@ -95,7 +95,7 @@ async fn the_account_of_an_owner_is_changed_by_those_only_who_hold_all_rights_ov
         let all = [&most[..], &[S::ContainersDelete]].concat();
         let kim = helper(&world, "kim", &all).await;
         let permit = world.raptor.authz().permit::<UpdateUser>(&kim, alice.id).await.unwrap();
-        world.raptor.users().set_password(permit, PASSWORD.into()).await.unwrap();
+        world.raptor.users().set_password(permit, PASSWORD.into(), false).await.unwrap();
     })
     .await;
 }
@@ -117,7 +117,7 @@ async fn access_counts_as_well_and_so_does_ones_own_to_the_same_container() {
         all_refused(&world, &hal, &bob, "containers.read").await;
         give(&world, id, "hal", &held, &[]).await;
         let permit = world.raptor.authz().permit::<UpdateUser>(&hal, bob.id).await.unwrap();
-        world.raptor.users().set_password(permit, PASSWORD.into()).await.unwrap();
+        world.raptor.users().set_password(permit, PASSWORD.into(), false).await.unwrap();
     })
     .await;
 }

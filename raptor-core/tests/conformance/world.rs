@@ -202,6 +202,7 @@ pub fn new_user(username: &str, role_id: RoleId) -> NewUser {
         email: format!("{username}@example.com"),
         name: None,
         password: PASSWORD.into(),
+        password_change_required: false,
         role_id,
     }
 }

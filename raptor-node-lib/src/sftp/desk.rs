@@ -68,6 +68,9 @@ impl Desk {
     }
 
     fn act(&mut self, id: u32, request: Request) -> Done {
+        if let Some(why) = &self.rights().locked {
+            return Err(Refusal::denied(why));
+        }
         match request {
             Request::Open { path, flags, attributes } => self.open(id, &path, flags, attributes),
             Request::Close { handle } => self.handles.close(&handle).map(|()| ok(id)),

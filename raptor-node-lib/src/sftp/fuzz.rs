@@ -62,6 +62,7 @@ fn desk(folder: &Path) -> Desk {
         read_only: false,
         epoch: 0,
         keep_seconds: 0,
+        locked: None,
     };
     let spool = Spool::open(folder.join("spool"), Arc::new(Link::default())).unwrap();
     let journal = Journal::new(Arc::new(spool), Clock::System, (user_id, container_id), ip);

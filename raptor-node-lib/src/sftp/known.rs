@@ -129,6 +129,7 @@ mod tests {
             read_only: false,
             epoch: 1,
             keep_seconds,
+            locked: None,
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Rights {
     pub(super) update: bool,
     pub(super) delete: bool,
     pub(super) read_only: bool,
+    /// Why every request is refused, where one is.
+    pub(super) locked: Option<String>,
     pub(super) denied: Denied,
 }
 
@@ -42,6 +44,7 @@ impl Rights {
             update: writes && may(ContainerPermission::FileUpdate),
             delete: writes && may(ContainerPermission::FileDelete),
             read_only: grant.read_only,
+            locked: grant.locked.clone(),
             denied: Denied::new(&grant.denied),
         }
     }

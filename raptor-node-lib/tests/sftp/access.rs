@@ -179,6 +179,28 @@ async fn with_the_control_side_away_known_keys_work_and_passwords_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_to_do_something_first_is_told_so_by_every_request() {
+    let world = World::new().await;
+    fs::write(world.data().join("file"), "text").unwrap();
+    world.change(|rules| rules.grant.locked = Some("password_change_required: choose one.".into())).await;
+    let client = bounded(Command::new("python3").arg("-c").arg(format!(
+        "import paramiko\n\
+         t = paramiko.Transport(('127.0.0.1', {})); t.connect(username='{}', password='{PASSWORD}')\n\
+         s = paramiko.SFTPClient.from_transport(t)\n\
+         for ask in (lambda: s.listdir('/'), lambda: s.open('/file').read(), lambda: s.mkdir('/new'), lambda: s.normalize('.')):\n\
+         \ttry: ask(); print('done')\n\
+         \texcept IOError as error: print(error)\n",
+        world.port,
+        world.login(),
+    )))
+    .await;
+    let said = String::from_utf8(client.stdout).unwrap();
+    assert_eq!(said.matches("password_change_required").count(), 4, "{said}");
+    assert!(!world.data().join("new").exists());
+    world.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_operation_needs_its_permission() {
     let world = World::new().await;
     fs::create_dir_all(world.data().join("folder")).unwrap();

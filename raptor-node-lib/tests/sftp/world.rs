@@ -61,6 +61,7 @@ impl World {
             read_only: false,
             epoch: 1,
             keep_seconds: 3_600,
+            locked: None,
         };
         let rules =
             Rules { granted: true, grant, fingerprints: Vec::new(), reports: Vec::new(), questions: 0 };

@@ -122,6 +122,10 @@ export type Account = {
      */
     permissions: Array<string>;
     /**
+     * Whether nothing but changing the password is allowed. Everything else answers `password_change_required` until then.
+     */
+    password_change_required: boolean;
+    /**
      * When it was made.
      */
     created_at: string;
@@ -2306,6 +2310,10 @@ export type NewPassword = {
      * 8 to 1,024 characters.
      */
     password: string;
+    /**
+     * Whether the user has to choose another password before anything else.
+     */
+    password_change_required?: boolean;
 };
 
 /**
@@ -2350,6 +2358,10 @@ export type NewUser = {
      * 8 to 1,024 characters.
      */
     password: string;
+    /**
+     * Whether the user has to choose another password before anything else.
+     */
+    password_change_required?: boolean;
     /**
      * Its role, which must not hold more than the caller's.
      */
@@ -3862,6 +3874,10 @@ export type User = {
      */
     suspended: boolean;
     /**
+     * Whether it can do nothing until its user has chosen another password.
+     */
+    password_change_required: boolean;
+    /**
      * When it was made.
      */
     created_at: string;
@@ -4031,6 +4047,35 @@ export type GetSettingsResponses = {
 };
 
 export type GetSettingsResponse = GetSettingsResponses[keyof GetSettingsResponses];
+
+export type GetHealthData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/health';
+};
+
+export type GetHealthErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetHealthError = GetHealthErrors[keyof GetHealthErrors];
+
+export type GetHealthResponses = {
+    /**
+     * Done
+     */
+    204: void;
+};
+
+export type GetHealthResponse = GetHealthResponses[keyof GetHealthResponses];
 
 export type ListPermissionsData = {
     body?: never;

@@ -1,0 +1,60 @@
+//! Queries. A parameter that means nothing is refused, since it was meant to do something.
+
+use crate::{Problem, openapi::openapi};
+use axum::{
+    extract::{FromRequestParts, MatchedPath},
+    http::{Method, request::Parts},
+};
+use raptor_core::{Error, nul};
+use serde::de::DeserializeOwned;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::LazyLock,
+};
+
+/// The query, without unknown parameters and without the character U+0000 in any value.
+pub struct Query<T>(pub T);
+
+/// The parameters of each operation, by its method and path, as the OpenAPI document names them.
+static PARAMETERS: LazyLock<HashMap<(String, String), BTreeSet<String>>> = LazyLock::new(|| {
+    let document = serde_json::to_value(openapi()).unwrap_or_default();
+    let mut known = HashMap::new();
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let names = parameters.filter(|parameter| parameter["in"] == "query");
+            let names = names.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned));
+            known.insert((method.to_ascii_uppercase(), path.clone()), names.collect());
+        }
+    }
+    known
+});
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let known = parts.extensions.get::<MatchedPath>().and_then(|path| known(&parts.method, path.as_str()));
+        let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        for (name, value) in pairs {
+            nul::check(&name.replace('\0', ""), &name)?;
+            nul::check(&name, &value)?;
+            if let Some(known) = known
+                && !known.contains(name.as_ref())
+            {
+                return Err(unknown(&name, known).into());
+            }
+        }
+        Ok(Self(axum::extract::Query::from_request_parts(parts, state).await?.0))
+    }
+}
+
+fn known(method: &Method, path: &str) -> Option<&'static BTreeSet<String>> {
+    // HEAD is answered by what answers GET.
+    let method = if method == Method::HEAD { Method::GET } else { method.clone() };
+    PARAMETERS.get(&(method.to_string(), path.to_owned()))
+}
+
+fn unknown(name: &str, known: &BTreeSet<String>) -> Error {
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    Error::invalid(name, format!("There is no query parameter `{name}` here. There are: {}.", names.join(", ")))
+}

@@ -1,0 +1,48 @@
+//! Whether a server is well, asked from outside of it: `raptor-api health`.
+
+use anyhow::{Context, bail};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// How long the answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What is read of the answer: its first line is enough.
+const FIRST_LINE: u64 = 64;
+
+/// Asks the server that listens on `addr`.
+///
+/// # Errors
+/// When it does not answer within five seconds, or answers that its database is away.
+pub async fn ask(addr: SocketAddr) -> anyhow::Result<()> {
+    let asked = tokio::time::timeout(PATIENCE, status(near(addr))).await;
+    match asked.context("the server did not answer within 5 seconds")?? {
+        line if line.contains(" 204 ") => Ok(()),
+        line => bail!("the server is not well: {}", line.lines().next().unwrap_or_default()),
+    }
+}
+
+/// One request without a library of its own: the server is on this machine and speaks plain HTTP.
+async fn status(addr: SocketAddr) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(addr).await.with_context(|| format!("nothing answers at {addr}"))?;
+    let request = format!("GET /api/v1/health HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(FIRST_LINE).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Where a server that listens on all addresses is reached from its own machine.
+fn near(mut addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    addr
+}

@@ -1,0 +1,144 @@
+//! The catalogue: what its README promises of the data, and the templates of Raptor's own.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use raptor_core::templates::{
+    export::{to_own, to_ptdl_v2},
+    import::import,
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogue")
+}
+
+fn read(name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(folder().join(name)).unwrap()).unwrap()
+}
+
+fn list(value: &Value) -> &Vec<Value> {
+    value.as_array().unwrap()
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or_default()
+}
+
+/// The luminance of a colour, as WCAG 2.2 has it.
+fn luminance(colour: &str) -> f64 {
+    let channel = |at: usize| {
+        let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.0722f64.mul_add(channel(5), 0.2126f64.mul_add(channel(1), 0.7152 * channel(3)))
+}
+
+#[test]
+fn each_entry_is_one_of_its_kind_and_in_its_place() {
+    let catalogue = read("catalogue.json");
+    let categories: Vec<&str> = list(&catalogue["categories"]).iter().map(|one| text(one, "id")).collect();
+    let entries = list(&catalogue["entries"]);
+    let places: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let category = text(entry, "category");
+            (categories.iter().position(|known| *known == category).unwrap(), text(entry, "id"))
+        })
+        .collect();
+    assert!(places.is_sorted(), "by category, then by id");
+    for key in ["id", "name", "description"] {
+        let values: BTreeSet<_> = entries.iter().map(|entry| text(entry, key)).collect();
+        assert_eq!(values.len(), entries.len(), "{key} is used twice");
+    }
+    let ids: BTreeSet<_> = entries.iter().map(|entry| text(entry, "id")).collect();
+    for entry in entries {
+        let id = text(entry, "id");
+        let slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        assert!(!id.is_empty() && id.chars().all(slug), "{id}");
+        let length = text(entry, "description").chars().count();
+        assert!((40..=220).contains(&length), "{id}: its description has {length} characters");
+        let of = entry.get("variant_of").map(|of| of.as_str().unwrap());
+        assert!(of.is_none_or(|of| of != id && ids.contains(of)), "{id} is a variant of {of:?}");
+    }
+}
+
+#[test]
+fn each_entry_is_seen_on_light_and_dark() {
+    let (catalogue, icons) = (read("catalogue.json"), read("icons.json"));
+    let contrast = |a: f64, b: f64| (a.max(b) + 0.05) / (a.min(b) + 0.05);
+    // The dark theme's surface, oklch(0.21 0.011 220).
+    let dark = 0.21f64.powi(3);
+    for entry in list(&catalogue["entries"]) {
+        let (id, colour) = (text(entry, "id"), luminance(text(entry, "colour")));
+        assert!(contrast(1.0, colour) >= 4.5, "{id}: the white drawing on its colour");
+        assert!(contrast(colour, dark) >= 3.0, "{id}: its colour on the dark theme");
+        assert!(icons.get(text(entry, "icon")).is_some(), "{id}: {} is no icon", text(entry, "icon"));
+    }
+    for category in list(&catalogue["categories"]) {
+        assert!(icons.get(text(category, "icon")).is_some(), "{category}");
+    }
+}
+
+#[test]
+fn each_egg_is_named_with_its_hash_and_licence_and_each_figure_with_its_source() {
+    let catalogue = read("catalogue.json");
+    let collections: BTreeMap<_, _> =
+        list(&catalogue["collections"]).iter().map(|one| (text(one, "repository"), one)).collect();
+    let eggs: Vec<_> = list(&catalogue["entries"]).iter().filter(|one| one.get("source").is_some()).collect();
+    assert!(eggs.len() >= 250, "{} eggs", eggs.len());
+    let mut hashes = BTreeSet::new();
+    for entry in list(&catalogue["entries"]) {
+        let (id, source) = (text(entry, "id"), &entry["source"]);
+        if source.is_object() {
+            let collection = collections[text(source, "repository")];
+            assert_eq!(
+                (&source["branch"], &source["licence"]),
+                (&collection["branch"], &collection["licence"])
+            );
+            let hash = text(source, "sha256");
+            assert!(hash.len() == 64 && hash.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')), "{id}");
+            assert!(hashes.insert(hash), "{id}: the file is there already");
+        }
+        let ports = entry["ports"].as_array().into_iter().flatten();
+        for figure in ports.chain([&entry["memory_mib"], &entry["disk_mib"]]).filter(|one| !one.is_null()) {
+            let stated = text(figure, "stated_in");
+            assert!(stated.contains(':') || stated.starts_with("templates/"), "{id}: {figure}");
+        }
+    }
+}
+
+#[test]
+fn raptors_own_templates_are_read_without_a_complaint_and_lose_nothing() {
+    let catalogue = read("catalogue.json");
+    let named: BTreeSet<_> = list(&catalogue["entries"])
+        .iter()
+        .map(|entry| text(entry, "template"))
+        .filter(|it| !it.is_empty())
+        .collect();
+    let there: BTreeSet<_> = std::fs::read_dir(folder().join("templates"))
+        .unwrap()
+        .map(|file| format!("templates/{}", file.unwrap().file_name().display()))
+        .collect();
+    assert_eq!(named.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(), there);
+    assert!(named.len() >= 6);
+    let mut uuids = BTreeSet::new();
+    for name in named {
+        let read = import(&std::fs::read(folder().join(name)).unwrap()).unwrap();
+        assert_eq!(read.format, "RAPTOR_v1", "{name}");
+        // Any image means that each container names its own.
+        let expected: &[&str] = if name.ends_with("/docker-image.json") { &["images"] } else { &[] };
+        let warned: Vec<_> = read.warnings.iter().map(|warning| warning.path.as_str()).collect();
+        assert_eq!(warned, expected, "{name}: {:?}", read.warnings);
+        for variable in &read.template.variables {
+            assert_eq!(variable.rules().check(&variable.default_value), Ok(()), "{name}: {}", variable.env);
+        }
+        let at = chrono::DateTime::UNIX_EPOCH;
+        for document in [to_own(&read.template), to_ptdl_v2(&read.template, at)] {
+            assert_eq!(import(document.to_string().as_bytes()).unwrap().template, read.template, "{name}");
+        }
+        assert!(uuids.insert(read.template.uuid.unwrap()), "{name}: another template has its uuid");
+    }
+}

@@ -11,7 +11,6 @@ use axum::{
     body::Bytes,
     extract::{ConnectInfo, FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
-    response::{IntoResponse, Response},
 };
 use axum_extra::extract::CookieJar;
 use chrono::DateTime;
@@ -23,7 +22,7 @@ use raptor_core::{
     nul,
     paging::{MAX_LIMIT, PageRequest},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},

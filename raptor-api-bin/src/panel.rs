@@ -37,7 +37,9 @@ pub async fn serve(uri: Uri, asked: HeaderMap) -> Response {
     }
     match Files::get("index.html") {
         Some(_) if path.starts_with("_app/") => StatusCode::NOT_FOUND.into_response(),
-        Some(page) => (policy(), answer(page, &asked, "text/html; charset=utf-8", "no-cache").await).into_response(),
+        Some(page) => {
+            (policy(), answer(page, &asked, "text/html; charset=utf-8", "no-cache").await).into_response()
+        }
         None => {
             let page = "<!doctype html><title>Raptor</title><p>This build of raptor-api has no panel inside. \
                         Build it with <code>cargo xtask up</code>, or run the panel's development server.";

@@ -57,16 +57,20 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
-    let noted = serde_ignored::Deserializer::new(tracked, |path| {
+    let mut note = |path: serde_ignored::Path<'_>| {
         unknown.get_or_insert_with(|| path.to_string());
-    });
-    let value = T::deserialize(noted).map_err(|error| refusal(&error, &track.path().to_string()))?;
+    };
+    let noted = serde_ignored::Deserializer::new(tracked, &mut note);
+    let value = T::deserialize(noted)
+        .map_err(|error: serde_json::Error| refusal(&error, &track.path().to_string()))?;
     json.end().map_err(|error| refusal(&error, "."))?;
     match unknown {
         None => Ok(value),
         Some(field) => {
             let field = field.replace(".?", "");
-            let why = format!("There is no field `{field}` here. Leave it out, or look for its name in the API's documentation.");
+            let why = format!(
+                "There is no field `{field}` here. Leave it out, or look for its name in the API's documentation."
+            );
             Err(Error::invalid(field, why).into())
         }
     }
@@ -99,7 +103,9 @@ fn words(message: &str, path: &str) -> (String, String) {
         return (here, format!("`{}` is not a choice here. Use one of: {allowed}.", quoted(message)));
     }
     for (begin, what) in [("invalid type: ", "This is"), ("invalid value: ", "This is")] {
-        if let Some((found, wanted)) = message.strip_prefix(begin).and_then(|rest| rest.split_once(", expected ")) {
+        if let Some((found, wanted)) =
+            message.strip_prefix(begin).and_then(|rest| rest.split_once(", expected "))
+        {
             return (here, format!("{what} {}, and {} is needed.", plain(found), plain(wanted)));
         }
     }
@@ -119,7 +125,9 @@ fn plain(name: &str) -> String {
         "boolean" => return quoted_or_rest(name),
         "a" if name == "a boolean" => "true or false",
         "null" | "unit" => "null",
-        "map" | "struct" | "a" if name == "a map" || name == "map" || name.starts_with("struct") => "an object",
+        "map" | "struct" | "a" if name == "a map" || name == "map" || name.starts_with("struct") => {
+            "an object"
+        }
         "sequence" => "a list",
         "a" if name == "a sequence" => "a list",
         "u8" => "a whole number from 0 to 255",

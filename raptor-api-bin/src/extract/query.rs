@@ -33,7 +33,8 @@ static PARAMETERS: LazyLock<HashMap<(String, String), BTreeSet<String>>> = LazyL
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let known = parts.extensions.get::<MatchedPath>().and_then(|path| known(&parts.method, path.as_str()));
+        let known =
+            parts.extensions.get::<MatchedPath>().and_then(|path| known(&parts.method, path.as_str()));
         let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         for (name, value) in pairs {
             nul::check(&name.replace('\0', ""), &name)?;
@@ -56,5 +57,8 @@ fn known(method: &Method, path: &str) -> Option<&'static BTreeSet<String>> {
 
 fn unknown(name: &str, known: &BTreeSet<String>) -> Error {
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    Error::invalid(name, format!("There is no query parameter `{name}` here. There are: {}.", names.join(", ")))
+    Error::invalid(
+        name,
+        format!("There is no query parameter `{name}` here. There are: {}.", names.join(", ")),
+    )
 }

@@ -160,13 +160,72 @@ None while it is connected.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub id: ::std::option::Option<::uuid::Uuid>,
         ///`user`, `system` or `daemon`.
-        pub kind: ::std::string::String,
+        pub kind: ActivityActorKind,
         ///What it was called then.
         pub name: ::std::string::String,
     }
     impl ActivityActor {
         pub fn builder() -> builder::ActivityActor {
             Default::default()
+        }
+    }
+    ///`user`, `system` or `daemon`.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ActivityActorKind {
+        #[serde(rename = "user")]
+        User,
+        #[serde(rename = "system")]
+        System,
+        #[serde(rename = "daemon")]
+        Daemon,
+    }
+    impl ::std::fmt::Display for ActivityActorKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::User => f.write_str("user"),
+                Self::System => f.write_str("system"),
+                Self::Daemon => f.write_str("daemon"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ActivityActorKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "user" => Ok(Self::User),
+                "system" => Ok(Self::System),
+                "daemon" => Ok(Self::Daemon),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ActivityActorKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ActivityActorKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///One row of the audit trail.
@@ -1354,8 +1413,8 @@ for callers without `startup.read`.*/
         ///Since when it is so.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub since: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-        ///`connecting`, `online`, `unreachable`, `wrong_key`, `protocol_mismatch` or `not_running`.
-        pub state: ::std::string::String,
+        ///How the API reaches it.
+        pub state: LinkState,
     }
     impl DaemonConnection {
         pub fn builder() -> builder::DaemonConnection {
@@ -1531,10 +1590,10 @@ without `network.read`.*/
             event_id: ::std::string::String,
             ///Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
             id: ::uuid::Uuid,
-            ///What changed, such as `container` or `user`.
-            subject: ::std::string::String,
-            ///`created`, `updated` or `deleted`.
-            verb: ::std::string::String,
+            ///What changed.
+            subject: Subject,
+            ///What happened to it.
+            verb: Verb,
         },
         ///The states of containers have changed. Server-sent events report new measurements in the same way.
         #[serde(rename = "live")]
@@ -2871,6 +2930,77 @@ given.*/
             value.parse()
         }
     }
+    ///How the link to a daemon is.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum LinkState {
+        #[serde(rename = "connecting")]
+        Connecting,
+        #[serde(rename = "online")]
+        Online,
+        #[serde(rename = "unreachable")]
+        Unreachable,
+        #[serde(rename = "wrong_key")]
+        WrongKey,
+        #[serde(rename = "protocol_mismatch")]
+        ProtocolMismatch,
+        #[serde(rename = "not_running")]
+        NotRunning,
+    }
+    impl ::std::fmt::Display for LinkState {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Connecting => f.write_str("connecting"),
+                Self::Online => f.write_str("online"),
+                Self::Unreachable => f.write_str("unreachable"),
+                Self::WrongKey => f.write_str("wrong_key"),
+                Self::ProtocolMismatch => f.write_str("protocol_mismatch"),
+                Self::NotRunning => f.write_str("not_running"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for LinkState {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "connecting" => Ok(Self::Connecting),
+                "online" => Ok(Self::Online),
+                "unreachable" => Ok(Self::Unreachable),
+                "wrong_key" => Ok(Self::WrongKey),
+                "protocol_mismatch" => Ok(Self::ProtocolMismatch),
+                "not_running" => Ok(Self::NotRunning),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for LinkState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for LinkState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///One message of a container's live stream. This is also the frame that the browser gets.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "type")]
@@ -2983,7 +3113,7 @@ given.*/
         ///Its id; sorts by time.
         pub id: MailId,
         ///What it is about: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
-        pub kind: ::std::string::String,
+        pub kind: MailKind,
         ///Why it was not taken the last time.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_error: ::std::option::Option<::std::string::String>,
@@ -3044,6 +3174,77 @@ given.*/
     impl ::std::convert::TryFrom<String> for MailId {
         type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
         fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    ///What it is about: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum MailKind {
+        #[serde(rename = "password_reset")]
+        PasswordReset,
+        #[serde(rename = "password_changed")]
+        PasswordChanged,
+        #[serde(rename = "email_changed")]
+        EmailChanged,
+        #[serde(rename = "ssh_key_added")]
+        SshKeyAdded,
+        #[serde(rename = "access_granted")]
+        AccessGranted,
+        #[serde(rename = "test")]
+        Test,
+    }
+    impl ::std::fmt::Display for MailKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::PasswordReset => f.write_str("password_reset"),
+                Self::PasswordChanged => f.write_str("password_changed"),
+                Self::EmailChanged => f.write_str("email_changed"),
+                Self::SshKeyAdded => f.write_str("ssh_key_added"),
+                Self::AccessGranted => f.write_str("access_granted"),
+                Self::Test => f.write_str("test"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for MailKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "password_reset" => Ok(Self::PasswordReset),
+                "password_changed" => Ok(Self::PasswordChanged),
+                "email_changed" => Ok(Self::EmailChanged),
+                "ssh_key_added" => Ok(Self::SshKeyAdded),
+                "access_granted" => Ok(Self::AccessGranted),
+                "test" => Ok(Self::Test),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for MailKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for MailKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
             value.parse()
         }
     }
@@ -3717,8 +3918,91 @@ allowed images where owners may choose from it.*/
     ///What went wrong (RFC 9457).
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Problem {
-        ///Stable machine-readable reason.
-        pub code: ::std::string::String,
+        /**Stable machine-readable reason. Later versions may have more than these:
+
+- `allocation_held`: The allocation is still published by a process that runs
+- `allocation_reserved`: The allocation is being given to another container
+- `allocation_taken`: The allocation belongs to a container
+- `allocations`: The container has as many allocations as it may have
+- `allocations_held`: Allocations are still published by a process that runs
+- `already_running`: The container runs already
+- `app_key_changed`: A stored secret was sealed with another `APP_KEY`
+- `broken`: A stored template can't be read
+- `builtin`: Built-in roles are not changed
+- `cancelled`: Somebody cancelled the operation
+- `changed_meanwhile`: Somebody else changed it in the meantime
+- `csrf`: A page of another site sent the request
+- `daemon_protocol`: The daemon speaks another version of the protocol
+- `daemon_unreachable`: The daemon can't be reached
+- `daemon_wrong_key`: The daemon refuses the key
+- `database_unavailable`: The database does not answer
+- `deleting`: The container is being deleted
+- `disk_full`: The host's disk is full
+- `disk_limit`: The container would exceed its disk limit
+- `docker_unavailable`: Docker does not answer
+- `file_changed`: The file was changed in the meantime
+- `file_denied`: The file is hidden or protected
+- `file_exists`: There is a file of that name
+- `file_invalid`: The path or the file is not valid for this
+- `file_not_found`: There is no such file
+- `files_busy`: Too much is being done with the container's files
+- `folder_not_empty`: The folder is not empty
+- `forbidden`: The caller may not do this
+- `has_containers`: Containers still belong to it
+- `host_failed`: The host failed to do it
+- `image_not_allowed`: The image is not among the allowed ones
+- `in_use`: It is in use
+- `install_failed`: The installation failed
+- `installing`: The container is being installed
+- `internal`: Something went wrong in Raptor itself
+- `invalid`: Something in the request is wrong
+- `io`: The host's disk refused
+- `is_a_folder`: It is a folder
+- `key_exists`: The key is there already
+- `last_admin`: Somebody has to stay administrator
+- `link_loop`: The links lead in a circle
+- `local`: Not possible with this process's own host
+- `mail_busy`: Too many mails are under way
+- `mail_failed`: The mail server refused
+- `maintenance`: The host is in maintenance
+- `method_not_allowed`: The address does not take this method
+- `name_taken`: The name is taken
+- `no_mail`: No mail server is set up
+- `no_room`: No daemon has enough room
+- `no_sftp`: The daemon does not serve SFTP
+- `none_free`: No allocation is free
+- `not_a_folder`: It is not a folder
+- `not_declared`: The daemon does not have the container yet
+- `not_found`: There is no such thing, or the caller may not know of it
+- `not_in_encoding`: The encoding lacks a character of the text
+- `not_installing`: Nothing is being installed
+- `not_on_host`: The host does not have it
+- `not_text`: The file is not text
+- `nothing_to_install`: The template has nothing to install
+- `offline`: The container is offline
+- `outside`: The path leads out of the container's folder
+- `own_account`: Not possible with one's own account
+- `password_change_required`: A new password has to be chosen first
+- `port_held`: The port is still published by a process that runs
+- `primary`: It is the container's primary allocation
+- `range`: The file has no such range
+- `special_file`: It is neither a file nor a folder
+- `ssh_keys`: The account has as many keys as it may have
+- `still_stopping`: The container is still stopping
+- `storage_failed`: The database's disk failed
+- `storage_full`: The database's disk is full
+- `suspended`: The container is suspended
+- `template_changed`: The template was changed in the meantime
+- `throttled`: Too many attempts
+- `too_late`: The request came too late, and nothing was done
+- `too_many`: There are as many as there may be
+- `too_many_streams`: Too many streams are open
+- `too_much`: It is more than is handled at once
+- `unauthenticated`: Nobody is signed in, or the proof is wrong
+- `unknown_mail`: There is no such mail
+- `unsupported_media_type`: The body is not sent as JSON
+- `upgrade_required`: This is a WebSocket*/
+        pub code: ProblemCode,
         ///A sentence for people, with what to do.
         pub detail: ::std::string::String,
         ///The field of the input that is wrong, as a dotted path.
@@ -3738,6 +4022,477 @@ allowed images where owners may choose from it.*/
     impl Problem {
         pub fn builder() -> builder::Problem {
             Default::default()
+        }
+    }
+    /**Stable machine-readable reason. Later versions may have more than these:
+
+- `allocation_held`: The allocation is still published by a process that runs
+- `allocation_reserved`: The allocation is being given to another container
+- `allocation_taken`: The allocation belongs to a container
+- `allocations`: The container has as many allocations as it may have
+- `allocations_held`: Allocations are still published by a process that runs
+- `already_running`: The container runs already
+- `app_key_changed`: A stored secret was sealed with another `APP_KEY`
+- `broken`: A stored template can't be read
+- `builtin`: Built-in roles are not changed
+- `cancelled`: Somebody cancelled the operation
+- `changed_meanwhile`: Somebody else changed it in the meantime
+- `csrf`: A page of another site sent the request
+- `daemon_protocol`: The daemon speaks another version of the protocol
+- `daemon_unreachable`: The daemon can't be reached
+- `daemon_wrong_key`: The daemon refuses the key
+- `database_unavailable`: The database does not answer
+- `deleting`: The container is being deleted
+- `disk_full`: The host's disk is full
+- `disk_limit`: The container would exceed its disk limit
+- `docker_unavailable`: Docker does not answer
+- `file_changed`: The file was changed in the meantime
+- `file_denied`: The file is hidden or protected
+- `file_exists`: There is a file of that name
+- `file_invalid`: The path or the file is not valid for this
+- `file_not_found`: There is no such file
+- `files_busy`: Too much is being done with the container's files
+- `folder_not_empty`: The folder is not empty
+- `forbidden`: The caller may not do this
+- `has_containers`: Containers still belong to it
+- `host_failed`: The host failed to do it
+- `image_not_allowed`: The image is not among the allowed ones
+- `in_use`: It is in use
+- `install_failed`: The installation failed
+- `installing`: The container is being installed
+- `internal`: Something went wrong in Raptor itself
+- `invalid`: Something in the request is wrong
+- `io`: The host's disk refused
+- `is_a_folder`: It is a folder
+- `key_exists`: The key is there already
+- `last_admin`: Somebody has to stay administrator
+- `link_loop`: The links lead in a circle
+- `local`: Not possible with this process's own host
+- `mail_busy`: Too many mails are under way
+- `mail_failed`: The mail server refused
+- `maintenance`: The host is in maintenance
+- `method_not_allowed`: The address does not take this method
+- `name_taken`: The name is taken
+- `no_mail`: No mail server is set up
+- `no_room`: No daemon has enough room
+- `no_sftp`: The daemon does not serve SFTP
+- `none_free`: No allocation is free
+- `not_a_folder`: It is not a folder
+- `not_declared`: The daemon does not have the container yet
+- `not_found`: There is no such thing, or the caller may not know of it
+- `not_in_encoding`: The encoding lacks a character of the text
+- `not_installing`: Nothing is being installed
+- `not_on_host`: The host does not have it
+- `not_text`: The file is not text
+- `nothing_to_install`: The template has nothing to install
+- `offline`: The container is offline
+- `outside`: The path leads out of the container's folder
+- `own_account`: Not possible with one's own account
+- `password_change_required`: A new password has to be chosen first
+- `port_held`: The port is still published by a process that runs
+- `primary`: It is the container's primary allocation
+- `range`: The file has no such range
+- `special_file`: It is neither a file nor a folder
+- `ssh_keys`: The account has as many keys as it may have
+- `still_stopping`: The container is still stopping
+- `storage_failed`: The database's disk failed
+- `storage_full`: The database's disk is full
+- `suspended`: The container is suspended
+- `template_changed`: The template was changed in the meantime
+- `throttled`: Too many attempts
+- `too_late`: The request came too late, and nothing was done
+- `too_many`: There are as many as there may be
+- `too_many_streams`: Too many streams are open
+- `too_much`: It is more than is handled at once
+- `unauthenticated`: Nobody is signed in, or the proof is wrong
+- `unknown_mail`: There is no such mail
+- `unsupported_media_type`: The body is not sent as JSON
+- `upgrade_required`: This is a WebSocket*/
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct ProblemCode {
+        #[serde(flatten, skip_serializing_if = "::std::option::Option::is_none")]
+        pub subtype_0: ::std::option::Option<ProblemCodeSubtype0>,
+        #[serde(flatten, skip_serializing_if = "::std::option::Option::is_none")]
+        pub subtype_1: ::std::option::Option<::std::string::String>,
+    }
+    impl ProblemCode {
+        pub fn builder() -> builder::ProblemCode {
+            Default::default()
+        }
+    }
+    ///`ProblemCodeSubtype0`
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ProblemCodeSubtype0 {
+        #[serde(rename = "allocation_held")]
+        AllocationHeld,
+        #[serde(rename = "allocation_reserved")]
+        AllocationReserved,
+        #[serde(rename = "allocation_taken")]
+        AllocationTaken,
+        #[serde(rename = "allocations")]
+        Allocations,
+        #[serde(rename = "allocations_held")]
+        AllocationsHeld,
+        #[serde(rename = "already_running")]
+        AlreadyRunning,
+        #[serde(rename = "app_key_changed")]
+        AppKeyChanged,
+        #[serde(rename = "broken")]
+        Broken,
+        #[serde(rename = "builtin")]
+        Builtin,
+        #[serde(rename = "cancelled")]
+        Cancelled,
+        #[serde(rename = "changed_meanwhile")]
+        ChangedMeanwhile,
+        #[serde(rename = "csrf")]
+        Csrf,
+        #[serde(rename = "daemon_protocol")]
+        DaemonProtocol,
+        #[serde(rename = "daemon_unreachable")]
+        DaemonUnreachable,
+        #[serde(rename = "daemon_wrong_key")]
+        DaemonWrongKey,
+        #[serde(rename = "database_unavailable")]
+        DatabaseUnavailable,
+        #[serde(rename = "deleting")]
+        Deleting,
+        #[serde(rename = "disk_full")]
+        DiskFull,
+        #[serde(rename = "disk_limit")]
+        DiskLimit,
+        #[serde(rename = "docker_unavailable")]
+        DockerUnavailable,
+        #[serde(rename = "file_changed")]
+        FileChanged,
+        #[serde(rename = "file_denied")]
+        FileDenied,
+        #[serde(rename = "file_exists")]
+        FileExists,
+        #[serde(rename = "file_invalid")]
+        FileInvalid,
+        #[serde(rename = "file_not_found")]
+        FileNotFound,
+        #[serde(rename = "files_busy")]
+        FilesBusy,
+        #[serde(rename = "folder_not_empty")]
+        FolderNotEmpty,
+        #[serde(rename = "forbidden")]
+        Forbidden,
+        #[serde(rename = "has_containers")]
+        HasContainers,
+        #[serde(rename = "host_failed")]
+        HostFailed,
+        #[serde(rename = "image_not_allowed")]
+        ImageNotAllowed,
+        #[serde(rename = "in_use")]
+        InUse,
+        #[serde(rename = "install_failed")]
+        InstallFailed,
+        #[serde(rename = "installing")]
+        Installing,
+        #[serde(rename = "internal")]
+        Internal,
+        #[serde(rename = "invalid")]
+        Invalid,
+        #[serde(rename = "io")]
+        Io,
+        #[serde(rename = "is_a_folder")]
+        IsAFolder,
+        #[serde(rename = "key_exists")]
+        KeyExists,
+        #[serde(rename = "last_admin")]
+        LastAdmin,
+        #[serde(rename = "link_loop")]
+        LinkLoop,
+        #[serde(rename = "local")]
+        Local,
+        #[serde(rename = "mail_busy")]
+        MailBusy,
+        #[serde(rename = "mail_failed")]
+        MailFailed,
+        #[serde(rename = "maintenance")]
+        Maintenance,
+        #[serde(rename = "method_not_allowed")]
+        MethodNotAllowed,
+        #[serde(rename = "name_taken")]
+        NameTaken,
+        #[serde(rename = "no_mail")]
+        NoMail,
+        #[serde(rename = "no_room")]
+        NoRoom,
+        #[serde(rename = "no_sftp")]
+        NoSftp,
+        #[serde(rename = "none_free")]
+        NoneFree,
+        #[serde(rename = "not_a_folder")]
+        NotAFolder,
+        #[serde(rename = "not_declared")]
+        NotDeclared,
+        #[serde(rename = "not_found")]
+        NotFound,
+        #[serde(rename = "not_in_encoding")]
+        NotInEncoding,
+        #[serde(rename = "not_installing")]
+        NotInstalling,
+        #[serde(rename = "not_on_host")]
+        NotOnHost,
+        #[serde(rename = "not_text")]
+        NotText,
+        #[serde(rename = "nothing_to_install")]
+        NothingToInstall,
+        #[serde(rename = "offline")]
+        Offline,
+        #[serde(rename = "outside")]
+        Outside,
+        #[serde(rename = "own_account")]
+        OwnAccount,
+        #[serde(rename = "password_change_required")]
+        PasswordChangeRequired,
+        #[serde(rename = "port_held")]
+        PortHeld,
+        #[serde(rename = "primary")]
+        Primary,
+        #[serde(rename = "range")]
+        Range,
+        #[serde(rename = "special_file")]
+        SpecialFile,
+        #[serde(rename = "ssh_keys")]
+        SshKeys,
+        #[serde(rename = "still_stopping")]
+        StillStopping,
+        #[serde(rename = "storage_failed")]
+        StorageFailed,
+        #[serde(rename = "storage_full")]
+        StorageFull,
+        #[serde(rename = "suspended")]
+        Suspended,
+        #[serde(rename = "template_changed")]
+        TemplateChanged,
+        #[serde(rename = "throttled")]
+        Throttled,
+        #[serde(rename = "too_late")]
+        TooLate,
+        #[serde(rename = "too_many")]
+        TooMany,
+        #[serde(rename = "too_many_streams")]
+        TooManyStreams,
+        #[serde(rename = "too_much")]
+        TooMuch,
+        #[serde(rename = "unauthenticated")]
+        Unauthenticated,
+        #[serde(rename = "unknown_mail")]
+        UnknownMail,
+        #[serde(rename = "unsupported_media_type")]
+        UnsupportedMediaType,
+        #[serde(rename = "upgrade_required")]
+        UpgradeRequired,
+    }
+    impl ::std::fmt::Display for ProblemCodeSubtype0 {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::AllocationHeld => f.write_str("allocation_held"),
+                Self::AllocationReserved => f.write_str("allocation_reserved"),
+                Self::AllocationTaken => f.write_str("allocation_taken"),
+                Self::Allocations => f.write_str("allocations"),
+                Self::AllocationsHeld => f.write_str("allocations_held"),
+                Self::AlreadyRunning => f.write_str("already_running"),
+                Self::AppKeyChanged => f.write_str("app_key_changed"),
+                Self::Broken => f.write_str("broken"),
+                Self::Builtin => f.write_str("builtin"),
+                Self::Cancelled => f.write_str("cancelled"),
+                Self::ChangedMeanwhile => f.write_str("changed_meanwhile"),
+                Self::Csrf => f.write_str("csrf"),
+                Self::DaemonProtocol => f.write_str("daemon_protocol"),
+                Self::DaemonUnreachable => f.write_str("daemon_unreachable"),
+                Self::DaemonWrongKey => f.write_str("daemon_wrong_key"),
+                Self::DatabaseUnavailable => f.write_str("database_unavailable"),
+                Self::Deleting => f.write_str("deleting"),
+                Self::DiskFull => f.write_str("disk_full"),
+                Self::DiskLimit => f.write_str("disk_limit"),
+                Self::DockerUnavailable => f.write_str("docker_unavailable"),
+                Self::FileChanged => f.write_str("file_changed"),
+                Self::FileDenied => f.write_str("file_denied"),
+                Self::FileExists => f.write_str("file_exists"),
+                Self::FileInvalid => f.write_str("file_invalid"),
+                Self::FileNotFound => f.write_str("file_not_found"),
+                Self::FilesBusy => f.write_str("files_busy"),
+                Self::FolderNotEmpty => f.write_str("folder_not_empty"),
+                Self::Forbidden => f.write_str("forbidden"),
+                Self::HasContainers => f.write_str("has_containers"),
+                Self::HostFailed => f.write_str("host_failed"),
+                Self::ImageNotAllowed => f.write_str("image_not_allowed"),
+                Self::InUse => f.write_str("in_use"),
+                Self::InstallFailed => f.write_str("install_failed"),
+                Self::Installing => f.write_str("installing"),
+                Self::Internal => f.write_str("internal"),
+                Self::Invalid => f.write_str("invalid"),
+                Self::Io => f.write_str("io"),
+                Self::IsAFolder => f.write_str("is_a_folder"),
+                Self::KeyExists => f.write_str("key_exists"),
+                Self::LastAdmin => f.write_str("last_admin"),
+                Self::LinkLoop => f.write_str("link_loop"),
+                Self::Local => f.write_str("local"),
+                Self::MailBusy => f.write_str("mail_busy"),
+                Self::MailFailed => f.write_str("mail_failed"),
+                Self::Maintenance => f.write_str("maintenance"),
+                Self::MethodNotAllowed => f.write_str("method_not_allowed"),
+                Self::NameTaken => f.write_str("name_taken"),
+                Self::NoMail => f.write_str("no_mail"),
+                Self::NoRoom => f.write_str("no_room"),
+                Self::NoSftp => f.write_str("no_sftp"),
+                Self::NoneFree => f.write_str("none_free"),
+                Self::NotAFolder => f.write_str("not_a_folder"),
+                Self::NotDeclared => f.write_str("not_declared"),
+                Self::NotFound => f.write_str("not_found"),
+                Self::NotInEncoding => f.write_str("not_in_encoding"),
+                Self::NotInstalling => f.write_str("not_installing"),
+                Self::NotOnHost => f.write_str("not_on_host"),
+                Self::NotText => f.write_str("not_text"),
+                Self::NothingToInstall => f.write_str("nothing_to_install"),
+                Self::Offline => f.write_str("offline"),
+                Self::Outside => f.write_str("outside"),
+                Self::OwnAccount => f.write_str("own_account"),
+                Self::PasswordChangeRequired => f.write_str("password_change_required"),
+                Self::PortHeld => f.write_str("port_held"),
+                Self::Primary => f.write_str("primary"),
+                Self::Range => f.write_str("range"),
+                Self::SpecialFile => f.write_str("special_file"),
+                Self::SshKeys => f.write_str("ssh_keys"),
+                Self::StillStopping => f.write_str("still_stopping"),
+                Self::StorageFailed => f.write_str("storage_failed"),
+                Self::StorageFull => f.write_str("storage_full"),
+                Self::Suspended => f.write_str("suspended"),
+                Self::TemplateChanged => f.write_str("template_changed"),
+                Self::Throttled => f.write_str("throttled"),
+                Self::TooLate => f.write_str("too_late"),
+                Self::TooMany => f.write_str("too_many"),
+                Self::TooManyStreams => f.write_str("too_many_streams"),
+                Self::TooMuch => f.write_str("too_much"),
+                Self::Unauthenticated => f.write_str("unauthenticated"),
+                Self::UnknownMail => f.write_str("unknown_mail"),
+                Self::UnsupportedMediaType => f.write_str("unsupported_media_type"),
+                Self::UpgradeRequired => f.write_str("upgrade_required"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ProblemCodeSubtype0 {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "allocation_held" => Ok(Self::AllocationHeld),
+                "allocation_reserved" => Ok(Self::AllocationReserved),
+                "allocation_taken" => Ok(Self::AllocationTaken),
+                "allocations" => Ok(Self::Allocations),
+                "allocations_held" => Ok(Self::AllocationsHeld),
+                "already_running" => Ok(Self::AlreadyRunning),
+                "app_key_changed" => Ok(Self::AppKeyChanged),
+                "broken" => Ok(Self::Broken),
+                "builtin" => Ok(Self::Builtin),
+                "cancelled" => Ok(Self::Cancelled),
+                "changed_meanwhile" => Ok(Self::ChangedMeanwhile),
+                "csrf" => Ok(Self::Csrf),
+                "daemon_protocol" => Ok(Self::DaemonProtocol),
+                "daemon_unreachable" => Ok(Self::DaemonUnreachable),
+                "daemon_wrong_key" => Ok(Self::DaemonWrongKey),
+                "database_unavailable" => Ok(Self::DatabaseUnavailable),
+                "deleting" => Ok(Self::Deleting),
+                "disk_full" => Ok(Self::DiskFull),
+                "disk_limit" => Ok(Self::DiskLimit),
+                "docker_unavailable" => Ok(Self::DockerUnavailable),
+                "file_changed" => Ok(Self::FileChanged),
+                "file_denied" => Ok(Self::FileDenied),
+                "file_exists" => Ok(Self::FileExists),
+                "file_invalid" => Ok(Self::FileInvalid),
+                "file_not_found" => Ok(Self::FileNotFound),
+                "files_busy" => Ok(Self::FilesBusy),
+                "folder_not_empty" => Ok(Self::FolderNotEmpty),
+                "forbidden" => Ok(Self::Forbidden),
+                "has_containers" => Ok(Self::HasContainers),
+                "host_failed" => Ok(Self::HostFailed),
+                "image_not_allowed" => Ok(Self::ImageNotAllowed),
+                "in_use" => Ok(Self::InUse),
+                "install_failed" => Ok(Self::InstallFailed),
+                "installing" => Ok(Self::Installing),
+                "internal" => Ok(Self::Internal),
+                "invalid" => Ok(Self::Invalid),
+                "io" => Ok(Self::Io),
+                "is_a_folder" => Ok(Self::IsAFolder),
+                "key_exists" => Ok(Self::KeyExists),
+                "last_admin" => Ok(Self::LastAdmin),
+                "link_loop" => Ok(Self::LinkLoop),
+                "local" => Ok(Self::Local),
+                "mail_busy" => Ok(Self::MailBusy),
+                "mail_failed" => Ok(Self::MailFailed),
+                "maintenance" => Ok(Self::Maintenance),
+                "method_not_allowed" => Ok(Self::MethodNotAllowed),
+                "name_taken" => Ok(Self::NameTaken),
+                "no_mail" => Ok(Self::NoMail),
+                "no_room" => Ok(Self::NoRoom),
+                "no_sftp" => Ok(Self::NoSftp),
+                "none_free" => Ok(Self::NoneFree),
+                "not_a_folder" => Ok(Self::NotAFolder),
+                "not_declared" => Ok(Self::NotDeclared),
+                "not_found" => Ok(Self::NotFound),
+                "not_in_encoding" => Ok(Self::NotInEncoding),
+                "not_installing" => Ok(Self::NotInstalling),
+                "not_on_host" => Ok(Self::NotOnHost),
+                "not_text" => Ok(Self::NotText),
+                "nothing_to_install" => Ok(Self::NothingToInstall),
+                "offline" => Ok(Self::Offline),
+                "outside" => Ok(Self::Outside),
+                "own_account" => Ok(Self::OwnAccount),
+                "password_change_required" => Ok(Self::PasswordChangeRequired),
+                "port_held" => Ok(Self::PortHeld),
+                "primary" => Ok(Self::Primary),
+                "range" => Ok(Self::Range),
+                "special_file" => Ok(Self::SpecialFile),
+                "ssh_keys" => Ok(Self::SshKeys),
+                "still_stopping" => Ok(Self::StillStopping),
+                "storage_failed" => Ok(Self::StorageFailed),
+                "storage_full" => Ok(Self::StorageFull),
+                "suspended" => Ok(Self::Suspended),
+                "template_changed" => Ok(Self::TemplateChanged),
+                "throttled" => Ok(Self::Throttled),
+                "too_late" => Ok(Self::TooLate),
+                "too_many" => Ok(Self::TooMany),
+                "too_many_streams" => Ok(Self::TooManyStreams),
+                "too_much" => Ok(Self::TooMuch),
+                "unauthenticated" => Ok(Self::Unauthenticated),
+                "unknown_mail" => Ok(Self::UnknownMail),
+                "unsupported_media_type" => Ok(Self::UnsupportedMediaType),
+                "upgrade_required" => Ok(Self::UpgradeRequired),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ProblemCodeSubtype0 {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ProblemCodeSubtype0 {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///What a start is busy with, where it can take long.
@@ -4597,6 +5352,101 @@ offline.*/
         #[serde(rename = "docker")]
         Docker,
     }
+    ///What was changed.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Subject {
+        #[serde(rename = "user")]
+        User,
+        #[serde(rename = "session")]
+        Session,
+        #[serde(rename = "role")]
+        Role,
+        #[serde(rename = "daemon")]
+        Daemon,
+        #[serde(rename = "allocation")]
+        Allocation,
+        #[serde(rename = "template")]
+        Template,
+        #[serde(rename = "container")]
+        Container,
+        #[serde(rename = "declaration")]
+        Declaration,
+        #[serde(rename = "access")]
+        Access,
+        #[serde(rename = "job")]
+        Job,
+        #[serde(rename = "registry")]
+        Registry,
+        #[serde(rename = "mail")]
+        Mail,
+    }
+    impl ::std::fmt::Display for Subject {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::User => f.write_str("user"),
+                Self::Session => f.write_str("session"),
+                Self::Role => f.write_str("role"),
+                Self::Daemon => f.write_str("daemon"),
+                Self::Allocation => f.write_str("allocation"),
+                Self::Template => f.write_str("template"),
+                Self::Container => f.write_str("container"),
+                Self::Declaration => f.write_str("declaration"),
+                Self::Access => f.write_str("access"),
+                Self::Job => f.write_str("job"),
+                Self::Registry => f.write_str("registry"),
+                Self::Mail => f.write_str("mail"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for Subject {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "user" => Ok(Self::User),
+                "session" => Ok(Self::Session),
+                "role" => Ok(Self::Role),
+                "daemon" => Ok(Self::Daemon),
+                "allocation" => Ok(Self::Allocation),
+                "template" => Ok(Self::Template),
+                "container" => Ok(Self::Container),
+                "declaration" => Ok(Self::Declaration),
+                "access" => Ok(Self::Access),
+                "job" => Ok(Self::Job),
+                "registry" => Ok(Self::Registry),
+                "mail" => Ok(Self::Mail),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for Subject {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Subject {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
@@ -5240,6 +6090,65 @@ as U+FFFD; a save keeps them.*/
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             min_length: ::std::option::Option<u32>,
         },
+    }
+    ///What happened to it.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Verb {
+        #[serde(rename = "created")]
+        Created,
+        #[serde(rename = "updated")]
+        Updated,
+        #[serde(rename = "deleted")]
+        Deleted,
+    }
+    impl ::std::fmt::Display for Verb {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Created => f.write_str("created"),
+                Self::Updated => f.write_str("updated"),
+                Self::Deleted => f.write_str("deleted"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for Verb {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "created" => Ok(Self::Created),
+                "updated" => Ok(Self::Updated),
+                "deleted" => Ok(Self::Deleted),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for Verb {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Verb {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
     }
     ///Earlier versions of a file.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -6088,7 +6997,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::option::Option<::uuid::Uuid>,
                 ::std::string::String,
             >,
-            kind: ::std::result::Result<::std::string::String, ::std::string::String>,
+            kind: ::std::result::Result<super::ActivityActorKind, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
         }
         impl ::std::default::Default for ActivityActor {
@@ -6113,7 +7022,7 @@ as U+FFFD; a save keeps them.*/
             }
             pub fn kind<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<super::ActivityActorKind>,
                 T::Error: ::std::fmt::Display,
             {
                 self.kind = value
@@ -10101,7 +11010,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
                 ::std::string::String,
             >,
-            state: ::std::result::Result<::std::string::String, ::std::string::String>,
+            state: ::std::result::Result<super::LinkState, ::std::string::String>,
         }
         impl ::std::default::Default for DaemonConnection {
             fn default() -> Self {
@@ -10156,7 +11065,7 @@ as U+FFFD; a save keeps them.*/
             }
             pub fn state<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<super::LinkState>,
                 T::Error: ::std::fmt::Display,
             {
                 self.state = value
@@ -13154,7 +14063,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             id: ::std::result::Result<super::MailId, ::std::string::String>,
-            kind: ::std::result::Result<::std::string::String, ::std::string::String>,
+            kind: ::std::result::Result<super::MailKind, ::std::string::String>,
             last_error: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
@@ -13238,7 +14147,7 @@ as U+FFFD; a save keeps them.*/
             }
             pub fn kind<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<super::MailKind>,
                 T::Error: ::std::fmt::Display,
             {
                 self.kind = value
@@ -15432,7 +16341,7 @@ as U+FFFD; a save keeps them.*/
         }
         #[derive(Clone, Debug)]
         pub struct Problem {
-            code: ::std::result::Result<::std::string::String, ::std::string::String>,
+            code: ::std::result::Result<super::ProblemCode, ::std::string::String>,
             detail: ::std::result::Result<::std::string::String, ::std::string::String>,
             field: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
@@ -15462,7 +16371,7 @@ as U+FFFD; a save keeps them.*/
         impl Problem {
             pub fn code<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<super::ProblemCode>,
                 T::Error: ::std::fmt::Display,
             {
                 self.code = value
@@ -15573,6 +16482,72 @@ as U+FFFD; a save keeps them.*/
                     status: Ok(value.status),
                     title: Ok(value.title),
                     type_: Ok(value.type_),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct ProblemCode {
+            subtype_0: ::std::result::Result<
+                ::std::option::Option<super::ProblemCodeSubtype0>,
+                ::std::string::String,
+            >,
+            subtype_1: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for ProblemCode {
+            fn default() -> Self {
+                Self {
+                    subtype_0: Ok(Default::default()),
+                    subtype_1: Ok(Default::default()),
+                }
+            }
+        }
+        impl ProblemCode {
+            pub fn subtype_0<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<super::ProblemCodeSubtype0>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.subtype_0 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for subtype_0: {e}")
+                    });
+                self
+            }
+            pub fn subtype_1<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.subtype_1 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for subtype_1: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ProblemCode> for super::ProblemCode {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ProblemCode,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    subtype_0: value.subtype_0?,
+                    subtype_1: value.subtype_1?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ProblemCode> for ProblemCode {
+            fn from(value: super::ProblemCode) -> Self {
+                Self {
+                    subtype_0: Ok(value.subtype_0),
+                    subtype_1: Ok(value.subtype_1),
                 }
             }
         }
@@ -22033,7 +23008,7 @@ Arguments:
 - `mine`: Only those that the caller owns or has access to.
 - `owner_id`: Of this user.
 - `phase`: In this phase.
-- `search`: Part of name, short id or owner.
+- `search`: Part of a name, short id or owner; a full id; a port; or an address such as `10.0.0.1:25565` or `play.example.com`.
 - `sort`: The order; by name unless given.
 - `template_id`: From this template.
 - `with_total`: Whether `total` is wanted.
@@ -23235,13 +24210,6 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
                 500u16..=599u16 => {
                     Err(
                         Error::ErrorResponse(
@@ -23295,13 +24263,6 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 204u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
                 500u16..=599u16 => {
                     Err(
                         Error::ErrorResponse(
@@ -23357,13 +24318,6 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
                 500u16..=599u16 => {
                     Err(
                         Error::ErrorResponse(

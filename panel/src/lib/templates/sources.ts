@@ -14,10 +14,10 @@ export const isTemplate = (name: string): boolean => /\.(json|ya?ml)$/i.test(nam
 export const fromFile = (file: File): Source => ({
   // A file of a folder is called by its path: many are named alike.
   name: file.webkitRelativePath || file.name,
-  take: () => ask(importTemplate({ body: file as unknown as string }))
+  take: () => ask(importTemplate({ body: file }))
 });
 
-export const fromText = (text: string): Source => ({ name: 'What was pasted', take: () => ask(importTemplate({ body: text })) });
+export const fromText = (text: string): Source => ({ name: 'What was pasted', take: () => ask(importTemplate({ body: new Blob([text]) })) });
 
 export const fromAddress = (url: string): Source => ({ name: url, take: () => ask(importTemplateFromUrl({ body: { url } })) });
 

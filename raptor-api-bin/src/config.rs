@@ -1,10 +1,12 @@
 //! Configuration from flags, environment and `.env`, checked before anything starts.
 
+pub mod keys;
 pub mod mail;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use keys::{JwtRotation, KeyRotation};
 use raptor_config::host::{HostConfig, network, port};
 use raptor_core::auth::seal::generate_secret;
 use std::{
@@ -44,6 +46,10 @@ pub enum Command {
         /// The file
         file: PathBuf,
     },
+    /// Encrypt every stored secret anew under APP_KEY, while no API runs, and exit
+    RotateKey(KeyRotation),
+    /// Sign sessions with JWT_SECRET from now on, which ends all, while no API runs, and exit
+    RotateJwtSecret(JwtRotation),
     /// Ask the server on this machine whether it is well, and exit with 0 if it is
     Health,
 }
@@ -321,7 +327,8 @@ fn app_url(text: &str) -> Result<Url, String> {
 }
 
 /// Settings whose values are never shown.
-const SECRETS: &[&str] = &["APP_KEY", "JWT_SECRET", "ADMIN_PASSWORD", "DATABASE_URL", "SMTP_PASSWORD"];
+const SECRETS: &[&str] =
+    &["APP_KEY", "OLD_APP_KEY", "JWT_SECRET", "ADMIN_PASSWORD", "DATABASE_URL", "SMTP_PASSWORD"];
 
 /// Reads `.env` of the working folder, then flags and environment.
 ///

@@ -4,6 +4,7 @@ pub mod config;
 mod created;
 mod extract;
 pub mod health;
+pub mod keys;
 mod openapi;
 mod panel;
 mod problem;

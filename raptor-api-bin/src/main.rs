@@ -4,11 +4,11 @@ use anyhow::Context;
 use raptor_api::{
     App,
     config::{self, Cli, Command, Config},
-    health, openapi, serve,
+    health, keys, openapi, serve,
 };
+use raptor_config::logs;
 use raptor_core::auth::seal::generate_secret;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -31,28 +31,25 @@ async fn run() -> anyhow::Result<()> {
         // Two programs that run as different users read it: the database's and this one.
         Command::Secret { file } => config::make_secret(&file, 0o444)?,
         Command::Health => health::ask(config.api_addr).await?,
+        Command::RotateKey(rotation) => {
+            logs::start(&config.rust_log)?;
+            keys::rotate_app_key(&config, &rotation).await?;
+        }
+        Command::RotateJwtSecret(rotation) => {
+            logs::start(&config.rust_log)?;
+            keys::rotate_jwt_secret(&config, &rotation).await?;
+        }
         Command::Serve => serve_api(config).await?,
         Command::Up(up) => {
-            log(&config)?;
+            logs::start(&config.rust_log)?;
             raptor_api::up::run(config, up).await?;
         }
     }
     Ok(())
 }
 
-fn log(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.rust_log).map_err(|_| {
-        anyhow::anyhow!(
-            "RUST_LOG is {:?}: use error, warn, info, debug or trace, or by module like raptor_core=debug.",
-            config.rust_log
-        )
-    })?;
-    tracing_subscriber::fmt().with_env_filter(filter).init();
-    Ok(())
-}
-
 async fn serve_api(config: Config) -> anyhow::Result<()> {
-    log(&config)?;
+    logs::start(&config.rust_log)?;
     let app_key = config.key()?.context("APP_KEY is not set. `raptor-api key` makes one; keep it safe: stored secrets can't be read without it.")?;
     serve::allow_open_files();
     let listener = serve::listen(config.api_addr).await?;

@@ -2,6 +2,7 @@
 //! without its secrets. Both of Raptor's programs do it by this.
 
 pub mod host;
+pub mod logs;
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};

@@ -70,6 +70,8 @@ pub mod images;
 #[cfg(feature = "store")]
 mod jobs;
 #[cfg(feature = "store")]
+pub mod keys;
+#[cfg(feature = "store")]
 pub mod live;
 pub mod mail;
 pub mod node;

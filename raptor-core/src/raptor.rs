@@ -15,6 +15,7 @@ use crate::{
     files::{links::LinkService, service::FileService},
     images::service::ImageService,
     jobs::worker,
+    keys,
     live::{Connector, Fleet},
     mail::{
         Carrier,
@@ -185,15 +186,18 @@ impl Builder {
         self
     }
 
-    /// Opens the store, migrates it and starts the work in the background.
+    /// Opens the store, migrates it, makes sure that its secrets are those of these keys, and starts the work in the background.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// As [`Store::open`], and as [`keys`] says where the store belongs to other keys.
     pub async fn build(self) -> Result<Raptor> {
         let store = match self.store {
             Some(store) => store,
             None => Store::open_with(&self.database_url, self.connections).await?,
         };
+        let signing_key = self.jwt_secret.as_deref().unwrap_or(&self.app_key);
+        let sealer = Sealer::new(&self.app_key)?;
+        keys::check(&store, &sealer, &Sealer::new(signing_key)?).await?;
         let (local, ports) = self.local.unzip();
         let raptor = Raptor(Arc::new(Inner {
             sessions: session_cache(store.feed()),
@@ -201,8 +205,8 @@ impl Builder {
             store,
             clock: self.clock,
             passwords: Passwords::new(self.bcrypt_cost).await?,
-            tokens: Tokens::new(self.jwt_secret.as_deref().unwrap_or(&self.app_key))?,
-            sealer: Sealer::new(&self.app_key)?,
+            tokens: Tokens::new(signing_key)?,
+            sealer,
             throttles: Throttles::new(self.sign_in_burst),
             session_lifetime: self.jwt_expiry,
             tasks: TaskTracker::new(),

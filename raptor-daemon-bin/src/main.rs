@@ -9,7 +9,6 @@ use raptor_daemon::{
 use raptor_node_lib::start_again;
 use std::{io::ErrorKind, process::ExitCode, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -36,13 +35,7 @@ async fn run() -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.rust_log).map_err(|_| {
-        anyhow::anyhow!(
-            "RUST_LOG is {:?}: use error, warn, info, debug or trace, or by module like raptor_core=debug.",
-            config.rust_log
-        )
-    })?;
-    tracing_subscriber::fmt().with_env_filter(filter).init();
+    raptor_config::logs::start(&config.rust_log)?;
     let key = config.daemon_api_key.clone().context(
         "DAEMON_API_KEY is not set. Add this host in the panel (Daemons, Add daemon) and copy the key that it shows.",
     )?;

@@ -75,6 +75,8 @@ const DEEDS: Record<string, string> = {
   'account.notices_changed': 'Changed which mails they get',
   'account.session_ended': 'Ended a session',
   'account.sessions_ended': 'Ended their other sessions',
+  'keys.app_key_changed': 'Changed APP_KEY',
+  'keys.jwt_secret_changed': 'Changed JWT_SECRET',
   'allocations.created': 'Added allocations to',
   'allocation.updated': 'Changed allocation',
   'allocation.deleted': 'Deleted allocation',

@@ -5,6 +5,7 @@ mod disk;
 mod faults;
 mod files;
 mod isolation;
+mod keys;
 mod mail;
 #[path = "../../../e2e/mail/server.rs"]
 mod mailserver;

@@ -63,12 +63,25 @@ pub fn refusal(env: &[(&str, &str)]) -> String {
 
 /// The same of another program or command.
 pub fn refusal_of(name: &str, command: &str, env: &[(&str, &str)]) -> String {
+    let (good, words) = outcome_of(name, command, env);
+    assert!(!good, "{words}");
+    words
+}
+
+/// Runs a command that is expected to succeed, and gives what it says.
+pub fn said_by(name: &str, command: &str, env: &[(&str, &str)]) -> String {
+    let (good, words) = outcome_of(name, command, env);
+    assert!(good, "{words}");
+    words
+}
+
+fn outcome_of(name: &str, command: &str, env: &[(&str, &str)]) -> (bool, String) {
     let folder = folder();
     let mut started = Command::new(program(name));
     started.arg(command).current_dir(folder.path()).env_clear().envs(env.iter().copied());
     let output = started.output().unwrap();
-    assert!(!output.status.success());
-    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+    let words = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.success(), words)
 }
 
 /// A running API.

@@ -1,14 +1,23 @@
 //! Bringing a database's tables up to date, and what is said when that can't be done.
 
 use super::open::{cause, unavailable};
-use crate::Error;
-use sqlx::migrate::MigrateError;
+use crate::{Error, Result};
+use sqlx::{PgPool, migrate::MigrateError};
 
 pub(super) static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
-pub(super) static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
 
 /// PostgreSQL's code for something that a role may not do.
 const NOT_ALLOWED: &str = "42501";
+
+/// Brings a PostgreSQL database up to date, as `role`. Its notice that the table of migrations exists already stays out of the log.
+pub(super) async fn postgres(pool: &PgPool, role: &str) -> Result<()> {
+    let mut connection = pool.acquire().await?;
+    sqlx::query("SET client_min_messages TO warning").execute(&mut *connection).await?;
+    let migrated = POSTGRES.run(&mut *connection).await;
+    sqlx::query("RESET client_min_messages").execute(&mut *connection).await?;
+    migrated.map_err(|error| refusal(error, Some(role)))
+}
 
 /// What is in the way and what mends it. `role` is PostgreSQL's name for us.
 pub(super) fn refusal(error: MigrateError, role: Option<&str>) -> Error {

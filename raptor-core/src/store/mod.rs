@@ -12,6 +12,7 @@ pub(crate) mod containers;
 pub(crate) mod daemons;
 pub(crate) mod images;
 pub(crate) mod jobs;
+pub(crate) mod keys;
 pub(crate) mod mails;
 pub(crate) mod registries;
 pub(crate) mod rights;

@@ -32,6 +32,11 @@ const BESIDE: usize = 64 * 1024;
 /// Connections to PostgreSQL at most, where its server admits so many that they are no burden.
 const POOL: u32 = 20;
 
+/// What connections to PostgreSQL are called there (`application_name`), unless the URL says otherwise.
+const NAME: &str = "raptor";
+/// What a store that is opened for maintenance adds to that name.
+pub(super) const ALONE: &str = "-maintenance";
+
 impl Store {
     /// Opens `url` (`sqlite://path`, `sqlite::memory:` or `postgres://…`), creates the SQLite file where it is missing, and
     /// migrates under a lock.
@@ -48,8 +53,20 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], and [`Error::Invalid`] for more connections than the server admits.
     pub async fn open_with(url: &str, connections: Option<u32>) -> Result<Self> {
+        Self::open_as(url, connections, "").await
+    }
+
+    /// As [`Store::open`], for a program that changes the store while no API is running and is not to be taken for one.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_for_maintenance(url: &str) -> Result<Self> {
+        Self::open_as(url, None, ALONE).await
+    }
+
+    async fn open_as(url: &str, connections: Option<u32>, suffix: &str) -> Result<Self> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Self::open_postgres(url, connections).await
+            Self::open_postgres(url, connections, suffix).await
         } else if url.starts_with("sqlite:") {
             Self::open_sqlite(url).await
         } else {
@@ -60,13 +77,15 @@ impl Store {
         }
     }
 
-    async fn open_postgres(url: &str, connections: Option<u32>) -> Result<Self> {
+    async fn open_postgres(url: &str, connections: Option<u32>, suffix: &str) -> Result<Self> {
         let options = PgConnectOptions::from_str(url).map_err(|_| {
             Error::invalid(
                 "DATABASE_URL",
                 "This is not a PostgreSQL URL. Use postgres://user:password@host:5432/database.",
             )
         })?;
+        let name = format!("{}{suffix}", options.get_application_name().unwrap_or(NAME));
+        let options = options.application_name(&name);
         // A pool would try again until its patience ends, and then not say what was in the way.
         let probed = match tokio::time::timeout(PATIENCE, Server::ask(&options)).await {
             Ok(probed) => probed.map_err(|error| cause(&error)),
@@ -92,10 +111,7 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(|error| why(cause(&error)))?;
-        migration::POSTGRES
-            .run(&pool)
-            .await
-            .map_err(|error| migration::refusal(error, Some(&server.role)))?;
+        migration::postgres(&pool, &server.role).await?;
         let feed = Feed::shared(pool.clone());
         Ok(Self { db: Db::Postgres(pool), feed, _lock: None })
     }

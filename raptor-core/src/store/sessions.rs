@@ -141,6 +141,13 @@ pub(crate) async fn delete_of_user(
     .await)?)
 }
 
+/// Ends everybody's sessions, and tells how many there were.
+pub(crate) async fn delete_all(c: &mut Conn<'_>) -> Result<usize> {
+    let ids: Vec<SessionId> =
+        on!(c, |c| sqlx::query_scalar("DELETE FROM sessions RETURNING id").fetch_all(c).await)?;
+    Ok(ids.len())
+}
+
 pub(crate) async fn delete_expired(c: &mut Conn<'_>, now: DateTime<Utc>) -> Result<u64> {
     let ids: Vec<SessionId> =
         on!(c, |c| sqlx::query_scalar("DELETE FROM sessions WHERE expires_at <= $1 RETURNING id")

@@ -11,12 +11,14 @@ use raptor_core::{
     authz::{Actor, ContainerSet, actions},
     containers::{Level, service::NewContainer},
     id::UserId,
+    keys::rotate_app_key,
     mail::{
         service::{Mail, MailCounts},
         smtp::{Security, Smtp, SmtpSettings},
     },
     paging::PageRequest,
     roles::Builtin,
+    store::Store,
     users::{User, UserChange},
 };
 use serde_json::Value;
@@ -504,6 +506,11 @@ async fn what_waits_is_given_up_where_the_key_that_opens_it_is_gone() {
         until("it was tried", || async { counts(&raptor).await.last_error.is_some() }).await;
         raptor.shutdown().await;
         drop(raptor);
+        let store = Store::open_for_maintenance(&world.url).await.unwrap();
+        let done = rotate_app_key(&store, &world.clock, None, "another key", None, true).await.unwrap();
+        assert_eq!(done.lost.len(), 1, "{done:?}");
+        store.close().await;
+        drop(store);
         let raptor = Raptor::builder("another key")
             .database_url(&world.url)
             .bcrypt_cost(4)

@@ -9,6 +9,7 @@ mod containers;
 mod deleting;
 mod history;
 mod images;
+mod keys;
 mod links;
 #[cfg(feature = "mail")]
 mod mail;

@@ -1,0 +1,35 @@
+//! Changing `APP_KEY` with the real program, and what its log looks like.
+
+use crate::programs::{Api, refusal_of, said_by};
+
+const KEY: &str = "an application key of some length";
+const NEW: &str = "another application key of some length";
+
+#[test]
+fn another_app_key_is_refused_until_rotate_key_has_made_it_the_one() {
+    let mut api = Api::serve_embedded();
+    api.stop();
+    let database = format!("sqlite://{}/raptor.db", api.data_dir());
+    let with = |name, value| vec![("DATABASE_URL", database.as_str()), (name, value)];
+    let words = refusal_of("raptor-api", "serve", &with("APP_KEY", NEW));
+    assert!(words.contains("OLD_APP_KEY") && words.contains("rotate-key"), "{words}");
+    assert!(!words.contains(NEW), "{words}");
+    // Without the former key it is refused too, and says how to go on.
+    let words = refusal_of("raptor-api", "rotate-key", &with("APP_KEY", NEW));
+    assert!(words.contains("--lost"), "{words}");
+    let words =
+        said_by("raptor-api", "rotate-key", &[with("APP_KEY", NEW), vec![("OLD_APP_KEY", KEY)]].concat());
+    assert!(words.contains("Start every API on this database with the new key."), "{words}");
+    let words = refusal_of("raptor-api", "serve", &with("APP_KEY", KEY));
+    assert!(words.contains("APP_KEY is not the key"), "{words}");
+    let words =
+        refusal_of("raptor-api", "serve", &[with("APP_KEY", NEW), vec![("JWT_SECRET", KEY)]].concat());
+    assert!(words.contains("rotate-jwt-secret"), "{words}");
+}
+
+#[test]
+fn a_log_that_goes_to_a_file_has_no_colours() {
+    let api = Api::serve_embedded();
+    let log = api.log();
+    assert!(log.contains("serving") && !log.contains('\u{1b}'), "{log}");
+}

@@ -1,0 +1,218 @@
+//! Changing `APP_KEY` and `JWT_SECRET`, and keeping out a program that has others.
+//!
+//! A canary in the store is sealed under each of the two. A [`Raptor`](crate::Raptor) with another key does not start:
+//! [`Error::Conflict`] `app_key_changed` or `jwt_secret_changed`, with what to do. [`rotate_app_key`] and [`rotate_jwt_secret`] are
+//! the way to change one, while no API is running.
+
+use crate::{
+    Error, Result,
+    activity::Activity,
+    auth::seal::Sealer,
+    authz::Actor,
+    clock::Clock,
+    store::{self, Conn, Store, keys::Owner},
+};
+
+const APP_KEY: &str = "APP_KEY";
+const JWT_SECRET: &str = "JWT_SECRET";
+/// What a canary says.
+const CANARY: &str = "raptor";
+/// How many lost secrets a message names.
+const NAMED: usize = 20;
+
+/// What a change of keys did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// How many secrets are sealed under the new key now that were not before.
+    pub resealed: usize,
+    /// How many were sealed under it already.
+    pub kept: usize,
+    /// What can't be read any more. It stays in the store, in case the key that opens it turns up.
+    pub lost: Vec<String>,
+    /// How many sessions ended, where they were signed with the former key.
+    pub sessions_ended: usize,
+}
+
+fn seal(sealer: &Sealer, name: &str) -> Result<Vec<u8>> {
+    sealer.seal(name.as_bytes(), CANARY)
+}
+
+fn opens(sealer: &Sealer, name: &str, canary: &[u8]) -> bool {
+    sealer.open(name.as_bytes(), canary).is_ok_and(|text| text == CANARY)
+}
+
+fn other_app_key() -> Error {
+    Error::conflict(
+        "app_key_changed",
+        "APP_KEY is not the key that the secrets in this database are encrypted under. Set that key again. To change it, stop every API on this database and run `raptor-api rotate-key` with the new key as APP_KEY and the former one as OLD_APP_KEY. If the former key is lost, `raptor-api rotate-key` without it lists what can't be read any more, and how to go on.",
+    )
+}
+
+fn other_jwt_secret() -> Error {
+    Error::conflict(
+        "jwt_secret_changed",
+        "JWT_SECRET (APP_KEY, where it is not set) is not what sessions on this database are signed with. Set that secret again. To change it, stop every API on this database and run `raptor-api rotate-jwt-secret` with the new one as JWT_SECRET; that signs everybody out.",
+    )
+}
+
+/// Makes sure that the store belongs to these keys. A store without canaries gets them: that of `APP_KEY` only where something that
+/// is sealed opens with it, or nothing is sealed.
+///
+/// # Errors
+/// [`Error::Conflict`] `app_key_changed` or `jwt_secret_changed`.
+pub(crate) async fn check(store: &Store, app_key: &Sealer, jwt_secret: &Sealer) -> Result<()> {
+    let known = store::keys::canaries(&mut store.read().await?.conn()).await?;
+    if known.len() < 2 {
+        let mut tx = store.begin().await?;
+        if !known.contains_key(APP_KEY) {
+            let sealed = store::keys::sealed(&mut tx.conn()).await?;
+            let read = sealed.iter().filter(|it| app_key.open(it.owner.context(), &it.value).is_ok()).count();
+            if read == 0 && !sealed.is_empty() {
+                return Err(other_app_key());
+            }
+            if read < sealed.len() {
+                let count = sealed.len() - read;
+                tracing::warn!(
+                    count,
+                    "secrets in the database are encrypted under another APP_KEY and can't be read"
+                );
+            }
+            store::keys::add_canary(&mut tx.conn(), APP_KEY, &seal(app_key, APP_KEY)?).await?;
+        }
+        store::keys::add_canary(&mut tx.conn(), JWT_SECRET, &seal(jwt_secret, JWT_SECRET)?).await?;
+        tx.commit().await?;
+    }
+    // Also after writing them: another API may have been quicker.
+    let known = store::keys::canaries(&mut store.read().await?.conn()).await?;
+    let belongs = |name: &str, sealer| known.get(name).is_some_and(|canary| opens(sealer, name, canary));
+    if !belongs(APP_KEY, app_key) {
+        return Err(other_app_key());
+    }
+    if !belongs(JWT_SECRET, jwt_secret) {
+        return Err(other_jwt_secret());
+    }
+    Ok(())
+}
+
+/// Seals everything anew under `app_key`, all or nothing, while no API is running. What is sealed under it already stays, so it may
+/// be done again. `former` is the key until now; without it, or with a wrong one, what it sealed is lost, which `accept_loss` has
+/// to allow. Where `jwt_secret` is none, sessions are signed with `app_key` too, so they end.
+///
+/// # Errors
+/// [`Error::Conflict`] `secrets_lost` with what can't be read, `api_running`.
+pub async fn rotate_app_key(
+    store: &Store,
+    clock: &Clock,
+    former: Option<&str>,
+    app_key: &str,
+    jwt_secret: Option<&str>,
+    accept_loss: bool,
+) -> Result<Rotation> {
+    let new = Sealer::new(app_key)?;
+    let former = former.map(Sealer::new).transpose()?;
+    let mut tx = store.begin().await?;
+    store::keys::keep_apis_out(&mut tx.conn()).await?;
+    let mut done = Rotation::default();
+    let mut lost = Vec::new();
+    for sealed in store::keys::sealed(&mut tx.conn()).await? {
+        let context = sealed.owner.context();
+        if new.open(context, &sealed.value).is_ok() {
+            done.kept += 1;
+        } else if let Some(secret) = former.as_ref().and_then(|key| key.open(context, &sealed.value).ok()) {
+            store::keys::reseal(&mut tx.conn(), &sealed.owner, &new.seal(context, &secret)?).await?;
+            done.resealed += 1;
+        } else {
+            lost.push(sealed.owner);
+        }
+    }
+    // The key of the own host opens nothing.
+    lost.retain(|owner| !matches!(owner, Owner::Daemon { local: true, .. }));
+    done.lost = lost.iter().map(ToString::to_string).collect();
+    let canaries = store::keys::canaries(&mut tx.conn()).await?;
+    let canary = canaries.get(APP_KEY);
+    let known = canary.is_none_or(|canary| {
+        opens(&new, APP_KEY, canary) || former.as_ref().is_some_and(|key| opens(key, APP_KEY, canary))
+    });
+    if !(accept_loss || known && done.lost.is_empty()) {
+        return Err(unreadable(&done.lost, former.is_some()));
+    }
+    let changed = !canary.is_some_and(|canary| opens(&new, APP_KEY, canary));
+    if changed {
+        store::keys::replace_canary(&mut tx.conn(), APP_KEY, &seal(&new, APP_KEY)?).await?;
+    }
+    if jwt_secret.is_none() {
+        done.sessions_ended = sign_with(&mut tx.conn(), &new).await?;
+    }
+    if changed || done.resealed > 0 {
+        let detail = serde_json::json!({
+            "resealed": done.resealed, "lost": done.lost, "sessions_ended": done.sessions_ended,
+        });
+        let activity = Activity::new(clock, &Actor::System, "keys.app_key_changed").with(detail);
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+    }
+    tx.commit().await?;
+    Ok(done)
+}
+
+/// Has sessions signed with `jwt_secret` from now on, or with `app_key` where there is none, while no API is running. All sessions
+/// end. Tells how many there were; none where it was this secret before.
+///
+/// # Errors
+/// [`Error::Conflict`] `app_key_changed`, `api_running`.
+pub async fn rotate_jwt_secret(
+    store: &Store,
+    clock: &Clock,
+    app_key: &str,
+    jwt_secret: Option<&str>,
+) -> Result<usize> {
+    let mut tx = store.begin().await?;
+    store::keys::keep_apis_out(&mut tx.conn()).await?;
+    let canaries = store::keys::canaries(&mut tx.conn()).await?;
+    let app_sealer = Sealer::new(app_key)?;
+    if canaries.get(APP_KEY).is_some_and(|canary| !opens(&app_sealer, APP_KEY, canary)) {
+        return Err(other_app_key());
+    }
+    let signing = Sealer::new(jwt_secret.unwrap_or(app_key))?;
+    let changed = !canaries.get(JWT_SECRET).is_some_and(|canary| opens(&signing, JWT_SECRET, canary));
+    let ended = sign_with(&mut tx.conn(), &signing).await?;
+    if changed {
+        let activity = Activity::new(clock, &Actor::System, "keys.jwt_secret_changed")
+            .with(serde_json::json!({ "sessions_ended": ended }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+    }
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// Makes `signing` the key of sessions, and ends those of another one.
+async fn sign_with(c: &mut Conn<'_>, signing: &Sealer) -> Result<usize> {
+    let canaries = store::keys::canaries(c).await?;
+    if canaries.get(JWT_SECRET).is_some_and(|canary| opens(signing, JWT_SECRET, canary)) {
+        return Ok(0);
+    }
+    store::keys::replace_canary(c, JWT_SECRET, &seal(signing, JWT_SECRET)?).await?;
+    store::sessions::delete_all(c).await
+}
+
+fn unreadable(lost: &[String], had_former: bool) -> Error {
+    let why = match had_former {
+        true => "OLD_APP_KEY is not the key that everything in this database is encrypted under.",
+        false => {
+            "OLD_APP_KEY is not set, and APP_KEY is not the key that this database's secrets are encrypted under."
+        }
+    };
+    let named = lost.iter().take(NAMED).map(|what| format!("\n  - {what}")).collect::<String>();
+    let more = lost.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!("\n  - and {more} more") } else { String::new() };
+    let what = if lost.is_empty() {
+        "Nothing is encrypted under it now.".to_owned()
+    } else {
+        format!("These can't be read:{named}{more}")
+    };
+    Error::conflict(
+        "secrets_lost",
+        format!(
+            "{why} {what}\nNothing was changed. Set OLD_APP_KEY (or OLD_APP_KEY_FILE) to the former key. If it is lost, add --lost: what is named here stays unreadable, and you renew the daemons' keys and enter the registries' passwords again."
+        ),
+    )
+}

@@ -1,0 +1,159 @@
+//! Everything in the store that is sealed under `APP_KEY`, and the canaries that tell one key from another.
+
+use super::{Conn, on};
+use crate::{Error, Result};
+use std::{collections::HashMap, fmt};
+use uuid::Uuid;
+
+/// Whose secret a sealed value is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The key of a daemon. That of this process's own host is never used.
+    Daemon { id: Uuid, name: String, local: bool },
+    /// The password for a registry.
+    Registry { host: String },
+    /// A mail that was not sent yet.
+    Mail { id: Uuid, recipient: Option<String> },
+}
+
+impl Owner {
+    /// What the value is bound to.
+    pub(crate) fn context(&self) -> &[u8] {
+        match self {
+            Self::Daemon { id, .. } | Self::Mail { id, .. } => id.as_bytes(),
+            Self::Registry { host } => host.as_bytes(),
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Daemon { name, .. } => write!(f, "the key of the daemon {name:?}"),
+            Self::Registry { host } => write!(f, "the password for the registry {host}"),
+            Self::Mail { recipient: Some(recipient), .. } => write!(f, "an unsent mail to {recipient}"),
+            Self::Mail { recipient: None, .. } => write!(f, "an unsent mail"),
+        }
+    }
+}
+
+/// A sealed value.
+pub(crate) struct Sealed {
+    pub(crate) owner: Owner,
+    pub(crate) value: Vec<u8>,
+}
+
+/// Every sealed value.
+pub(crate) async fn sealed(c: &mut Conn<'_>) -> Result<Vec<Sealed>> {
+    let daemons: Vec<(Uuid, String, bool, Vec<u8>)> =
+        on!(c, |c| sqlx::query_as("SELECT id, name, local, key_sealed FROM daemons ORDER BY name_key")
+            .fetch_all(c)
+            .await)?;
+    let registries: Vec<(String, Vec<u8>)> =
+        on!(c, |c| sqlx::query_as("SELECT host, password_sealed FROM registries ORDER BY host")
+            .fetch_all(c)
+            .await)?;
+    let mails: Vec<(Uuid, Option<String>, Vec<u8>)> = on!(c, |c| sqlx::query_as(
+        "SELECT id, recipient, sealed FROM mails WHERE sealed IS NOT NULL ORDER BY id"
+    )
+    .fetch_all(c)
+    .await)?;
+    let daemons = daemons
+        .into_iter()
+        .map(|(id, name, local, value)| Sealed { owner: Owner::Daemon { id, name, local }, value });
+    let registries =
+        registries.into_iter().map(|(host, value)| Sealed { owner: Owner::Registry { host }, value });
+    let mails = mails
+        .into_iter()
+        .map(|(id, recipient, value)| Sealed { owner: Owner::Mail { id, recipient }, value });
+    Ok(daemons.chain(registries).chain(mails).collect())
+}
+
+/// Replaces a sealed value.
+pub(crate) async fn reseal(c: &mut Conn<'_>, owner: &Owner, value: &[u8]) -> Result<()> {
+    match owner {
+        Owner::Daemon { id, .. } => {
+            on!(c, |c| sqlx::query("UPDATE daemons SET key_sealed = $2 WHERE id = $1")
+                .bind(id)
+                .bind(value)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        Owner::Registry { host } => {
+            on!(c, |c| sqlx::query("UPDATE registries SET password_sealed = $2 WHERE host = $1")
+                .bind(host)
+                .bind(value)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        Owner::Mail { id, .. } => {
+            on!(c, |c| sqlx::query("UPDATE mails SET sealed = $2 WHERE id = $1")
+                .bind(id)
+                .bind(value)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+    }
+    Ok(())
+}
+
+/// All canaries, by the name of their key's setting.
+pub(crate) async fn canaries(c: &mut Conn<'_>) -> Result<HashMap<String, Vec<u8>>> {
+    let rows: Vec<(String, Vec<u8>)> =
+        on!(c, |c| sqlx::query_as("SELECT name, canary FROM key_canaries").fetch_all(c).await)?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Writes a canary unless there is one. Somebody who writes one at the same time is waited for.
+pub(crate) async fn add_canary(c: &mut Conn<'_>, name: &str, canary: &[u8]) -> Result<()> {
+    on!(c, |c| sqlx::query(
+        "INSERT INTO key_canaries (name, canary) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
+    )
+    .bind(name)
+    .bind(canary)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// Writes a canary in place of the one that is there.
+pub(crate) async fn replace_canary(c: &mut Conn<'_>, name: &str, canary: &[u8]) -> Result<()> {
+    on!(c, |c| sqlx::query(
+        "INSERT INTO key_canaries (name, canary) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET canary = excluded.canary"
+    )
+    .bind(name)
+    .bind(canary)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// Keeps every API that starts from reading the canaries until the transaction of `c` ends, and makes sure that none is running
+/// (`application_name` tells them from others). SQLite belongs to one process anyway.
+///
+/// # Errors
+/// [`Error::Conflict`] `api_running`.
+pub(crate) async fn keep_apis_out(c: &mut Conn<'_>) -> Result<()> {
+    let Conn::Postgres(c) = c else { return Ok(()) };
+    sqlx::query("LOCK TABLE key_canaries IN ACCESS EXCLUSIVE MODE").execute(&mut **c).await?;
+    let running: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND current_setting('application_name') = application_name || $1",
+    )
+    .bind(super::open::ALONE)
+    .fetch_one(&mut **c)
+    .await?;
+    if running == 0 {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        "api_running",
+        "A raptor-api is running on this database. Stop all of them, run this again, and start them with the new key.",
+    ))
+}

@@ -162,7 +162,10 @@ async fn shown(parts: &mut Parts, app: &App) -> Result<(String, Origin), Problem
         .headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
+        .and_then(|value| value.split_once(' '))
+        // The scheme's case does not matter (RFC 9110, 11.1).
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token);
     if let Some(token) = bearer {
         return Ok((token.trim().to_owned(), origin));
     }

@@ -14,6 +14,9 @@ use serde::Serialize;
 use std::error::Error as _;
 use utoipa::ToSchema;
 
+/// When to try again while the database is away, in seconds. It is looked for several times in each.
+const DATABASE_RETRY_S: u64 = 2;
+
 /// What went wrong (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
@@ -73,6 +76,9 @@ impl From<Error> for Problem {
             Error::Invalid { field, .. } => problem.field = Some(field),
             Error::Throttled { retry_after } => {
                 problem.retry_after_seconds = Some(retry_after.as_secs().max(1))
+            }
+            Error::Unavailable { code: "database_unavailable", .. } => {
+                problem.retry_after_seconds = Some(DATABASE_RETRY_S);
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 mod named;
 mod origin;
+mod present;
 mod short;
 
 use crate::{App, Problem, config::Config, extract, openapi::openapi, panel};
@@ -13,6 +14,7 @@ use axum::{
 };
 use named::NamedLayer;
 use origin::WithOrigin;
+use present::PresentLayer;
 use raptor_core::Raptor;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use short::ShortIds;
@@ -104,7 +106,13 @@ fn around(
             HeaderName::from_static(extract::CSRF_HEADER),
             HeaderName::from_static(extract::NOT_AFTER_HEADER),
         ]);
-    ServiceBuilder::new().layer(NamedLayer).layer(WithOrigin(cors)).layer(ShortIds(app)).service(router)
+    let present = PresentLayer(app.raptor.store().clone());
+    ServiceBuilder::new()
+        .layer(NamedLayer)
+        .layer(WithOrigin(cors))
+        .layer(present)
+        .layer(ShortIds(app))
+        .service(router)
 }
 
 fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

@@ -135,7 +135,12 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
         match cause {
-            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => database_unavailable(),
+            // A proxy whose PostgreSQL is away closes connections in the middle of everything, which the driver calls a breach of
+            // the protocol.
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::BeginFailed => database_unavailable(),
             sqlx::Error::Database(told) => match told.code().as_deref().and_then(meaning) {
                 Some(error) => error,
                 None => Self::Internal(Box::new(sqlx::Error::Database(told))),

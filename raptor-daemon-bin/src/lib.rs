@@ -3,6 +3,7 @@
 pub mod config;
 mod direct;
 mod files;
+mod guard;
 mod history;
 mod problem;
 mod routes;

@@ -52,7 +52,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::warn!("{problem}");
     }
     tracing::info!(addr = %config.daemon_addr, version = env!("CARGO_PKG_VERSION"), "serving");
-    let router = router(Arc::new(host.clone()), key.expose().to_owned());
+    let router = router(Arc::new(host.clone()), key.expose().to_owned())
+        .into_make_service_with_connect_info::<std::net::SocketAddr>();
     let again = tokio::select! {
         served = axum::serve(listener, router).into_future() => {
             served.context("serving failed")?;

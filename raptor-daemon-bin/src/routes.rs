@@ -1,6 +1,9 @@
 //! The routes.
 
-use crate::problem::{Answer, Problem};
+use crate::{
+    guard::Guard,
+    problem::{Answer, Problem},
+};
 use axum::{
     extract::{
         FromRequest, FromRequestParts, Request, State,
@@ -9,7 +12,7 @@ use axum::{
             rejection::WebSocketUpgradeRejection,
         },
     },
-    http::{StatusCode, header},
+    http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -127,29 +130,17 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// All routes over `node`, for whoever has `key`. Swagger UI needs none.
 pub fn router(node: Arc<dyn Node>, key: String) -> axum::Router {
-    let key: Arc<str> = key.into();
-    let guard = middleware::from_fn(move |request: Request, next: Next| guard(key.clone(), request, next));
+    let guard = Arc::new(Guard::new(key));
+    let guard = middleware::from_fn(move |request: Request, next: Next| {
+        let guard = guard.clone();
+        async move { guard.bearer(request, next).await }
+    });
     api()
         .split_for_parts()
         .0
         .layer(guard)
         .merge(SwaggerUi::new("/swagger-ui").url("/openapi.json", openapi()))
         .with_state(node)
-}
-
-async fn guard(key: Arc<str>, request: Request, next: Next) -> Response {
-    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    if same(shown.as_bytes(), key.as_bytes()) {
-        return next.run(request).await;
-    }
-    let detail = "This is not the key of this daemon. It is DAEMON_API_KEY in the daemon's environment.";
-    Problem::new(StatusCode::UNAUTHORIZED, "wrong_key", detail).into_response()
-}
-
-/// Takes as long whatever the difference is.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
 /// What the host is and how it does.

@@ -4,6 +4,7 @@
 mod access;
 mod answers;
 mod authorisation;
+mod away;
 mod described;
 mod events;
 mod flood;

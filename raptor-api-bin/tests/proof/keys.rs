@@ -1,6 +1,10 @@
 //! Changing `APP_KEY` with the real program, and what its log looks like.
 
-use crate::programs::{Api, refusal_of, said_by};
+use crate::{
+    programs::{Api, Daemon, refusal_of, said_by},
+    text, until,
+};
+use serde_json::json;
 
 const KEY: &str = "an application key of some length";
 const NEW: &str = "another application key of some length";
@@ -32,4 +36,29 @@ fn a_log_that_goes_to_a_file_has_no_colours() {
     let api = Api::serve_embedded();
     let log = api.log();
     assert!(log.contains("serving") && !log.contains('\u{1b}'), "{log}");
+}
+
+#[test]
+fn a_daemon_that_comes_and_goes_and_a_key_that_it_refuses_are_each_in_the_log_once() {
+    let mut api = Api::serve_embedded();
+    api.sign_in();
+    let mut daemon = Daemon::with(vec![("CONTAINER_FIREWALL", "off".to_owned())]);
+    let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": daemon.port });
+    let created = api.post("/daemons", draft, 201);
+    let (path, key) = (format!("/daemons/{}", text(&created["daemon"]["id"])), text(&created["api_key"]));
+    let is = |state: &str| until(state, || (api.get(&path)["connection"]["state"] == state).then_some(()));
+    is("unreachable");
+    daemon.start(key);
+    is("online");
+    daemon.kill();
+    is("unreachable");
+    daemon.start("rd_0000000000000000000000000000000000000000001");
+    is("wrong_key");
+    let log = api.log();
+    let count = |words: &str| log.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(count("the daemon is online"), 1, "{log}");
+    assert_eq!(count("state=Unreachable"), 2, "{log}");
+    assert_eq!(count("state=WrongKey"), 1, "{log}");
+    let log = daemon.log();
+    assert_eq!(log.matches("refused a request with a wrong key").count(), 1, "{log}");
 }

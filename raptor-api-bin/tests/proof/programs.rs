@@ -464,6 +464,11 @@ impl Daemon {
         }
     }
 
+    /// What it has said.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
     /// The id of its process.
     pub fn id(&self) -> Option<u32> {
         self.process.as_ref().map(Child::id)

@@ -1,6 +1,8 @@
 //! Daemons: the hosts that run containers.
 
 #[cfg(feature = "remote")]
+mod diagnosis;
+#[cfg(feature = "remote")]
 pub mod remote;
 #[cfg(feature = "store")]
 pub mod service;

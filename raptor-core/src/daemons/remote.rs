@@ -1,5 +1,6 @@
 //! Daemons on other machines, over HTTP and WebSocket.
 
+use super::diagnosis::Place;
 use crate::{
     containers::lifecycle::Refused,
     id::ContainerId,
@@ -114,6 +115,30 @@ impl RemoteNode {
         }
     }
 
+    /// Why the first question to a daemon was not answered: there is none, or something else is in its place.
+    async fn not_met(&self, error: Error<types::Problem>) -> NodeError {
+        let place = Place { address: &self.address, tls: self.sockets.starts_with("wss") };
+        match error {
+            // A daemon knows the question, and asks for no session.
+            Error::ErrorResponse(answer)
+                if matches!(answer.code.as_str(), "not_found" | "unauthenticated") =>
+            {
+                NodeError::Unreachable(place.api())
+            }
+            Error::CommunicationError(ref cause) | Error::ResponseBodyError(ref cause) => {
+                match place.refusal(&reason(cause)).await {
+                    Some(why) => NodeError::Unreachable(why),
+                    None => self.error(error),
+                }
+            }
+            Error::InvalidResponsePayload(ref body, _) if protocol_of(body).is_none() => {
+                NodeError::Unreachable(place.stranger().await)
+            }
+            Error::UnexpectedResponse(_) => NodeError::Unreachable(place.stranger().await),
+            error => self.error(error),
+        }
+    }
+
     fn problem(&self, problem: types::Problem) -> NodeError {
         match problem.code.as_str() {
             code if Refused::coded(code).is_some() => {
@@ -183,8 +208,10 @@ fn same<T: DeserializeOwned>(value: impl Serialize) -> Result<T, NodeError> {
 #[async_trait]
 impl Node for RemoteNode {
     async fn system(&self) -> Result<SystemInfo, NodeError> {
-        let answer = self.client.get_system().send().await.map_err(|error| self.error(error))?;
-        same(answer.into_inner())
+        match self.client.get_system().send().await {
+            Ok(answer) => same(answer.into_inner()),
+            Err(error) => Err(self.not_met(error).await),
+        }
     }
 
     async fn containers(&self) -> Result<Vec<ContainerStatus>, NodeError> {

@@ -9,10 +9,15 @@ use crate::{
 };
 use chrono::TimeDelta;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Notify, Semaphore};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
 
-/// How long a replica has for one job before another may take it.
-const LEASE: TimeDelta = TimeDelta::minutes(2);
+/// How long a replica holds a job without saying that it still works on it, in seconds. Then another one takes it.
+const LEASE_S: i64 = 6;
+/// How often it says so.
+const BEAT: Duration = Duration::from_secs(2);
 /// How often the table is looked at though nobody said that there is something.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Jobs at the same time.
@@ -55,16 +60,19 @@ pub(crate) async fn work(raptor: Raptor) {
 async fn claim(raptor: &Raptor) -> Result<Option<Job>> {
     let now = raptor.clock.now();
     let mut tx = raptor.store.begin().await?;
-    let job = store::jobs::claim(&mut tx.conn(), now, now + LEASE).await?;
+    let job = store::jobs::claim(&mut tx.conn(), now, LEASE_S).await?;
     tx.commit().await?;
     Ok(job)
 }
 
+/// Carries a job out as long as it is ours.
 async fn carry_out(raptor: &Raptor, job: Job) {
-    let done = match job.kind {
-        Kind::Declare => raptor.containers().sync(job.container_id).await,
-        Kind::Start => start(raptor, &job).await,
-        Kind::Remove => remove(raptor, &job).await,
+    let done = tokio::select! {
+        done = perform(raptor, &job) => done,
+        () = hold(raptor, &job) => {
+            tracing::info!(?job, "the database was away so long that another API may have taken this job; it is left to that one");
+            return;
+        }
     };
     let settled = match done {
         // What is gone needs nothing any more, unless an earlier try that was cut off has reached the host.
@@ -80,6 +88,37 @@ async fn carry_out(raptor: &Raptor, job: Job) {
     if let Err(error) = settled {
         warn_of!(raptor, error, ?job, "a job's end was not written down; it will run again");
     }
+}
+
+async fn perform(raptor: &Raptor, job: &Job) -> Result<()> {
+    match job.kind {
+        Kind::Declare => raptor.containers().sync(job.container_id).await,
+        Kind::Start => start(raptor, job).await,
+        Kind::Remove => remove(raptor, job).await,
+    }
+}
+
+/// Says again and again that the job is being worked on. Ends when it is no longer ours, or may not be.
+async fn hold(raptor: &Raptor, job: &Job) {
+    let lease = Duration::from_secs(LEASE_S.unsigned_abs());
+    let mut renewed = Instant::now();
+    loop {
+        tokio::time::sleep(BEAT).await;
+        let asked = Instant::now();
+        match tokio::time::timeout(BEAT, renew(raptor, job)).await {
+            Ok(Ok(true)) => renewed = asked,
+            Ok(Ok(false)) => return,
+            Ok(Err(_)) | Err(_) if renewed.elapsed() < lease => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}
+
+async fn renew(raptor: &Raptor, job: &Job) -> Result<bool> {
+    let mut tx = raptor.store.begin().await?;
+    let ours = store::jobs::renew(&mut tx.conn(), job, raptor.clock.now(), LEASE_S).await?;
+    tx.commit().await?;
+    Ok(ours)
 }
 
 async fn start(raptor: &Raptor, job: &Job) -> Result<()> {
@@ -98,14 +137,14 @@ async fn remove(raptor: &Raptor, job: &Job) -> Result<()> {
 
 async fn finish(raptor: &Raptor, job: &Job) -> Result<()> {
     let mut tx = raptor.store.begin().await?;
-    store::jobs::finish(&mut tx.conn(), job.id).await?;
+    store::jobs::finish(&mut tx.conn(), job).await?;
     tx.emit(Change::new(Subject::Declaration, Verb::Updated, job.container_id));
     tx.commit().await
 }
 
 async fn finish_gone(raptor: &Raptor, job: &Job) -> Result<()> {
     let mut tx = raptor.store.begin().await?;
-    store::jobs::finish(&mut tx.conn(), job.id).await?;
+    store::jobs::finish(&mut tx.conn(), job).await?;
     let known = store::containers::find(&mut tx.conn(), job.container_id, None).await?;
     if known.is_none_or(|(container, _)| container.deleting) {
         raptor.containers().remove_again(&mut tx, job.daemon_id, job.container_id).await?;
@@ -117,6 +156,18 @@ async fn postpone(raptor: &Raptor, job: &Job, error: &str) -> Result<()> {
     let pause = 2_i64.saturating_pow(u32::try_from(job.attempts.clamp(0, 16)).unwrap_or(16)).min(MAX_PAUSE_S);
     let mut tx = raptor.store.begin().await?;
     let until = raptor.clock.now() + TimeDelta::seconds(pause);
-    store::jobs::postpone(&mut tx.conn(), job.id, until, error).await?;
+    store::jobs::postpone(&mut tx.conn(), job, until, error).await?;
     tx.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_of_a_killed_api_is_taken_over_within_ten_seconds_and_one_late_beat_loses_none() {
+        let lease = Duration::from_secs(LEASE_S.unsigned_abs());
+        assert!(lease + LOOK_EVERY < Duration::from_secs(10));
+        assert!(BEAT * 2 < lease);
+    }
 }

@@ -90,6 +90,7 @@ impl Task {
         self.connection.send_modify(|connection| {
             if connection.state != state {
                 connection.since = now;
+                tracing::warn!(daemon = %self.daemon, ?state, "{error}");
             }
             (connection.state, connection.message) = (state, Some(error.to_string()));
         });
@@ -135,12 +136,20 @@ impl Task {
     }
 
     fn take(&self, connection: &mut Connection, system: SystemInfo) {
+        let apart = |skew: i64| skew.abs() > MAX_CLOCK_SKEW_S;
         let skew = (system.time - self.raptor.clock.now()).num_seconds();
-        connection.clock_skew_seconds = Some(skew);
-        let clock = (skew.abs() > MAX_CLOCK_SKEW_S).then(|| {
+        let were_apart = connection.clock_skew_seconds.replace(skew).is_some_and(apart);
+        let clock = apart(skew).then(|| {
             let direction = if skew > 0 { "ahead of" } else { "behind" };
             format!("The host's clock is {} s {direction} ours. Let both follow a time server (timedatectl set-ntp true).", skew.abs())
         });
+        match &clock {
+            Some(clock) if !were_apart => tracing::warn!(daemon = %self.daemon, "{clock}"),
+            None if were_apart => {
+                tracing::info!(daemon = %self.daemon, "the host's clock and ours agree again")
+            }
+            _ => {}
+        }
         let notes: Vec<String> = disk_note(&system).into_iter().chain(clock).collect();
         connection.message = (!notes.is_empty()).then(|| notes.join(" "));
         connection.system = Some(system);
@@ -159,6 +168,7 @@ impl Task {
         self.connection.send_modify(|connection| {
             if connection.state != LinkState::Online {
                 (connection.state, connection.since) = (LinkState::Online, now);
+                tracing::info!(daemon = %self.daemon, hostname = system.hostname, version = system.version, "the daemon is online");
             }
             self.take(connection, system);
         });

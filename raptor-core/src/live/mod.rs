@@ -291,6 +291,9 @@ impl Fleet {
         let node = match self.node_of(&raptor.sealer, daemon, sealed) {
             Ok(node) => Some(node),
             Err((state, message)) => {
+                if state != LinkState::NotRunning {
+                    tracing::warn!(daemon = %daemon.id, name = daemon.name, ?state, "{message}");
+                }
                 connection.send_modify(|connection| {
                     (connection.state, connection.message) = (state, Some(message))
                 });

@@ -1,6 +1,6 @@
 //! The change feed: every committed change, told to whoever listens, across replicas where the database can carry it.
 
-use super::open::cause;
+use super::{open::cause, presence::Presence};
 use crate::{clock::Clock, warnings::Warnings};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgListener, PgPool};
@@ -119,9 +119,9 @@ impl Feed {
     }
 
     /// A feed that hears the other replicas through `pool`. Not complete until it listens.
-    pub(super) fn shared(pool: PgPool) -> Self {
+    pub(super) fn shared(pool: PgPool, presence: Presence) -> Self {
         let feed = Self { complete: Arc::new(AtomicBool::new(false)), ..Self::local() };
-        tokio::spawn(feed.clone().listen(pool));
+        tokio::spawn(feed.clone().listen(pool, presence));
         feed
     }
 
@@ -167,12 +167,13 @@ impl Feed {
             .collect()
     }
 
-    async fn listen(self, pool: PgPool) {
+    async fn listen(self, pool: PgPool, presence: Presence) {
         let warnings = Warnings::default();
         while !pool.is_closed() {
             if let Err(error) = self.listen_once(&pool).await
                 && !pool.is_closed()
             {
+                presence.doubt();
                 let why = cause(&error);
                 if let Some(left_out) = warnings.due(&error.into(), &Clock::System) {
                     tracing::warn!(

@@ -7,7 +7,7 @@ use crate::{
     jobs::{Job, Kind},
     nul,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -41,20 +41,26 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Takes the job that is due the longest, until `lease`; others leave it alone so long.
-pub(crate) async fn claim(c: &mut Conn<'_>, now: DateTime<Utc>, lease: DateTime<Utc>) -> Result<Option<Job>> {
-    // SQLite has one writer and needs no row locks; with PostgreSQL several replicas claim at the same time.
+/// Takes the job that is due the longest, for `lease_s` seconds; others leave it alone so long. Its `attempts` tell whoever took it
+/// from whoever took it before.
+pub(crate) async fn claim(c: &mut Conn<'_>, now: DateTime<Utc>, lease_s: i64) -> Result<Option<Job>> {
+    // SQLite has one writer and needs no row locks. With PostgreSQL several replicas claim at the same time, and leases are by its
+    // clock: theirs may differ by more than a lease lasts.
     const SQLITE: &str = "UPDATE jobs SET leased_until = $2, attempts = attempts + 1
          WHERE id = (SELECT id FROM jobs WHERE run_after <= $1 AND (leased_until IS NULL OR leased_until < $1)
                      ORDER BY run_after LIMIT 1)
          RETURNING id, kind, daemon_id, container_id, attempts";
-    const POSTGRES: &str = "UPDATE jobs SET leased_until = $2, attempts = attempts + 1
-         WHERE id = (SELECT id FROM jobs WHERE run_after <= $1 AND (leased_until IS NULL OR leased_until < $1)
+    const POSTGRES: &str =
+        "UPDATE jobs SET leased_until = clock_timestamp() + $2 * interval '1 second', attempts = attempts + 1
+         WHERE id = (SELECT id FROM jobs WHERE run_after <= $1 AND (leased_until IS NULL OR leased_until < clock_timestamp())
                      ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED)
          RETURNING id, kind, daemon_id, container_id, attempts";
+    let until = now + TimeDelta::seconds(lease_s);
     let row: Option<Row> = match c {
-        Conn::Sqlite(c) => sqlx::query_as(SQLITE).bind(now).bind(lease).fetch_optional(&mut **c).await?,
-        Conn::Postgres(c) => sqlx::query_as(POSTGRES).bind(now).bind(lease).fetch_optional(&mut **c).await?,
+        Conn::Sqlite(c) => sqlx::query_as(SQLITE).bind(now).bind(until).fetch_optional(&mut **c).await?,
+        Conn::Postgres(c) => {
+            sqlx::query_as(POSTGRES).bind(now).bind(lease_s).fetch_optional(&mut **c).await?
+        }
     };
     Ok(row.and_then(|row| {
         let Row { id, kind, daemon_id, container_id, attempts } = row;
@@ -62,16 +68,43 @@ pub(crate) async fn claim(c: &mut Conn<'_>, now: DateTime<Utc>, lease: DateTime<
     }))
 }
 
-pub(crate) async fn finish(c: &mut Conn<'_>, id: JobId) -> Result<()> {
-    on!(c, |c| sqlx::query("DELETE FROM jobs WHERE id = $1").bind(id).execute(c).await.map(drop))?;
+/// Keeps a job for `lease_s` seconds more. False where somebody else has taken it, or it is gone.
+pub(crate) async fn renew(c: &mut Conn<'_>, job: &Job, now: DateTime<Utc>, lease_s: i64) -> Result<bool> {
+    const SQLITE: &str = "UPDATE jobs SET leased_until = $3 WHERE id = $1 AND attempts = $2 RETURNING id";
+    const POSTGRES: &str = "UPDATE jobs SET leased_until = clock_timestamp() + $3 * interval '1 second'
+         WHERE id = $1 AND attempts = $2 RETURNING id";
+    let until = now + TimeDelta::seconds(lease_s);
+    let kept: Option<JobId> = match c {
+        Conn::Sqlite(c) => {
+            let renewal = sqlx::query_scalar(SQLITE).bind(job.id).bind(job.attempts).bind(until);
+            renewal.fetch_optional(&mut **c).await?
+        }
+        Conn::Postgres(c) => {
+            let renewal = sqlx::query_scalar(POSTGRES).bind(job.id).bind(job.attempts).bind(lease_s);
+            renewal.fetch_optional(&mut **c).await?
+        }
+    };
+    Ok(kept.is_some())
+}
+
+/// Strikes a job that is done, unless somebody else has taken it meanwhile.
+pub(crate) async fn finish(c: &mut Conn<'_>, job: &Job) -> Result<()> {
+    on!(c, |c| sqlx::query("DELETE FROM jobs WHERE id = $1 AND attempts = $2")
+        .bind(job.id)
+        .bind(job.attempts)
+        .execute(c)
+        .await
+        .map(drop))?;
     Ok(())
 }
 
-pub(crate) async fn postpone(c: &mut Conn<'_>, id: JobId, until: DateTime<Utc>, error: &str) -> Result<()> {
+/// Puts a job off, unless somebody else has taken it meanwhile.
+pub(crate) async fn postpone(c: &mut Conn<'_>, job: &Job, until: DateTime<Utc>, error: &str) -> Result<()> {
     on!(c, |c| sqlx::query(
-        "UPDATE jobs SET leased_until = NULL, run_after = $2, last_error = $3 WHERE id = $1"
+        "UPDATE jobs SET leased_until = NULL, run_after = $3, last_error = $4 WHERE id = $1 AND attempts = $2"
     )
-    .bind(id)
+    .bind(job.id)
+    .bind(job.attempts)
     .bind(until)
     .bind(nul::replaced(error))
     .execute(c)

@@ -27,12 +27,14 @@ mod container_search;
 mod feed;
 mod migration;
 mod open;
+mod presence;
 mod reserve;
 
 pub(crate) use cache::{Cache, Concern};
 pub use feed::{Change, Feed, Heard, Subject, Verb};
 
 use crate::Result;
+use presence::Presence;
 use sqlx::{
     PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection,
 };
@@ -64,7 +66,7 @@ pub(crate) async fn ping(c: &mut Conn<'_>) -> Result<()> {
 #[derive(Clone)]
 enum Db {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Postgres(PgPool, Presence),
 }
 
 /// An open store. Cheap to clone.
@@ -112,7 +114,7 @@ impl Store {
     pub async fn read(&self) -> Result<Reader> {
         Ok(match &self.db {
             Db::Sqlite(pool) => Reader::Sqlite(pool.acquire().await?),
-            Db::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
+            Db::Postgres(pool, presence) => Reader::Postgres(presence.with(pool.acquire()).await??),
         })
     }
 
@@ -124,9 +126,21 @@ impl Store {
         let inner = match &self.db {
             // SQLite has one writer: taking its lock at once avoids the failure to upgrade a read lock later.
             Db::Sqlite(pool) => TxInner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
-            Db::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
+            Db::Postgres(pool, presence) => TxInner::Postgres(presence.with(pool.begin()).await??),
         };
         Ok(Tx { inner, changes: Vec::new(), feed: self.feed.clone() })
+    }
+
+    /// Waits for something that may be waiting for an answer of the database, unless that has fallen silent meanwhile: it is given up
+    /// within two seconds then.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`] `database_unavailable`.
+    pub async fn unless_silent<T>(&self, doing: impl Future<Output = T>) -> Result<T> {
+        match &self.db {
+            Db::Sqlite(_) => Ok(doing.await),
+            Db::Postgres(_, presence) => presence.unless_silent(doing).await,
+        }
     }
 
     /// What was committed, here or by another replica, as it happens.
@@ -138,14 +152,14 @@ impl Store {
     /// Whether it is PostgreSQL.
     #[must_use]
     pub fn is_postgres(&self) -> bool {
-        matches!(self.db, Db::Postgres(_))
+        matches!(self.db, Db::Postgres(..))
     }
 
     /// Waits for the connections in use and closes all.
     pub async fn close(&self) {
         match &self.db {
             Db::Sqlite(pool) => pool.close().await,
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres(pool, _) => pool.close().await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Opening a store: connect, lock, migrate.
 
-use super::{Db, Feed, Store, migration, reserve};
+use super::{Db, Feed, Store, migration, presence::Presence, reserve};
 use crate::{Error, Result};
 use sqlx::{
     Connection, PgConnection,
@@ -112,8 +112,9 @@ impl Store {
             .await
             .map_err(|error| why(cause(&error)))?;
         migration::postgres(&pool, &server.role).await?;
-        let feed = Feed::shared(pool.clone());
-        Ok(Self { db: Db::Postgres(pool), feed, _lock: None })
+        let presence = Presence::of(&pool);
+        let feed = Feed::shared(pool.clone(), presence.clone());
+        Ok(Self { db: Db::Postgres(pool, presence), feed, _lock: None })
     }
 
     async fn open_sqlite(url: &str) -> Result<Self> {

@@ -9,6 +9,7 @@ mod containers;
 mod deleting;
 mod history;
 mod images;
+mod jobs;
 mod keys;
 mod links;
 #[cfg(feature = "mail")]

@@ -1,0 +1,132 @@
+//! What is answered while the database is away, and who answers at a daemon's address.
+
+use crate::world::World;
+use raptor_core::roles::Builtin;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+/// A line to a server, which can be cut or fall silent.
+struct Line {
+    port: u16,
+    state: watch::Sender<State>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Open,
+    Silent,
+    Cut,
+}
+
+impl Line {
+    async fn to(upstream: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = watch::Sender::new(State::Open);
+        let line = Self { port, state: state.clone() };
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let (mut state, upstream) = (state.subscribe(), upstream.clone());
+                tokio::spawn(async move {
+                    if *state.borrow_and_update() == State::Open {
+                        let mut far = TcpStream::connect(upstream).await.unwrap();
+                        tokio::select! {
+                            _ = copy_bidirectional(&mut near, &mut far) => {}
+                            _ = state.wait_for(|state| *state != State::Open) => {}
+                        }
+                    }
+                    // Silent: the connection stays, and nothing goes through it.
+                    let _ = state.wait_for(|state| *state != State::Silent).await;
+                });
+            }
+        });
+        line
+    }
+}
+
+/// The URL of a new database by a line that can be cut; none where there is no PostgreSQL, which is said.
+async fn by_a_line() -> Option<(Line, String)> {
+    let Ok(server) = std::env::var("RAPTOR_TEST_PG") else {
+        assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "RAPTOR_TEST_PG is needed in CI");
+        println!("SKIP: PostgreSQL, RAPTOR_TEST_PG is not set");
+        return None;
+    };
+    let name = format!("raptor_away_{}", uuid::Uuid::now_v7().simple());
+    let admin = sqlx::PgPool::connect(&server).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
+    admin.close().await;
+    let mut url: url::Url = server.parse().unwrap();
+    let upstream = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
+    let line = Line::to(upstream).await;
+    url.set_host(Some("127.0.0.1")).unwrap();
+    url.set_port(Some(line.port)).unwrap();
+    url.set_path(&name);
+    Some((line, url.into()))
+}
+
+/// Asks again and again until `met`, for 20 seconds at most.
+async fn until(what: &str, mut met: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !met().await {
+        assert!(Instant::now() < deadline, "20 seconds have passed and not: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_every_request_is_told_so_and_when_to_try_again() {
+    let Some((line, url)) = by_a_line().await else { return };
+    let world = World::with(|builder| builder.database_url(url)).await;
+    let admin = world.person(Builtin::Admin).await;
+    for state in [State::Silent, State::Cut] {
+        line.state.send_replace(state);
+        // The first ones find it out, and wait for that.
+        let asked = (0..8).map(|number| {
+            let admin = &admin;
+            async move {
+                match number % 4 {
+                    0 => admin.get("/users").await,
+                    1 => admin.get("/roles").await,
+                    2 => admin.get("/activity").await,
+                    _ => {
+                        admin
+                            .post("/roles", json!({ "name": "New", "description": "", "permissions": [] }))
+                            .await
+                    }
+                }
+            }
+        });
+        // Half of what a single wait for a connection took.
+        let answers =
+            tokio::time::timeout(Duration::from_secs(5), futures_util::future::join_all(asked)).await;
+        for answer in answers.unwrap() {
+            assert_eq!(answer.status(), 503);
+            assert_eq!(answer.headers()["retry-after"], "2");
+            let problem: Value = answer.json().await.unwrap();
+            assert_eq!(problem["code"], "database_unavailable");
+            assert_eq!(problem["retry_after_seconds"], 2);
+        }
+        line.state.send_replace(State::Open);
+        until("the database is back", async || admin.get("/users").await.status() == 200).await;
+    }
+}
+
+#[tokio::test]
+async fn an_api_behind_the_port_of_a_daemon_is_said_to_be_one() {
+    let world = World::new().await;
+    let admin = world.person(Builtin::Admin).await;
+    let port: u16 = world.base.rsplit_once(':').unwrap().1.parse().unwrap();
+    let draft = json!({ "name": "Wrong", "host": "127.0.0.1", "port": port });
+    let made: Value = admin.post("/daemons", draft).await.json().await.unwrap();
+    let path = format!("/daemons/{}", made["daemon"]["id"].as_str().unwrap());
+    let connection = async || admin.get(&path).await.json::<Value>().await.unwrap()["connection"].clone();
+    until("it was tried", async || connection().await["state"] == "unreachable").await;
+    let message = connection().await["message"].as_str().unwrap().to_owned();
+    assert!(message.contains(&format!("A raptor-api answers at 127.0.0.1:{port}")), "{message}");
+    assert!(message.contains("8080") && message.contains("DAEMON_ADDR"), "{message}");
+}

@@ -1,0 +1,231 @@
+//! Why what answers at a daemon's address is not understood: another program, TLS where there is none, or the other way round.
+
+use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::ring, pki_types::ServerName};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// How long a server may take to show whether it speaks TLS.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The first byte of a TLS record: an alert, or a handshake (RFC 8446, 5.1).
+const TLS_RECORDS: [u8; 2] = [0x15, 0x16];
+
+/// Where a daemon listens unless it is told otherwise.
+const PORT: &str = "A daemon's port is 8080, unless DAEMON_ADDR says otherwise there.";
+
+/// An address at which a daemon should be.
+pub(super) struct Place<'a> {
+    /// `host:port`.
+    pub(super) address: &'a str,
+    /// Whether it is to speak TLS.
+    pub(super) tls: bool,
+}
+
+impl Place<'_> {
+    /// What the transport's refusal `why` means, where it is known.
+    pub(super) async fn refusal(&self, why: &str) -> Option<String> {
+        let address = self.address;
+        if self.tls {
+            if let Some((_, certificate)) = why.split_once("invalid peer certificate: ") {
+                return Some(self.certificate(certificate));
+            }
+            return why.contains("InvalidContentType").then(|| {
+                format!(
+                    "TLS is on for this daemon, but what answers at {address} does not speak TLS. Switch TLS off, or set the port of the proxy that speaks it for the daemon."
+                )
+            });
+        }
+        // Neither a refused connection nor silence says anything about a protocol.
+        let answered = ["invalid HTTP", "connection closed", "Connection reset", "end of file", "message"];
+        if !answered.iter().any(|words| why.contains(words)) {
+            return None;
+        }
+        Some(match self.speaks_tls().await {
+            true => self.is_tls(),
+            false => {
+                format!("What answers at {address} does not speak HTTP, so it is not a raptor-daemon. {PORT}")
+            }
+        })
+    }
+
+    /// What it means that something answered over HTTP in a way that no daemon does.
+    pub(super) async fn stranger(&self) -> String {
+        if !self.tls && self.speaks_tls().await {
+            return self.is_tls();
+        }
+        format!("Another program than raptor-daemon answers at {}. {PORT}", self.address)
+    }
+
+    /// What it means that Raptor's API answered.
+    pub(super) fn api(&self) -> String {
+        format!("A raptor-api answers at {}, not a raptor-daemon. {PORT}", self.address)
+    }
+
+    fn is_tls(&self) -> String {
+        format!(
+            "What answers at {} speaks TLS, and TLS is off for this daemon. Switch it on, or set the port of the daemon itself.",
+            self.address
+        )
+    }
+
+    fn certificate(&self, why: &str) -> String {
+        let address = self.address;
+        if why.starts_with("Expired") || why.starts_with("certificate expired") {
+            return format!("The certificate at {address} has expired. Renew it there.");
+        }
+        if why.starts_with("NotValidForName") || why.starts_with("certificate not valid for name") {
+            return format!(
+                "The certificate at {address} is for another name. Set the daemon's host to a name that is in it, or have one made for this name."
+            );
+        }
+        format!(
+            "Nobody whom this machine trusts has signed the certificate at {address} (is it self-signed?). Use one of a public authority, or sign it with an authority of your own and give that one's certificate to raptor-api as SSL_CERT_FILE."
+        )
+    }
+
+    /// Whether the server answers a TLS greeting with TLS. Nothing secret is sent.
+    async fn speaks_tls(&self) -> bool {
+        let asked = async {
+            let mut socket = TcpStream::connect(self.address).await.ok()?;
+            socket.write_all(&greeting()?).await.ok()?;
+            let mut first = [0];
+            socket.read_exact(&mut first).await.ok()?;
+            Some(TLS_RECORDS.contains(&first[0]))
+        };
+        matches!(timeout(PATIENCE, asked).await, Ok(Some(true)))
+    }
+}
+
+/// A TLS client's first words.
+fn greeting() -> Option<Vec<u8>> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = ServerName::try_from("daemon.invalid").ok()?;
+    let mut words = Vec::new();
+    ClientConnection::new(Arc::new(config), name).ok()?.write_tls(&mut words).ok()?;
+    Some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        daemons::remote::RemoteNode,
+        node::{Node, NodeError},
+    };
+    use std::{
+        path::Path,
+        process::{Child, Command, Stdio},
+    };
+    use tokio::net::TcpListener;
+
+    /// A program that is ended with the test.
+    struct Running(Child);
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn free_port() -> u16 {
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    }
+
+    fn self_signed(folder: &Path) {
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"])
+            .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"])
+            .current_dir(folder)
+            .stderr(Stdio::null())
+            .status();
+        assert!(made.unwrap().success());
+    }
+
+    async fn reachable(port: u16) {
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn told(port: u16, tls: bool) -> String {
+        let node = RemoteNode::new("127.0.0.1", port, tls, "key".into()).unwrap();
+        let error = node.events().await.err().unwrap();
+        assert!(matches!(error, NodeError::Unreachable(_)), "{error:?}");
+        error.to_string()
+    }
+
+    /// Something that answers each connection's first words with these.
+    async fn answering(words: &'static str) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut request = [0; 4_096];
+                let _ = socket.read(&mut request).await;
+                let _ = socket.write_all(words.as_bytes()).await;
+            }
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn tls_on_one_side_only_and_a_certificate_that_nobody_vouches_for_are_said_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        self_signed(folder.path());
+        // openssl closes a connection that does not speak TLS, with an alert or without; nginx explains itself in HTML.
+        let bare = free_port();
+        let mut openssl = Command::new("openssl");
+        openssl.args(["s_server", "-quiet", "-www", "-cert", "cert.pem", "-key", "key.pem", "-accept"]);
+        openssl.arg(format!("127.0.0.1:{bare}")).current_dir(folder.path()).stderr(Stdio::null());
+        let _openssl = Running(openssl.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
+        let proxied = free_port();
+        let config = format!(
+            "daemon off; pid nginx.pid; error_log stderr; events {{}} http {{ access_log off; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s; server {{ listen 127.0.0.1:{proxied} ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem; }} }}"
+        );
+        std::fs::write(folder.path().join("nginx.conf"), config).unwrap();
+        let mut nginx = Command::new("/usr/sbin/nginx");
+        nginx.arg("-p").arg(folder.path()).arg("-c").arg(folder.path().join("nginx.conf"));
+        let _nginx = Running(nginx.args(["-e", "stderr"]).stderr(Stdio::null()).spawn().unwrap());
+        for port in [bare, proxied] {
+            reachable(port).await;
+            let message = told(port, false).await;
+            assert!(message.contains("speaks TLS, and TLS is off for this daemon"), "{message}");
+            let message = told(port, true).await;
+            assert!(message.contains("self-signed") && message.contains("SSL_CERT_FILE"), "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_daemon_is_said_to_be_none() {
+        let web = answering("HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope").await;
+        let message = told(web, false).await;
+        assert!(
+            message.contains("Another program than raptor-daemon") && message.contains("404"),
+            "{message}"
+        );
+        let message = told(web, true).await;
+        assert!(
+            message.contains("TLS is on for this daemon") && message.contains("does not speak TLS"),
+            "{message}"
+        );
+        let page = answering(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi",
+        )
+        .await;
+        let message = told(page, false).await;
+        assert!(message.contains("Another program than raptor-daemon"), "{message}");
+        let ssh = answering("SSH-2.0-Raptor\r\n").await;
+        let message = told(ssh, false).await;
+        assert!(message.contains("does not speak HTTP") && message.contains("8080"), "{message}");
+        let message = told(free_port(), false).await;
+        assert!(message.contains("can't be reached (Connection refused"), "{message}");
+    }
+}

@@ -1,0 +1,80 @@
+//! What is to happen on hosts happens though the API that began it is killed, and by one of them at a time.
+
+use crate::world::{World, count, fresh_postgres, on_both, until};
+use chrono::TimeDelta;
+use raptor_core::{containers::service::NewContainer, roles::Builtin};
+use tokio::runtime::Runtime;
+
+const JOBS: &str = "SELECT COUNT(*) FROM jobs";
+
+/// Gives the world another Raptor, on a runtime of its own that has begun to tell the host `one` of a container and waits for it.
+fn begun_elsewhere(world: World) -> (World, Runtime) {
+    let thread = std::thread::spawn(move || {
+        let runtime = Runtime::new().unwrap();
+        let world = runtime.block_on(async {
+            let world = world.restarted().await;
+            world.daemon("one", "30000").await;
+            world.hosts.of("one").hold_up_declarations(true);
+            let template = world.template().await.id;
+            let owner_id = Some(world.user("steve", Builtin::User).await.id);
+            world.container(NewContainer { owner_id, ..NewContainer::new("Brief", template) }).await.unwrap();
+            until("a declaration is on its way", async || world.hosts.of("one").waiting_declarations() > 0)
+                .await;
+            world
+        });
+        (world, runtime)
+    });
+    thread.join().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_a_killed_api_is_taken_over() {
+    on_both(|world| async move {
+        let (mut world, runtime) = begun_elsewhere(world);
+        // Nothing of it runs any more, and nothing was tidied up.
+        let idle = raptor_core::Raptor::builder("app key").bcrypt_cost(4).build().await.unwrap();
+        let killed = std::mem::replace(&mut world.raptor, idle);
+        let url = world.url.clone();
+        std::thread::spawn(move || {
+            runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+            drop(killed);
+        })
+        .join()
+        .unwrap();
+        if url.starts_with("sqlite") {
+            until("the database is let go", async || raptor_core::store::Store::open(&url).await.is_ok())
+                .await;
+            // Its leases are by Raptor's clock.
+            world.clock.advance(TimeDelta::seconds(7));
+        }
+        world.hosts.of("one").hold_up_declarations(false);
+        assert_eq!(count(&world, JOBS).await, 1);
+        world.raptor = World::replica(&world.url, &world.clock, &world.hosts).await;
+        until("another one has carried it out", async || count(&world, JOBS).await == 0).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_takes_longer_than_its_lease_is_not_carried_out_twice_at_the_same_time() {
+    let Ok(server) = std::env::var("RAPTOR_TEST_PG") else {
+        assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "RAPTOR_TEST_PG is needed in CI");
+        println!("SKIP: PostgreSQL, RAPTOR_TEST_PG is not set");
+        return;
+    };
+    let world = World::on(fresh_postgres(&server).await).await;
+    let (world, runtime) = begun_elsewhere(world);
+    let other = World::replica(&world.url, &world.clock, &world.hosts).await;
+    let first = count(&world, "SELECT extract(epoch FROM leased_until)::bigint FROM jobs").await;
+    until("the lease has been renewed for longer than it lasts", async || {
+        count(&world, "SELECT extract(epoch FROM leased_until)::bigint FROM jobs").await > first + 6
+    })
+    .await;
+    assert_eq!(world.hosts.of("one").waiting_declarations(), 1);
+    assert_eq!(count(&world, "SELECT attempts FROM jobs").await, 1);
+    world.hosts.of("one").hold_up_declarations(false);
+    until("it is done", async || count(&world, JOBS).await == 0).await;
+    other.shutdown().await;
+    runtime.shutdown_background();
+    std::mem::forget(world.raptor);
+}

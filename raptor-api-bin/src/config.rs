@@ -98,9 +98,12 @@ pub struct Config {
     /// Where others reach a container's published port; on another address than this machine's own, nobody may have the default password any more [default: the address of API_ADDR]
     #[arg(long, env = "PUBLISHED_ADDRESS", value_parser = ip, global = true)]
     pub published_address: Option<IpAddr>,
-    /// Where people open the panel; also the origin from which a panel served elsewhere may call
-    #[arg(long, env = "APP_URL", default_value = "http://localhost:5173", value_parser = app_url, global = true)]
-    pub app_url: Url,
+    /// Where people open the panel; also the origin from which a panel served elsewhere may call [default: http://localhost:5173, which may not call with `up`]
+    #[arg(long, env = "APP_URL", value_parser = app_url, global = true)]
+    pub app_url: Option<Url>,
+    /// Whether this process serves the panel itself, so that nobody else is trusted who is not named.
+    #[arg(skip)]
+    pub serves_panel: bool,
     /// bcrypt's cost, 4 to 31; each step doubles the time of a sign-in
     #[arg(long, env = "BCRYPT_COST", default_value_t = 12, value_parser = cost, global = true)]
     pub bcrypt_cost: u32,
@@ -166,6 +169,16 @@ impl Config {
         app_key(key.expose()).map(Some).map_err(|why| anyhow!("APP_KEY_FILE {}: {why}", file.display()))
     }
 
+    /// The origin of a panel that is served elsewhere. With `up` the panel is inside, and whatever listens on a visitor's own port
+    /// 5173 is not it: there an origin is trusted only where APP_URL names it.
+    #[must_use]
+    pub fn panel_origin(&self) -> Option<String> {
+        match &self.app_url {
+            Some(url) => Some(url.origin().ascii_serialization()),
+            None => (!self.serves_panel).then(|| DEFAULT_APP_URL.trim_end_matches('/').to_owned()),
+        }
+    }
+
     /// The address that the server can be reached on from elsewhere.
     #[must_use]
     pub fn reached_on(&self) -> IpAddr {
@@ -182,7 +195,9 @@ impl Config {
             .bcrypt_cost(self.bcrypt_cost)
             .sign_in_attempts(self.sign_in_attempts)
             .outbound(raptor_core::outbound::Outbound::default().open(self.outbound_allow.clone()));
-        if let Some(host) = self.app_url.host_str() {
+        // Without APP_URL the panel is open on this machine.
+        let panel_host = self.app_url.as_ref().map_or(Some("localhost"), |url| url.host_str());
+        if let Some(host) = panel_host {
             builder = builder.panel_host(host);
         }
         if let Some(connections) = self.database_pool {
@@ -191,7 +206,7 @@ impl Config {
         if let Some(secret) = &self.jwt_secret {
             builder = builder.jwt_secret(secret.expose());
         }
-        if let Some((carrier, panel)) = self.smtp.carrier(&self.app_url)? {
+        if let Some((carrier, panel)) = self.smtp.carrier(self.app_url.as_ref())? {
             builder = builder.mail(carrier, &panel);
         }
         Ok(builder)
@@ -306,7 +321,9 @@ fn admin_email(text: &str) -> Result<String, String> {
 }
 
 fn admin_password(text: &str) -> Result<Secret, String> {
-    raptor_core::users::check_password("ADMIN_PASSWORD", text).map_err(|error| error.to_string())?;
+    if text != raptor_core::users::DEFAULT_PASSWORD {
+        raptor_core::users::check_password("ADMIN_PASSWORD", text).map_err(|error| error.to_string())?;
+    }
     Ok(Secret(text.into()))
 }
 
@@ -362,6 +379,17 @@ mod tests {
             let message = parse(&[&format!("{}={}", args[0], args[1])]).err().unwrap();
             assert!(message.contains(name) && message.contains(allowed), "{message}");
         }
+    }
+
+    #[test]
+    fn with_up_no_origin_is_trusted_that_was_not_named() {
+        let mut config = parse(&["up"]).unwrap().config;
+        assert_eq!(config.panel_origin().as_deref(), Some("http://localhost:5173"));
+        config.serves_panel = true;
+        assert_eq!(config.panel_origin(), None);
+        let mut config = parse(&["up", "--app-url=https://panel.example.com/"]).unwrap().config;
+        config.serves_panel = true;
+        assert_eq!(config.panel_origin().as_deref(), Some("https://panel.example.com"));
     }
 
     #[test]

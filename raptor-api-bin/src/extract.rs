@@ -208,7 +208,7 @@ fn same_origin(parts: &Parts, app: &App) -> Result<(), Problem> {
         let origin = origin.to_str().unwrap_or_default();
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let own = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
-        if !own && origin != app.panel_origin {
+        if !own && app.panel_origin.as_deref() != Some(origin) {
             return refuse("This request came from another site.");
         }
     } else if is_socket {

@@ -33,8 +33,8 @@ pub struct AppParts {
     pub raptor: Raptor,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// The origin of a panel that is served elsewhere, such as its development server.
-    pub panel_origin: String,
+    /// The origin of a panel that is served elsewhere, such as its development server, where one is trusted.
+    pub panel_origin: Option<String>,
     /// Whether the session cookie is for https only.
     pub secure_cookie: bool,
     /// Cancelled when the server is asked to end: streams, which would never end by themselves, end then.
@@ -57,8 +57,8 @@ impl App {
         Self(Arc::new(AppParts {
             raptor,
             trusted_proxies: config.trusted_proxies.clone(),
-            panel_origin: config.app_url.origin().ascii_serialization(),
-            secure_cookie: config.app_url.scheme() == "https",
+            panel_origin: config.panel_origin(),
+            secure_cookie: config.app_url.as_ref().is_some_and(|url| url.scheme() == "https"),
             ending: CancellationToken::new(),
             streams: Streams::default(),
         }))

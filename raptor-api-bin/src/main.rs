@@ -63,7 +63,7 @@ async fn serve_api(config: Config) -> anyhow::Result<()> {
     }
     serve::refuse_default_password(&raptor, &config).await?;
     tracing::info!(addr = %config.api_addr, version = env!("CARGO_PKG_VERSION"), "serving");
-    let served = serve::run(listener, App::new(raptor.clone(), &config)).await;
+    serve::run(listener, App::new(raptor.clone(), &config)).await;
     raptor.shutdown().await;
-    served
+    Ok(())
 }

@@ -3,7 +3,7 @@
 mod packed;
 
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -20,11 +20,15 @@ fn policy() -> HeaderMap {
 }
 
 /// A file of the panel, or its start page for the addresses that the panel itself understands.
-pub async fn serve(uri: Uri, asked: HeaderMap) -> Response {
+pub async fn serve(method: Method, uri: Uri, asked: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("api/") {
         let detail = "There is nothing at this address. GET /api/v1/openapi.json lists what there is.";
         return crate::Problem::new(StatusCode::NOT_FOUND, "not_found", detail).into_response();
+    }
+    if !matches!(method, Method::GET | Method::HEAD) {
+        // CONNECT is one of them: hyper complains in the log of a page that answers it.
+        return ([(header::ALLOW, "GET, HEAD")], crate::problem::wrong_method(method).await).into_response();
     }
     if path != "index.html"
         && let Some(file) = Files::get(path)

@@ -6,7 +6,7 @@ pub(crate) use codes::CODES;
 
 use axum::{
     extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderName, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use raptor_core::Error;
@@ -134,6 +134,13 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// The answer to a method that an address does not take. Those that it takes are in the header `Allow`.
+pub(crate) async fn wrong_method(method: Method) -> Problem {
+    let detail =
+        format!("This address does not take {method}. The header `Allow` names the methods that it takes.");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
 /// What handlers answer.

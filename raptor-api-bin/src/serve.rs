@@ -5,20 +5,21 @@ mod origin;
 mod present;
 mod short;
 
-use crate::{App, Problem, config::Config, extract, openapi::openapi, panel};
+use crate::{App, config::Config, extract, openapi::openapi, panel, problem};
 use anyhow::{Context, bail};
 use axum::{
-    Router, ServiceExt,
+    Router,
     http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
     response::Response,
 };
 use named::NamedLayer;
 use origin::WithOrigin;
 use present::PresentLayer;
+use raptor_config::http::{self, Limits};
 use raptor_core::Raptor;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use short::ShortIds;
-use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, pin::pin, time::Duration};
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
 use tower_http::{
@@ -26,7 +27,7 @@ use tower_http::{
         CompressionLayer,
         predicate::{Predicate, SizeAbove},
     },
-    cors::CorsLayer,
+    cors::{AllowOrigin, CorsLayer},
     set_header::SetResponseHeaderLayer,
 };
 use utoipa_swagger_ui::SwaggerUi;
@@ -59,16 +60,9 @@ pub(crate) fn routes(api: Router<App>, app: App) -> Router {
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         .merge(api)
-        .method_not_allowed_fallback(wrong_method)
+        .method_not_allowed_fallback(problem::wrong_method)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(shrinks)))
         .with_state(app)
-}
-
-/// The methods that the address takes are in `Allow`.
-async fn wrong_method(method: Method) -> Problem {
-    let detail =
-        format!("This address does not take {method}. The header `Allow` names the methods that it takes.");
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
 /// Whether an answer gets smaller by compressing it: not what is packed already, such as fonts, and not files of containers. Events
@@ -91,11 +85,13 @@ pub(crate) fn gets_smaller(kind: &str, size: usize) -> bool {
 fn around(
     router: Router,
     app: App,
-    panel_origin: HeaderValue,
+    panel_origin: Option<HeaderValue>,
 ) -> impl Service<axum::extract::Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send
 {
+    // Without one, no page of another origin is let in.
+    let allowed = panel_origin.map_or_else(|| AllowOrigin::list([]), AllowOrigin::exact);
     let cors = CorsLayer::new()
-        .allow_origin(panel_origin)
+        .allow_origin(allowed)
         .allow_credentials(true)
         // One fixed origin is named to everybody, so that nothing varies.
         .vary([])
@@ -174,26 +170,18 @@ pub async fn refuse_default_password(raptor: &Raptor, config: &Config) -> anyhow
 }
 
 /// Serves until Ctrl-C or SIGTERM, then ends the streams and lets requests that are under way finish.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
+pub async fn run(listener: TcpListener, app: App) {
     let ending = app.ending.clone();
-    let panel_origin = app.panel_origin.parse().unwrap_or(HeaderValue::from_static("null"));
+    let panel_origin = app.panel_origin.as_ref().and_then(|origin| origin.parse().ok());
+    let limits = Limits::but_for(app.trusted_proxies.clone());
     let service = around(crate::router(app.clone()), app, panel_origin);
-    let service = service.into_make_service_with_connect_info::<SocketAddr>();
-    let (begin, begun) = tokio::sync::oneshot::channel();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        asked_to_end().await;
-        ending.cancel();
-        let _ = begin.send(());
-    });
+    let mut serving = pin!(http::serve(listener, service, limits, ending.clone()));
     tokio::select! {
-        served = server.into_future() => served.context("serving failed"),
-        () = async { let _ = begun.await; tokio::time::sleep(DRAIN).await } => {
-            tracing::info!("some requests did not end in time");
-            Ok(())
-        }
+        () = &mut serving => return,
+        () = asked_to_end() => ending.cancel(),
+    }
+    if tokio::time::timeout(DRAIN, serving).await.is_err() {
+        tracing::info!("some requests did not end in time");
     }
 }
 

@@ -23,7 +23,8 @@ const FIRST_PORTS: &str = "25565-25574";
 ///
 /// # Errors
 /// One sentence that names what is in the way and what mends it.
-pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
+pub async fn run(mut config: Config, up: UpConfig) -> anyhow::Result<()> {
+    config.serves_panel = true;
     let listener = serve::listen(config.api_addr).await?;
     let folder = folder(&up.data_dir)?;
     let app_key = app_key(&config, &folder)?;
@@ -33,6 +34,7 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
         .host
         .builder(&folder.join("containers"))
         .outbound(Outbound::default().open(config.outbound_allow.clone()))
+        .exempt(config.trusted_proxies.clone())
         .build()
         .await;
     let host = host.map_err(|error| not_usable(&folder, error))?;
@@ -42,18 +44,18 @@ pub async fn run(config: Config, up: UpConfig) -> anyhow::Result<()> {
     let made = first_administrator(&raptor, &config).await?;
     serve::refuse_default_password(&raptor, &config).await?;
     greet(&config, &host, made.as_ref().map(Secret::expose)).await;
-    let served = tokio::select! {
-        served = serve::run(listener, App::new(raptor.clone(), &config)) => Some(served),
-        () = host.disk_came_back() => None,
+    let again = tokio::select! {
+        () = serve::run(listener, App::new(raptor.clone(), &config)) => false,
+        () = host.disk_came_back() => true,
     };
-    match &served {
-        Some(_) => println!("Raptor has stopped. Containers that were running go on."),
-        None => println!("The disk with the containers' files is mounted again: Raptor starts anew with it."),
+    match again {
+        false => println!("Raptor has stopped. Containers that were running go on."),
+        true => println!("The disk with the containers' files is mounted again: Raptor starts anew with it."),
     }
     raptor.shutdown().await;
     host.shutdown().await;
-    if let Some(served) = served {
-        return served;
+    if !again {
+        return Ok(());
     }
     start_again().context("Raptor can't be started again; start it by hand")?;
     Ok(())

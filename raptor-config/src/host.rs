@@ -17,6 +17,9 @@ pub struct HostConfig {
     /// Port of the SFTP server
     #[arg(long, env = "SFTP_PORT", default_value_t = 2222, value_parser = port, global = true)]
     pub sftp_port: u16,
+    /// Whether SFTP also offers algorithms for clients that know no modern ones: on or off
+    #[arg(long, env = "SFTP_OLD_CLIENTS", default_value = "off", value_parser = switch, action = clap::ArgAction::Set, global = true)]
+    pub sftp_old_clients: bool,
     /// Addresses that allocations may use, separated by commas
     #[arg(long, env = "AVAILABLE_IPS", default_value = "0.0.0.0", value_delimiter = ',', value_parser = ip, global = true)]
     pub available_ips: Vec<IpAddr>,
@@ -62,6 +65,7 @@ impl HostConfig {
             .ips(self.available_ips.clone())
             .timezone(&self.container_timezone)
             .sftp((self.sftp_host, self.sftp_port).into())
+            .old_sftp_clients(self.sftp_old_clients)
             .subnets(self.container_subnets)
             .mounts(self.allowed_mounts.clone())
             .firewall(self.container_firewall)

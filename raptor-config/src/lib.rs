@@ -1,7 +1,8 @@
-//! Reads the configuration of a program from flags, environment and `.env`, and says what is wrong with it in one sentence and
-//! without its secrets. Both of Raptor's programs do it by this.
+//! What Raptor's two programs share: reading their configuration from flags, environment and `.env`, and saying what is wrong with it
+//! in one sentence and without its secrets; logs ([`logs`]); and taking HTTP connections ([`http`]).
 
 pub mod host;
+pub mod http;
 pub mod logs;
 
 use clap::Command;

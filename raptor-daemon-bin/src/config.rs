@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use raptor_config::host::{HostConfig, network};
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf};
 
 /// Raptor's daemon: runs containers on this host.
 #[derive(Parser)]
@@ -46,6 +46,9 @@ pub struct Config {
     /// Private addresses and networks that files and templates may be fetched from all the same, separated by commas
     #[arg(long, env = "OUTBOUND_ALLOW", value_delimiter = ',', value_parser = network, global = true)]
     pub outbound_allow: Vec<IpNet>,
+    /// Networks of proxies before this daemon, for which the numbers of connections of one address do not hold, separated by commas
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, global = true)]
+    pub trusted_proxies: Vec<IpNet>,
     /// What is logged: error, warn, info, debug, trace, or by module
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
@@ -73,11 +76,18 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "use an address and a port, like 0.0.0.0:8080")
 }
 
+/// Characters of a key at least, and how many different ones: the panel's have 46, of 64 kinds.
+const KEY_LENGTH: usize = 32;
+const KEY_VARIETY: usize = 12;
+
 fn api_key(text: &str) -> Result<Secret, String> {
-    match text.len() {
-        0..16 => Err("copy the whole key that the panel showed when this daemon was added".into()),
-        _ => Ok(Secret(text.into())),
+    let various = text.chars().collect::<BTreeSet<_>>().len();
+    if text.len() < KEY_LENGTH || various < KEY_VARIETY {
+        return Err(format!(
+            "it is easy to guess. Copy the whole key that the panel showed when this daemon was added, or have it show a new one on the daemon's page. For a program of your own, `head -c 32 /dev/urandom | base64` makes one of {KEY_LENGTH} characters or more"
+        ));
     }
+    Ok(Secret(text.into()))
 }
 
 /// Settings whose values are never shown.
@@ -131,8 +141,29 @@ mod tests {
     fn the_key_is_never_shown() {
         let message = refused(&["--daemon-api-key", "hunter"]);
         assert!(message.contains("DAEMON_API_KEY") && !message.contains("hunter"), "{message}");
-        let cli = Cli::try_parse_from(["raptor-daemon", "--daemon-api-key", "rd_a-long-enough-key"]).unwrap();
+        let cli = Cli::try_parse_from([
+            "raptor-daemon",
+            "--daemon-api-key",
+            "rd_a-long-enough-key-of-many-different-characters",
+        ])
+        .unwrap();
         assert!(!format!("{:?}", cli.config).contains("a-long-enough-key"));
+    }
+
+    #[test]
+    fn a_key_that_can_be_guessed_is_refused_with_the_command_that_makes_one() {
+        for weak in ["rd_a-long-enough-key", &"x".repeat(64), &"0123456789".repeat(6)] {
+            let message = refused(&["--daemon-api-key", weak]);
+            assert!(
+                message.contains("head -c 32 /dev/urandom | base64") && !message.contains(weak),
+                "{message}"
+            );
+        }
+        for good in
+            ["rd_Zk3vX9qLw2TnB7yRc5MfH1pJd8GsA4uEoI6tQxN0bV", "q8+Jx1mT2vR7yKc5MfH1pJd8GsA4uEoI6tQxN0bVw3s="]
+        {
+            assert!(Cli::try_parse_from(["raptor-daemon", "--daemon-api-key", good]).is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -6,10 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::upgrade::OnUpgrade;
-use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use hyper_util::rt::TokioIo;
+use raptor_config::http::Timed;
 use raptor_core::node::files::Direct;
 use std::{convert::Infallible, io, net::Shutdown, time::Duration};
-use tokio::net::TcpStream;
 
 /// What the connection becomes.
 const PROTOCOL: &str = "raptor-content";
@@ -52,8 +52,8 @@ pub(crate) fn answer(connection: OnUpgrade, content: Box<dyn Direct>) -> Respons
 
 async fn send(connection: OnUpgrade, content: Box<dyn Direct>) -> io::Result<()> {
     let upgraded = connection.await.map_err(io::Error::other)?;
-    let parts = downcast::<TokioIo<TcpStream>>(upgraded).map_err(|_| io::Error::other("this is no TCP"))?;
-    let socket = parts.io.into_inner().into_std()?;
+    let parts = upgraded.downcast::<TokioIo<Timed>>().map_err(|_| io::Error::other("this is no TCP"))?;
+    let socket = parts.io.into_inner().into_stream().into_std()?;
     socket.set_nonblocking(false)?;
     socket.set_write_timeout(Some(LOOK_UP))?;
     let _cut = Cut(socket.try_clone()?);

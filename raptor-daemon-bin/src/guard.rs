@@ -3,10 +3,11 @@
 use crate::Problem;
 use axum::{
     extract::{ConnectInfo, Request},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Basic};
 use std::{
     net::SocketAddr,
     sync::{Mutex, PoisonError},
@@ -15,6 +16,7 @@ use std::{
 
 /// The pause between two lines of the log about refused keys.
 const EVERY: Duration = Duration::from_secs(60);
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The key, and what was refused.
 pub(crate) struct Guard {
@@ -36,13 +38,35 @@ impl Guard {
 
     /// Lets whoever shows the key pass.
     pub(crate) async fn bearer(&self, request: Request, next: Next) -> Response {
-        if token(request.headers(), "bearer").is_some_and(|shown| same(shown.as_bytes(), self.key.as_bytes()))
-        {
-            return next.run(request).await;
+        if self.shown(request.headers()) {
+            let mut answer = next.run(request).await;
+            answer.headers_mut().entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+            return answer;
         }
         self.tell(&request);
         let detail = "This is not the key of this daemon. It is DAEMON_API_KEY in the daemon's environment.";
         Problem::new(StatusCode::UNAUTHORIZED, "wrong_key", detail).into_response()
+    }
+
+    /// Lets whoever shows the key as a token, or as the password of HTTP Basic, as browsers ask for it.
+    pub(crate) async fn basic(&self, request: Request, next: Next) -> Response {
+        let basic = request.headers().typed_get::<Authorization<Basic>>();
+        let known = basic.is_some_and(|basic| same(basic.password().as_bytes(), self.key.as_bytes()));
+        if known || self.shown(request.headers()) {
+            return next.run(request).await;
+        }
+        // A browser asks without a key first, to learn that one is needed.
+        if request.headers().contains_key(header::AUTHORIZATION) {
+            self.tell(&request);
+        }
+        let detail = "The password is the daemon's key, DAEMON_API_KEY; any user name will do.";
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, "wrong_key", detail);
+        ([(header::WWW_AUTHENTICATE, r#"Basic realm="raptor-daemon", charset="UTF-8""#)], problem)
+            .into_response()
+    }
+
+    fn shown(&self, headers: &HeaderMap) -> bool {
+        token(headers, "bearer").is_some_and(|shown| same(shown.as_bytes(), self.key.as_bytes()))
     }
 
     /// Logs that a key was refused; once a minute, with how many were not told.
@@ -88,6 +112,41 @@ mod tests {
         assert_eq!(guard.due(now), Some(0));
         assert_eq!((0..9).filter_map(|_| guard.due(now + EVERY / 2)).count(), 0);
         assert_eq!(guard.due(now + EVERY), Some(9));
+    }
+
+    async fn asked(path: &str, authorization: Option<&str>) -> Response {
+        let host = std::sync::Arc::new(raptor_core::daemons::simulated::SimulatedHost::default());
+        let mut request = Request::get(path);
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        tower::ServiceExt::oneshot(crate::router(host, "key".into()), request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_documents_ask_for_the_key_as_browsers_do() {
+        let basic = |login: &str| Authorization::<Basic>::basic("any", login);
+        let shown = |login: &str| {
+            let mut headers = HeaderMap::new();
+            headers.typed_insert(basic(login));
+            headers[header::AUTHORIZATION].to_str().unwrap().to_owned()
+        };
+        for path in ["/openapi.json", "/swagger-ui/index.html"] {
+            let refused = asked(path, None).await;
+            assert_eq!(refused.status(), 401, "{path}");
+            assert!(refused.headers()[header::WWW_AUTHENTICATE].to_str().unwrap().starts_with("Basic "));
+            assert_eq!(asked(path, Some(&shown("another"))).await.status(), 401);
+            assert_eq!(asked(path, Some(&shown("key"))).await.status(), 200, "{path}");
+            assert_eq!(asked(path, Some("bearer key")).await.status(), 200, "{path}");
+        }
+        // What a browser would send by itself opens nothing else.
+        assert_eq!(asked("/api/v1/system", Some(&shown("key"))).await.status(), 401);
+        let answer = asked("/api/v1/system", Some("Bearer key")).await;
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()[header::CACHE_CONTROL].to_str().unwrap()),
+            (200, "no-store")
+        );
     }
 
     #[test]

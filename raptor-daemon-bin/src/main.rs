@@ -1,6 +1,7 @@
 //! `raptor-daemon`: configuration, logs, serve, and leave containers running at the end.
 
 use anyhow::{Context, bail};
+use raptor_config::http::{self, Limits};
 use raptor_core::outbound::Outbound;
 use raptor_daemon::{
     config::{self, Cli, Command, Config},
@@ -9,6 +10,10 @@ use raptor_daemon::{
 use raptor_node_lib::start_again;
 use std::{io::ErrorKind, process::ExitCode, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Connections of one address at most: an API has one for each console that is watched and each file on its way.
+const PER_ADDRESS: usize = 5_000;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -44,6 +49,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .host
         .builder(&config.sftp_base_path)
         .outbound(Outbound::default().open(config.outbound_allow.clone()))
+        .exempt(config.trusted_proxies.clone())
         .build()
         .await
         .map_err(|error| not_usable(&config, error))?;
@@ -52,13 +58,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::warn!("{problem}");
     }
     tracing::info!(addr = %config.daemon_addr, version = env!("CARGO_PKG_VERSION"), "serving");
-    let router = router(Arc::new(host.clone()), key.expose().to_owned())
-        .into_make_service_with_connect_info::<std::net::SocketAddr>();
+    let router = router(Arc::new(host.clone()), key.expose().to_owned());
+    let limits = Limits { per_address: PER_ADDRESS, ..Limits::but_for(config.trusted_proxies.clone()) };
+    let end = CancellationToken::new();
     let again = tokio::select! {
-        served = axum::serve(listener, router).into_future() => {
-            served.context("serving failed")?;
-            false
-        }
+        () = http::serve(listener, router, limits, end) => false,
         () = asked_to_end() => {
             tracing::info!("ending; containers run on");
             false

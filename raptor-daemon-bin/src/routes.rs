@@ -128,19 +128,22 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     document
 }
 
-/// All routes over `node`, for whoever has `key`. Swagger UI needs none.
+/// All routes over `node`, for whoever has `key`. For the documents it is the password of HTTP Basic, so that a browser can show them.
 pub fn router(node: Arc<dyn Node>, key: String) -> axum::Router {
-    let guard = Arc::new(Guard::new(key));
+    let key = Arc::new(Guard::new(key));
+    let documents = key.clone();
     let guard = middleware::from_fn(move |request: Request, next: Next| {
-        let guard = guard.clone();
+        let guard = key.clone();
         async move { guard.bearer(request, next).await }
     });
-    api()
-        .split_for_parts()
-        .0
-        .layer(guard)
+    let documents = middleware::from_fn(move |request: Request, next: Next| {
+        let guard = documents.clone();
+        async move { guard.basic(request, next).await }
+    });
+    let swagger = axum::Router::new()
         .merge(SwaggerUi::new("/swagger-ui").url("/openapi.json", openapi()))
-        .with_state(node)
+        .layer(documents);
+    api().split_for_parts().0.layer(guard).merge(swagger).with_state(node)
 }
 
 /// What the host is and how it does.

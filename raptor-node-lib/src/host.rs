@@ -20,6 +20,7 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
+use ipnet::IpNet;
 use raptor_core::{
     id::ContainerId,
     node::{
@@ -60,11 +61,13 @@ impl Host {
         Builder::new(base)
     }
 
-    async fn serve_sftp(&self, addr: SocketAddr) -> io::Result<()> {
+    async fn serve_sftp(&self, addr: SocketAddr, exempt: Vec<IpNet>, old_clients: bool) -> io::Result<()> {
         let ground = &self.0.ground;
         let host = Arc::downgrade(&self.0);
         let server = sftp::Server::start(sftp::Settings {
             addr,
+            exempt,
+            old_clients,
             folder: ground.base.join(".raptor/sftp"),
             roots: Box::new(move |id| Host(host.upgrade()?).root(id).ok()),
             link: ground.link.clone(),

@@ -52,7 +52,7 @@ impl SmtpConfig {
     ///
     /// # Errors
     /// One sentence with the name that is missing.
-    pub fn carrier(&self, app_url: &Url) -> anyhow::Result<Option<(Arc<dyn Carrier>, String)>> {
+    pub fn carrier(&self, app_url: Option<&Url>) -> anyhow::Result<Option<(Arc<dyn Carrier>, String)>> {
         let Some((settings, panel)) = self.settings(app_url)? else { return Ok(None) };
         let smtp = Smtp::new(settings).map_err(|error| match error {
             raptor_core::Error::Invalid { field, why } => anyhow::anyhow!("{field}: {why}"),
@@ -61,7 +61,7 @@ impl SmtpConfig {
         Ok(Some((Arc::new(smtp), panel)))
     }
 
-    fn settings(&self, app_url: &Url) -> anyhow::Result<Option<(SmtpSettings, String)>> {
+    fn settings(&self, app_url: Option<&Url>) -> anyhow::Result<Option<(SmtpSettings, String)>> {
         let Some(host) = &self.smtp_host else {
             return match self.first_given() {
                 Some(name) => {
@@ -79,11 +79,11 @@ impl SmtpConfig {
             (Some(_), None) => bail!("SMTP_PASSWORD is not set, but SMTP_USERNAME is: set both or neither."),
             (None, Some(_)) => bail!("SMTP_USERNAME is not set, but SMTP_PASSWORD is: set both or neither."),
         };
-        if app_url.as_str() == DEFAULT_APP_URL {
+        let Some(app_url) = app_url.filter(|url| url.as_str() != DEFAULT_APP_URL) else {
             bail!(
                 "APP_URL is not set: links in mails need the address where people open the panel, like https://panel.example.com."
             )
-        }
+        };
         let security = match self.smtp_security {
             Some(SmtpSecurity::Starttls) => Security::StartTls,
             Some(SmtpSecurity::Tls) => Security::Tls,
@@ -167,7 +167,7 @@ mod tests {
         let cli = Cli::try_parse_from([&["raptor-api"], args].concat())
             .map_err(|error| raptor_config::refusal(error, super::super::SECRETS).to_string())?;
         let config = cli.config;
-        let settings = config.smtp.settings(&config.app_url).map_err(|error| error.to_string())?;
+        let settings = config.smtp.settings(config.app_url.as_ref()).map_err(|error| error.to_string())?;
         Ok(settings.map(|(settings, _)| settings))
     }
 

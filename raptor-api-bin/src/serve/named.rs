@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 /// A name by which a request is found again in logs; a proxy in front may give it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// The longest id that is taken over, in bytes.
 const MAX_ID: usize = 128;
@@ -49,7 +50,8 @@ where
         // The path alone: a query may hold what no log should.
         let path = request.uri().path();
         let span = tracing::debug_span!("request", method = %request.method(), path, ?id);
-        Naming { answer: self.0.call(request).instrument(span), id: Some(id) }
+        let api = path.starts_with("/api/");
+        Naming { answer: self.0.call(request).instrument(span), id: Some(id), api }
     }
 }
 
@@ -59,6 +61,7 @@ pin_project! {
         #[pin]
         answer: Instrumented<F>,
         id: Option<HeaderValue>,
+        api: bool,
     }
 }
 
@@ -77,6 +80,10 @@ impl<F: Future<Output = Result<Response<B>, E>>, B, E> Future for Naming<F> {
             }
             let headers = response.headers_mut();
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+            // Tokens, keys, links and secrets are in many answers, and every one is about the moment.
+            if *this.api {
+                headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+            }
             headers.insert(REQUEST_ID, id);
         }
         Poll::Ready(answer)

@@ -8,6 +8,7 @@ mod away;
 mod described;
 mod events;
 mod flood;
+mod front;
 mod images;
 mod imports;
 mod secrets;

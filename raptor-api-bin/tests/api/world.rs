@@ -1,7 +1,11 @@
 //! A served API and people who call it.
 
 use clap::Parser;
-use raptor_api::{App, config::Cli, serve};
+use raptor_api::{
+    App,
+    config::{Cli, Config},
+    serve,
+};
 use raptor_core::{
     Builder, Raptor,
     authz::{Actor, actions::CreateUser},
@@ -29,10 +33,16 @@ impl World {
 
     /// One whose Raptor is built otherwise.
     pub async fn with(change: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::set_up(change, |_| {}).await
+    }
+
+    /// One whose Raptor is built otherwise and that is configured otherwise.
+    pub async fn set_up(change: impl FnOnce(Builder) -> Builder, set: impl FnOnce(&mut Config)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let raptor = Raptor::builder("an application key of some length").bcrypt_cost(4).sign_in_attempts(0);
         let raptor = change(raptor).build().await.unwrap();
-        let config = Cli::parse_from(["raptor-api"]).config;
+        let mut config = Cli::parse_from(["raptor-api"]).config;
+        set(&mut config);
         let app = App::new(raptor.clone(), &config);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -52,7 +52,7 @@ fn a_daemon_that_comes_and_goes_and_a_key_that_it_refuses_are_each_in_the_log_on
     is("online");
     daemon.kill();
     is("unreachable");
-    daemon.start("rd_0000000000000000000000000000000000000000001");
+    daemon.start("rd_Zk3vX9qLw2TnB7yRc5MfH1pJd8GsA4uEoI6tQxN0bV");
     is("wrong_key");
     let log = api.log();
     let count = |words: &str| log.lines().filter(|line| line.contains(words)).count();

@@ -240,7 +240,7 @@ fn a_start_on_a_full_or_read_only_disk_says_so_and_what_mends_it() {
         let api = [("API_ADDR", "127.0.0.1:0"), ("APP_KEY", key), ("DATABASE_URL", &sqlite)];
         let daemon = [
             ("DAEMON_ADDR", "127.0.0.1:0"),
-            ("DAEMON_API_KEY", "rd_a-key-of-some-length"),
+            ("DAEMON_API_KEY", "rd_Zk3vX9qLw2TnB7yRc5MfH1pJd8GsA4uEoI6tQxN0bV"),
             ("SFTP_BASE_PATH", &data),
         ];
         for (program, command, env) in [

@@ -51,7 +51,6 @@ impl AuthService<'_> {
     /// [`Error::Unauthenticated`], [`Error::Throttled`].
     pub async fn sign_in(&self, login: &str, password: String, origin: Origin) -> Result<SignedIn> {
         let raptor = self.0;
-        raptor.throttles.sign_ins.attempt(raptor, login, origin.ip).await?;
         let (user, hash) = {
             let mut reader = raptor.store.read().await?;
             let user = store::users::find_by_login(&mut reader.conn(), login).await?;
@@ -61,6 +60,9 @@ impl AuthService<'_> {
             };
             (user, hash)
         };
+        // User name and e-mail address are one account.
+        let account = user.as_ref().map_or(login, |user| &user.username);
+        raptor.throttles.sign_ins.attempt(raptor, account, origin.ip).await?;
         let outdated = hash.as_deref().is_some_and(|hash| raptor.passwords.outdated(hash));
         let right = raptor.passwords.verify(password.clone(), hash).await?;
         let Some(user) = user.filter(|user| right && !user.suspended) else {

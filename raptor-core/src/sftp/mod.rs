@@ -63,9 +63,11 @@ impl SftpService<'_> {
             let mut reader = self.0.store.read().await?;
             store::users::find_by_login(&mut reader.conn(), username).await?
         };
+        // User name and e-mail address are one account.
+        let account = user.as_ref().map_or(username, |user| user.username.as_str());
         let key = match proof {
             SftpProof::Password { password } => {
-                match self.0.throttles.sign_ins.attempt(self.0, username, Some(ip)).await {
+                match self.0.throttles.sign_ins.attempt(self.0, account, Some(ip)).await {
                     Err(Error::Throttled { .. }) => return Ok(None),
                     attempted => attempted?,
                 }

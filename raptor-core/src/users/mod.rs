@@ -1,5 +1,6 @@
 //! Users: the accounts.
 
+mod common;
 #[cfg(feature = "store")]
 mod rights;
 #[cfg(feature = "store")]
@@ -125,13 +126,20 @@ pub fn check_name(name: Option<String>) -> Result<Option<String>> {
     }
 }
 
-/// Checks a password. There are no rules of composition: length is what counts (NIST SP 800-63B).
+/// Checks a password. There are no rules of composition: length is what counts, and that it is none of those that are tried first
+/// (NIST SP 800-63B).
 ///
 /// # Errors
 /// [`Error::Invalid`] at `field`.
 pub fn check_password(field: &str, password: &str) -> Result<()> {
     if password.chars().count() < 8 || password.len() > 1_024 {
         return Err(Error::invalid(field, "Use a password of 8 to 1,024 characters."));
+    }
+    if common::is_common(password) {
+        return Err(Error::invalid(
+            field,
+            "This password is one of those that are guessed first. Use another one; a few unrelated words are good.",
+        ));
     }
     Ok(())
 }

@@ -4,10 +4,14 @@ use super::{Root, Usage};
 use raptor_core::id::ContainerId;
 use std::{
     collections::HashMap,
-    io,
+    fs, io,
+    os::unix::fs::PermissionsExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
+
+/// The rights of a container's folder.
+const CLOSED: u32 = 0o750;
 
 /// One [`Usage`] per container, whoever opens its folder.
 #[derive(Default)]
@@ -41,6 +45,7 @@ impl Root {
         usage: Arc<Usage>,
     ) -> io::Result<Self> {
         let root = Self::with_usage(path, uid, gid, usage)?;
+        close(path)?;
         root.usage().locate(path, beside);
         root.usage().measure_once(|| Ok(root.size() + size_of(beside)));
         Ok(root)
@@ -53,7 +58,43 @@ impl Root {
     }
 }
 
+/// Closes a container's folder to other users of the host: the container's own user is its owner. What an installer or an earlier
+/// version left open is closed as well. One that another user owns is left as it is.
+///
+/// # Errors
+/// When its rights can't be read or changed.
+pub(crate) fn close(folder: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(folder)?;
+    if metadata.permissions().mode() & 0o7777 == CLOSED {
+        return Ok(());
+    }
+    match fs::set_permissions(folder, fs::Permissions::from_mode(CLOSED)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
+}
+
 /// Bytes on disk of a folder and what is in it; 0 where there is none. Blocking.
 pub(super) fn size_of(path: &Path) -> u64 {
     if path.exists() { Root::open(path, 0, 0).map_or(0, |root| root.size()) } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_containers_folder_is_closed_to_other_users_of_the_host_whatever_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, beside) = (folder.path().join("data"), folder.path().join("beside"));
+        let own = fs::metadata(folder.path()).unwrap();
+        let ids = (std::os::unix::fs::MetadataExt::uid(&own), std::os::unix::fs::MetadataExt::gid(&own));
+        for mode in [None, Some(0o755), Some(0o6777)] {
+            if let Some(mode) = mode {
+                fs::set_permissions(&data, fs::Permissions::from_mode(mode)).unwrap();
+            }
+            Root::measured(&data, &beside, ids.0, ids.1, Arc::default()).unwrap();
+            assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o7777, 0o750, "{mode:?}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ mod tree;
 mod usage;
 mod walk;
 
-pub(crate) use accounts::Accounts;
+pub(crate) use accounts::{Accounts, close};
 pub use denied::Denied;
 pub use entries::{Entries, Entry};
 pub use file::File;

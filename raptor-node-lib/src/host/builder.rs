@@ -17,6 +17,7 @@ use crate::{
     system::Meter,
     workspace::AllOperations,
 };
+use ipnet::IpNet;
 use raptor_core::{clock::Clock, outbound::Outbound};
 use std::{
     collections::HashMap,
@@ -66,6 +67,8 @@ pub struct Builder {
     trash_days: u32,
     clock: Clock,
     sftp: Option<SocketAddr>,
+    exempt: Vec<IpNet>,
+    old_clients: bool,
     outbound: Outbound,
 }
 
@@ -88,6 +91,8 @@ impl Builder {
             trash_days: TRASH_DAYS,
             clock: Clock::System,
             sftp: None,
+            exempt: Vec::new(),
+            old_clients: false,
             outbound: Outbound::default(),
         }
     }
@@ -132,6 +137,21 @@ impl Builder {
     #[must_use]
     pub fn sftp(mut self, addr: SocketAddr) -> Self {
         self.sftp = Some(addr);
+        self
+    }
+
+    /// Proxies before the SFTP server, whose number of connections has no limit; none unless given.
+    #[must_use]
+    pub fn exempt(mut self, networks: Vec<IpNet>) -> Self {
+        self.exempt = networks;
+        self
+    }
+
+    /// Whether SFTP also offers algorithms that old clients need: ECDH over NIST's curves, Diffie-Hellman group 14, a host key of RSA,
+    /// AES-128-CTR and plain HMAC-SHA-2. Not unless given.
+    #[must_use]
+    pub fn old_sftp_clients(mut self, on: bool) -> Self {
+        self.old_clients = on;
         self
     }
 
@@ -271,7 +291,7 @@ impl Builder {
             }
         }
         if let Some(addr) = self.sftp {
-            host.serve_sftp(addr).await?;
+            host.serve_sftp(addr, self.exempt, self.old_clients).await?;
         }
         host.0.ground.keep_apart(None).await;
         host.measure().await;

@@ -203,7 +203,11 @@ impl Installation {
                 format!("The installed files can't be given to the container's user: {error}")
             });
         }
-        let given = tokio::task::spawn_blocking(move || ownership::give(&data, uid, gid));
+        let given = tokio::task::spawn_blocking(move || {
+            ownership::give(&data, uid, gid)?;
+            // An installer may have opened it to everybody, or set bits that others inherit.
+            files::close(&data)
+        });
         given
             .await
             .map_err(|error| error.to_string())?

@@ -1,6 +1,9 @@
 //! The key by which clients know this host.
 
-use russh::keys::{Algorithm, HashAlg, PrivateKey, ssh_key::LineEnding};
+use russh::keys::{
+    Algorithm, HashAlg, PrivateKey,
+    ssh_key::{LineEnding, private::RsaKeypair},
+};
 use std::{
     fs,
     io::{self, Write},
@@ -8,16 +11,41 @@ use std::{
     path::Path,
 };
 
+/// Bits of a key of RSA: as good as the other algorithms until 2030 and later (NIST SP 800-57).
+const RSA_BITS: usize = 3_072;
+
 /// The host's key: made once, kept for its owner's eyes only. `folder` is made where it is missing.
 ///
 /// # Errors
 /// When the folder can't be used, or holds something that is no key: a new one would make every client warn of an attack.
 pub(super) fn load(folder: &Path) -> io::Result<PrivateKey> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let path = folder.join("host_ed25519");
-    match fs::read_to_string(&path) {
+    read_or_make(&folder.join("host_ed25519"), || {
+        PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
+    })
+}
+
+/// A key of RSA beside it, for clients that know no other. Making it takes seconds.
+///
+/// # Errors
+/// As [`load`].
+pub(super) async fn load_rsa(folder: &Path) -> io::Result<PrivateKey> {
+    let path = folder.join("host_rsa");
+    let loading = move || {
+        read_or_make(&path, || {
+            RsaKeypair::random(&mut russh::keys::key::safe_rng(), RSA_BITS).map(PrivateKey::from)
+        })
+    };
+    tokio::task::spawn_blocking(loading).await.map_err(io::Error::other)?
+}
+
+fn read_or_make(
+    path: &Path,
+    new: impl FnOnce() -> Result<PrivateKey, russh::keys::ssh_key::Error>,
+) -> io::Result<PrivateKey> {
+    match fs::read_to_string(path) {
         Ok(text) => {
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
             PrivateKey::from_openssh(text).map_err(|error| {
                 let path = path.display();
                 io::Error::other(format!(
@@ -25,14 +53,16 @@ pub(super) fn load(folder: &Path) -> io::Result<PrivateKey> {
                 ))
             })
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path, new),
         Err(error) => Err(error),
     }
 }
 
-fn make(path: &Path) -> io::Result<PrivateKey> {
-    let mut key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
-        .map_err(io::Error::other)?;
+fn make(
+    path: &Path,
+    new: impl FnOnce() -> Result<PrivateKey, russh::keys::ssh_key::Error>,
+) -> io::Result<PrivateKey> {
+    let mut key = new().map_err(io::Error::other)?;
     key.set_comment("raptor");
     let text = key.to_openssh(LineEnding::LF).map_err(io::Error::other)?;
     // Written beside it and moved into place: after a crash there is a whole key or none.

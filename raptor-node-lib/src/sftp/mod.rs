@@ -1,5 +1,6 @@
 //! The SFTP server: a container's files for SSH clients, as their grants say from one request to the next.
 
+mod algorithms;
 mod changes;
 mod desk;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod password;
 mod peer;
 mod refusal;
 mod replies;
+mod seats;
 mod serve;
 mod transport;
 mod wire;

@@ -1,7 +1,7 @@
 //! Signing in by password: sent at once, or typed where the server asks for it ("keyboard-interactive"). PuTTY, WinSCP and
 //! OpenSSH try the second first and then the first, with what was typed once.
 
-use super::peer::Peer;
+use super::peer::{Peer, refused};
 use russh::server::{Auth, Response};
 use sha2::{Digest, Sha256};
 use std::{borrow::Cow, collections::HashSet};
@@ -25,15 +25,15 @@ impl Peer {
     pub(super) async fn try_password(&mut self, login: &str, password: &str) -> Auth {
         let digest = Refused::digest(login, password);
         if self.refused.0.contains(&digest) {
-            return Auth::reject();
+            return refused();
         }
         match self.server.by_password(login, password, self.ip).await {
             Some(Ok(grant)) => self.accept(&grant, login, None),
             Some(Err(())) => {
                 self.refused.0.insert(digest);
-                Auth::reject()
+                refused()
             }
-            None => Auth::reject(),
+            None => refused(),
         }
     }
 
@@ -46,10 +46,10 @@ impl Peer {
                 prompts: Cow::Owned(vec![PROMPT]),
             };
         };
-        let (Some(answer), None) = (answers.next(), answers.next()) else { return Auth::reject() };
+        let (Some(answer), None) = (answers.next(), answers.next()) else { return refused() };
         match std::str::from_utf8(&answer) {
             Ok(password) => self.try_password(login, password).await,
-            Err(_) => Auth::reject(),
+            Err(_) => refused(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One SSH connection: who it is, and its channels.
 
-use super::{desk::Desk, lane::Lane, live::Live, password::Refused, serve::Server};
+use super::{algorithms::METHODS, desk::Desk, lane::Lane, live::Live, password::Refused, serve::Server};
 use raptor_core::node::SftpGrant;
 use russh::{
-    Channel, ChannelId, Error,
+    Channel, ChannelId, Error, MethodSet,
     keys::{Algorithm, HashAlg},
     server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey},
 };
@@ -72,7 +72,7 @@ impl Peer {
         ));
         let Some(id) = server.sessions.add(live.clone(), MAX_SESSIONS) else {
             tracing::info!(login, ip = %self.ip, "too many SFTP connections of one user");
-            return Auth::reject();
+            return refused();
         };
         // What changed between the answer and this line was told to sessions that were in the list already.
         server.clone().look_again(live.clone());
@@ -80,6 +80,11 @@ impl Peer {
         self.signed_in.cancel();
         Auth::Accept
     }
+}
+
+/// A refusal that leaves every way to sign in open, so that the next try needs no new connection.
+pub(super) fn refused() -> Auth {
+    Auth::Reject { proceed_with_methods: Some(MethodSet::from(&METHODS[..])), partial_success: false }
 }
 
 /// SHA-1 signatures prove nothing any more.
@@ -109,20 +114,20 @@ impl Handler for Peer {
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Error> {
         if !is_modern(offer.algorithm) {
-            return Ok(Auth::reject());
+            return Ok(refused());
         }
         let fingerprint = offer.public_key.fingerprint(HashAlg::Sha256).to_string();
         let granted = self.server.by_key(login, &fingerprint, false, self.ip).await;
-        Ok(if granted.is_some() { Auth::Accept } else { Auth::reject() })
+        Ok(if granted.is_some() { Auth::Accept } else { refused() })
     }
 
     async fn auth_publickey(&mut self, login: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Error> {
         if !is_modern(key.algorithm) {
-            return Ok(Auth::reject());
+            return Ok(refused());
         }
         let fingerprint = key.public_key.fingerprint(HashAlg::Sha256).to_string();
         let granted = self.server.by_key(login, &fingerprint, true, self.ip).await;
-        Ok(granted.map_or_else(Auth::reject, |grant| self.accept(&grant, login, Some(fingerprint))))
+        Ok(granted.map_or_else(refused, |grant| self.accept(&grant, login, Some(fingerprint))))
     }
 
     async fn channel_open_session(

@@ -1,30 +1,25 @@
 //! Listening, limits, and what all connections share.
 
 use super::{
-    host_key,
+    algorithms, host_key,
     journal::{Journal, Spool},
     known::KnownKeys,
     live::Sessions,
     peer::Peer,
+    seats::{Seat, Seats},
     transport::Transport,
 };
 use crate::{files::Root, link::Link};
 use chrono::{DateTime, Utc};
+use ipnet::IpNet;
 use raptor_core::{
     clock::Clock,
     id::ContainerId,
     node::{SftpGrant, SftpServer},
 };
-use russh::{
-    MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex,
-    keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey},
-    mac,
-    server::Config,
-};
+use russh::server::Config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
-    borrow::Cow,
-    collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -34,7 +29,6 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::Handle,
-    sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -52,8 +46,6 @@ const TURN_EVERY: Duration = Duration::from_secs(10);
 const TELL_AGAIN: Duration = Duration::from_secs(120);
 /// How long until a port that is taken is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
-/// Bytes that a client may send ahead: enough for 1 Gbit/s over 100 ms.
-const WINDOW: u32 = 16 * 1024 * 1024;
 
 /// Opens a container's files. Blocking.
 pub(crate) type Roots = Box<dyn Fn(ContainerId) -> Option<Root> + Send + Sync>;
@@ -62,6 +54,10 @@ pub(crate) type Roots = Box<dyn Fn(ContainerId) -> Option<Root> + Send + Sync>;
 pub(crate) struct Settings {
     /// Where it listens.
     pub(crate) addr: SocketAddr,
+    /// Whose number of connections has no limit: proxies before this port.
+    pub(crate) exempt: Vec<IpNet>,
+    /// Whether algorithms are offered that old clients need.
+    pub(crate) old_clients: bool,
     /// Where host key, known keys and entries that wait are kept.
     pub(crate) folder: PathBuf,
     pub(crate) roots: Roots,
@@ -81,8 +77,7 @@ pub(crate) struct Server {
     pub(super) link: Arc<Link>,
     pub(super) known: KnownKeys,
     pub(super) sessions: Sessions,
-    connections: Arc<Semaphore>,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    seats: Seats,
 }
 
 impl Server {
@@ -93,6 +88,10 @@ impl Server {
     pub(crate) async fn start(settings: Settings) -> io::Result<Arc<Self>> {
         allow_open_files();
         let key = host_key::load(&settings.folder)?;
+        let mut keys = vec![key.clone()];
+        if settings.old_clients {
+            keys.push(host_key::load_rsa(&settings.folder).await?);
+        }
         let about = SftpServer {
             port: settings.addr.port(),
             fingerprint: host_key::fingerprint(&key),
@@ -100,15 +99,14 @@ impl Server {
             problem: None,
         };
         let server = Arc::new(Self {
-            config: Arc::new(config(key)),
+            config: Arc::new(algorithms::config(keys, settings.old_clients)),
             about: Mutex::new(about),
             runtime: Handle::current(),
             spool: Arc::new(Spool::open(settings.folder.join("activity"), settings.link.clone())?),
             link: settings.link.clone(),
             known: KnownKeys::open(settings.folder.join("known.json")),
             sessions: Sessions::default(),
-            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-            addresses: Mutex::default(),
+            seats: Seats::new(MAX_CONNECTIONS, MAX_PER_ADDRESS),
             settings,
         });
         let (tasks, stop) = (&server.settings.tasks, &server.settings.stop);
@@ -200,19 +198,20 @@ impl Server {
 
     /// Lets a connection in, unless there are too many.
     fn admit(self: Arc<Self>, stream: TcpStream, ip: IpAddr) {
-        let Ok(place) = self.connections.clone().try_acquire_owned() else { return };
-        let Some(seat) = Seat::take(&self, ip) else { return };
+        let cut = self.settings.stop.child_token();
+        let exempt = self.settings.exempt.iter().any(|network| network.contains(&ip));
+        let Some(seat) = self.seats.take(ip, exempt, &cut) else { return };
         let tracked = self.settings.tasks.token();
         let serve = move || {
             let served = stream.into_std().and_then(|stream| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                runtime.block_on(self.connect(stream, ip));
+                runtime.block_on(self.connect(stream, (ip, cut), seat));
                 Ok(())
             });
             if let Err(error) = served {
                 tracing::warn!(%error, %ip, "an SSH connection can't be served");
             }
-            drop((place, seat, tracked));
+            drop(tracked);
         };
         // A thread of its own: its files are read and written on it, and a slow disk holds nobody else up.
         if let Err(error) = std::thread::Builder::new().name("sftp".into()).spawn(serve) {
@@ -220,9 +219,13 @@ impl Server {
         }
     }
 
-    async fn connect(self: Arc<Self>, stream: std::net::TcpStream, ip: IpAddr) {
+    async fn connect(
+        self: Arc<Self>,
+        stream: std::net::TcpStream,
+        (ip, cut): (IpAddr, CancellationToken),
+        seat: Seat,
+    ) {
         let Ok(stream) = TcpStream::from_std(stream) else { return };
-        let cut = self.settings.stop.child_token();
         let signed_in = CancellationToken::new();
         let _ = stream.set_nodelay(true);
         let peer = Peer::new(self.clone(), ip, cut.clone(), signed_in.clone());
@@ -239,7 +242,8 @@ impl Server {
         tokio::select! {
             ended = &mut session => return log_end(ended, ip),
             () = &mut grace => cut.cancel(),
-            () = signed_in.cancelled() => {}
+            // Its seat may have become another's in this very moment.
+            () = signed_in.cancelled() => if !seat.keep() { cut.cancel() },
         }
         log_end(session.await, ip);
     }
@@ -287,93 +291,5 @@ fn allow_open_files() {
 fn log_end(ended: Result<(), russh::Error>, ip: IpAddr) {
     if let Err(error) = ended {
         tracing::debug!(%error, %ip, "an SSH connection ended");
-    }
-}
-
-/// One of an address's connections, for as long as this lives.
-struct Seat {
-    server: Arc<Server>,
-    ip: IpAddr,
-}
-
-impl Seat {
-    fn take(server: &Arc<Server>, ip: IpAddr) -> Option<Self> {
-        let mut addresses = server.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = addresses.entry(ip).or_default();
-        if *count >= MAX_PER_ADDRESS {
-            return None;
-        }
-        *count += 1;
-        drop(addresses);
-        Some(Self { server: server.clone(), ip })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut addresses = self.server.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = addresses.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&self.ip);
-            }
-        }
-    }
-}
-
-/// Modern algorithms only. No Diffie-Hellman over large fields: it costs a server more than whoever asks for it. The client's
-/// order decides among the ciphers; AES-GCM is the fastest here, and CTR is there for paramiko.
-fn config(key: PrivateKey) -> Config {
-    let sha2 = |hash| Algorithm::Rsa { hash: Some(hash) };
-    let ecdsa = |curve| Algorithm::Ecdsa { curve };
-    Config {
-        server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Raptor")),
-        methods: MethodSet::from(
-            &[MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive][..],
-        ),
-        // The control side takes as long for everybody, and counts attempts.
-        auth_rejection_time: Duration::ZERO,
-        auth_rejection_time_initial: Some(Duration::ZERO),
-        keys: vec![key],
-        window_size: WINDOW,
-        maximum_packet_size: 64 * 1024,
-        channel_buffer_size: 2_048,
-        // What is sent at once: little enough to stay in the processor's cache from the disk to the network.
-        event_buffer_size: 8,
-        max_auth_attempts: 8,
-        inactivity_timeout: Some(Duration::from_secs(2 * 3_600)),
-        keepalive_interval: Some(Duration::from_secs(30)),
-        keepalive_max: 3,
-        nodelay: true,
-        preferred: Preferred {
-            kex: Cow::Borrowed(&[
-                kex::MLKEM768X25519_SHA256,
-                kex::CURVE25519,
-                kex::CURVE25519_PRE_RFC_8731,
-                kex::EXTENSION_SUPPORT_AS_SERVER,
-                kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
-            ]),
-            // The host has an Ed25519 key; the others are what users may sign with.
-            key: Cow::Owned(vec![
-                Algorithm::Ed25519,
-                ecdsa(EcdsaCurve::NistP256),
-                ecdsa(EcdsaCurve::NistP384),
-                ecdsa(EcdsaCurve::NistP521),
-                Algorithm::SkEd25519,
-                Algorithm::SkEcdsaSha2NistP256,
-                sha2(HashAlg::Sha512),
-                sha2(HashAlg::Sha256),
-            ]),
-            cipher: Cow::Borrowed(&[
-                cipher::AES_256_GCM,
-                cipher::AES_128_GCM,
-                cipher::CHACHA20_POLY1305,
-                cipher::AES_256_CTR,
-            ]),
-            mac: Cow::Borrowed(&[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM]),
-            compression: Cow::Borrowed(&[compression::NONE]),
-            ..Preferred::DEFAULT
-        },
-        ..Config::default()
     }
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod clients;
+mod doors;
 mod hostile;
 mod security_keys;
 mod world;

@@ -11,7 +11,7 @@ use raptor_core::{
     },
     templates::StopRule,
 };
-use raptor_node_lib::Host;
+use raptor_node_lib::{Builder, Host};
 use std::{
     path::{Path, PathBuf},
     process::Output,
@@ -48,6 +48,11 @@ impl World {
 
     /// With a disk limit in MiB.
     pub async fn limited(disk_mib: u64) -> Self {
+        Self::made(disk_mib, |builder| builder).await
+    }
+
+    /// Of a host that is built otherwise.
+    pub async fn made(disk_mib: u64, change: impl FnOnce(Builder) -> Builder) -> Self {
         // On tmpfs where there is one: what is measured is not the disk.
         let place = if Path::new("/dev/shm").exists() { "/dev/shm" } else { "/tmp" };
         let folder = tempfile::Builder::new().prefix("raptor-sftp-").tempdir_in(place).unwrap();
@@ -66,7 +71,7 @@ impl World {
         let rules =
             Rules { granted: true, grant, fingerprints: Vec::new(), reports: Vec::new(), questions: 0 };
         let rules = Arc::new(Mutex::new(rules));
-        let host = Self::start(folder.path()).await;
+        let host = Self::start(folder.path(), change).await;
         host.declare(spec(container, disk_mib)).await.unwrap();
         let port = host.system().await.unwrap().sftp.unwrap().port;
         let mut world = Self { host, port, container, rules, folder, control: None };
@@ -80,14 +85,14 @@ impl World {
         self.host.declare(spec).await.unwrap();
     }
 
-    async fn start(folder: &Path) -> Host {
+    async fn start(folder: &Path, change: impl FnOnce(Builder) -> Builder) -> Host {
         use std::os::unix::fs::MetadataExt;
         let own = std::fs::metadata(folder).unwrap();
         let builder = Host::builder(&folder.join("containers"))
             .docker_socket(folder.join("no-docker.sock"))
             .user(own.uid(), own.gid())
             .sftp("127.0.0.1:0".parse().unwrap());
-        builder.build().await.unwrap()
+        change(builder).build().await.unwrap()
     }
 
     /// The control side is there again.

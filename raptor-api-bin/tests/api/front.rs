@@ -1,0 +1,127 @@
+//! What everybody meets who only has the address: methods, headers, origins, and signing in.
+
+use crate::world::{PASSWORD, World};
+use raptor_core::roles::Builtin;
+use reqwest::{Method, Response, header};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+async fn is_a_problem(answer: Response) {
+    assert_eq!(answer.status(), 405);
+    assert!(answer.headers().contains_key(header::ALLOW));
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
+    assert_eq!(answer.json::<Value>().await.unwrap()["code"], "method_not_allowed");
+}
+
+#[tokio::test]
+async fn a_method_that_an_address_does_not_take_is_a_problem_and_connect_is_one_of_them() {
+    let world = World::new().await;
+    let admin = world.person(Builtin::Admin).await;
+    is_a_problem(admin.request(Method::PATCH, "/users").send().await.unwrap()).await;
+    is_a_problem(world.http.post(format!("{}/login", world.base)).send().await.unwrap()).await;
+    let mut stream = TcpStream::connect(world.base.trim_start_matches("http://")).await.unwrap();
+    stream
+        .write_all(b"CONNECT 127.0.0.1:3020 HTTP/1.1\r\nhost: 127.0.0.1:3020\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405") && answer.contains("method_not_allowed"), "{answer}");
+}
+
+#[tokio::test]
+async fn answers_of_the_api_are_kept_by_nobody() {
+    let world = World::new().await;
+    let admin = world.person(Builtin::Admin).await;
+    let signed_in =
+        world.anonymous().post("/auth/sign-in", json!({ "login": "admin", "password": PASSWORD })).await;
+    let made = admin.post("/daemons", json!({ "name": "Host", "host": "192.0.2.1", "port": 8080 })).await;
+    assert_eq!((signed_in.status(), made.status()), (reqwest::StatusCode::OK, reqwest::StatusCode::CREATED));
+    for answer in [signed_in, made, admin.get("/users").await, admin.get("/nothing").await] {
+        assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+    }
+}
+
+#[tokio::test]
+async fn pages_may_be_framed_by_nobody_and_send_and_connect_to_their_own_origin_only() {
+    let world = World::new().await;
+    let mut seen = 0;
+    for path in ["/swagger-ui/index.html", "/", "/containers"] {
+        let page = world.http.get(format!("{}{path}", world.base)).send().await.unwrap();
+        // A build without the panel has only Swagger UI.
+        if page.status() != 200 {
+            continue;
+        }
+        let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        for part in ["default-src 'self'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'self'"]
+        {
+            assert!(policy.contains(part), "{path}: {policy}");
+        }
+        assert!(!policy.contains("ws:") && !policy.contains("wss:"), "{path}: {policy}");
+        seen += 1;
+    }
+    assert!(seen >= 1);
+}
+
+#[tokio::test]
+async fn the_case_of_bearer_does_not_matter() {
+    let world = World::new().await;
+    let admin = world.person(Builtin::Admin).await;
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let shown = format!("{scheme} {}", admin.token.as_deref().unwrap());
+        let request = world.anonymous().request(Method::GET, "/account").header(header::AUTHORIZATION, shown);
+        assert_eq!(request.send().await.unwrap().status(), 200, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn user_name_and_email_address_are_one_account_for_whoever_guesses() {
+    let world = World::with(|builder| builder.sign_in_attempts(3)).await;
+    world.person(Builtin::Admin).await;
+    let guess = async |login: &str| {
+        let body = json!({ "login": login, "password": "not this one" });
+        world.anonymous().post("/auth/sign-in", body).await.status().as_u16()
+    };
+    assert_eq!((guess("admin").await, guess("ADMIN@example.com").await), (401, 401));
+    assert_eq!((guess("admin").await, guess("admin@example.com").await), (429, 429));
+    assert_eq!(guess("somebody").await, 401);
+}
+
+#[tokio::test]
+async fn passwords_that_are_guessed_first_are_refused_wherever_one_is_chosen() {
+    let world = World::new().await;
+    let admin = world.person(Builtin::Admin).await;
+    let role = world.raptor.roles().builtin(Builtin::User).await.unwrap().id;
+    for password in ["password", "Password1!", "12345678", "admin123"] {
+        let user = json!({ "username": "steve", "email": "steve@example.com", "password": password, "role_id": role });
+        let refused = admin.post("/users", user).await;
+        assert_eq!(refused.status(), 422, "{password}");
+        assert_eq!(refused.json::<Value>().await.unwrap()["field"], "password");
+        let change = json!({ "current_password": PASSWORD, "new_password": password });
+        let refused = admin.request(Method::PUT, "/account/password").json(&change).send().await.unwrap();
+        assert_eq!(refused.status(), 422, "{password}");
+    }
+}
+
+#[tokio::test]
+async fn with_up_the_development_server_is_a_stranger() {
+    let strange = "http://localhost:5173";
+    for (serves_panel, trusted) in [(false, true), (true, false)] {
+        let world = World::set_up(|builder| builder, |config| config.serves_panel = serves_panel).await;
+        let admin = world.person(Builtin::Admin).await;
+        let cookie = format!("raptor_session={}", admin.token.as_deref().unwrap());
+        let request = world.anonymous().request(Method::POST, "/auth/sign-out");
+        let request = request
+            .header(header::COOKIE, cookie)
+            .header("x-raptor-csrf", "1")
+            .header(header::ORIGIN, strange);
+        let answer = request.send().await.unwrap();
+        let named =
+            answer.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).map(|origin| origin.to_str().unwrap());
+        assert_eq!((answer.status() != 403, named == Some(strange)), (trusted, trusted));
+        assert!(trusted || named.is_none(), "{named:?}");
+    }
+}

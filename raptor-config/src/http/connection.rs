@@ -1,0 +1,259 @@
+//! One connection, and what cuts it.
+
+use super::places::Place;
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, Incoming, SizeHint};
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep},
+};
+
+/// Knows whether a connection waits for a request, and for how long it may.
+#[derive(Clone)]
+pub(super) struct Clock(Arc<Times>);
+
+struct Times {
+    head: Duration,
+    idle: Option<Duration>,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    /// For a request, since then.
+    Idle(Instant),
+    /// For the rest of a request's head, whose first byte came then.
+    Head(Instant),
+    /// For nothing: a request is being answered, or the connection is HTTP's no more.
+    Busy,
+}
+
+impl Clock {
+    pub(super) fn new(head: Duration, idle: Option<Duration>) -> Self {
+        Self(Arc::new(Times { head, idle, state: Mutex::new(State::Idle(Instant::now())) }))
+    }
+
+    fn set(&self, state: State) {
+        *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    fn state(&self) -> State {
+        *self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request has come, and is being answered until what this gives is dropped.
+    pub(super) fn busy(&self) -> Busy {
+        self.set(State::Busy);
+        Busy { clock: self.clone(), lasts: false }
+    }
+
+    /// Notes that bytes have come.
+    fn heard(&self) {
+        if let State::Idle(_) = self.state() {
+            self.set(State::Head(Instant::now()));
+        }
+    }
+
+    /// When the connection is to be cut, where nothing changes.
+    fn limit(&self) -> Option<Instant> {
+        match self.state() {
+            State::Idle(since) => self.0.idle.map(|idle| since + idle),
+            State::Head(since) => Some(since + self.0.head),
+            State::Busy => None,
+        }
+    }
+}
+
+/// A request that is being answered.
+pub(super) struct Busy {
+    clock: Clock,
+    lasts: bool,
+}
+
+impl Busy {
+    /// The connection is another protocol's from now on.
+    pub(super) fn for_good(mut self) {
+        self.lasts = true;
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if !self.lasts {
+            self.clock.set(State::Idle(Instant::now()));
+        }
+    }
+}
+
+/// A TCP connection that fails where its clock says so, or where nothing is taken of what is written for too long.
+pub struct Timed {
+    stream: TcpStream,
+    clock: Clock,
+    still: Duration,
+    waiting: Pin<Box<Sleep>>,
+    writing: Option<Pin<Box<Sleep>>>,
+    _place: Option<Place>,
+}
+
+impl Timed {
+    pub(super) fn new(stream: TcpStream, clock: Clock, still: Duration, place: Option<Place>) -> Self {
+        let waiting = Box::pin(sleep(Duration::ZERO));
+        Self { stream, clock, still, waiting, writing: None, _place: place }
+    }
+
+    /// The connection itself, which nothing cuts any more.
+    #[must_use]
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
+    fn overdue(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(limit) = self.clock.limit() else { return false };
+        if self.waiting.deadline() != limit {
+            self.waiting.as_mut().reset(limit);
+        }
+        self.waiting.as_mut().poll(context).is_ready()
+    }
+
+    /// Passes on what came of writing, unless nothing has come of it for too long.
+    fn moved<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.writing = None;
+            return written;
+        }
+        let still = self.still;
+        let writing = self.writing.get_or_insert_with(|| Box::pin(sleep(still)));
+        ready!(writing.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Timed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.overdue(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.clock.heard();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Timed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.moved(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
+        self.moved(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// A request's body, which fails where nothing comes of it for too long while it is being read.
+pub(super) struct Moving {
+    body: Incoming,
+    still: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Moving {
+    pub(super) fn new(body: Incoming, still: Duration) -> Self {
+        Self { body, still, waiting: None }
+    }
+}
+
+impl HttpBody for Moving {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.waiting = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)));
+        }
+        let still = self.still;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(still)));
+        ready!(waiting.as_mut().poll(context));
+        Poll::Ready(Some(Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer's body, during which its connection is busy.
+pub(super) struct Sent {
+    body: Body,
+    _busy: Busy,
+}
+
+impl Sent {
+    pub(super) fn new(body: Body, busy: Busy) -> Self {
+        Self { body, _busy: busy }
+    }
+}
+
+impl HttpBody for Sent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,88 @@
+//! How many connections there are, in all and of each address.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// All places.
+#[derive(Clone)]
+pub(super) struct Places(Arc<Inner>);
+
+struct Inner {
+    per_address: usize,
+    in_all: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    in_all: usize,
+    of: HashMap<IpAddr, usize>,
+}
+
+impl Places {
+    pub(super) fn new(per_address: usize, in_all: usize) -> Self {
+        Self(Arc::new(Inner { per_address, in_all, taken: Mutex::default() }))
+    }
+
+    /// A place for a connection of `ip`, unless too many are taken.
+    pub(super) fn take(&self, ip: IpAddr) -> Option<Place> {
+        let whose = network(ip);
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = taken.of.get(&whose).copied().unwrap_or(0);
+        if of >= self.0.per_address || taken.in_all >= self.0.in_all {
+            return None;
+        }
+        taken.of.insert(whose, of + 1);
+        taken.in_all += 1;
+        Some(Place { places: self.clone(), whose })
+    }
+}
+
+/// One customer of an IPv6 network has a /64 and counts as one.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+/// One connection's place, until it is dropped.
+pub(super) struct Place {
+    places: Places,
+    whose: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.in_all = taken.in_all.saturating_sub(1);
+        match taken.of.get_mut(&self.whose) {
+            Some(of) if *of > 1 => *of -= 1,
+            _ => {
+                taken.of.remove(&self.whose);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_so_many_connections_and_leaves_the_others_theirs() {
+        let places = Places::new(2, 3);
+        let take = |ip: &str| places.take(ip.parse().unwrap());
+        let first = take("2001:db8::1").unwrap();
+        let _second = take("2001:db8::2").unwrap();
+        assert!(take("2001:db8::3").is_none(), "one network of IPv6");
+        let third = take("192.0.2.1").unwrap();
+        assert!(take("192.0.2.2").is_none(), "three in all");
+        drop((first, third));
+        assert!(take("192.0.2.2").is_some() && take("2001:db8::3").is_some());
+        assert_eq!(places.0.taken.lock().unwrap().of.len(), 1, "forgotten when they go");
+    }
+}

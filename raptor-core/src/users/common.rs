@@ -1,0 +1,67 @@
+//! Passwords that are tried first by whoever guesses.
+
+/// Of eight characters or more, in lower case, sorted: from the lists that are published of what people choose most, and from what
+/// software is delivered with.
+const LIST: &str = include_str!("common.txt");
+
+/// Whether whoever guesses tries `password` among the first: it is on the list, also with capitals or with some digits and signs
+/// behind, or it is one character or a row of neighbours in the alphabet.
+pub(super) fn is_common(password: &str) -> bool {
+    let password = password.to_lowercase();
+    let listed = |word: &str| LIST.lines().any(|line| line == word);
+    let stem = password.trim_end_matches(|c: char| c.is_ascii_digit() || c.is_ascii_punctuation());
+    let stem_of_all =
+        |stem: &str| ["admin", "letmein", "qwerty", "raptor", "welcome"].contains(&stem) || listed(stem);
+    let behind = password.len() - stem.len();
+    listed(&password) || (behind <= 4 && stem_of_all(stem)) || is_row(&password)
+}
+
+/// Whether each character follows on the one before by the same step of -1, 0 or 1: `aaaaaaaa`, `23456789`, `hgfedcba`.
+fn is_row(password: &str) -> bool {
+    let codes: Vec<i64> = password.chars().map(|c| i64::from(u32::from(c))).collect();
+    let steps: Vec<i64> = codes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let Some(first) = steps.first() else { return true };
+    (-1..=1).contains(first) && steps.iter().all(|step| step == first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_everybody_tries_first_is_known_and_a_phrase_is_not() {
+        for common in [
+            "password",
+            "Password1!",
+            "12345678",
+            "QWERTY123",
+            "letmein1",
+            "admin123",
+            "Admin2026!",
+            "Minecraft",
+            "aaaaaaaaaa",
+            "23456789",
+            "hgfedcba",
+            "iloveyou2",
+        ] {
+            assert!(is_common(common), "{common}");
+        }
+        for good in [
+            "correct horse",
+            "a better one",
+            "battery staple",
+            "Xk9-tQ!z",
+            "passwordless bread",
+            "qwer of my own",
+        ] {
+            assert!(!is_common(good), "{good}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_sorted_and_holds_nothing_that_is_too_short_anyway() {
+        let lines: Vec<&str> = LIST.lines().collect();
+        assert!(lines.is_sorted());
+        assert!(lines.iter().all(|line| line.len() >= 8 && *line == line.to_lowercase()));
+    }
+}

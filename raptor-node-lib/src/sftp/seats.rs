@@ -1,0 +1,171 @@
+//! Who may be connected. Those who have not signed in make room for others, the oldest first; those who have keep their seats.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio_util::sync::CancellationToken;
+
+/// All seats. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Seats(Arc<Inner>);
+
+struct Inner {
+    in_all: usize,
+    per_address: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    next: u64,
+    all: BTreeMap<u64, Sitting>,
+    /// How many of each address, of those for whom that counts.
+    of: HashMap<IpAddr, usize>,
+}
+
+struct Sitting {
+    /// None where the address's number does not count.
+    whose: Option<IpAddr>,
+    cut: CancellationToken,
+    signed_in: bool,
+}
+
+impl Taken {
+    /// Cuts the one that has waited longest without signing in, of `whose` or of all.
+    fn make_room(&mut self, whose: Option<IpAddr>) -> bool {
+        let oldest = self
+            .all
+            .iter()
+            .find(|(_, sitting)| !sitting.signed_in && (whose.is_none() || sitting.whose == whose))
+            .map(|(number, _)| *number);
+        let Some(oldest) = oldest else { return false };
+        if let Some(sitting) = self.leave(oldest) {
+            sitting.cut.cancel();
+        }
+        true
+    }
+
+    fn leave(&mut self, number: u64) -> Option<Sitting> {
+        let sitting = self.all.remove(&number)?;
+        if let Some(whose) = sitting.whose {
+            match self.of.get_mut(&whose) {
+                Some(of) if *of > 1 => *of -= 1,
+                _ => {
+                    self.of.remove(&whose);
+                }
+            }
+        }
+        Some(sitting)
+    }
+}
+
+impl Seats {
+    pub(super) fn new(in_all: usize, per_address: usize) -> Self {
+        Self(Arc::new(Inner { in_all, per_address, taken: Mutex::default() }))
+    }
+
+    /// A seat for a connection of `ip`, which `cut` ends. None where all who could make room have signed in. The number of an
+    /// address that is `exempt` has no limit.
+    pub(super) fn take(&self, ip: IpAddr, exempt: bool, cut: &CancellationToken) -> Option<Seat> {
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let whose = (!exempt).then(|| network(ip));
+        if let Some(whose) = whose
+            && taken.of.get(&whose).is_some_and(|of| *of >= self.0.per_address)
+            && !taken.make_room(Some(whose))
+        {
+            return None;
+        }
+        if taken.all.len() >= self.0.in_all && !taken.make_room(None) {
+            return None;
+        }
+        let number = taken.next;
+        taken.next += 1;
+        if let Some(whose) = whose {
+            *taken.of.entry(whose).or_default() += 1;
+        }
+        taken.all.insert(number, Sitting { whose, cut: cut.clone(), signed_in: false });
+        Some(Seat { seats: self.clone(), number })
+    }
+}
+
+/// One customer of an IPv6 network has a /64 and counts as one.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+/// One connection's seat, until it is dropped or given to another one.
+pub(super) struct Seat {
+    seats: Seats,
+    number: u64,
+}
+
+impl Seat {
+    /// It is kept from now on. False where it was given away a moment before.
+    pub(super) fn keep(&self) -> bool {
+        let mut taken = self.seats.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let sitting = taken.all.get_mut(&self.number);
+        sitting.map(|sitting| sitting.signed_in = true).is_some()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.seats.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.leave(self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(seats: &Seats, ip: &str) -> Option<(Seat, CancellationToken)> {
+        let cut = CancellationToken::new();
+        Some((seats.take(ip.parse().unwrap(), false, &cut)?, cut))
+    }
+
+    #[test]
+    fn when_full_the_oldest_that_has_not_signed_in_goes_and_who_has_stays() {
+        let seats = Seats::new(3, 3);
+        let signed = take(&seats, "192.0.2.1").unwrap();
+        assert!(signed.0.keep());
+        let oldest = take(&seats, "192.0.2.2").unwrap();
+        let newer = take(&seats, "192.0.2.3").unwrap();
+        let next = take(&seats, "192.0.2.4").unwrap();
+        assert!(oldest.1.is_cancelled() && !newer.1.is_cancelled() && !signed.1.is_cancelled());
+        assert!(!oldest.0.keep(), "its seat is another's");
+        drop(oldest);
+        assert!(newer.0.keep() && next.0.keep());
+        assert!(take(&seats, "192.0.2.5").is_none(), "all have signed in");
+        drop(signed);
+        assert!(take(&seats, "192.0.2.5").is_some());
+    }
+
+    #[test]
+    fn an_address_makes_room_among_its_own_first() {
+        let seats = Seats::new(10, 2);
+        let other = take(&seats, "192.0.2.9").unwrap();
+        let (first, second) = (take(&seats, "2001:db8::1").unwrap(), take(&seats, "2001:db8::2").unwrap());
+        let third = take(&seats, "2001:db8::3").unwrap();
+        assert!(first.1.is_cancelled() && !other.1.is_cancelled());
+        assert!(second.0.keep() && third.0.keep());
+        assert!(take(&seats, "2001:db8::4").is_none());
+        drop((first, second, third, other));
+        assert_eq!(seats.0.taken.lock().unwrap().of.len(), 0, "forgotten when they go");
+    }
+
+    #[test]
+    fn an_exempt_address_has_no_limit_of_its_own() {
+        let seats = Seats::new(4, 1);
+        let ip = "192.0.2.1".parse().unwrap();
+        let cut = CancellationToken::new();
+        let held: Vec<_> = (0..4).filter_map(|_| seats.take(ip, true, &cut)).collect();
+        assert_eq!(held.len(), 4);
+        assert!(!cut.is_cancelled());
+    }
+}

@@ -41,11 +41,6 @@ pub enum Command {
     Openapi,
     /// Print a new random APP_KEY and exit
     Key,
-    /// Write a random secret into a file, unless the file is there, and exit
-    Secret {
-        /// The file
-        file: PathBuf,
-    },
     /// Encrypt every stored secret anew under APP_KEY, while no API runs, and exit
     RotateKey(KeyRotation),
     /// Sign sessions with JWT_SECRET from now on, which ends all, while no API runs, and exit
@@ -61,7 +56,7 @@ pub struct UpConfig {
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
     /// This host
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "This host, which runs containers")]
     pub host: HostConfig,
 }
 
@@ -71,7 +66,7 @@ const DEFAULT_APP_URL: &str = "http://localhost:5173/";
 /// Configuration of the API server.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// Secret that stored secrets are encrypted under; 32 characters or more. `raptor-api key` makes one [required]
+    /// Secret that stored secrets are encrypted under; 32 characters or more. `raptor-api key` makes one [required, but for `up`, which makes its own in DATA_DIR]
     #[arg(long, env = "APP_KEY", hide_env_values = true, value_parser = app_key, global = true)]
     pub app_key: Option<Secret>,
     /// File with the APP_KEY, where that is not set; made with a new key at the first start
@@ -164,7 +159,7 @@ impl Config {
             return Ok(Some(key.clone()));
         }
         let Some(file) = &self.app_key_file else { return Ok(None) };
-        make_secret(file, 0o600).context("APP_KEY_FILE can't be made")?;
+        make_secret(file).context("APP_KEY_FILE can't be made")?;
         let key = secret_file(file).context("APP_KEY_FILE can't be used")?;
         app_key(key.expose()).map(Some).map_err(|why| anyhow!("APP_KEY_FILE {}: {why}", file.display()))
     }
@@ -222,18 +217,18 @@ fn secret_file(file: &Path) -> anyhow::Result<Secret> {
     }
 }
 
-/// Writes a new random secret into `file`, whole or not at all, unless there is one already.
+/// Writes a new random secret into `file`, readable by this user alone, whole or not at all, unless there is one already.
 ///
 /// # Errors
 /// When the folder can't be written.
-pub fn make_secret(file: &Path, mode: u32) -> anyhow::Result<()> {
+fn make_secret(file: &Path) -> anyhow::Result<()> {
     if file.exists() {
         return Ok(());
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let refused = || format!("{} can't be written", file.display());
     let mut draft = tempfile::NamedTempFile::new_in(folder).with_context(refused)?;
-    draft.as_file().set_permissions(fs::Permissions::from_mode(mode)).with_context(refused)?;
+    draft.as_file().set_permissions(fs::Permissions::from_mode(0o600)).with_context(refused)?;
     writeln!(draft, "{}", generate_secret("")?).with_context(refused)?;
     draft.as_file().sync_all().with_context(refused)?;
     match draft.persist_noclobber(file) {
@@ -289,8 +284,11 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "use an address and a port, like 0.0.0.0:3000")
 }
 
+/// An IP address. Compose writes those of IPv6 in brackets where it publishes a port on them.
 fn ip(text: &str) -> Result<IpAddr, &'static str> {
-    text.trim().parse().map_err(|_| "use IP addresses, like 203.0.113.7,203.0.113.8")
+    let text = text.trim();
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().map_err(|_| "use an IP address, like 203.0.113.7")
 }
 
 fn days(text: &str) -> Result<i64, &'static str> {
@@ -352,7 +350,7 @@ const SECRETS: &[&str] =
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    raptor_config::read(SECRETS, &["key", "openapi", "secret"])
+    raptor_config::read(SECRETS, &["key", "openapi"])
 }
 
 #[cfg(test)]
@@ -404,6 +402,16 @@ mod tests {
             let message = parse(&[flag, "hunter\n"]).err().unwrap();
             assert!(message.contains(name) && !message.contains("hunter"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_published_address_may_stand_in_the_brackets_that_compose_asks_for() {
+        for address in ["[::1]", "::1"] {
+            let cli = parse(&["--published-address", address]).unwrap();
+            assert!(cli.config.reached_on().is_loopback());
+        }
+        let message = parse(&["--published-address", "[::1"]).err().unwrap();
+        assert!(message.contains("PUBLISHED_ADDRESS") && message.contains("203.0.113.7"), "{message}");
     }
 
     #[test]

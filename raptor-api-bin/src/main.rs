@@ -28,8 +28,6 @@ async fn run() -> anyhow::Result<()> {
     match command.unwrap_or(Command::Serve) {
         Command::Openapi => println!("{}", serde_json::to_string_pretty(&openapi())?),
         Command::Key => println!("{}", generate_secret("")?),
-        // Two programs that run as different users read it: the database's and this one.
-        Command::Secret { file } => config::make_secret(&file, 0o444)?,
         Command::Health => health::ask(config.api_addr).await?,
         Command::RotateKey(rotation) => {
             logs::start(&config.rust_log)?;

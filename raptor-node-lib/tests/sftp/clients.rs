@@ -223,9 +223,9 @@ async fn lftp_mirrors_and_resumes() {
 }
 
 /// Debian's, which has paramiko.
-const PYTHON: &str = "/usr/bin/python3";
+pub const PYTHON: &str = "/usr/bin/python3";
 
-async fn has_paramiko() -> bool {
+pub async fn has_paramiko() -> bool {
     let found = bounded(Command::new(PYTHON).args(["-c", "import paramiko"])).await.status.success();
     if !found {
         assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "python3-paramiko is needed in CI");

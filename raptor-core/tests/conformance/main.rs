@@ -17,6 +17,7 @@ mod mail;
 mod mailserver;
 mod news;
 mod old_rows;
+mod origins;
 mod ports;
 mod revoking;
 mod runtime;

@@ -135,7 +135,7 @@ async function traffic(of) {
 
 test('a list of running containers that nobody touches asks for nothing, and for one row after a rename', { timeout: 300_000 }, async () => {
   const document = JSON.parse(readFileSync(egg('~raptor-test/busybox:1'), 'utf8'));
-  const { template } = await world.ask('POST', '/templates/import', JSON.stringify({ ...document, config: { ...document.config, startup: '{"done":"ready"}' } }));
+  const { template } = await world.ask('POST', '/templates/import?on_existing=keep_both', JSON.stringify({ ...document, config: { ...document.config, startup: '{"done":"ready"}' } }));
   const daemon = (await world.ask('GET', '/daemons')).items[0];
   const limits = { ...LIMITS, memory_mib: 32, disk_mib: 32 };
   const running = [];

@@ -1700,6 +1700,19 @@ without `network.read`.*/
             value.parse()
         }
     }
+    ///A template that is here already, beside a file.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ExistingTemplate {
+        ///What the file says otherwise; empty where it says the same.
+        pub changes: ::std::vec::Vec<FieldChange>,
+        ///The template.
+        pub template: TemplateSummary,
+    }
+    impl ExistingTemplate {
+        pub fn builder() -> builder::ExistingTemplate {
+            Default::default()
+        }
+    }
     ///How a process ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Exit {
@@ -1808,7 +1821,10 @@ without `network.read`.*/
         ///What it is; none where there is none yet.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub before: ::std::option::Option<::std::string::String>,
-        ///What: `startup`, `image`, `stop`, `variables.NAME`, `config_files.path`.
+        ///Both as a unified diff, where both are there and one has several lines.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub diff: ::std::option::Option<::std::string::String>,
+        ///What: `startup`, `image`, `stop`, `install.script`, `variables.NAME`, `config_files.path`.
         pub field: ::std::string::String,
     }
     impl FieldChange {
@@ -3552,6 +3568,66 @@ allowed images where owners may choose from it.*/
             Default::default()
         }
     }
+    /**What an import does where the same template is here already and says something else. It is the same one with the same id of
+its makers, from the same address, or, where one of the two has no such id, with the same name and author.*/
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum OnExisting {
+        #[serde(rename = "ask")]
+        Ask,
+        #[serde(rename = "update")]
+        Update,
+        #[serde(rename = "keep_both")]
+        KeepBoth,
+    }
+    impl ::std::fmt::Display for OnExisting {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Ask => f.write_str("ask"),
+                Self::Update => f.write_str("update"),
+                Self::KeepBoth => f.write_str("keep_both"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for OnExisting {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "ask" => Ok(Self::Ask),
+                "update" => Ok(Self::Update),
+                "keep_both" => Ok(Self::KeepBoth),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for OnExisting {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for OnExisting {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///Something that takes long, as it is now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Operation {
@@ -3657,6 +3733,73 @@ allowed images where owners may choose from it.*/
         }
     }
     impl ::std::convert::TryFrom<::std::string::String> for OperationState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///How a template got here.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum OriginKind {
+        #[serde(rename = "file")]
+        File,
+        #[serde(rename = "pasted")]
+        Pasted,
+        #[serde(rename = "address")]
+        Address,
+        #[serde(rename = "catalogue")]
+        Catalogue,
+        #[serde(rename = "own")]
+        Own,
+    }
+    impl ::std::fmt::Display for OriginKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::File => f.write_str("file"),
+                Self::Pasted => f.write_str("pasted"),
+                Self::Address => f.write_str("address"),
+                Self::Catalogue => f.write_str("catalogue"),
+                Self::Own => f.write_str("own"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for OriginKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "file" => Ok(Self::File),
+                "pasted" => Ok(Self::Pasted),
+                "address" => Ok(Self::Address),
+                "catalogue" => Ok(Self::Catalogue),
+                "own" => Ok(Self::Own),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for OriginKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for OriginKind {
         type Error = self::error::ConversionError;
         fn try_from(
             value: ::std::string::String,
@@ -4759,6 +4902,24 @@ allowed images where owners may choose from it.*/
             Default::default()
         }
     }
+    ///Which file becomes a new revision.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct RevisionAddress {
+        ///The revision that was looked at; a newer one that is there by now is not overwritten.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub base: ::std::option::Option<i64>,
+        ///SHA-256 of the file that was looked at, in hex digits. Another file that is there by now is not taken.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sha256: ::std::option::Option<::std::string::String>,
+        ///A public address of the file itself; where the template came from unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub url: ::std::option::Option<::std::string::String>,
+    }
+    impl RevisionAddress {
+        pub fn builder() -> builder::RevisionAddress {
+            Default::default()
+        }
+    }
     ///All revisions of a template.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct RevisionList {
@@ -5543,6 +5704,8 @@ it is root, or too old to say.*/
         pub name: ::std::string::String,
         ///Its small stable number.
         pub number: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub origin: ::std::option::Option<TemplateOrigin>,
         ///Which of its revisions this is.
         pub revision: i64,
         ///The dialect that it was imported from.
@@ -5570,11 +5733,15 @@ it is root, or too old to say.*/
             Default::default()
         }
     }
-    ///Where a template is.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    ///Where a template is, and which one that is here it is compared with.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     pub struct TemplateAddress {
-        ///A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
-        pub url: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub template_id: ::std::option::Option<TemplateId>,
+        /**A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds. With `template_id`,
+where that template came from unless given.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub url: ::std::option::Option<::std::string::String>,
     }
     impl TemplateAddress {
         pub fn builder() -> builder::TemplateAddress {
@@ -5656,6 +5823,24 @@ it is root, or too old to say.*/
             Default::default()
         }
     }
+    ///Which file is imported.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateImport {
+        /**What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
+and the answer is 409 `template_exists`.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub on_existing: ::std::option::Option<OnExisting>,
+        ///SHA-256 of the file that was looked at, in hex digits. Another file that is there by now is not imported.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sha256: ::std::option::Option<::std::string::String>,
+        ///A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
+        pub url: ::std::string::String,
+    }
+    impl TemplateImport {
+        pub fn builder() -> builder::TemplateImport {
+            Default::default()
+        }
+    }
     ///Another revision of the template.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateMove {
@@ -5676,6 +5861,53 @@ it is root, or too old to say.*/
             Default::default()
         }
     }
+    ///Where a template came from, as of its last import or update. Edits by hand leave it as it is.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateOrigin {
+        ///The web address, without user info, query and fragment, which may hold secrets.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub address: ::std::option::Option<::std::string::String>,
+        ///Whether the address had more than is kept of it, so that it can't be fetched again.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub address_shortened: ::std::option::Option<bool>,
+        ///The author that the file names, as imported.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub author: ::std::option::Option<::std::string::String>,
+        ///Its branch or tag.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub branch: ::std::option::Option<::std::string::String>,
+        ///The id of the catalogue's entry.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub catalogue_id: ::std::option::Option<::std::string::String>,
+        ///The colour behind that drawing, as `#rrggbb`.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub colour: ::std::option::Option<::std::string::String>,
+        ///The name of the uploaded file; in an uploaded folder, its path there.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub file: ::std::option::Option<::std::string::String>,
+        ///The name of the drawing in the catalogue's `icons.json`.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub icon: ::std::option::Option<::std::string::String>,
+        ///How it got here.
+        pub kind: OriginKind,
+        ///The file's path in it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub path: ::std::option::Option<::std::string::String>,
+        ///Owner and name of the repository on GitHub that publishes it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub repository: ::std::option::Option<::std::string::String>,
+        ///The revision of the template that this file made; the template was edited here since where it has a newer one.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub revision: ::std::option::Option<i64>,
+        ///SHA-256 of the file as imported, in lower-case hex digits.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sha256: ::std::option::Option<::std::string::String>,
+    }
+    impl TemplateOrigin {
+        pub fn builder() -> builder::TemplateOrigin {
+            Default::default()
+        }
+    }
     ///One page of templates, by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplatePage {
@@ -5693,7 +5925,8 @@ it is root, or too old to say.*/
             Default::default()
         }
     }
-    ///What a template would be, and what a container with its defaults on 192.0.2.1:25565 would get.
+    /**What a template would be, what a container with its defaults on 192.0.2.1:25565 would get, and which templates that are here it
+is a version of.*/
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplatePreview {
         ///The edits of configuration files.
@@ -5703,8 +5936,12 @@ it is root, or too old to say.*/
             ::std::string::String,
             ::std::string::String,
         >,
+        ///Templates that are the same one, the likeliest first. Empty for those who may not read templates.
+        pub existing: ::std::vec::Vec<ExistingTemplate>,
         ///Its name.
         pub name: ::std::string::String,
+        ///SHA-256 of the file, in lower-case hex digits.
+        pub sha256: ::std::string::String,
         ///The dialect that it is in.
         pub source_format: ::std::string::String,
         ///The startup command as it would run.
@@ -5766,6 +6003,10 @@ it is root, or too old to say.*/
         pub name: ::std::string::String,
         ///Its small stable number.
         pub number: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub origin: ::std::option::Option<TemplateOrigin>,
+        ///Its newest revision.
+        pub revision: i64,
         ///The dialect that it was imported from.
         pub source_format: ::std::string::String,
     }
@@ -5910,6 +6151,65 @@ as U+FFFD; a save keeps them.*/
     impl Upload {
         pub fn builder() -> builder::Upload {
             Default::default()
+        }
+    }
+    ///What was uploaded.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum UploadKind {
+        #[serde(rename = "file")]
+        File,
+        #[serde(rename = "pasted")]
+        Pasted,
+        #[serde(rename = "edited")]
+        Edited,
+    }
+    impl ::std::fmt::Display for UploadKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::File => f.write_str("file"),
+                Self::Pasted => f.write_str("pasted"),
+                Self::Edited => f.write_str("edited"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for UploadKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "file" => Ok(Self::File),
+                "pasted" => Ok(Self::Pasted),
+                "edited" => Ok(Self::Edited),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for UploadKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for UploadKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///A user account.
@@ -11646,6 +11946,70 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct ExistingTemplate {
+            changes: ::std::result::Result<
+                ::std::vec::Vec<super::FieldChange>,
+                ::std::string::String,
+            >,
+            template: ::std::result::Result<
+                super::TemplateSummary,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for ExistingTemplate {
+            fn default() -> Self {
+                Self {
+                    changes: Err("no value supplied for changes".to_string()),
+                    template: Err("no value supplied for template".to_string()),
+                }
+            }
+        }
+        impl ExistingTemplate {
+            pub fn changes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FieldChange>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.changes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for changes: {e}")
+                    });
+                self
+            }
+            pub fn template<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::TemplateSummary>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ExistingTemplate> for super::ExistingTemplate {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ExistingTemplate,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    changes: value.changes?,
+                    template: value.template?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ExistingTemplate> for ExistingTemplate {
+            fn from(value: super::ExistingTemplate) -> Self {
+                Self {
+                    changes: Ok(value.changes),
+                    template: Ok(value.template),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Exit {
             at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -11746,6 +12110,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
+            diff: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             field: ::std::result::Result<::std::string::String, ::std::string::String>,
         }
         impl ::std::default::Default for FieldChange {
@@ -11753,6 +12121,7 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     after: Ok(Default::default()),
                     before: Ok(Default::default()),
+                    diff: Ok(Default::default()),
                     field: Err("no value supplied for field".to_string()),
                 }
             }
@@ -11782,6 +12151,18 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn diff<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.diff = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for diff: {e}")
+                    });
+                self
+            }
             pub fn field<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -11803,6 +12184,7 @@ as U+FFFD; a save keeps them.*/
                 Ok(Self {
                     after: value.after?,
                     before: value.before?,
+                    diff: value.diff?,
                     field: value.field?,
                 })
             }
@@ -11812,6 +12194,7 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     after: Ok(value.after),
                     before: Ok(value.before),
+                    diff: Ok(value.diff),
                     field: Ok(value.field),
                 }
             }
@@ -16943,6 +17326,89 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct RevisionAddress {
+            base: ::std::result::Result<
+                ::std::option::Option<i64>,
+                ::std::string::String,
+            >,
+            sha256: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            url: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for RevisionAddress {
+            fn default() -> Self {
+                Self {
+                    base: Ok(Default::default()),
+                    sha256: Ok(Default::default()),
+                    url: Ok(Default::default()),
+                }
+            }
+        }
+        impl RevisionAddress {
+            pub fn base<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.base = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for base: {e}")
+                    });
+                self
+            }
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
+                    });
+                self
+            }
+            pub fn url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for url: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RevisionAddress> for super::RevisionAddress {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RevisionAddress,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    base: value.base?,
+                    sha256: value.sha256?,
+                    url: value.url?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::RevisionAddress> for RevisionAddress {
+            fn from(value: super::RevisionAddress) -> Self {
+                Self {
+                    base: Ok(value.base),
+                    sha256: Ok(value.sha256),
+                    url: Ok(value.url),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct RevisionList {
             items: ::std::result::Result<
                 ::std::vec::Vec<super::TemplateRevision>,
@@ -19482,6 +19948,10 @@ as U+FFFD; a save keeps them.*/
             >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
+            origin: ::std::result::Result<
+                ::std::option::Option<super::TemplateOrigin>,
+                ::std::string::String,
+            >,
             revision: ::std::result::Result<i64, ::std::string::String>,
             source_format: ::std::result::Result<
                 ::std::string::String,
@@ -19536,6 +20006,7 @@ as U+FFFD; a save keeps them.*/
                     install: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
+                    origin: Ok(Default::default()),
                     revision: Err("no value supplied for revision".to_string()),
                     source_format: Err(
                         "no value supplied for source_format".to_string(),
@@ -19724,6 +20195,18 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn origin<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::TemplateOrigin>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.origin = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for origin: {e}")
+                    });
+                self
+            }
             pub fn revision<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<i64>,
@@ -19869,6 +20352,7 @@ as U+FFFD; a save keeps them.*/
                     install: value.install?,
                     name: value.name?,
                     number: value.number?,
+                    origin: value.origin?,
                     revision: value.revision?,
                     source_format: value.source_format?,
                     startup_command: value.startup_command?,
@@ -19899,6 +20383,7 @@ as U+FFFD; a save keeps them.*/
                     install: Ok(value.install),
                     name: Ok(value.name),
                     number: Ok(value.number),
+                    origin: Ok(value.origin),
                     revision: Ok(value.revision),
                     source_format: Ok(value.source_format),
                     startup_command: Ok(value.startup_command),
@@ -19914,19 +20399,39 @@ as U+FFFD; a save keeps them.*/
         }
         #[derive(Clone, Debug)]
         pub struct TemplateAddress {
-            url: ::std::result::Result<::std::string::String, ::std::string::String>,
+            template_id: ::std::result::Result<
+                ::std::option::Option<super::TemplateId>,
+                ::std::string::String,
+            >,
+            url: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for TemplateAddress {
             fn default() -> Self {
                 Self {
-                    url: Err("no value supplied for url".to_string()),
+                    template_id: Ok(Default::default()),
+                    url: Ok(Default::default()),
                 }
             }
         }
         impl TemplateAddress {
+            pub fn template_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::TemplateId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template_id: {e}")
+                    });
+                self
+            }
             pub fn url<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.url = value
@@ -19942,12 +20447,18 @@ as U+FFFD; a save keeps them.*/
             fn try_from(
                 value: TemplateAddress,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { url: value.url? })
+                Ok(Self {
+                    template_id: value.template_id?,
+                    url: value.url?,
+                })
             }
         }
         impl ::std::convert::From<super::TemplateAddress> for TemplateAddress {
             fn from(value: super::TemplateAddress) -> Self {
-                Self { url: Ok(value.url) }
+                Self {
+                    template_id: Ok(value.template_id),
+                    url: Ok(value.url),
+                }
             }
         }
         #[derive(Clone, Debug)]
@@ -20119,6 +20630,86 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct TemplateImport {
+            on_existing: ::std::result::Result<
+                ::std::option::Option<super::OnExisting>,
+                ::std::string::String,
+            >,
+            sha256: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            url: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for TemplateImport {
+            fn default() -> Self {
+                Self {
+                    on_existing: Ok(Default::default()),
+                    sha256: Ok(Default::default()),
+                    url: Err("no value supplied for url".to_string()),
+                }
+            }
+        }
+        impl TemplateImport {
+            pub fn on_existing<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::OnExisting>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.on_existing = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for on_existing: {e}")
+                    });
+                self
+            }
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
+                    });
+                self
+            }
+            pub fn url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for url: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateImport> for super::TemplateImport {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateImport,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    on_existing: value.on_existing?,
+                    sha256: value.sha256?,
+                    url: value.url?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateImport> for TemplateImport {
+            fn from(value: super::TemplateImport) -> Self {
+                Self {
+                    on_existing: Ok(value.on_existing),
+                    sha256: Ok(value.sha256),
+                    url: Ok(value.url),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct TemplateMove {
             revision: ::std::result::Result<i64, ::std::string::String>,
             variables: ::std::result::Result<
@@ -20184,6 +20775,278 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     revision: Ok(value.revision),
                     variables: Ok(value.variables),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateOrigin {
+            address: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            address_shortened: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            author: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            branch: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            catalogue_id: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            colour: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            file: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            icon: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            kind: ::std::result::Result<super::OriginKind, ::std::string::String>,
+            path: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            repository: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            revision: ::std::result::Result<
+                ::std::option::Option<i64>,
+                ::std::string::String,
+            >,
+            sha256: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateOrigin {
+            fn default() -> Self {
+                Self {
+                    address: Ok(Default::default()),
+                    address_shortened: Ok(Default::default()),
+                    author: Ok(Default::default()),
+                    branch: Ok(Default::default()),
+                    catalogue_id: Ok(Default::default()),
+                    colour: Ok(Default::default()),
+                    file: Ok(Default::default()),
+                    icon: Ok(Default::default()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    path: Ok(Default::default()),
+                    repository: Ok(Default::default()),
+                    revision: Ok(Default::default()),
+                    sha256: Ok(Default::default()),
+                }
+            }
+        }
+        impl TemplateOrigin {
+            pub fn address<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.address = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for address: {e}")
+                    });
+                self
+            }
+            pub fn address_shortened<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.address_shortened = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for address_shortened: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn author<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.author = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for author: {e}")
+                    });
+                self
+            }
+            pub fn branch<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.branch = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for branch: {e}")
+                    });
+                self
+            }
+            pub fn catalogue_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.catalogue_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for catalogue_id: {e}")
+                    });
+                self
+            }
+            pub fn colour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.colour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for colour: {e}")
+                    });
+                self
+            }
+            pub fn file<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file: {e}")
+                    });
+                self
+            }
+            pub fn icon<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.icon = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for icon: {e}")
+                    });
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::OriginKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn repository<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.repository = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for repository: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateOrigin> for super::TemplateOrigin {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateOrigin,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    address: value.address?,
+                    address_shortened: value.address_shortened?,
+                    author: value.author?,
+                    branch: value.branch?,
+                    catalogue_id: value.catalogue_id?,
+                    colour: value.colour?,
+                    file: value.file?,
+                    icon: value.icon?,
+                    kind: value.kind?,
+                    path: value.path?,
+                    repository: value.repository?,
+                    revision: value.revision?,
+                    sha256: value.sha256?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateOrigin> for TemplateOrigin {
+            fn from(value: super::TemplateOrigin) -> Self {
+                Self {
+                    address: Ok(value.address),
+                    address_shortened: Ok(value.address_shortened),
+                    author: Ok(value.author),
+                    branch: Ok(value.branch),
+                    catalogue_id: Ok(value.catalogue_id),
+                    colour: Ok(value.colour),
+                    file: Ok(value.file),
+                    icon: Ok(value.icon),
+                    kind: Ok(value.kind),
+                    path: Ok(value.path),
+                    repository: Ok(value.repository),
+                    revision: Ok(value.revision),
+                    sha256: Ok(value.sha256),
                 }
             }
         }
@@ -20283,7 +21146,12 @@ as U+FFFD; a save keeps them.*/
                 >,
                 ::std::string::String,
             >,
+            existing: ::std::result::Result<
+                ::std::vec::Vec<super::ExistingTemplate>,
+                ::std::string::String,
+            >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            sha256: ::std::result::Result<::std::string::String, ::std::string::String>,
             source_format: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -20299,7 +21167,9 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     config_files: Err("no value supplied for config_files".to_string()),
                     environment: Err("no value supplied for environment".to_string()),
+                    existing: Err("no value supplied for existing".to_string()),
                     name: Err("no value supplied for name".to_string()),
+                    sha256: Err("no value supplied for sha256".to_string()),
                     source_format: Err(
                         "no value supplied for source_format".to_string(),
                     ),
@@ -20338,6 +21208,18 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn existing<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ExistingTemplate>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.existing = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for existing: {e}")
+                    });
+                self
+            }
             pub fn name<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -20347,6 +21229,18 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
                     });
                 self
             }
@@ -20395,7 +21289,9 @@ as U+FFFD; a save keeps them.*/
                 Ok(Self {
                     config_files: value.config_files?,
                     environment: value.environment?,
+                    existing: value.existing?,
                     name: value.name?,
+                    sha256: value.sha256?,
                     source_format: value.source_format?,
                     startup: value.startup?,
                     warnings: value.warnings?,
@@ -20407,7 +21303,9 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     config_files: Ok(value.config_files),
                     environment: Ok(value.environment),
+                    existing: Ok(value.existing),
                     name: Ok(value.name),
+                    sha256: Ok(value.sha256),
                     source_format: Ok(value.source_format),
                     startup: Ok(value.startup),
                     warnings: Ok(value.warnings),
@@ -20601,6 +21499,11 @@ as U+FFFD; a save keeps them.*/
             id: ::std::result::Result<super::TemplateId, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
+            origin: ::std::result::Result<
+                ::std::option::Option<super::TemplateOrigin>,
+                ::std::string::String,
+            >,
+            revision: ::std::result::Result<i64, ::std::string::String>,
             source_format: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -20618,6 +21521,8 @@ as U+FFFD; a save keeps them.*/
                     id: Err("no value supplied for id".to_string()),
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
+                    origin: Ok(Default::default()),
+                    revision: Err("no value supplied for revision".to_string()),
                     source_format: Err("no value supplied for source_format".to_string()),
                 }
             }
@@ -20707,6 +21612,30 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn origin<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::TemplateOrigin>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.origin = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for origin: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
             pub fn source_format<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -20733,6 +21662,8 @@ as U+FFFD; a save keeps them.*/
                     id: value.id?,
                     name: value.name?,
                     number: value.number?,
+                    origin: value.origin?,
+                    revision: value.revision?,
                     source_format: value.source_format?,
                 })
             }
@@ -20747,6 +21678,8 @@ as U+FFFD; a save keeps them.*/
                     id: Ok(value.id),
                     name: Ok(value.name),
                     number: Ok(value.number),
+                    origin: Ok(value.origin),
+                    revision: Ok(value.revision),
                     source_format: Ok(value.source_format),
                 }
             }
@@ -22868,12 +23801,22 @@ let response = client.list_templates()
     pub fn list_templates(&self) -> builder::ListTemplates<'_> {
         builder::ListTemplates::new(self)
     }
-    /**Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML
+    /**Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML. A file that says
+the same as the template that is here changes nothing
 
 Sends a `POST` request to `/api/v1/templates/import`
 
+Arguments:
+- `file_name`: The name of the file.
+- `kind`: `file` or `pasted`; `file` unless given.
+- `on_existing`: What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
+and the answer is 409 `template_exists`.
+- `body`
 ```ignore
 let response = client.import_template()
+    .file_name(file_name)
+    .kind(kind)
+    .on_existing(on_existing)
     .body(body)
     .send()
     .await;
@@ -22894,18 +23837,36 @@ let response = client.import_template_from_url()
     pub fn import_template_from_url(&self) -> builder::ImportTemplateFromUrl<'_> {
         builder::ImportTemplateFromUrl::new(self)
     }
-    /**What a template would be and what a container would get from it, without keeping it
+    /**What a template would be, what a container would get from it, and what is different from the same template that is here,
+without keeping it
 
 Sends a `POST` request to `/api/v1/templates/preview`
 
+Arguments:
+- `template_id`: The template that the file would be a new revision of; the one that an import would find unless given.
+- `body`
 ```ignore
 let response = client.preview_template()
+    .template_id(template_id)
     .body(body)
     .send()
     .await;
 ```*/
     pub fn preview_template(&self) -> builder::PreviewTemplate<'_> {
         builder::PreviewTemplate::new(self)
+    }
+    /**The same for the template at a web address
+
+Sends a `POST` request to `/api/v1/templates/preview-url`
+
+```ignore
+let response = client.preview_template_from_url()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn preview_template_from_url(&self) -> builder::PreviewTemplateFromUrl<'_> {
+        builder::PreviewTemplateFromUrl::new(self)
     }
     /**A template's revisions, the newest first
 
@@ -22927,17 +23888,35 @@ Sends a `POST` request to `/api/v1/templates/{id}/revisions`
 Arguments:
 - `id`
 - `base`: The revision that was looked at; a newer one that is there by now is not overwritten.
+- `file_name`: The name of the file.
+- `kind`: `edited` unless given. What came as `file` or `pasted` becomes where the template came from.
 - `body`
 ```ignore
 let response = client.revise_template()
     .id(id)
     .base(base)
+    .file_name(file_name)
+    .kind(kind)
     .body(body)
     .send()
     .await;
 ```*/
     pub fn revise_template(&self) -> builder::ReviseTemplate<'_> {
         builder::ReviseTemplate::new(self)
+    }
+    /**Give a template a new revision from a web address, or from where it came from. Containers stay at theirs until they are moved
+
+Sends a `POST` request to `/api/v1/templates/{id}/revisions-url`
+
+```ignore
+let response = client.revise_template_from_url()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn revise_template_from_url(&self) -> builder::ReviseTemplateFromUrl<'_> {
+        builder::ReviseTemplateFromUrl::new(self)
     }
     /**A template as one of its revisions had it
 
@@ -28617,14 +29596,55 @@ pub mod builder {
     #[derive(Debug)]
     pub struct ImportTemplate<'a> {
         client: &'a super::Client,
+        file_name: Result<Option<::std::string::String>, String>,
+        kind: Result<Option<types::UploadKind>, String>,
+        on_existing: Result<Option<types::OnExisting>, String>,
         body: Result<reqwest::Body, String>,
     }
     impl<'a> ImportTemplate<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
+                file_name: Ok(None),
+                kind: Ok(None),
+                on_existing: Ok(None),
                 body: Err("body was not initialized".to_string()),
             }
+        }
+        pub fn file_name<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.file_name = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for file_name failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn kind<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::UploadKind>,
+        {
+            self.kind = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `UploadKind` for kind failed".to_string());
+            self
+        }
+        pub fn on_existing<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::OnExisting>,
+        {
+            self.on_existing = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `OnExisting` for on_existing failed".to_string()
+                });
+            self
         }
         pub fn body<B>(mut self, value: B) -> Self
         where
@@ -28641,7 +29661,10 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
-            let Self { client, body } = self;
+            let Self { client, file_name, kind, on_existing, body } = self;
+            let file_name = file_name.map_err(Error::InvalidRequest)?;
+            let kind = kind.map_err(Error::InvalidRequest)?;
+            let on_existing = on_existing.map_err(Error::InvalidRequest)?;
             let body = body.map_err(Error::InvalidRequest)?;
             let url = format!("{}/api/v1/templates/import", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
@@ -28667,6 +29690,9 @@ pub mod builder {
                     ),
                 )
                 .body(body)
+                .query(&progenitor_client::QueryParam::new("file_name", &file_name))
+                .query(&progenitor_client::QueryParam::new("kind", &kind))
+                .query(&progenitor_client::QueryParam::new("on_existing", &on_existing))
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
@@ -28702,7 +29728,7 @@ pub mod builder {
     #[derive(Debug, Clone)]
     pub struct ImportTemplateFromUrl<'a> {
         client: &'a super::Client,
-        body: Result<types::builder::TemplateAddress, String>,
+        body: Result<types::builder::TemplateImport, String>,
     }
     impl<'a> ImportTemplateFromUrl<'a> {
         pub fn new(client: &'a super::Client) -> Self {
@@ -28713,24 +29739,24 @@ pub mod builder {
         }
         pub fn body<V>(mut self, value: V) -> Self
         where
-            V: std::convert::TryInto<types::TemplateAddress>,
+            V: std::convert::TryInto<types::TemplateImport>,
             <V as std::convert::TryInto<
-                types::TemplateAddress,
+                types::TemplateImport,
             >>::Error: std::fmt::Display,
         {
             self.body = value
                 .try_into()
                 .map(From::from)
                 .map_err(|s| {
-                    format!("conversion to `TemplateAddress` for body failed: {}", s)
+                    format!("conversion to `TemplateImport` for body failed: {}", s)
                 });
             self
         }
         pub fn body_map<F>(mut self, f: F) -> Self
         where
             F: std::ops::FnOnce(
-                types::builder::TemplateAddress,
-            ) -> types::builder::TemplateAddress,
+                types::builder::TemplateImport,
+            ) -> types::builder::TemplateImport,
         {
             self.body = self.body.map(f);
             self
@@ -28742,7 +29768,7 @@ pub mod builder {
             let Self { client, body } = self;
             let body = body
                 .and_then(|v| {
-                    types::TemplateAddress::try_from(v).map_err(|e| e.to_string())
+                    types::TemplateImport::try_from(v).map_err(|e| e.to_string())
                 })
                 .map_err(Error::InvalidRequest)?;
             let url = format!("{}/api/v1/templates/import-url", client.baseurl,);
@@ -28798,14 +29824,28 @@ pub mod builder {
     #[derive(Debug)]
     pub struct PreviewTemplate<'a> {
         client: &'a super::Client,
+        template_id: Result<Option<types::TemplateId>, String>,
         body: Result<reqwest::Body, String>,
     }
     impl<'a> PreviewTemplate<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
+                template_id: Ok(None),
                 body: Err("body was not initialized".to_string()),
             }
+        }
+        pub fn template_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.template_id = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `TemplateId` for template_id failed".to_string()
+                });
+            self
         }
         pub fn body<B>(mut self, value: B) -> Self
         where
@@ -28822,7 +29862,8 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<ResponseValue<types::TemplatePreview>, Error<types::Problem>> {
-            let Self { client, body } = self;
+            let Self { client, template_id, body } = self;
+            let template_id = template_id.map_err(Error::InvalidRequest)?;
             let body = body.map_err(Error::InvalidRequest)?;
             let url = format!("{}/api/v1/templates/preview", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
@@ -28848,10 +29889,107 @@ pub mod builder {
                     ),
                 )
                 .body(body)
+                .query(&progenitor_client::QueryParam::new("template_id", &template_id))
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
                 operation_id: "preview_template",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::preview_template_from_url`]
+
+[`Client::preview_template_from_url`]: super::Client::preview_template_from_url*/
+    #[derive(Debug, Clone)]
+    pub struct PreviewTemplateFromUrl<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::TemplateAddress, String>,
+    }
+    impl<'a> PreviewTemplateFromUrl<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateAddress>,
+            <V as std::convert::TryInto<
+                types::TemplateAddress,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `TemplateAddress` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::TemplateAddress,
+            ) -> types::builder::TemplateAddress,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/templates/preview-url`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TemplatePreview>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::TemplateAddress::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/templates/preview-url", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "preview_template_from_url",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
@@ -28964,6 +30102,8 @@ pub mod builder {
         client: &'a super::Client,
         id: Result<types::TemplateId, String>,
         base: Result<Option<i64>, String>,
+        file_name: Result<Option<::std::string::String>, String>,
+        kind: Result<Option<types::UploadKind>, String>,
         body: Result<reqwest::Body, String>,
     }
     impl<'a> ReviseTemplate<'a> {
@@ -28972,6 +30112,8 @@ pub mod builder {
                 client: client,
                 id: Err("id was not initialized".to_string()),
                 base: Ok(None),
+                file_name: Ok(None),
+                kind: Ok(None),
                 body: Err("body was not initialized".to_string()),
             }
         }
@@ -28994,6 +30136,29 @@ pub mod builder {
                 .map_err(|_| "conversion to `i64` for base failed".to_string());
             self
         }
+        pub fn file_name<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.file_name = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for file_name failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn kind<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::UploadKind>,
+        {
+            self.kind = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `UploadKind` for kind failed".to_string());
+            self
+        }
         pub fn body<B>(mut self, value: B) -> Self
         where
             B: std::convert::TryInto<reqwest::Body>,
@@ -29009,9 +30174,11 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
-            let Self { client, id, base, body } = self;
+            let Self { client, id, base, file_name, kind, body } = self;
             let id = id.map_err(Error::InvalidRequest)?;
             let base = base.map_err(Error::InvalidRequest)?;
+            let file_name = file_name.map_err(Error::InvalidRequest)?;
+            let kind = kind.map_err(Error::InvalidRequest)?;
             let body = body.map_err(Error::InvalidRequest)?;
             let url = format!(
                 "{}/api/v1/templates/{}/revisions", client.baseurl, encode_path(& id
@@ -29041,10 +30208,123 @@ pub mod builder {
                 )
                 .body(body)
                 .query(&progenitor_client::QueryParam::new("base", &base))
+                .query(&progenitor_client::QueryParam::new("file_name", &file_name))
+                .query(&progenitor_client::QueryParam::new("kind", &kind))
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
                 operation_id: "revise_template",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::revise_template_from_url`]
+
+[`Client::revise_template_from_url`]: super::Client::revise_template_from_url*/
+    #[derive(Debug, Clone)]
+    pub struct ReviseTemplateFromUrl<'a> {
+        client: &'a super::Client,
+        id: Result<types::TemplateId, String>,
+        body: Result<types::builder::RevisionAddress, String>,
+    }
+    impl<'a> ReviseTemplateFromUrl<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::RevisionAddress>,
+            <V as std::convert::TryInto<
+                types::RevisionAddress,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `RevisionAddress` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::RevisionAddress,
+            ) -> types::builder::RevisionAddress,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/templates/{id}/revisions-url`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::RevisionAddress::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/templates/{}/revisions-url", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "revise_template_from_url",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

@@ -23,6 +23,7 @@ mod roles;
 mod runtime;
 mod settings;
 mod sftp;
+mod template_imports;
 mod templates;
 mod texts;
 mod uploads;
@@ -31,6 +32,7 @@ mod users;
 pub(crate) use containers::ContainerSort;
 pub(crate) use events::EventFrame;
 pub(crate) use history::ConsoleOrder;
+pub(crate) use template_imports::UploadKind;
 pub(crate) use templates::ExportFormat;
 
 use crate::{App, openapi::Base};

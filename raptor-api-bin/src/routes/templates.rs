@@ -2,11 +2,9 @@
 
 use crate::{
     App,
-    extract::{Caller, Json, Paging, Path, Query, Whole},
+    extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
-    views::templates::{
-        ImportedTemplate, RevisionList, Template, TemplateAddress, TemplatePage, TemplatePreview,
-    },
+    views::templates::{RevisionList, Template, TemplatePage},
 };
 use axum::{
     extract::{DefaultBodyLimit, State},
@@ -14,7 +12,7 @@ use axum::{
     response::IntoResponse,
 };
 use raptor_core::{
-    authz::actions::{DeleteTemplate, ImportTemplate, ListTemplates, ReadTemplate, UpdateTemplate},
+    authz::actions::{DeleteTemplate, ListTemplates, ReadTemplate},
     id::TemplateId,
 };
 use serde::Deserialize;
@@ -24,10 +22,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_templates))
-        .routes(routes!(import_template))
-        .routes(routes!(import_template_from_url))
-        .routes(routes!(preview_template))
-        .routes(routes!(list_template_revisions, revise_template))
+        .merge(super::template_imports::routes())
+        .routes(routes!(list_template_revisions))
         .routes(routes!(get_template_revision))
         .routes(routes!(get_template, delete_template))
         .routes(routes!(export_template))
@@ -56,45 +52,6 @@ async fn list_templates(
     Ok(Json(app.raptor.templates().list(permit, query.search.as_deref(), &paging.request()?).await?.into()))
 }
 
-/// Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML.
-#[utoipa::path(post, path = "/api/v1/templates/import", operation_id = "import_template", tag = "templates",
-    request_body(content = String, content_type = "application/octet-stream"),
-    responses((status = 201, body = ImportedTemplate)))]
-async fn import_template(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Whole(body): Whole,
-) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
-    let permit = app.raptor.authz().allow::<ImportTemplate>(&actor)?;
-    Ok((StatusCode::CREATED, Json(app.raptor.templates().import(permit, &body).await?.into())))
-}
-
-/// Import the template at a web address. Addresses that only this machine or its network can reach are refused.
-#[utoipa::path(post, path = "/api/v1/templates/import-url", operation_id = "import_template_from_url", tag = "templates",
-    request_body = TemplateAddress, responses((status = 201, body = ImportedTemplate)))]
-async fn import_template_from_url(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Json(body): Json<TemplateAddress>,
-) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
-    let permit = app.raptor.authz().allow::<ImportTemplate>(&actor)?;
-    let imported = app.raptor.templates().import_from(permit, &body.url).await?;
-    Ok((StatusCode::CREATED, Json(imported.into())))
-}
-
-/// What a template would be and what a container would get from it, without keeping it.
-#[utoipa::path(post, path = "/api/v1/templates/preview", operation_id = "preview_template", tag = "templates",
-    request_body(content = String, content_type = "application/octet-stream"),
-    responses((status = 200, body = TemplatePreview)))]
-async fn preview_template(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Whole(body): Whole,
-) -> Answer<Json<TemplatePreview>> {
-    let permit = app.raptor.authz().allow::<ImportTemplate>(&actor)?;
-    Ok(Json(app.raptor.templates().preview(permit, &body).await?.into()))
-}
-
 /// A template's revisions, the newest first.
 #[utoipa::path(get, path = "/api/v1/templates/{id}/revisions", operation_id = "list_template_revisions", tag = "templates",
     params(("id" = TemplateId, Path)), responses((status = 200, body = RevisionList)))]
@@ -105,31 +62,6 @@ async fn list_template_revisions(
 ) -> Answer<Json<RevisionList>> {
     let permit = app.raptor.authz().permit::<ReadTemplate>(&actor, id).await?;
     Ok(Json(app.raptor.templates().revisions(permit).await?.into()))
-}
-
-/// Which revision a change was made from.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct RevisionQuery {
-    /// The revision that was looked at; a newer one that is there by now is not overwritten.
-    base: Option<i64>,
-}
-
-/// Give a template a new revision, in any format that can be imported. Containers stay at theirs until they are moved.
-#[utoipa::path(post, path = "/api/v1/templates/{id}/revisions", operation_id = "revise_template", tag = "templates",
-    params(("id" = TemplateId, Path), RevisionQuery),
-    request_body(content = String, content_type = "application/octet-stream"),
-    responses((status = 201, body = ImportedTemplate)))]
-async fn revise_template(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Path(id): Path<TemplateId>,
-    Query(query): Query<RevisionQuery>,
-    Whole(body): Whole,
-) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
-    let permit = app.raptor.authz().permit::<UpdateTemplate>(&actor, id).await?;
-    let revised = app.raptor.templates().revise(permit, &body, query.base).await?;
-    Ok((StatusCode::CREATED, Json(revised.into())))
 }
 
 /// A template as one of its revisions had it.

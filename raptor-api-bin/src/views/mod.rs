@@ -12,6 +12,7 @@ pub mod mail;
 pub mod roles;
 pub mod runtime;
 pub mod sftp;
+pub mod template_imports;
 pub mod templates;
 pub mod users;
 

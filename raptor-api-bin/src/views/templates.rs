@@ -4,15 +4,13 @@ use chrono::{DateTime, Utc};
 use raptor_core::{
     id::TemplateId,
     templates::{
-        self, ConfigFile, Install, StartupCommand, StopRule, TemplateImage,
-        import::{ImportWarning, Imported},
-        placeholders::Context,
+        self, ConfigFile, Install, Origin, StartupCommand, StopRule, TemplateImage,
+        import::ImportWarning,
         service::{self, StoredTemplate},
         variables::VariableInput,
     },
 };
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A template in a list.
@@ -30,8 +28,12 @@ pub struct TemplateSummary {
     pub description: String,
     /// The dialect that it was imported from.
     pub source_format: String,
+    /// Where it came from; none where nobody wrote it down.
+    pub origin: Option<Origin>,
     /// Containers that are made from it.
     pub container_count: i64,
+    /// Its newest revision.
+    pub revision: i64,
     /// When it was imported.
     pub created_at: DateTime<Utc>,
 }
@@ -45,6 +47,8 @@ impl From<&StoredTemplate> for TemplateSummary {
             author: template.document.author.clone(),
             description: template.document.description.clone(),
             source_format: template.source_format.clone(),
+            origin: template.origin.clone(),
+            revision: template.revision,
             container_count: template.container_count,
             created_at: template.created_at,
         }
@@ -102,6 +106,8 @@ pub struct Template {
     pub description: String,
     /// The dialect that it was imported from.
     pub source_format: String,
+    /// Where it came from; none where nobody wrote it down.
+    pub origin: Option<Origin>,
     /// Containers that are made from it.
     pub container_count: i64,
     /// Which of its revisions this is.
@@ -166,6 +172,7 @@ impl From<StoredTemplate> for Template {
             author: document.author,
             description: document.description,
             source_format: template.source_format,
+            origin: template.origin,
             container_count: template.container_count,
             revision: template.revision,
             created_at: template.created_at,
@@ -185,47 +192,6 @@ impl From<StoredTemplate> for Template {
             variables: document.variables.into_iter().map(variable).collect(),
             install: document.install,
         }
-    }
-}
-
-/// What an import came to.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ImportOutcome {
-    /// A new template.
-    Created,
-    /// A new revision of a template that was there.
-    Revised,
-    /// The template says this already.
-    Unchanged,
-}
-
-/// Where a template is.
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct TemplateAddress {
-    /// A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
-    pub url: String,
-}
-
-/// A template that was just imported.
-#[derive(Serialize, ToSchema)]
-pub struct ImportedTemplate {
-    /// The template.
-    pub template: Template,
-    /// What was odd, and what was made of it.
-    pub warnings: Vec<ImportWarning>,
-    /// What it came to.
-    pub outcome: ImportOutcome,
-}
-
-impl From<service::Import> for ImportedTemplate {
-    fn from(import: service::Import) -> Self {
-        let outcome = match import.outcome {
-            service::Outcome::Created => ImportOutcome::Created,
-            service::Outcome::Revised => ImportOutcome::Revised,
-            service::Outcome::Unchanged => ImportOutcome::Unchanged,
-        };
-        Self { template: import.template.into(), warnings: import.warnings, outcome }
     }
 }
 
@@ -261,48 +227,5 @@ impl From<Vec<service::Revision>> for RevisionList {
             container_count: revision.container_count,
         };
         Self { items: revisions.into_iter().map(revision).collect() }
-    }
-}
-
-/// What a template would be, and what a container with its defaults on 192.0.2.1:25565 would get.
-#[derive(Serialize, ToSchema)]
-pub struct TemplatePreview {
-    /// Its name.
-    pub name: String,
-    /// The dialect that it is in.
-    pub source_format: String,
-    /// What is odd about it.
-    pub warnings: Vec<ImportWarning>,
-    /// The startup command as it would run.
-    pub startup: String,
-    /// The environment.
-    pub environment: BTreeMap<String, String>,
-    /// The edits of configuration files.
-    pub config_files: Vec<ConfigFile>,
-}
-
-impl From<Imported> for TemplatePreview {
-    fn from(imported: Imported) -> Self {
-        let template = imported.template;
-        let values =
-            template.variables.iter().map(|variable| (variable.env.clone(), variable.default_value.clone()));
-        let mut environment: BTreeMap<String, String> = values.collect();
-        let built_in = [("SERVER_IP", "192.0.2.1"), ("SERVER_PORT", "25565"), ("SERVER_MEMORY", "1024")];
-        environment.extend(built_in.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let context = Context {
-            environment: environment.clone(),
-            ip: "192.0.2.1".into(),
-            port: "25565".into(),
-            memory: "1024".into(),
-            uuid: TemplateId::generate().to_string(),
-        };
-        Self {
-            startup: context.startup(&template.startup),
-            config_files: context.files(&template),
-            environment,
-            name: template.name,
-            source_format: imported.format,
-            warnings: imported.warnings,
-        }
     }
 }

@@ -81,3 +81,79 @@ async fn nothing_is_imported_from_this_machine_or_its_network() {
     let none: Value = admin.get("/templates").await.json().await.unwrap();
     assert_eq!(none["items"], json!([]));
 }
+
+#[tokio::test]
+async fn the_same_egg_again_is_refused_with_its_difference_at_hand_and_updates_or_stands_beside_when_asked() {
+    let public = |address: IpAddr| address == IpAddr::from([127, 0, 0, 1]);
+    let world = World::with(|builder| builder.outbound(Outbound::default().allowed(public))).await;
+    let admin = world.person(Builtin::Admin).await;
+    let upload = async |path: &str, file: String| {
+        let answer = admin.request(reqwest::Method::POST, path).body(file).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let named = "/templates/import?file_name=eggs%2Fopenttd.json";
+    let (status, made) = upload(named, EGG.into()).await;
+    assert_eq!((status, &made["outcome"]), (201, &json!("created")), "{made}");
+    let id = made["template"]["id"].as_str().unwrap();
+    assert_eq!(made["template"]["origin"]["kind"], "file");
+    assert_eq!(made["template"]["origin"]["file"], "eggs/openttd.json");
+
+    let mut newer: Value = serde_json::from_str(EGG).unwrap();
+    newer["startup"] = "./openttd -D -n".into();
+    let newer = newer.to_string();
+    let (status, refused) = upload("/templates/import", newer.clone()).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("template_exists")), "{refused}");
+    let (_, preview) = upload("/templates/preview", newer.clone()).await;
+    assert_eq!(preview["existing"][0]["template"]["id"], id);
+    let changes = preview["existing"][0]["changes"].as_array().unwrap();
+    assert_eq!(
+        changes.iter().map(|change| change["field"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["startup"]
+    );
+    let (status, updated) = upload("/templates/import?on_existing=update&kind=pasted", newer.clone()).await;
+    assert_eq!((status, &updated["outcome"]), (201, &json!("revised")), "{updated}");
+    assert_eq!((&updated["template"]["id"], &updated["template"]["revision"]), (&json!(id), &json!(2)));
+    assert_eq!(updated["template"]["origin"]["kind"], "pasted");
+    let (status, beside) = upload("/templates/import?on_existing=keep_both", EGG.into()).await;
+    assert_eq!((status, &beside["outcome"]), (201, &json!("created")));
+    let list: Value = admin.get("/templates").await.json().await.unwrap();
+    assert_eq!(list["items"].as_array().unwrap().len(), 2);
+    let (status, refused) = upload("/templates/import?on_existing=merge", EGG.into()).await;
+    assert_eq!(status, 422, "{refused}");
+}
+
+#[tokio::test]
+async fn a_template_is_updated_from_an_address_only_to_the_file_that_was_looked_at() {
+    let public = |address: IpAddr| address == IpAddr::from([127, 0, 0, 1]);
+    let world = World::with(|builder| builder.outbound(Outbound::default().allowed(public))).await;
+    let admin = world.person(Builtin::Admin).await;
+    let post = async |path: String, body: Value| {
+        let answer = admin.post(&path, body).await;
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let answer = admin.request(reqwest::Method::POST, "/templates/import").body(EGG).send().await.unwrap();
+    let made: Value = answer.json().await.unwrap();
+    let id = made["template"]["id"].as_str().unwrap();
+    let (status, refused) = post("/templates/preview-url".into(), json!({ "template_id": id })).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("no_source")), "{refused}");
+
+    let mut newer: Value = serde_json::from_str(EGG).unwrap();
+    newer["startup"] = "./openttd -D -n".into();
+    let port = server("127.0.0.1", page(&newer.to_string())).await;
+    let url = format!("http://127.0.0.1:{port}/egg.json");
+    let (_, preview) = post("/templates/preview-url".into(), json!({ "url": url, "template_id": id })).await;
+    assert_eq!(preview["existing"][0]["changes"][0]["field"], "startup", "{preview}");
+    let revise = format!("/templates/{id}/revisions-url");
+    let other = json!({ "url": url, "base": 1, "sha256": "0".repeat(64) });
+    let (status, refused) = post(revise.clone(), other).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("source_changed")), "{refused}");
+    let (status, updated) =
+        post(revise.clone(), json!({ "url": url, "base": 1, "sha256": preview["sha256"] })).await;
+    assert_eq!((status, &updated["template"]["revision"]), (201, &json!(2)), "{updated}");
+    assert_eq!(updated["template"]["origin"]["address"], url);
+    // Where it came from is known now.
+    let (status, same) = post(revise.clone(), json!({ "base": 2 })).await;
+    assert_eq!((status, &same["outcome"]), (201, &json!("unchanged")), "{same}");
+    let (status, refused) = post(revise, json!({ "base": 1 })).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("template_changed")), "{refused}");
+}

@@ -40,7 +40,9 @@ fn exhaust(api: &Api) {
     let egg: Value = serde_json::from_str(EGG).unwrap();
     let mut egg = egg.as_object().unwrap().clone();
     egg.insert("description".into(), "long ".repeat(8_000).into());
-    let import = |_| done_or_said(api, FULL, Method::POST, "/templates/import", Some(json!(egg)));
+    let import = |_| {
+        done_or_said(api, FULL, Method::POST, "/templates/import?on_existing=keep_both", Some(json!(egg)))
+    };
     assert!((0..2_000).any(|number| !import(number)), "the disk is not full");
 }
 

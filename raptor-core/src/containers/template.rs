@@ -14,7 +14,7 @@ use crate::{
     },
     jobs::Kind,
     store::{self, Change, Subject, Verb},
-    templates::{Template, Variable},
+    templates::{FieldChange, Template, Variable, difference::Difference},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -33,18 +33,6 @@ pub struct TemplateChange {
     pub changes: Vec<FieldChange>,
     /// Variables that need a value first.
     pub needed: Vec<String>,
-}
-
-/// One thing that becomes different.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct FieldChange {
-    /// What: `startup`, `image`, `stop`, `variables.NAME`, `config_files.path`.
-    pub field: String,
-    /// What it is; none where there is none yet.
-    pub before: Option<String>,
-    /// What it becomes; none where it goes.
-    pub after: Option<String>,
 }
 
 impl ContainerService<'_> {
@@ -215,48 +203,9 @@ fn changes(
     after: &Template,
     manages: bool,
 ) -> Vec<FieldChange> {
-    let mut changes = Vec::new();
-    let mut note = |field: &str, before: Option<String>, after: Option<String>| {
-        if before != after {
-            changes.push(FieldChange { field: field.to_owned(), before, after });
-        }
-    };
-    note("startup", Some(container.startup.clone()), Some(moved.startup.clone()));
-    note("image", Some(container.image.clone()), Some(moved.image.clone()));
-    note("images", Some(text(&before.images)), Some(text(&after.images)));
-    note("done", Some(text(&before.done)), Some(text(&after.done)));
-    note("stop", Some(text(&before.stop)), Some(text(&after.stop)));
-    note("install", Some(text(&before.install)), Some(text(&after.install)));
-    note("denylist", Some(text(&before.denylist)), Some(text(&after.denylist)));
-    let paths = before.config_files.iter().chain(&after.config_files).map(|file| &file.path);
-    for path in paths.collect::<std::collections::BTreeSet<_>>() {
-        let of = |template: &Template| template.config_files.iter().find(|file| file.path == *path).map(text);
-        note(&format!("config_files.{path}"), of(before), of(after));
-    }
-    let names = before.variables.iter().chain(&after.variables).map(|variable| &variable.env);
-    for env in names.collect::<std::collections::BTreeSet<_>>() {
-        let of =
-            |template: &Template| template.variables.iter().find(|variable| variable.env == *env).cloned();
-        let (old, new) = (of(before), of(after));
-        let visible = |variable: &Option<Variable>| {
-            variable.as_ref().is_none_or(|variable| manages || variable.user_viewable)
-        };
-        if visible(&old) && visible(&new) {
-            note(&format!("variables.{env}"), old.map(said), new.map(said));
-        }
-    }
-    changes
-}
-
-/// What is said of a variable; never the default of a secret one.
-fn said(mut variable: Variable) -> String {
-    if variable.secret {
-        variable.default_value.clear();
-    }
-    text(&variable)
-}
-
-/// Something as people read it.
-fn text(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
+    let mut found = Difference::default();
+    found.note("startup", Some(container.startup.clone()), Some(moved.startup.clone()));
+    found.note("image", Some(container.image.clone()), Some(moved.image.clone()));
+    found.note_rest(before, after, |variable| manages || variable.user_viewable);
+    found.changes
 }

@@ -6,7 +6,8 @@ use crate::{
     id::TemplateId,
     paging::{Page, PageRequest},
     templates::{
-        Template,
+        Origin, Template,
+        origin::RAW_FILES,
         service::{Revision, StoredTemplate},
     },
 };
@@ -19,6 +20,7 @@ struct Row {
     number: i64,
     source_format: String,
     document: Json<Template>,
+    origin: Option<Json<Origin>>,
     revision: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -32,6 +34,7 @@ impl From<Row> for StoredTemplate {
             number: row.number,
             source_format: row.source_format,
             document: row.document.0,
+            origin: row.origin.map(|origin| origin.0),
             revision: row.revision,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -43,7 +46,8 @@ impl From<Row> for StoredTemplate {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT t.id, t.number, t.source_format, t.document, t.revision, t.created_at, t.updated_at,
+            "SELECT t.id, t.number, t.source_format, t.document, t.origin, t.revision, t.created_at,
+                    t.updated_at,
                     (SELECT COUNT(*) FROM containers c WHERE c.template_id = t.id) AS container_count
              FROM templates t ",
             $rest
@@ -56,8 +60,8 @@ pub(crate) async fn insert(c: &mut Conn<'_>, template: &StoredTemplate, made_by:
     let number = on!(c, |c| {
         sqlx::query_scalar(
         "INSERT INTO templates (id, name, name_key, author, description, source_format, document, revision, source_uuid,
-                                created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) RETURNING number",
+                                created_at, updated_at, origin, source_address)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12) RETURNING number",
     )
     .bind(template.id)
     .bind(&document.name)
@@ -69,6 +73,8 @@ pub(crate) async fn insert(c: &mut Conn<'_>, template: &StoredTemplate, made_by:
     .bind(template.revision)
     .bind(&document.uuid)
     .bind(template.created_at)
+    .bind(template.origin.as_ref().map(Json))
+    .bind(source_address(template))
     .fetch_one(c)
     .await
     })?;
@@ -82,7 +88,7 @@ pub(crate) async fn revise(c: &mut Conn<'_>, template: &StoredTemplate, made_by:
     let done: Option<i64> = on!(c, |c| {
         sqlx::query_scalar(
         "UPDATE templates SET name = $2, name_key = $3, author = $4, description = $5, source_format = $6, document = $7,
-                revision = $8, source_uuid = $9, updated_at = $10
+                revision = $8, source_uuid = $9, updated_at = $10, origin = $11, source_address = $12
          WHERE id = $1 AND revision = $8 - 1 RETURNING revision",
     )
     .bind(template.id)
@@ -95,6 +101,8 @@ pub(crate) async fn revise(c: &mut Conn<'_>, template: &StoredTemplate, made_by:
     .bind(template.revision)
     .bind(&document.uuid)
     .bind(template.updated_at)
+    .bind(template.origin.as_ref().map(Json))
+    .bind(source_address(template))
     .fetch_optional(c)
     .await
     })?;
@@ -158,16 +166,71 @@ pub(crate) async fn revisions(c: &mut Conn<'_>, id: TemplateId) -> Result<Vec<Re
     Ok(rows.into_iter().map(revision).collect())
 }
 
-/// The template with this id of its makers and this name.
-pub(crate) async fn find_source(c: &mut Conn<'_>, uuid: &str, name: &str) -> Result<Option<StoredTemplate>> {
-    let row: Option<Row> = on!(c, |c| sqlx::query_as(select!(
-        "WHERE t.source_uuid = $1 AND t.name_key = $2 ORDER BY t.number LIMIT 1"
+/// Makes other imports wait for this transaction: which templates are here has to stay true until it has ended.
+pub(crate) async fn lock(c: &mut Conn<'_>) -> Result<()> {
+    match c {
+        // Its transactions that write wait for each other.
+        Conn::Sqlite(_) => {}
+        Conn::Postgres(c) => {
+            sqlx::query("LOCK TABLE templates IN SHARE ROW EXCLUSIVE MODE").execute(&mut **c).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Templates that `document` from `origin` may be a version of: from the same address, with the same id of its makers, or, where
+/// one of both has no such id, with the same name and author. Those that are so in the first of these ways that any is.
+pub(crate) async fn alike(
+    c: &mut Conn<'_>,
+    document: &Template,
+    origin: &Origin,
+) -> Result<Vec<StoredTemplate>> {
+    let address = origin.source_address(RAW_FILES);
+    let uuid = document.uuid.as_deref().filter(|uuid| !uuid.is_empty());
+    let rows: Vec<Row> = on!(c, |c| {
+        sqlx::query_as(select!(
+        "WHERE t.source_address = $1 OR t.source_uuid = $2
+            OR (t.name_key = $3 AND LOWER(t.author) = LOWER($4) AND ($2 IS NULL OR t.source_uuid IS NULL OR t.source_uuid = ''))
+         ORDER BY t.number LIMIT 50"
     ))
+    .bind(&address)
     .bind(uuid)
-    .bind(name_key(name))
-    .fetch_optional(c)
-    .await)?;
-    Ok(row.map(StoredTemplate::from))
+    .bind(name_key(&document.name))
+    .bind(document.author.trim())
+    .fetch_all(c)
+    .await
+    })?;
+    let found: Vec<StoredTemplate> = rows.into_iter().map(StoredTemplate::from).collect();
+    let by_address = |one: &StoredTemplate| {
+        let theirs = one.origin.as_ref().and_then(|origin| origin.source_address(RAW_FILES));
+        theirs.is_some() && theirs == address
+    };
+    let by_uuid = |one: &StoredTemplate| uuid.is_some() && one.document.uuid.as_deref() == uuid;
+    let rank = |one: &StoredTemplate| match (by_address(one), by_uuid(one)) {
+        (true, _) => 0,
+        (_, true) => 1,
+        _ => 2,
+    };
+    let best = found.iter().map(rank).min();
+    Ok(found.into_iter().filter(|one| Some(rank(one)) == best).collect())
+}
+
+/// Writes down where a template came from.
+pub(crate) async fn set_origin(c: &mut Conn<'_>, template: &StoredTemplate) -> Result<()> {
+    on!(c, |c| {
+        sqlx::query("UPDATE templates SET origin = $2, source_address = $3 WHERE id = $1")
+            .bind(template.id)
+            .bind(template.origin.as_ref().map(Json))
+            .bind(source_address(template))
+            .execute(c)
+            .await
+            .map(drop)
+    })?;
+    Ok(())
+}
+
+fn source_address(template: &StoredTemplate) -> Option<String> {
+    template.origin.as_ref()?.source_address(RAW_FILES)
 }
 
 pub(crate) async fn find(c: &mut Conn<'_>, id: TemplateId) -> Result<Option<StoredTemplate>> {

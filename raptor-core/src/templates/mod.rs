@@ -2,11 +2,15 @@
 
 pub(crate) mod capitals;
 mod check;
+pub(crate) mod difference;
 mod document;
 mod done;
 pub mod export;
 pub mod import;
+#[cfg(feature = "store")]
+pub mod imports;
 mod lint;
+pub mod origin;
 mod own;
 pub mod placeholders;
 #[cfg(feature = "store")]
@@ -16,9 +20,11 @@ mod text;
 pub mod variables;
 
 pub use check::check;
+pub use difference::{FieldChange, difference};
 pub use document::{Install, StartupCommand, Template, TemplateImage, Variable, looks_secret};
 pub use done::DoneRules;
 pub use lint::lint;
+pub use origin::{Origin, OriginKind};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,25 +1,18 @@
 //! What can be done with templates.
 
-use super::{
-    Template, export,
-    import::{self, ImportWarning},
-};
+use super::{Origin, Template, export, import::ImportWarning};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
     authz::{
-        Actor, ContainerSet, Permit, SystemPermission, Target,
-        actions::{DeleteTemplate, ImportTemplate, ListTemplates, ReadTemplate, UpdateTemplate},
+        Actor, ContainerSet, Permit, Target,
+        actions::{DeleteTemplate, ListTemplates, ReadTemplate},
     },
     id::TemplateId,
     paging::{Page, PageRequest},
-    store::{self, Change, Conn, Subject, Tx, Verb},
+    store::{self, Change, Conn, Subject, Verb},
 };
 use chrono::{DateTime, Utc};
-use std::time::Duration;
-
-/// How long fetching a template may take.
-const FETCH_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A template in the store.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +25,8 @@ pub struct StoredTemplate {
     pub source_format: String,
     /// What it says.
     pub document: Template,
+    /// Where it came from; none where nobody wrote it down.
+    pub origin: Option<Origin>,
     /// Grows with each change.
     pub revision: i64,
     /// When it was imported.
@@ -115,127 +110,6 @@ impl TemplateService<'_> {
         permit.consume().1
     }
 
-    /// Imports a template. One that its makers gave an id, and that is here under the same name, gets a new revision where the actor
-    /// may change templates.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where it is none.
-    pub async fn import(&self, permit: Permit<ImportTemplate>, file: &[u8]) -> Result<Import> {
-        self.take(permit, file, None).await
-    }
-
-    /// Imports the template at a web address, which must be a public one. Otherwise as [`Self::import`].
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] at `url` where nothing can be fetched, and where it is no template.
-    pub async fn import_from(&self, permit: Permit<ImportTemplate>, url: &str) -> Result<Import> {
-        let fetched = self.0.outbound.read(url, import::MAX_SIZE, FETCH_PATIENCE).await;
-        let file = fetched.map_err(|error| Error::invalid("url", error.to_string()))?;
-        // Only the host: an address may hold a secret.
-        let host = url::Url::parse(url.trim()).ok().and_then(|url| url.host_str().map(str::to_owned));
-        self.take(permit, &file, host).await
-    }
-
-    async fn take(
-        &self,
-        permit: Permit<ImportTemplate>,
-        file: &[u8],
-        host: Option<String>,
-    ) -> Result<Import> {
-        let (actor, ()) = permit.consume();
-        let imported = read(file).await?;
-        let mut tx = self.0.store.begin().await?;
-        let revises = actor.grants().contains(SystemPermission::TemplatesUpdate);
-        if let Some(uuid) = imported.template.uuid.as_deref().filter(|_| revises)
-            && let Some(present) =
-                store::templates::find_source(&mut tx.conn(), uuid, &imported.template.name).await?
-        {
-            return self.add_revision(tx, &actor, present, imported).await;
-        }
-        let now = self.0.clock.now();
-        let mut template = StoredTemplate {
-            id: TemplateId::generate(),
-            number: 0,
-            source_format: imported.format,
-            document: imported.template,
-            revision: 1,
-            created_at: now,
-            updated_at: now,
-            container_count: 0,
-        };
-        template.number = store::templates::insert(&mut tx.conn(), &template, actor.name()).await?;
-        let activity = Activity::new(&self.0.clock, &actor, "template.imported")
-            .on("template", template.id, &template.document.name)
-            .with(serde_json::json!({
-                "format": template.source_format, "warnings": imported.warnings.len(), "from": host,
-            }));
-        store::activity::insert(&mut tx.conn(), &activity).await?;
-        tx.emit(Change::new(Subject::Template, Verb::Created, template.id));
-        tx.commit().await?;
-        Ok(Import { template, warnings: imported.warnings, outcome: Outcome::Created })
-    }
-
-    /// Gives a template a new revision. Containers stay at theirs until they are moved. `base` is the revision that the change was
-    /// made from, where it was made from one.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where it is no template, [`Error::Conflict`] `template_changed` where there is a newer revision than `base`.
-    pub async fn revise(
-        &self,
-        permit: Permit<UpdateTemplate>,
-        file: &[u8],
-        base: Option<i64>,
-    ) -> Result<Import> {
-        let (actor, target) = permit.consume();
-        let imported = read(file).await?;
-        let mut tx = self.0.store.begin().await?;
-        let present = store::templates::find(&mut tx.conn(), target.id).await?;
-        let present = present.ok_or(Error::NotFound { what: "template" })?;
-        if base.is_some_and(|base| base != present.revision) {
-            return Err(changed_meanwhile());
-        }
-        self.add_revision(tx, &actor, present, imported).await
-    }
-
-    async fn add_revision(
-        &self,
-        mut tx: Tx,
-        actor: &Actor,
-        present: StoredTemplate,
-        imported: import::Imported,
-    ) -> Result<Import> {
-        let import::Imported { template: document, format, warnings } = imported;
-        if document == present.document {
-            return Ok(Import { template: present, warnings, outcome: Outcome::Unchanged });
-        }
-        let template = StoredTemplate {
-            source_format: format,
-            revision: present.revision + 1,
-            updated_at: self.0.clock.now(),
-            document,
-            ..present
-        };
-        if !store::templates::revise(&mut tx.conn(), &template, actor.name()).await? {
-            return Err(changed_meanwhile());
-        }
-        let activity = Activity::new(&self.0.clock, actor, "template.revised")
-            .on("template", template.id, &template.document.name)
-            .with(serde_json::json!({ "revision": template.revision, "format": template.source_format }));
-        store::activity::insert(&mut tx.conn(), &activity).await?;
-        tx.emit(Change::new(Subject::Template, Verb::Updated, template.id));
-        tx.commit().await?;
-        Ok(Import { template, warnings, outcome: Outcome::Revised })
-    }
-
-    /// Reads a template without keeping it: what it would be, and what is odd about it.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where it is none.
-    pub async fn preview(&self, permit: Permit<ImportTemplate>, file: &[u8]) -> Result<import::Imported> {
-        let _ = permit.consume();
-        read(file).await
-    }
-
     /// A template's revisions, the newest first.
     ///
     /// # Errors
@@ -290,13 +164,7 @@ impl TemplateService<'_> {
     }
 }
 
-/// Reads a file off the threads that serve: a large one takes a while.
-async fn read(file: &[u8]) -> Result<import::Imported> {
-    let file = file.to_vec();
-    tokio::task::spawn_blocking(move || import::import(&file)).await.map_err(Error::internal)?
-}
-
-fn changed_meanwhile() -> Error {
+pub(super) fn changed_meanwhile() -> Error {
     Error::conflict(
         "template_changed",
         "Somebody else has changed this template meanwhile. Look at the newest revision, then change it again.",

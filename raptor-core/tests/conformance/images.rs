@@ -205,7 +205,8 @@ async fn a_revision_that_no_longer_names_the_image_is_refused_to_owners_and_an_a
         document["images"] = serde_json::json!([]);
         let permit =
             authz.permit::<UpdateTemplate>(&Actor::System, visible.container.template_id).await.unwrap();
-        let made = raptor.templates().revise(permit, document.to_string().as_bytes(), None).await.unwrap();
+        let made =
+            raptor.templates().revise(permit, document.to_string().as_bytes(), None, None).await.unwrap();
         let to = made.template.revision;
         let move_by = async |actor: &Actor| {
             let permit = authz.permit::<MoveTemplate>(actor, scene.id).await.unwrap();

@@ -19,6 +19,7 @@ mod mail;
 mod mailserver;
 mod news;
 mod old_rows;
+mod origins;
 mod ports;
 mod revoking;
 mod runtime;

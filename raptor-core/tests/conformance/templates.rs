@@ -77,13 +77,13 @@ async fn a_container_stays_at_its_revision_until_it_is_moved() {
         }));
         let file = document.to_string();
         let permit = authz.permit::<UpdateTemplate>(&Actor::System, template.id).await.unwrap();
-        let stale = raptor.templates().revise(permit, file.as_bytes(), Some(7)).await.unwrap_err();
+        let stale = raptor.templates().revise(permit, file.as_bytes(), Some(7), None).await.unwrap_err();
         assert_eq!(stale.code(), "template_changed");
         let permit = authz.permit::<UpdateTemplate>(&Actor::System, template.id).await.unwrap();
-        let made = raptor.templates().revise(permit, file.as_bytes(), Some(1)).await.unwrap();
+        let made = raptor.templates().revise(permit, file.as_bytes(), Some(1), None).await.unwrap();
         assert_eq!(made.template.revision, 2);
         let permit = authz.permit::<UpdateTemplate>(&Actor::System, template.id).await.unwrap();
-        let again = raptor.templates().revise(permit, file.as_bytes(), None).await.unwrap();
+        let again = raptor.templates().revise(permit, file.as_bytes(), None, None).await.unwrap();
         assert_eq!(again.template.revision, 2, "the same again is no new revision");
 
         let (visible, _, runs) = raptor.containers().get(&Actor::System, id).await.unwrap();

@@ -7,13 +7,18 @@ use raptor_core::{
     auth::Origin,
     authz::{
         Actor, ContainerPermission, ContainerSet, Permission, SystemSet,
-        actions::{ListDaemons, ListRegistries, ReadAccess, ReadFiles, RestartContainer, StartContainer},
+        actions::{
+            ImportTemplate, ListDaemons, ListRegistries, ListTemplates, ReadAccess, ReadFiles, ReadTemplate,
+            RestartContainer, StartContainer,
+        },
     },
     clock::Clock,
     id::{ContainerId, DaemonId},
     images::ImageStanding,
     node::{Hidden, NodeError, SftpAnswer, SftpProof, SftpQuestion},
+    paging::PageRequest,
     store::Store,
+    templates::{OriginKind, origin::sha256, service::Outcome},
 };
 use serde_json::Value;
 use std::{
@@ -362,6 +367,31 @@ async fn keys_secrets_and_settings_of_an_old_database_still_work() {
         let permit = raptor.authz().allow::<ListRegistries>(&admin).unwrap();
         let registries = raptor.registries().list(permit).await.unwrap();
         assert_eq!(registries[0].host, "registry.example.com");
+        raptor.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn templates_of_an_old_database_have_no_origin_and_learn_it_at_the_next_import() {
+    on_both(|old| async move {
+        let raptor = old.raptor().await;
+        let permit = raptor.authz().allow::<ListTemplates>(&Actor::System).unwrap();
+        let templates = raptor.templates().list(permit, None, &PageRequest::default()).await.unwrap().items;
+        assert!(!templates.is_empty());
+        for template in templates {
+            assert_eq!(template.origin, None);
+            let permit = raptor.authz().permit::<ReadTemplate>(&Actor::System, template.id).await.unwrap();
+            let file = raptor.templates().export_own(permit).to_string();
+            let permit = raptor.authz().allow::<ImportTemplate>(&Actor::System).unwrap();
+            let again = raptor.templates().import(permit, file.as_bytes()).await.unwrap();
+            assert_eq!((again.outcome, again.template.id), (Outcome::Unchanged, template.id));
+            let permit = raptor.authz().permit::<ReadTemplate>(&Actor::System, template.id).await.unwrap();
+            let now = raptor.templates().get(permit);
+            let origin = now.origin.clone().unwrap();
+            assert_eq!((origin.kind, origin.sha256), (OriginKind::File, sha256(file.as_bytes())));
+            assert_eq!(raptor_core::templates::service::StoredTemplate { origin: None, ..now }, template);
+        }
         raptor.shutdown().await;
     })
     .await;

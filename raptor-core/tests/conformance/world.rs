@@ -15,7 +15,7 @@ use raptor_core::{
     live::LinkState,
     node::{Node, NodeError, Protocol},
     roles::Builtin,
-    templates::service::StoredTemplate,
+    templates::{imports::OnExisting, service::StoredTemplate},
     users::{NewUser, User},
 };
 use std::{
@@ -161,7 +161,8 @@ impl World {
 
     pub async fn template(&self) -> StoredTemplate {
         let permit = self.raptor.authz().allow::<actions::ImportTemplate>(&Actor::System).unwrap();
-        self.raptor.templates().import(permit, EGG).await.unwrap().template
+        let (origin, beside) = (raptor_core::templates::Origin::file(None), OnExisting::KeepBoth);
+        self.raptor.templates().import_as(permit, EGG, origin, beside).await.unwrap().template
     }
 
     /// Makes a container as the system.

@@ -1291,6 +1291,20 @@ export type EventFrame = {
 export type Existing = 'skip' | 'replace' | 'keep_both';
 
 /**
+ * A template that is here already, beside a file.
+ */
+export type ExistingTemplate = {
+    /**
+     * The template.
+     */
+    template: TemplateSummary;
+    /**
+     * What the file says otherwise; empty where it says the same.
+     */
+    changes: Array<FieldChange>;
+};
+
+/**
  * How a process ended.
  */
 export type Exit = {
@@ -1357,7 +1371,7 @@ export type Fault = {
  */
 export type FieldChange = {
     /**
-     * What: `startup`, `image`, `stop`, `variables.NAME`, `config_files.path`.
+     * What: `startup`, `image`, `stop`, `install.script`, `variables.NAME`, `config_files.path`.
      */
     field: string;
     /**
@@ -1368,6 +1382,10 @@ export type FieldChange = {
      * What it becomes; none where it goes.
      */
     after?: string | null;
+    /**
+     * Both as a unified diff, where both are there and one has several lines.
+     */
+    diff?: string | null;
 };
 
 /**
@@ -2384,6 +2402,12 @@ export type Notices = {
 };
 
 /**
+ * What an import does where the same template is here already and says something else. It is the same one with the same id of
+ * its makers, from the same address, or, where one of the two has no such id, with the same name and author.
+ */
+export type OnExisting = 'ask' | 'update' | 'keep_both';
+
+/**
  * Something that takes long, as it is now.
  */
 export type Operation = {
@@ -2451,6 +2475,11 @@ export type OperationList = {
  * Where something that takes long is.
  */
 export type OperationState = 'running' | 'done' | 'failed' | 'cancelled';
+
+/**
+ * How a template got here.
+ */
+export type OriginKind = 'file' | 'pasted' | 'address' | 'catalogue' | 'own';
 
 /**
  * Another owner.
@@ -2843,6 +2872,24 @@ export type RestoreFiles = {
      * Which.
      */
     ids: Array<string>;
+};
+
+/**
+ * Which file becomes a new revision.
+ */
+export type RevisionAddress = {
+    /**
+     * A public address of the file itself; where the template came from unless given.
+     */
+    url?: string | null;
+    /**
+     * The revision that was looked at; a newer one that is there by now is not overwritten.
+     */
+    base?: number | null;
+    /**
+     * SHA-256 of the file that was looked at, in hex digits. Another file that is there by now is not taken.
+     */
+    sha256?: string | null;
 };
 
 /**
@@ -3476,6 +3523,7 @@ export type Template = {
      * The dialect that it was imported from.
      */
     source_format: string;
+    origin?: TemplateOrigin | null;
     /**
      * Containers that are made from it.
      */
@@ -3548,13 +3596,15 @@ export type Template = {
 };
 
 /**
- * Where a template is.
+ * Where a template is, and which one that is here it is compared with.
  */
 export type TemplateAddress = {
     /**
-     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
+     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds. With `template_id`,
+     * where that template came from unless given.
      */
-    url: string;
+    url?: string | null;
+    template_id?: TemplateId | null;
 };
 
 /**
@@ -3603,6 +3653,25 @@ export type TemplateImage = {
 };
 
 /**
+ * Which file is imported.
+ */
+export type TemplateImport = {
+    /**
+     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
+     */
+    url: string;
+    /**
+     * What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
+     * and the answer is 409 `template_exists`.
+     */
+    on_existing?: OnExisting;
+    /**
+     * SHA-256 of the file that was looked at, in hex digits. Another file that is there by now is not imported.
+     */
+    sha256?: string | null;
+};
+
+/**
  * Another revision of the template.
  */
 export type TemplateMove = {
@@ -3616,6 +3685,64 @@ export type TemplateMove = {
     variables?: {
         [key: string]: string;
     };
+};
+
+/**
+ * Where a template came from, as of its last import or update. Edits by hand leave it as it is.
+ */
+export type TemplateOrigin = {
+    /**
+     * How it got here.
+     */
+    kind: OriginKind;
+    /**
+     * The name of the uploaded file; in an uploaded folder, its path there.
+     */
+    file?: string | null;
+    /**
+     * The web address, without user info, query and fragment, which may hold secrets.
+     */
+    address?: string | null;
+    /**
+     * Whether the address had more than is kept of it, so that it can't be fetched again.
+     */
+    address_shortened?: boolean;
+    /**
+     * Owner and name of the repository on GitHub that publishes it.
+     */
+    repository?: string | null;
+    /**
+     * Its branch or tag.
+     */
+    branch?: string | null;
+    /**
+     * The file's path in it.
+     */
+    path?: string | null;
+    /**
+     * The id of the catalogue's entry.
+     */
+    catalogue_id?: string | null;
+    /**
+     * The name of the drawing in the catalogue's `icons.json`.
+     */
+    icon?: string | null;
+    /**
+     * The colour behind that drawing, as `#rrggbb`.
+     */
+    colour?: string | null;
+    /**
+     * The author that the file names, as imported.
+     */
+    author?: string;
+    /**
+     * SHA-256 of the file as imported, in lower-case hex digits.
+     */
+    sha256?: string;
+    /**
+     * The revision of the template that this file made; the template was edited here since where it has a newer one.
+     */
+    revision?: number;
 };
 
 /**
@@ -3637,7 +3764,8 @@ export type TemplatePage = {
 };
 
 /**
- * What a template would be, and what a container with its defaults on 192.0.2.1:25565 would get.
+ * What a template would be, what a container with its defaults on 192.0.2.1:25565 would get, and which templates that are here it
+ * is a version of.
  */
 export type TemplatePreview = {
     /**
@@ -3666,6 +3794,14 @@ export type TemplatePreview = {
      * The edits of configuration files.
      */
     config_files: Array<ConfigFile>;
+    /**
+     * SHA-256 of the file, in lower-case hex digits.
+     */
+    sha256: string;
+    /**
+     * Templates that are the same one, the likeliest first. Empty for those who may not read templates.
+     */
+    existing: Array<ExistingTemplate>;
 };
 
 /**
@@ -3736,10 +3872,15 @@ export type TemplateSummary = {
      * The dialect that it was imported from.
      */
     source_format: string;
+    origin?: TemplateOrigin | null;
     /**
      * Containers that are made from it.
      */
     container_count: number;
+    /**
+     * Its newest revision.
+     */
+    revision: number;
     /**
      * When it was imported.
      */
@@ -3933,6 +4074,11 @@ export type Upload = {
      */
     started_at: string;
 };
+
+/**
+ * What was uploaded.
+ */
+export type UploadKind = 'file' | 'pasted' | 'edited';
 
 /**
  * A user account.
@@ -6849,7 +6995,21 @@ export type ListTemplatesResponse = ListTemplatesResponses[keyof ListTemplatesRe
 export type ImportTemplateData = {
     body: Blob | File;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
+         * and the answer is 409 `template_exists`.
+         */
+        on_existing?: OnExisting;
+        /**
+         * `file` or `pasted`; `file` unless given.
+         */
+        kind?: UploadKind;
+        /**
+         * The name of the file.
+         */
+        file_name?: string;
+    };
     url: '/api/v1/templates/import';
 };
 
@@ -6904,7 +7064,7 @@ export type ImportTemplateResponses = {
 export type ImportTemplateResponse = ImportTemplateResponses[keyof ImportTemplateResponses];
 
 export type ImportTemplateFromUrlData = {
-    body: TemplateAddress;
+    body: TemplateImport;
     path?: never;
     query?: never;
     url: '/api/v1/templates/import-url';
@@ -6967,7 +7127,12 @@ export type ImportTemplateFromUrlResponse = ImportTemplateFromUrlResponses[keyof
 export type PreviewTemplateData = {
     body: Blob | File;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * The template that the file would be a new revision of; the one that an import would find unless given.
+         */
+        template_id?: TemplateId;
+    };
     url: '/api/v1/templates/preview';
 };
 
@@ -7020,6 +7185,35 @@ export type PreviewTemplateResponses = {
 };
 
 export type PreviewTemplateResponse = PreviewTemplateResponses[keyof PreviewTemplateResponses];
+
+export type PreviewTemplateFromUrlData = {
+    body: TemplateAddress;
+    path?: never;
+    query?: never;
+    url: '/api/v1/templates/preview-url';
+};
+
+export type PreviewTemplateFromUrlErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type PreviewTemplateFromUrlError = PreviewTemplateFromUrlErrors[keyof PreviewTemplateFromUrlErrors];
+
+export type PreviewTemplateFromUrlResponses = {
+    /**
+     * Done
+     */
+    200: TemplatePreview;
+};
+
+export type PreviewTemplateFromUrlResponse = PreviewTemplateFromUrlResponses[keyof PreviewTemplateFromUrlResponses];
 
 export type ListTemplateRevisionsData = {
     body?: never;
@@ -7078,6 +7272,14 @@ export type ReviseTemplateData = {
          * The revision that was looked at; a newer one that is there by now is not overwritten.
          */
         base?: number;
+        /**
+         * `edited` unless given. What came as `file` or `pasted` becomes where the template came from.
+         */
+        kind?: UploadKind;
+        /**
+         * The name of the file.
+         */
+        file_name?: string;
     };
     url: '/api/v1/templates/{id}/revisions';
 };
@@ -7131,6 +7333,37 @@ export type ReviseTemplateResponses = {
 };
 
 export type ReviseTemplateResponse = ReviseTemplateResponses[keyof ReviseTemplateResponses];
+
+export type ReviseTemplateFromUrlData = {
+    body: RevisionAddress;
+    path: {
+        id: TemplateId;
+    };
+    query?: never;
+    url: '/api/v1/templates/{id}/revisions-url';
+};
+
+export type ReviseTemplateFromUrlErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ReviseTemplateFromUrlError = ReviseTemplateFromUrlErrors[keyof ReviseTemplateFromUrlErrors];
+
+export type ReviseTemplateFromUrlResponses = {
+    /**
+     * Done
+     */
+    201: ImportedTemplate;
+};
+
+export type ReviseTemplateFromUrlResponse = ReviseTemplateFromUrlResponses[keyof ReviseTemplateFromUrlResponses];
 
 export type GetTemplateRevisionData = {
     body?: never;

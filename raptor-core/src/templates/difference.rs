@@ -1,0 +1,126 @@
+//! What differs between two templates, or between two revisions of one.
+
+use super::{Install, Template, Variable};
+use serde::Serialize;
+use similar::TextDiff;
+use std::collections::BTreeSet;
+
+/// Lines of context around what differs.
+const CONTEXT: usize = 2;
+
+/// One thing that becomes different.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FieldChange {
+    /// What: `startup`, `image`, `stop`, `install.script`, `variables.NAME`, `config_files.path`.
+    pub field: String,
+    /// What it is; none where there is none yet.
+    pub before: Option<String>,
+    /// What it becomes; none where it goes.
+    pub after: Option<String>,
+    /// Both as a unified diff, where both are there and one has several lines.
+    pub diff: Option<String>,
+}
+
+/// Collects what differs.
+#[derive(Default)]
+pub(crate) struct Difference {
+    pub(crate) changes: Vec<FieldChange>,
+}
+
+impl Difference {
+    /// Notes a field whose texts differ.
+    pub(crate) fn note(&mut self, field: impl Into<String>, before: Option<String>, after: Option<String>) {
+        if before == after {
+            return;
+        }
+        let several = |text: &str| text.trim_end().contains('\n');
+        let diff = before.as_deref().zip(after.as_deref()).filter(|(old, new)| several(old) || several(new));
+        let diff = diff.map(|(old, new)| {
+            // Without the end of the last line, every one-line change would say that it is missing.
+            let ended = |text: &str| format!("{}\n", text.trim_end_matches('\n'));
+            TextDiff::from_lines(&ended(old), &ended(new)).unified_diff().context_radius(CONTEXT).to_string()
+        });
+        self.changes.push(FieldChange { field: field.into(), before, after, diff });
+    }
+
+    /// What every container of the template gets from it, but image and startup command, which containers have themselves.
+    /// `shown` says which variables the reader may see.
+    pub(crate) fn note_rest(
+        &mut self,
+        before: &Template,
+        after: &Template,
+        shown: impl Fn(&Variable) -> bool,
+    ) {
+        self.note("images", Some(text(&before.images)), Some(text(&after.images)));
+        self.note("done", Some(text(&before.done)), Some(text(&after.done)));
+        self.note("stop", Some(text(&before.stop)), Some(text(&after.stop)));
+        self.note_install(before.install.as_ref(), after.install.as_ref());
+        self.note("denylist", Some(text(&before.denylist)), Some(text(&after.denylist)));
+        let paths = before.config_files.iter().chain(&after.config_files).map(|file| &file.path);
+        for path in paths.collect::<BTreeSet<_>>() {
+            let of =
+                |template: &Template| template.config_files.iter().find(|file| file.path == *path).map(text);
+            self.note(format!("config_files.{path}"), of(before), of(after));
+        }
+        let names = before.variables.iter().chain(&after.variables).map(|variable| &variable.env);
+        for env in names.collect::<BTreeSet<_>>() {
+            let of = |template: &Template| {
+                template.variables.iter().find(|variable| variable.env == *env).cloned()
+            };
+            let (old, new) = (of(before), of(after));
+            if old.iter().chain(&new).all(&shown) {
+                self.note(format!("variables.{env}"), old.map(said), new.map(said));
+            }
+        }
+    }
+
+    fn note_install(&mut self, before: Option<&Install>, after: Option<&Install>) {
+        let mut part = |name: &str, of: fn(&Install) -> String| {
+            self.note(format!("install.{name}"), before.map(of), after.map(of));
+        };
+        part("image", |install| install.image.clone());
+        part("entrypoint", |install| install.entrypoint.clone());
+        part("script", Install::mended);
+        part("strict", |install| install.strict.to_string());
+    }
+}
+
+/// What `after` says otherwise than `before`. Defaults of secret variables are not in it.
+#[must_use]
+pub fn difference(before: &Template, after: &Template) -> Vec<FieldChange> {
+    let mut found = Difference::default();
+    let mut plain = |field: &str, old: &str, new: &str| {
+        found.note(field, Some(old.to_owned()), Some(new.to_owned()));
+    };
+    plain("name", &before.name, &after.name);
+    plain("author", &before.author, &after.author);
+    plain("description", &before.description, &after.description);
+    plain("startup", &before.startup, &after.startup);
+    if !(before.startup_commands.is_empty() && after.startup_commands.is_empty()) {
+        found.note(
+            "startup_commands",
+            Some(text(&before.startup_commands)),
+            Some(text(&after.startup_commands)),
+        );
+    }
+    found.note_rest(before, after, |_| true);
+    found.note("features", Some(text(&before.features)), Some(text(&after.features)));
+    found.note("tags", Some(text(&before.tags)), Some(text(&after.tags)));
+    found.note("uuid", before.uuid.clone(), after.uuid.clone());
+    found.note("update_url", before.update_url.clone(), after.update_url.clone());
+    found.changes
+}
+
+/// What is said of a variable; never the default of a secret one.
+fn said(mut variable: Variable) -> String {
+    if variable.secret {
+        variable.default_value.clear();
+    }
+    text(&variable)
+}
+
+/// Something as people read it.
+pub(crate) fn text(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}

@@ -1,0 +1,418 @@
+//! Importing templates, and what happens where the same one is here already.
+
+use super::{
+    Origin, OriginKind, Template,
+    difference::{FieldChange, difference},
+    import::{self, ImportWarning, Imported},
+    origin::{RAW_FILES, sha256},
+    service::{Import, Outcome, StoredTemplate, TemplateService, changed_meanwhile},
+};
+use crate::{
+    Error, Result,
+    activity::Activity,
+    authz::{
+        Actor, Permission, Permit, SystemPermission,
+        actions::{ImportTemplate, UpdateTemplate},
+    },
+    id::TemplateId,
+    store::{self, Change, Subject, Tx, Verb},
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long fetching a template may take.
+const FETCH_PATIENCE: Duration = Duration::from_secs(20);
+
+/// What an import does where the same template is here already and says something else. It is the same one with the same id of
+/// its makers, from the same address, or, where one of the two has no such id, with the same name and author.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnExisting {
+    /// Import nothing and say so (`template_exists`).
+    #[default]
+    Ask,
+    /// Give the template that is here a new revision. Containers stay at theirs until they are moved.
+    Update,
+    /// Import a second one beside it.
+    KeepBoth,
+}
+
+/// A file that was read, and the templates that it may be a version of.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// What it says.
+    pub imported: Imported,
+    /// SHA-256 of the file, in lower-case hex digits.
+    pub sha256: String,
+    /// Templates that are the same one, the likeliest first. Empty where the actor may not read templates.
+    pub existing: Vec<Existing>,
+}
+
+/// A template that is here already.
+#[derive(Clone, Debug)]
+pub struct Existing {
+    /// The template.
+    pub template: StoredTemplate,
+    /// What the file says otherwise; empty where it says the same.
+    pub changes: Vec<FieldChange>,
+}
+
+/// A file with where it came from.
+struct Given {
+    imported: Imported,
+    origin: Origin,
+    sha256: String,
+}
+
+impl Given {
+    async fn read(file: &[u8], origin: Origin) -> Result<Self> {
+        Ok(Self { imported: read(file).await?, origin, sha256: sha256(file) })
+    }
+
+    fn origin(&self, revision: i64) -> Origin {
+        self.origin.clone().of(&self.imported.template.author, self.sha256.clone(), revision)
+    }
+}
+
+impl TemplateService<'_> {
+    /// Imports a template that somebody uploaded, as [`Self::import_as`] with [`OnExisting::Ask`].
+    ///
+    /// # Errors
+    /// As [`Self::import_as`].
+    pub async fn import(&self, permit: Permit<ImportTemplate>, file: &[u8]) -> Result<Import> {
+        self.import_as(permit, file, Origin::file(None), OnExisting::Ask).await
+    }
+
+    /// Imports a template from `origin`. A file that says the same as the template that is here changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is none; [`Error::Conflict`] `template_exists` where another version of it is here and
+    /// `on_existing` is [`OnExisting::Ask`], `several_templates` where it is unclear which one to update;
+    /// [`Error::Forbidden`] where the actor may not update templates.
+    pub async fn import_as(
+        &self,
+        permit: Permit<ImportTemplate>,
+        file: &[u8],
+        origin: Origin,
+        on_existing: OnExisting,
+    ) -> Result<Import> {
+        let (actor, ()) = permit.consume();
+        let given = Given::read(file, origin).await?;
+        let mut tx = self.0.store.begin().await?;
+        // Two callers with the same file make one template.
+        store::templates::lock(&mut tx.conn()).await?;
+        if on_existing == OnExisting::KeepBoth {
+            return self.create(tx, &actor, given).await;
+        }
+        let present =
+            store::templates::alike(&mut tx.conn(), &given.imported.template, &given.origin).await?;
+        let same = present.iter().find(|one| one.document == given.imported.template);
+        if let Some(same) = same.cloned() {
+            return self.add_revision(tx, &actor, same, given).await;
+        }
+        match (present.as_slice(), on_existing) {
+            ([], _) => self.create(tx, &actor, given).await,
+            ([first, ..], OnExisting::Ask) => Err(exists(&given.imported.template, first)),
+            ([_, _, ..], _) => Err(Error::conflict(
+                "several_templates",
+                format!(
+                    "{} is here {} times. Open the one to update and update it there, or import this one with on_existing=keep_both.",
+                    given.imported.template.name,
+                    present.len()
+                ),
+            )),
+            ([one], _) => {
+                may_update(&actor)?;
+                self.add_revision(tx, &actor, one.clone(), given).await
+            }
+        }
+    }
+
+    /// Imports the template at a web address, which must be a public one. Otherwise as [`Self::import_as`]. With `expected`, the
+    /// file has to have this SHA-256.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `url` where nothing can be fetched, and where it is no template; [`Error::Conflict`]
+    /// `source_changed`; otherwise as [`Self::import_as`].
+    pub async fn import_from(
+        &self,
+        permit: Permit<ImportTemplate>,
+        url: &str,
+        on_existing: OnExisting,
+        expected: Option<&str>,
+    ) -> Result<Import> {
+        let file = self.fetch(url).await?;
+        expect_same(&file, expected)?;
+        self.import_as(permit, &file, Origin::address(url), on_existing).await
+    }
+
+    async fn create(&self, mut tx: Tx, actor: &Actor, given: Given) -> Result<Import> {
+        let now = self.0.clock.now();
+        let origin = given.origin(1);
+        let Imported { template: document, format, warnings } = given.imported;
+        let mut template = StoredTemplate {
+            id: TemplateId::generate(),
+            number: 0,
+            source_format: format,
+            document,
+            origin: Some(origin),
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+            container_count: 0,
+        };
+        template.number = store::templates::insert(&mut tx.conn(), &template, actor.name()).await?;
+        let activity = Activity::new(&self.0.clock, actor, "template.imported")
+            .on("template", template.id, &template.document.name)
+            .with(serde_json::json!({
+                "format": template.source_format, "warnings": warnings.len(),
+                // Only the host: an address may hold a secret.
+                "from": template.origin.as_ref().and_then(Origin::host),
+            }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::Template, Verb::Created, template.id));
+        tx.commit().await?;
+        Ok(Import { template, warnings, outcome: Outcome::Created })
+    }
+
+    /// Gives a template a new revision. Containers stay at theirs until they are moved. `base` is the revision that the change was
+    /// made from, where it was made from one; `origin` where it is a newer file and no edit by hand.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is no template, [`Error::Conflict`] `template_changed` where there is a newer revision than `base`.
+    pub async fn revise(
+        &self,
+        permit: Permit<UpdateTemplate>,
+        file: &[u8],
+        base: Option<i64>,
+        origin: Option<Origin>,
+    ) -> Result<Import> {
+        let (actor, target) = permit.consume();
+        let by_hand = origin.is_none();
+        let given = Given::read(file, origin.unwrap_or_else(|| Origin::new(OriginKind::Pasted))).await?;
+        let mut tx = self.0.store.begin().await?;
+        let present = store::templates::find(&mut tx.conn(), target.id).await?;
+        let present = present.ok_or(Error::NotFound { what: "template" })?;
+        if base.is_some_and(|base| base != present.revision) {
+            return Err(changed_meanwhile());
+        }
+        if !by_hand {
+            return self.add_revision(tx, &actor, present, given).await;
+        }
+        let origin = present.origin.clone();
+        self.revise_as(tx, &actor, present, given.imported, origin).await
+    }
+
+    async fn add_revision(
+        &self,
+        tx: Tx,
+        actor: &Actor,
+        present: StoredTemplate,
+        given: Given,
+    ) -> Result<Import> {
+        let same = given.imported.template == present.document;
+        let mut origin = given.origin(present.revision + i64::from(!same));
+        // The same program keeps its drawing, wherever its newer file came from.
+        if let Some(before) = &present.origin
+            && origin.icon.is_none()
+        {
+            origin.catalogue_id = origin.catalogue_id.or_else(|| before.catalogue_id.clone());
+            (origin.icon, origin.colour) = (before.icon.clone(), before.colour.clone());
+        }
+        self.revise_as(tx, actor, present, given.imported, Some(origin)).await
+    }
+
+    async fn revise_as(
+        &self,
+        mut tx: Tx,
+        actor: &Actor,
+        present: StoredTemplate,
+        imported: Imported,
+        origin: Option<Origin>,
+    ) -> Result<Import> {
+        let Imported { template: document, format, warnings } = imported;
+        if document == present.document {
+            return self.keep(tx, actor, present, origin, warnings).await;
+        }
+        let template = StoredTemplate {
+            source_format: format,
+            revision: present.revision + 1,
+            updated_at: self.0.clock.now(),
+            document,
+            origin,
+            ..present
+        };
+        if !store::templates::revise(&mut tx.conn(), &template, actor.name()).await? {
+            return Err(changed_meanwhile());
+        }
+        let from = template.origin.as_ref().filter(|origin| origin.revision == template.revision);
+        let activity = Activity::new(&self.0.clock, actor, "template.revised")
+            .on("template", template.id, &template.document.name)
+            .with(serde_json::json!({
+                "revision": template.revision, "format": template.source_format,
+                "from": from.and_then(Origin::host),
+            }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.emit(Change::new(Subject::Template, Verb::Updated, template.id));
+        tx.commit().await?;
+        Ok(Import { template, warnings, outcome: Outcome::Revised })
+    }
+
+    /// The template says this already. Where nobody knew where it came from, or the file is another one that says the same, that
+    /// is written down, if the actor may change templates.
+    async fn keep(
+        &self,
+        mut tx: Tx,
+        actor: &Actor,
+        mut present: StoredTemplate,
+        origin: Option<Origin>,
+        warnings: Vec<ImportWarning>,
+    ) -> Result<Import> {
+        let learns = origin.is_some() && origin != present.origin;
+        if learns && actor.grants().contains(SystemPermission::TemplatesUpdate) {
+            present.origin = origin;
+            store::templates::set_origin(&mut tx.conn(), &present).await?;
+            tx.emit(Change::new(Subject::Template, Verb::Updated, present.id));
+            tx.commit().await?;
+        }
+        Ok(Import { template: present, warnings, outcome: Outcome::Unchanged })
+    }
+
+    /// Reads a template without keeping it: what it would be, what is odd about it, and what is different from the same template
+    /// that is here. `origin` is where it came from.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is none.
+    pub async fn preview(
+        &self,
+        permit: Permit<ImportTemplate>,
+        file: &[u8],
+        origin: &Origin,
+    ) -> Result<Preview> {
+        let (actor, ()) = permit.consume();
+        let imported = read(file).await?;
+        let existing = match actor.grants().contains(SystemPermission::TemplatesRead) {
+            true => {
+                let mut reader = self.0.store.read().await?;
+                store::templates::alike(&mut reader.conn(), &imported.template, origin).await?
+            }
+            false => Vec::new(),
+        };
+        let existing = existing.into_iter().map(|template| against(template, &imported.template)).collect();
+        Ok(Preview { existing, sha256: sha256(file), imported })
+    }
+
+    /// The same for the template at a web address.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `url` where nothing can be fetched, and where it is no template.
+    pub async fn preview_from(&self, permit: Permit<ImportTemplate>, url: &str) -> Result<Preview> {
+        let file = self.fetch(url).await?;
+        self.preview(permit, &file, &Origin::address(url)).await
+    }
+
+    /// Reads a template without keeping it: what is different from this one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is none.
+    pub async fn compare(&self, permit: Permit<UpdateTemplate>, file: &[u8]) -> Result<Preview> {
+        let (_, template) = permit.consume();
+        let imported = read(file).await?;
+        Ok(Preview { existing: vec![against(template, &imported.template)], sha256: sha256(file), imported })
+    }
+
+    /// The same for the file at a web address; at the template's own source unless given.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `url` where nothing can be fetched, and where it is no template; [`Error::Conflict`] `no_source` where
+    /// nobody knows where the template came from.
+    pub async fn compare_with(&self, permit: Permit<UpdateTemplate>, url: Option<&str>) -> Result<Preview> {
+        let url = address(permit.target(), url)?;
+        let file = self.fetch(&url).await?;
+        self.compare(permit, &file).await
+    }
+
+    /// Gives a template a new revision from a web address; from its own source unless given. With `expected`, the file has to have
+    /// this SHA-256. Otherwise as [`Self::revise`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `url` where nothing can be fetched; [`Error::Conflict`] `source_changed`, `no_source` where nobody
+    /// knows where the template came from; otherwise as [`Self::revise`].
+    pub async fn revise_from(
+        &self,
+        permit: Permit<UpdateTemplate>,
+        url: Option<&str>,
+        base: Option<i64>,
+        expected: Option<&str>,
+    ) -> Result<Import> {
+        let origin = match (url, &permit.target().origin) {
+            (None, Some(origin)) => origin.clone(),
+            _ => Origin::address(url.unwrap_or_default()),
+        };
+        let url = address(permit.target(), url)?;
+        let file = self.fetch(&url).await?;
+        expect_same(&file, expected)?;
+        self.revise(permit, &file, base, Some(origin)).await
+    }
+
+    /// The file at an address that somebody gave.
+    pub(super) async fn fetch(&self, url: &str) -> Result<Vec<u8>> {
+        let fetched = self.0.outbound.read(url, import::MAX_SIZE, FETCH_PATIENCE).await;
+        fetched.map_err(|error| Error::invalid("url", error.to_string()))
+    }
+}
+
+fn against(template: StoredTemplate, document: &Template) -> Existing {
+    Existing { changes: difference(&template.document, document), template }
+}
+
+/// Reads a file off the threads that serve: a large one takes a while.
+pub(super) async fn read(file: &[u8]) -> Result<Imported> {
+    let file = file.to_vec();
+    tokio::task::spawn_blocking(move || import::import(&file)).await.map_err(Error::internal)?
+}
+
+/// The file has to be the one that was looked at.
+pub(super) fn expect_same(file: &[u8], expected: Option<&str>) -> Result<()> {
+    match expected {
+        Some(expected) if !expected.eq_ignore_ascii_case(&sha256(file)) => Err(Error::conflict(
+            "source_changed",
+            "The file at this address has changed since you looked at it. Look at the difference again, then import it.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The address that was given, or where the template came from.
+fn address(template: &StoredTemplate, url: Option<&str>) -> Result<String> {
+    let own = || template.origin.as_ref()?.source_address(RAW_FILES);
+    url.map(str::to_owned).or_else(own).ok_or_else(|| {
+        Error::conflict(
+            "no_source",
+            "It is not known where this template can be fetched again. Update it from a file or from a web address.",
+        )
+    })
+}
+
+fn may_update(actor: &Actor) -> Result<()> {
+    let needed = SystemPermission::TemplatesUpdate;
+    if actor.grants().contains(needed) {
+        return Ok(());
+    }
+    Err(Error::Forbidden { permission: Permission::name(needed).to_owned() })
+}
+
+fn exists(document: &Template, present: &StoredTemplate) -> Error {
+    let by = match document.author.trim() {
+        "" => String::new(),
+        author => format!(" by {author}"),
+    };
+    Error::conflict(
+        "template_exists",
+        format!(
+            "Another version of {}{by} is here already, as template {}. Update it with on_existing=update, or import a second one with on_existing=keep_both.",
+            document.name, present.number
+        ),
+    )
+}

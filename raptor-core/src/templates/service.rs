@@ -150,8 +150,24 @@ impl TemplateService<'_> {
             && let Some(present) =
                 store::templates::find_source(&mut tx.conn(), uuid, &imported.template.name).await?
         {
-            return self.add_revision(tx, &actor, present, imported).await;
+            let revised = self.add_revision(&mut tx, &actor, present, imported).await?;
+            tx.commit().await?;
+            return Ok(revised);
         }
+        let added = self.add(&mut tx, &actor, imported, host.as_deref(), None).await?;
+        tx.commit().await?;
+        Ok(added)
+    }
+
+    /// Adds a template, which came from the host `from` and the catalogue's entry `entry`.
+    pub(crate) async fn add(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        imported: import::Imported,
+        from: Option<&str>,
+        entry: Option<&str>,
+    ) -> Result<Import> {
         let now = self.0.clock.now();
         let mut template = StoredTemplate {
             id: TemplateId::generate(),
@@ -164,15 +180,30 @@ impl TemplateService<'_> {
             container_count: 0,
         };
         template.number = store::templates::insert(&mut tx.conn(), &template, actor.name()).await?;
-        let activity = Activity::new(&self.0.clock, &actor, "template.imported")
-            .on("template", template.id, &template.document.name)
-            .with(serde_json::json!({
-                "format": template.source_format, "warnings": imported.warnings.len(), "from": host,
-            }));
-        store::activity::insert(&mut tx.conn(), &activity).await?;
+        self.note_import(tx, actor, &template, imported.warnings.len(), from, entry).await?;
         tx.emit(Change::new(Subject::Template, Verb::Created, template.id));
-        tx.commit().await?;
         Ok(Import { template, warnings: imported.warnings, outcome: Outcome::Created })
+    }
+
+    /// Writes down that a template was imported from the host `from` and the catalogue's entry `entry`.
+    pub(crate) async fn note_import(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        template: &StoredTemplate,
+        warnings: usize,
+        from: Option<&str>,
+        entry: Option<&str>,
+    ) -> Result<()> {
+        let mut detail =
+            serde_json::json!({ "format": template.source_format, "warnings": warnings, "from": from });
+        if let Some(entry) = entry {
+            detail["catalogue"] = entry.into();
+        }
+        let activity = Activity::new(&self.0.clock, actor, "template.imported")
+            .on("template", template.id, &template.document.name)
+            .with(detail);
+        store::activity::insert(&mut tx.conn(), &activity).await
     }
 
     /// Gives a template a new revision. Containers stay at theirs until they are moved. `base` is the revision that the change was
@@ -194,12 +225,15 @@ impl TemplateService<'_> {
         if base.is_some_and(|base| base != present.revision) {
             return Err(changed_meanwhile());
         }
-        self.add_revision(tx, &actor, present, imported).await
+        let revised = self.add_revision(&mut tx, &actor, present, imported).await?;
+        tx.commit().await?;
+        Ok(revised)
     }
 
-    async fn add_revision(
+    /// Gives a template a new revision, where it says something else.
+    pub(crate) async fn add_revision(
         &self,
-        mut tx: Tx,
+        tx: &mut Tx,
         actor: &Actor,
         present: StoredTemplate,
         imported: import::Imported,
@@ -223,7 +257,6 @@ impl TemplateService<'_> {
             .with(serde_json::json!({ "revision": template.revision, "format": template.source_format }));
         store::activity::insert(&mut tx.conn(), &activity).await?;
         tx.emit(Change::new(Subject::Template, Verb::Updated, template.id));
-        tx.commit().await?;
         Ok(Import { template, warnings, outcome: Outcome::Revised })
     }
 
@@ -291,7 +324,7 @@ impl TemplateService<'_> {
 }
 
 /// Reads a file off the threads that serve: a large one takes a while.
-async fn read(file: &[u8]) -> Result<import::Imported> {
+pub(crate) async fn read(file: &[u8]) -> Result<import::Imported> {
     let file = file.to_vec();
     tokio::task::spawn_blocking(move || import::import(&file)).await.map_err(Error::internal)?
 }

@@ -123,6 +123,9 @@ pub struct Config {
     /// Private addresses and networks that files and templates may be fetched from all the same, separated by commas
     #[arg(long, env = "OUTBOUND_ALLOW", value_delimiter = ',', value_parser = network, global = true)]
     pub outbound_allow: Vec<IpNet>,
+    /// Address that the catalogue's published eggs are fetched from in place of https://raw.githubusercontent.com
+    #[arg(long, env = "CATALOGUE_MIRROR", value_parser = mirror, global = true)]
+    pub catalogue_mirror: Option<Url>,
     /// What is logged: error, warn, info, debug, trace, or by module (raptor_core=debug)
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
@@ -194,6 +197,9 @@ impl Config {
         let panel_host = self.app_url.as_ref().map_or(Some("localhost"), |url| url.host_str());
         if let Some(host) = panel_host {
             builder = builder.panel_host(host);
+        }
+        if let Some(mirror) = &self.catalogue_mirror {
+            builder = builder.catalogue_mirror(mirror.as_str());
         }
         if let Some(connections) = self.database_pool {
             builder = builder.database_pool(connections);
@@ -332,6 +338,18 @@ fn database_url(text: &str) -> Result<DatabaseUrl, String> {
     } else {
         Err("use sqlite://path or postgres://user:password@host/database".into())
     }
+}
+
+fn mirror(text: &str) -> Result<Url, String> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.host().is_some()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        })
+        .ok_or_else(|| "use an address without ? and # like https://mirror.example.com/eggs".into())
 }
 
 fn app_url(text: &str) -> Result<Url, String> {

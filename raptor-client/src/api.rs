@@ -579,6 +579,172 @@ network of its own.*/
             Default::default()
         }
     }
+    ///A kind of entries.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CatalogueCategory {
+        ///How many of its entries hold the words that were searched for.
+        pub count: u64,
+        ///Its id.
+        pub id: ::std::string::String,
+        ///What people see.
+        pub name: ::std::string::String,
+        ///Its drawing: the `d` of each path, on a grid of 24 × 24.
+        pub paths: ::std::vec::Vec<::std::string::String>,
+    }
+    impl CatalogueCategory {
+        pub fn builder() -> builder::CatalogueCategory {
+            Default::default()
+        }
+    }
+    ///Which file is to be imported.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct CatalogueConfirmation {
+        /**SHA-256 of the file that was looked at. Needed where the file is not the one that was indexed, and to give a template that
+was imported already the file as a new revision.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sha256: ::std::option::Option<::std::string::String>,
+    }
+    impl CatalogueConfirmation {
+        pub fn builder() -> builder::CatalogueConfirmation {
+            Default::default()
+        }
+    }
+    ///Something that can be chosen to run.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CatalogueEntry {
+        ///The id of its category.
+        pub category: ::std::string::String,
+        ///What it is and who wants it.
+        pub description: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub disk_mib: ::std::option::Option<StatedAmount>,
+        ///How it is drawn.
+        pub icon: CatalogueIcon,
+        ///Its id, which never changes.
+        pub id: ::std::string::String,
+        ///What it is.
+        pub kind: EntryKind,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub memory_mib: ::std::option::Option<StatedAmount>,
+        ///The name of the program.
+        pub name: ::std::string::String,
+        ///The ports that its egg or documentation states; null where nothing is stated, empty where it is stated that none is needed.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub ports: ::std::option::Option<::std::vec::Vec<StatedPort>>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub source: ::std::option::Option<EggSource>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub template_id: ::std::option::Option<TemplateId>,
+        ///The id of the entry for the same program that most people want; null where it is that one.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub variant_of: ::std::option::Option<::std::string::String>,
+    }
+    impl CatalogueEntry {
+        pub fn builder() -> builder::CatalogueEntry {
+            Default::default()
+        }
+    }
+    ///What an entry's source has now.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CatalogueFetch {
+        ///What is different from that.
+        pub changes: ::std::vec::Vec<FieldChange>,
+        ///What it was compared with.
+        pub compared_with: ComparedWith,
+        ///SHA-256 of the file that was indexed; null for one of Raptor's own templates.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub indexed_sha256: ::std::option::Option<::std::string::String>,
+        ///Whether the file can be imported without a confirmation: it is the one that was indexed, or one of Raptor's own.
+        pub matches: bool,
+        ///SHA-256 of the file, as 64 hexadecimal digits.
+        pub sha256: ::std::string::String,
+        ///What the file holds.
+        pub template: FetchedTemplate,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub template_id: ::std::option::Option<TemplateId>,
+    }
+    impl CatalogueFetch {
+        pub fn builder() -> builder::CatalogueFetch {
+            Default::default()
+        }
+    }
+    ///A drawing and its background.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CatalogueIcon {
+        ///The background, as `#rrggbb`.
+        pub colour: ::std::string::String,
+        ///The `d` of each path, on a grid of 24 × 24, to be drawn in white with a round stroke of 2 and no fill.
+        pub paths: ::std::vec::Vec<::std::string::String>,
+    }
+    impl CatalogueIcon {
+        pub fn builder() -> builder::CatalogueIcon {
+            Default::default()
+        }
+    }
+    ///Where the catalogue comes from.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CatalogueOrigin {
+        ///How many entries it has.
+        pub entry_count: u64,
+        ///When it was fetched; null for the catalogue that comes with Raptor.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub fetched_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+        ///The day on which its hashes were last compared with the sources, as `2026-11-29`.
+        pub indexed_on: ::std::string::String,
+        ///How many entries are left out since they name an icon or a template that this version of Raptor does not have.
+        pub left_out_count: u64,
+        ///Grows by one with each change.
+        pub revision: i64,
+        ///SHA-256 of the catalogue's file.
+        pub sha256: ::std::string::String,
+        ///The address that it is fetched from; null for the catalogue that comes with Raptor.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub url: ::std::option::Option<::std::string::String>,
+    }
+    impl CatalogueOrigin {
+        pub fn builder() -> builder::CatalogueOrigin {
+            Default::default()
+        }
+    }
+    ///Where the catalogue is to come from.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CatalogueOriginUpdate {
+        /**The revision that was looked at. Where it is no longer the newest, nothing changes and the answer is 409
+`changed_meanwhile`.*/
+        pub revision: i64,
+        /**A public address of a `catalogue.json`, over HTTP or HTTPS; at most 2 MiB are read, within 30 seconds. Null for the catalogue
+that comes with Raptor.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub url: ::std::option::Option<::std::string::String>,
+    }
+    impl CatalogueOriginUpdate {
+        pub fn builder() -> builder::CatalogueOriginUpdate {
+            Default::default()
+        }
+    }
+    ///One page of the catalogue.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CataloguePage {
+        ///Whether it is the catalogue that comes with Raptor.
+        pub built_in: bool,
+        ///All categories, in the order in which they are shown, counted before `category` is applied.
+        pub categories: ::std::vec::Vec<CatalogueCategory>,
+        ///The day on which the catalogue's hashes were last compared with the sources, as `2026-11-29`.
+        pub indexed_on: ::std::string::String,
+        ///What is on this page.
+        pub items: ::std::vec::Vec<CatalogueEntry>,
+        ///The next page's `cursor`; null on the last page.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub next: ::std::option::Option<::std::string::String>,
+        ///How many there are on all pages, where `with_total` asked for it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub total: ::std::option::Option<i64>,
+    }
+    impl CataloguePage {
+        pub fn builder() -> builder::CataloguePage {
+            Default::default()
+        }
+    }
     ///A checksum.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Checksum {
@@ -714,6 +880,65 @@ network of its own.*/
     impl CommandRequest {
         pub fn builder() -> builder::CommandRequest {
             Default::default()
+        }
+    }
+    ///What a fetched template was compared with.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ComparedWith {
+        #[serde(rename = "present")]
+        Present,
+        #[serde(rename = "indexed")]
+        Indexed,
+        #[serde(rename = "nothing")]
+        Nothing,
+    }
+    impl ::std::fmt::Display for ComparedWith {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Present => f.write_str("present"),
+                Self::Indexed => f.write_str("indexed"),
+                Self::Nothing => f.write_str("nothing"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ComparedWith {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "present" => Ok(Self::Present),
+                "indexed" => Ok(Self::Indexed),
+                "nothing" => Ok(Self::Nothing),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ComparedWith {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ComparedWith {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///One edit: set the value at a key.
@@ -1567,6 +1792,28 @@ without `network.read`.*/
             Default::default()
         }
     }
+    ///Where an egg is published.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct EggSource {
+        ///Branch or tag.
+        pub branch: ::std::string::String,
+        ///The egg's format.
+        pub format: ::std::string::String,
+        ///SPDX identifier of the repository's licence; null where none is stated.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub licence: ::std::option::Option<::std::string::String>,
+        ///Path in the repository, not percent-encoded.
+        pub path: ::std::string::String,
+        ///Owner and name on GitHub.
+        pub repository: ::std::string::String,
+        ///SHA-256 of the file when it was indexed, as 64 hexadecimal digits.
+        pub sha256: ::std::string::String,
+    }
+    impl EggSource {
+        pub fn builder() -> builder::EggSource {
+            Default::default()
+        }
+    }
     ///What goes for good.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     pub struct EmptyTrash {
@@ -1577,6 +1824,93 @@ without `network.read`.*/
     impl EmptyTrash {
         pub fn builder() -> builder::EmptyTrash {
             Default::default()
+        }
+    }
+    ///What an entry is.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum EntryKind {
+        #[serde(rename = "game")]
+        Game,
+        #[serde(rename = "proxy")]
+        Proxy,
+        #[serde(rename = "voice")]
+        Voice,
+        #[serde(rename = "bot")]
+        Bot,
+        #[serde(rename = "database")]
+        Database,
+        #[serde(rename = "web")]
+        Web,
+        #[serde(rename = "runtime")]
+        Runtime,
+        #[serde(rename = "software")]
+        Software,
+        #[serde(rename = "storage")]
+        Storage,
+        #[serde(rename = "monitoring")]
+        Monitoring,
+    }
+    impl ::std::fmt::Display for EntryKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Game => f.write_str("game"),
+                Self::Proxy => f.write_str("proxy"),
+                Self::Voice => f.write_str("voice"),
+                Self::Bot => f.write_str("bot"),
+                Self::Database => f.write_str("database"),
+                Self::Web => f.write_str("web"),
+                Self::Runtime => f.write_str("runtime"),
+                Self::Software => f.write_str("software"),
+                Self::Storage => f.write_str("storage"),
+                Self::Monitoring => f.write_str("monitoring"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for EntryKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "game" => Ok(Self::Game),
+                "proxy" => Ok(Self::Proxy),
+                "voice" => Ok(Self::Voice),
+                "bot" => Ok(Self::Bot),
+                "database" => Ok(Self::Database),
+                "web" => Ok(Self::Web),
+                "runtime" => Ok(Self::Runtime),
+                "software" => Ok(Self::Software),
+                "storage" => Ok(Self::Storage),
+                "monitoring" => Ok(Self::Monitoring),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for EntryKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for EntryKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///One event. After a break, a stream goes on from the `event_id` that was received last.
@@ -1811,6 +2145,33 @@ without `network.read`.*/
         },
         #[serde(rename = "files_missing")]
         FilesMissing,
+    }
+    ///What a template from the catalogue holds.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct FetchedTemplate {
+        ///Who made it.
+        pub author: ::std::string::String,
+        ///What it is for.
+        pub description: ::std::string::String,
+        ///Images to choose from; empty where each container names its own.
+        pub images: ::std::vec::Vec<TemplateImage>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub install: ::std::option::Option<Install>,
+        ///Its name.
+        pub name: ::std::string::String,
+        ///The dialect that it is in.
+        pub source_format: ::std::string::String,
+        ///The startup command, with placeholders.
+        pub startup_command: ::std::string::String,
+        ///What can be set for each container.
+        pub variables: ::std::vec::Vec<TemplateVariable>,
+        ///What is odd about it.
+        pub warnings: ::std::vec::Vec<ImportWarning>,
+    }
+    impl FetchedTemplate {
+        pub fn builder() -> builder::FetchedTemplate {
+            Default::default()
+        }
     }
     ///One thing that becomes different.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -5380,6 +5741,103 @@ its makers, from the same address, or, where one of the two has no such id, with
             Default::default()
         }
     }
+    ///An amount of memory or disk space in MiB, as the egg or its documentation states it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct StatedAmount {
+        ///The least that is needed, in MiB.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub minimum: ::std::option::Option<u32>,
+        ///What is recommended, in MiB.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub recommended: ::std::option::Option<u32>,
+        ///Where it is stated: `owner/name:path`, or the path of one of Raptor's own templates.
+        pub stated_in: ::std::string::String,
+    }
+    impl StatedAmount {
+        pub fn builder() -> builder::StatedAmount {
+            Default::default()
+        }
+    }
+    ///A port, as the egg or its documentation states it.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct StatedPort {
+        ///The usual number.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub default: ::std::option::Option<u16>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub protocol: ::std::option::Option<StatedProtocol>,
+        ///What it is for.
+        pub purpose: ::std::string::String,
+        ///Where it is stated: `owner/name:path`, or the path of one of Raptor's own templates.
+        pub stated_in: ::std::string::String,
+        ///The template's variable that holds it; `SERVER_PORT` is the primary allocation. Null where none does.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub variable: ::std::option::Option<::std::string::String>,
+    }
+    impl StatedPort {
+        pub fn builder() -> builder::StatedPort {
+            Default::default()
+        }
+    }
+    ///The transport that a port is used with.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum StatedProtocol {
+        #[serde(rename = "tcp")]
+        Tcp,
+        #[serde(rename = "udp")]
+        Udp,
+        #[serde(rename = "both")]
+        Both,
+    }
+    impl ::std::fmt::Display for StatedProtocol {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Tcp => f.write_str("tcp"),
+                Self::Udp => f.write_str("udp"),
+                Self::Both => f.write_str("both"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for StatedProtocol {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "tcp" => Ok(Self::Tcp),
+                "udp" => Ok(Self::Udp),
+                "both" => Ok(Self::Both),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for StatedProtocol {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for StatedProtocol {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///One measurement of a running container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Stats {
@@ -8321,6 +8779,953 @@ as U+FFFD; a save keeps them.*/
                     outgoing_ip: Ok(value.outgoing_ip),
                     policy: Ok(value.policy),
                     timezone: Ok(value.timezone),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CatalogueCategory {
+            count: ::std::result::Result<u64, ::std::string::String>,
+            id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            paths: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CatalogueCategory {
+            fn default() -> Self {
+                Self {
+                    count: Err("no value supplied for count".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl CatalogueCategory {
+            pub fn count<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.count = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for count: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CatalogueCategory> for super::CatalogueCategory {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CatalogueCategory,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    count: value.count?,
+                    id: value.id?,
+                    name: value.name?,
+                    paths: value.paths?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CatalogueCategory> for CatalogueCategory {
+            fn from(value: super::CatalogueCategory) -> Self {
+                Self {
+                    count: Ok(value.count),
+                    id: Ok(value.id),
+                    name: Ok(value.name),
+                    paths: Ok(value.paths),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CatalogueConfirmation {
+            sha256: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CatalogueConfirmation {
+            fn default() -> Self {
+                Self {
+                    sha256: Ok(Default::default()),
+                }
+            }
+        }
+        impl CatalogueConfirmation {
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CatalogueConfirmation>
+        for super::CatalogueConfirmation {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CatalogueConfirmation,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { sha256: value.sha256? })
+            }
+        }
+        impl ::std::convert::From<super::CatalogueConfirmation>
+        for CatalogueConfirmation {
+            fn from(value: super::CatalogueConfirmation) -> Self {
+                Self { sha256: Ok(value.sha256) }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CatalogueEntry {
+            category: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            description: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            disk_mib: ::std::result::Result<
+                ::std::option::Option<super::StatedAmount>,
+                ::std::string::String,
+            >,
+            icon: ::std::result::Result<super::CatalogueIcon, ::std::string::String>,
+            id: ::std::result::Result<::std::string::String, ::std::string::String>,
+            kind: ::std::result::Result<super::EntryKind, ::std::string::String>,
+            memory_mib: ::std::result::Result<
+                ::std::option::Option<super::StatedAmount>,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            ports: ::std::result::Result<
+                ::std::option::Option<::std::vec::Vec<super::StatedPort>>,
+                ::std::string::String,
+            >,
+            source: ::std::result::Result<
+                ::std::option::Option<super::EggSource>,
+                ::std::string::String,
+            >,
+            template_id: ::std::result::Result<
+                ::std::option::Option<super::TemplateId>,
+                ::std::string::String,
+            >,
+            variant_of: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CatalogueEntry {
+            fn default() -> Self {
+                Self {
+                    category: Err("no value supplied for category".to_string()),
+                    description: Err("no value supplied for description".to_string()),
+                    disk_mib: Ok(Default::default()),
+                    icon: Err("no value supplied for icon".to_string()),
+                    id: Err("no value supplied for id".to_string()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    memory_mib: Ok(Default::default()),
+                    name: Err("no value supplied for name".to_string()),
+                    ports: Ok(Default::default()),
+                    source: Ok(Default::default()),
+                    template_id: Ok(Default::default()),
+                    variant_of: Ok(Default::default()),
+                }
+            }
+        }
+        impl CatalogueEntry {
+            pub fn category<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.category = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for category: {e}")
+                    });
+                self
+            }
+            pub fn description<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.description = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for description: {e}")
+                    });
+                self
+            }
+            pub fn disk_mib<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::StatedAmount>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.disk_mib = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for disk_mib: {e}")
+                    });
+                self
+            }
+            pub fn icon<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::CatalogueIcon>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.icon = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for icon: {e}")
+                    });
+                self
+            }
+            pub fn id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.id = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for id: {e}"));
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::EntryKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn memory_mib<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::StatedAmount>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.memory_mib = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for memory_mib: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn ports<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::std::vec::Vec<super::StatedPort>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.ports = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for ports: {e}")
+                    });
+                self
+            }
+            pub fn source<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::EggSource>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source: {e}")
+                    });
+                self
+            }
+            pub fn template_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::TemplateId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template_id: {e}")
+                    });
+                self
+            }
+            pub fn variant_of<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.variant_of = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for variant_of: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CatalogueEntry> for super::CatalogueEntry {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CatalogueEntry,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    category: value.category?,
+                    description: value.description?,
+                    disk_mib: value.disk_mib?,
+                    icon: value.icon?,
+                    id: value.id?,
+                    kind: value.kind?,
+                    memory_mib: value.memory_mib?,
+                    name: value.name?,
+                    ports: value.ports?,
+                    source: value.source?,
+                    template_id: value.template_id?,
+                    variant_of: value.variant_of?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CatalogueEntry> for CatalogueEntry {
+            fn from(value: super::CatalogueEntry) -> Self {
+                Self {
+                    category: Ok(value.category),
+                    description: Ok(value.description),
+                    disk_mib: Ok(value.disk_mib),
+                    icon: Ok(value.icon),
+                    id: Ok(value.id),
+                    kind: Ok(value.kind),
+                    memory_mib: Ok(value.memory_mib),
+                    name: Ok(value.name),
+                    ports: Ok(value.ports),
+                    source: Ok(value.source),
+                    template_id: Ok(value.template_id),
+                    variant_of: Ok(value.variant_of),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CatalogueFetch {
+            changes: ::std::result::Result<
+                ::std::vec::Vec<super::FieldChange>,
+                ::std::string::String,
+            >,
+            compared_with: ::std::result::Result<
+                super::ComparedWith,
+                ::std::string::String,
+            >,
+            indexed_sha256: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            matches: ::std::result::Result<bool, ::std::string::String>,
+            sha256: ::std::result::Result<::std::string::String, ::std::string::String>,
+            template: ::std::result::Result<
+                super::FetchedTemplate,
+                ::std::string::String,
+            >,
+            template_id: ::std::result::Result<
+                ::std::option::Option<super::TemplateId>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CatalogueFetch {
+            fn default() -> Self {
+                Self {
+                    changes: Err("no value supplied for changes".to_string()),
+                    compared_with: Err(
+                        "no value supplied for compared_with".to_string(),
+                    ),
+                    indexed_sha256: Ok(Default::default()),
+                    matches: Err("no value supplied for matches".to_string()),
+                    sha256: Err("no value supplied for sha256".to_string()),
+                    template: Err("no value supplied for template".to_string()),
+                    template_id: Ok(Default::default()),
+                }
+            }
+        }
+        impl CatalogueFetch {
+            pub fn changes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FieldChange>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.changes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for changes: {e}")
+                    });
+                self
+            }
+            pub fn compared_with<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::ComparedWith>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.compared_with = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for compared_with: {e}")
+                    });
+                self
+            }
+            pub fn indexed_sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.indexed_sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for indexed_sha256: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn matches<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.matches = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for matches: {e}")
+                    });
+                self
+            }
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
+                    });
+                self
+            }
+            pub fn template<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::FetchedTemplate>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template: {e}")
+                    });
+                self
+            }
+            pub fn template_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::TemplateId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template_id: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CatalogueFetch> for super::CatalogueFetch {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CatalogueFetch,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    changes: value.changes?,
+                    compared_with: value.compared_with?,
+                    indexed_sha256: value.indexed_sha256?,
+                    matches: value.matches?,
+                    sha256: value.sha256?,
+                    template: value.template?,
+                    template_id: value.template_id?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CatalogueFetch> for CatalogueFetch {
+            fn from(value: super::CatalogueFetch) -> Self {
+                Self {
+                    changes: Ok(value.changes),
+                    compared_with: Ok(value.compared_with),
+                    indexed_sha256: Ok(value.indexed_sha256),
+                    matches: Ok(value.matches),
+                    sha256: Ok(value.sha256),
+                    template: Ok(value.template),
+                    template_id: Ok(value.template_id),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CatalogueIcon {
+            colour: ::std::result::Result<::std::string::String, ::std::string::String>,
+            paths: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CatalogueIcon {
+            fn default() -> Self {
+                Self {
+                    colour: Err("no value supplied for colour".to_string()),
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl CatalogueIcon {
+            pub fn colour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.colour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for colour: {e}")
+                    });
+                self
+            }
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CatalogueIcon> for super::CatalogueIcon {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CatalogueIcon,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    colour: value.colour?,
+                    paths: value.paths?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CatalogueIcon> for CatalogueIcon {
+            fn from(value: super::CatalogueIcon) -> Self {
+                Self {
+                    colour: Ok(value.colour),
+                    paths: Ok(value.paths),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CatalogueOrigin {
+            entry_count: ::std::result::Result<u64, ::std::string::String>,
+            fetched_at: ::std::result::Result<
+                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                ::std::string::String,
+            >,
+            indexed_on: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            left_out_count: ::std::result::Result<u64, ::std::string::String>,
+            revision: ::std::result::Result<i64, ::std::string::String>,
+            sha256: ::std::result::Result<::std::string::String, ::std::string::String>,
+            url: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CatalogueOrigin {
+            fn default() -> Self {
+                Self {
+                    entry_count: Err("no value supplied for entry_count".to_string()),
+                    fetched_at: Ok(Default::default()),
+                    indexed_on: Err("no value supplied for indexed_on".to_string()),
+                    left_out_count: Err(
+                        "no value supplied for left_out_count".to_string(),
+                    ),
+                    revision: Err("no value supplied for revision".to_string()),
+                    sha256: Err("no value supplied for sha256".to_string()),
+                    url: Ok(Default::default()),
+                }
+            }
+        }
+        impl CatalogueOrigin {
+            pub fn entry_count<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.entry_count = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for entry_count: {e}")
+                    });
+                self
+            }
+            pub fn fetched_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fetched_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fetched_at: {e}")
+                    });
+                self
+            }
+            pub fn indexed_on<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.indexed_on = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for indexed_on: {e}")
+                    });
+                self
+            }
+            pub fn left_out_count<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.left_out_count = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for left_out_count: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
+                    });
+                self
+            }
+            pub fn url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for url: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CatalogueOrigin> for super::CatalogueOrigin {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CatalogueOrigin,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    entry_count: value.entry_count?,
+                    fetched_at: value.fetched_at?,
+                    indexed_on: value.indexed_on?,
+                    left_out_count: value.left_out_count?,
+                    revision: value.revision?,
+                    sha256: value.sha256?,
+                    url: value.url?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CatalogueOrigin> for CatalogueOrigin {
+            fn from(value: super::CatalogueOrigin) -> Self {
+                Self {
+                    entry_count: Ok(value.entry_count),
+                    fetched_at: Ok(value.fetched_at),
+                    indexed_on: Ok(value.indexed_on),
+                    left_out_count: Ok(value.left_out_count),
+                    revision: Ok(value.revision),
+                    sha256: Ok(value.sha256),
+                    url: Ok(value.url),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CatalogueOriginUpdate {
+            revision: ::std::result::Result<i64, ::std::string::String>,
+            url: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CatalogueOriginUpdate {
+            fn default() -> Self {
+                Self {
+                    revision: Err("no value supplied for revision".to_string()),
+                    url: Ok(Default::default()),
+                }
+            }
+        }
+        impl CatalogueOriginUpdate {
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for url: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CatalogueOriginUpdate>
+        for super::CatalogueOriginUpdate {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CatalogueOriginUpdate,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    revision: value.revision?,
+                    url: value.url?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CatalogueOriginUpdate>
+        for CatalogueOriginUpdate {
+            fn from(value: super::CatalogueOriginUpdate) -> Self {
+                Self {
+                    revision: Ok(value.revision),
+                    url: Ok(value.url),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CataloguePage {
+            built_in: ::std::result::Result<bool, ::std::string::String>,
+            categories: ::std::result::Result<
+                ::std::vec::Vec<super::CatalogueCategory>,
+                ::std::string::String,
+            >,
+            indexed_on: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::CatalogueEntry>,
+                ::std::string::String,
+            >,
+            next: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            total: ::std::result::Result<
+                ::std::option::Option<i64>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CataloguePage {
+            fn default() -> Self {
+                Self {
+                    built_in: Err("no value supplied for built_in".to_string()),
+                    categories: Err("no value supplied for categories".to_string()),
+                    indexed_on: Err("no value supplied for indexed_on".to_string()),
+                    items: Err("no value supplied for items".to_string()),
+                    next: Ok(Default::default()),
+                    total: Ok(Default::default()),
+                }
+            }
+        }
+        impl CataloguePage {
+            pub fn built_in<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.built_in = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for built_in: {e}")
+                    });
+                self
+            }
+            pub fn categories<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::CatalogueCategory>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.categories = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for categories: {e}")
+                    });
+                self
+            }
+            pub fn indexed_on<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.indexed_on = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for indexed_on: {e}")
+                    });
+                self
+            }
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::CatalogueEntry>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+            pub fn next<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.next = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for next: {e}")
+                    });
+                self
+            }
+            pub fn total<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.total = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for total: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CataloguePage> for super::CataloguePage {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CataloguePage,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    built_in: value.built_in?,
+                    categories: value.categories?,
+                    indexed_on: value.indexed_on?,
+                    items: value.items?,
+                    next: value.next?,
+                    total: value.total?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CataloguePage> for CataloguePage {
+            fn from(value: super::CataloguePage) -> Self {
+                Self {
+                    built_in: Ok(value.built_in),
+                    categories: Ok(value.categories),
+                    indexed_on: Ok(value.indexed_on),
+                    items: Ok(value.items),
+                    next: Ok(value.next),
+                    total: Ok(value.total),
                 }
             }
         }
@@ -11903,6 +13308,134 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct EggSource {
+            branch: ::std::result::Result<::std::string::String, ::std::string::String>,
+            format: ::std::result::Result<::std::string::String, ::std::string::String>,
+            licence: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            path: ::std::result::Result<::std::string::String, ::std::string::String>,
+            repository: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            sha256: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for EggSource {
+            fn default() -> Self {
+                Self {
+                    branch: Err("no value supplied for branch".to_string()),
+                    format: Err("no value supplied for format".to_string()),
+                    licence: Ok(Default::default()),
+                    path: Err("no value supplied for path".to_string()),
+                    repository: Err("no value supplied for repository".to_string()),
+                    sha256: Err("no value supplied for sha256".to_string()),
+                }
+            }
+        }
+        impl EggSource {
+            pub fn branch<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.branch = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for branch: {e}")
+                    });
+                self
+            }
+            pub fn format<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.format = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for format: {e}")
+                    });
+                self
+            }
+            pub fn licence<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.licence = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for licence: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn repository<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.repository = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for repository: {e}")
+                    });
+                self
+            }
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<EggSource> for super::EggSource {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: EggSource,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    branch: value.branch?,
+                    format: value.format?,
+                    licence: value.licence?,
+                    path: value.path?,
+                    repository: value.repository?,
+                    sha256: value.sha256?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::EggSource> for EggSource {
+            fn from(value: super::EggSource) -> Self {
+                Self {
+                    branch: Ok(value.branch),
+                    format: Ok(value.format),
+                    licence: Ok(value.licence),
+                    path: Ok(value.path),
+                    repository: Ok(value.repository),
+                    sha256: Ok(value.sha256),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct EmptyTrash {
             ids: ::std::result::Result<
                 ::std::option::Option<::std::vec::Vec<::uuid::Uuid>>,
@@ -12097,6 +13630,203 @@ as U+FFFD; a save keeps them.*/
                     code: Ok(value.code),
                     crash: Ok(value.crash),
                     out_of_memory: Ok(value.out_of_memory),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct FetchedTemplate {
+            author: ::std::result::Result<::std::string::String, ::std::string::String>,
+            description: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            images: ::std::result::Result<
+                ::std::vec::Vec<super::TemplateImage>,
+                ::std::string::String,
+            >,
+            install: ::std::result::Result<
+                ::std::option::Option<super::Install>,
+                ::std::string::String,
+            >,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            source_format: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            startup_command: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            variables: ::std::result::Result<
+                ::std::vec::Vec<super::TemplateVariable>,
+                ::std::string::String,
+            >,
+            warnings: ::std::result::Result<
+                ::std::vec::Vec<super::ImportWarning>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for FetchedTemplate {
+            fn default() -> Self {
+                Self {
+                    author: Err("no value supplied for author".to_string()),
+                    description: Err("no value supplied for description".to_string()),
+                    images: Err("no value supplied for images".to_string()),
+                    install: Ok(Default::default()),
+                    name: Err("no value supplied for name".to_string()),
+                    source_format: Err(
+                        "no value supplied for source_format".to_string(),
+                    ),
+                    startup_command: Err(
+                        "no value supplied for startup_command".to_string(),
+                    ),
+                    variables: Err("no value supplied for variables".to_string()),
+                    warnings: Err("no value supplied for warnings".to_string()),
+                }
+            }
+        }
+        impl FetchedTemplate {
+            pub fn author<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.author = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for author: {e}")
+                    });
+                self
+            }
+            pub fn description<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.description = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for description: {e}")
+                    });
+                self
+            }
+            pub fn images<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::TemplateImage>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.images = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for images: {e}")
+                    });
+                self
+            }
+            pub fn install<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::Install>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.install = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for install: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn source_format<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source_format = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source_format: {e}")
+                    });
+                self
+            }
+            pub fn startup_command<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.startup_command = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for startup_command: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn variables<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::TemplateVariable>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.variables = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for variables: {e}")
+                    });
+                self
+            }
+            pub fn warnings<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ImportWarning>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.warnings = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for warnings: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<FetchedTemplate> for super::FetchedTemplate {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: FetchedTemplate,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    author: value.author?,
+                    description: value.description?,
+                    images: value.images?,
+                    install: value.install?,
+                    name: value.name?,
+                    source_format: value.source_format?,
+                    startup_command: value.startup_command?,
+                    variables: value.variables?,
+                    warnings: value.warnings?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::FetchedTemplate> for FetchedTemplate {
+            fn from(value: super::FetchedTemplate) -> Self {
+                Self {
+                    author: Ok(value.author),
+                    description: Ok(value.description),
+                    images: Ok(value.images),
+                    install: Ok(value.install),
+                    name: Ok(value.name),
+                    source_format: Ok(value.source_format),
+                    startup_command: Ok(value.startup_command),
+                    variables: Ok(value.variables),
+                    warnings: Ok(value.warnings),
                 }
             }
         }
@@ -19074,6 +20804,207 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct StatedAmount {
+            minimum: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
+            recommended: ::std::result::Result<
+                ::std::option::Option<u32>,
+                ::std::string::String,
+            >,
+            stated_in: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for StatedAmount {
+            fn default() -> Self {
+                Self {
+                    minimum: Ok(Default::default()),
+                    recommended: Ok(Default::default()),
+                    stated_in: Err("no value supplied for stated_in".to_string()),
+                }
+            }
+        }
+        impl StatedAmount {
+            pub fn minimum<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.minimum = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for minimum: {e}")
+                    });
+                self
+            }
+            pub fn recommended<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u32>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.recommended = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for recommended: {e}")
+                    });
+                self
+            }
+            pub fn stated_in<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.stated_in = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for stated_in: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<StatedAmount> for super::StatedAmount {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: StatedAmount,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    minimum: value.minimum?,
+                    recommended: value.recommended?,
+                    stated_in: value.stated_in?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::StatedAmount> for StatedAmount {
+            fn from(value: super::StatedAmount) -> Self {
+                Self {
+                    minimum: Ok(value.minimum),
+                    recommended: Ok(value.recommended),
+                    stated_in: Ok(value.stated_in),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct StatedPort {
+            default: ::std::result::Result<
+                ::std::option::Option<u16>,
+                ::std::string::String,
+            >,
+            protocol: ::std::result::Result<
+                ::std::option::Option<super::StatedProtocol>,
+                ::std::string::String,
+            >,
+            purpose: ::std::result::Result<::std::string::String, ::std::string::String>,
+            stated_in: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            variable: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for StatedPort {
+            fn default() -> Self {
+                Self {
+                    default: Ok(Default::default()),
+                    protocol: Ok(Default::default()),
+                    purpose: Err("no value supplied for purpose".to_string()),
+                    stated_in: Err("no value supplied for stated_in".to_string()),
+                    variable: Ok(Default::default()),
+                }
+            }
+        }
+        impl StatedPort {
+            pub fn default<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<u16>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.default = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for default: {e}")
+                    });
+                self
+            }
+            pub fn protocol<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::StatedProtocol>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.protocol = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for protocol: {e}")
+                    });
+                self
+            }
+            pub fn purpose<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.purpose = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for purpose: {e}")
+                    });
+                self
+            }
+            pub fn stated_in<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.stated_in = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for stated_in: {e}")
+                    });
+                self
+            }
+            pub fn variable<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.variable = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for variable: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<StatedPort> for super::StatedPort {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: StatedPort,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    default: value.default?,
+                    protocol: value.protocol?,
+                    purpose: value.purpose?,
+                    stated_in: value.stated_in?,
+                    variable: value.variable?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::StatedPort> for StatedPort {
+            fn from(value: super::StatedPort) -> Self {
+                Self {
+                    default: Ok(value.default),
+                    protocol: Ok(value.protocol),
+                    purpose: Ok(value.purpose),
+                    stated_in: Ok(value.stated_in),
+                    variable: Ok(value.variable),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Stats {
             cpu_percent: ::std::result::Result<f64, ::std::string::String>,
             disk_bytes: ::std::result::Result<u64, ::std::string::String>,
@@ -23974,6 +25905,110 @@ let response = client.export_template()
 ```*/
     pub fn export_template(&self) -> builder::ExportTemplate<'_> {
         builder::ExportTemplate::new(self)
+    }
+    /**What can be chosen to run. With `search`, entries with the words in their names come first; otherwise they are ordered by
+category
+
+Sends a `GET` request to `/api/v1/catalogue`
+
+Arguments:
+- `category`: Only entries of the category with this id.
+- `cursor`: `next` of the page before.
+- `limit`: Items on one page, 1 to 100; 50 unless given.
+- `search`: Words that are all in name, category or description. Case and accents don't matter.
+- `with_total`: Whether `total` is wanted.
+```ignore
+let response = client.list_catalogue()
+    .category(category)
+    .cursor(cursor)
+    .limit(limit)
+    .search(search)
+    .with_total(with_total)
+    .send()
+    .await;
+```*/
+    pub fn list_catalogue(&self) -> builder::ListCatalogue<'_> {
+        builder::ListCatalogue::new(self)
+    }
+    /**One entry of the catalogue
+
+Sends a `GET` request to `/api/v1/catalogue/{id}`
+
+```ignore
+let response = client.get_catalogue_entry()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn get_catalogue_entry(&self) -> builder::GetCatalogueEntry<'_> {
+        builder::GetCatalogueEntry::new(self)
+    }
+    /**Fetch an entry's template from its source without keeping it: what it holds, and whether and how it differs from the file that
+was indexed
+
+Sends a `POST` request to `/api/v1/catalogue/{id}/fetch`
+
+```ignore
+let response = client.fetch_catalogue_entry()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn fetch_catalogue_entry(&self) -> builder::FetchCatalogueEntry<'_> {
+        builder::FetchCatalogueEntry::new(self)
+    }
+    /**Import an entry's template. One that was imported already is answered as it is, with the outcome `unchanged`. A file that is not
+the one that was indexed is refused with 409 `source_changed` until `sha256` confirms it
+
+Sends a `POST` request to `/api/v1/catalogue/{id}/import`
+
+```ignore
+let response = client.import_catalogue_entry()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn import_catalogue_entry(&self) -> builder::ImportCatalogueEntry<'_> {
+        builder::ImportCatalogueEntry::new(self)
+    }
+    /**Where the catalogue comes from
+
+Sends a `GET` request to `/api/v1/catalogue-origin`
+
+```ignore
+let response = client.get_catalogue_origin()
+    .send()
+    .await;
+```*/
+    pub fn get_catalogue_origin(&self) -> builder::GetCatalogueOrigin<'_> {
+        builder::GetCatalogueOrigin::new(self)
+    }
+    /**Fetch the catalogue from another address, or go back to the one that comes with Raptor. A file that can't be fetched or is no
+catalogue changes nothing
+
+Sends a `PUT` request to `/api/v1/catalogue-origin`
+
+```ignore
+let response = client.update_catalogue_origin()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn update_catalogue_origin(&self) -> builder::UpdateCatalogueOrigin<'_> {
+        builder::UpdateCatalogueOrigin::new(self)
+    }
+    /**Fetch the catalogue again from the address that is set
+
+Sends a `POST` request to `/api/v1/catalogue-origin/refresh`
+
+```ignore
+let response = client.refresh_catalogue()
+    .send()
+    .await;
+```*/
+    pub fn refresh_catalogue(&self) -> builder::RefreshCatalogue<'_> {
+        builder::RefreshCatalogue::new(self)
     }
     /**The containers that the caller may see
 
@@ -30668,6 +32703,653 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 200u16 => Ok(ResponseValue::stream(response)),
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_catalogue`]
+
+[`Client::list_catalogue`]: super::Client::list_catalogue*/
+    #[derive(Debug, Clone)]
+    pub struct ListCatalogue<'a> {
+        client: &'a super::Client,
+        category: Result<Option<::std::string::String>, String>,
+        cursor: Result<Option<::std::string::String>, String>,
+        limit: Result<Option<::std::num::NonZeroU32>, String>,
+        search: Result<Option<::std::string::String>, String>,
+        with_total: Result<Option<bool>, String>,
+    }
+    impl<'a> ListCatalogue<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                category: Ok(None),
+                cursor: Ok(None),
+                limit: Ok(None),
+                search: Ok(None),
+                with_total: Ok(None),
+            }
+        }
+        pub fn category<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.category = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for category failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn cursor<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.cursor = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for cursor failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn limit<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::num::NonZeroU32>,
+        {
+            self.limit = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: num :: NonZeroU32` for limit failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn search<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.search = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for search failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn with_total<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.with_total = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for with_total failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/catalogue`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::CataloguePage>, Error<types::Problem>> {
+            let Self { client, category, cursor, limit, search, with_total } = self;
+            let category = category.map_err(Error::InvalidRequest)?;
+            let cursor = cursor.map_err(Error::InvalidRequest)?;
+            let limit = limit.map_err(Error::InvalidRequest)?;
+            let search = search.map_err(Error::InvalidRequest)?;
+            let with_total = with_total.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/catalogue", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("category", &category))
+                .query(&progenitor_client::QueryParam::new("cursor", &cursor))
+                .query(&progenitor_client::QueryParam::new("limit", &limit))
+                .query(&progenitor_client::QueryParam::new("search", &search))
+                .query(&progenitor_client::QueryParam::new("with_total", &with_total))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_catalogue",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_catalogue_entry`]
+
+[`Client::get_catalogue_entry`]: super::Client::get_catalogue_entry*/
+    #[derive(Debug, Clone)]
+    pub struct GetCatalogueEntry<'a> {
+        client: &'a super::Client,
+        id: Result<::std::string::String, String>,
+    }
+    impl<'a> GetCatalogueEntry<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/catalogue/{id}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::CatalogueEntry>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/catalogue/{}", client.baseurl, encode_path(& id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_catalogue_entry",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::fetch_catalogue_entry`]
+
+[`Client::fetch_catalogue_entry`]: super::Client::fetch_catalogue_entry*/
+    #[derive(Debug, Clone)]
+    pub struct FetchCatalogueEntry<'a> {
+        client: &'a super::Client,
+        id: Result<::std::string::String, String>,
+    }
+    impl<'a> FetchCatalogueEntry<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/catalogue/{id}/fetch`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::CatalogueFetch>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/catalogue/{}/fetch", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "fetch_catalogue_entry",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::import_catalogue_entry`]
+
+[`Client::import_catalogue_entry`]: super::Client::import_catalogue_entry*/
+    #[derive(Debug, Clone)]
+    pub struct ImportCatalogueEntry<'a> {
+        client: &'a super::Client,
+        id: Result<::std::string::String, String>,
+        body: Result<types::builder::CatalogueConfirmation, String>,
+    }
+    impl<'a> ImportCatalogueEntry<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::CatalogueConfirmation>,
+            <V as std::convert::TryInto<
+                types::CatalogueConfirmation,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!(
+                        "conversion to `CatalogueConfirmation` for body failed: {}", s
+                    )
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::CatalogueConfirmation,
+            ) -> types::builder::CatalogueConfirmation,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/catalogue/{id}/import`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::CatalogueConfirmation::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/catalogue/{}/import", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "import_catalogue_entry",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_catalogue_origin`]
+
+[`Client::get_catalogue_origin`]: super::Client::get_catalogue_origin*/
+    #[derive(Debug, Clone)]
+    pub struct GetCatalogueOrigin<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> GetCatalogueOrigin<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/api/v1/catalogue-origin`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::CatalogueOrigin>, Error<types::Problem>> {
+            let Self { client } = self;
+            let url = format!("{}/api/v1/catalogue-origin", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_catalogue_origin",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::update_catalogue_origin`]
+
+[`Client::update_catalogue_origin`]: super::Client::update_catalogue_origin*/
+    #[derive(Debug, Clone)]
+    pub struct UpdateCatalogueOrigin<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::CatalogueOriginUpdate, String>,
+    }
+    impl<'a> UpdateCatalogueOrigin<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::CatalogueOriginUpdate>,
+            <V as std::convert::TryInto<
+                types::CatalogueOriginUpdate,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!(
+                        "conversion to `CatalogueOriginUpdate` for body failed: {}", s
+                    )
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::CatalogueOriginUpdate,
+            ) -> types::builder::CatalogueOriginUpdate,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/catalogue-origin`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::CatalogueOrigin>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::CatalogueOriginUpdate::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/catalogue-origin", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "update_catalogue_origin",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::refresh_catalogue`]
+
+[`Client::refresh_catalogue`]: super::Client::refresh_catalogue*/
+    #[derive(Debug, Clone)]
+    pub struct RefreshCatalogue<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> RefreshCatalogue<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `POST` request to `/api/v1/catalogue-origin/refresh`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::CatalogueOrigin>, Error<types::Problem>> {
+            let Self { client } = self;
+            let url = format!("{}/api/v1/catalogue-origin/refresh", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "refresh_catalogue",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(

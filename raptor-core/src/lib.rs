@@ -57,6 +57,8 @@ pub mod allocations;
 #[cfg(feature = "store")]
 pub mod auth;
 pub mod authz;
+#[cfg(feature = "store")]
+pub mod catalogue;
 pub mod clock;
 pub mod configfiles;
 pub mod console;
@@ -65,6 +67,8 @@ pub mod daemons;
 pub mod error;
 #[cfg(feature = "store")]
 pub mod files;
+#[cfg(feature = "store")]
+mod hash;
 pub mod id;
 pub mod images;
 #[cfg(feature = "store")]

@@ -9,6 +9,7 @@ use crate::{
     allocations::service::AllocationService,
     auth::{Passwords, SessionCache, Throttles, Tokens, seal::Sealer, service::AuthService, session_cache},
     authz::Authz,
+    catalogue::{Shelf, service::CatalogueService},
     clock::Clock,
     containers::{ListCache, list_cache, service::ContainerService},
     daemons::service::DaemonService,
@@ -64,6 +65,8 @@ pub struct Inner {
     pub(crate) late: Late,
     pub(crate) warnings: Warnings,
     pub(crate) outbound: Outbound,
+    pub(crate) catalogue_mirror: Option<String>,
+    pub(crate) shelf: Shelf,
 }
 
 impl Deref for Raptor {
@@ -88,6 +91,7 @@ pub struct Builder {
     connect: Option<Connector>,
     post: Option<Post>,
     outbound: Outbound,
+    catalogue_mirror: Option<String>,
     panel_host: Option<String>,
 }
 
@@ -171,6 +175,14 @@ impl Builder {
         self
     }
 
+    /// The address that published eggs of the catalogue are fetched from in place of GitHub's, with the same paths below it:
+    /// `<mirror>/<owner>/<name>/<branch>/<path>`. One that is not public also has to be opened in [`Self::outbound`].
+    #[must_use]
+    pub fn catalogue_mirror(mut self, url: impl Into<String>) -> Self {
+        self.catalogue_mirror = Some(url.into());
+        self
+    }
+
     /// The host name or address at which people open the panel. Requests whose address a person gives are refused there, as they
     /// are on daemons; none unless given.
     #[must_use]
@@ -216,6 +228,8 @@ impl Builder {
             warnings: Warnings::default(),
             fleet: Fleet::new(local, self.connect, self.panel_host),
             outbound: self.outbound,
+            catalogue_mirror: self.catalogue_mirror,
+            shelf: Shelf::default(),
         }));
         let watched = Arc::downgrade(&raptor.0);
         raptor.store.feed().hook(move |heard| {
@@ -261,6 +275,7 @@ impl Raptor {
             connect: None,
             post: None,
             outbound: Outbound::default(),
+            catalogue_mirror: None,
             panel_host: None,
         }
     }
@@ -329,6 +344,12 @@ impl Raptor {
     #[must_use]
     pub fn templates(&self) -> TemplateService<'_> {
         TemplateService(self)
+    }
+
+    /// The catalogue.
+    #[must_use]
+    pub fn catalogue(&self) -> CatalogueService<'_> {
+        CatalogueService(self)
     }
 
     /// Containers.

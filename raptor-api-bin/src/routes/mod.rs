@@ -6,6 +6,7 @@ mod activity;
 mod allocations;
 mod attachments;
 mod auth;
+mod catalogue;
 mod container_templates;
 mod containers;
 mod content;
@@ -52,6 +53,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
         .merge(daemons::routes())
         .merge(allocations::routes())
         .merge(templates::routes())
+        .merge(catalogue::routes())
         .merge(containers::routes())
         .merge(container_templates::routes())
         .merge(runtime::routes())

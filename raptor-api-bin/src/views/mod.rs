@@ -3,6 +3,7 @@
 pub mod access;
 pub mod account;
 pub mod activity;
+pub mod catalogue;
 pub mod containers;
 pub mod daemons;
 pub mod files;

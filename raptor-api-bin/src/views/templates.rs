@@ -91,6 +91,23 @@ pub struct TemplateVariable {
     pub input: VariableInput,
 }
 
+impl From<templates::Variable> for TemplateVariable {
+    fn from(variable: templates::Variable) -> Self {
+        Self {
+            required: variable.rules().is_required(),
+            input: variable.input(),
+            secret: variable.secret,
+            name: variable.name,
+            description: variable.description,
+            env: variable.env,
+            default_value: variable.default_value,
+            user_viewable: variable.user_viewable,
+            user_editable: variable.user_editable,
+            rules: variable.rules,
+        }
+    }
+}
+
 /// How one kind of software is started, configured and stopped.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Template {
@@ -150,21 +167,6 @@ impl From<StoredTemplate> for Template {
     fn from(template: StoredTemplate) -> Self {
         let warnings = templates::lint(&template.document);
         let document = template.document;
-        let variable = |variable: raptor_core::templates::Variable| {
-            let rules = variable.rules();
-            TemplateVariable {
-                required: rules.is_required(),
-                input: variable.input(),
-                secret: variable.secret,
-                name: variable.name,
-                description: variable.description,
-                env: variable.env,
-                default_value: variable.default_value,
-                user_viewable: variable.user_viewable,
-                user_editable: variable.user_editable,
-                rules: variable.rules,
-            }
-        };
         Self {
             id: template.id,
             number: template.number,
@@ -189,7 +191,7 @@ impl From<StoredTemplate> for Template {
             done: document.done,
             stop: document.stop,
             config_files: document.config_files,
-            variables: document.variables.into_iter().map(variable).collect(),
+            variables: document.variables.into_iter().map(Into::into).collect(),
             install: document.install,
         }
     }

@@ -5,6 +5,7 @@ mod access;
 mod answers;
 mod authorisation;
 mod away;
+mod catalogue;
 mod described;
 mod events;
 mod flood;

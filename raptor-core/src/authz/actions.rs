@@ -99,6 +99,11 @@ actions! {
     /// Delete a template.
     DeleteTemplate on StoredTemplate = Action::System(S::TemplatesDelete);
 
+    /// See where the catalogue comes from.
+    ReadCatalogueSource on () = Action::System(S::SettingsRead);
+    /// Change where the catalogue comes from, or fetch it again.
+    UpdateCatalogueSource on () = Action::System(S::SettingsUpdate);
+
     /// Create a container.
     CreateContainer on () = Action::System(S::ContainersCreate);
     /// Change a container's limits.

@@ -81,7 +81,7 @@ permissions! {
         ContainersAccess = "containers.access": "Decide who has access to any container",
         ActivityRead = "activity.read": "See what everybody did",
         SettingsRead = "settings.read": "See how this Raptor is set up, and what became of its mails",
-        SettingsUpdate = "settings.update": "Try how this Raptor is set up, by a test message",
+        SettingsUpdate = "settings.update": "Change where the catalogue comes from, and send a test message",
         ImagesUpdate = "images.update": "Decide which images containers may use beside those of their templates",
     }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod activity;
 pub(crate) mod allocations;
 pub(crate) mod attempts;
+pub(crate) mod catalogue;
 pub(crate) mod commands;
 pub(crate) mod container_list;
 pub(crate) mod containers;

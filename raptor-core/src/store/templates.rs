@@ -233,6 +233,19 @@ fn source_address(template: &StoredTemplate) -> Option<String> {
     template.origin.as_ref()?.source_address(RAW_FILES)
 }
 
+/// The oldest template of this name that says the same, or that has the same id of its makers.
+pub(crate) async fn find_same(c: &mut Conn<'_>, document: &Template) -> Result<Option<StoredTemplate>> {
+    let rows: Vec<Row> =
+        on!(c, |c| sqlx::query_as(select!("WHERE t.name_key = $1 ORDER BY t.number LIMIT 100"))
+            .bind(name_key(&document.name))
+            .fetch_all(c)
+            .await)?;
+    let same = |row: &Row| {
+        row.document.0 == *document || (document.uuid.is_some() && row.document.0.uuid == document.uuid)
+    };
+    Ok(rows.into_iter().find(same).map(StoredTemplate::from))
+}
+
 pub(crate) async fn find(c: &mut Conn<'_>, id: TemplateId) -> Result<Option<StoredTemplate>> {
     let row: Option<Row> =
         on!(c, |c| sqlx::query_as(select!("WHERE t.id = $1")).bind(id).fetch_optional(c).await)?;

@@ -4,7 +4,7 @@ use super::{
     Origin, OriginKind, Template,
     difference::{FieldChange, difference},
     import::{self, ImportWarning, Imported},
-    origin::{RAW_FILES, sha256},
+    origin::RAW_FILES,
     service::{Import, Outcome, StoredTemplate, TemplateService, changed_meanwhile},
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         Actor, Permission, Permit, SystemPermission,
         actions::{ImportTemplate, UpdateTemplate},
     },
+    hash::sha256,
     id::TemplateId,
     store::{self, Change, Subject, Tx, Verb},
 };
@@ -103,16 +104,16 @@ impl TemplateService<'_> {
         // Two callers with the same file make one template.
         store::templates::lock(&mut tx.conn()).await?;
         if on_existing == OnExisting::KeepBoth {
-            return self.create(tx, &actor, given).await;
+            return committed(self.create(&mut tx, &actor, given).await?, tx).await;
         }
         let present =
             store::templates::alike(&mut tx.conn(), &given.imported.template, &given.origin).await?;
         let same = present.iter().find(|one| one.document == given.imported.template);
         if let Some(same) = same.cloned() {
-            return self.add_revision(tx, &actor, same, given).await;
+            return committed(self.add_revision(&mut tx, &actor, same, given).await?, tx).await;
         }
         match (present.as_slice(), on_existing) {
-            ([], _) => self.create(tx, &actor, given).await,
+            ([], _) => committed(self.create(&mut tx, &actor, given).await?, tx).await,
             ([first, ..], OnExisting::Ask) => Err(exists(&given.imported.template, first)),
             ([_, _, ..], _) => Err(Error::conflict(
                 "several_templates",
@@ -124,7 +125,7 @@ impl TemplateService<'_> {
             )),
             ([one], _) => {
                 may_update(&actor)?;
-                self.add_revision(tx, &actor, one.clone(), given).await
+                committed(self.add_revision(&mut tx, &actor, one.clone(), given).await?, tx).await
             }
         }
     }
@@ -147,7 +148,30 @@ impl TemplateService<'_> {
         self.import_as(permit, &file, Origin::address(url), on_existing).await
     }
 
-    async fn create(&self, mut tx: Tx, actor: &Actor, given: Given) -> Result<Import> {
+    /// Adds a template from `origin`, whose file has this SHA-256.
+    pub(crate) async fn add(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        imported: Imported,
+        origin: Origin,
+        sha256: String,
+    ) -> Result<Import> {
+        self.create(tx, actor, Given { imported, origin, sha256 }).await
+    }
+
+    /// Gives `present` a new revision from `origin`, whose file has this SHA-256, where it says something else.
+    pub(crate) async fn update(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        present: StoredTemplate,
+        (imported, origin, sha256): (Imported, Origin, String),
+    ) -> Result<Import> {
+        self.add_revision(tx, actor, present, Given { imported, origin, sha256 }).await
+    }
+
+    async fn create(&self, tx: &mut Tx, actor: &Actor, given: Given) -> Result<Import> {
         let now = self.0.clock.now();
         let origin = given.origin(1);
         let Imported { template: document, format, warnings } = given.imported;
@@ -172,7 +196,6 @@ impl TemplateService<'_> {
             }));
         store::activity::insert(&mut tx.conn(), &activity).await?;
         tx.emit(Change::new(Subject::Template, Verb::Created, template.id));
-        tx.commit().await?;
         Ok(Import { template, warnings, outcome: Outcome::Created })
     }
 
@@ -198,15 +221,15 @@ impl TemplateService<'_> {
             return Err(changed_meanwhile());
         }
         if !by_hand {
-            return self.add_revision(tx, &actor, present, given).await;
+            return committed(self.add_revision(&mut tx, &actor, present, given).await?, tx).await;
         }
         let origin = present.origin.clone();
-        self.revise_as(tx, &actor, present, given.imported, origin).await
+        committed(self.revise_as(&mut tx, &actor, present, given.imported, origin).await?, tx).await
     }
 
     async fn add_revision(
         &self,
-        tx: Tx,
+        tx: &mut Tx,
         actor: &Actor,
         present: StoredTemplate,
         given: Given,
@@ -225,7 +248,7 @@ impl TemplateService<'_> {
 
     async fn revise_as(
         &self,
-        mut tx: Tx,
+        tx: &mut Tx,
         actor: &Actor,
         present: StoredTemplate,
         imported: Imported,
@@ -255,7 +278,6 @@ impl TemplateService<'_> {
             }));
         store::activity::insert(&mut tx.conn(), &activity).await?;
         tx.emit(Change::new(Subject::Template, Verb::Updated, template.id));
-        tx.commit().await?;
         Ok(Import { template, warnings, outcome: Outcome::Revised })
     }
 
@@ -263,7 +285,7 @@ impl TemplateService<'_> {
     /// is written down, if the actor may change templates.
     async fn keep(
         &self,
-        mut tx: Tx,
+        tx: &mut Tx,
         actor: &Actor,
         mut present: StoredTemplate,
         origin: Option<Origin>,
@@ -274,7 +296,6 @@ impl TemplateService<'_> {
             present.origin = origin;
             store::templates::set_origin(&mut tx.conn(), &present).await?;
             tx.emit(Change::new(Subject::Template, Verb::Updated, present.id));
-            tx.commit().await?;
         }
         Ok(Import { template: present, warnings, outcome: Outcome::Unchanged })
     }
@@ -363,12 +384,17 @@ impl TemplateService<'_> {
     }
 }
 
+async fn committed(import: Import, tx: Tx) -> Result<Import> {
+    tx.commit().await?;
+    Ok(import)
+}
+
 fn against(template: StoredTemplate, document: &Template) -> Existing {
     Existing { changes: difference(&template.document, document), template }
 }
 
 /// Reads a file off the threads that serve: a large one takes a while.
-pub(super) async fn read(file: &[u8]) -> Result<Imported> {
+pub(crate) async fn read(file: &[u8]) -> Result<Imported> {
     let file = file.to_vec();
     tokio::task::spawn_blocking(move || import::import(&file)).await.map_err(Error::internal)?
 }

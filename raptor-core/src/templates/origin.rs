@@ -1,7 +1,7 @@
 //! Where a template came from.
 
+pub use crate::hash::sha256;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use url::Url;
 
 /// Where published files are fetched from by repository, branch and path.
@@ -200,12 +200,6 @@ fn published(url: &Url) -> (Option<String>, Option<String>, Option<String>) {
         }
         _ => (None, None, None),
     }
-}
-
-/// SHA-256 in lower-case hex digits.
-#[must_use]
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod access;
 mod accounts;
 mod allocations;
+mod catalogue;
 mod containers;
 mod deleting;
 mod history;

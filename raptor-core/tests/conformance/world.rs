@@ -1,7 +1,7 @@
 //! A fresh Raptor on a fresh database.
 
 use raptor_core::{
-    Error, Raptor,
+    Builder, Error, Raptor,
     allocations::service::AllocationDraft,
     auth::Origin,
     authz::{
@@ -103,15 +103,22 @@ impl World {
 
     /// Another Raptor on the same database (PostgreSQL only: SQLite belongs to one).
     pub async fn replica(url: &str, clock: &Clock, hosts: &Hosts) -> Raptor {
+        Self::built(url, clock, hosts, |builder| builder).await
+    }
+
+    async fn built(
+        url: &str,
+        clock: &Clock,
+        hosts: &Hosts,
+        change: impl FnOnce(Builder) -> Builder,
+    ) -> Raptor {
         let hosts = hosts.clone();
-        let raptor = Raptor::builder("app key")
+        let builder = Raptor::builder("app key")
             .database_url(url)
             .bcrypt_cost(4)
             .clock(clock.clone())
-            .connector(Arc::new(move |daemon, _| hosts.connect(daemon)))
-            .build()
-            .await
-            .unwrap();
+            .connector(Arc::new(move |daemon, _| hosts.connect(daemon)));
+        let raptor = change(builder).build().await.unwrap();
         // The caches work once the change feed listens.
         while !raptor.store().feed().is_complete() {
             tokio::task::yield_now().await;
@@ -121,6 +128,11 @@ impl World {
 
     /// The same after Raptor was ended and started again on the same database.
     pub async fn restarted(self) -> Self {
+        self.rebuilt(|builder| builder).await
+    }
+
+    /// The same after Raptor was ended and built otherwise on the same database.
+    pub async fn rebuilt(self, change: impl FnOnce(Builder) -> Builder) -> Self {
         let Self { raptor, url, clock, hosts, _folder } = self;
         raptor.shutdown().await;
         // What it held of the database's file is let go with the last of it.
@@ -130,7 +142,7 @@ impl World {
             assert!(Instant::now() < deadline, "the database is not let go");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let raptor = Self::replica(&url, &clock, &hosts).await;
+        let raptor = Self::built(&url, &clock, &hosts, change).await;
         Self { raptor, url, clock, hosts, _folder }
     }
 

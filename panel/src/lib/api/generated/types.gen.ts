@@ -429,6 +429,206 @@ export type Behaviour = {
 };
 
 /**
+ * A kind of entries.
+ */
+export type CatalogueCategory = {
+    /**
+     * Its id.
+     */
+    id: string;
+    /**
+     * What people see.
+     */
+    name: string;
+    /**
+     * Its drawing: the `d` of each path, on a grid of 24 × 24.
+     */
+    paths: Array<string>;
+    /**
+     * How many of its entries hold the words that were searched for.
+     */
+    count: number;
+};
+
+/**
+ * Which file is to be imported.
+ */
+export type CatalogueConfirmation = {
+    /**
+     * SHA-256 of the file that was looked at. Needed where the file is not the one that was indexed, and to give a template that
+     * was imported already the file as a new revision.
+     */
+    sha256?: string | null;
+};
+
+/**
+ * Something that can be chosen to run.
+ */
+export type CatalogueEntry = {
+    /**
+     * Its id, which never changes.
+     */
+    id: string;
+    /**
+     * The name of the program.
+     */
+    name: string;
+    /**
+     * The id of its category.
+     */
+    category: string;
+    /**
+     * What it is.
+     */
+    kind: EntryKind;
+    /**
+     * What it is and who wants it.
+     */
+    description: string;
+    /**
+     * How it is drawn.
+     */
+    icon: CatalogueIcon;
+    /**
+     * The id of the entry for the same program that most people want; null where it is that one.
+     */
+    variant_of?: string | null;
+    source?: EggSource | null;
+    memory_mib?: StatedAmount | null;
+    disk_mib?: StatedAmount | null;
+    /**
+     * The ports that its egg or documentation states; null where nothing is stated, empty where it is stated that none is needed.
+     */
+    ports?: Array<StatedPort> | null;
+    template_id?: TemplateId | null;
+};
+
+/**
+ * What an entry's source has now.
+ */
+export type CatalogueFetch = {
+    /**
+     * SHA-256 of the file, as 64 hexadecimal digits.
+     */
+    sha256: string;
+    /**
+     * SHA-256 of the file that was indexed; null for one of Raptor's own templates.
+     */
+    indexed_sha256?: string | null;
+    /**
+     * Whether the file can be imported without a confirmation: it is the one that was indexed, or one of Raptor's own.
+     */
+    matches: boolean;
+    /**
+     * What the file holds.
+     */
+    template: FetchedTemplate;
+    /**
+     * What it was compared with.
+     */
+    compared_with: ComparedWith;
+    /**
+     * What is different from that.
+     */
+    changes: Array<FieldChange>;
+    template_id?: TemplateId | null;
+};
+
+/**
+ * A drawing and its background.
+ */
+export type CatalogueIcon = {
+    /**
+     * The `d` of each path, on a grid of 24 × 24, to be drawn in white with a round stroke of 2 and no fill.
+     */
+    paths: Array<string>;
+    /**
+     * The background, as `#rrggbb`.
+     */
+    colour: string;
+};
+
+/**
+ * Where the catalogue comes from.
+ */
+export type CatalogueOrigin = {
+    /**
+     * The address that it is fetched from; null for the catalogue that comes with Raptor.
+     */
+    url?: string | null;
+    /**
+     * When it was fetched; null for the catalogue that comes with Raptor.
+     */
+    fetched_at?: string | null;
+    /**
+     * SHA-256 of the catalogue's file.
+     */
+    sha256: string;
+    /**
+     * The day on which its hashes were last compared with the sources, as `2026-11-29`.
+     */
+    indexed_on: string;
+    /**
+     * How many entries it has.
+     */
+    entry_count: number;
+    /**
+     * How many entries are left out since they name an icon or a template that this version of Raptor does not have.
+     */
+    left_out_count: number;
+    /**
+     * Grows by one with each change.
+     */
+    revision: number;
+};
+
+/**
+ * Where the catalogue is to come from.
+ */
+export type CatalogueOriginUpdate = {
+    /**
+     * A public address of a `catalogue.json`, over HTTP or HTTPS; at most 2 MiB are read, within 30 seconds. Null for the catalogue
+     * that comes with Raptor.
+     */
+    url?: string | null;
+    /**
+     * The revision that was looked at. Where it is no longer the newest, nothing changes and the answer is 409
+     * `changed_meanwhile`.
+     */
+    revision: number;
+};
+
+/**
+ * One page of the catalogue.
+ */
+export type CataloguePage = {
+    /**
+     * What is on this page.
+     */
+    items: Array<CatalogueEntry>;
+    /**
+     * The next page's `cursor`; null on the last page.
+     */
+    next?: string | null;
+    /**
+     * How many there are on all pages, where `with_total` asked for it.
+     */
+    total?: number | null;
+    /**
+     * All categories, in the order in which they are shown, counted before `category` is applied.
+     */
+    categories: Array<CatalogueCategory>;
+    /**
+     * The day on which the catalogue's hashes were last compared with the sources, as `2026-11-29`.
+     */
+    indexed_on: string;
+    /**
+     * Whether it is the catalogue that comes with Raptor.
+     */
+    built_in: boolean;
+};
+
+/**
  * A checksum.
  */
 export type Checksum = {
@@ -471,6 +671,11 @@ export type CommandRequest = {
      */
     command: string;
 };
+
+/**
+ * What a fetched template was compared with.
+ */
+export type ComparedWith = 'present' | 'indexed' | 'nothing';
 
 /**
  * One edit: set the value at a key.
@@ -1195,6 +1400,36 @@ export type DiskLimits = {
 };
 
 /**
+ * Where an egg is published.
+ */
+export type EggSource = {
+    /**
+     * Owner and name on GitHub.
+     */
+    repository: string;
+    /**
+     * Branch or tag.
+     */
+    branch: string;
+    /**
+     * Path in the repository, not percent-encoded.
+     */
+    path: string;
+    /**
+     * SHA-256 of the file when it was indexed, as 64 hexadecimal digits.
+     */
+    sha256: string;
+    /**
+     * The egg's format.
+     */
+    format: string;
+    /**
+     * SPDX identifier of the repository's licence; null where none is stated.
+     */
+    licence?: string | null;
+};
+
+/**
  * What goes for good.
  */
 export type EmptyTrash = {
@@ -1203,6 +1438,11 @@ export type EmptyTrash = {
      */
     ids?: Array<string> | null;
 };
+
+/**
+ * What an entry is.
+ */
+export type EntryKind = 'game' | 'proxy' | 'voice' | 'bot' | 'database' | 'web' | 'runtime' | 'software' | 'storage' | 'monitoring';
 
 /**
  * One event. After a break, a stream goes on from the `event_id` that was received last.
@@ -1364,6 +1604,45 @@ export type Fault = {
     type: 'no_such_address';
 } | {
     type: 'files_missing';
+};
+
+/**
+ * What a template from the catalogue holds.
+ */
+export type FetchedTemplate = {
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * Who made it.
+     */
+    author: string;
+    /**
+     * What it is for.
+     */
+    description: string;
+    /**
+     * The dialect that it is in.
+     */
+    source_format: string;
+    /**
+     * What is odd about it.
+     */
+    warnings: Array<ImportWarning>;
+    /**
+     * Images to choose from; empty where each container names its own.
+     */
+    images: Array<TemplateImage>;
+    /**
+     * The startup command, with placeholders.
+     */
+    startup_command: string;
+    /**
+     * What can be set for each container.
+     */
+    variables: Array<TemplateVariable>;
+    install?: Install | null;
 };
 
 /**
@@ -3285,6 +3564,52 @@ export type StartupUpdate = {
         [key: string]: string;
     };
 };
+
+/**
+ * An amount of memory or disk space in MiB, as the egg or its documentation states it.
+ */
+export type StatedAmount = {
+    /**
+     * The least that is needed, in MiB.
+     */
+    minimum?: number | null;
+    /**
+     * What is recommended, in MiB.
+     */
+    recommended?: number | null;
+    /**
+     * Where it is stated: `owner/name:path`, or the path of one of Raptor's own templates.
+     */
+    stated_in: string;
+};
+
+/**
+ * A port, as the egg or its documentation states it.
+ */
+export type StatedPort = {
+    /**
+     * What it is for.
+     */
+    purpose: string;
+    /**
+     * The template's variable that holds it; `SERVER_PORT` is the primary allocation. Null where none does.
+     */
+    variable?: string | null;
+    /**
+     * The usual number.
+     */
+    default?: number | null;
+    protocol?: StatedProtocol | null;
+    /**
+     * Where it is stated: `owner/name:path`, or the path of one of Raptor's own templates.
+     */
+    stated_in: string;
+};
+
+/**
+ * The transport that a port is used with.
+ */
+export type StatedProtocol = 'tcp' | 'udp' | 'both';
 
 /**
  * One measurement of a running container.
@@ -7566,6 +7891,236 @@ export type ExportTemplateResponses = {
 };
 
 export type ExportTemplateResponse = ExportTemplateResponses[keyof ExportTemplateResponses];
+
+export type ListCatalogueData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Words that are all in name, category or description. Case and accents don't matter.
+         */
+        search?: string;
+        /**
+         * Only entries of the category with this id.
+         */
+        category?: string;
+        /**
+         * Items on one page, 1 to 100; 50 unless given.
+         */
+        limit?: number;
+        /**
+         * `next` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Whether `total` is wanted.
+         */
+        with_total?: boolean;
+    };
+    url: '/api/v1/catalogue';
+};
+
+export type ListCatalogueErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ListCatalogueError = ListCatalogueErrors[keyof ListCatalogueErrors];
+
+export type ListCatalogueResponses = {
+    /**
+     * Done
+     */
+    200: CataloguePage;
+};
+
+export type ListCatalogueResponse = ListCatalogueResponses[keyof ListCatalogueResponses];
+
+export type GetCatalogueEntryData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/v1/catalogue/{id}';
+};
+
+export type GetCatalogueEntryErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetCatalogueEntryError = GetCatalogueEntryErrors[keyof GetCatalogueEntryErrors];
+
+export type GetCatalogueEntryResponses = {
+    /**
+     * Done
+     */
+    200: CatalogueEntry;
+};
+
+export type GetCatalogueEntryResponse = GetCatalogueEntryResponses[keyof GetCatalogueEntryResponses];
+
+export type FetchCatalogueEntryData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/v1/catalogue/{id}/fetch';
+};
+
+export type FetchCatalogueEntryErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type FetchCatalogueEntryError = FetchCatalogueEntryErrors[keyof FetchCatalogueEntryErrors];
+
+export type FetchCatalogueEntryResponses = {
+    /**
+     * Done
+     */
+    200: CatalogueFetch;
+};
+
+export type FetchCatalogueEntryResponse = FetchCatalogueEntryResponses[keyof FetchCatalogueEntryResponses];
+
+export type ImportCatalogueEntryData = {
+    body: CatalogueConfirmation;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/api/v1/catalogue/{id}/import';
+};
+
+export type ImportCatalogueEntryErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type ImportCatalogueEntryError = ImportCatalogueEntryErrors[keyof ImportCatalogueEntryErrors];
+
+export type ImportCatalogueEntryResponses = {
+    /**
+     * Done
+     */
+    201: ImportedTemplate;
+};
+
+export type ImportCatalogueEntryResponse = ImportCatalogueEntryResponses[keyof ImportCatalogueEntryResponses];
+
+export type GetCatalogueOriginData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/catalogue-origin';
+};
+
+export type GetCatalogueOriginErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetCatalogueOriginError = GetCatalogueOriginErrors[keyof GetCatalogueOriginErrors];
+
+export type GetCatalogueOriginResponses = {
+    /**
+     * Done
+     */
+    200: CatalogueOrigin;
+};
+
+export type GetCatalogueOriginResponse = GetCatalogueOriginResponses[keyof GetCatalogueOriginResponses];
+
+export type UpdateCatalogueOriginData = {
+    body: CatalogueOriginUpdate;
+    path?: never;
+    query?: never;
+    url: '/api/v1/catalogue-origin';
+};
+
+export type UpdateCatalogueOriginErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type UpdateCatalogueOriginError = UpdateCatalogueOriginErrors[keyof UpdateCatalogueOriginErrors];
+
+export type UpdateCatalogueOriginResponses = {
+    /**
+     * Done
+     */
+    200: CatalogueOrigin;
+};
+
+export type UpdateCatalogueOriginResponse = UpdateCatalogueOriginResponses[keyof UpdateCatalogueOriginResponses];
+
+export type RefreshCatalogueData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/catalogue-origin/refresh';
+};
+
+export type RefreshCatalogueErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type RefreshCatalogueError = RefreshCatalogueErrors[keyof RefreshCatalogueErrors];
+
+export type RefreshCatalogueResponses = {
+    /**
+     * Done
+     */
+    200: CatalogueOrigin;
+};
+
+export type RefreshCatalogueResponse = RefreshCatalogueResponses[keyof RefreshCatalogueResponses];
 
 export type ListContainersData = {
     body?: never;

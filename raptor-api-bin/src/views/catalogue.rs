@@ -1,0 +1,262 @@
+//! The catalogue on the wire.
+
+use crate::views::templates::TemplateVariable;
+use chrono::{DateTime, Utc};
+use raptor_core::{
+    catalogue::{
+        Catalogue, EggSource, EntryKind, StatedAmount, StatedPort,
+        service::{Compared, Counted, Fetched, Listed, Listing},
+        source::CatalogueSource,
+    },
+    containers::template::FieldChange,
+    id::TemplateId,
+    templates::{Install, TemplateImage, import::ImportWarning},
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A drawing and its background.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CatalogueIcon {
+    /// The `d` of each path, on a grid of 24 × 24, to be drawn in white with a round stroke of 2 and no fill.
+    pub paths: Vec<String>,
+    /// The background, as `#rrggbb`.
+    pub colour: String,
+}
+
+/// Something that can be chosen to run.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CatalogueEntry {
+    /// Its id, which never changes.
+    pub id: String,
+    /// The name of the program.
+    pub name: String,
+    /// The id of its category.
+    pub category: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// What it is and who wants it.
+    pub description: String,
+    /// How it is drawn.
+    pub icon: CatalogueIcon,
+    /// The id of the entry for the same program that most people want; null where it is that one.
+    pub variant_of: Option<String>,
+    /// Where its egg is published; null for one of Raptor's own templates, which need no network.
+    pub source: Option<EggSource>,
+    /// The memory that its egg or documentation states; null where nothing is stated.
+    pub memory_mib: Option<StatedAmount>,
+    /// The disk space that its egg or documentation states; null where nothing is stated.
+    pub disk_mib: Option<StatedAmount>,
+    /// The ports that its egg or documentation states; null where nothing is stated, empty where it is stated that none is needed.
+    pub ports: Option<Vec<StatedPort>>,
+    /// The template that was imported from it; null where none was or it is gone.
+    pub template_id: Option<TemplateId>,
+}
+
+impl From<Listed> for CatalogueEntry {
+    fn from(listed: Listed) -> Self {
+        let entry = listed.entry;
+        Self {
+            id: entry.id,
+            name: entry.name,
+            category: entry.category,
+            kind: entry.kind,
+            description: entry.description,
+            icon: CatalogueIcon { paths: listed.drawing.to_vec(), colour: entry.colour },
+            variant_of: entry.variant_of,
+            source: entry.source,
+            memory_mib: entry.memory_mib,
+            disk_mib: entry.disk_mib,
+            ports: entry.ports,
+            template_id: listed.template_id,
+        }
+    }
+}
+
+/// A kind of entries.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CatalogueCategory {
+    /// Its id.
+    pub id: String,
+    /// What people see.
+    pub name: String,
+    /// Its drawing: the `d` of each path, on a grid of 24 × 24.
+    pub paths: Vec<String>,
+    /// How many of its entries hold the words that were searched for.
+    pub count: usize,
+}
+
+impl From<Counted> for CatalogueCategory {
+    fn from(counted: Counted) -> Self {
+        let Counted { category, drawing, count } = counted;
+        Self { id: category.id, name: category.name, paths: drawing.to_vec(), count }
+    }
+}
+
+/// One page of the catalogue.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CataloguePage {
+    /// What is on this page.
+    pub items: Vec<CatalogueEntry>,
+    /// The next page's `cursor`; null on the last page.
+    pub next: Option<String>,
+    /// How many there are on all pages, where `with_total` asked for it.
+    pub total: Option<i64>,
+    /// All categories, in the order in which they are shown, counted before `category` is applied.
+    pub categories: Vec<CatalogueCategory>,
+    /// The day on which the catalogue's hashes were last compared with the sources, as `2026-11-29`.
+    pub indexed_on: String,
+    /// Whether it is the catalogue that comes with Raptor.
+    pub built_in: bool,
+}
+
+impl From<Listing> for CataloguePage {
+    fn from(listing: Listing) -> Self {
+        let Listing { page, categories, indexed_on, built_in } = listing;
+        Self {
+            items: page.items.into_iter().map(Into::into).collect(),
+            next: page.next,
+            total: page.total,
+            categories: categories.into_iter().map(Into::into).collect(),
+            indexed_on,
+            built_in,
+        }
+    }
+}
+
+/// What a fetched template was compared with.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparedWith {
+    /// The template that was imported from this entry.
+    Present,
+    /// The file that was indexed.
+    Indexed,
+    /// Nothing: it is the file that was indexed and was not imported yet, or the indexed file can no longer be fetched.
+    Nothing,
+}
+
+/// What a template from the catalogue holds.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FetchedTemplate {
+    /// Its name.
+    pub name: String,
+    /// Who made it.
+    pub author: String,
+    /// What it is for.
+    pub description: String,
+    /// The dialect that it is in.
+    pub source_format: String,
+    /// What is odd about it.
+    pub warnings: Vec<ImportWarning>,
+    /// Images to choose from; empty where each container names its own.
+    pub images: Vec<TemplateImage>,
+    /// The startup command, with placeholders.
+    pub startup_command: String,
+    /// What can be set for each container.
+    pub variables: Vec<TemplateVariable>,
+    /// How it is installed.
+    pub install: Option<Install>,
+}
+
+/// What an entry's source has now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CatalogueFetch {
+    /// SHA-256 of the file, as 64 hexadecimal digits.
+    pub sha256: String,
+    /// SHA-256 of the file that was indexed; null for one of Raptor's own templates.
+    pub indexed_sha256: Option<String>,
+    /// Whether the file can be imported without a confirmation: it is the one that was indexed, or one of Raptor's own.
+    pub matches: bool,
+    /// What the file holds.
+    pub template: FetchedTemplate,
+    /// What it was compared with.
+    pub compared_with: ComparedWith,
+    /// What is different from that.
+    pub changes: Vec<FieldChange>,
+    /// The template that was imported from this entry; null where none was.
+    pub template_id: Option<TemplateId>,
+}
+
+impl From<Fetched> for CatalogueFetch {
+    fn from(fetched: Fetched) -> Self {
+        let matches = fetched.matches();
+        let template = fetched.imported.template;
+        Self {
+            sha256: fetched.sha256,
+            indexed_sha256: fetched.indexed,
+            matches,
+            template: FetchedTemplate {
+                name: template.name,
+                author: template.author,
+                description: template.description,
+                source_format: fetched.imported.format,
+                warnings: fetched.imported.warnings,
+                images: template.images,
+                startup_command: template.startup,
+                variables: template.variables.into_iter().map(Into::into).collect(),
+                install: template.install,
+            },
+            compared_with: match fetched.compared {
+                Compared::Present => ComparedWith::Present,
+                Compared::Indexed => ComparedWith::Indexed,
+                Compared::Nothing => ComparedWith::Nothing,
+            },
+            changes: fetched.changes,
+            template_id: fetched.template_id,
+        }
+    }
+}
+
+/// Which file is to be imported.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct CatalogueConfirmation {
+    /// SHA-256 of the file that was looked at. Needed where the file is not the one that was indexed, and to give a template that
+    /// was imported already the file as a new revision.
+    pub sha256: Option<String>,
+}
+
+/// Where the catalogue comes from.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CatalogueOrigin {
+    /// The address that it is fetched from; null for the catalogue that comes with Raptor.
+    pub url: Option<String>,
+    /// When it was fetched; null for the catalogue that comes with Raptor.
+    pub fetched_at: Option<DateTime<Utc>>,
+    /// SHA-256 of the catalogue's file.
+    pub sha256: String,
+    /// The day on which its hashes were last compared with the sources, as `2026-11-29`.
+    pub indexed_on: String,
+    /// How many entries it has.
+    pub entry_count: usize,
+    /// How many entries are left out since they name an icon or a template that this version of Raptor does not have.
+    pub left_out_count: usize,
+    /// Grows by one with each change.
+    pub revision: i64,
+}
+
+impl From<(CatalogueSource, Arc<Catalogue>)> for CatalogueOrigin {
+    fn from((source, catalogue): (CatalogueSource, Arc<Catalogue>)) -> Self {
+        Self {
+            url: source.url,
+            fetched_at: source.fetched_at,
+            sha256: catalogue.sha256.clone(),
+            indexed_on: catalogue.indexed_on.clone(),
+            entry_count: catalogue.entries.len(),
+            left_out_count: catalogue.left_out,
+            revision: source.revision,
+        }
+    }
+}
+
+/// Where the catalogue is to come from.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct CatalogueOriginUpdate {
+    /// A public address of a `catalogue.json`, over HTTP or HTTPS; at most 2 MiB are read, within 30 seconds. Null for the catalogue
+    /// that comes with Raptor.
+    pub url: Option<String>,
+    /// The revision that was looked at. Where it is no longer the newest, nothing changes and the answer is 409
+    /// `changed_meanwhile`.
+    pub revision: i64,
+}

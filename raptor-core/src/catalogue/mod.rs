@@ -1,0 +1,223 @@
+//! The catalogue: what can be chosen to run, as data. Published eggs by where they are found and what their files hash to, and
+//! templates of Raptor's own. `raptor-core/catalogue/README.md` has the format.
+
+mod builtin;
+mod read;
+mod search;
+pub mod service;
+mod shelf;
+pub mod source;
+
+pub(crate) use shelf::Shelf;
+
+use serde::{Deserialize, Serialize};
+
+/// Where published eggs are fetched from unless a mirror is set.
+pub const ORIGIN: &str = "https://raw.githubusercontent.com";
+/// The largest catalogue file that is read, in bytes.
+pub const MAX_SIZE: usize = 2 * 1024 * 1024;
+
+/// A catalogue that was read and checked.
+#[derive(Debug)]
+pub struct Catalogue {
+    /// The day on which its hashes were last compared, as `2026-11-29`.
+    pub indexed_on: String,
+    /// SHA-256 of the file, as 64 hexadecimal digits.
+    pub sha256: String,
+    /// In the order in which they are shown.
+    pub categories: Vec<Category>,
+    /// The repositories that eggs are taken from.
+    pub collections: Vec<Collection>,
+    /// By category, then by id.
+    pub entries: Vec<Entry>,
+    /// How many entries of the file name an icon or a template that this version of Raptor does not have.
+    pub left_out: usize,
+    /// The text of each entry that is searched, in the order of `entries`.
+    searched: Vec<search::Searched>,
+}
+
+impl Catalogue {
+    /// The entry with this id.
+    #[must_use]
+    pub fn entry(&self, id: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.id == id)
+    }
+}
+
+/// A kind of entries, as they are shown together.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Category {
+    /// Its id, in lower case with hyphens.
+    pub id: String,
+    /// What people see.
+    pub name: String,
+    /// The name of its drawing.
+    pub icon: String,
+}
+
+/// A repository that eggs are taken from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Collection {
+    /// Owner and name on GitHub.
+    pub repository: String,
+    /// Branch or tag.
+    pub branch: String,
+    /// The commit that was indexed, where it is known.
+    pub commit: Option<String>,
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// A game server.
+    Game,
+    /// A proxy in front of game servers.
+    Proxy,
+    /// A voice server.
+    Voice,
+    /// A chat bot.
+    Bot,
+    /// A database.
+    Database,
+    /// Something for the web.
+    Web,
+    /// A language, for a program of your own.
+    Runtime,
+    /// Any other program.
+    Software,
+    /// Storage for files or objects.
+    Storage,
+    /// Monitoring.
+    Monitoring,
+}
+
+/// Something that can be chosen to run. Either `source` or `template` is there.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Entry {
+    /// Its id, in lower case with hyphens. It never changes.
+    pub id: String,
+    /// The name of the program.
+    pub name: String,
+    /// The id of its category.
+    pub category: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// What it is and who wants it, in one or two sentences.
+    pub description: String,
+    /// The name of its drawing.
+    pub icon: String,
+    /// The background of the drawing, as `#rrggbb`. The drawing on it is white.
+    pub colour: String,
+    /// The id of the entry for the same program that most people want.
+    pub variant_of: Option<String>,
+    /// Where the egg is published.
+    pub source: Option<EggSource>,
+    /// The path of one of Raptor's own templates.
+    pub template: Option<String>,
+    /// Stated memory; none where nothing is stated.
+    pub memory_mib: Option<StatedAmount>,
+    /// Stated disk space; none where nothing is stated.
+    pub disk_mib: Option<StatedAmount>,
+    /// Stated ports; none where nothing is stated, empty where it is stated that none is needed.
+    pub ports: Option<Vec<StatedPort>>,
+}
+
+/// Where an egg is published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EggSource {
+    /// Owner and name on GitHub.
+    pub repository: String,
+    /// Branch or tag.
+    pub branch: String,
+    /// Path in the repository, not percent-encoded.
+    pub path: String,
+    /// SHA-256 of the file when it was indexed, as 64 hexadecimal digits.
+    pub sha256: String,
+    /// The egg's format.
+    pub format: String,
+    /// SPDX identifier of the repository's licence; null where none is stated.
+    pub licence: Option<String>,
+}
+
+impl EggSource {
+    /// The address of the file below `origin`, at the branch or at another `reference` such as a commit.
+    ///
+    /// # Errors
+    /// When `origin` is no address that a path can be added to.
+    fn address(&self, origin: &str, reference: &str) -> Option<url::Url> {
+        let mut url = url::Url::parse(origin).ok()?;
+        let parts = self.repository.split('/').chain(reference.split('/')).chain(self.path.split('/'));
+        url.path_segments_mut().ok()?.pop_if_empty().extend(parts);
+        Some(url)
+    }
+}
+
+/// An amount of memory or disk space in MiB, as the egg or its documentation states it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StatedAmount {
+    /// The least that is needed, in MiB.
+    pub minimum: Option<u32>,
+    /// What is recommended, in MiB.
+    pub recommended: Option<u32>,
+    /// Where it is stated: `owner/name:path`, or the path of one of Raptor's own templates.
+    pub stated_in: String,
+}
+
+/// The transport that a port is used with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum StatedProtocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// Both.
+    Both,
+}
+
+/// A port, as the egg or its documentation states it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StatedPort {
+    /// What it is for.
+    pub purpose: String,
+    /// The template's variable that holds it; `SERVER_PORT` is the primary allocation. Null where none does.
+    pub variable: Option<String>,
+    /// The usual number.
+    pub default: Option<u16>,
+    /// Its transport; null where it is not stated.
+    pub protocol: Option<StatedProtocol>,
+    /// Where it is stated: `owner/name:path`, or the path of one of Raptor's own templates.
+    pub stated_in: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_eggs_address_is_percent_encoded_below_any_origin() {
+        let source = EggSource {
+            repository: "owner/eggs".into(),
+            branch: "release/1".into(),
+            path: "a game/egg #1?.json".into(),
+            sha256: String::new(),
+            format: "PTDL_v2".into(),
+            licence: None,
+        };
+        let at = |origin, reference| source.address(origin, reference).unwrap().to_string();
+        assert_eq!(
+            at(ORIGIN, "release/1"),
+            "https://raw.githubusercontent.com/owner/eggs/release/1/a%20game/egg%20%231%3F.json"
+        );
+        assert_eq!(
+            at("http://mirror.test:81/eggs/", "abc"),
+            "http://mirror.test:81/eggs/owner/eggs/abc/a%20game/egg%20%231%3F.json"
+        );
+    }
+}

@@ -1,0 +1,363 @@
+//! What can be done with the catalogue.
+
+use super::{Catalogue, Category, Entry, ORIGIN, builtin, shelf::current, source::CatalogueSource};
+use crate::{
+    Error, Raptor, Result,
+    activity::Activity,
+    authz::{
+        Actor, Permission, Permit, SystemPermission,
+        actions::{ImportTemplate, ListTemplates},
+    },
+    hash::sha256,
+    id::TemplateId,
+    outbound::OutboundError,
+    paging::{Page, PageRequest},
+    store::{self, catalogue::Imported},
+    templates::{
+        FieldChange, Origin, difference, import,
+        imports::read,
+        service::{Import, Outcome, StoredTemplate},
+    },
+};
+use std::time::Duration;
+
+/// How long fetching one file may take.
+const FETCH_PATIENCE: Duration = Duration::from_secs(20);
+
+/// What somebody looks for in the catalogue.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// Words that are all in name, category or description; case and accents don't matter. Empty for all.
+    pub words: String,
+    /// Only entries of the category with this id.
+    pub category: Option<String>,
+}
+
+/// An entry, and what there is of it already.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The entry.
+    pub entry: Entry,
+    /// The paths of its drawing.
+    pub drawing: &'static [String],
+    /// The template that was imported from it, where it is still there.
+    pub template_id: Option<TemplateId>,
+}
+
+/// A category, and how much was found in it.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    /// The category.
+    pub category: Category,
+    /// The paths of its drawing.
+    pub drawing: &'static [String],
+    /// How many of its entries hold the words that were looked for.
+    pub count: usize,
+}
+
+/// One page of the catalogue.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The entries.
+    pub page: Page<Listed>,
+    /// All categories, in order.
+    pub categories: Vec<Counted>,
+    /// The day on which the catalogue's hashes were last compared.
+    pub indexed_on: String,
+    /// Whether it is the catalogue that comes with Raptor.
+    pub built_in: bool,
+}
+
+/// What the template of an entry was compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// The template that was imported from this entry.
+    Present,
+    /// The file that was indexed.
+    Indexed,
+    /// Nothing: it is the file that was indexed and was not imported yet, or the indexed file can no longer be fetched.
+    Nothing,
+}
+
+/// What an entry's source has now.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// SHA-256 of the file that was indexed; none for one of Raptor's own templates.
+    pub indexed: Option<String>,
+    /// What the file says.
+    pub imported: import::Imported,
+    /// What it was compared with.
+    pub compared: Compared,
+    /// What is different from that.
+    pub changes: Vec<FieldChange>,
+    /// The template that was imported from this entry.
+    pub template_id: Option<TemplateId>,
+}
+
+impl Fetched {
+    /// Whether the file is the one that was indexed, or one of Raptor's own.
+    #[must_use]
+    pub fn matches(&self) -> bool {
+        self.indexed.as_ref().is_none_or(|indexed| *indexed == self.sha256)
+    }
+}
+
+/// The operations.
+pub struct CatalogueService<'r>(pub(crate) &'r Raptor);
+
+impl CatalogueService<'_> {
+    /// Entries that hold all the words.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a category that there is not, or a cursor of another list.
+    pub async fn list(
+        &self,
+        permit: Permit<ListTemplates>,
+        search: &Search,
+        page: &PageRequest,
+    ) -> Result<Listing> {
+        let _ = permit.consume();
+        let (source, catalogue) = current(self.0).await?;
+        let category = search.category.as_deref().filter(|category| !category.is_empty());
+        if category.is_some_and(|id| catalogue.categories.iter().all(|category| category.id != id)) {
+            return Err(Error::invalid("category", "The catalogue has no such category."));
+        }
+        let start = page.after::<usize>()?.unwrap_or(0);
+        let found = catalogue.find(&search.words);
+        let categories = count(&catalogue, &found);
+        let chosen: Vec<&Entry> =
+            found.into_iter().filter(|entry| category.is_none_or(|id| entry.category == id)).collect();
+        let total = page.with_total.then(|| i64::try_from(chosen.len()).unwrap_or(i64::MAX));
+        let most = usize::try_from(page.fetch()).unwrap_or(usize::MAX);
+        let shown = chosen.into_iter().enumerate().skip(start).take(most).collect();
+        let shown = page.cut(shown, total, |(at, _): &(usize, &Entry)| at + 1);
+        let imported = store::catalogue::imports(&mut self.0.store.read().await?.conn()).await?;
+        Ok(Listing {
+            page: shown.map(|(_, entry)| listed(entry, &imported)),
+            categories,
+            indexed_on: catalogue.indexed_on.clone(),
+            built_in: source.sha256.is_none(),
+        })
+    }
+
+    /// One entry.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn get(&self, permit: Permit<ListTemplates>, id: &str) -> Result<Listed> {
+        let _ = permit.consume();
+        let (_, catalogue) = current(self.0).await?;
+        let imported = store::catalogue::imports(&mut self.0.store.read().await?.conn()).await?;
+        Ok(listed(find(&catalogue, id)?, &imported))
+    }
+
+    /// Fetches an entry's template from its source without keeping it, and compares it with the template that was imported from
+    /// it, or else with the file that was indexed.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Conflict`] `source_gone` where the file is no longer there, [`Error::Unavailable`]
+    /// `source_unreachable`, [`Error::Invalid`] where it is no template.
+    pub async fn fetch(&self, permit: Permit<ImportTemplate>, id: &str) -> Result<Fetched> {
+        let _ = permit.consume();
+        let (_, catalogue) = current(self.0).await?;
+        let entry = find(&catalogue, id)?;
+        let file = self.file(entry).await?;
+        let imported = read(&file).await?;
+        let present = {
+            let mut reader = self.0.store.read().await?;
+            store::catalogue::present(&mut reader.conn(), id).await?
+        };
+        let (sha256, indexed) = (sha256(&file), entry.source.as_ref().map(|source| source.sha256.clone()));
+        let unchanged = indexed.as_ref().is_none_or(|indexed| *indexed == sha256);
+        let before = match &present {
+            Some((template, _)) => Some((Compared::Present, template.document.clone())),
+            None if unchanged => None,
+            None => self.indexed(&catalogue, entry).await.map(|template| (Compared::Indexed, template)),
+        };
+        let (compared, changes) = match before {
+            Some((compared, before)) => (compared, difference(&before, &imported.template)),
+            None => (Compared::Nothing, Vec::new()),
+        };
+        let template_id = present.map(|(template, _)| template.id);
+        Ok(Fetched { sha256, indexed, imported, compared, changes, template_id })
+    }
+
+    /// Imports an entry's template, or gives the one that was imported from it already. `confirmed` is the SHA-256 of the file that
+    /// somebody has looked at: it is needed where the file is not the one that was indexed, and where a template that is there
+    /// is to get it as a new revision.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`], and [`Error::Conflict`] `source_changed` where the file is neither the indexed nor the confirmed one,
+    /// [`Error::Forbidden`] where a template that is there would change and the actor may not change templates.
+    pub async fn import(
+        &self,
+        permit: Permit<ImportTemplate>,
+        id: &str,
+        confirmed: Option<&str>,
+    ) -> Result<Import> {
+        let (actor, ()) = permit.consume();
+        let (_, catalogue) = current(self.0).await?;
+        let entry = find(&catalogue, id)?;
+        if confirmed.is_none() {
+            let mut reader = self.0.store.read().await?;
+            if let Some((template, _)) = store::catalogue::present(&mut reader.conn(), id).await? {
+                return Ok(unchanged(template));
+            }
+        }
+        let file = self.file(entry).await?;
+        let sha256 = sha256(&file);
+        let expected = confirmed.or(entry.source.as_ref().map(|source| source.sha256.as_str()));
+        if expected.is_some_and(|expected| !expected.eq_ignore_ascii_case(&sha256)) {
+            return Err(Error::conflict(
+                "source_changed",
+                format!(
+                    "The file of {} has changed since {}. Look at the difference, then confirm its hash to use it.",
+                    entry.name,
+                    if confirmed.is_some() { "you looked at it" } else { "the catalogue was made" }
+                ),
+            ));
+        }
+        let imported = read(&file).await?;
+        self.keep(&actor, entry, &sha256, imported).await
+    }
+
+    async fn keep(
+        &self,
+        actor: &Actor,
+        entry: &Entry,
+        sha256: &str,
+        imported: import::Imported,
+    ) -> Result<Import> {
+        let templates = self.0.templates();
+        let mut tx = self.0.store.begin().await?;
+        if let Some((template, _)) = store::catalogue::present(&mut tx.conn(), &entry.id).await? {
+            if template.document == imported.template {
+                return Ok(unchanged(template));
+            }
+            if !actor.grants().contains(SystemPermission::TemplatesUpdate) {
+                let permission = SystemPermission::TemplatesUpdate.name().to_owned();
+                return Err(Error::Forbidden { permission });
+            }
+            store::catalogue::reimport(&mut tx.conn(), &entry.id, sha256).await?;
+            let given = (imported, origin_of(entry), sha256.to_owned());
+            let revised = templates.update(&mut tx, actor, template, given).await?;
+            tx.commit().await?;
+            return Ok(revised);
+        }
+        // Somebody has imported the same by hand: it is used, and stays as it is.
+        let same = store::templates::find_same(&mut tx.conn(), &imported.template).await?;
+        let import = match same {
+            Some(template) => {
+                let activity = Activity::new(&self.0.clock, actor, "template.imported")
+                    .on("template", template.id, &template.document.name)
+                    .with(serde_json::json!({ "format": template.source_format, "catalogue": entry.id }));
+                store::activity::insert(&mut tx.conn(), &activity).await?;
+                Import { warnings: imported.warnings, ..unchanged(template) }
+            }
+            None => templates.add(&mut tx, actor, imported, origin_of(entry), sha256.to_owned()).await?,
+        };
+        let now = self.0.clock.now();
+        if !store::catalogue::insert(&mut tx.conn(), &entry.id, import.template.id, sha256, now).await? {
+            // Somebody else was faster: theirs is used.
+            drop(tx);
+            let mut reader = self.0.store.read().await?;
+            let present = store::catalogue::present(&mut reader.conn(), &entry.id).await?;
+            let (template, _) = present.ok_or(Error::NotFound { what: "template" })?;
+            return Ok(unchanged(template));
+        }
+        tx.commit().await?;
+        Ok(import)
+    }
+
+    /// Where published eggs are fetched from.
+    fn origin(&self) -> &str {
+        self.0.catalogue_mirror.as_deref().unwrap_or(ORIGIN)
+    }
+
+    /// The file of an entry as it is now.
+    async fn file(&self, entry: &Entry) -> Result<Vec<u8>> {
+        if let Some(path) = &entry.template {
+            let own = builtin::template(path).map(<[u8]>::to_vec);
+            return own.ok_or(Error::NotFound { what: "template" });
+        }
+        let source = entry.source.as_ref().ok_or(Error::NotFound { what: "template" })?;
+        let url = source.address(self.origin(), &source.branch);
+        let url = url.ok_or(Error::NotFound { what: "template" })?;
+        let fetched = self.0.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await;
+        fetched.map_err(|error| not_fetched(&error, entry, &url))
+    }
+
+    /// The template that was indexed, where its commit is known and can be fetched.
+    async fn indexed(&self, catalogue: &Catalogue, entry: &Entry) -> Option<crate::templates::Template> {
+        let source = entry.source.as_ref()?;
+        let collection = catalogue.collections.iter().find(|one| one.repository == source.repository)?;
+        let url = source.address(self.origin(), collection.commit.as_deref()?)?;
+        let file = self.0.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await.ok()?;
+        if sha256(&file) != source.sha256 {
+            return None;
+        }
+        read(&file).await.ok().map(|imported| imported.template)
+    }
+}
+
+fn find<'c>(catalogue: &'c Catalogue, id: &str) -> Result<&'c Entry> {
+    catalogue.entry(id).ok_or(Error::NotFound { what: "catalogue entry" })
+}
+
+/// What is written down of where an entry's template came from.
+fn origin_of(entry: &Entry) -> Origin {
+    let origin = match &entry.source {
+        Some(source) => Origin::catalogue(&entry.id, &source.repository, &source.branch, &source.path),
+        None => Origin::own(&entry.id),
+    };
+    origin.drawn(&entry.icon, &entry.colour)
+}
+
+fn listed(entry: &Entry, imported: &[Imported]) -> Listed {
+    let template_id =
+        imported.iter().find(|import| import.entry_id == entry.id).map(|import| import.template_id);
+    Listed { entry: entry.clone(), drawing: builtin::drawing(&entry.icon).unwrap_or_default(), template_id }
+}
+
+fn count(catalogue: &Catalogue, found: &[&Entry]) -> Vec<Counted> {
+    let counted = |category: &Category| Counted {
+        category: category.clone(),
+        drawing: builtin::drawing(&category.icon).unwrap_or_default(),
+        count: found.iter().filter(|entry| entry.category == category.id).count(),
+    };
+    catalogue.categories.iter().map(counted).collect()
+}
+
+fn unchanged(template: StoredTemplate) -> Import {
+    Import { template, warnings: Vec::new(), outcome: Outcome::Unchanged }
+}
+
+/// Why a file was not fetched, and what to do.
+fn not_fetched(error: &OutboundError, entry: &Entry, url: &url::Url) -> Error {
+    let name = &entry.name;
+    let host = url.host_str().unwrap_or_default();
+    match error {
+        OutboundError::Status(status) if matches!(status.as_u16(), 404 | 410) => Error::conflict(
+            "source_gone",
+            format!(
+                "The file of {name} is no longer where the catalogue says: it was moved, renamed or deleted. Fetch a newer catalogue, or import the template from a file."
+            ),
+        ),
+        error => Error::Unavailable {
+            code: "source_unreachable",
+            message: format!(
+                "{name} can't be fetched from {host}. {error} Check this server's connection to the internet and try again, or import the template from a file."
+            ),
+        },
+    }
+}
+
+impl CatalogueSource {
+    /// Whether it is the catalogue that comes with Raptor.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        self.sha256.is_none()
+    }
+}

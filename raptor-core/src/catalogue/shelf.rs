@@ -1,0 +1,47 @@
+//! The catalogue that is shown now: the one that was fetched last, or the built-in one.
+
+use super::{Catalogue, builtin, read, source::CatalogueSource};
+use crate::{Error, Raptor, Result, store};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The fetched catalogue as it was parsed last, by the revision of its source.
+#[derive(Default)]
+pub(crate) struct Shelf(Mutex<Option<(i64, Arc<Catalogue>)>>);
+
+impl Shelf {
+    fn parsed(&self, revision: i64) -> Option<Arc<Catalogue>> {
+        let parsed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parsed.as_ref().filter(|(of, _)| *of == revision).map(|(_, catalogue)| catalogue.clone())
+    }
+
+    fn keep(&self, revision: i64, catalogue: Arc<Catalogue>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((revision, catalogue));
+    }
+}
+
+/// The catalogue that is shown now, and where it comes from. Another API process may have fetched a newer one, so the store is
+/// asked each time; it is parsed once.
+pub(super) async fn current(raptor: &Raptor) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+    let mut reader = raptor.store.read().await?;
+    let source = store::catalogue::source(&mut reader.conn()).await?;
+    if source.sha256.is_none() {
+        return Ok((source, builtin::catalogue()));
+    }
+    if let Some(parsed) = raptor.shelf.parsed(source.revision) {
+        return Ok((source, parsed));
+    }
+    let document = store::catalogue::document(&mut reader.conn(), source.revision).await?;
+    drop(reader);
+    let Some(document) = document else { return Ok((source, builtin::catalogue())) };
+    let parsed = tokio::task::spawn_blocking(move || read::read(document.as_bytes())).await;
+    let catalogue = match parsed.map_err(Error::internal)? {
+        Ok(catalogue) => Arc::new(catalogue),
+        Err(why) => {
+            // An older Raptor on a database where a newer one fetched it.
+            tracing::warn!(%why, "the catalogue that was fetched can't be read; the built-in one is shown");
+            builtin::catalogue()
+        }
+    };
+    raptor.shelf.keep(source.revision, catalogue.clone());
+    Ok((source, catalogue))
+}

@@ -1,0 +1,161 @@
+//! Where a newer catalogue is fetched from.
+
+use super::{Catalogue, MAX_SIZE, read, service::CatalogueService, shelf::current};
+use crate::{
+    Error, Result,
+    activity::Activity,
+    authz::{
+        Actor, Permit,
+        actions::{ReadCatalogueSource, UpdateCatalogueSource},
+    },
+    store,
+};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+
+/// How long fetching a catalogue may take.
+const FETCH_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where the catalogue comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogueSource {
+    /// The address that a newer one is fetched from; none for the one that comes with Raptor.
+    pub url: Option<String>,
+    /// SHA-256 of the file that was fetched; none for the one that comes with Raptor.
+    pub sha256: Option<String>,
+    /// When it was fetched.
+    pub fetched_at: Option<DateTime<Utc>>,
+    /// Grows by one with each change.
+    pub revision: i64,
+}
+
+/// A catalogue that was fetched, as it goes into the store.
+struct Fetched {
+    document: String,
+    catalogue: Catalogue,
+}
+
+impl CatalogueService<'_> {
+    /// Where the catalogue comes from, and the catalogue that is shown.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn source(
+        &self,
+        permit: Permit<ReadCatalogueSource>,
+    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+        let _ = permit.consume();
+        current(self.0).await
+    }
+
+    /// Fetches the catalogue from this address and shows it from now on; goes back to the one that comes with Raptor without an
+    /// address. A file that can't be fetched or is no catalogue changes nothing. `revision` is that of the source that was looked
+    /// at.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `url`, [`Error::Conflict`] `changed_meanwhile` where that revision is not the newest.
+    pub async fn update_source(
+        &self,
+        permit: Permit<UpdateCatalogueSource>,
+        url: Option<&str>,
+        revision: i64,
+    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+        let (actor, ()) = permit.consume();
+        match url {
+            Some(url) => self.replace(&actor, Some(url.trim()), revision).await,
+            None => self.replace(&actor, None, revision).await,
+        }
+    }
+
+    /// Fetches the catalogue again from the address that is set. A file that can't be fetched or is no catalogue changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `no_address` where none is set, otherwise as [`Self::update_source`].
+    pub async fn refresh(
+        &self,
+        permit: Permit<UpdateCatalogueSource>,
+    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+        let (actor, ()) = permit.consume();
+        let source = store::catalogue::source(&mut self.0.store.read().await?.conn()).await?;
+        let Some(url) = source.url else {
+            return Err(Error::conflict(
+                "no_address",
+                "The catalogue is the one that comes with Raptor. Set an address to fetch a newer one from.",
+            ));
+        };
+        self.replace(&actor, Some(&url), source.revision).await
+    }
+
+    async fn replace(
+        &self,
+        actor: &Actor,
+        url: Option<&str>,
+        revision: i64,
+    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+        let fetched = match url {
+            Some(url) => Some(self.fetch_catalogue(url).await?),
+            None => None,
+        };
+        let now = self.0.clock.now();
+        let new = CatalogueSource {
+            url: url.map(str::to_owned),
+            sha256: fetched.as_ref().map(|fetched| fetched.catalogue.sha256.clone()),
+            fetched_at: fetched.as_ref().map(|_| now),
+            revision,
+        };
+        let document = fetched.as_ref().map(|fetched| fetched.document.as_str());
+        let mut tx = self.0.store.begin().await?;
+        if !store::catalogue::replace(&mut tx.conn(), &new, document).await? {
+            return Err(Error::conflict(
+                "changed_meanwhile",
+                "Somebody else has changed where the catalogue comes from in the meantime. Load the page again and repeat your change.",
+            ));
+        }
+        let activity = Activity::new(
+            &self.0.clock,
+            actor,
+            if fetched.is_some() { "catalogue.fetched" } else { "catalogue.reset" },
+        )
+        .with(json!({
+            // Only the host: an address may hold a secret.
+            "from": url.and_then(host),
+            "sha256": new.sha256,
+            "indexed_on": fetched.as_ref().map(|fetched| &fetched.catalogue.indexed_on),
+            "entries": fetched.as_ref().map(|fetched| fetched.catalogue.entries.len()),
+        }));
+        store::activity::insert(&mut tx.conn(), &activity).await?;
+        tx.commit().await?;
+        current(self.0).await
+    }
+
+    async fn fetch_catalogue(&self, url: &str) -> Result<Fetched> {
+        let refused = |why: String| Error::invalid("url", why);
+        let parsed = url::Url::parse(url).map_err(|error| {
+            refused(format!("This is not a web address: {error}. Write it out, with https://."))
+        })?;
+        if url.len() > 2_000 || !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(refused(
+                "Use an address of at most 2,000 characters without a user name and password in it.".into(),
+            ));
+        }
+        let file = self.0.outbound.read(url, MAX_SIZE, FETCH_PATIENCE).await;
+        let file =
+            file.map_err(|error| refused(format!("{error} The catalogue that is shown stays as it is.")))?;
+        let read = tokio::task::spawn_blocking(move || {
+            let catalogue = read::read(&file)?;
+            let document = String::from_utf8(file).map_err(|_| "It is not UTF-8 text.".to_owned())?;
+            Ok(Fetched { document, catalogue })
+        });
+        read.await.map_err(Error::internal)?.map_err(|why: String| {
+            refused(format!(
+                "The file at this address is not a catalogue that Raptor can use. {why} The catalogue that is shown stays as it is."
+            ))
+        })
+    }
+}
+
+/// The host in an address.
+pub(super) fn host(url: &str) -> Option<String> {
+    url::Url::parse(url).ok()?.host_str().map(str::to_owned)
+}

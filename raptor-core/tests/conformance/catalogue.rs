@@ -1,0 +1,410 @@
+//! The catalogue: entries fetched from a server on this machine, compared and imported, and a newer catalogue in its place.
+
+use crate::world::{World, count, on_both};
+use raptor_core::{
+    Error,
+    auth::Origin,
+    authz::{
+        Actor,
+        actions::{
+            DeleteTemplate, ImportTemplate, ListTemplates, ReadCatalogueSource, UpdateCatalogueSource,
+        },
+    },
+    catalogue::service::{Compared, Fetched, Listing, Search},
+    outbound::Outbound,
+    paging::PageRequest,
+    roles::Builtin,
+    templates::service::{Import, Outcome},
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+const EGG: &str = include_str!("../fixtures/eggs/openttd.json");
+const PLACE: &str = "/owner/eggs/main/trains/egg.json";
+const INDEXED: &str = "/owner/eggs/abc123/trains/egg.json";
+
+/// A web server on this machine, and what it has at which path. What it does not have is 404.
+#[derive(Clone)]
+struct Server {
+    base: String,
+    files: Arc<Mutex<HashMap<String, String>>>,
+    /// Holds its task; gone with it.
+    task: Arc<tokio::task::JoinHandle<()>>,
+}
+
+impl Server {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let files: Arc<Mutex<HashMap<String, String>>> = Arc::default();
+        let served = files.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut head = vec![0; 4_096];
+                let length = socket.read(&mut head).await.unwrap_or(0);
+                let head = String::from_utf8_lossy(&head[..length]).into_owned();
+                let path = head.split(' ').nth(1).unwrap_or_default();
+                let file = served.lock().unwrap().get(path).cloned();
+                let (status, body) = file.map_or(("404 Not Found", String::new()), |file| ("200 OK", file));
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = socket.write_all(answer.as_bytes()).await;
+            }
+        });
+        Self { base, files, task: Arc::new(task) }
+    }
+
+    fn put(&self, path: &str, file: impl Into<String>) {
+        self.files.lock().unwrap().insert(path.to_owned(), file.into());
+    }
+
+    fn remove(&self, path: &str) {
+        self.files.lock().unwrap().remove(path);
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+fn hash(file: &str) -> String {
+    Sha256::digest(file).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// A catalogue with one egg, which hashes to this, and one of Raptor's own templates.
+fn file(sha256: &str) -> Value {
+    json!({
+        "format": 1, "indexed_on": "2027-01-02",
+        "categories": [{ "id": "games", "name": "Games", "icon": "train" }],
+        "collections": [{ "repository": "owner/eggs", "branch": "main", "commit": "abc123" }],
+        "entries": [{
+            "id": "trains", "name": "Trains", "category": "games", "kind": "game", "icon": "train",
+            "description": "Build railways with friends.", "colour": "#337c39",
+            "memory_mib": { "minimum": 512, "recommended": 1024, "stated_in": "owner/eggs:README.md" },
+            "disk_mib": null, "ports": null,
+            "source": { "repository": "owner/eggs", "branch": "main", "path": "trains/egg.json", "sha256": sha256,
+                        "format": "PTDL_v2", "licence": "MIT" }
+        }, {
+            "id": "zz-any-image", "name": "Any image", "category": "games", "kind": "runtime", "icon": "crate",
+            "description": "An image of your own.", "colour": "#616f7f", "template": "templates/docker-image.json",
+            "memory_mib": null, "disk_mib": null, "ports": null
+        }]
+    })
+}
+
+/// A Raptor whose eggs come from `server`, where 127.0.0.1 stands for a public address.
+async fn connected(world: World, server: &Server) -> World {
+    let base = server.base.clone();
+    let public = |address: IpAddr| address == IpAddr::from([127, 0, 0, 1]);
+    world
+        .rebuilt(|builder| builder.outbound(Outbound::default().allowed(public)).catalogue_mirror(base))
+        .await
+}
+
+/// One that shows the catalogue with the indexed egg, which is what its source has.
+async fn ready(world: World) -> (World, Server) {
+    let server = Server::new().await;
+    let world = connected(world, &server).await;
+    server.put("/catalogue.json", file(&hash(EGG)).to_string());
+    server.put(PLACE, EGG);
+    set(&world, Some(&server.url("/catalogue.json"))).await.unwrap();
+    (world, server)
+}
+
+async fn revision(world: &World) -> i64 {
+    let permit = world.raptor.authz().allow::<ReadCatalogueSource>(&Actor::System).unwrap();
+    world.raptor.catalogue().source(permit).await.unwrap().0.revision
+}
+
+async fn set(world: &World, url: Option<&str>) -> Result<i64, Error> {
+    let revision = revision(world).await;
+    let permit = world.raptor.authz().allow::<UpdateCatalogueSource>(&Actor::System).unwrap();
+    Ok(world.raptor.catalogue().update_source(permit, url, revision).await?.0.revision)
+}
+
+async fn list(world: &World, words: &str) -> Listing {
+    let permit = world.raptor.authz().allow::<ListTemplates>(&Actor::System).unwrap();
+    let search = Search { words: words.into(), category: None };
+    world.raptor.catalogue().list(permit, &search, &PageRequest::default()).await.unwrap()
+}
+
+async fn fetch(world: &World, id: &str) -> Result<Fetched, Error> {
+    let permit = world.raptor.authz().allow::<ImportTemplate>(&Actor::System).unwrap();
+    world.raptor.catalogue().fetch(permit, id).await
+}
+
+async fn import(world: &World, id: &str, confirmed: Option<&str>) -> Result<Import, Error> {
+    let permit = world.raptor.authz().allow::<ImportTemplate>(&Actor::System).unwrap();
+    world.raptor.catalogue().import(permit, id, confirmed).await
+}
+
+fn changed_egg() -> String {
+    EGG.replacen("\"startup\": \"", "\"startup\": \"echo changed; ", 1)
+}
+
+#[tokio::test]
+async fn raptors_own_templates_need_no_network_and_are_imported_once_however_many_ask() {
+    on_both(|world| async move {
+        let ids = ["docker-image", "java-jar", "nodejs", "openttd", "python", "static-site"];
+        for id in ids {
+            let (one, other) = tokio::join!(import(&world, id, None), import(&world, id, None));
+            let (one, other) = (one.unwrap(), other.unwrap());
+            assert_eq!(one.template.id, other.template.id, "{id}");
+            let again = import(&world, id, None).await.unwrap();
+            assert_eq!((again.outcome, again.template.id), (Outcome::Unchanged, one.template.id), "{id}");
+        }
+        assert_eq!(count(&world, "SELECT COUNT(*) FROM templates").await, 6);
+        let told = "SELECT COUNT(*) FROM activity WHERE action = 'template.imported'";
+        assert_eq!(count(&world, told).await, 6);
+        let shown = list(&world, "any docker image").await;
+        assert!(shown.built_in && shown.page.items[0].template_id.is_some());
+        // One that was deleted can be chosen again.
+        let id = import(&world, "python", None).await.unwrap().template.id;
+        let permit = world.raptor.authz().permit::<DeleteTemplate>(&Actor::System, id).await.unwrap();
+        world.raptor.templates().delete(permit).await.unwrap();
+        let again = import(&world, "python", None).await.unwrap();
+        assert_eq!(again.outcome, Outcome::Created);
+        assert!(matches!(import(&world, "no-such", None).await, Err(Error::NotFound { .. })));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_egg_whose_hash_is_the_indexed_one_is_imported_without_a_question() {
+    on_both(|world| async move {
+        let (world, server) = ready(world).await;
+        let fetched = fetch(&world, "trains").await.unwrap();
+        assert!(fetched.matches() && fetched.changes.is_empty() && fetched.compared == Compared::Nothing);
+        assert_eq!(fetched.sha256, hash(EGG));
+        assert_eq!(count(&world, "SELECT COUNT(*) FROM templates").await, 0, "fetching keeps nothing");
+        let made = import(&world, "trains", None).await.unwrap();
+        assert_eq!((made.outcome, made.template.document.name.as_str()), (Outcome::Created, "OpenTTD"));
+        assert_eq!(list(&world, "trains").await.page.items[0].template_id, Some(made.template.id));
+        // It is here: its source need not even answer.
+        server.task.abort();
+        assert_eq!(import(&world, "trains", None).await.unwrap().template.id, made.template.id);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_template_that_somebody_imported_by_hand_is_used_in_place_of_a_twin() {
+    on_both(|world| async move {
+        let (world, _server) = ready(world).await;
+        let by_hand = world.template().await;
+        let made = import(&world, "trains", None).await.unwrap();
+        assert_eq!((made.outcome, made.template.id), (Outcome::Unchanged, by_hand.id));
+        assert_eq!(list(&world, "trains").await.page.items[0].template_id, Some(by_hand.id));
+        assert_eq!(count(&world, "SELECT COUNT(*) FROM templates").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_changed_egg_is_shown_with_its_difference_and_imported_only_with_its_hash() {
+    on_both(|world| async move {
+        let (world, server) = ready(world).await;
+        let changed = changed_egg();
+        server.put(PLACE, changed.clone());
+        server.put(INDEXED, EGG);
+        let fetched = fetch(&world, "trains").await.unwrap();
+        assert!(!fetched.matches());
+        assert_eq!((fetched.compared, fetched.changes.len()), (Compared::Indexed, 1));
+        let change = &fetched.changes[0];
+        assert_eq!(change.field, "startup");
+        assert!(change.after.as_ref().unwrap().starts_with("echo changed; "));
+        assert!(!change.before.as_ref().unwrap().contains("echo changed"));
+        for confirmed in [None, Some(hash(EGG)), Some("0".repeat(64))] {
+            let refused = import(&world, "trains", confirmed.as_deref()).await;
+            assert!(matches!(refused, Err(Error::Conflict { code: "source_changed", .. })), "{refused:?}");
+        }
+        assert_eq!(count(&world, "SELECT COUNT(*) FROM templates").await, 0);
+        let made = import(&world, "trains", Some(&fetched.sha256)).await.unwrap();
+        assert_eq!(made.outcome, Outcome::Created);
+        // Where the indexed file can't be fetched, nothing is made up.
+        server.remove(INDEXED);
+        // The next change is a new revision, compared with what is here, for those who may change templates.
+        let newer = changed.replacen("echo changed; ", "echo again; ", 1);
+        server.put(PLACE, newer.clone());
+        let fetched = fetch(&world, "trains").await.unwrap();
+        assert_eq!((fetched.compared, fetched.template_id), (Compared::Present, Some(made.template.id)));
+        assert!(fetched.changes[0].before.as_ref().unwrap().starts_with("echo changed; "));
+        let revised = import(&world, "trains", Some(&hash(&newer))).await.unwrap();
+        let now = (revised.outcome, revised.template.id, revised.template.revision);
+        assert_eq!(now, (Outcome::Revised, made.template.id, 2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_changed_egg_whose_indexed_file_is_gone_is_compared_with_nothing() {
+    on_both(|world| async move {
+        let (world, server) = ready(world).await;
+        server.put(PLACE, changed_egg());
+        // What is at the commit is not what was indexed: it is not trusted either.
+        server.put(INDEXED, EGG.replace("OpenTTD", "Other"));
+        let fetched = fetch(&world, "trains").await.unwrap();
+        assert!(!fetched.matches() && fetched.changes.is_empty());
+        assert_eq!(fetched.compared, Compared::Nothing);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_the_source_the_catalogue_is_still_listed_and_says_what_to_do() {
+    on_both(|world| async move {
+        let (world, server) = ready(world).await;
+        server.remove(PLACE);
+        for refused in
+            [fetch(&world, "trains").await.map(drop), import(&world, "trains", None).await.map(drop)]
+        {
+            let Err(Error::Conflict { code: "source_gone", message }) = refused else {
+                panic!("{refused:?}")
+            };
+            assert!(message.contains("newer catalogue") && message.contains("from a file"), "{message}");
+        }
+        server.put(PLACE, "<!DOCTYPE html><html></html>");
+        assert!(matches!(fetch(&world, "trains").await, Err(Error::Invalid { .. })));
+        server.task.abort();
+        let mut refused = fetch(&world, "trains").await.map(drop);
+        // The listener ends with its task, a moment later.
+        while matches!(refused, Err(Error::Invalid { .. })) {
+            refused = fetch(&world, "trains").await.map(drop);
+        }
+        let Err(Error::Unavailable { code: "source_unreachable", message }) = refused else {
+            panic!("{refused:?}")
+        };
+        assert!(message.contains("127.0.0.1") && message.contains("from a file"), "{message}");
+        assert_eq!(list(&world, "").await.page.items.len(), 2);
+        assert_eq!(import(&world, "zz-any-image", None).await.unwrap().outcome, Outcome::Created);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bad_file_never_replaces_a_good_catalogue() {
+    on_both(|world| async move {
+        let (world, server) = ready(world).await;
+        let before = revision(&world).await;
+        server.put("/bad.json", file("not a hash").to_string());
+        server.put("/page", "<html></html>");
+        server.put("/large.json", " ".repeat(2 * 1024 * 1024 + 1));
+        for (url, told) in [
+            (server.url("/bad.json"), "sha256"),
+            (server.url("/page"), "not a catalogue"),
+            (server.url("/large.json"), "larger"),
+            (server.url("/none.json"), "404"),
+            ("http://10.0.0.1/catalogue.json".into(), "public addresses only"),
+            ("file:///etc/passwd".into(), "http"),
+            ("http://user:secret@example.com/".into(), "password"),
+            ("nonsense".into(), "not a web address"),
+        ] {
+            let refused = set(&world, Some(&url)).await;
+            let Err(Error::Invalid { field, why }) = refused else { panic!("{url}: {refused:?}") };
+            assert!(field == "url" && why.contains(told), "{url}: {why}");
+        }
+        // The address that is set has become bad.
+        server.put("/catalogue.json", "{}");
+        let permit = world.raptor.authz().allow::<UpdateCatalogueSource>(&Actor::System).unwrap();
+        assert!(matches!(world.raptor.catalogue().refresh(permit).await, Err(Error::Invalid { .. })));
+        assert_eq!(revision(&world).await, before);
+        assert_eq!(list(&world, "").await.indexed_on, "2027-01-02");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_newer_catalogue_is_fetched_kept_over_a_restart_and_given_up_again() {
+    on_both(|world| async move {
+        let (world, server) = ready(world).await;
+        let mut newer = file(&hash(EGG));
+        newer["indexed_on"] = json!("2027-02-03");
+        newer["entries"][0]["name"] = json!("Trâins");
+        server.put("/catalogue.json", newer.to_string());
+        let permit = world.raptor.authz().allow::<UpdateCatalogueSource>(&Actor::System).unwrap();
+        let (source, catalogue) = world.raptor.catalogue().refresh(permit).await.unwrap();
+        assert_eq!(source.sha256, Some(hash(&newer.to_string())));
+        assert_eq!((catalogue.indexed_on.as_str(), catalogue.entries.len()), ("2027-02-03", 2));
+        let world = world.restarted().await;
+        let shown = list(&world, "TRAINS").await;
+        assert!(!shown.built_in && shown.page.items[0].entry.name == "Trâins");
+        // Two at once: one of them is told.
+        let revision = revision(&world).await;
+        let update = async |revision| {
+            let permit = world.raptor.authz().allow::<UpdateCatalogueSource>(&Actor::System).unwrap();
+            world.raptor.catalogue().update_source(permit, None, revision).await
+        };
+        assert!(update(revision).await.unwrap().0.is_built_in());
+        let refused = update(revision).await;
+        assert!(matches!(refused, Err(Error::Conflict { code: "changed_meanwhile", .. })), "{refused:?}");
+        assert!(list(&world, "").await.built_in);
+        let permit = world.raptor.authz().allow::<UpdateCatalogueSource>(&Actor::System).unwrap();
+        let refused = world.raptor.catalogue().refresh(permit).await;
+        assert!(matches!(refused, Err(Error::Conflict { code: "no_address", .. })), "{refused:?}");
+        let told = "SELECT COUNT(*) FROM activity WHERE action IN ('catalogue.fetched', 'catalogue.reset')";
+        assert_eq!(count(&world, told).await, 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pages_of_the_catalogue_hold_each_entry_once_in_order() {
+    on_both(|world| async move {
+        // All of it, with the folder of its database.
+        let world = world;
+        let permit = || world.raptor.authz().allow::<ListTemplates>(&Actor::System).unwrap();
+        let mut request = PageRequest { limit: 100, with_total: true, ..PageRequest::default() };
+        let mut seen = Vec::new();
+        loop {
+            let listing =
+                world.raptor.catalogue().list(permit(), &Search::default(), &request).await.unwrap();
+            assert_eq!(listing.categories.iter().map(|category| category.count).sum::<usize>(), 257);
+            assert_eq!(listing.page.total, Some(257));
+            seen.extend(listing.page.items.into_iter().map(|item| item.entry.id));
+            match listing.page.next {
+                Some(next) => request.cursor = Some(next),
+                None => break,
+            }
+        }
+        let unique: std::collections::BTreeSet<_> = seen.iter().collect();
+        assert_eq!((seen.len(), unique.len()), (257, 257));
+        let search = Search { words: String::new(), category: Some("voice".into()) };
+        let voice = world.raptor.catalogue().list(permit(), &search, &PageRequest::default()).await.unwrap();
+        assert!(
+            voice.page.items.len() >= 8 && voice.page.items.iter().all(|item| item.entry.category == "voice")
+        );
+        let search = Search { words: String::new(), category: Some("nothing".into()) };
+        let refused = world.raptor.catalogue().list(permit(), &search, &PageRequest::default()).await;
+        assert!(matches!(refused, Err(Error::Invalid { .. })));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_those_who_may_change_settings_say_where_the_catalogue_comes_from() {
+    on_both(|world| async move {
+        for (role, may) in [(Builtin::User, false), (Builtin::Manager, false), (Builtin::Admin, true)] {
+            let id = world.user(role.name(), role).await.id;
+            let actor = world.raptor.auth().vouch(id, &Origin::default()).await.unwrap();
+            let authz = world.raptor.authz();
+            assert_eq!(authz.allow::<UpdateCatalogueSource>(&actor).is_ok(), may, "{}", role.name());
+            assert_eq!(authz.allow::<ReadCatalogueSource>(&actor).is_ok(), may, "{}", role.name());
+        }
+    })
+    .await;
+}

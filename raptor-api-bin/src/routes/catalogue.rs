@@ -9,7 +9,7 @@ use crate::{
             CatalogueConfirmation, CatalogueEntry, CatalogueFetch, CatalogueOrigin, CatalogueOriginUpdate,
             CataloguePage,
         },
-        templates::ImportedTemplate,
+        template_imports::ImportedTemplate,
     },
 };
 use axum::{extract::State, http::StatusCode};

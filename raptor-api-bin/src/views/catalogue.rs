@@ -8,7 +8,7 @@ use raptor_core::{
         service::{Compared, Counted, Fetched, Listed, Listing},
         source::CatalogueSource,
     },
-    containers::template::FieldChange,
+    templates::FieldChange,
     id::TemplateId,
     templates::{Install, TemplateImage, import::ImportWarning},
 };

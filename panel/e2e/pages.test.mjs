@@ -32,6 +32,8 @@ before(async () => {
     `/daemons/${daemon.id}`,
     '/templates',
     `/templates/${template.id}`,
+    '/templates/catalogue',
+    '/templates/catalogue/docker-image',
     '/users',
     '/roles',
     '/activity',

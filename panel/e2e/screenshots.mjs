@@ -51,6 +51,8 @@ for (const theme of ['light', 'dark']) {
       ...states,
       templates: '/templates',
       template: `/templates/${template?.id}`,
+      catalogue: '/templates/catalogue',
+      'catalogue-entry': '/templates/catalogue/docker-image',
       users: '/users',
       'user-new': '/users?create',
       roles: '/roles',

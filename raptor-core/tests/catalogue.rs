@@ -2,13 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use raptor_core::templates::{
+    Template,
     export::{to_own, to_ptdl_v2},
     import::import,
+    placeholders::Context,
 };
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::{Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 fn folder() -> PathBuf {
@@ -141,4 +146,99 @@ fn raptors_own_templates_are_read_without_a_complaint_and_lose_nothing() {
         }
         assert!(uuids.insert(read.template.uuid.unwrap()), "{name}: another template has its uuid");
     }
+}
+
+/// A template's own values, as a container on this port gets them.
+fn context(template: &Template, port: u16) -> Context {
+    let mut environment: BTreeMap<String, String> = template
+        .variables
+        .iter()
+        .map(|variable| (variable.env.clone(), variable.default_value.clone()))
+        .collect();
+    environment.insert("SERVER_PORT".into(), port.to_string());
+    let (ip, port) = ("127.0.0.1".into(), port.to_string());
+    Context { environment, ip, port, memory: "512".into(), uuid: "0".into() }
+}
+
+fn own(name: &str) -> Template {
+    import(&std::fs::read(folder().join("templates").join(name)).unwrap()).unwrap().template
+}
+
+/// Runs the installation script in this folder, with what variables say unless told otherwise.
+fn install(template: &Template, folder: &Path) -> std::process::ExitStatus {
+    let script =
+        template.install.as_ref().unwrap().script.replace("/mnt/server", &folder.display().to_string());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &script]).envs(context(template, 1).environment).status().unwrap()
+}
+
+#[test]
+fn own_templates_start_with_their_defaults_and_leave_no_placeholder() {
+    for file in std::fs::read_dir(folder().join("templates")).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let template = own(&name);
+        let started = context(&template, 4_321).startup(&template.startup);
+        assert!(!started.contains("{{"), "{name}: {started}");
+        let checked = std::process::Command::new("sh").args(["-n", "-c", &started]).status().unwrap();
+        assert!(checked.success(), "{name}: {started}");
+        if let Some(install) = &template.install {
+            let checked =
+                std::process::Command::new("sh").args(["-n", "-c", &install.script]).status().unwrap();
+            assert!(checked.success(), "{name}: its installation script");
+        }
+    }
+}
+
+#[test]
+fn a_static_site_begins_with_a_page_and_keeps_what_is_there() {
+    let (template, folder) = (own("static-site.json"), tempfile::tempdir().unwrap());
+    let page = folder.path().join("public/index.html");
+    assert!(install(&template, folder.path()).success());
+    assert!(std::fs::read_to_string(&page).unwrap().contains("It works"));
+    std::fs::write(&page, "mine").unwrap();
+    assert!(install(&template, folder.path()).success());
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), "mine");
+}
+
+/// The images can't be had in tests. Their programs can: the example is installed and started as the template says.
+#[test]
+fn the_examples_of_the_language_templates_answer_on_their_port() {
+    for (name, program) in [("nodejs.json", "node"), ("python.json", "python3")] {
+        if std::process::Command::new(program).arg("--version").output().is_err() {
+            assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "CI needs {program}");
+            println!("SKIP: {program} is not installed");
+            continue;
+        }
+        let (template, folder) = (own(name), tempfile::tempdir().unwrap());
+        assert!(install(&template, folder.path()).success(), "{name}");
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let context = context(&template, port);
+        // Debian calls it python3, the image python.
+        let started = context.startup(&template.startup).replace(" python ", " python3 ");
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", &started])
+            .envs(&context.environment)
+            .current_dir(folder.path())
+            .spawn()
+            .unwrap();
+        let answer = answered(port);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(answer.is_some_and(|answer| answer.ends_with("It works.\n")), "{name}");
+    }
+}
+
+/// What a web server on this port answers, once it is there; none after half a minute.
+fn answered(port: u16) -> Option<String> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
+        if let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)) {
+            let mut answer = String::new();
+            socket.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+            socket.read_to_string(&mut answer).ok()?;
+            return Some(answer);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    None
 }

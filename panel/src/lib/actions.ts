@@ -1,4 +1,5 @@
 // What makes something new: one definition for the buttons of pages and for the palette.
+import LayoutGrid from '@lucide/svelte/icons/layout-grid';
 import Plus from '@lucide/svelte/icons/plus';
 import Upload from '@lucide/svelte/icons/upload';
 import { session } from './session.svelte';
@@ -13,6 +14,7 @@ export interface Action {
 
 export const ACTIONS = {
   createContainer: { title: 'Create container', icon: Plus, permission: 'containers.create', path: '/containers/new' },
+  browseCatalogue: { title: 'Browse the catalogue', icon: LayoutGrid, permission: 'templates.read', path: '/templates/catalogue' },
   addDaemon: { title: 'Add daemon', icon: Plus, permission: 'daemons.create', path: '/daemons?add' },
   importEggs: { title: 'Import eggs', icon: Upload, permission: 'templates.create', path: '/templates?import' },
   createUser: { title: 'Create user', icon: Plus, permission: 'users.create', path: '/users?create' },

@@ -145,6 +145,8 @@ const DEEDS: Record<string, string> = {
   'role.deleted': 'Deleted role',
   'registry.saved': 'Saved the login for registry',
   'registry.deleted': 'Deleted the login for registry',
+  'catalogue.fetched': 'Fetched a newer catalogue',
+  'catalogue.reset': 'Went back to the catalogue that comes with Raptor',
   'images.changed': 'Changed the list of allowed images',
   'settings.mail_tested': 'Tried the mail server',
   'template.imported': 'Imported template',

@@ -1,0 +1,31 @@
+// Which allocations a container is given for the ports that its template has variables for.
+import type { Allocation, CatalogueEntry } from '$lib/api';
+
+export interface Need {
+  purpose: string;
+  /** The template's variable that is told the port; none for the primary allocation, which every template knows as SERVER_PORT. */
+  variable: string | null;
+  /** The usual number. */
+  usual: number | null;
+}
+
+/** The primary allocation first. Empty only where it is stated that no port is needed. */
+export function needs(entry: Pick<CatalogueEntry, 'ports'>, variables: string[]): Need[] {
+  if (entry.ports?.length === 0) return [];
+  const stated = entry.ports ?? [];
+  const main = stated.find(({ variable }) => variable === 'SERVER_PORT');
+  const more = stated.filter(({ variable }, at) => variable && variable !== 'SERVER_PORT' && variables.includes(variable) && stated.findIndex((one) => one.variable === variable) === at);
+  return [
+    { purpose: main?.purpose ?? 'main', variable: null, usual: main?.default ?? null },
+    ...more.map(({ purpose, variable, default: usual }) => ({ purpose, variable: variable ?? null, usual: usual ?? null }))
+  ];
+}
+
+/** A free allocation for each need, the usual number where it is free; null where there are too few. */
+export function assign(wanted: Need[], free: Allocation[]): (Allocation | null)[] {
+  const left = [...free];
+  const take = (at: number) => (at < 0 ? null : (left.splice(at, 1)[0] ?? null));
+  // Usual numbers first, so that none of them is given away as just any free one.
+  const usual = wanted.map((need) => (need.usual === null ? null : take(left.findIndex(({ port }) => port === need.usual))));
+  return usual.map((found) => found ?? take(left.length > 0 ? 0 : -1));
+}

@@ -775,7 +775,8 @@ files are gone: it is not started on an empty folder.*/
             Default::default()
         }
     }
-    ///Why a start failed, where it is known well enough to offer a way out.
+    /**Why a start or an installation failed, or a process was ended, as a stable code with what the way out needs. The sentence for
+people stands beside it.*/
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "type")]
     pub enum Fault {
@@ -801,6 +802,90 @@ files are gone: it is not started on an empty folder.*/
         },
         #[serde(rename = "files_missing")]
         FilesMissing,
+        ///The registry has no such image, or none for this host's processor; or it is a local image that is not on the host.
+        #[serde(rename = "image_not_found")]
+        ImageNotFound {
+            ///What the registry says; none for a local image.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            details: ::std::option::Option<::std::string::String>,
+            ///The image, without the `~` of a local one.
+            image: ::std::string::String,
+        },
+        ///Neither the template nor the list of allowed images has the image, and nobody allowed it for this container.
+        #[serde(rename = "image_refused")]
+        ImageRefused {
+            ///The image.
+            image: ::std::string::String,
+        },
+        ///The image's registry does not answer, and the host has no copy of the image.
+        #[serde(rename = "registry_unreachable")]
+        RegistryUnreachable {
+            ///What the engine says.
+            details: ::std::string::String,
+            ///The image.
+            image: ::std::string::String,
+            ///The registry's host, with its port where it has one.
+            registry: ::std::string::String,
+        },
+        ///The image's registry wants a login, or another one than the host has.
+        #[serde(rename = "login_required")]
+        LoginRequired {
+            ///What the registry says.
+            details: ::std::string::String,
+            ///The image.
+            image: ::std::string::String,
+            ///The registry's host, with its port where it has one.
+            registry: ::std::string::String,
+        },
+        ///The registry lets this host download nothing more for now.
+        #[serde(rename = "too_many_downloads")]
+        TooManyDownloads {
+            ///What the registry says.
+            details: ::std::string::String,
+            ///The image.
+            image: ::std::string::String,
+            ///The registry's host, with its port where it has one.
+            registry: ::std::string::String,
+        },
+        ///A process was killed, or could not be made, for want of memory.
+        #[serde(rename = "out_of_memory")]
+        OutOfMemory {
+            ///What the engine says, where it said anything.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            details: ::std::option::Option<::std::string::String>,
+            /**The limit that it reached, in MiB: the container's, or what its installer may use. None where there was no limit and
+the host's memory is used up.*/
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            limit_mib: ::std::option::Option<u64>,
+        },
+        ///The container's files fill its disk limit.
+        #[serde(rename = "disk_full")]
+        DiskFull {
+            ///The limit in bytes.
+            limit_bytes: u64,
+            ///How much of it the trash holds, in bytes.
+            trash_bytes: u64,
+            ///What they take, in bytes.
+            used_bytes: u64,
+        },
+        ///The host's own disk is full.
+        #[serde(rename = "host_disk_full")]
+        HostDiskFull {
+            ///What the engine says.
+            details: ::std::string::String,
+        },
+        ///The template's installation script failed.
+        #[serde(rename = "script_failed")]
+        ScriptFailed {
+            ///Its exit code.
+            exit_code: i64,
+        },
+        ///The engine refused for a reason that none of the others names.
+        #[serde(rename = "engine_refused")]
+        EngineRefused {
+            ///What it says.
+            details: ::std::string::String,
+        },
     }
     ///The answer to a [`FileRequest`].
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]

@@ -3,6 +3,7 @@
 //! [`Node`] has three implementations: [`crate::daemons::remote`] (HTTP and WebSocket), `raptor-node-lib` (in process) and
 //! [`crate::daemons::simulated`]. The types here are the wire format of the first one as well.
 
+mod fault;
 mod file_error;
 pub mod files;
 mod history;
@@ -10,6 +11,7 @@ pub mod names;
 mod path;
 mod seats;
 
+pub use fault::{Fault, hide_network};
 pub use file_error::{FileError, FileResult, amount};
 pub use history::{
     ConsoleExport, ConsoleFound, ConsoleHit, ConsoleSearch, Download, HitPart, MAX_HITS, NodeHistory, Series,
@@ -317,51 +319,9 @@ pub struct ContainerStatus {
     /// The revision of the declaration that its process was made from; none while there is no process.
     #[serde(default)]
     pub process_revision: Option<u64>,
-    /// What of `problem` can be mended by other means than by trying again.
-    #[serde(default)]
+    /// What keeps it from running, as a code with what its way out needs: of `problem`, or of how its process ended.
+    #[serde(default, deserialize_with = "fault::known")]
     pub fault: Option<Box<Fault>>,
-}
-
-/// Why a start failed, where it is known well enough to offer a way out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Fault {
-    /// Something else on the host listens on one of its ports.
-    PortInUse {
-        /// Its address.
-        #[cfg_attr(feature = "openapi", schema(value_type = String))]
-        ip: IpAddr,
-        /// Its port.
-        port: u16,
-        /// What the engine says.
-        details: String,
-    },
-    /// The host does not have the address of one of its ports.
-    NoSuchAddress {
-        /// The address.
-        #[cfg_attr(feature = "openapi", schema(value_type = String))]
-        ip: IpAddr,
-        /// The port.
-        port: u16,
-        /// What the engine says.
-        details: String,
-    },
-    /// The host no longer has the container's files.
-    FilesMissing,
-}
-
-/// Takes away what tells somebody who may not see the network of addresses and ports.
-pub fn hide_network(problem: &mut Option<String>, fault: &mut Option<Box<Fault>>) {
-    let about_network =
-        |fault: &Fault| matches!(fault, Fault::PortInUse { .. } | Fault::NoSuchAddress { .. });
-    if fault.as_deref().is_some_and(about_network) {
-        *fault = None;
-        *problem = Some(
-            "One of its ports can't be used on its host. Somebody who may see the network can say more."
-                .into(),
-        );
-    }
 }
 
 /// Crashes in a row.

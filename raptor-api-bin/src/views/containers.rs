@@ -65,7 +65,8 @@ pub struct LiveState {
     pub problem: Option<String>,
     /// Configuration files that its newest start could not edit, a sentence for each.
     pub config_problems: Vec<String>,
-    /// What of it can be mended by other means than by trying again; none for callers without `network.read`.
+    /// What keeps it from running, as a code with what its way out needs. One about ports is hidden from callers without
+    /// `network.read`.
     pub fault: Option<Box<Fault>>,
     /// What its start is busy with.
     pub progress: Option<Progress>,

@@ -8,7 +8,7 @@ use crate::{
     id::ContainerId,
     node::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, Crashes, DiskLimits,
-        Exit, Happened, Happening, Held, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
+        Exit, Fault, Happened, Happening, Held, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
         NodeHistory, PROTOCOL, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
     },
     templates::StopRule,
@@ -298,11 +298,14 @@ impl SimulatedHost {
         for effect in effects {
             match effect {
                 Effect::Boot => {
-                    let (revision, refused) = {
-                        let state = locked(&container.state);
-                        (state.spec.revision, state.spec.image_refused.clone())
+                    let (revision, refused, image) = {
+                        let spec = &locked(&container.state).spec;
+                        (spec.revision, spec.image_refused.clone(), spec.image.clone())
                     };
-                    container.status.send_modify(|status| status.problem.clone_from(&refused));
+                    let fault = refused.as_ref().map(|_| Box::new(Fault::ImageRefused { image }));
+                    container.status.send_modify(|status| {
+                        (status.problem, status.fault) = (refused.clone(), fault);
+                    });
                     if refused.is_some() {
                         self.spawn_later(container, Duration::ZERO, |host, container| {
                             let _ = host.input(container, Input::BootFailed);

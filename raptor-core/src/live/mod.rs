@@ -96,7 +96,7 @@ pub struct Live {
     pub problem: Option<String>,
     /// Configuration files that its newest start could not edit, a sentence for each.
     pub config_problems: Vec<String>,
-    /// What of it can be mended by other means than by trying again.
+    /// What keeps it from running, as a code with what its way out needs.
     pub fault: Option<Box<Fault>>,
     /// What its start is busy with.
     pub progress: Option<Progress>,

@@ -3,14 +3,14 @@
 use super::{
     attend::Attendant,
     boot::Started,
+    failure::Failure,
     install::Installation,
-    ports,
     supervisor::{Msg, Supervisor},
 };
 use crate::desired::Run;
 use raptor_core::{
     containers::lifecycle::{Input, Phase},
-    node::{Fault, Happening, LineKind},
+    node::{Happening, LineKind},
     templates::DoneRules,
 };
 use std::{sync::PoisonError, time::Duration};
@@ -39,7 +39,7 @@ impl Supervisor {
         self.publish();
     }
 
-    pub(super) async fn booted(&mut self, booted: Result<Option<Started>, String>) {
+    pub(super) async fn booted(&mut self, booted: Result<Option<Started>, Failure>) {
         match booted {
             Ok(started) => {
                 self.booting = None;
@@ -60,16 +60,10 @@ impl Supervisor {
                     self.ask_to_stop().await;
                 }
             }
-            Err(why) => {
+            Err(failure) => {
                 (self.booting, self.run) = (None, None);
-                let (why, mut fault) = ports::explain(&self.spec.ports, why);
-                self.ground.say(&self.console, why.clone());
-                if let Some(details) = fault.as_ref().and_then(ports::details) {
-                    self.ground.say(&self.console, details);
-                }
-                if fault.is_none() && self.is_for_missing_files(&why).await {
-                    fault = Some(Fault::FilesMissing);
-                }
+                failure.say(&self.ground, &self.console);
+                let Failure { why, fault } = failure;
                 if self.life.phase == Phase::Starting && self.life.by_itself {
                     self.tell_api(Happening::StartFailed { why: why.clone() });
                 }
@@ -123,7 +117,9 @@ impl Supervisor {
         let Some(install) = self.spec.install.clone() else {
             let tell = self.tell.clone();
             self.ground.tasks.spawn(async move {
-                let _ = tell.send(Msg::Installed(Err("The template has nothing to install.".into()))).await;
+                let _ = tell
+                    .send(Msg::Installed(Err("The template has nothing to install.".to_owned().into())))
+                    .await;
             });
             return;
         };

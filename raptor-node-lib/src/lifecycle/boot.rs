@@ -5,9 +5,9 @@ use super::{
     attend::ASK_AGAIN,
     edits,
     engine::{self, Halt},
+    failure::Failure,
     image,
     install_disk::{self, Measured},
-    ports,
     supervisor::Msg,
     taking::Folder,
     zone,
@@ -21,7 +21,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
-use raptor_core::node::{ContainerSpec, Progress};
+use raptor_core::node::{ContainerSpec, Fault, Progress};
 use std::{
     path::{Component, Path},
     sync::{Arc, Mutex, PoisonError},
@@ -57,8 +57,8 @@ pub(super) struct Boot {
 
 impl Boot {
     /// Prepares and starts the process, as soon as the engine answers. None where it runs and nobody reads it yet. The error is
-    /// a sentence for people.
-    pub(super) async fn run(&self) -> Result<Option<Started>, String> {
+    /// for people.
+    pub(super) async fn run(&self) -> Result<Option<Started>, Failure> {
         let _turn = match self.patient {
             true => self.ground.turns.acquire().await.ok(),
             false => None,
@@ -68,13 +68,13 @@ impl Boot {
             engine::answers(&self.ground, &self.tell).await;
             match self.attempt().await {
                 Ok(started) => return Ok(started),
-                Err(Halt::For(why)) if again && ports::is_in_use(&why) => {
+                Err(Halt::For(failure)) if again && failure.is_for_a_port_in_use() => {
                     again = false;
                     self.ground
                         .say(&self.console, "A port of it is still in use. Trying once more in a moment.");
                     tokio::time::sleep(PORT_PATIENCE).await;
                 }
-                Err(Halt::For(why)) => return Err(why),
+                Err(Halt::For(failure)) => return Err(failure),
                 Err(Halt::Away) => tokio::time::sleep(ASK_AGAIN).await,
             }
         }
@@ -82,7 +82,7 @@ impl Boot {
 
     async fn attempt(&self) -> Result<Option<Started>, Halt> {
         let Self { ground, place, spec, console, tell, .. } = self;
-        let say = Halt::of("The container can't be started");
+        let say = Halt::of(spec, "Docker refused to start the container.");
         if let Some(found) = engine::running(ground, place).await.map_err(say)? {
             ground.say(console, "It runs in Docker already and is looked after again.");
             let run = engine::run_of(ground, console, &found).await;
@@ -90,14 +90,16 @@ impl Boot {
             return Ok(None);
         }
         if let Some(why) = &spec.image_refused {
-            return Err(Halt::For(why.clone()));
+            let image = spec.image.trim_start_matches('~').to_owned();
+            return Err(Failure::new(why, Fault::ImageRefused { image }).into());
         }
         if let Some(problem) = ground.folder_problem().await {
-            return Err(Halt::For(problem));
+            return Err(problem.into());
         }
         let (folder, data) = (self.folder, place.data.clone());
         let checked = tokio::task::spawn_blocking(move || folder.check(&data)).await;
-        checked.map_err(|error| error.to_string())??;
+        let files_missing = |why| Failure::new(why, Fault::FilesMissing);
+        checked.map_err(|error| error.to_string())?.map_err(files_missing)?;
         check_mounts(ground, spec)?;
         image::have(ground, &spec.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
@@ -164,21 +166,22 @@ impl Boot {
 
 impl Boot {
     /// Has the kernel keep the disk limit, or looks whether it is kept.
-    async fn limit_disk(&self) -> Result<(), String> {
+    async fn limit_disk(&self) -> Result<(), Failure> {
         let (ground, place) = (self.ground.clone(), self.place.clone());
         let (limit_mib, disk) = (self.spec.limits.disk_mib, self.disk.clone());
         let limited = tokio::task::spawn_blocking(move || {
             if ground.quota.by_kernel() {
-                return super::limit_disk(&ground, &place, limit_mib);
+                return super::limit_disk(&ground, &place, limit_mib).map_err(Failure::from);
             }
             let Measured { used: size, trash } = install_disk::measure(&ground, &place, limit_mib);
             *disk.lock().unwrap_or_else(PoisonError::into_inner) = size;
             let used_mib = size.div_ceil(1024 * 1024);
             if limit_mib > 0 && used_mib > limit_mib {
-                return Err(format!(
+                let why = format!(
                     "It uses {used_mib} MiB of disk and may use {limit_mib} MiB. {}",
                     super::way_out(trash)
-                ));
+                );
+                return Err(Failure::new(why, super::disk_full(size, limit_mib, trash)));
             }
             Ok(())
         });

@@ -1,9 +1,10 @@
 //! Letting the state machine decide, and carrying out what follows.
 
 use super::{
-    attend::{ASK_AGAIN, End, Typed},
+    attend::{ASK_AGAIN, Typed},
     boot::Boot,
     errand::{Errand, Word},
+    failure::Failure,
     install,
     supervisor::{Msg, Supervisor},
     taking::{Folder, Look},
@@ -12,8 +13,8 @@ use crate::runtime::Part;
 use bytes::Bytes;
 use chrono::TimeDelta;
 use raptor_core::{
-    containers::lifecycle::{Effect, Ending, Hold, Input, Phase, Rest, backoff},
-    node::{Crashes, Exit, Happening, LineKind},
+    containers::lifecycle::{Effect, Hold, Input, Phase, Rest, backoff},
+    node::{Crashes, Happening, LineKind},
     templates::StopRule,
 };
 use std::time::Duration;
@@ -99,21 +100,6 @@ impl Supervisor {
         }
     }
 
-    fn report_crash(&self) {
-        let (exit, crashes) = {
-            let status = self.status.borrow();
-            (status.last_exit, status.crashes.clone())
-        };
-        let (Some(exit), Some(Crashes { count, quarantined, lines, .. })) = (exit, crashes) else { return };
-        if quarantined {
-            let text = format!(
-                "It crashed {count} times in a row and is no longer started by itself. Start it to try again."
-            );
-            self.ground.say(&self.console, text);
-        }
-        self.tell_api(Happening::Crashed { exit, count, quarantined, lines });
-    }
-
     fn boot(&mut self) {
         self.ground.say(&self.console, "Starting…");
         let boot = Boot {
@@ -152,7 +138,7 @@ impl Supervisor {
                 }
                 tokio::time::sleep(ASK_AGAIN).await;
             }
-            let _ = tell.send(Msg::Booted(Err("The start was cancelled.".into()))).await;
+            let _ = tell.send(Msg::Booted(Err("The start was cancelled.".to_owned().into()))).await;
         };
         let stop = self.ground.stop.clone();
         self.ground.tasks.spawn(async move { stop.run_until_cancelled(clearing).await });
@@ -258,44 +244,6 @@ impl Supervisor {
         self.send(Word::Kill);
     }
 
-    pub(super) async fn exited(&mut self, end: End) {
-        let Some(run) = self.run.take() else { return };
-        self.end_errand();
-        self.killing = false;
-        self.ended_after = run.after_line;
-        self.last = Some(run);
-        let End { ended, interrupted, by_hand } = end;
-        let asked = self.life.phase == Phase::Stopping;
-        let badly = ended.code != 0 || ended.out_of_memory;
-        let policy = self.spec.policy;
-        let crash = !asked
-            && !interrupted
-            && !by_hand
-            && policy.detect_crashes
-            && (badly || policy.clean_exit_is_crash);
-        let exit =
-            Exit { code: ended.code, out_of_memory: ended.out_of_memory, crash, at: self.ground.clock.now() };
-        self.stdin = None;
-        self.status.send_modify(|status| {
-            (status.last_exit, status.started_at, status.process_revision) = (Some(exit), None, None);
-        });
-        self.console.set_partial("");
-        let ending = match (interrupted, badly) {
-            _ if by_hand => Ending::ByHand,
-            (true, _) => Ending::Interrupted,
-            (false, true) => Ending::Badly,
-            (false, false) => Ending::Clean,
-        };
-        self.ground.say(&self.console, words(exit, (!asked).then_some(ending)));
-        if !asked && !crash && !interrupted {
-            self.tell_api(Happening::Ended { exit, by_hand });
-        }
-        self.input(Input::Exited(ending)).await;
-        if !asked && interrupted && self.life.phase == Phase::Starting {
-            self.tell_api(Happening::Recovered);
-        }
-    }
-
     pub(super) fn known_folder(&self) -> Folder {
         let ran = self.status.borrow().last_exit.is_some();
         Folder { inode: self.folder, used: ran || self.installed > 0 }
@@ -349,27 +297,32 @@ impl Supervisor {
             (self.ground.clone(), self.place.clone(), self.tell.clone(), why.to_owned());
         self.ground.tasks.spawn(async move {
             install::discard(&ground, &place).await;
-            let _ = tell.send(Msg::Installed(Err(why))).await;
+            let _ = tell.send(Msg::Installed(Err(why.into()))).await;
         });
     }
 
-    pub(super) async fn install_ended(&mut self, result: Result<Option<String>, String>) {
+    pub(super) async fn install_ended(&mut self, result: Result<Option<String>, Failure>) {
         if self.life.hold != Some(Hold::Installing) {
             return;
         }
         let run = self.installer.take();
         (self.installing, self.install_by) = (None, None);
         // Of an end that we brought about, our reason is the better one.
-        let (problem, warning) = match (result, self.install_end.take()) {
+        let (failure, warning) = match (result, self.install_end.take()) {
             (Ok(None), _) => (None, None),
-            (Ok(Some(_)) | Err(_), Some(why)) | (Err(why), None) => (Some(why), None),
+            (Ok(Some(_)) | Err(_), Some(why)) => (Some(Failure::from(why)), None),
+            (Err(failure), None) => (Some(failure), None),
             (Ok(warning), None) => (None, warning),
         };
         let number = self.spec.install.as_ref().map_or(self.installed, |install| install.number);
         self.installed = number;
-        let said = problem.as_ref().or(warning.as_ref()).cloned();
-        self.ground.say(&self.console, said.clone().unwrap_or_else(|| "Installed.".into()));
-        let lines = match (&said, run) {
+        match &failure {
+            Some(failure) => failure.say(&self.ground, &self.console),
+            None => self.ground.say(&self.console, warning.clone().unwrap_or_else(|| "Installed.".into())),
+        }
+        let (problem, fault) = failure.map_or((None, None), |Failure { why, fault }| (Some(why), fault));
+        let said = problem.as_ref().or(warning.as_ref());
+        let lines = match (said, run) {
             (Some(_), Some(run)) => self.console.last_words(run.after_line, LineKind::Install, LAST_LINES),
             _ => Vec::new(),
         };
@@ -388,7 +341,7 @@ impl Supervisor {
         }
         self.status.send_modify(|status| {
             (status.installed, status.progress, status.problem) = (number, None, problem);
-            status.fault = None;
+            status.fault = fault.map(Box::new);
         });
         if warning.is_some() {
             // Somebody looks at it first.
@@ -396,21 +349,5 @@ impl Supervisor {
         }
         self.input(Input::InstallEnded { ok }).await;
         self.heed_install().await;
-    }
-}
-
-/// `ending`: how it ended where nobody had asked for it.
-fn words(exit: Exit, ending: Option<Ending>) -> String {
-    let code = exit.code;
-    match exit {
-        Exit { out_of_memory: true, .. } => format!("Stopped: it ran out of memory (exit code {code})."),
-        _ if ending == Some(Ending::ByHand) => format!(
-            "Stopped: it was ended on the host with Docker's own command, not by Raptor (exit code {code}). It stays offline until it is started."
-        ),
-        _ if ending == Some(Ending::Interrupted) => {
-            "Stopped: it was interrupted with its host or engine.".into()
-        }
-        Exit { crash: true, .. } => format!("The container crashed (exit code {code})."),
-        _ => format!("Stopped: the process ended (exit code {code})."),
     }
 }

@@ -1,11 +1,12 @@
 //! Waiting for the engine: requests that were accepted while it was unavailable are carried out when it is back.
 
-use super::{Ground, Place, attend::ASK_AGAIN, supervisor::Msg};
+use super::{Ground, Place, attend::ASK_AGAIN, failure::Failure, supervisor::Msg};
 use crate::{
     console::Console,
     desired::Run,
     runtime::{Found, Ours, Part, RuntimeError},
 };
+use raptor_core::node::ContainerSpec;
 use tokio::sync::mpsc;
 
 /// Why something that was begun did not come to its end.
@@ -13,22 +14,28 @@ use tokio::sync::mpsc;
 pub(super) enum Halt {
     /// The engine went away: it is begun anew once it is back.
     Away,
-    /// For another reason, in a sentence for people.
-    For(String),
+    /// For another reason.
+    For(Failure),
 }
 
 impl From<String> for Halt {
     fn from(why: String) -> Self {
-        Self::For(why)
+        Self::For(why.into())
+    }
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::For(failure)
     }
 }
 
 impl Halt {
-    /// What the engine said, after `what` was not done.
-    pub(super) fn of(what: &str) -> impl Fn(RuntimeError) -> Self + Copy {
+    /// What the engine said when it was asked for what `spec` needs; `refused` is the sentence where no better one is known.
+    pub(super) fn of(spec: &ContainerSpec, refused: &str) -> impl Fn(RuntimeError) -> Self + Copy {
         move |error| match error {
             RuntimeError::Away(_) => Self::Away,
-            other => Self::For(format!("{what}: {other}")),
+            other => Self::For(Failure::of_engine(spec, refused, other.to_string())),
         }
     }
 }

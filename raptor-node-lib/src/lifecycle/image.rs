@@ -1,12 +1,12 @@
 //! Having an image before it is needed.
 
-use super::{Ground, engine::Halt, supervisor::Msg};
+use super::{Ground, engine::Halt, failure::Failure, registry, supervisor::Msg};
 use crate::{
     console::Console,
     runtime::{Pulled, RuntimeError},
 };
 use futures_util::{Stream, StreamExt};
-use raptor_core::node::Progress;
+use raptor_core::node::{Fault, Progress};
 use std::{
     pin::pin,
     time::{Duration, Instant},
@@ -28,7 +28,7 @@ pub(super) async fn have(
     if image.starts_with('~') {
         return match docker.has_image(name).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Halt::For(format!("The local image {name} is not on this host."))),
+            Ok(false) => Err(local(name).into()),
             Err(_) => Err(Halt::Away),
         };
     }
@@ -44,11 +44,22 @@ pub(super) async fn have(
     if docker.has_image(name).await.map_err(|_| Halt::Away)? {
         ground.say(
             console,
-            format!("The image {name} can't be pulled ({error}); using the copy on this host."),
+            format!(
+                "The image {name} can't be downloaded: {} Using the copy on this host.",
+                registry::phrase(name, &error.to_string())
+            ),
         );
         return Ok(());
     }
-    Err(Halt::For(format!("The image {name} can't be pulled: {error}")))
+    Err(registry::explain(name, error.to_string()).into())
+}
+
+fn local(name: &str) -> Failure {
+    let why = format!(
+        "The local image {name} is not on this host. Build or load it there, or choose another image. An image whose name begins \
+         with ~ is never downloaded."
+    );
+    Failure::new(why, Fault::ImageNotFound { image: name.to_owned(), details: None })
 }
 
 /// Notes what a pull brought. An image that somebody else had brought before, and that is as it was, stays theirs.

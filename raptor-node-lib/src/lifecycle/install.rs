@@ -5,6 +5,7 @@ use super::{
     attend::{ASK_AGAIN, Attendant, End},
     boot::{Started, environment, prepared},
     engine::{self, Halt},
+    failure::Failure,
     image, ownership,
     supervisor::Msg,
     zone,
@@ -13,12 +14,12 @@ use crate::{
     console::Console,
     desired::Run,
     files::{self, Root},
-    runtime::{Part, RuntimeError, Shape},
+    runtime::{Part, RuntimeError, Shape, installer_memory_mib},
 };
 use futures_util::StreamExt;
 use raptor_core::{
     configfiles::Memory,
-    node::{ContainerSpec, InstallSpec, LineKind, Progress},
+    node::{ContainerSpec, Fault, InstallSpec, LineKind, Progress},
 };
 use std::{
     fs, io,
@@ -44,11 +45,10 @@ pub(super) struct Installation {
 }
 
 impl Installation {
-    /// Runs it from the beginning, or stays with the process `run` that an earlier daemon started. The error is a sentence
-    /// for people.
+    /// Runs it from the beginning, or stays with the process `run` that an earlier daemon started.
     ///
     /// What is given where it worked is a warning.
-    pub(super) async fn run(self, run: Option<Run>) -> Result<Option<String>, String> {
+    pub(super) async fn run(self, run: Option<Run>) -> Result<Option<String>, Failure> {
         let (end, full) = match run {
             Some(run) => self.stay_within_limit(&run, None).await,
             None => {
@@ -63,15 +63,24 @@ impl Installation {
         match end {
             End { interrupted: true, .. } | End { by_hand: true, .. } => {
                 Err("The installation was interrupted: its container was ended from outside. Install again."
+                    .to_owned()
                     .into())
             }
             End { ended, .. } if ended.out_of_memory => {
-                Err("The installation ran out of memory. Give the container more memory and install again."
-                    .into())
+                let limit = installer_memory_mib(&self.spec.limits);
+                let why = format!(
+                    "The installation needed more memory than the {limit} MiB that it may use. Give the container a higher limit \
+                     than that and install again."
+                );
+                Err(Failure::new(why, Fault::OutOfMemory { limit_mib: Some(limit), details: None }))
             }
             End { ended, .. } if ended.code != 0 => {
-                if self.install.strict || ended.code == KILLED {
-                    return Err(format!("The installation script failed with exit code {}.", ended.code));
+                let exit_code = ended.code;
+                if self.install.strict || exit_code == KILLED {
+                    return Err(Failure::new(
+                        format!("The installation script failed with exit code {exit_code}."),
+                        Fault::ScriptFailed { exit_code },
+                    ));
                 }
                 settled?;
                 self.within_disk().await?;
@@ -80,17 +89,17 @@ impl Installation {
                     ended.code
                 )))
             }
-            End { .. } => settled.map(|()| None),
+            End { .. } => Ok(settled.map(|()| None)?),
         }
     }
 
-    /// Starts it, as soon as the engine answers. None where it runs and nobody reads it yet. The error is a sentence for people.
-    async fn start(&self) -> Result<(Run, Option<Started>), String> {
+    /// Starts it, as soon as the engine answers. None where it runs and nobody reads it yet.
+    async fn start(&self) -> Result<(Run, Option<Started>), Failure> {
         loop {
             engine::answers(&self.ground, &self.tell).await;
             match self.attempt().await {
                 Ok(started) => return Ok(started),
-                Err(Halt::For(why)) => return Err(why),
+                Err(Halt::For(failure)) => return Err(failure),
                 Err(Halt::Away) => tokio::time::sleep(ASK_AGAIN).await,
             }
         }
@@ -98,15 +107,14 @@ impl Installation {
 
     async fn attempt(&self) -> Result<(Run, Option<Started>), Halt> {
         let Self { ground, place, spec, install, console, tell } = self;
-        let say = Halt::of("The installer can't be started");
+        let say = Halt::of(spec, "Docker refused to start the installer.");
         if engine::running(ground, place).await.map_err(say)?.is_some() {
-            return Err(Halt::For(
-                "The container runs in Docker, so its files are not changed. Stop it, then install it again."
-                    .into(),
-            ));
+            let why =
+                "The container runs in Docker, so its files are not changed. Stop it, then install it again.";
+            return Err(why.to_owned().into());
         }
         if let Some(problem) = ground.folder_problem().await {
-            return Err(Halt::For(problem));
+            return Err(problem.into());
         }
         image::have(ground, &install.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
@@ -173,7 +181,7 @@ impl Installation {
     }
 
     /// Whether there is room left below the disk limit: a script that ran into it ends with some code of its own.
-    async fn within_disk(&self) -> Result<(), String> {
+    async fn within_disk(&self) -> Result<(), Failure> {
         let limit_mib = self.spec.limits.disk_mib;
         let (data, uid, gid) = (self.place.data.clone(), self.ground.uid, self.ground.gid);
         if limit_mib == 0 {
@@ -181,14 +189,18 @@ impl Installation {
         }
         let used =
             tokio::task::spawn_blocking(move || Root::open(&data, uid, gid).map_or(0, |root| root.size()));
-        let used_kib = used.await.map_err(|error| error.to_string())? / 1024;
+        let used = used.await.map_err(|error| error.to_string())?;
+        let used_kib = used / 1024;
         let limit_kib = limit_mib.saturating_mul(1024);
         if used_kib.saturating_add(FULL_KIB) < limit_kib {
             return Ok(());
         }
-        Err(format!(
+        let usage = self.ground.accounts.of(self.place.id, limit_mib);
+        let trash = tokio::task::spawn_blocking(move || usage.trash()).await.unwrap_or(0);
+        let why = format!(
             "The installation needs more disk than the container's limit of {limit_mib} MiB. Have the limit raised and install again."
-        ))
+        );
+        Err(Failure::new(why, super::disk_full(used, limit_mib, trash)))
     }
 
     /// Removes what was there for the installer alone, and gives the files back to the container's user.

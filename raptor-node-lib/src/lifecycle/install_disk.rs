@@ -1,7 +1,7 @@
 //! An installation within the container's disk limit: what it writes into the container's folder and what it writes into its
 //! own root file system count together.
 
-use super::{Ground, Place, attend::End, boot::Started, install::Installation};
+use super::{Ground, Place, attend::End, boot::Started, failure::Failure, install::Installation};
 use crate::{desired::Run, files::Root, runtime::RuntimeError};
 use raptor_core::node::amount;
 use std::{
@@ -15,13 +15,13 @@ const PAUSE: Duration = Duration::from_secs(2);
 const SHARE: u32 = 5;
 
 impl Installation {
-    /// Stays with the installer until it has ended, and ends it once it is over the limit. The second value is the sentence
-    /// about that.
+    /// Stays with the installer until it has ended, and ends it once it is over the limit. The second value says
+    /// so.
     pub(super) async fn stay_within_limit(
         &self,
         run: &Run,
         started: Option<Started>,
-    ) -> (End, Option<String>) {
+    ) -> (End, Option<Failure>) {
         let mut full = None;
         let name = run.container.as_ref().unwrap_or(&self.place.installer);
         let end = {
@@ -46,7 +46,7 @@ impl Installation {
         (end, full)
     }
 
-    async fn until_full(&self, name: &str) -> String {
+    async fn until_full(&self, name: &str) -> Failure {
         loop {
             let began = Instant::now();
             if let Some(why) = self.overrun(name).await {
@@ -57,7 +57,7 @@ impl Installation {
     }
 
     /// Why it has to end, where it is over the limit.
-    async fn overrun(&self, name: &str) -> Option<String> {
+    async fn overrun(&self, name: &str) -> Option<Failure> {
         let limit_mib = self.spec.limits.disk_mib;
         if limit_mib == 0 {
             return None;
@@ -68,7 +68,10 @@ impl Installation {
         // An engine that does not answer knows nothing; it is asked again.
         let own = self.ground.docker.written(name).await.unwrap_or(0);
         let limit = limit_mib.saturating_mul(1024 * 1024);
-        (used.saturating_add(own) > limit).then(|| words(used, own, trash, limit_mib))
+        let all = used.saturating_add(own);
+        (all > limit).then(|| {
+            Failure::new(words(used, own, trash, limit_mib), super::disk_full(all, limit_mib, trash))
+        })
     }
 
     /// Kills the installer until it is dead. The task that waits for its end notices.

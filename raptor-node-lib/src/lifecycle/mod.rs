@@ -5,14 +5,17 @@ mod beginning;
 mod boot;
 mod edits;
 mod effects;
+mod ending;
 mod engine;
 mod errand;
+mod failure;
 mod image;
 mod install;
 mod install_disk;
 mod ownership;
 mod ports;
 mod reading;
+mod registry;
 mod requests;
 mod supervisor;
 mod taking;
@@ -36,7 +39,7 @@ use crate::{
 use raptor_core::{
     clock::Clock,
     id::ContainerId,
-    node::{ContainerSpec, ContainerStatus, LineKind, NodeEvent, Stats},
+    node::{ContainerSpec, ContainerStatus, Fault, LineKind, NodeEvent, Stats},
 };
 use std::{
     path::PathBuf,
@@ -226,15 +229,21 @@ fn limit_disk(ground: &Ground, place: &Place, mib: u64) -> Result<(), String> {
     ground.quota.limit(&place.data, &beside, project, mib).map_err(|error| unlimited(&error))
 }
 
-/// How a sentence begins that tells somebody to make room in the trash, here and in [`raptor_core::node::FileError`].
-const EMPTY_TRASH: &str = "Empty the trash, which holds ";
+/// The fault of a container whose files fill its limit; `used` and `trash` in bytes.
+fn disk_full(used: u64, limit_mib: u64, trash: u64) -> Fault {
+    Fault::DiskFull {
+        used_bytes: used,
+        limit_bytes: limit_mib.saturating_mul(1024 * 1024),
+        trash_bytes: trash,
+    }
+}
 
 /// What helps a container that is over its disk limit; `trash` in bytes.
 fn way_out(trash: u64) -> String {
     match trash {
         0 => "Remove files or ask for a higher limit.".into(),
         trash => format!(
-            "{EMPTY_TRASH}{}, remove files or ask for a higher limit.",
+            "Empty the trash, which holds {}, remove files or ask for a higher limit.",
             raptor_core::node::amount(trash)
         ),
     }

@@ -1,5 +1,6 @@
 //! Why a port could not be published, in words that say what to do.
 
+use super::failure::Failure;
 use raptor_core::node::{Fault, PortBinding};
 
 /// What the engines say of a port that another container publishes.
@@ -15,30 +16,22 @@ pub(super) fn is_in_use(why: &str) -> bool {
     text.contains(BY_CONTAINER) || text.contains(BY_PROGRAM)
 }
 
-/// The sentence for people, and what can be done about it, where `why` is about one of these ports; else `why` as it is.
-pub(super) fn explain(ports: &[PortBinding], why: String) -> (String, Option<Fault>) {
-    let text = why.to_ascii_lowercase();
+/// The sentence for people, and what can be done about it, where the engine's words are about one of these ports.
+pub(super) fn explain(ports: &[PortBinding], details: &str) -> Option<Failure> {
+    let text = details.to_ascii_lowercase();
     let said = |words: &str| text.contains(words);
     if !(said(BY_CONTAINER) || said(BY_PROGRAM) || said(NO_ADDRESS)) {
-        return (why, None);
+        return None;
     }
-    let Some(port) = mentioned(ports, &why) else { return (why, None) };
-    let (ip, port, details) = (port.ip, port.port, why);
+    let port = mentioned(ports, details)?;
+    let (ip, port, details) = (port.ip, port.port, details.to_owned());
     if said(NO_ADDRESS) {
         let why = format!("This host has no address {ip}. Give the container another allocation.");
-        return (why, Some(Fault::NoSuchAddress { ip, port, details }));
+        return Some(Failure::new(why, Fault::NoSuchAddress { ip, port, details }));
     }
     let by = if said(BY_CONTAINER) { "another container" } else { "another program" };
     let why = format!("Port {port} is used by {by} on this host. Stop that, or use another port.");
-    (why, Some(Fault::PortInUse { ip, port, details }))
-}
-
-/// What the engine said of a port.
-pub(super) fn details(fault: &Fault) -> Option<String> {
-    match fault {
-        Fault::PortInUse { details, .. } | Fault::NoSuchAddress { details, .. } => Some(details.clone()),
-        Fault::FilesMissing => None,
-    }
+    Some(Failure::new(why, Fault::PortInUse { ip, port, details }))
 }
 
 /// The port that the engine's words are about: one that they name with its address, else one that they name.
@@ -96,22 +89,22 @@ mod tests {
             ),
         ];
         for (raw, said) in cases {
-            let (why, fault) = explain(&ports, format!("{start}{raw}"));
+            let Failure { why, fault } = explain(&ports, &format!("{start}{raw}")).unwrap();
             assert!(why.starts_with(said) && why.ends_with("use another port."), "{raw}: {why}");
             let Some(Fault::PortInUse { details, .. }) = fault else { panic!("{raw}: {fault:?}") };
             assert!(details.ends_with(raw));
         }
         let raw = "Error starting userland proxy: listen tcp4 10.99.99.99:24111: bind: cannot assign requested address";
-        let (why, fault) = explain(&ports, format!("{start}{raw}"));
+        let Failure { why, fault } = explain(&ports, &format!("{start}{raw}")).unwrap();
         assert_eq!(why, "This host has no address 10.99.99.99. Give the container another allocation.");
         assert!(matches!(fault, Some(Fault::NoSuchAddress { port: 24111, .. })));
     }
 
     #[test]
-    fn other_problems_stay_as_they_are() {
+    fn what_is_about_none_of_its_ports_is_left_to_others() {
         let ports = [port("0.0.0.0", 25565)];
         for why in ["no such image", "Bind for 0.0.0.0:2556 failed: port is already allocated"] {
-            assert_eq!(explain(&ports, why.into()), (why.into(), None));
+            assert_eq!(explain(&ports, why), None);
         }
     }
 }

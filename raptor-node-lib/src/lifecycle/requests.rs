@@ -10,9 +10,9 @@ use bytes::Bytes;
 use raptor_core::{
     containers::{
         Limits,
-        lifecycle::{Input, Phase, Refused},
+        lifecycle::{Hold, Input, Phase, Refused},
     },
-    node::{ContainerSpec, Happening, LineKind, NodeError, PowerAction},
+    node::{ContainerSpec, Fault, Happening, LineKind, NodeError, PowerAction},
     templates::StopRule,
     text::Encoding,
 };
@@ -166,34 +166,44 @@ impl Supervisor {
             return;
         }
         let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
+        let trash = self.trash().await;
         let text = format!(
             "It uses {} MiB of disk and may use {} MiB: stopping it. {}",
             mib(used_bytes),
             mib(limit_bytes),
-            super::way_out(self.trash().await)
+            super::way_out(trash)
         );
         self.ground.say(&self.console, text.clone());
         self.tell_api(Happening::DiskFull { used_bytes, limit_bytes });
-        self.status.send_modify(|status| (status.problem, status.fault) = (Some(text), None));
+        let fault = Fault::DiskFull { used_bytes, limit_bytes, trash_bytes: trash };
+        self.status
+            .send_modify(|status| (status.problem, status.fault) = (Some(text), Some(Box::new(fault))));
         self.input(Input::Power(PowerAction::Stop)).await;
     }
 
     /// Takes back the advice to empty the trash, once somebody did: with the problem, unless there is still too much.
     async fn trash_emptied(&mut self) {
-        let advised =
-            self.status.borrow().problem.as_deref().is_some_and(|said| said.contains(super::EMPTY_TRASH));
-        if !advised {
+        let advised = |fault: &Fault| matches!(fault, Fault::DiskFull { trash_bytes: 1.., .. });
+        if !self.status.borrow().fault.as_deref().is_some_and(advised) {
             return;
         }
         let limit_mib = self.spec.limits.disk_mib;
         let usage = self.ground.accounts.of(self.place.id, limit_mib);
         let measured = tokio::task::spawn_blocking(move || (usage.used(), usage.free(), usage.trash()));
         let Ok((used, free, trash)) = measured.await else { return };
-        let problem = (free == Some(0)).then(|| {
+        let still_full = free == Some(0);
+        let problem = || {
             let used_mib = used.div_ceil(1024 * 1024);
             format!("It uses {used_mib} MiB of disk and may use {limit_mib} MiB. {}", super::way_out(trash))
+        };
+        self.status.send_modify(|status| {
+            let failed_installation = status.hold == Some(Hold::InstallFailed);
+            // Of how a process or an installation ended, the sentence says what was so then.
+            if status.problem.is_some() && !failed_installation {
+                status.problem = still_full.then(problem);
+            }
+            status.fault = still_full.then(|| Box::new(super::disk_full(used, limit_mib, trash)));
         });
-        self.status.send_modify(|status| status.problem = problem);
         self.save();
         self.publish();
     }

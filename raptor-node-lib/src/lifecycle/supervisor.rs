@@ -5,6 +5,7 @@ use super::{
     attend::{ASK_AGAIN, End, Typed},
     boot::Started,
     errand::Word,
+    failure::Failure,
     taking::Look,
 };
 use crate::{
@@ -64,7 +65,7 @@ pub(super) enum Msg {
     /// Everything is ready for the process, which starts once this is noted.
     Prepared(Run, oneshot::Sender<()>),
     /// What runs, or why nothing does. None where it runs and nobody reads it yet: the engine went away as it was started.
-    Booted(Result<Option<Started>, String>),
+    Booted(Result<Option<Started>, Failure>),
     /// What is to be begun waits for the engine, for this reason; none: no longer.
     Waiting(Option<String>),
     /// The process was asked to stop.
@@ -83,7 +84,7 @@ pub(super) enum Msg {
     Cleared,
     InstallerPrepared(Run, oneshot::Sender<()>),
     /// The installation has ended, perhaps with a warning.
-    Installed(Result<Option<String>, String>),
+    Installed(Result<Option<String>, Failure>),
 }
 
 /// Owns one container.

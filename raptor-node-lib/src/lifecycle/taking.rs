@@ -126,13 +126,6 @@ impl Supervisor {
         self.publish();
     }
 
-    /// Whether a start failed, for this reason, because the container's files are missing.
-    pub(super) async fn is_for_missing_files(&self, why: &str) -> bool {
-        let (folder, data, why) = (self.known_folder(), self.place.data.clone(), why.to_owned());
-        let checked = tokio::task::spawn_blocking(move || folder.check(&data).is_err_and(|said| said == why));
-        checked.await.unwrap_or(false)
-    }
-
     /// Notes which folder the container has, so that another one in its place is noticed.
     pub(super) async fn note_folder(&mut self) {
         let data = self.place.data.clone();

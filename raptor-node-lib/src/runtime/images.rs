@@ -25,6 +25,16 @@ pub struct Pulled {
     pub layers_total: u32,
 }
 
+/// Why a pull failed: the words of a registry without the image are its reason, not an absence.
+fn refused(why: bollard::errors::Error) -> RuntimeError {
+    match why {
+        bollard::errors::Error::DockerResponseServerError { status_code: 404, message } => {
+            RuntimeError::Refused(message)
+        }
+        other => error(other),
+    }
+}
+
 impl Docker {
     /// Replaces the logins for registries.
     pub fn set_logins(&self, logins: Vec<RegistryLogin>) {
@@ -50,7 +60,9 @@ impl Docker {
         let tag = if last.contains([':', '@']) { "" } else { "latest" };
         let options = CreateImageOptionsBuilder::default().from_image(image).tag(tag).build();
         let items = match self.client() {
-            Ok(client) => client.create_image(Some(options), None, self.login(image)).map_err(error).boxed(),
+            Ok(client) => {
+                client.create_image(Some(options), None, self.login(image)).map_err(refused).boxed()
+            }
             Err(away) => futures_util::stream::once(std::future::ready(Err(away))).boxed(),
         };
         let mut layers: HashMap<String, (u64, u64, bool)> = HashMap::new();

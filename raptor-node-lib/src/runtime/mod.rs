@@ -18,7 +18,7 @@ pub use networks::{OurNetwork, Pool};
 pub use ours::{Made, Ours};
 pub use raw::Stdin;
 pub use sample::Sample;
-pub use shape::{Shape, Zone};
+pub use shape::{Shape, Zone, installer_memory_mib};
 
 /// Why the engine did not do something.
 #[derive(Debug, thiserror::Error)]

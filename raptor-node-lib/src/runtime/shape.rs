@@ -175,13 +175,18 @@ impl Shape<'_> {
     }
 }
 
+/// How much memory the installer of a container with these limits may use, in MiB.
+pub fn installer_memory_mib(limits: &Limits) -> u64 {
+    match limits.memory_mib {
+        0 => INSTALLER_MEMORY_MAX_MIB,
+        memory => memory.max(INSTALLER_MEMORY_MIB),
+    }
+}
+
 /// What an installer may use: at least what package managers need, never without limit.
 fn installer_limits(limits: &Limits) -> Limits {
     Limits {
-        memory_mib: match limits.memory_mib {
-            0 => INSTALLER_MEMORY_MAX_MIB,
-            memory => memory.max(INSTALLER_MEMORY_MIB),
-        },
+        memory_mib: installer_memory_mib(limits),
         swap_mib: 0,
         cpu_percent: match limits.cpu_percent {
             0 => 400,

@@ -3,6 +3,7 @@
 
 mod away;
 mod disk;
+mod faults;
 mod hand;
 mod history;
 mod host;

@@ -23,15 +23,15 @@ const LAYERS: u32 = 3;
 const LAYER: usize = 32 << 20;
 
 /// A registry that asks who one is.
-struct Registry {
+pub struct Registry {
     process: Child,
-    host: String,
+    pub host: String,
     folder: tempfile::TempDir,
 }
 
 impl Registry {
     /// None where the program is missing, which is a failure in CI.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         if !installed(PROGRAM) {
             return None;
         }
@@ -53,6 +53,11 @@ impl Registry {
         let registry = Self { process: program.spawn().unwrap(), host, folder };
         served("the registry", || TcpStream::connect(&registry.host));
         Some(registry)
+    }
+
+    /// The login that it takes.
+    pub fn login(&self) -> RegistryLogin {
+        RegistryLogin { host: self.host.clone(), username: USER.into(), password: PASSWORD.into() }
     }
 
     /// Makes an image of several layers, brings it here and forgets it on this engine.
@@ -95,10 +100,10 @@ fn there(image: &str) -> bool {
     Command::new("docker").args(["image", "inspect", image]).output().unwrap().status.success()
 }
 
-/// Waits until it could not be pulled so many times.
+/// Waits until it could not be downloaded so many times.
 async fn refused(world: &World, times: usize) {
     let deadline = Instant::now() + PATIENCE;
-    while world.transcript().await.matches("can't be pulled").count() < times {
+    while world.transcript().await.matches("can't be downloaded").count() < times {
         assert!(Instant::now() < deadline, "{}", world.transcript().await);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

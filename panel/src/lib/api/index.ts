@@ -13,6 +13,7 @@ const LONG_PATIENCE = 120_000;
 
 /** Why there was no answer. What was to be changed may be changed, or not. */
 function silent(request: Request, code: string, what: string): Refusal {
+  if (!navigator.onLine) [code, what] = ['offline', 'Your device is offline'];
   const unsure = request.method !== 'GET' && !request.url.includes('/auth/');
   const detail = unsure ? `${what}, so this may have been done or not. Check your connection, and look before you try again.` : `${what}. Check your connection.`;
   return new Refusal({ status: 0, code, detail });
@@ -81,7 +82,7 @@ function strange(status: number): string {
     return 'The proxy in front of Raptor refuses a request of this size (413). An administrator can let it pass more, such as by client_max_body_size in nginx.';
   }
   if (status >= 502 && status <= 504) return `The proxy in front of Raptor gets no answer from it (${status}). Try again in a moment.`;
-  return 'The server did not answer as expected.';
+  return `The answer did not come from Raptor (${status}). A proxy in front of it may be set up wrong: check the panel’s address, or ask an administrator.`;
 }
 
 /** A refusal in the API's words. */
@@ -110,16 +111,20 @@ export async function ask<T>(answer: Answer<T>): Promise<T> {
   if (response?.ok) return data as T;
   if (error instanceof Refusal) throw error;
   if (!response) {
-    throw new Refusal({ status: 0, code: 'unreachable', detail: 'Raptor does not answer. Check your connection.' });
+    const detail = navigator.onLine ? 'Raptor does not answer. Check your connection.' : 'Your device is offline. Check your connection.';
+    throw new Refusal({ status: 0, code: 'unreachable', detail });
   }
   const refusal = new Refusal({ ...(typeof error === 'object' ? error : {}), status: response.status });
   if (refusal.code === 'unauthenticated') signedOut();
   throw refusal;
 }
 
-/** A failure as a sentence. */
-export const words = (error: unknown): string =>
-  error instanceof Error ? error.message : 'Something went wrong.';
+/** A failure as a sentence. The browser's own words, as of a mistake in the panel, are for its console. */
+export function words(error: unknown): string {
+  if (error instanceof Refusal || (error instanceof Error && error.constructor === Error)) return error.message;
+  console.error(error);
+  return 'The panel made a mistake. Reload the page, then try again.';
+}
 
 /** The sentence for a form's field, if the failure is about it. */
 export const about = (error: unknown, field: string): string | null =>

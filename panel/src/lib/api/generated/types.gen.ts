@@ -1318,7 +1318,8 @@ export type Exit = {
 export type ExportFormat = 'ptdl_v2' | 'raptor';
 
 /**
- * Why a start failed, where it is known well enough to offer a way out.
+ * Why a start or an installation failed, or a process was ended, as a stable code with what the way out needs. The sentence for
+ * people stands beside it.
  */
 export type Fault = {
     /**
@@ -1350,6 +1351,107 @@ export type Fault = {
     type: 'no_such_address';
 } | {
     type: 'files_missing';
+} | {
+    /**
+     * The image, without the `~` of a local one.
+     */
+    image: string;
+    /**
+     * What the registry says; none for a local image.
+     */
+    details?: string | null;
+    type: 'image_not_found';
+} | {
+    /**
+     * The image.
+     */
+    image: string;
+    type: 'image_refused';
+} | {
+    /**
+     * The image.
+     */
+    image: string;
+    /**
+     * The registry's host, with its port where it has one.
+     */
+    registry: string;
+    /**
+     * What the engine says.
+     */
+    details: string;
+    type: 'registry_unreachable';
+} | {
+    /**
+     * The image.
+     */
+    image: string;
+    /**
+     * The registry's host, with its port where it has one.
+     */
+    registry: string;
+    /**
+     * What the registry says.
+     */
+    details: string;
+    type: 'login_required';
+} | {
+    /**
+     * The image.
+     */
+    image: string;
+    /**
+     * The registry's host, with its port where it has one.
+     */
+    registry: string;
+    /**
+     * What the registry says.
+     */
+    details: string;
+    type: 'too_many_downloads';
+} | {
+    /**
+     * The limit that it reached, in MiB: the container's, or what its installer may use. None where there was no limit and
+     * the host's memory is used up.
+     */
+    limit_mib?: number | null;
+    /**
+     * What the engine says, where it said anything.
+     */
+    details?: string | null;
+    type: 'out_of_memory';
+} | {
+    /**
+     * What they take, in bytes.
+     */
+    used_bytes: number;
+    /**
+     * The limit in bytes.
+     */
+    limit_bytes: number;
+    /**
+     * How much of it the trash holds, in bytes.
+     */
+    trash_bytes: number;
+    type: 'disk_full';
+} | {
+    /**
+     * What the engine says.
+     */
+    details: string;
+    type: 'host_disk_full';
+} | {
+    /**
+     * Its exit code.
+     */
+    exit_code: number;
+    type: 'script_failed';
+} | {
+    /**
+     * What it says.
+     */
+    details: string;
+    type: 'engine_refused';
 };
 
 /**

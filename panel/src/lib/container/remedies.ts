@@ -1,0 +1,86 @@
+// Which buttons mend what keeps a container from running, for somebody with these permissions.
+import type { Fault } from '$lib/api';
+import { MIB } from '$lib/format';
+
+export interface Remedy {
+  kind: 'again' | 'port' | 'image' | 'logins' | 'raise' | 'trash' | 'files' | 'upload' | 'host' | 'install' | 'remove';
+  title: string;
+  /** Whether it is the one that is most likely wanted. */
+  main?: boolean;
+}
+
+export interface Trouble {
+  fault: Fault | null;
+  /** Whether it is an installation that failed. */
+  installing: boolean;
+  suspended: boolean;
+  /** Whether the container has a memory limit of its own. */
+  limited: boolean;
+  /** Whether somebody has this permission for the container. */
+  can: (permission: string) => boolean;
+  /** Whether somebody has this permission for the whole system. */
+  manages: (permission: string) => boolean;
+  /** Whether the container still has this allocation. */
+  has: (ip: string, port: number) => boolean;
+}
+
+/** In the order in which they are shown; the first one is the main one. */
+export function remedies(trouble: Trouble): Remedy[] {
+  const all = trouble.fault ? specific(trouble, trouble.fault) : [];
+  if (trouble.fault?.type !== 'files_missing' && !hopeless(trouble.fault)) all.push(...again(trouble));
+  return all.map((remedy, place) => ({ ...remedy, main: place === 0 && trouble.fault?.type !== 'files_missing' }));
+}
+
+/** Whether trying again without a change would fail again for sure. */
+function hopeless(fault: Fault | null): boolean {
+  return fault?.type === 'image_refused' || fault?.type === 'no_such_address';
+}
+
+function again({ installing, suspended, can }: Trouble): Remedy[] {
+  const may = installing ? can('startup.install') : can('power.start') && !suspended;
+  return may ? [{ kind: 'again', title: 'Try again' }] : [];
+}
+
+function specific({ installing, limited, can, manages, has }: Trouble, fault: Fault): Remedy[] {
+  const found: Remedy[] = [];
+  const offer = (may: boolean, kind: Remedy['kind'], title: string) => may && found.push({ kind, title });
+  // An installer's image is its template's.
+  const image = () => offer(!installing && can('startup.read') && can('startup.update'), 'image', 'Choose another image');
+  const logins = () => offer(manages('daemons.update'), 'logins', 'Add a login');
+  switch (fault.type) {
+    case 'port_in_use':
+    case 'no_such_address':
+      offer(can('network.update') && has(fault.ip, fault.port), 'port', 'Use another port');
+      break;
+    case 'image_not_found':
+    case 'image_refused':
+    case 'registry_unreachable':
+      image();
+      break;
+    case 'login_required':
+    case 'too_many_downloads':
+      logins();
+      image();
+      break;
+    case 'out_of_memory':
+      offer(limited && fault.limit_mib != null && manages('containers.update'), 'raise', 'Raise the limit');
+      break;
+    case 'disk_full':
+      offer(fault.trash_bytes > 0 && can('file.delete'), 'trash', `Empty the trash (${Math.ceil(fault.trash_bytes / MIB)} MiB)`);
+      offer(manages('containers.update'), 'raise', 'Raise the limit');
+      offer(can('file.read'), 'files', 'Open files');
+      break;
+    case 'host_disk_full':
+      offer(manages('daemons.read'), 'host', 'Open the daemon');
+      break;
+    case 'files_missing':
+      offer(can('file.create'), 'upload', 'Upload files');
+      offer(can('startup.install'), 'install', 'Install again');
+      offer(can('container.delete'), 'remove', 'Delete…');
+      break;
+    case 'script_failed':
+    case 'engine_refused':
+      break;
+  }
+  return found;
+}

@@ -1,0 +1,191 @@
+//! Why an image could not be pulled, in words that say what to do.
+
+use super::failure::Failure;
+use raptor_core::{images::registry_of, node::Fault};
+
+/// What the engines say of a registry that does not answer, or not as one.
+const AWAY: [&str; 14] = [
+    "dial tcp",
+    "no such host",
+    "connection refused",
+    "connection reset",
+    "i/o timeout",
+    "timeout exceeded",
+    "deadline exceeded",
+    "tls handshake",
+    "x509:",
+    "server gave http response",
+    "received unexpected http status: 5",
+    "bad gateway",
+    "service unavailable",
+    ": eof",
+];
+/// What they say of a login that is missing or wrong.
+const LOGIN: [&str; 6] = [
+    "no basic auth credentials",
+    "unauthorized",
+    "authentication required",
+    "incorrect username or password",
+    "access to the resource is denied",
+    "forbidden",
+];
+/// What they say of an image that is not there. Docker Hub answers so for a private one, too.
+const MISSING: [&str; 6] = [
+    "repository does not exist",
+    "manifest unknown",
+    "name unknown",
+    "not found",
+    "invalid reference format",
+    "no such image",
+];
+/// What they say of an image that was made for other processors only.
+const OTHER_PROCESSOR: &str = "no matching manifest for";
+const TOO_MANY: &str = "toomanyrequests";
+const NO_SPACE: &str = "no space left on device";
+
+/// What a registry is called among people.
+fn shown(registry: &str) -> &str {
+    if matches!(registry, "docker.io" | "index.docker.io") { "Docker Hub" } else { registry }
+}
+
+/// Why `image` can't be had from its registry: how the sentence goes on after "can't be downloaded: ".
+fn reason(image: &str, said: &str) -> (String, Kind) {
+    let text = said.to_ascii_lowercase();
+    let any = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    let registry = registry_of(image);
+    let registry = shown(&registry);
+    if any(&[NO_SPACE]) {
+        ("the disk of this host is full.".into(), Kind::DiskFull)
+    } else if any(&[TOO_MANY]) {
+        (format!("{registry} allows this host no more downloads for now."), Kind::TooMany)
+    } else if any(&[OTHER_PROCESSOR]) {
+        ("it was not made for the processor of this host.".into(), Kind::Missing)
+    } else if any(&["repository does not exist"]) {
+        (format!("{registry} has no such image, or shows it only after a login."), Kind::Missing)
+    } else if any(&LOGIN) {
+        (format!("{registry} wants a login for it."), Kind::Login)
+    } else if any(&AWAY) {
+        (format!("{registry} can't be reached from this host."), Kind::Away)
+    } else if any(&MISSING) {
+        (format!("{registry} has no such image."), Kind::Missing)
+    } else {
+        (format!("{registry} or Docker refused it."), Kind::Refused)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Missing,
+    Away,
+    Login,
+    TooMany,
+    DiskFull,
+    Refused,
+}
+
+/// Why `image` was not pulled, as a phrase after a colon.
+pub(super) fn phrase(image: &str, said: &str) -> String {
+    reason(image, said).0
+}
+
+/// Why `image`, of which there is no copy on the host, can't be used.
+pub(super) fn explain(image: &str, details: String) -> Failure {
+    let (phrase, kind) = reason(image, &details);
+    let (image, registry) = (image.to_owned(), registry_of(image));
+    let advice = match kind {
+        Kind::Missing => "Check its name and tag, or choose another image.",
+        Kind::Away => "Try again when it answers, or choose another image.",
+        Kind::Login => "Add a login for this registry under Daemons, or choose another image.",
+        Kind::TooMany => "Try again later, or add a login for this registry under Daemons.",
+        Kind::DiskFull => "Free space on it, then try again.",
+        Kind::Refused => "Try again, or choose another image.",
+    };
+    let why = format!("The image {image} can't be downloaded: {phrase} {advice}");
+    let fault = match kind {
+        Kind::Missing => Fault::ImageNotFound { image, details: Some(details) },
+        Kind::Away => Fault::RegistryUnreachable { image, registry, details },
+        Kind::Login => Fault::LoginRequired { image, registry, details },
+        Kind::TooMany => Fault::TooManyDownloads { image, registry, details },
+        Kind::DiskFull => Fault::HostDiskFull { details },
+        Kind::Refused => Fault::EngineRefused { details },
+    };
+    Failure::new(why, fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(fault: &Fault) -> String {
+        serde_json::to_value(fault).unwrap()["type"].as_str().unwrap().to_owned()
+    }
+
+    /// The words of Docker 20.10 to 29, of containerd and of Podman.
+    #[test]
+    fn what_registries_and_engines_say_has_a_code_and_a_sentence() {
+        let cases = [
+            (
+                "Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io on 10.0.0.1:53: no such host",
+                "registry_unreachable",
+            ),
+            (
+                "Get \"http://127.0.0.1:9/v2/\": dial tcp 127.0.0.1:9: connect: connection refused",
+                "registry_unreachable",
+            ),
+            (
+                "Get \"https://ghcr.io/v2/\": net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
+                "registry_unreachable",
+            ),
+            (
+                "Get \"https://ghcr.io/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                "registry_unreachable",
+            ),
+            (
+                "failed to resolve reference \"ghcr.io/a/b:1\": unexpected status from HEAD request: 503 Service Unavailable",
+                "registry_unreachable",
+            ),
+            ("manifest for ghcr.io/a/b:1 not found: manifest unknown: manifest unknown", "image_not_found"),
+            (
+                "failed to resolve reference \"docker.io/a/b:1\": docker.io/a/b:1: not found",
+                "image_not_found",
+            ),
+            ("no matching manifest for linux/arm64/v8 in the manifest list entries", "image_not_found"),
+            (
+                "pull access denied for nosuch, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
+                "image_not_found",
+            ),
+            (
+                "Head \"http://127.0.0.1:5000/v2/games/x/manifests/1\": no basic auth credentials",
+                "login_required",
+            ),
+            ("unauthorized: authentication required", "login_required"),
+            (
+                "Error response from daemon: denied: requested access to the resource is denied",
+                "login_required",
+            ),
+            ("toomanyrequests: You have reached your pull rate limit.", "too_many_downloads"),
+            ("failed to register layer: write /usr/lib/x: no space left on device", "host_disk_full"),
+            ("unsupported media type application/vnd.x", "engine_refused"),
+        ];
+        for (raw, wanted) in cases {
+            let Failure { why, fault } = explain("ghcr.io/a/b:1", raw.into());
+            let fault = fault.unwrap();
+            assert_eq!(code(&fault), wanted, "{raw}: {why}");
+            assert_eq!(fault.details(), Some(raw));
+            assert!(
+                why.starts_with("The image ghcr.io/a/b:1 can't be downloaded: ") && !why.contains(raw),
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn docker_hub_is_called_by_its_name() {
+        let Failure { why, .. } = explain("nosuch:1", "dial tcp: no such host".into());
+        assert_eq!(
+            why,
+            "The image nosuch:1 can't be downloaded: Docker Hub can't be reached from this host. Try again when it answers, or \
+             choose another image."
+        );
+    }
+}

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-const PROGRAMS = process.env.RAPTOR_PROGRAMS ?? join(ROOT, 'target/debug');
+export const PROGRAMS = process.env.RAPTOR_PROGRAMS ?? join(ROOT, 'target/debug');
 export const PASSWORD = 'correct horse battery';
 
 export const freePort = () =>

@@ -6,6 +6,7 @@ mod files;
 mod history;
 mod problem;
 mod routes;
+pub mod setup;
 
 pub use problem::Problem;
 pub use routes::{openapi, router};

@@ -1,9 +1,12 @@
 // What different people see, and how a host is added.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { launch, signIn } from './browser.mjs';
-import { egg, freePort, PASSWORD, World } from './world.mjs';
+import { egg, freePort, PASSWORD, PROGRAMS, until, World } from './world.mjs';
 
 let world, browser;
 const LIMITS = { memory_mib: 256, swap_mib: 0, cpu_percent: 0, disk_mib: 512, pids: 64, io_weight: 500 };
@@ -27,6 +30,9 @@ async function visitor(username) {
   const page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage();
   await signIn(page, world.base, username, PASSWORD);
   return page;
+}
+async function shot(page, name) {
+  if (process.env.RAPTOR_SHOTS) await page.screenshot({ path: `${process.env.RAPTOR_SHOTS}/${name}.png` });
 }
 const places = (page) => page.getByRole('navigation', { name: 'Main' }).getByRole('link').allInnerTexts();
 
@@ -123,7 +129,7 @@ test('a session that is ended elsewhere leads to the sign-in page', { timeout: 6
   await page.waitForURL('**/sign-in?next=**', { timeout: 15_000 });
 });
 
-test('a daemon is added with the key that is shown once', { timeout: 90_000 }, async () => {
+test('a daemon is added by one line with the key that is shown once, and gets its ports in the same place', { timeout: 90_000 }, async () => {
   const page = await visitor('admin');
   const port = await freePort();
   await page.getByRole('link', { name: 'Daemons' }).click();
@@ -132,20 +138,125 @@ test('a daemon is added with the key that is shown once', { timeout: 90_000 }, a
   await page.getByLabel('Host', { exact: true }).fill('127.0.0.1');
   await page.getByLabel('Port', { exact: true }).fill(String(port));
   await page.getByRole('dialog').getByRole('button', { name: 'Add daemon' }).click();
-  const lines = await page.getByTestId('env').innerText();
-  await page.getByRole('dialog').getByText('Unreachable').waitFor();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText(`Waiting for 127.0.0.1:${port}`).waitFor();
+  await shot(page, 'daemon-add');
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await shot(page, 'daemon-add-phone');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize({ width: 1280, height: 800 });
+
+  // The key is not lost to a key or a click beside it: it is asked first.
+  for (const leave of [() => page.keyboard.press('Escape'), () => page.mouse.click(5, 5), () => dialog.getByRole('button', { name: 'Close', exact: true }).click()]) {
+    await leave();
+    await dialog.getByRole('alert').getByText('this key can’t be shown again').waitFor();
+    await dialog.getByRole('button', { name: 'Keep it open' }).click();
+    await dialog.getByRole('alert').waitFor({ state: 'detached' });
+  }
+  const boxes = await Promise.all([dialog.getByTestId('line'), dialog.getByRole('button', { name: 'Copy the line' })].map((found) => found.boundingBox()));
+  assert.ok(boxes[1].y + boxes[1].height <= boxes[0].y, 'nothing lies over the key');
+
+  // The line is run as it is, but for sudo and the folder, which this test has no right to.
+  await dialog.getByRole('radio', { name: 'Without systemd' }).check();
+  const line = await dialog.getByTestId('line').innerText();
+  const folder = join(mkdtempSync(join(tmpdir(), 'raptor-setup-')), 'daemon');
+  const [settings] = line.split(' && ');
+  const here = settings.replace('sudo /usr/local/bin/raptor-daemon setup', `'${PROGRAMS}/raptor-daemon' setup --folder '${folder}'`);
+  assert.notEqual(here, settings);
+  execFileSync('sh', ['-c', here], { env: {} });
+  const file = join(folder, '.env');
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const written = readFileSync(file, 'utf8');
+  assert.match(written, new RegExp(`^DAEMON_ADDR=0\\.0\\.0\\.0:${port}$`, 'm'));
 
   const wrong = await world.daemon(port, 'rd_this-is-not-the-right-key');
-  await page.getByRole('dialog').getByText('Wrong key').waitFor({ timeout: 30_000 });
+  await dialog.getByText('Wrong key').waitFor({ timeout: 30_000 });
   await wrong.stop();
-  await world.daemon(port, /DAEMON_API_KEY=(\S+)/.exec(lines)[1]);
-  await page.getByRole('dialog').getByText('Online').waitFor({ timeout: 30_000 });
-  await page.getByRole('dialog').getByText(/Version .* Docker/).waitFor();
+  await world.daemon(port, /DAEMON_API_KEY=(\S+)/.exec(written)[1]);
+  await dialog.getByText('Online').waitFor({ timeout: 30_000 });
+  await dialog.getByText(/Version .* Docker/).waitFor();
 
-  await page.getByRole('link', { name: 'Add allocations' }).click();
-  await page.getByRole('button', { name: 'Add allocations' }).click();
-  await page.getByLabel('Address', { exact: true }).fill('127.0.0.1');
-  await page.getByLabel('Ports').fill('27015-27019');
-  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  // And it gets ports in the same place.
+  await dialog.getByLabel('Address', { exact: true }).fill('127.0.0.1');
+  await dialog.getByLabel('Ports').fill('27015-27019');
+  await dialog.getByRole('button', { name: 'Add ports' }).click();
+  await dialog.getByText('5 added.').waitFor();
+  await dialog.getByText('Give it ports for containers: done').waitFor();
+  await shot(page, 'daemon-added');
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByRole('link', { name: /Second host/ }).click();
   await page.getByText('5 of 5').waitFor();
+});
+
+test('the rule of a password is read before there is an error, and one can be made, seen and copied', { timeout: 60_000 }, async () => {
+  const page = await visitor('admin');
+  await page.goto(`${world.base}/users`);
+  await page.getByRole('button', { name: 'Create user' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Create user' });
+  const field = dialog.getByLabel('Password', { exact: true });
+  await dialog.getByText('Use 8 characters or more.').waitFor();
+  const rule = await field.getAttribute('aria-describedby');
+  assert.equal(await page.locator(`#${rule}`).innerText(), 'Use 8 characters or more.');
+  assert.equal(await field.getAttribute('type'), 'password');
+  await field.fill('seen by nobody');
+  await dialog.getByRole('button', { name: 'Show password' }).click();
+  assert.equal(await field.getAttribute('type'), 'text');
+  await dialog.getByRole('button', { name: 'Hide password' }).click();
+  await dialog.getByRole('button', { name: 'Generate and copy' }).click();
+  const made = await field.inputValue();
+  assert.match(made, /^[A-Za-z0-9]{20}$/);
+  await shot(page, 'user-create');
+  await dialog.getByLabel('User name').fill('erika');
+  await dialog.getByLabel('Email').fill('erika@example.com');
+  await dialog.getByRole('button', { name: 'Create user' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  const session = await fetch(`${world.base}/api/v1/auth/sign-in`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ login: 'erika', password: made })
+  });
+  assert.equal(session.status, 200, 'it is the password');
+});
+
+test('a new container gets a name of its own and is told what the host has left', { timeout: 60_000 }, async () => {
+  const page = await visitor('admin');
+  const { id, name } = (await world.ask('GET', '/templates')).items[0];
+  const { total_mib, daemon } = await (async () => {
+    const [daemon] = (await world.ask('GET', '/daemons')).items;
+    return { daemon, total_mib: Math.floor(daemon.system.memory_total_bytes / 2 ** 20) };
+  })();
+  const { id: taken } = await world.ask('POST', '/containers', { name, template_id: id, limits: LIMITS, skip_install: true, allocation_count: 0 });
+  await page.goto(`${world.base}/containers/new?template=${id}`);
+  const field = page.getByLabel('Name', { exact: true });
+  await until('a name is suggested', async () => (await field.inputValue()) === `${name} 2`);
+  await page.getByText(`left on ${daemon.name}`).first().waitFor();
+  await page.getByText(new RegExp(`^(Only )?\\d+ free on ${daemon.name}$`)).first().waitFor();
+  await page.getByLabel('Memory').fill(String(total_mib + 1));
+  await page.getByText(/^Only .* left on /).first().waitFor();
+  await shot(page, 'container-room');
+  await world.ask('DELETE', `/containers/${taken}`);
+});
+
+test('names of accounts are suggested to those who may list them, and to nobody else', { timeout: 60_000 }, async () => {
+  const jonas = (await world.ask('GET', '/containers?search=Of%20Jonas')).items[0].id;
+  const asked = [];
+  const suggested = async (username) => {
+    const page = await visitor(username);
+    page.on('request', (request) => request.url().includes('/api/v1/users') && asked.push(username));
+    await page.goto(`${world.base}/containers/${jonas}/access`);
+    await page.getByRole('button', { name: 'Give access' }).click();
+    const field = page.getByLabel('User name or email');
+    await field.fill('mar');
+    return { page, field };
+  };
+  const { page: admin } = await suggested('admin');
+  await until('mara is suggested', async () => (await admin.locator('#access-users option').evaluateAll((all) => all.map(({ value }) => value))).includes('mara'));
+  const own = await admin.locator('#access-users option').evaluateAll((all) => all.map(({ value }) => value));
+  assert.ok(!own.includes('jonas'), 'not those who have access already');
+  const { page: owner, field } = await suggested('jonas');
+  await owner.getByRole('list', { name: 'What User may do' }).waitFor();
+  assert.equal(await field.getAttribute('list'), null);
+  assert.ok(asked.includes('admin') && !asked.includes('jonas'), asked.join());
 });

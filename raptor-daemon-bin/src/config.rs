@@ -1,5 +1,6 @@
 //! Configuration from flags, environment and `.env`, checked before anything starts.
 
+use crate::setup::Setup;
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use raptor_config::host::{HostConfig, network};
@@ -24,6 +25,8 @@ pub enum Command {
     Serve,
     /// Print the OpenAPI document and exit
     Openapi,
+    /// Write settings from standard input to this host's .env, as the panel shows it for a new daemon
+    Setup(Setup),
     /// Take Raptor's rules out of this host's firewall, as before removing Raptor
     RemoveRules,
 }
@@ -91,14 +94,14 @@ fn api_key(text: &str) -> Result<Secret, String> {
 }
 
 /// Settings whose values are never shown.
-const SECRETS: &[&str] = &["DAEMON_API_KEY"];
+pub(crate) const SECRETS: &[&str] = &["DAEMON_API_KEY"];
 
 /// Reads `.env` of the working folder, then flags and environment.
 ///
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    raptor_config::read(SECRETS, &["openapi"])
+    raptor_config::read(SECRETS, &["openapi", "setup"])
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod guard;
 mod history;
 mod problem;
 mod routes;
+pub mod setup;
 
 pub use problem::Problem;
 pub use routes::{openapi, router};

@@ -30,6 +30,7 @@ async fn run() -> anyhow::Result<()> {
     let Cli { command, config } = config::read()?;
     match command.unwrap_or(Command::Serve) {
         Command::Openapi => println!("{}", serde_json::to_string_pretty(&openapi())?),
+        Command::Setup(setup) => println!("{}", raptor_daemon::setup::run(&setup, std::io::stdin().lock())?),
         Command::RemoveRules => {
             let removed = raptor_node_lib::remove_rules().context("the firewall can't be changed")?;
             println!("Removed the rules of {removed} daemons. Daemons that run put theirs back.");

@@ -28,7 +28,7 @@ use crate::{
     sftp::SftpService,
     sshkeys::service::SshKeyService,
     store::{self, Change, Heard, Store, Subject},
-    templates::service::TemplateService,
+    templates::{service::TemplateService, source},
     users::service::UserService,
     warnings::{Warnings, warn_of},
 };
@@ -88,6 +88,7 @@ pub struct Builder {
     post: Option<Post>,
     outbound: Outbound,
     panel_host: Option<String>,
+    source_checks: Option<Duration>,
 }
 
 impl Builder {
@@ -178,6 +179,13 @@ impl Builder {
         self
     }
 
+    /// How often each template's source is looked at for a newer file; never by itself unless given.
+    #[must_use]
+    pub fn source_checks(mut self, interval: Option<Duration>) -> Self {
+        self.source_checks = interval;
+        self
+    }
+
     /// Where the time comes from; the machine's clock unless given.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -233,6 +241,9 @@ impl Builder {
         raptor.tasks.spawn(worker::work(raptor.clone()));
         raptor.tasks.spawn(sweep(raptor.clone()));
         raptor.tasks.spawn(late::work(raptor.clone()));
+        if let Some(interval) = self.source_checks {
+            raptor.tasks.spawn(source::work(raptor.clone(), interval));
+        }
         if let Some(post) = raptor.post.clone() {
             raptor.tasks.spawn(outbox::work(raptor.clone(), post));
         }
@@ -258,6 +269,7 @@ impl Raptor {
             post: None,
             outbound: Outbound::default(),
             panel_host: None,
+            source_checks: None,
         }
     }
 

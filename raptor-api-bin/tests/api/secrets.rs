@@ -72,7 +72,12 @@ impl Scene {
         let daemon = daemon["daemon"]["id"].as_str().unwrap().to_owned();
         made(&format!("/daemons/{daemon}/allocations"), json!({ "ip": "192.0.2.1", "ports": "30000" })).await;
         let import = async |file: String| {
-            let answer = admin.request(Method::POST, "/templates/import?on_existing=keep_both").body(file).send().await.unwrap();
+            let answer = admin
+                .request(Method::POST, "/templates/import?on_existing=keep_both")
+                .body(file)
+                .send()
+                .await
+                .unwrap();
             answer.json::<Value>().await.unwrap()["template"]["id"].as_str().unwrap().to_owned()
         };
         let template = import(egg(json!(1))).await;

@@ -3305,6 +3305,46 @@ export type StopRule = {
 };
 
 /**
+ * A template in one of its revisions.
+ */
+export type SwitchSide = {
+    /**
+     * Its id.
+     */
+    template_id: TemplateId;
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * The revision.
+     */
+    revision: number;
+};
+
+/**
+ * What becomes of a variable.
+ */
+export type SwitchedVariable = {
+    /**
+     * Its name in the environment.
+     */
+    env: string;
+    /**
+     * What people see.
+     */
+    name: string;
+    /**
+     * What becomes of it.
+     */
+    fate: VariableFate;
+    /**
+     * The value that the container would have; none where it is secret or goes.
+     */
+    value?: string | null;
+};
+
+/**
  * What a host says of itself.
  */
 export type SystemInfo = {
@@ -3431,6 +3471,8 @@ export type Template = {
      */
     source_format: string;
     origin?: TemplateOrigin | null;
+    drawing?: TemplateDrawing | null;
+    source_check?: TemplateSourceCheck | null;
     /**
      * Containers that are made from it.
      */
@@ -3541,6 +3583,20 @@ export type TemplateChange = {
 };
 
 /**
+ * A drawing on a colour.
+ */
+export type TemplateDrawing = {
+    /**
+     * The colour behind it, as `#rrggbb`.
+     */
+    colour: string;
+    /**
+     * The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
+     */
+    paths: Array<string>;
+};
+
+/**
  * A template.
  */
 export type TemplateId = string;
@@ -3592,6 +3648,38 @@ export type TemplateMove = {
     variables?: {
         [key: string]: string;
     };
+};
+
+/**
+ * Another template for a container.
+ */
+export type TemplateOrder = {
+    /**
+     * Which.
+     */
+    template_id: TemplateId;
+    /**
+     * The revision of that template that was looked at; a newer one that is there by now is not taken.
+     */
+    revision: number;
+    /**
+     * The revision of the container that was looked at; one that was changed meanwhile stays as it is.
+     */
+    container_revision: number;
+    /**
+     * Image; the template's first unless given.
+     */
+    image?: string | null;
+    /**
+     * Values of the template's variables, by name.
+     */
+    variables?: {
+        [key: string]: string;
+    };
+    /**
+     * Whether the template's installation script runs over the files, which are kept. The container has to be offline.
+     */
+    install?: boolean;
 };
 
 /**
@@ -3752,6 +3840,24 @@ export type TemplateRevision = {
 };
 
 /**
+ * What a look at the place found that a template came from.
+ */
+export type TemplateSourceCheck = {
+    /**
+     * When it was.
+     */
+    checked_at: string;
+    /**
+     * Whether the file there says something else than the file that the template was imported from.
+     */
+    available: boolean;
+    /**
+     * Why it could not be read this time.
+     */
+    problem?: string | null;
+};
+
+/**
  * A template in a list.
  */
 export type TemplateSummary = {
@@ -3780,6 +3886,8 @@ export type TemplateSummary = {
      */
     source_format: string;
     origin?: TemplateOrigin | null;
+    drawing?: TemplateDrawing | null;
+    source_check?: TemplateSourceCheck | null;
     /**
      * Containers that are made from it.
      */
@@ -3792,6 +3900,40 @@ export type TemplateSummary = {
      * When it was imported.
      */
     created_at: string;
+};
+
+/**
+ * What changing a container to another template would change.
+ */
+export type TemplateSwitch = {
+    /**
+     * The template that the container is made from.
+     */
+    from: SwitchSide;
+    /**
+     * The one that it would be made from, in its newest revision.
+     */
+    to: SwitchSide;
+    /**
+     * The container's revision, which the change has to name.
+     */
+    container_revision: number;
+    /**
+     * What becomes different.
+     */
+    changes: Array<FieldChange>;
+    /**
+     * What becomes of each variable of both templates that the caller may see.
+     */
+    variables: Array<SwitchedVariable>;
+    /**
+     * Images to choose from, the first one being the default.
+     */
+    images: Array<TemplateImage>;
+    /**
+     * Whether the new template has an installation script.
+     */
+    installs: boolean;
 };
 
 /**
@@ -4099,6 +4241,11 @@ export type UserUpdate = {
      */
     suspended: boolean;
 };
+
+/**
+ * What becomes of a variable where a container changes to another template.
+ */
+export type VariableFate = 'kept' | 'default' | 'needed' | 'dropped';
 
 /**
  * What a person is shown to set a variable.
@@ -6019,6 +6166,37 @@ export type ReviseTemplateFromUrlResponses = {
 
 export type ReviseTemplateFromUrlResponse = ReviseTemplateFromUrlResponses[keyof ReviseTemplateFromUrlResponses];
 
+export type CheckTemplateSourceData = {
+    body?: never;
+    path: {
+        id: TemplateId;
+    };
+    query?: never;
+    url: '/api/v1/templates/{id}/source-check';
+};
+
+export type CheckTemplateSourceErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type CheckTemplateSourceError = CheckTemplateSourceErrors[keyof CheckTemplateSourceErrors];
+
+export type CheckTemplateSourceResponses = {
+    /**
+     * Done
+     */
+    200: Template;
+};
+
+export type CheckTemplateSourceResponse = CheckTemplateSourceResponses[keyof CheckTemplateSourceResponses];
+
 export type GetTemplateRevisionData = {
     body?: never;
     path: {
@@ -6717,6 +6895,73 @@ export type MoveContainerTemplateResponses = {
 };
 
 export type MoveContainerTemplateResponse = MoveContainerTemplateResponses[keyof MoveContainerTemplateResponses];
+
+export type GetTemplateSwitchData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The template that the container would be made from.
+         */
+        template_id: TemplateId;
+    };
+    url: '/api/v1/containers/{id}/template/switch';
+};
+
+export type GetTemplateSwitchErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type GetTemplateSwitchError = GetTemplateSwitchErrors[keyof GetTemplateSwitchErrors];
+
+export type GetTemplateSwitchResponses = {
+    /**
+     * Done
+     */
+    200: TemplateSwitch;
+};
+
+export type GetTemplateSwitchResponse = GetTemplateSwitchResponses[keyof GetTemplateSwitchResponses];
+
+export type SwitchContainerTemplateData = {
+    body: TemplateOrder;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/template/switch';
+};
+
+export type SwitchContainerTemplateErrors = {
+    /**
+     * Refused
+     */
+    '4XX': Problem;
+    /**
+     * Failed
+     */
+    '5XX': Problem;
+};
+
+export type SwitchContainerTemplateError = SwitchContainerTemplateErrors[keyof SwitchContainerTemplateErrors];
+
+export type SwitchContainerTemplateResponses = {
+    /**
+     * Done
+     */
+    200: Container;
+};
+
+export type SwitchContainerTemplateResponse = SwitchContainerTemplateResponses[keyof SwitchContainerTemplateResponses];
 
 export type RevealContainerSecretData = {
     body?: never;

@@ -126,6 +126,9 @@ pub struct Config {
     /// Address that the catalogue's published eggs are fetched from in place of https://raw.githubusercontent.com
     #[arg(long, env = "CATALOGUE_MIRROR", value_parser = mirror, global = true)]
     pub catalogue_mirror: Option<Url>,
+    /// Hours between looks at where each template came from for a newer file, 1 to 8760; 0 = only when asked
+    #[arg(long, env = "TEMPLATE_CHECK_HOURS", default_value_t = 24, value_parser = check_hours, global = true)]
+    pub template_check_hours: u64,
     /// What is logged: error, warn, info, debug, trace, or by module (raptor_core=debug)
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
@@ -192,6 +195,7 @@ impl Config {
             .session_lifetime(chrono::TimeDelta::days(self.jwt_expiry_days))
             .bcrypt_cost(self.bcrypt_cost)
             .sign_in_attempts(self.sign_in_attempts)
+            .source_checks(hours(self.template_check_hours))
             .outbound(raptor_core::outbound::Outbound::default().open(self.outbound_allow.clone()));
         // Without APP_URL the panel is open on this machine.
         let panel_host = self.app_url.as_ref().map_or(Some("localhost"), |url| url.host_str());
@@ -299,6 +303,15 @@ fn ip(text: &str) -> Result<IpAddr, &'static str> {
 
 fn days(text: &str) -> Result<i64, &'static str> {
     text.parse().ok().filter(|days| (1..=365).contains(days)).ok_or("use a number from 1 to 365")
+}
+
+fn check_hours(text: &str) -> Result<u64, &'static str> {
+    text.parse().ok().filter(|hours| *hours <= 8_760).ok_or("use a number from 0 to 8760")
+}
+
+/// A time between things; none for 0.
+fn hours(hours: u64) -> Option<std::time::Duration> {
+    (hours > 0).then(|| std::time::Duration::from_secs(hours * 3_600))
 }
 
 fn pool(text: &str) -> Result<u32, &'static str> {

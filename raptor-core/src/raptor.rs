@@ -30,7 +30,7 @@ use crate::{
     sftp::SftpService,
     sshkeys::service::SshKeyService,
     store::{self, Change, Heard, Store, Subject},
-    templates::service::TemplateService,
+    templates::{service::TemplateService, source},
     users::service::UserService,
     warnings::{Warnings, warn_of},
 };
@@ -93,6 +93,7 @@ pub struct Builder {
     outbound: Outbound,
     catalogue_mirror: Option<String>,
     panel_host: Option<String>,
+    source_checks: Option<Duration>,
 }
 
 impl Builder {
@@ -191,6 +192,13 @@ impl Builder {
         self
     }
 
+    /// How often each template's source is looked at for a newer file; never by itself unless given.
+    #[must_use]
+    pub fn source_checks(mut self, interval: Option<Duration>) -> Self {
+        self.source_checks = interval;
+        self
+    }
+
     /// Where the time comes from; the machine's clock unless given.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -251,6 +259,9 @@ impl Builder {
         raptor.tasks.spawn(worker::work(raptor.clone()));
         raptor.tasks.spawn(sweep(raptor.clone()));
         raptor.tasks.spawn(late::work(raptor.clone()));
+        if let Some(interval) = self.source_checks {
+            raptor.tasks.spawn(source::work(raptor.clone(), interval));
+        }
         if let Some(post) = raptor.post.clone() {
             raptor.tasks.spawn(outbox::work(raptor.clone(), post));
         }
@@ -277,6 +288,7 @@ impl Raptor {
             outbound: Outbound::default(),
             catalogue_mirror: None,
             panel_host: None,
+            source_checks: None,
         }
     }
 

@@ -4,13 +4,13 @@ use crate::{
     App,
     extract::{Caller, Json, Path, Query},
     problem::Answer,
-    views::containers::{Container, SecretValue, TemplateMove},
+    views::containers::{Container, SecretValue, TemplateMove, TemplateOrder},
 };
 use axum::extract::State;
 use raptor_core::{
     authz::actions as act,
-    containers::{preview::StartPreview, template::TemplateChange},
-    id::ContainerId,
+    containers::{preview::StartPreview, switch::TemplateSwitch, template::TemplateChange},
+    id::{ContainerId, TemplateId},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -19,6 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(get_template_change, move_container_template))
+        .routes(routes!(get_template_switch, switch_container_template))
         .routes(routes!(reveal_container_secret))
         .routes(routes!(preview_container))
 }
@@ -55,6 +56,44 @@ async fn move_container_template(
 ) -> Answer<Json<Container>> {
     let permit = app.raptor.authz().permit::<act::MoveTemplate>(&actor, id).await?;
     app.raptor.containers().move_template(permit, body.revision, body.variables).await?;
+    Ok(Json(super::containers::view(&app, &actor, id).await?))
+}
+
+/// Which template is meant.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct SwitchQuery {
+    /// The template that the container would be made from.
+    template_id: TemplateId,
+}
+
+/// What changing a container to another template would change. Its files stay in any case.
+#[utoipa::path(get, path = "/api/v1/containers/{id}/template/switch", operation_id = "get_template_switch", tag = "containers",
+    params(("id" = ContainerId, Path), SwitchQuery), responses((status = 200, body = TemplateSwitch)))]
+async fn get_template_switch(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Query(query): Query<SwitchQuery>,
+) -> Answer<Json<TemplateSwitch>> {
+    let permit = app.raptor.authz().permit::<act::ReadStartup>(&actor, id).await?;
+    let to = app.raptor.authz().permit::<act::ReadTemplate>(&actor, query.template_id).await?;
+    Ok(Json(app.raptor.containers().template_switch(permit, to).await?))
+}
+
+/// Change a container to another template with its files kept. It holds from the next start on.
+#[utoipa::path(put, path = "/api/v1/containers/{id}/template/switch", operation_id = "switch_container_template",
+    tag = "containers", params(("id" = ContainerId, Path)), request_body = TemplateOrder,
+    responses((status = 200, body = Container)))]
+async fn switch_container_template(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<ContainerId>,
+    Json(body): Json<TemplateOrder>,
+) -> Answer<Json<Container>> {
+    let permit = app.raptor.authz().permit::<act::MoveTemplate>(&actor, id).await?;
+    let to = app.raptor.authz().permit::<act::ReadTemplate>(&actor, body.template_id).await?;
+    app.raptor.containers().switch_template(permit, to, body.into()).await?;
     Ok(Json(super::containers::view(&app, &actor, id).await?))
 }
 

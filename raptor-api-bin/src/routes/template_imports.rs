@@ -4,8 +4,11 @@ use crate::{
     App,
     extract::{Caller, Json, Path, Query, Whole},
     problem::Answer,
-    views::template_imports::{
-        ImportedTemplate, RevisionAddress, TemplateAddress, TemplateImport, TemplatePreview,
+    views::{
+        template_imports::{
+            ImportedTemplate, RevisionAddress, TemplateAddress, TemplateImport, TemplatePreview,
+        },
+        templates::Template,
     },
 };
 use axum::{extract::State, http::StatusCode};
@@ -26,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(preview_template_from_url))
         .routes(routes!(revise_template))
         .routes(routes!(revise_template_from_url))
+        .routes(routes!(check_template_source))
 }
 
 /// What was uploaded.
@@ -188,4 +192,16 @@ async fn revise_template_from_url(
     let (url, sha256) = (body.url.as_deref(), body.sha256.as_deref());
     let revised = app.raptor.templates().revise_from(permit, url, body.base, sha256).await?;
     Ok((StatusCode::CREATED, Json(revised.into())))
+}
+
+/// Look whether the place that a template came from has a newer file. What was found is in `source_check`.
+#[utoipa::path(post, path = "/api/v1/templates/{id}/source-check", operation_id = "check_template_source", tag = "templates",
+    params(("id" = TemplateId, Path)), responses((status = 200, body = Template)))]
+async fn check_template_source(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<TemplateId>,
+) -> Answer<Json<Template>> {
+    let permit = app.raptor.authz().permit::<UpdateTemplate>(&actor, id).await?;
+    Ok(Json(app.raptor.templates().check_source(permit).await?.into()))
 }

@@ -9,6 +9,7 @@ use raptor_core::{
         self, Behaviour, Limits,
         lifecycle::{Hold, Phase},
         service::Visible,
+        switch::SwitchOrder,
     },
     id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
     images::{ImageStanding, service::ImageChoice},
@@ -444,6 +445,37 @@ pub struct TemplateMove {
     /// Values of the variables that need one, by name.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+}
+
+/// Another template for a container.
+#[derive(Deserialize, ToSchema)]
+pub struct TemplateOrder {
+    /// Which.
+    pub template_id: TemplateId,
+    /// The revision of that template that was looked at; a newer one that is there by now is not taken.
+    pub revision: i64,
+    /// The revision of the container that was looked at; one that was changed meanwhile stays as it is.
+    pub container_revision: i64,
+    /// Image; the template's first unless given.
+    pub image: Option<String>,
+    /// Values of the template's variables, by name.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// Whether the template's installation script runs over the files, which are kept. The container has to be offline.
+    #[serde(default)]
+    pub install: bool,
+}
+
+impl From<TemplateOrder> for SwitchOrder {
+    fn from(order: TemplateOrder) -> Self {
+        Self {
+            container_revision: order.container_revision,
+            revision: order.revision,
+            image: order.image,
+            variables: order.variables,
+            install: order.install,
+        }
+    }
 }
 
 /// The value of a secret variable.

@@ -5,13 +5,47 @@ use raptor_core::{
     id::TemplateId,
     templates::{
         self, ConfigFile, Install, Origin, StartupCommand, StopRule, TemplateImage,
+        drawing::{self, drawing},
         import::ImportWarning,
         service::{self, StoredTemplate},
+        source::SourceCheck,
         variables::VariableInput,
     },
 };
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// A drawing on a colour.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TemplateDrawing {
+    /// The colour behind it, as `#rrggbb`.
+    pub colour: String,
+    /// The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
+    pub paths: Vec<String>,
+}
+
+impl From<drawing::Drawing> for TemplateDrawing {
+    fn from(drawing: drawing::Drawing) -> Self {
+        Self { colour: drawing.colour, paths: drawing.paths }
+    }
+}
+
+/// What a look at the place found that a template came from.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TemplateSourceCheck {
+    /// When it was.
+    pub checked_at: DateTime<Utc>,
+    /// Whether the file there says something else than the file that the template was imported from.
+    pub available: bool,
+    /// Why it could not be read this time.
+    pub problem: Option<String>,
+}
+
+impl From<SourceCheck> for TemplateSourceCheck {
+    fn from(check: SourceCheck) -> Self {
+        Self { checked_at: check.checked_at, available: check.available, problem: check.problem }
+    }
+}
 
 /// A template in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,6 +64,10 @@ pub struct TemplateSummary {
     pub source_format: String,
     /// Where it came from; none where nobody wrote it down.
     pub origin: Option<Origin>,
+    /// The catalogue's drawing; none where the catalogue does not list it.
+    pub drawing: Option<TemplateDrawing>,
+    /// What the last look at its source found; none where nobody has looked since its last import or update.
+    pub source_check: Option<TemplateSourceCheck>,
     /// Containers that are made from it.
     pub container_count: i64,
     /// Its newest revision.
@@ -47,6 +85,8 @@ impl From<&StoredTemplate> for TemplateSummary {
             author: template.document.author.clone(),
             description: template.document.description.clone(),
             source_format: template.source_format.clone(),
+            drawing: template.origin.as_ref().and_then(drawing).map(TemplateDrawing::from),
+            source_check: template.source_check.clone().map(TemplateSourceCheck::from),
             origin: template.origin.clone(),
             revision: template.revision,
             container_count: template.container_count,
@@ -125,6 +165,10 @@ pub struct Template {
     pub source_format: String,
     /// Where it came from; none where nobody wrote it down.
     pub origin: Option<Origin>,
+    /// The catalogue's drawing; none where the catalogue does not list it.
+    pub drawing: Option<TemplateDrawing>,
+    /// What the last look at its source found; none where nobody has looked since its last import or update.
+    pub source_check: Option<TemplateSourceCheck>,
     /// Containers that are made from it.
     pub container_count: i64,
     /// Which of its revisions this is.
@@ -174,6 +218,8 @@ impl From<StoredTemplate> for Template {
             author: document.author,
             description: document.description,
             source_format: template.source_format,
+            drawing: template.origin.as_ref().and_then(drawing).map(TemplateDrawing::from),
+            source_check: template.source_check.map(TemplateSourceCheck::from),
             origin: template.origin,
             container_count: template.container_count,
             revision: template.revision,

@@ -30,6 +30,8 @@ pub mod service;
 #[cfg(feature = "store")]
 mod spec;
 #[cfg(feature = "store")]
+pub mod switch;
+#[cfg(feature = "store")]
 pub mod template;
 #[cfg(feature = "store")]
 mod values;

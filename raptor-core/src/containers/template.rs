@@ -189,7 +189,7 @@ fn moved(mut container: Container, before: &Template, after: &Template, to: i64)
 }
 
 /// The variables whose values do not meet their rules.
-fn needed<'t>(container: &Container, after: &'t Template) -> impl Iterator<Item = &'t Variable> {
+pub(super) fn needed<'t>(container: &Container, after: &'t Template) -> impl Iterator<Item = &'t Variable> {
     after.variables.iter().filter(|variable| {
         let value = container.variables.get(&variable.env).unwrap_or(&variable.default_value);
         variable.rules().check(value).is_err()

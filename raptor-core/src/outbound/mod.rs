@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use reqwest::{
     Client, Response, StatusCode, Url,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::LOCATION,
+    header::{ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION},
     redirect::Policy,
 };
 use std::{
@@ -67,6 +67,30 @@ pub enum OutboundError {
     /// The other server can't be reached, or breaks off.
     #[error("The address can't be fetched: {0}.")]
     Failed(String),
+}
+
+/// By what another server recognises a file that was fetched from it (RFC 9110, 8.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Version {
+    /// `ETag`, as it was sent.
+    pub etag: Option<String>,
+    /// `Last-Modified`, as it was sent.
+    pub last_modified: Option<String>,
+}
+
+impl Version {
+    fn of(answer: &Response) -> Self {
+        let text = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
+        Self { etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
+    }
+
+    fn conditions(&self) -> HeaderMap {
+        let pairs = [(IF_NONE_MATCH, &self.etag), (IF_MODIFIED_SINCE, &self.last_modified)];
+        let pairs = pairs
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, HeaderValue::from_str(value.as_deref()?).ok()?)));
+        pairs.collect()
+    }
 }
 
 /// Finds the addresses of a name.
@@ -134,6 +158,11 @@ impl Outbound {
     /// # Errors
     /// [`OutboundError`].
     pub async fn get(&self, url: &str) -> Result<Response, OutboundError> {
+        self.ask(url, HeaderMap::new()).await
+    }
+
+    /// Asks with these headers, which may make `304 Not Modified` an answer.
+    async fn ask(&self, url: &str, headers: HeaderMap) -> Result<Response, OutboundError> {
         // Fails when it is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let gate = Arc::new(self.guard.gate(&*self.resolver).await);
@@ -150,7 +179,8 @@ impl Outbound {
         let mut url = Url::parse(url.trim()).map_err(|error| OutboundError::NoAddress(error.to_string()))?;
         for _ in 0..=MAX_HOPS {
             check(&gate, &url)?;
-            let answer = client.get(url.clone()).send().await.map_err(|error| failed(&error))?;
+            let asked = client.get(url.clone()).headers(headers.clone());
+            let answer = asked.send().await.map_err(|error| failed(&error))?;
             let status = answer.status();
             if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
                 let next = answer.headers().get(LOCATION).and_then(|next| next.to_str().ok());
@@ -158,7 +188,12 @@ impl Outbound {
                 url = url.join(next).map_err(|_| OutboundError::Nowhere)?;
                 continue;
             }
-            return if status.is_success() { Ok(answer) } else { Err(OutboundError::Status(status)) };
+            let unchanged = status == StatusCode::NOT_MODIFIED && !headers.is_empty();
+            return if status.is_success() || unchanged {
+                Ok(answer)
+            } else {
+                Err(OutboundError::Status(status))
+            };
         }
         Err(OutboundError::Redirects)
     }
@@ -168,23 +203,47 @@ impl Outbound {
     /// # Errors
     /// [`OutboundError`].
     pub async fn read(&self, url: &str, limit: usize, patience: Duration) -> Result<Vec<u8>, OutboundError> {
+        let read = async { whole(self.get(url).await?, limit).await };
+        tokio::time::timeout(patience, read).await.unwrap_or(Err(OutboundError::TooSlow(patience)))
+    }
+
+    /// The same where the file is another one than the `known` one, with by what it is recognised; none where it is that one.
+    ///
+    /// # Errors
+    /// [`OutboundError`].
+    pub async fn read_newer(
+        &self,
+        url: &str,
+        limit: usize,
+        patience: Duration,
+        known: &Version,
+    ) -> Result<Option<(Vec<u8>, Version)>, OutboundError> {
         let read = async {
-            let mut answer = self.get(url).await?;
-            let too_large = |length: u64| length > u64::try_from(limit).unwrap_or(u64::MAX);
-            if answer.content_length().is_some_and(too_large) {
-                return Err(OutboundError::TooLarge { limit });
+            let answer = self.ask(url, known.conditions()).await?;
+            if answer.status() == StatusCode::NOT_MODIFIED {
+                return Ok(None);
             }
-            let mut whole = Vec::new();
-            while let Some(piece) = answer.chunk().await.map_err(|error| failed(&error))? {
-                if whole.len() + piece.len() > limit {
-                    return Err(OutboundError::TooLarge { limit });
-                }
-                whole.extend_from_slice(&piece);
-            }
-            Ok(whole)
+            let version = Version::of(&answer);
+            Ok(Some((whole(answer, limit).await?, version)))
         };
         tokio::time::timeout(patience, read).await.unwrap_or(Err(OutboundError::TooSlow(patience)))
     }
+}
+
+/// What an answer holds: at most `limit` bytes.
+async fn whole(mut answer: Response, limit: usize) -> Result<Vec<u8>, OutboundError> {
+    let too_large = |length: u64| length > u64::try_from(limit).unwrap_or(u64::MAX);
+    if answer.content_length().is_some_and(too_large) {
+        return Err(OutboundError::TooLarge { limit });
+    }
+    let mut whole = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(|error| failed(&error))? {
+        if whole.len() + piece.len() > limit {
+            return Err(OutboundError::TooLarge { limit });
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole)
 }
 
 /// What the resolver never sees: addresses that are written out.

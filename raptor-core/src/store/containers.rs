@@ -230,7 +230,7 @@ pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bo
         "UPDATE containers SET name = $2, name_key = $3, description = $4, owner_id = $5, image = $6, startup = $7,
                 variables = $8, limits = $9, memory_mib = $10, disk_mib = $11, cpu_percent = $12, stop_timeout_ms = $13,
                 suspended = $14, deleting = $15, revision = revision + 1, updated_at = $16,
-                template_revision = $17, behaviour = $18, allocation_limit = $19, image_allowed_by = $20
+                template_revision = $17, behaviour = $18, allocation_limit = $19, image_allowed_by = $20, template_id = $21
          WHERE id = $1 RETURNING revision",
     )
     .bind(container.id)
@@ -253,6 +253,7 @@ pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bo
     .bind(Json(&container.behaviour))
     .bind(container.allocation_limit)
     .bind(&container.image_allowed_by)
+    .bind(container.template_id)
     .fetch_optional(c)
     .await
     })?;

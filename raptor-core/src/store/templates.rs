@@ -9,6 +9,7 @@ use crate::{
         Origin, Template,
         origin::RAW_FILES,
         service::{Revision, StoredTemplate},
+        source::SourceCheck,
     },
 };
 use chrono::{DateTime, Utc};
@@ -21,6 +22,7 @@ struct Row {
     source_format: String,
     document: Json<Template>,
     origin: Option<Json<Origin>>,
+    source_check: Option<Json<SourceCheck>>,
     revision: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -35,6 +37,7 @@ impl From<Row> for StoredTemplate {
             source_format: row.source_format,
             document: row.document.0,
             origin: row.origin.map(|origin| origin.0),
+            source_check: row.source_check.map(|check| check.0),
             revision: row.revision,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -46,7 +49,7 @@ impl From<Row> for StoredTemplate {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT t.id, t.number, t.source_format, t.document, t.origin, t.revision, t.created_at,
+            "SELECT t.id, t.number, t.source_format, t.document, t.origin, t.source_check, t.revision, t.created_at,
                     t.updated_at,
                     (SELECT COUNT(*) FROM containers c WHERE c.template_id = t.id) AS container_count
              FROM templates t ",
@@ -88,7 +91,8 @@ pub(crate) async fn revise(c: &mut Conn<'_>, template: &StoredTemplate, made_by:
     let done: Option<i64> = on!(c, |c| {
         sqlx::query_scalar(
         "UPDATE templates SET name = $2, name_key = $3, author = $4, description = $5, source_format = $6, document = $7,
-                revision = $8, source_uuid = $9, updated_at = $10, origin = $11, source_address = $12
+                revision = $8, source_uuid = $9, updated_at = $10, origin = $11, source_address = $12,
+                source_check = $13, source_checked_at = $14
          WHERE id = $1 AND revision = $8 - 1 RETURNING revision",
     )
     .bind(template.id)
@@ -103,6 +107,8 @@ pub(crate) async fn revise(c: &mut Conn<'_>, template: &StoredTemplate, made_by:
     .bind(template.updated_at)
     .bind(template.origin.as_ref().map(Json))
     .bind(source_address(template))
+    .bind(template.source_check.as_ref().map(Json))
+    .bind(template.source_check.as_ref().map(|check| check.checked_at))
     .fetch_optional(c)
     .await
     })?;
@@ -218,10 +224,46 @@ pub(crate) async fn alike(
 /// Writes down where a template came from.
 pub(crate) async fn set_origin(c: &mut Conn<'_>, template: &StoredTemplate) -> Result<()> {
     on!(c, |c| {
-        sqlx::query("UPDATE templates SET origin = $2, source_address = $3 WHERE id = $1")
+        sqlx::query("UPDATE templates SET origin = $2, source_address = $3, source_check = NULL, source_checked_at = NULL WHERE id = $1")
             .bind(template.id)
             .bind(template.origin.as_ref().map(Json))
             .bind(source_address(template))
+            .execute(c)
+            .await
+            .map(drop)
+    })?;
+    Ok(())
+}
+
+/// The template whose source was looked at longest ago, before `due`; it counts as looked at `now`.
+pub(crate) async fn claim_source(
+    c: &mut Conn<'_>,
+    due: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Option<TemplateId>> {
+    Ok(on!(c, |c| {
+        sqlx::query_scalar(
+        "UPDATE templates SET source_checked_at = $2
+         WHERE id = (SELECT id FROM templates
+                     WHERE source_address IS NOT NULL AND (source_checked_at IS NULL OR source_checked_at < $1)
+                     ORDER BY source_checked_at IS NOT NULL, source_checked_at, number LIMIT 1)
+           AND (source_checked_at IS NULL OR source_checked_at < $1)
+         RETURNING id"
+    )
+    .bind(due)
+    .bind(now)
+    .fetch_optional(c)
+    .await
+    })?)
+}
+
+/// Writes down what a look at its source found.
+pub(crate) async fn set_source_check(c: &mut Conn<'_>, id: TemplateId, check: &SourceCheck) -> Result<()> {
+    on!(c, |c| {
+        sqlx::query("UPDATE templates SET source_check = $2, source_checked_at = $3 WHERE id = $1")
+            .bind(id)
+            .bind(Json(check))
+            .bind(check.checked_at)
             .execute(c)
             .await
             .map(drop)

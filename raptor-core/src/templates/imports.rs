@@ -181,6 +181,7 @@ impl TemplateService<'_> {
             source_format: format,
             document,
             origin: Some(origin),
+            source_check: None,
             revision: 1,
             created_at: now,
             updated_at: now,
@@ -263,6 +264,8 @@ impl TemplateService<'_> {
             revision: present.revision + 1,
             updated_at: self.0.clock.now(),
             document,
+            // What was found was found beside another file.
+            source_check: present.source_check.clone().filter(|_| origin == present.origin),
             origin,
             ..present
         };
@@ -293,7 +296,7 @@ impl TemplateService<'_> {
     ) -> Result<Import> {
         let learns = origin.is_some() && origin != present.origin;
         if learns && actor.grants().contains(SystemPermission::TemplatesUpdate) {
-            present.origin = origin;
+            (present.origin, present.source_check) = (origin, None);
             store::templates::set_origin(&mut tx.conn(), &present).await?;
             tx.emit(Change::new(Subject::Template, Verb::Updated, present.id));
         }

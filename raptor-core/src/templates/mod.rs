@@ -5,6 +5,7 @@ mod check;
 pub(crate) mod difference;
 mod document;
 mod done;
+pub mod drawing;
 pub mod export;
 pub mod import;
 #[cfg(feature = "store")]
@@ -15,6 +16,8 @@ mod own;
 pub mod placeholders;
 #[cfg(feature = "store")]
 pub mod service;
+#[cfg(feature = "store")]
+pub mod source;
 mod stop;
 mod text;
 pub mod variables;

@@ -1,6 +1,6 @@
 //! What can be done with templates.
 
-use super::{Origin, Template, export, import::ImportWarning};
+use super::{Origin, Template, export, import::ImportWarning, source::SourceCheck};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -27,6 +27,8 @@ pub struct StoredTemplate {
     pub document: Template,
     /// Where it came from; none where nobody wrote it down.
     pub origin: Option<Origin>,
+    /// What the last look at its source found; none where nobody has looked since its last import or update.
+    pub source_check: Option<SourceCheck>,
     /// Grows with each change.
     pub revision: i64,
     /// When it was imported.

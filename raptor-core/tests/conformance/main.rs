@@ -28,8 +28,10 @@ mod schema;
 mod sftp;
 #[cfg(feature = "mail")]
 mod smtp;
+mod sources;
 mod storage;
 mod strays;
+mod switching;
 mod takeover;
 mod templates;
 mod upgrades;

@@ -14,6 +14,7 @@ use raptor_core::{
     id::{ContainerId, RoleId},
     live::LinkState,
     node::{Node, NodeError, Protocol},
+    outbound::Outbound,
     roles::Builtin,
     templates::{imports::OnExisting, service::StoredTemplate},
     users::{NewUser, User},
@@ -21,6 +22,7 @@ use raptor_core::{
 use std::{
     collections::HashMap,
     future::Future,
+    net::IpAddr,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -116,6 +118,8 @@ impl World {
         let builder = Raptor::builder("app key")
             .database_url(url)
             .bcrypt_cost(4)
+            // Web servers of the tests stand for public ones.
+            .outbound(Outbound::default().allowed(|address| address == IpAddr::from([127, 0, 0, 1])))
             .clock(clock.clone())
             .connector(Arc::new(move |daemon, _| hosts.connect(daemon)));
         let raptor = change(builder).build().await.unwrap();

@@ -8,7 +8,8 @@ export * from './generated';
 /** Milliseconds after which a request is made again where the network failed. */
 const PAUSES = [200, 1_000];
 /** What may take longer than others, such as work on many files or at other servers, and how long, in milliseconds. */
-const LONG = /\/(files|search|import|fetch|catalogue-origin|images|checksum|test|mails?)(\/|\?|$)/;
+const LONG =
+  /\/(files|search|import|fetch|catalogue-origin|import-url|preview-url|revisions-url|source-check|images|checksum|test|mails?)(\/|\?|$)/;
 const LONG_PATIENCE = 120_000;
 
 /** Why there was no answer. What was to be changed may be changed, or not. */

@@ -10,6 +10,7 @@ import { TABS } from '$lib/container/tabs';
 import { foreseen } from '$lib/foresight.svelte';
 import { powersOf, use } from '$lib/power';
 import { session } from '$lib/session.svelte';
+import { byline } from '$lib/templates/look';
 import { theme } from '$lib/theme.svelte';
 import { ACCOUNT, places } from './places';
 
@@ -18,6 +19,8 @@ export interface Entry {
   title: string;
   hint?: string;
   icon: Component<{ size?: number }>;
+  /** The template that it leads to, which has a picture of its own. */
+  template?: TemplateSummary;
   run: () => unknown;
 }
 export interface Group {
@@ -132,6 +135,8 @@ export function entries(text: string, found: Found, here: ContainerSummary | nul
     icon: ACCOUNT.icon,
     run: () => goto(`/users?search=${encodeURIComponent(username)}`)
   }));
+  const templates = named('Templates', '/templates', found.templates);
+  templates.entries = templates.entries.map((entry, i) => ({ ...entry, hint: found.templates[i] && byline(found.templates[i]), template: found.templates[i] }));
   const matching = (group: Group): Group => ({ ...group, entries: group.entries.filter(({ title }) => fits(title, words)) });
   const parts = matching({ title: '', entries: others.slice(0, 3).flatMap((item) => about(item, true)) }).entries;
   // Whoever types more than a name wants more than its page.
@@ -144,7 +149,7 @@ export function entries(text: string, found: Found, here: ContainerSummary | nul
     { title: 'Containers', entries: words.length > 0 ? containers : [] },
     ...fixed().map(matching),
     { title: 'Containers', entries: words.length > 0 ? [] : others.map(open) },
-    ...[named('Daemons', '/daemons', found.daemons), named('Templates', '/templates', found.templates), { title: 'Users', entries: people }].map(matching)
+    ...[named('Daemons', '/daemons', found.daemons), templates, { title: 'Users', entries: people }].map(matching)
   ];
   return groups.filter((group) => group.entries.length > 0);
 }

@@ -1,0 +1,48 @@
+// How templates are told apart: who made them, in which format they are, and where they came from.
+import type { TemplateOrigin } from '$lib/api';
+
+const FAMILIES: [string, string][] = [
+  ['PTDL', 'Pterodactyl'],
+  ['PLCN', 'Pelican'],
+  ['RAPTOR', 'Raptor']
+];
+
+/** `PTDL_v2` as people know it: Pterodactyl v2. */
+export function format(source: string): string {
+  const family = FAMILIES.find(([mark]) => source.startsWith(mark));
+  return family ? `${family[1]} ${source.slice(family[0].length + 1)}` : source;
+}
+
+/** Where it came from, in a few words. */
+export function place(origin: TemplateOrigin | null | undefined): string {
+  if (!origin) return 'source unknown';
+  if (origin.repository) return origin.repository;
+  if (origin.kind === 'own') return 'comes with Raptor';
+  if (origin.kind === 'pasted') return 'pasted';
+  if (origin.address) return new URL(origin.address).host;
+  return origin.file ?? 'uploaded file';
+}
+
+interface Told {
+  author: string;
+  source_format: string;
+  origin?: TemplateOrigin | null;
+}
+
+/** Author, format and source in one line. */
+export const byline = (template: Told): string =>
+  [template.author.trim() || 'author unknown', format(template.source_format), place(template.origin)].join(' · ');
+
+/** A hue for a name, 0 to 359: the same one each time. */
+export function hue(name: string): number {
+  let sum = 7;
+  for (const character of name.trim().toLowerCase()) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 3_600;
+  return Math.floor(sum / 10);
+}
+
+/** The first letters of a name, two at most. */
+export function letters(name: string): string {
+  const words = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+  const firsts = words.length > 1 ? words.slice(0, 2).map((word) => [...word][0] ?? '') : [...(words[0] ?? '?')].slice(0, 2);
+  return firsts.join('').toUpperCase();
+}

@@ -1,0 +1,335 @@
+//! Changing a container to another template, with its files kept.
+
+use super::{
+    Container, InstallState,
+    change::check_startup,
+    lifecycle::{Phase, Refused},
+    service::{ContainerService, alive, template},
+    template::needed,
+    values::checked_variables,
+};
+use crate::{
+    Error, Result,
+    authz::{
+        ContainerPermission, Permission, Permit, SystemPermission,
+        actions::{MoveTemplate, ReadStartup, ReadTemplate},
+    },
+    id::TemplateId,
+    images::Chooser,
+    store,
+    templates::{
+        FieldChange, Template, TemplateImage, Variable, difference::Difference, service::StoredTemplate,
+    },
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What changing a container to another template would change.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TemplateSwitch {
+    /// The template that the container is made from.
+    pub from: SwitchSide,
+    /// The one that it would be made from, in its newest revision.
+    pub to: SwitchSide,
+    /// The container's revision, which the change has to name.
+    pub container_revision: i64,
+    /// What becomes different.
+    pub changes: Vec<FieldChange>,
+    /// What becomes of each variable of both templates that the caller may see.
+    pub variables: Vec<SwitchedVariable>,
+    /// Images to choose from, the first one being the default.
+    pub images: Vec<TemplateImage>,
+    /// Whether the new template has an installation script.
+    pub installs: bool,
+}
+
+/// A template in one of its revisions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SwitchSide {
+    /// Its id.
+    pub template_id: TemplateId,
+    /// Its name.
+    pub name: String,
+    /// The revision.
+    pub revision: i64,
+}
+
+/// What becomes of a variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SwitchedVariable {
+    /// Its name in the environment.
+    pub env: String,
+    /// What people see.
+    pub name: String,
+    /// What becomes of it.
+    pub fate: VariableFate,
+    /// The value that the container would have; none where it is secret or goes.
+    pub value: Option<String>,
+}
+
+/// What becomes of a variable where a container changes to another template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum VariableFate {
+    /// The value that was set for this container is carried over.
+    Kept,
+    /// It gets the new template's default.
+    Default,
+    /// It needs a value first.
+    Needed,
+    /// The new template does not have it; its value is lost.
+    Dropped,
+}
+
+/// What somebody chose.
+#[derive(Clone, Debug, Default)]
+pub struct SwitchOrder {
+    /// The container's revision that was looked at.
+    pub container_revision: i64,
+    /// The revision of the new template that was looked at.
+    pub revision: i64,
+    /// One of the new template's images, or another one that the actor may choose; the template's first one unless given.
+    pub image: Option<String>,
+    /// Values of variables.
+    pub variables: BTreeMap<String, String>,
+    /// Whether the new template's installation script runs over the files. They are kept.
+    pub install: bool,
+}
+
+impl ContainerService<'_> {
+    /// What changing to the newest revision of another template would change.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `same_template`.
+    pub async fn template_switch(
+        &self,
+        permit: Permit<ReadStartup>,
+        to: Permit<ReadTemplate>,
+    ) -> Result<TemplateSwitch> {
+        let (actor, visible) = permit.consume();
+        let (_, to) = to.consume();
+        let container = visible.container;
+        another(&container, &to)?;
+        let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
+        let mut reader = self.0.store.read().await?;
+        let before = template(&mut reader.conn(), &container).await?;
+        let after = &to.document;
+        let switched = switched(container.clone(), &before, &to, manages);
+        let shown = |variable: &Variable| manages || variable.user_viewable;
+        let mut found = Difference::default();
+        found.note("startup", Some(container.startup.clone()), Some(switched.startup.clone()));
+        found.note("image", Some(container.image.clone()), Some(switched.image.clone()));
+        found.note_rest(&before, after, shown);
+        // What becomes of variables is told by name below.
+        found.changes.retain(|change| !change.field.starts_with("variables."));
+        Ok(TemplateSwitch {
+            from: SwitchSide {
+                template_id: container.template_id,
+                name: container.template_name.clone(),
+                revision: container.template_revision,
+            },
+            to: SwitchSide { template_id: to.id, name: after.name.clone(), revision: to.revision },
+            container_revision: container.revision,
+            changes: found.changes,
+            variables: fates(&before, after, &switched, shown),
+            images: after.images.clone(),
+            installs: has_script(after),
+        })
+    }
+
+    /// Changes a container to another template. Its files stay; its values stay where the new template has variables of that name
+    /// that take them. It holds from the next start on. With `install`, the new template's installation script runs over the files.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `container_changed` or `template_changed` where the order was made from something older,
+    /// `same_template`, `nothing_to_install`; [`Error::Refused`] while it is being installed, and with `install` while it is not
+    /// offline; [`Error::Invalid`] at `image` or a variable; [`Error::Forbidden`] where the actor may not install.
+    pub async fn switch_template(
+        &self,
+        permit: Permit<MoveTemplate>,
+        to: Permit<ReadTemplate>,
+        order: SwitchOrder,
+    ) -> Result<()> {
+        let (actor, target) = permit.consume();
+        let to = to.consume().1.id;
+        let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
+        let may_install = ContainerPermission::StartupInstall;
+        if order.install && !target.permissions.contains(may_install) {
+            return Err(Error::Forbidden { permission: Permission::name(may_install).to_owned() });
+        }
+        let mut tx = self.0.store.begin().await?;
+        store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
+        let present = alive(&mut tx, target.container.id).await?;
+        let to = store::templates::find(&mut tx.conn(), to).await?;
+        let to = to.ok_or(Error::NotFound { what: "template" })?;
+        another(&present, &to)?;
+        as_looked_at(&present, &to, &order)?;
+        installable(&present, &to.document, order.install)?;
+        let before = template(&mut tx.conn(), &present).await?;
+        let after = &to.document;
+        let mut container = switched(present.clone(), &before, &to, manages);
+        let images = store::images::policy(&mut tx.conn()).await?;
+        let who = Chooser { name: actor.name(), manages };
+        let image = order.image.unwrap_or_else(|| container.image.clone());
+        (container.image, container.image_allowed_by) = images.choose(&image, after, who)?;
+        check_startup(&container.startup)?;
+        container.variables.extend(checked_variables(after, order.variables, manages)?);
+        complete(&container, after, manages)?;
+        container.updated_at = self.0.clock.now();
+        if order.install {
+            let ended = container.status.as_ref().map_or(0, |status| status.installed);
+            container.installation = container.installation.again(ended, false, false);
+        }
+        store::containers::update(&mut tx.conn(), &container).await?;
+        if container.installation != present.installation {
+            store::containers::set_installation(&mut tx.conn(), container.id, &container.installation)
+                .await?;
+        }
+        let detail = serde_json::json!({
+            "from": present.template_name, "to": after.name, "revision": to.revision, "install": order.install,
+        });
+        self.record(&mut tx, &actor, "container.template_changed", &container, detail).await?;
+        self.tell_host(&mut tx, &container).await?;
+        tx.commit().await
+    }
+}
+
+fn another(container: &Container, to: &StoredTemplate) -> Result<()> {
+    if container.template_id != to.id {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        "same_template",
+        "The container is made from this template already. To use a newer version of it, move the container to that version.",
+    ))
+}
+
+fn as_looked_at(container: &Container, to: &StoredTemplate, order: &SwitchOrder) -> Result<()> {
+    if container.revision != order.container_revision {
+        return Err(Error::conflict(
+            "container_changed",
+            "Somebody else has changed this container meanwhile. Look at the difference again, then change the template.",
+        ));
+    }
+    if to.revision != order.revision {
+        return Err(Error::conflict(
+            "template_changed",
+            "There is a newer version of this template by now. Look at the difference again, then change the template.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the template can be changed now.
+fn installable(container: &Container, after: &Template, install: bool) -> Result<()> {
+    if container.installation.state == InstallState::Pending {
+        return Err(Refused::Installing.into());
+    }
+    if install && !has_script(after) {
+        return Err(Error::conflict("nothing_to_install", "The template has no installation script."));
+    }
+    if install && container.phase != Phase::Offline {
+        return Err(Error::conflict(
+            "not_offline",
+            "Stop the container first: the installation script changes its files. Without the installation, the template can be changed while it runs.",
+        ));
+    }
+    Ok(())
+}
+
+fn has_script(template: &Template) -> bool {
+    template.install.as_ref().is_some_and(|install| !install.script.trim().is_empty())
+}
+
+/// The container with another template. Command and image are the new template's; an image that both offer stays.
+fn switched(mut container: Container, before: &Template, to: &StoredTemplate, manages: bool) -> Container {
+    let after = &to.document;
+    if !after.startup.trim().is_empty() {
+        container.startup.clone_from(&after.startup);
+    }
+    let offered = after.images.iter().any(|image| image.image == container.image);
+    if let Some(first) = after.images.first().filter(|_| !offered) {
+        container.image.clone_from(&first.image);
+        container.image_allowed_by = None;
+    }
+    let values = std::mem::take(&mut container.variables);
+    let fits = |env: &str, value: &str| {
+        let of =
+            |template: &Template| template.variables.iter().find(|variable| variable.env == env).cloned();
+        of(after).is_some_and(|new| carries(of(before).as_ref(), &new, value, manages))
+    };
+    container.variables = values.into_iter().filter(|(env, value)| fits(env, value)).collect();
+    container.template_id = to.id;
+    container.template_name.clone_from(&after.name);
+    container.template_revision = to.revision;
+    container
+}
+
+/// Whether a value goes along to the new template's variable. A secret one never becomes readable, and nobody gets to see or to
+/// set what the new template keeps from users by having set a variable of the same name before.
+fn carries(before: Option<&Variable>, new: &Variable, value: &str, manages: bool) -> bool {
+    let Some(before) = before else { return false };
+    if new.rules().check(value).is_err() || (before.secret && !new.secret) {
+        return false;
+    }
+    let shows = new.user_viewable && !before.user_viewable;
+    let sets = before.is_users() && !new.is_users();
+    manages || !(shows || sets)
+}
+
+/// Refuses a container whose variables lack values, naming those that the actor may see.
+fn complete(container: &Container, after: &Template, manages: bool) -> Result<()> {
+    let names: Vec<&str> = needed(container, after)
+        .filter(|variable| manages || variable.user_viewable)
+        .map(|variable| variable.env.as_str())
+        .collect();
+    match names.as_slice() {
+        [] if needed(container, after).next().is_none() => Ok(()),
+        [] => Err(Error::invalid(
+            "variables",
+            "A setting that only administrators see needs a value first. Ask one of them.",
+        )),
+        [one] => Err(Error::invalid(
+            format!("variables.{one}"),
+            format!("{one} needs a value that its rules allow."),
+        )),
+        [first, ..] => Err(Error::invalid(
+            format!("variables.{first}"),
+            format!("{} need values that their rules allow.", names.join(", ")),
+        )),
+    }
+}
+
+fn fates(
+    before: &Template,
+    after: &Template,
+    switched: &Container,
+    shown: impl Fn(&Variable) -> bool,
+) -> Vec<SwitchedVariable> {
+    let needed: Vec<&str> = needed(switched, after).map(|variable| variable.env.as_str()).collect();
+    let new = after.variables.iter().map(|variable| {
+        let set = switched.variables.get(&variable.env);
+        let fate = match set {
+            _ if needed.contains(&variable.env.as_str()) => VariableFate::Needed,
+            Some(_) => VariableFate::Kept,
+            None => VariableFate::Default,
+        };
+        let value = set.unwrap_or(&variable.default_value).clone();
+        (variable, fate, Some(value).filter(|_| !variable.secret))
+    });
+    let gone = before.variables.iter().filter(|old| after.variables.iter().all(|new| new.env != old.env));
+    let gone = gone.map(|variable| (variable, VariableFate::Dropped, None));
+    new.chain(gone)
+        .filter(|(variable, ..)| shown(variable))
+        .map(|(variable, fate, value)| SwitchedVariable {
+            env: variable.env.clone(),
+            name: variable.name.clone(),
+            fate,
+            value,
+        })
+        .collect()
+}

@@ -1,0 +1,182 @@
+//! Whether the place that a template came from has a newer file.
+
+use super::{
+    Origin, import,
+    imports::read,
+    origin::{RAW_FILES, sha256},
+    service::{StoredTemplate, TemplateService, changed_meanwhile},
+};
+use crate::{
+    Error, Raptor, Result,
+    authz::{Permit, actions::UpdateTemplate},
+    id::{JobId, TemplateId},
+    outbound::{OutboundError, Version},
+    store::{self, Change, Subject, Verb},
+    warnings::warn_of,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long fetching a file may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the worker waits between two files, and how much longer at most. Several processes and many templates spread out.
+const PAUSE: Duration = Duration::from_secs(30);
+const JITTER_MS: u64 = 30_000;
+
+/// What the last look at a template's source found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceCheck {
+    /// When it was.
+    pub checked_at: DateTime<Utc>,
+    /// Whether the file there says something else than the file that the template was imported from.
+    pub available: bool,
+    /// SHA-256 of the file there, in lower-case hex digits; none where it was never read.
+    pub sha256: Option<String>,
+    /// By what the other server recognises that file.
+    #[serde(default)]
+    pub version: Version,
+    /// Why it could not be read this time.
+    pub problem: Option<String>,
+}
+
+impl TemplateService<'_> {
+    /// Looks whether the template's source has a newer file, and writes down what was found. A source that can't be read is found
+    /// as a problem, not an error.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `no_source` where nobody knows where the template came from.
+    pub async fn check_source(&self, permit: Permit<UpdateTemplate>) -> Result<StoredTemplate> {
+        let (_, template) = permit.consume();
+        self.look(template).await
+    }
+
+    async fn look(&self, template: StoredTemplate) -> Result<StoredTemplate> {
+        let Some((origin, address)) = place(&template) else {
+            return Err(Error::conflict(
+                "no_source",
+                "It is not known where this template can be fetched again. Update it from a file or from a web address.",
+            ));
+        };
+        let before = template.source_check.clone();
+        let known = before.as_ref().map(|check| check.version.clone()).unwrap_or_default();
+        let fetched = self.0.outbound.read_newer(&address, import::MAX_SIZE, PATIENCE, &known).await;
+        let check = self.judge(&template, &origin, before, fetched).await?;
+        self.write_down(template.id, &origin, check).await
+    }
+
+    async fn judge(
+        &self,
+        template: &StoredTemplate,
+        origin: &Origin,
+        before: Option<SourceCheck>,
+        fetched: Result<Option<(Vec<u8>, Version)>, OutboundError>,
+    ) -> Result<SourceCheck> {
+        let now = self.0.clock.now();
+        let unread = SourceCheck {
+            checked_at: now,
+            available: false,
+            sha256: None,
+            version: Version::default(),
+            problem: None,
+        };
+        let last = before.unwrap_or(unread);
+        let (file, version) = match fetched {
+            Ok(Some(fetched)) => fetched,
+            Ok(None) => return Ok(SourceCheck { checked_at: now, problem: None, ..last }),
+            Err(error) => {
+                return Ok(SourceCheck { checked_at: now, problem: Some(error.to_string()), ..last });
+            }
+        };
+        let found = sha256(&file);
+        if found == origin.sha256 {
+            let (sha256, problem) = (Some(found), None);
+            return Ok(SourceCheck { checked_at: now, available: false, sha256, version, problem });
+        }
+        let imported = match read(&file).await {
+            Ok(imported) => imported.template,
+            Err(error) => {
+                return Ok(SourceCheck { checked_at: now, problem: Some(error.to_string()), ..last });
+            }
+        };
+        // Many publish again with another date and nothing else.
+        let mut reader = self.0.store.read().await?;
+        let then = store::templates::revision(&mut reader.conn(), template.id, origin.revision).await?;
+        let same = then.as_ref() == Some(&imported) || imported == template.document;
+        Ok(SourceCheck { checked_at: now, available: !same, sha256: Some(found), version, problem: None })
+    }
+
+    /// Writes it down unless the template came from elsewhere or got another file meanwhile.
+    async fn write_down(
+        &self,
+        id: TemplateId,
+        origin: &Origin,
+        check: SourceCheck,
+    ) -> Result<StoredTemplate> {
+        let mut tx = self.0.store.begin().await?;
+        store::templates::lock(&mut tx.conn()).await?;
+        let present = store::templates::find(&mut tx.conn(), id).await?;
+        let mut present = present.ok_or(Error::NotFound { what: "template" })?;
+        if present.origin.as_ref() != Some(origin) {
+            return Err(changed_meanwhile());
+        }
+        let told = |check: Option<&SourceCheck>| check.map(|check| (check.available, check.problem.clone()));
+        let differs = told(present.source_check.as_ref()) != told(Some(&check));
+        store::templates::set_source_check(&mut tx.conn(), id, &check).await?;
+        if differs {
+            tx.emit(Change::new(Subject::Template, Verb::Updated, id));
+        }
+        tx.commit().await?;
+        present.source_check = Some(check);
+        Ok(present)
+    }
+}
+
+fn place(template: &StoredTemplate) -> Option<(Origin, String)> {
+    let origin = template.origin.clone()?;
+    let address = origin.source_address(RAW_FILES)?;
+    Some((origin, address))
+}
+
+/// Looks at one source after the other, at each once in `interval`.
+pub(crate) async fn work(raptor: Raptor, interval: Duration) {
+    loop {
+        // Ids are made from random bits; these spread processes that began together.
+        let (_, random) = JobId::generate().as_uuid().as_u64_pair();
+        let pause = PAUSE + Duration::from_millis(random % JITTER_MS);
+        tokio::select! {
+            () = raptor.stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        tokio::select! {
+            () = raptor.stop.cancelled() => return,
+            looked = raptor.look_at_next_source(interval) => if let Err(error) = looked {
+                warn_of!(raptor, error, "whether a template has a newer file was not found out");
+            }
+        }
+    }
+}
+
+impl Raptor {
+    /// Looks at the source that was looked at longest ago, where that is more than `interval` ago. Tells whether there was one.
+    ///
+    /// # Errors
+    /// When the store fails. A source that can't be read is no error.
+    pub async fn look_at_next_source(&self, interval: Duration) -> Result<bool> {
+        let now = self.clock.now();
+        let due = now - TimeDelta::from_std(interval).unwrap_or(TimeDelta::days(1));
+        let mut tx = self.store.begin().await?;
+        let next = store::templates::claim_source(&mut tx.conn(), due, now).await?;
+        let template = match next {
+            Some(id) => store::templates::find(&mut tx.conn(), id).await?,
+            None => None,
+        };
+        tx.commit().await?;
+        let Some(template) = template else { return Ok(false) };
+        match self.templates().look(template).await {
+            // It was updated or deleted meanwhile, so there is nothing to write down.
+            Ok(_) | Err(Error::Conflict { .. } | Error::NotFound { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    created::Created,
     extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
     views::{
@@ -9,10 +10,10 @@ use crate::{
             CatalogueConfirmation, CatalogueEntry, CatalogueFetch, CatalogueOrigin, CatalogueOriginUpdate,
             CataloguePage,
         },
-        template_imports::ImportedTemplate,
+        template_imports::{ImportedTemplate, imported},
     },
 };
-use axum::{extract::State, http::StatusCode};
+use axum::extract::State;
 use raptor_core::{
     authz::actions::{ImportTemplate, ListTemplates, ReadCatalogueSource, UpdateCatalogueSource},
     catalogue::service::Search,
@@ -91,10 +92,10 @@ async fn import_catalogue_entry(
     Caller(actor): Caller,
     Path(id): Path<String>,
     Json(body): Json<CatalogueConfirmation>,
-) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
+) -> Answer<Created<ImportedTemplate>> {
     let permit = app.raptor.authz().allow::<ImportTemplate>(&actor)?;
-    let imported = app.raptor.catalogue().import(permit, &id, body.sha256.as_deref()).await?;
-    Ok((StatusCode::CREATED, Json(imported.into())))
+    let import = app.raptor.catalogue().import(permit, &id, body.sha256.as_deref()).await?;
+    Ok(imported(import))
 }
 
 /// Where the catalogue comes from.

@@ -2,16 +2,17 @@
 
 use crate::{
     App,
+    created::Created,
     extract::{Caller, Json, Path, Query, Whole},
     problem::Answer,
     views::{
         template_imports::{
-            ImportedTemplate, RevisionAddress, TemplateAddress, TemplateImport, TemplatePreview,
+            ImportedTemplate, RevisionAddress, TemplateAddress, TemplateImport, TemplatePreview, imported,
         },
         templates::Template,
     },
 };
-use axum::{extract::State, http::StatusCode};
+use axum::extract::State;
 use raptor_core::{
     authz::actions::{ImportTemplate, UpdateTemplate},
     id::TemplateId,
@@ -75,12 +76,12 @@ async fn import_template(
     Caller(actor): Caller,
     Query(query): Query<ImportQuery>,
     Whole(body): Whole,
-) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
+) -> Answer<Created<ImportedTemplate>> {
     let permit = app.raptor.authz().allow::<ImportTemplate>(&actor)?;
     let origin = origin(query.kind, query.file_name.as_deref());
     let on_existing = query.on_existing.unwrap_or_default();
-    let imported = app.raptor.templates().import_as(permit, &body, origin, on_existing).await?;
-    Ok((StatusCode::CREATED, Json(imported.into())))
+    let import = app.raptor.templates().import_as(permit, &body, origin, on_existing).await?;
+    Ok(imported(import))
 }
 
 /// Import the template at a web address. Addresses that only this machine or its network can reach are refused.
@@ -90,11 +91,11 @@ async fn import_template_from_url(
     State(app): State<App>,
     Caller(actor): Caller,
     Json(body): Json<TemplateImport>,
-) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
+) -> Answer<Created<ImportedTemplate>> {
     let permit = app.raptor.authz().allow::<ImportTemplate>(&actor)?;
     let (on_existing, sha256) = (body.on_existing, body.sha256.as_deref());
-    let imported = app.raptor.templates().import_from(permit, &body.url, on_existing, sha256).await?;
-    Ok((StatusCode::CREATED, Json(imported.into())))
+    let import = app.raptor.templates().import_from(permit, &body.url, on_existing, sha256).await?;
+    Ok(imported(import))
 }
 
 /// Which template a file is compared with.
@@ -170,12 +171,12 @@ async fn revise_template(
     Path(id): Path<TemplateId>,
     Query(query): Query<RevisionQuery>,
     Whole(body): Whole,
-) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
+) -> Answer<Created<ImportedTemplate>> {
     let permit = app.raptor.authz().permit::<UpdateTemplate>(&actor, id).await?;
     let edited = matches!(query.kind, None | Some(UploadKind::Edited));
     let origin = (!edited).then(|| origin(query.kind, query.file_name.as_deref()));
-    let revised = app.raptor.templates().revise(permit, &body, query.base, origin).await?;
-    Ok((StatusCode::CREATED, Json(revised.into())))
+    let import = app.raptor.templates().revise(permit, &body, query.base, origin).await?;
+    Ok(imported(import))
 }
 
 /// Give a template a new revision from a web address, or from where it came from. Containers stay at theirs until they are moved.
@@ -187,11 +188,11 @@ async fn revise_template_from_url(
     Caller(actor): Caller,
     Path(id): Path<TemplateId>,
     Json(body): Json<RevisionAddress>,
-) -> Answer<(StatusCode, Json<ImportedTemplate>)> {
+) -> Answer<Created<ImportedTemplate>> {
     let permit = app.raptor.authz().permit::<UpdateTemplate>(&actor, id).await?;
     let (url, sha256) = (body.url.as_deref(), body.sha256.as_deref());
-    let revised = app.raptor.templates().revise_from(permit, url, body.base, sha256).await?;
-    Ok((StatusCode::CREATED, Json(revised.into())))
+    let import = app.raptor.templates().revise_from(permit, url, body.base, sha256).await?;
+    Ok(imported(import))
 }
 
 /// Look whether the place that a template came from has a newer file. What was found is in `source_check`.

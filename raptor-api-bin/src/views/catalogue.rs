@@ -8,8 +8,8 @@ use raptor_core::{
         service::{Compared, Counted, Fetched, Listed, Listing},
         source::CatalogueSource,
     },
-    templates::FieldChange,
     id::TemplateId,
+    templates::FieldChange,
     templates::{Install, TemplateImage, import::ImportWarning},
 };
 use serde::{Deserialize, Serialize};

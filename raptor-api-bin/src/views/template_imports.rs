@@ -1,6 +1,7 @@
 //! Imports of templates on the wire.
 
-use super::templates::{Template, TemplateSummary};
+use crate::created::Created;
+use crate::views::templates::{Template, TemplateSummary};
 use raptor_core::{
     id::TemplateId,
     templates::{
@@ -70,6 +71,11 @@ pub struct ImportedTemplate {
     pub warnings: Vec<ImportWarning>,
     /// What it came to.
     pub outcome: ImportOutcome,
+}
+
+/// 201 with the address of the template that an import came to.
+pub fn imported(import: service::Import) -> Created<ImportedTemplate> {
+    Created { location: format!("/api/v1/templates/{}", import.template.id), body: import.into() }
 }
 
 impl From<service::Import> for ImportedTemplate {

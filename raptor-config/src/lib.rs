@@ -10,19 +10,23 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::{collections::BTreeSet, error::Error, fs};
 
 /// Reads `.env` of the working folder, then flags and environment. Names in `.env` that mean nothing to the program are warned of.
-/// The commands named in `bare` need no settings, so for them neither is looked at.
+/// The commands named in `bare` need no settings, so for them neither is looked at. Help and version need no `.env`.
 ///
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Those named in `secrets` are not shown.
 pub fn read<C: clap::Parser>(secrets: &[&str], bare: &[&str]) -> anyhow::Result<C> {
-    let first = std::env::args().nth(1).unwrap_or_default();
+    let given: Vec<String> =
+        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let asked = |arg: &String| matches!(arg.as_str(), "help" | "--help" | "-h" | "--version" | "-V");
+    let needs_none = given.first().is_some_and(|first| bare.contains(&first.as_str()));
+    let in_file = if needs_none || given.iter().any(asked) { Vec::new() } else { dotenv()? };
+    // After that file: a command takes the environment as it is when it is made.
     let mut command = C::command();
-    if bare.contains(&first.as_str()) {
+    for warning in unknown(&names(&command), in_file) {
+        eprintln!("warning: {warning}");
+    }
+    if needs_none {
         command = without_environment(command);
-    } else {
-        for warning in unknown(&names(&command), dotenv()?) {
-            eprintln!("warning: {warning}");
-        }
     }
     let parsed = command.try_get_matches().and_then(|mut matches| C::from_arg_matches_mut(&mut matches));
     parsed.map_err(|error| refusal(error, secrets))
@@ -40,9 +44,13 @@ fn names(command: &Command) -> BTreeSet<String> {
     own.chain(command.get_subcommands().flat_map(names)).collect()
 }
 
-/// A warning for each name in `.env` that is none of `known`.
+/// What libraries read from the environment, and may stand in `.env` as well. PostgreSQL's names begin with `PG`.
+const OF_LIBRARIES: &[&str] = &["SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_BACKTRACE", "NO_COLOR"];
+
+/// A warning for each name in `.env` that is none of `known` and none that libraries read.
 fn unknown(known: &BTreeSet<String>, given: Vec<String>) -> Vec<String> {
-    let strange = given.into_iter().filter(|name| !known.contains(name));
+    let elsewhere = |name: &str| OF_LIBRARIES.contains(&name) || name.starts_with("PG");
+    let strange = given.into_iter().filter(|name| !known.contains(name) && !elsewhere(name));
     strange
         .map(|name| {
             let near = known.iter().map(|known| (strsim::jaro_winkler(known, &name), known));
@@ -113,7 +121,12 @@ mod tests {
     #[test]
     fn names_in_the_file_that_mean_nothing_are_told_with_what_may_be_meant() {
         let known = ["CONTAINER_SUBNETS", "API_ADDR"].map(str::to_owned).into();
-        let told = unknown(&known, ["API_ADDR", "CONTAINER_SUBNET", "COLOUR"].map(str::to_owned).into());
+        let told = unknown(
+            &known,
+            ["API_ADDR", "CONTAINER_SUBNET", "SSL_CERT_FILE", "PGSSLROOTCERT", "COLOUR"]
+                .map(str::to_owned)
+                .into(),
+        );
         assert_eq!(told.len(), 2);
         assert!(told[0].contains("CONTAINER_SUBNET,") && told[0].contains("Did you mean CONTAINER_SUBNETS?"));
         assert!(told[1].contains("COLOUR") && !told[1].contains("Did you mean"));

@@ -101,7 +101,7 @@ pub(crate) const SECRETS: &[&str] = &["DAEMON_API_KEY"];
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    raptor_config::read(SECRETS, &["openapi", "setup"])
+    raptor_config::read(SECRETS, &["openapi", "remove-rules", "setup"])
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod outages;
 mod own;
 mod programs;
 mod restored;
+mod settings;
 mod sftp;
 mod storage;
 

@@ -42,7 +42,7 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_raptor-api")).with_file_name(name);
     assert!(program.exists(), "{} is not built; run `cargo build --workspace`", program.display());
     program
@@ -107,6 +107,12 @@ impl Api {
     /// In the form of one process, with a folder that is given.
     pub fn up_in(folder: &Path) -> Self {
         Self::start(vec!["up"], vec![("DATA_DIR", folder.display().to_string())])
+    }
+
+    /// In the form of one process, started in a folder that is given, which may have a file `.env`.
+    pub fn up_from(folder: &Path) -> Self {
+        let prefix = vec!["env".into(), format!("--chdir={}", folder.display())];
+        Self::start_as(prefix, None, vec!["up"], Vec::new())
     }
 
     /// On its own, on SQLite.

@@ -78,12 +78,8 @@ impl Store {
     }
 
     async fn open_postgres(url: &str, connections: Option<u32>, suffix: &str) -> Result<Self> {
-        let options = PgConnectOptions::from_str(url).map_err(|_| {
-            Error::invalid(
-                "DATABASE_URL",
-                "This is not a PostgreSQL URL. Use postgres://user:password@host:5432/database.",
-            )
-        })?;
+        let options =
+            PgConnectOptions::from_str(url).ok().filter(|_| !is_torn(url)).ok_or_else(not_postgres)?;
         let name = format!("{}{suffix}", options.get_application_name().unwrap_or(NAME));
         let options = options.application_name(&name);
         // A pool would try again until its patience ends, and then not say what was in the way.
@@ -148,6 +144,21 @@ impl Store {
         }
         Ok(Self { db: Db::Sqlite(pool), feed: Feed::local(), _lock: lock })
     }
+}
+
+fn not_postgres() -> Error {
+    Error::invalid(
+        "DATABASE_URL",
+        "This is not a PostgreSQL URL. Use postgres://user:password@host:5432/database. In the password, write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25.",
+    )
+}
+
+/// Whether the password of `url` ends it too early: one with `/`, `?` or `#` leaves an `@` where no host can follow any more.
+fn is_torn(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let path = tail.split('?').next().unwrap_or_default();
+    path.contains('@') || (!authority.is_empty() && !authority.contains('@') && tail.contains('@'))
 }
 
 /// What a PostgreSQL server says of itself.
@@ -314,6 +325,27 @@ mod tests {
             assert_eq!(mode & 0o077, 0, "{file} has {mode:o}");
         }
         store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_password_that_has_to_be_encoded_is_told_how() {
+        for password in ["a/b", "1?b", "1#b", "a@b/c", "a?b", "a#b"] {
+            let url = format!("postgres://raptor:hunter{password}@127.0.0.1:1/raptor");
+            let message = Store::open(&url).await.err().unwrap().to_string();
+            assert!(
+                message.contains("write @ as %40") && !message.contains("hunter"),
+                "{password}: {message}"
+            );
+        }
+        for url in [
+            "postgres://raptor:a%2Fb@127.0.0.1:1/raptor",
+            "postgres://raptor:a@b@127.0.0.1:1/raptor",
+            "postgres:///raptor?host=/nowhere&user=a@b",
+            "postgresql://127.0.0.1:1/raptor?sslmode=prefer",
+        ] {
+            let message = Store::open(url).await.err().unwrap().to_string();
+            assert!(message.contains("does not let us in"), "{url}: {message}");
+        }
     }
 
     #[tokio::test]

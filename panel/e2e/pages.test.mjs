@@ -2,12 +2,10 @@
 // nothing that jumps while it loads.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { launch, signIn } from './browser.mjs';
+import { barriers, launch, signIn } from './browser.mjs';
 import { egg, PASSWORD, until, World } from './world.mjs';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 let world, browser, pages, files;
 
 before(async () => {
@@ -51,10 +49,7 @@ const wrong = [];
 const none = () => assert.deepEqual(wrong.splice(0), []);
 
 async function check(page, where) {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(async () => (await globalThis.axe.run(document, { resultTypes: ['violations'] })).violations);
-  const words = found.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`);
-  wrong.push(...words.map((text) => `${where}: ${text}`));
+  wrong.push(...(await barriers(page)).map((text) => `${where}: ${text}`));
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (wide > 0) wrong.push(`${where} is ${wide} px wider than the screen`);
 }

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { launch, signIn } from './browser.mjs';
+import { barriers, launch, signIn } from './browser.mjs';
 import { egg, freePort, PASSWORD, PROGRAMS, until, World } from './world.mjs';
 
 let world, browser;
@@ -140,6 +140,7 @@ test('a daemon is added by one line with the key that is shown once, and gets it
   await page.getByRole('dialog').getByRole('button', { name: 'Add daemon' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByText(`Waiting for 127.0.0.1:${port}`).waitFor();
+  assert.deepEqual(await barriers(page), []);
   await shot(page, 'daemon-add');
   await page.setViewportSize({ width: 390, height: 844 });
   await page.emulateMedia({ colorScheme: 'dark' });
@@ -235,6 +236,7 @@ test('a new container gets a name of its own and is told what the host has left'
   await page.getByText(new RegExp(`^(Only )?\\d+ free on ${daemon.name}$`)).first().waitFor();
   await page.getByLabel('Memory').fill(String(total_mib + 1));
   await page.getByText(/^Only .* left on /).first().waitFor();
+  assert.deepEqual(await barriers(page), []);
   await shot(page, 'container-room');
   await world.ask('DELETE', `/containers/${taken}`);
 });

@@ -1,6 +1,7 @@
 //! Raptor's API server: thin routes over [`raptor_core`].
 
 pub mod config;
+mod created;
 mod extract;
 pub mod health;
 mod openapi;

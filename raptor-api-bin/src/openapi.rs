@@ -1,5 +1,8 @@
 //! The OpenAPI document.
 
+mod answers;
+mod shapes;
+
 use crate::{problem::Problem, routes};
 use raptor_core::{
     node::{
@@ -8,13 +11,10 @@ use raptor_core::{
     },
     text::LineEnd,
 };
+use serde_json::json;
 use utoipa::{
     Modify, OpenApi,
-    openapi::{
-        Content, Ref, RefOr, Response,
-        path::PathItem,
-        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
-    },
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 
 #[derive(OpenApi)]
@@ -42,37 +42,11 @@ impl Modify for Bearer {
 
 /// The document, as published.
 #[must_use]
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    let (_, mut document) = routes::api().split_for_parts();
-    for item in document.paths.paths.values_mut() {
-        add_problems(item);
-    }
+pub fn openapi() -> serde_json::Value {
+    let (_, document) = routes::api().split_for_parts();
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    document["servers"] = json!([{ "url": "/", "description": "The server that this document comes from" }]);
+    answers::add(&mut document);
+    shapes::refine(&mut document);
     document
-}
-
-/// Every operation may answer with a problem; saying so once beats saying so a hundred times.
-fn add_problems(item: &mut PathItem) {
-    let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
-        .into_iter()
-        .flatten();
-    for operation in operations {
-        for (status, description) in [("4XX", "Refused"), ("5XX", "Failed")] {
-            let mut response = Response::new(description);
-            let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
-            response.content.insert("application/problem+json".into(), RefOr::T(Content::new(Some(schema))));
-            operation.responses.responses.entry(status.into()).or_insert(RefOr::T(response));
-        }
-        describe(operation);
-    }
-}
-
-/// OpenAPI wants words for every answer.
-fn describe(operation: &mut utoipa::openapi::path::Operation) {
-    for response in operation.responses.responses.values_mut() {
-        if let RefOr::T(response) = response
-            && response.description.is_empty()
-        {
-            response.description = "Done".into();
-        }
-    }
 }

@@ -1,5 +1,9 @@
 //! Errors as RFC 9457 problem documents.
 
+mod codes;
+
+pub(crate) use codes::CODES;
+
 use axum::{
     extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
     http::{HeaderName, StatusCode, header},

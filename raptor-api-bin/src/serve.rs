@@ -2,8 +2,9 @@
 
 mod named;
 mod origin;
+mod short;
 
-use crate::{App, config::Config, extract, openapi::openapi, panel};
+use crate::{App, Problem, config::Config, extract, openapi::openapi, panel};
 use anyhow::{Context, bail};
 use axum::{
     Router, ServiceExt,
@@ -14,6 +15,7 @@ use named::NamedLayer;
 use origin::WithOrigin;
 use raptor_core::Raptor;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use short::ShortIds;
 use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
@@ -48,15 +50,23 @@ const SHRINKING: [&str; 7] = [
 /// Swagger UI and the panel beside the API's routes.
 pub(crate) fn routes(api: Router<App>, app: App) -> Router {
     Router::new()
-        .merge(SwaggerUi::new("/swagger-ui").url("/api/v1/openapi.json", openapi()))
+        .merge(SwaggerUi::new("/swagger-ui").external_url_unchecked("/api/v1/openapi.json", openapi()))
         .layer(fixed(header::CONTENT_SECURITY_POLICY, SWAGGER_POLICY))
         .fallback(panel::serve)
         // What browsers show as pages; the API's answers are none.
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         .merge(api)
+        .method_not_allowed_fallback(wrong_method)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(shrinks)))
         .with_state(app)
+}
+
+/// The methods that the address takes are in `Allow`.
+async fn wrong_method(method: Method) -> Problem {
+    let detail =
+        format!("This address does not take {method}. The header `Allow` names the methods that it takes.");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
 /// Whether an answer gets smaller by compressing it: not what is packed already, such as fonts, and not files of containers. Events
@@ -78,6 +88,7 @@ pub(crate) fn gets_smaller(kind: &str, size: usize) -> bool {
 /// What holds for every request. Around the router, not in it: a router boxes its layers anew for each request.
 fn around(
     router: Router,
+    app: App,
     panel_origin: HeaderValue,
 ) -> impl Service<axum::extract::Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send
 {
@@ -93,7 +104,7 @@ fn around(
             HeaderName::from_static(extract::CSRF_HEADER),
             HeaderName::from_static(extract::NOT_AFTER_HEADER),
         ]);
-    ServiceBuilder::new().layer(NamedLayer).layer(WithOrigin(cors)).service(router)
+    ServiceBuilder::new().layer(NamedLayer).layer(WithOrigin(cors)).layer(ShortIds(app)).service(router)
 }
 
 fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
@@ -161,7 +172,7 @@ pub async fn refuse_default_password(raptor: &Raptor, config: &Config) -> anyhow
 pub async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
     let ending = app.ending.clone();
     let panel_origin = app.panel_origin.parse().unwrap_or(HeaderValue::from_static("null"));
-    let service = around(crate::router(app), panel_origin);
+    let service = around(crate::router(app.clone()), app, panel_origin);
     let service = service.into_make_service_with_connect_info::<SocketAddr>();
     let (begin, begun) = tokio::sync::oneshot::channel();
     let server = axum::serve(listener, service).with_graceful_shutdown(async move {

@@ -53,6 +53,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // A list of values would be taken for an object's fields in their order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::invalid("body", "Send a JSON object: names and values in braces.").into());
+    }
     let mut unknown = None;
     let mut json = serde_json::Deserializer::from_slice(body);
     let mut track = serde_path_to_error::Track::new();
@@ -190,10 +194,11 @@ mod tests {
             (r#"{"name":1}"#, Some("name"), "the number 1, and a text is needed"),
             (r#"{"name":"a","inner":{"port":70000}}"#, Some("inner.port"), "from 0 to 65535"),
             (r#"{"name":"a","inner":{"port":1,"on":"yes"}}"#, Some("inner.on"), "true or false"),
-            (r#"{"name":"a","colour":"green"}"#, Some("colour"), "red, dark_blue"),
+            (r#"{"name":"a","colour":"green"}"#, Some("colour"), "Use one of: red or dark_blue."),
             (r#"{"name":"a""#, None, "not valid JSON"),
             (r#"{"name":"a"} x"#, None, "not valid JSON"),
-            ("[]", Some("body"), ""),
+            ("[]", Some("body"), "JSON object"),
+            (r#" ["a"]"#, Some("body"), "JSON object"),
         ] {
             let (found, why) = refused(body);
             assert_eq!(found.as_deref(), field, "{body}: {why}");

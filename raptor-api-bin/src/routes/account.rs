@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    created::Created,
     extract::{AnyCaller, Caller, Json, Paging, Path, Query},
     problem::Answer,
     views::{
@@ -102,9 +103,9 @@ async fn add_ssh_key(
     State(app): State<App>,
     Caller(actor): Caller,
     Json(body): Json<SshKeyDraft>,
-) -> Answer<(StatusCode, Json<SshKey>)> {
+) -> Answer<Created<SshKey>> {
     let key = app.raptor.ssh_keys().add(&actor, body.name.as_deref(), &body.public_key).await?;
-    Ok((StatusCode::CREATED, Json(key.into())))
+    Ok(Created { location: format!("/api/v1/account/ssh-keys/{}", key.id), body: key.into() })
 }
 
 /// Delete a public key. SFTP sessions that were begun with it end at once.

@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    created::Created,
     extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
     views::daemons::{Allocation, AllocationDraft, AllocationPage, AllocationUpdate, CreatedAllocations},
@@ -55,14 +56,14 @@ async fn create_allocations(
     Caller(actor): Caller,
     Path(id): Path<DaemonId>,
     Json(body): Json<AllocationDraft>,
-) -> Answer<(StatusCode, Json<CreatedAllocations>)> {
+) -> Answer<Created<CreatedAllocations>> {
     let permit = app.raptor.authz().permit::<CreateAllocations>(&actor, id).await?;
     let AllocationDraft { ip, ports, alias, note, protocol } = body;
     let draft = service::AllocationDraft { ip, ports, alias, note, protocol };
     let counts = app.raptor.allocations().create(permit, draft).await?;
     let counts =
         CreatedAllocations { created: counts.created, existing: counts.existing, checked: counts.checked };
-    Ok((StatusCode::CREATED, Json(counts)))
+    Ok(Created { location: format!("/api/v1/daemons/{id}/allocations"), body: counts })
 }
 
 /// Change alias, note and protocols of an allocation.

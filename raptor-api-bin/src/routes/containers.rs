@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    created::Created,
     extract::{Caller, Json, Paging, Path, Query},
     problem::{Answer, Problem},
     views::containers::{
@@ -57,7 +58,7 @@ pub(crate) enum ContainerSort {
 struct ContainerQuery {
     /// These only: ids with commas between them, 100 at most. Those that the caller may not see are left out.
     ids: Option<String>,
-    /// Part of name, short id or owner.
+    /// Part of a name, short id or owner; a full id; a port; or an address such as `10.0.0.1:25565` or `play.example.com`.
     search: Option<String>,
     /// In this phase.
     phase: Option<Phase>,
@@ -133,10 +134,10 @@ async fn create_container(
     State(app): State<App>,
     Caller(actor): Caller,
     Json(body): Json<NewContainer>,
-) -> Answer<(StatusCode, Json<Container>)> {
+) -> Answer<Created<Container>> {
     let permit = app.raptor.authz().allow::<act::CreateContainer>(&actor)?;
     let id = app.raptor.containers().create(permit, body.try_into()?).await?;
-    Ok((StatusCode::CREATED, Json(view(&app, &actor, id).await?)))
+    Ok(Created { location: format!("/api/v1/containers/{id}"), body: view(&app, &actor, id).await? })
 }
 
 /// One container.

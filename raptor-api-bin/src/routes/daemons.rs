@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    created::Created,
     extract::{Caller, Json, Path},
     problem::Answer,
     views::{
@@ -58,10 +59,11 @@ async fn create_daemon(
     State(app): State<App>,
     Caller(actor): Caller,
     Json(body): Json<DaemonDraft>,
-) -> Answer<(StatusCode, Json<CreatedDaemon>)> {
+) -> Answer<Created<CreatedDaemon>> {
     let permit = app.raptor.authz().allow::<CreateDaemon>(&actor)?;
     let (daemon, api_key) = app.raptor.daemons().create(permit, body.into()).await?;
-    Ok((StatusCode::CREATED, Json(CreatedDaemon { daemon: view(&app, daemon), api_key })))
+    let location = format!("/api/v1/daemons/{}", daemon.id);
+    Ok(Created { location, body: CreatedDaemon { daemon: view(&app, daemon), api_key } })
 }
 
 /// One daemon.

@@ -3,15 +3,12 @@
 use super::attachments::{Range, attachment, whole};
 use crate::{
     App,
+    created::Created,
     extract::{Caller, Json, Path, Query},
     problem::Answer,
     views::files::{FileLink, NewLink},
 };
-use axum::{
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use raptor_core::{
     Error,
     authz::actions as act,
@@ -39,7 +36,7 @@ async fn link_files(
     Caller(actor): Caller,
     Path(id): Path<ContainerId>,
     Json(body): Json<NewLink>,
-) -> Answer<(StatusCode, Json<FileLink>)> {
+) -> Answer<Created<FileLink>> {
     let permit = app.raptor.authz().permit::<act::ReadFileContent>(&actor, id).await?;
     let read = match (body.format, body.paths) {
         (Some(format), paths) if (1..=1_000).contains(&paths.len()) => FileRead::Archive { paths, format },
@@ -48,10 +45,8 @@ async fn link_files(
     };
     let token = app.raptor.links().make(permit, read)?;
     let expires_in_seconds = u64::try_from(LIFETIME.num_seconds()).unwrap_or(0);
-    Ok((
-        StatusCode::CREATED,
-        Json(FileLink { url: format!("/api/v1/downloads?token={token}"), expires_in_seconds }),
-    ))
+    let url = format!("/api/v1/downloads?token={token}");
+    Ok(Created { location: url.clone(), body: FileLink { url, expires_in_seconds } })
 }
 
 /// Which link. It stands in the query, which no log holds.

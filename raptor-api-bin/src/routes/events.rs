@@ -50,11 +50,9 @@ pub(crate) enum EventFrame {
     Change {
         /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
-        /// What changed, such as `container` or `user`.
-        #[schema(value_type = String)]
+        /// What changed.
         subject: Subject,
-        /// `created`, `updated` or `deleted`.
-        #[schema(value_type = String)]
+        /// What happened to it.
         verb: Verb,
         /// Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
         id: Uuid,

@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    created::Created,
     extract::{Caller, Json, Path, Query},
     problem::Answer,
     views::files::{
@@ -111,9 +112,13 @@ async fn create_folder(
     Caller(actor): Caller,
     Path(id): Path<ContainerId>,
     Json(body): Json<NewFolder>,
-) -> Answer<(StatusCode, Json<FileInfo>)> {
+) -> Answer<Created<FileInfo>> {
     let permit = app.raptor.authz().permit::<act::CreateFiles>(&actor, id).await?;
-    Ok((StatusCode::CREATED, Json(app.raptor.files().create_folder(permit, body.path).await?)))
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("path", &body.path.to_string())
+        .finish();
+    let location = format!("/api/v1/containers/{id}/files/info?{query}");
+    Ok(Created { location, body: app.raptor.files().create_folder(permit, body.path).await? })
 }
 
 /// Rename and move files and folders.

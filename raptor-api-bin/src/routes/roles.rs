@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    created::Created,
     extract::{Caller, Json, Path},
     problem::Answer,
     views::roles::{Role, RoleDraft, RoleList},
@@ -37,10 +38,10 @@ async fn create_role(
     State(app): State<App>,
     Caller(actor): Caller,
     Json(body): Json<RoleDraft>,
-) -> Answer<(StatusCode, Json<Role>)> {
+) -> Answer<Created<Role>> {
     let permit = app.raptor.authz().allow::<CreateRole>(&actor)?;
     let role = app.raptor.roles().create(permit, body.try_into()?).await?;
-    Ok((StatusCode::CREATED, Json((role, 0).into())))
+    Ok(Created { location: format!("/api/v1/roles/{}", role.id), body: (role, 0).into() })
 }
 
 /// One role.

@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    created::Created,
     extract::{Caller, Json, Path, Query, Streamed},
     problem::Answer,
     views::files::{NewUpload, UploadView},
@@ -65,12 +66,12 @@ async fn begin_upload(
     Caller(actor): Caller,
     Path(id): Path<ContainerId>,
     Json(body): Json<NewUpload>,
-) -> Answer<(StatusCode, Json<UploadView>)> {
+) -> Answer<Created<UploadView>> {
     let authz = app.raptor.authz();
     let create = authz.permit(&actor, id).await?;
     let update = if body.replace.unwrap_or(false) { Some(authz.permit(&actor, id).await?) } else { None };
     let upload = app.raptor.files().begin_upload(create, update, body.id, body.path, body.size_bytes).await?;
-    Ok((StatusCode::CREATED, Json(upload)))
+    Ok(Created { location: format!("/api/v1/containers/{id}/files/uploads/{}", upload.id), body: upload })
 }
 
 /// How far an upload is: its next piece begins at `received_bytes`.

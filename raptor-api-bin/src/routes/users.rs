@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    created::Created,
     extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
     views::users::{NewPassword, NewUser, User, UserPage, UserUpdate},
@@ -55,9 +56,10 @@ async fn create_user(
     State(app): State<App>,
     Caller(actor): Caller,
     Json(body): Json<NewUser>,
-) -> Answer<(StatusCode, Json<User>)> {
+) -> Answer<Created<User>> {
     let permit = app.raptor.authz().allow::<CreateUser>(&actor)?;
-    Ok((StatusCode::CREATED, Json(app.raptor.users().create(permit, body.into()).await?.into())))
+    let user: User = app.raptor.users().create(permit, body.into()).await?.into();
+    Ok(Created { location: format!("/api/v1/users/{}", user.id), body: user })
 }
 
 /// One user.

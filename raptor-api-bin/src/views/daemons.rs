@@ -9,7 +9,7 @@ use raptor_core::{
         strays::{self, Stray},
     },
     id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
-    live,
+    live::{self, LinkState},
     node::{PortBinding, Protocol, SystemInfo},
 };
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,8 @@ use utoipa::ToSchema;
 /// How the link to a daemon is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DaemonConnection {
-    /// `connecting`, `online`, `unreachable`, `wrong_key`, `protocol_mismatch` or `not_running`.
-    pub state: &'static str,
+    /// How the API reaches it.
+    pub state: LinkState,
     /// What is wrong, with what to do.
     pub message: Option<String>,
     /// Since when it is so.
@@ -90,7 +90,7 @@ impl Daemon {
         let (link, system) = match connection {
             Some(connection) => (
                 DaemonConnection {
-                    state: connection.state.name(),
+                    state: connection.state,
                     message: connection.message,
                     since: Some(connection.since),
                     clock_skew_seconds: connection.clock_skew_seconds,
@@ -99,7 +99,7 @@ impl Daemon {
             ),
             None => (
                 DaemonConnection {
-                    state: "connecting",
+                    state: LinkState::Connecting,
                     message: None,
                     since: None,
                     clock_skew_seconds: None,

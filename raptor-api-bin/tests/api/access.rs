@@ -16,7 +16,7 @@ async fn level_user_reads_the_console_and_powers_it_and_neither_files_nor_startu
     for path in [
         "/files?path=/",
         "/files/content?path=a",
-        "/files/search?path=/&text=a",
+        "/files/search?path=/&content=a",
         "/files/operations",
         "/preview",
         "/sftp",

@@ -4,6 +4,7 @@
 mod access;
 mod answers;
 mod authorisation;
+mod described;
 mod events;
 mod flood;
 mod images;

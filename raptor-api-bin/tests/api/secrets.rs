@@ -100,7 +100,7 @@ impl Scene {
 
     /// Every path that is read, with everything in it that there is.
     fn paths(&self) -> Vec<String> {
-        let document = serde_json::to_value(raptor_api::openapi()).unwrap();
+        let document = raptor_api::openapi();
         let mut paths = Vec::new();
         for (path, item) in document["paths"].as_object().unwrap() {
             let path = path.trim_start_matches("/api/v1");

@@ -10,6 +10,7 @@ use raptor_core::{
 };
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 
 /// Everybody's password.
 pub const PASSWORD: &str = "correct horse";
@@ -88,10 +89,37 @@ impl Person<'_> {
     }
 
     pub async fn get(&self, path: &str) -> Response {
-        self.request(Method::GET, path).send().await.unwrap()
+        let answer = self.request(Method::GET, path).send().await.unwrap();
+        described("get", path, answer.status().as_u16());
+        answer
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Response {
-        self.request(Method::POST, path).json(&body).send().await.unwrap()
+        let answer = self.request(Method::POST, path).json(&body).send().await.unwrap();
+        described("post", path, answer.status().as_u16());
+        answer
+    }
+}
+
+/// Fails where the document has the operation and does not say that it may answer with this status.
+fn described(method: &str, path: &str, status: u16) {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(raptor_api::openapi);
+    let path = path.split('?').next().unwrap();
+    let parts: Vec<&str> = path.split('/').collect();
+    let is_it = |template: &str| {
+        let template: Vec<&str> = template.trim_start_matches("/api/v1").split('/').collect();
+        template.len() == parts.len()
+            && template.iter().zip(&parts).all(|(wanted, part)| wanted.starts_with('{') || wanted == part)
+    };
+    let operations = DOCUMENT["paths"].as_object().unwrap().iter();
+    let mut responses = operations
+        .filter(|(template, _)| is_it(template))
+        .filter_map(|(_, item)| item[method]["responses"].as_object())
+        .peekable();
+    if responses.peek().is_some() {
+        assert!(
+            responses.any(|listed| listed.contains_key(&status.to_string())),
+            "{method} {path} answered {status}, which is not described"
+        );
     }
 }

@@ -77,7 +77,7 @@ impl Target for Visible {
 pub struct ContainerFilter {
     /// These only; all where it is empty.
     pub ids: Vec<ContainerId>,
-    /// Part of name, short id or owner.
+    /// Part of a name, short id or owner; a full id; a port; or an address such as `10.0.0.1:25565` or `play.example.com`.
     pub search: Option<String>,
     /// In this phase.
     pub phase: Option<Phase>,
@@ -164,6 +164,14 @@ impl ContainerService<'_> {
         let allocations = store::allocations::of_container(&mut reader.conn(), id).await?;
         let template = template(&mut reader.conn(), &visible.container).await?;
         Ok((visible, allocations, template))
+    }
+
+    /// The id of the container with this short id. Says nothing of who may know of it: every use of the id has its own permit.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn id_of(&self, short_id: &str) -> Result<Option<ContainerId>> {
+        store::containers::id_of(&mut self.0.store.read().await?.conn(), &short_id.to_ascii_lowercase()).await
     }
 
     /// Deletes the container with its files: at once in the panel, on its host as soon as that can be reached. With `force` the

@@ -22,6 +22,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use journal::Journal;
+use serde::Serialize;
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -30,7 +31,9 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How the link to a daemon is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum LinkState {
     /// Being tried for the first time.
     Connecting,

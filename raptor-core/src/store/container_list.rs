@@ -6,8 +6,9 @@
 
 use super::{
     Conn,
+    container_search::Sought,
     containers::{COLUMNS, JOINS, Row},
-    like_pattern, name_key, on,
+    name_key, on,
 };
 use crate::{
     Result,
@@ -28,8 +29,17 @@ macro_rules! bind_filter {
         for id in places(&$filter.ids) {
             $query = $query.bind(id);
         }
-        if let Some(search) = $filter.search.as_deref() {
-            $query = $query.bind(like_pattern(search));
+        if let Some(sought) = $filter.search.as_deref().map(Sought::new) {
+            $query = $query.bind(sought.pattern);
+            if let Some(id) = sought.id {
+                $query = $query.bind(id);
+            }
+            if let Some(host) = sought.host {
+                $query = $query.bind(host);
+            }
+            if let Some(port) = sought.port {
+                $query = $query.bind(port);
+            }
         }
         if let Some(phase) = $filter.phase {
             $query = $query.bind(phase.name());
@@ -53,26 +63,29 @@ fn places(ids: &[ContainerId]) -> impl Iterator<Item = ContainerId> + Clone {
 }
 
 /// The conditions of `filter` that are set, each after an `AND`, and the number of the last parameter. `given` are there before.
-fn conditions(filter: &ContainerFilter, given: u32) -> (String, u32) {
-    let conditions = [
-        (
-            filter.search.is_some(),
-            r"(c.name_key LIKE ? ESCAPE '\' OR c.short_id LIKE ? ESCAPE '\' OR u.username_key LIKE ? ESCAPE '\')",
-        ),
-        (filter.phase.is_some(), "c.phase = ?"),
-        (filter.daemon_id.is_some(), "c.daemon_id = ?"),
-        (filter.owner_id.is_some(), "c.owner_id = ?"),
-        (filter.template_id.is_some(), "c.template_id = ?"),
-    ];
-    let set = conditions.into_iter().filter(|(set, _)| *set).map(|(_, condition)| condition);
+fn conditions(filter: &ContainerFilter, given: u32, only_theirs: bool) -> (String, u32) {
     let ids = places(&filter.ids).zip(given + 1..).map(|(_, number)| number);
-    let last = ids.clone().last().unwrap_or(given);
+    let mut last = ids.clone().last().unwrap_or(given);
     let among: Vec<String> = ids.map(|number| format!("${number}")).collect();
-    let among = if among.is_empty() { String::new() } else { format!(" AND c.id IN ({})", among.join(", ")) };
-    set.fold((among, last), |(text, last), condition| {
-        let number = format!("${}", last + 1);
-        (format!("{text} AND {}", condition.replace('?', &number)), last + 1)
-    })
+    let mut text =
+        if among.is_empty() { String::new() } else { format!(" AND c.id IN ({})", among.join(", ")) };
+    if let Some(search) = filter.search.as_deref() {
+        let (condition, number) = Sought::new(search).condition(last, only_theirs);
+        last = number;
+        text += &format!(" AND {condition}");
+    }
+    for (set, column) in [
+        (filter.phase.is_some(), "phase"),
+        (filter.daemon_id.is_some(), "daemon_id"),
+        (filter.owner_id.is_some(), "owner_id"),
+        (filter.template_id.is_some(), "template_id"),
+    ] {
+        if set {
+            last += 1;
+            text += &format!(" AND c.{column} = ${last}");
+        }
+    }
+    (text, last)
 }
 
 /// One page of at most `rows`: `$1` is the user whose access is looked up, then come the filter's conditions, then where the page
@@ -84,7 +97,7 @@ fn page_text(only_theirs: bool, filter: &ContainerFilter, after: bool, rows: i64
         Sort::Oldest => ("created_at", "", '>'),
         Sort::Newest => ("created_at", " DESC", '<'),
     };
-    let (mut conditions, last) = conditions(filter, 1);
+    let (mut conditions, last) = conditions(filter, 1, only_theirs);
     if after {
         conditions += &format!(" AND (c.{column}, c.id) {beyond} (${}, ${})", last + 1, last + 2);
     }
@@ -112,7 +125,7 @@ fn page_text(only_theirs: bool, filter: &ContainerFilter, after: bool, rows: i64
 fn count_text(only_theirs: bool, filter: &ContainerFilter) -> String {
     let which = "(c.owner_id = $1 OR c.id IN (SELECT container_id FROM container_access WHERE user_id = $1))";
     let (which, given) = if only_theirs { (which, 1) } else { ("TRUE", 0) };
-    let (conditions, _) = conditions(filter, given);
+    let (conditions, _) = conditions(filter, given, only_theirs);
     format!("SELECT COUNT(*) FROM containers c JOIN users u ON u.id = c.owner_id WHERE {which}{conditions}")
 }
 

@@ -200,6 +200,14 @@ pub(crate) async fn find(
     Ok(row.map(|row| row.split(user)))
 }
 
+/// The id of the container with this short id.
+pub(crate) async fn id_of(c: &mut Conn<'_>, short_id: &str) -> Result<Option<ContainerId>> {
+    Ok(on!(c, |c| sqlx::query_scalar("SELECT id FROM containers WHERE short_id = $1")
+        .bind(short_id)
+        .fetch_optional(c)
+        .await)?)
+}
+
 /// The container with this short id and what access `user` has to it.
 pub(crate) async fn find_by_short_id(
     c: &mut Conn<'_>,

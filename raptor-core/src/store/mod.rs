@@ -22,6 +22,7 @@ pub(crate) mod templates;
 pub(crate) mod users;
 
 mod cache;
+mod container_search;
 mod feed;
 mod migration;
 mod open;

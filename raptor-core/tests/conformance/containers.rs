@@ -205,6 +205,49 @@ async fn a_list_shows_what_the_actor_may_see_and_is_searched_sorted_and_paged() 
     .await;
 }
 
+#[tokio::test]
+async fn a_container_is_found_by_its_whole_id_its_port_and_its_address_by_those_who_may_see_them() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await.id;
+        let alex = world.user("alex", Builtin::User).await.id;
+        let daemon = world.daemon("one", "30000-30009").await;
+        let template = world.template().await.id;
+        let beta = world.container(of(steve, "beta", template)).await.unwrap();
+        let alpha = world.container(of(alex, "Alpha", template)).await.unwrap();
+        let port = async |id| {
+            let (_, allocations, _) = world.raptor.containers().get(&Actor::System, id).await.unwrap();
+            allocations[0].port.to_string()
+        };
+        let (port, other_port) = (port(beta).await, port(alpha).await);
+        let search = |text: &str| ContainerFilter { search: Some(text.into()), ..ContainerFilter::default() };
+        let id = beta.to_string();
+        for text in [&id, &id.to_uppercase(), &port, &format!(" {port} "), &format!("192.0.2.1:{port}")] {
+            assert_eq!(names(&world, &Actor::System, search(text)).await, ["beta"], "{text}");
+        }
+        assert_eq!(names(&world, &Actor::System, search("192.0.2.1")).await, ["Alpha", "beta"]);
+        for text in ["30009", "192.0.2.1:30009", "192.0.2.2", "192.0.2"] {
+            assert_eq!(names(&world, &Actor::System, search(text)).await, [""; 0], "{text}");
+        }
+        let by_port =
+            ContainerFilter { daemon_id: Some(daemon.id), owner_id: Some(alex), ..search(&other_port) };
+        assert_eq!(names(&world, &Actor::System, by_port).await, ["Alpha"], "beside other conditions");
+
+        // Others find it by what they may see of it.
+        let permit = world.raptor.authz().permit::<GrantAccess>(&Actor::System, beta).await.unwrap();
+        let console = wanted(Level::Custom, [ContainerPermission::ConsoleRead].into_iter().collect());
+        world.raptor.containers().grant(permit, "alex", console).await.unwrap();
+        let (alex_id, alex) = (alex, actor(&world, alex).await);
+        assert_eq!(names(&world, &alex, search(&id)).await, ["beta"]);
+        assert_eq!(names(&world, &alex, search(&port)).await, [""; 0]);
+        assert_eq!(names(&world, &alex, search(&other_port)).await, ["Alpha"]);
+        let permit = world.raptor.authz().permit::<UpdateAccess>(&Actor::System, beta).await.unwrap();
+        let level = wanted(Level::User, ContainerSet::NONE);
+        world.raptor.containers().change_access(permit, alex_id, level).await.unwrap();
+        assert_eq!(names(&world, &alex, search(&port)).await, ["beta"]);
+    })
+    .await;
+}
+
 /// What is listed is what is there, whatever was listed before.
 #[tokio::test]
 async fn a_list_follows_every_change_at_once() {

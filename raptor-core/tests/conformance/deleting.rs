@@ -23,7 +23,7 @@ async fn jobs(world: &World) -> i64 {
     count(world, "SELECT COUNT(*) FROM jobs").await
 }
 
-async fn is_declared(host: &SimulatedHost) {
+async fn is_being_declared(host: &SimulatedHost) {
     until("a declaration is on its way", async || host.waiting_declarations() > 0).await;
 }
 
@@ -38,7 +38,7 @@ async fn a_container_deleted_while_its_declaration_is_on_its_way_is_not_left_on_
             host.hold_up_declarations(true);
             let new = NewContainer { owner_id, start, ..NewContainer::new("Brief", template) };
             let id = world.container(new).await.unwrap();
-            is_declared(&host).await;
+            is_being_declared(&host).await;
             delete(&world, id).await;
             // Only now does the host learn of it.
             host.hold_up_declarations(false);
@@ -63,10 +63,11 @@ async fn a_container_deleted_while_the_api_that_declared_it_is_killed_is_not_lef
         host.hold_up_declarations(true);
         let permit = world.raptor.authz().permit::<UpdateContainer>(&Actor::System, id).await.unwrap();
         world.raptor.containers().update(permit, "Renamed", None).await.unwrap();
-        is_declared(&host).await;
+        is_being_declared(&host).await;
         run(&world, "CREATE TABLE interrupted AS SELECT * FROM jobs").await;
         delete(&world, id).await;
-        assert_eq!(jobs(&world).await, 1, "the declaration is still being carried out");
+        // The declaration is still being carried out.
+        until("the removal is over", async || jobs(&world).await == 1).await;
         host.hold_up_declarations(false);
         until("nothing is to be done any more", async || jobs(&world).await == 0).await;
         // Had the API been killed, its request would arrive as late, and its job would be left to another one.

@@ -17,6 +17,7 @@ pub fn lower(document: &Value) -> Result<Value, Vec<String>> {
         license.remove("identifier");
     }
     drop_streams(&mut document);
+    gather_problems(&mut document);
     walk(&mut document, "#", &mut problems);
     flatten_variants(&mut document);
     if problems.is_empty() { Ok(document) } else { Err(problems) }
@@ -34,6 +35,29 @@ fn drop_streams(document: &mut Value) {
     paths.retain(|_, item| {
         item.as_object().is_some_and(|item| METHODS.iter().any(|method| item.contains_key(*method)))
     });
+}
+
+/// Problems of all statuses have one schema; told apart, each would be a branch in each generated function.
+fn gather_problems(document: &mut Value) {
+    let shared = document.pointer("/components/responses").cloned().unwrap_or_default();
+    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return };
+    for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
+        for (class, first) in [("4XX", '4'), ("5XX", '5')] {
+            let of_class = |status: &String| status.starts_with(first);
+            let found =
+                responses.iter().find(|(status, _)| of_class(status)).map(|(_, response)| response.clone());
+            let Some(found) = found else { continue };
+            let name = found.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+            let mut whole = name.and_then(|name| shared.get(name)).cloned().unwrap_or(found);
+            whole["description"] = json!(if class == "4XX" { "Refused" } else { "Failed" });
+            responses.retain(|status, _| !of_class(status));
+            responses.insert(class.into(), whole);
+        }
+    }
+    if let Some(components) = document.get_mut("components").and_then(Value::as_object_mut) {
+        components.remove("responses");
+    }
 }
 
 /// Lowers every schema, wherever it is.
@@ -200,6 +224,21 @@ mod tests {
         let document =
             json!({ "components": { "schemas": { "X": { "properties": { "a": { "prefixItems": [] } } } } } });
         assert_eq!(lower(&document).unwrap_err(), ["#/components/schemas/X/properties/a: `prefixItems`"]);
+    }
+
+    #[test]
+    fn problems_of_one_class_become_one() {
+        let refused = json!({ "description": "Gone", "content": { "application/json": { "schema": {} } } });
+        let document = json!({
+            "paths": { "/a": { "get": { "responses": {
+                "200": {}, "404": { "$ref": "#/components/responses/NotFound" }, "409": {}, "503": { "description": "Away" },
+            } } } },
+            "components": { "schemas": {}, "responses": { "NotFound": refused } },
+        });
+        let responses = lower(&document).unwrap()["paths"]["/a"]["get"]["responses"].clone();
+        let statuses: Vec<&String> = responses.as_object().unwrap().keys().collect();
+        assert_eq!(statuses, ["200", "4XX", "5XX"]);
+        assert_eq!(responses["4XX"]["content"], json!({ "application/json": { "schema": {} } }));
     }
 
     #[test]

@@ -17,18 +17,17 @@ export const isTemplate = (name: string): boolean => /\.(json|ya?ml)$/i.test(nam
 export function fromFile(file: File, path?: string): Source {
   // A file of a folder is called by its path: many are named alike.
   const name = path ?? (file.webkitRelativePath || file.name);
-  const body = file as unknown as string;
   return {
     name,
-    take: (on_existing = 'ask') => ask(importTemplate({ body, query: { on_existing, file_name: name } })),
-    look: () => ask(previewTemplate({ body }))
+    take: (on_existing = 'ask') => ask(importTemplate({ body: file, query: { on_existing, file_name: name } })),
+    look: () => ask(previewTemplate({ body: file }))
   };
 }
 
-export const fromText = (body: string): Source => ({
+export const fromText = (text: string): Source => ({
   name: 'What was pasted',
-  take: (on_existing = 'ask') => ask(importTemplate({ body, query: { on_existing, kind: 'pasted' } })),
-  look: () => ask(previewTemplate({ body }))
+  take: (on_existing = 'ask') => ask(importTemplate({ body: new Blob([text]), query: { on_existing, kind: 'pasted' } })),
+  look: () => ask(previewTemplate({ body: new Blob([text]) }))
 });
 
 export const fromAddress = (url: string): Source => ({

@@ -198,7 +198,7 @@ export type ActivityActor = {
     /**
      * `user`, `system` or `daemon`.
      */
-    kind: string;
+    kind: 'user' | 'system' | 'daemon';
     /**
      * Which one, unless it is the system.
      */
@@ -1054,9 +1054,9 @@ export type Daemon = {
  */
 export type DaemonConnection = {
     /**
-     * `connecting`, `online`, `unreachable`, `wrong_key`, `protocol_mismatch` or `not_running`.
+     * How the API reaches it.
      */
-    state: string;
+    state: LinkState;
     /**
      * What is wrong, with what to do.
      */
@@ -1213,13 +1213,13 @@ export type EventFrame = {
      */
     event_id: string;
     /**
-     * What changed, such as `container` or `user`.
+     * What changed.
      */
-    subject: string;
+    subject: Subject;
     /**
-     * `created`, `updated` or `deleted`.
+     * What happened to it.
      */
-    verb: string;
+    verb: Verb;
     /**
      * Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
      */
@@ -1291,20 +1291,6 @@ export type EventFrame = {
 export type Existing = 'skip' | 'replace' | 'keep_both';
 
 /**
- * A template that is here already, beside a file.
- */
-export type ExistingTemplate = {
-    /**
-     * The template.
-     */
-    template: TemplateSummary;
-    /**
-     * What the file says otherwise; empty where it says the same.
-     */
-    changes: Array<FieldChange>;
-};
-
-/**
  * How a process ended.
  */
 export type Exit = {
@@ -1371,7 +1357,7 @@ export type Fault = {
  */
 export type FieldChange = {
     /**
-     * What: `startup`, `image`, `stop`, `install.script`, `variables.NAME`, `config_files.path`.
+     * What: `startup`, `image`, `stop`, `variables.NAME`, `config_files.path`.
      */
     field: string;
     /**
@@ -1382,10 +1368,6 @@ export type FieldChange = {
      * What it becomes; none where it goes.
      */
     after?: string | null;
-    /**
-     * Both as a unified diff, where both are there and one has several lines.
-     */
-    diff?: string | null;
 };
 
 /**
@@ -1976,6 +1958,11 @@ export type LineEnds = 'none' | 'lf' | 'crlf' | 'cr' | 'mixed';
 export type LineKind = 'output' | 'command' | 'daemon' | 'install';
 
 /**
+ * How the link to a daemon is.
+ */
+export type LinkState = 'connecting' | 'online' | 'unreachable' | 'wrong_key' | 'protocol_mismatch' | 'not_running';
+
+/**
  * One message of a container's live stream. This is also the frame that the browser gets.
  */
 export type LiveFrame = {
@@ -2089,7 +2076,7 @@ export type Mail = {
     /**
      * What it is about: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
      */
-    kind: string;
+    kind: 'password_reset' | 'password_changed' | 'email_changed' | 'ssh_key_added' | 'access_granted' | 'test';
     /**
      * Where it goes, where that is known yet.
      */
@@ -2397,12 +2384,6 @@ export type Notices = {
 };
 
 /**
- * What an import does where the same template is here already and says something else. It is the same one with the same id of
- * its makers, from the same address, or, where one of the two has no such id, with the same name and author.
- */
-export type OnExisting = 'ask' | 'update' | 'keep_both';
-
-/**
  * Something that takes long, as it is now.
  */
 export type Operation = {
@@ -2470,11 +2451,6 @@ export type OperationList = {
  * Where something that takes long is.
  */
 export type OperationState = 'running' | 'done' | 'failed' | 'cancelled';
-
-/**
- * How a template got here.
- */
-export type OriginKind = 'file' | 'pasted' | 'address' | 'catalogue' | 'own';
 
 /**
  * Another owner.
@@ -2637,9 +2613,92 @@ export type Problem = {
      */
     status: number;
     /**
-     * Stable machine-readable reason.
+     * Stable machine-readable reason. Later versions may have more than these:
+     *
+     * - `allocation_held`: The allocation is still published by a process that runs
+     * - `allocation_reserved`: The allocation is being given to another container
+     * - `allocation_taken`: The allocation belongs to a container
+     * - `allocations`: The container has as many allocations as it may have
+     * - `allocations_held`: Allocations are still published by a process that runs
+     * - `already_running`: The container runs already
+     * - `app_key_changed`: A stored secret was sealed with another `APP_KEY`
+     * - `broken`: A stored template can't be read
+     * - `builtin`: Built-in roles are not changed
+     * - `cancelled`: Somebody cancelled the operation
+     * - `changed_meanwhile`: Somebody else changed it in the meantime
+     * - `csrf`: A page of another site sent the request
+     * - `daemon_protocol`: The daemon speaks another version of the protocol
+     * - `daemon_unreachable`: The daemon can't be reached
+     * - `daemon_wrong_key`: The daemon refuses the key
+     * - `database_unavailable`: The database does not answer
+     * - `deleting`: The container is being deleted
+     * - `disk_full`: The host's disk is full
+     * - `disk_limit`: The container would exceed its disk limit
+     * - `docker_unavailable`: Docker does not answer
+     * - `file_changed`: The file was changed in the meantime
+     * - `file_denied`: The file is hidden or protected
+     * - `file_exists`: There is a file of that name
+     * - `file_invalid`: The path or the file is not valid for this
+     * - `file_not_found`: There is no such file
+     * - `files_busy`: Too much is being done with the container's files
+     * - `folder_not_empty`: The folder is not empty
+     * - `forbidden`: The caller may not do this
+     * - `has_containers`: Containers still belong to it
+     * - `host_failed`: The host failed to do it
+     * - `image_not_allowed`: The image is not among the allowed ones
+     * - `in_use`: It is in use
+     * - `install_failed`: The installation failed
+     * - `installing`: The container is being installed
+     * - `internal`: Something went wrong in Raptor itself
+     * - `invalid`: Something in the request is wrong
+     * - `io`: The host's disk refused
+     * - `is_a_folder`: It is a folder
+     * - `key_exists`: The key is there already
+     * - `last_admin`: Somebody has to stay administrator
+     * - `link_loop`: The links lead in a circle
+     * - `local`: Not possible with this process's own host
+     * - `mail_busy`: Too many mails are under way
+     * - `mail_failed`: The mail server refused
+     * - `maintenance`: The host is in maintenance
+     * - `method_not_allowed`: The address does not take this method
+     * - `name_taken`: The name is taken
+     * - `no_mail`: No mail server is set up
+     * - `no_room`: No daemon has enough room
+     * - `no_sftp`: The daemon does not serve SFTP
+     * - `none_free`: No allocation is free
+     * - `not_a_folder`: It is not a folder
+     * - `not_declared`: The daemon does not have the container yet
+     * - `not_found`: There is no such thing, or the caller may not know of it
+     * - `not_in_encoding`: The encoding lacks a character of the text
+     * - `not_installing`: Nothing is being installed
+     * - `not_on_host`: The host does not have it
+     * - `not_text`: The file is not text
+     * - `nothing_to_install`: The template has nothing to install
+     * - `offline`: The container is offline
+     * - `outside`: The path leads out of the container's folder
+     * - `own_account`: Not possible with one's own account
+     * - `password_change_required`: A new password has to be chosen first
+     * - `port_held`: The port is still published by a process that runs
+     * - `primary`: It is the container's primary allocation
+     * - `range`: The file has no such range
+     * - `special_file`: It is neither a file nor a folder
+     * - `ssh_keys`: The account has as many keys as it may have
+     * - `still_stopping`: The container is still stopping
+     * - `storage_failed`: The database's disk failed
+     * - `storage_full`: The database's disk is full
+     * - `suspended`: The container is suspended
+     * - `template_changed`: The template was changed in the meantime
+     * - `throttled`: Too many attempts
+     * - `too_late`: The request came too late, and nothing was done
+     * - `too_many`: There are as many as there may be
+     * - `too_many_streams`: Too many streams are open
+     * - `too_much`: It is more than is handled at once
+     * - `unauthenticated`: Nobody is signed in, or the proof is wrong
+     * - `unknown_mail`: There is no such mail
+     * - `unsupported_media_type`: The body is not sent as JSON
+     * - `upgrade_required`: This is a WebSocket
      */
-    code: string;
+    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_mail' | 'no_room' | 'no_sftp' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
     /**
      * A sentence for people, with what to do.
      */
@@ -2784,24 +2843,6 @@ export type RestoreFiles = {
      * Which.
      */
     ids: Array<string>;
-};
-
-/**
- * Which file becomes a new revision.
- */
-export type RevisionAddress = {
-    /**
-     * A public address of the file itself; where the template came from unless given.
-     */
-    url?: string | null;
-    /**
-     * The revision that was looked at; a newer one that is there by now is not overwritten.
-     */
-    base?: number | null;
-    /**
-     * SHA-256 of the file that was looked at, in hex digits. Another file that is there by now is not taken.
-     */
-    sha256?: string | null;
 };
 
 /**
@@ -3305,44 +3346,9 @@ export type StopRule = {
 };
 
 /**
- * A template in one of its revisions.
+ * What was changed.
  */
-export type SwitchSide = {
-    /**
-     * Its id.
-     */
-    template_id: TemplateId;
-    /**
-     * Its name.
-     */
-    name: string;
-    /**
-     * The revision.
-     */
-    revision: number;
-};
-
-/**
- * What becomes of a variable.
- */
-export type SwitchedVariable = {
-    /**
-     * Its name in the environment.
-     */
-    env: string;
-    /**
-     * What people see.
-     */
-    name: string;
-    /**
-     * What becomes of it.
-     */
-    fate: VariableFate;
-    /**
-     * The value that the container would have; none where it is secret or goes.
-     */
-    value?: string | null;
-};
+export type Subject = 'user' | 'session' | 'role' | 'daemon' | 'allocation' | 'template' | 'container' | 'declaration' | 'access' | 'job' | 'registry' | 'mail';
 
 /**
  * What a host says of itself.
@@ -3470,9 +3476,6 @@ export type Template = {
      * The dialect that it was imported from.
      */
     source_format: string;
-    origin?: TemplateOrigin | null;
-    drawing?: TemplateDrawing | null;
-    source_check?: TemplateSourceCheck | null;
     /**
      * Containers that are made from it.
      */
@@ -3545,15 +3548,13 @@ export type Template = {
 };
 
 /**
- * Where a template is, and which one that is here it is compared with.
+ * Where a template is.
  */
 export type TemplateAddress = {
     /**
-     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds. With `template_id`,
-     * where that template came from unless given.
+     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
      */
-    url?: string | null;
-    template_id?: TemplateId | null;
+    url: string;
 };
 
 /**
@@ -3583,20 +3584,6 @@ export type TemplateChange = {
 };
 
 /**
- * A drawing on a colour.
- */
-export type TemplateDrawing = {
-    /**
-     * The colour behind it, as `#rrggbb`.
-     */
-    colour: string;
-    /**
-     * The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
-     */
-    paths: Array<string>;
-};
-
-/**
  * A template.
  */
 export type TemplateId = string;
@@ -3616,25 +3603,6 @@ export type TemplateImage = {
 };
 
 /**
- * Which file is imported.
- */
-export type TemplateImport = {
-    /**
-     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
-     */
-    url: string;
-    /**
-     * What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
-     * and the answer is 409 `template_exists`.
-     */
-    on_existing?: OnExisting;
-    /**
-     * SHA-256 of the file that was looked at, in hex digits. Another file that is there by now is not imported.
-     */
-    sha256?: string | null;
-};
-
-/**
  * Another revision of the template.
  */
 export type TemplateMove = {
@@ -3648,96 +3616,6 @@ export type TemplateMove = {
     variables?: {
         [key: string]: string;
     };
-};
-
-/**
- * Another template for a container.
- */
-export type TemplateOrder = {
-    /**
-     * Which.
-     */
-    template_id: TemplateId;
-    /**
-     * The revision of that template that was looked at; a newer one that is there by now is not taken.
-     */
-    revision: number;
-    /**
-     * The revision of the container that was looked at; one that was changed meanwhile stays as it is.
-     */
-    container_revision: number;
-    /**
-     * Image; the template's first unless given.
-     */
-    image?: string | null;
-    /**
-     * Values of the template's variables, by name.
-     */
-    variables?: {
-        [key: string]: string;
-    };
-    /**
-     * Whether the template's installation script runs over the files, which are kept. The container has to be offline.
-     */
-    install?: boolean;
-};
-
-/**
- * Where a template came from, as of its last import or update. Edits by hand leave it as it is.
- */
-export type TemplateOrigin = {
-    /**
-     * How it got here.
-     */
-    kind: OriginKind;
-    /**
-     * The name of the uploaded file; in an uploaded folder, its path there.
-     */
-    file?: string | null;
-    /**
-     * The web address, without user info, query and fragment, which may hold secrets.
-     */
-    address?: string | null;
-    /**
-     * Whether the address had more than is kept of it, so that it can't be fetched again.
-     */
-    address_shortened?: boolean;
-    /**
-     * Owner and name of the repository on GitHub that publishes it.
-     */
-    repository?: string | null;
-    /**
-     * Its branch or tag.
-     */
-    branch?: string | null;
-    /**
-     * The file's path in it.
-     */
-    path?: string | null;
-    /**
-     * The id of the catalogue's entry.
-     */
-    catalogue_id?: string | null;
-    /**
-     * The name of the drawing in the catalogue's `icons.json`.
-     */
-    icon?: string | null;
-    /**
-     * The colour behind that drawing, as `#rrggbb`.
-     */
-    colour?: string | null;
-    /**
-     * The author that the file names, as imported.
-     */
-    author?: string;
-    /**
-     * SHA-256 of the file as imported, in lower-case hex digits.
-     */
-    sha256?: string;
-    /**
-     * The revision of the template that this file made; the template was edited here since where it has a newer one.
-     */
-    revision?: number;
 };
 
 /**
@@ -3759,8 +3637,7 @@ export type TemplatePage = {
 };
 
 /**
- * What a template would be, what a container with its defaults on 192.0.2.1:25565 would get, and which templates that are here it
- * is a version of.
+ * What a template would be, and what a container with its defaults on 192.0.2.1:25565 would get.
  */
 export type TemplatePreview = {
     /**
@@ -3789,14 +3666,6 @@ export type TemplatePreview = {
      * The edits of configuration files.
      */
     config_files: Array<ConfigFile>;
-    /**
-     * SHA-256 of the file, in lower-case hex digits.
-     */
-    sha256: string;
-    /**
-     * Templates that are the same one, the likeliest first. Empty for those who may not read templates.
-     */
-    existing: Array<ExistingTemplate>;
 };
 
 /**
@@ -3840,24 +3709,6 @@ export type TemplateRevision = {
 };
 
 /**
- * What a look at the place found that a template came from.
- */
-export type TemplateSourceCheck = {
-    /**
-     * When it was.
-     */
-    checked_at: string;
-    /**
-     * Whether the file there says something else than the file that the template was imported from.
-     */
-    available: boolean;
-    /**
-     * Why it could not be read this time.
-     */
-    problem?: string | null;
-};
-
-/**
  * A template in a list.
  */
 export type TemplateSummary = {
@@ -3885,55 +3736,14 @@ export type TemplateSummary = {
      * The dialect that it was imported from.
      */
     source_format: string;
-    origin?: TemplateOrigin | null;
-    drawing?: TemplateDrawing | null;
-    source_check?: TemplateSourceCheck | null;
     /**
      * Containers that are made from it.
      */
     container_count: number;
     /**
-     * Its newest revision.
-     */
-    revision: number;
-    /**
      * When it was imported.
      */
     created_at: string;
-};
-
-/**
- * What changing a container to another template would change.
- */
-export type TemplateSwitch = {
-    /**
-     * The template that the container is made from.
-     */
-    from: SwitchSide;
-    /**
-     * The one that it would be made from, in its newest revision.
-     */
-    to: SwitchSide;
-    /**
-     * The container's revision, which the change has to name.
-     */
-    container_revision: number;
-    /**
-     * What becomes different.
-     */
-    changes: Array<FieldChange>;
-    /**
-     * What becomes of each variable of both templates that the caller may see.
-     */
-    variables: Array<SwitchedVariable>;
-    /**
-     * Images to choose from, the first one being the default.
-     */
-    images: Array<TemplateImage>;
-    /**
-     * Whether the new template has an installation script.
-     */
-    installs: boolean;
 };
 
 /**
@@ -4125,11 +3935,6 @@ export type Upload = {
 };
 
 /**
- * What was uploaded.
- */
-export type UploadKind = 'file' | 'pasted' | 'edited';
-
-/**
  * A user account.
  */
 export type User = {
@@ -4243,11 +4048,6 @@ export type UserUpdate = {
 };
 
 /**
- * What becomes of a variable where a container changes to another template.
- */
-export type VariableFate = 'kept' | 'default' | 'needed' | 'dropped';
-
-/**
  * What a person is shown to set a variable.
  */
 export type VariableInput = {
@@ -4303,6 +4103,11 @@ export type VariableInput = {
 };
 
 /**
+ * What happened to it.
+ */
+export type Verb = 'created' | 'updated' | 'deleted';
+
+/**
  * Earlier versions of a file.
  */
 export type VersionList = {
@@ -4321,20 +4126,20 @@ export type GetSettingsData = {
 
 export type GetSettingsErrors = {
     /**
-     * Refused
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
      */
-    '4XX': Problem;
+    500: Problem;
     /**
-     * Failed
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
      */
-    '5XX': Problem;
+    503: Problem;
 };
 
 export type GetSettingsError = GetSettingsErrors[keyof GetSettingsErrors];
 
 export type GetSettingsResponses = {
     /**
-     * Done
+     * The answer
      */
     200: PublicSettings;
 };
@@ -4350,13 +4155,13 @@ export type GetHealthData = {
 
 export type GetHealthErrors = {
     /**
-     * Refused
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
      */
-    '4XX': Problem;
+    500: Problem;
     /**
-     * Failed
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
      */
-    '5XX': Problem;
+    503: Problem;
 };
 
 export type GetHealthError = GetHealthErrors[keyof GetHealthErrors];
@@ -4379,20 +4184,20 @@ export type ListPermissionsData = {
 
 export type ListPermissionsErrors = {
     /**
-     * Refused
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
      */
-    '4XX': Problem;
+    500: Problem;
     /**
-     * Failed
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
      */
-    '5XX': Problem;
+    503: Problem;
 };
 
 export type ListPermissionsError = ListPermissionsErrors[keyof ListPermissionsErrors];
 
 export type ListPermissionsResponses = {
     /**
-     * Done
+     * The answer
      */
     200: PermissionList;
 };
@@ -4408,20 +4213,28 @@ export type GetMailStateData = {
 
 export type GetMailStateErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetMailStateError = GetMailStateErrors[keyof GetMailStateErrors];
 
 export type GetMailStateResponses = {
     /**
-     * Done
+     * The answer
      */
     200: MailState;
 };
@@ -4454,20 +4267,32 @@ export type ListMailsData = {
 
 export type ListMailsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListMailsError = ListMailsErrors[keyof ListMailsErrors];
 
 export type ListMailsResponses = {
     /**
-     * Done
+     * The answer
      */
     200: MailPage;
 };
@@ -4483,20 +4308,40 @@ export type TestMailData = {
 
 export type TestMailErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type TestMailError = TestMailErrors[keyof TestMailErrors];
 
 export type TestMailResponses = {
     /**
-     * Done
+     * The answer
      */
     200: MailTest;
 };
@@ -4512,20 +4357,28 @@ export type GetNoticesData = {
 
 export type GetNoticesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetNoticesError = GetNoticesErrors[keyof GetNoticesErrors];
 
 export type GetNoticesResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Notices;
 };
@@ -4541,13 +4394,45 @@ export type UpdateNoticesData = {
 
 export type UpdateNoticesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateNoticesError = UpdateNoticesErrors[keyof UpdateNoticesErrors];
@@ -4570,20 +4455,52 @@ export type SignInData = {
 
 export type SignInErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SignInError = SignInErrors[keyof SignInErrors];
 
 export type SignInResponses = {
     /**
-     * Done
+     * The answer
      */
     200: SessionToken;
 };
@@ -4599,13 +4516,33 @@ export type SignOutData = {
 
 export type SignOutErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SignOutError = SignOutErrors[keyof SignOutErrors];
@@ -4628,20 +4565,52 @@ export type RequestPasswordResetData = {
 
 export type RequestPasswordResetErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type RequestPasswordResetError = RequestPasswordResetErrors[keyof RequestPasswordResetErrors];
 
 export type RequestPasswordResetResponses = {
     /**
-     * Done
+     * Accepted; it is carried out in the background
      */
     202: unknown;
 };
@@ -4655,13 +4624,45 @@ export type ResetPasswordData = {
 
 export type ResetPasswordErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ResetPasswordError = ResetPasswordErrors[keyof ResetPasswordErrors];
@@ -4684,20 +4685,28 @@ export type GetAccountData = {
 
 export type GetAccountErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetAccountError = GetAccountErrors[keyof GetAccountErrors];
 
 export type GetAccountResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Account;
 };
@@ -4713,20 +4722,52 @@ export type UpdateAccountData = {
 
 export type UpdateAccountErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateAccountError = UpdateAccountErrors[keyof UpdateAccountErrors];
 
 export type UpdateAccountResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Account;
 };
@@ -4742,13 +4783,45 @@ export type ChangePasswordData = {
 
 export type ChangePasswordErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ChangePasswordError = ChangePasswordErrors[keyof ChangePasswordErrors];
@@ -4771,13 +4844,33 @@ export type EndOtherSessionsData = {
 
 export type EndOtherSessionsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type EndOtherSessionsError = EndOtherSessionsErrors[keyof EndOtherSessionsErrors];
@@ -4800,20 +4893,28 @@ export type ListSessionsData = {
 
 export type ListSessionsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListSessionsError = ListSessionsErrors[keyof ListSessionsErrors];
 
 export type ListSessionsResponses = {
     /**
-     * Done
+     * The answer
      */
     200: SessionList;
 };
@@ -4831,13 +4932,37 @@ export type EndSessionData = {
 
 export type EndSessionErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type EndSessionError = EndSessionErrors[keyof EndSessionErrors];
@@ -4860,20 +4985,28 @@ export type ListSshKeysData = {
 
 export type ListSshKeysErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListSshKeysError = ListSshKeysErrors[keyof ListSshKeysErrors];
 
 export type ListSshKeysResponses = {
     /**
-     * Done
+     * The answer
      */
     200: SshKeyList;
 };
@@ -4889,20 +5022,52 @@ export type AddSshKeyData = {
 
 export type AddSshKeyErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type AddSshKeyError = AddSshKeyErrors[keyof AddSshKeyErrors];
 
 export type AddSshKeyResponses = {
     /**
-     * Done
+     * Made
      */
     201: SshKey;
 };
@@ -4920,13 +5085,37 @@ export type DeleteSshKeyData = {
 
 export type DeleteSshKeyErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DeleteSshKeyError = DeleteSshKeyErrors[keyof DeleteSshKeyErrors];
@@ -4962,20 +5151,32 @@ export type ListAccountActivityData = {
 
 export type ListAccountActivityErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListAccountActivityError = ListAccountActivityErrors[keyof ListAccountActivityErrors];
 
 export type ListAccountActivityResponses = {
     /**
-     * Done
+     * The answer
      */
     200: ActivityPage;
 };
@@ -5012,20 +5213,32 @@ export type ListUsersData = {
 
 export type ListUsersErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListUsersError = ListUsersErrors[keyof ListUsersErrors];
 
 export type ListUsersResponses = {
     /**
-     * Done
+     * The answer
      */
     200: UserPage;
 };
@@ -5041,20 +5254,52 @@ export type CreateUserData = {
 
 export type CreateUserErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type CreateUserError = CreateUserErrors[keyof CreateUserErrors];
 
 export type CreateUserResponses = {
     /**
-     * Done
+     * Made
      */
     201: User;
 };
@@ -5072,13 +5317,37 @@ export type DeleteUserData = {
 
 export type DeleteUserErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DeleteUserError = DeleteUserErrors[keyof DeleteUserErrors];
@@ -5103,20 +5372,36 @@ export type GetUserData = {
 
 export type GetUserErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetUserError = GetUserErrors[keyof GetUserErrors];
 
 export type GetUserResponses = {
     /**
-     * Done
+     * The answer
      */
     200: User;
 };
@@ -5134,20 +5419,52 @@ export type UpdateUserData = {
 
 export type UpdateUserErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateUserError = UpdateUserErrors[keyof UpdateUserErrors];
 
 export type UpdateUserResponses = {
     /**
-     * Done
+     * The answer
      */
     200: User;
 };
@@ -5165,13 +5482,45 @@ export type SetUserPasswordData = {
 
 export type SetUserPasswordErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SetUserPasswordError = SetUserPasswordErrors[keyof SetUserPasswordErrors];
@@ -5196,13 +5545,37 @@ export type EndUserSessionsData = {
 
 export type EndUserSessionsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type EndUserSessionsError = EndUserSessionsErrors[keyof EndUserSessionsErrors];
@@ -5225,20 +5598,28 @@ export type ListRolesData = {
 
 export type ListRolesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListRolesError = ListRolesErrors[keyof ListRolesErrors];
 
 export type ListRolesResponses = {
     /**
-     * Done
+     * The answer
      */
     200: RoleList;
 };
@@ -5254,20 +5635,52 @@ export type CreateRoleData = {
 
 export type CreateRoleErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type CreateRoleError = CreateRoleErrors[keyof CreateRoleErrors];
 
 export type CreateRoleResponses = {
     /**
-     * Done
+     * Made
      */
     201: Role;
 };
@@ -5285,13 +5698,37 @@ export type DeleteRoleData = {
 
 export type DeleteRoleErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DeleteRoleError = DeleteRoleErrors[keyof DeleteRoleErrors];
@@ -5316,20 +5753,36 @@ export type GetRoleData = {
 
 export type GetRoleErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetRoleError = GetRoleErrors[keyof GetRoleErrors];
 
 export type GetRoleResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Role;
 };
@@ -5347,20 +5800,52 @@ export type UpdateRoleData = {
 
 export type UpdateRoleErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateRoleError = UpdateRoleErrors[keyof UpdateRoleErrors];
 
 export type UpdateRoleResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Role;
 };
@@ -5376,20 +5861,28 @@ export type ListDaemonsData = {
 
 export type ListDaemonsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListDaemonsError = ListDaemonsErrors[keyof ListDaemonsErrors];
 
 export type ListDaemonsResponses = {
     /**
-     * Done
+     * The answer
      */
     200: DaemonList;
 };
@@ -5405,20 +5898,52 @@ export type CreateDaemonData = {
 
 export type CreateDaemonErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type CreateDaemonError = CreateDaemonErrors[keyof CreateDaemonErrors];
 
 export type CreateDaemonResponses = {
     /**
-     * Done
+     * Made
      */
     201: CreatedDaemon;
 };
@@ -5436,13 +5961,37 @@ export type DeleteDaemonData = {
 
 export type DeleteDaemonErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DeleteDaemonError = DeleteDaemonErrors[keyof DeleteDaemonErrors];
@@ -5467,20 +6016,44 @@ export type GetDaemonData = {
 
 export type GetDaemonErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetDaemonError = GetDaemonErrors[keyof GetDaemonErrors];
 
 export type GetDaemonResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Daemon;
 };
@@ -5498,20 +6071,52 @@ export type UpdateDaemonData = {
 
 export type UpdateDaemonErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateDaemonError = UpdateDaemonErrors[keyof UpdateDaemonErrors];
 
 export type UpdateDaemonResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Daemon;
 };
@@ -5529,20 +6134,44 @@ export type RenewDaemonKeyData = {
 
 export type RenewDaemonKeyErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type RenewDaemonKeyError = RenewDaemonKeyErrors[keyof RenewDaemonKeyErrors];
 
 export type RenewDaemonKeyResponses = {
     /**
-     * Done
+     * The answer
      */
     200: DaemonKey;
 };
@@ -5560,20 +6189,52 @@ export type SetDaemonMaintenanceData = {
 
 export type SetDaemonMaintenanceErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SetDaemonMaintenanceError = SetDaemonMaintenanceErrors[keyof SetDaemonMaintenanceErrors];
 
 export type SetDaemonMaintenanceResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Daemon;
 };
@@ -5591,20 +6252,52 @@ export type CleanDaemonImagesData = {
 
 export type CleanDaemonImagesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type CleanDaemonImagesError = CleanDaemonImagesErrors[keyof CleanDaemonImagesErrors];
 
 export type CleanDaemonImagesResponses = {
     /**
-     * Done
+     * The answer
      */
     200: CleanedImages;
 };
@@ -5622,20 +6315,44 @@ export type ListUnknownContainersData = {
 
 export type ListUnknownContainersErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListUnknownContainersError = ListUnknownContainersErrors[keyof ListUnknownContainersErrors];
 
 export type ListUnknownContainersResponses = {
     /**
-     * Done
+     * The answer
      */
     200: UnknownContainerList;
 };
@@ -5654,20 +6371,52 @@ export type AdoptUnknownContainerData = {
 
 export type AdoptUnknownContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type AdoptUnknownContainerError = AdoptUnknownContainerErrors[keyof AdoptUnknownContainerErrors];
 
 export type AdoptUnknownContainerResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Adopted;
 };
@@ -5686,20 +6435,44 @@ export type StopUnknownContainerData = {
 
 export type StopUnknownContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type StopUnknownContainerError = StopUnknownContainerErrors[keyof StopUnknownContainerErrors];
 
 export type StopUnknownContainerResponses = {
     /**
-     * Done
+     * Accepted; it is carried out in the background
      */
     202: unknown;
 };
@@ -5716,20 +6489,44 @@ export type DeleteUnknownContainerData = {
 
 export type DeleteUnknownContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DeleteUnknownContainerError = DeleteUnknownContainerErrors[keyof DeleteUnknownContainerErrors];
 
 export type DeleteUnknownContainerResponses = {
     /**
-     * Done
+     * Accepted; it is carried out in the background
      */
     202: unknown;
 };
@@ -5766,20 +6563,44 @@ export type ListAllocationsData = {
 
 export type ListAllocationsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListAllocationsError = ListAllocationsErrors[keyof ListAllocationsErrors];
 
 export type ListAllocationsResponses = {
     /**
-     * Done
+     * The answer
      */
     200: AllocationPage;
 };
@@ -5797,20 +6618,52 @@ export type CreateAllocationsData = {
 
 export type CreateAllocationsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type CreateAllocationsError = CreateAllocationsErrors[keyof CreateAllocationsErrors];
 
 export type CreateAllocationsResponses = {
     /**
-     * Done
+     * Made
      */
     201: CreatedAllocations;
 };
@@ -5828,13 +6681,37 @@ export type DeleteAllocationData = {
 
 export type DeleteAllocationErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DeleteAllocationError = DeleteAllocationErrors[keyof DeleteAllocationErrors];
@@ -5859,20 +6736,52 @@ export type UpdateAllocationData = {
 
 export type UpdateAllocationErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateAllocationError = UpdateAllocationErrors[keyof UpdateAllocationErrors];
 
 export type UpdateAllocationResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Allocation;
 };
@@ -5905,20 +6814,32 @@ export type ListTemplatesData = {
 
 export type ListTemplatesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListTemplatesError = ListTemplatesErrors[keyof ListTemplatesErrors];
 
 export type ListTemplatesResponses = {
     /**
-     * Done
+     * The answer
      */
     200: TemplatePage;
 };
@@ -5926,42 +6847,56 @@ export type ListTemplatesResponses = {
 export type ListTemplatesResponse = ListTemplatesResponses[keyof ListTemplatesResponses];
 
 export type ImportTemplateData = {
-    body: string;
+    body: Blob | File;
     path?: never;
-    query?: {
-        /**
-         * What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
-         * and the answer is 409 `template_exists`.
-         */
-        on_existing?: OnExisting;
-        /**
-         * `file` or `pasted`; `file` unless given.
-         */
-        kind?: UploadKind;
-        /**
-         * The name of the file.
-         */
-        file_name?: string;
-    };
+    query?: never;
     url: '/api/v1/templates/import';
 };
 
 export type ImportTemplateErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ImportTemplateError = ImportTemplateErrors[keyof ImportTemplateErrors];
 
 export type ImportTemplateResponses = {
     /**
-     * Done
+     * Made
      */
     201: ImportedTemplate;
 };
@@ -5969,7 +6904,7 @@ export type ImportTemplateResponses = {
 export type ImportTemplateResponse = ImportTemplateResponses[keyof ImportTemplateResponses];
 
 export type ImportTemplateFromUrlData = {
-    body: TemplateImport;
+    body: TemplateAddress;
     path?: never;
     query?: never;
     url: '/api/v1/templates/import-url';
@@ -5977,20 +6912,52 @@ export type ImportTemplateFromUrlData = {
 
 export type ImportTemplateFromUrlErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ImportTemplateFromUrlError = ImportTemplateFromUrlErrors[keyof ImportTemplateFromUrlErrors];
 
 export type ImportTemplateFromUrlResponses = {
     /**
-     * Done
+     * Made
      */
     201: ImportedTemplate;
 };
@@ -5998,67 +6965,61 @@ export type ImportTemplateFromUrlResponses = {
 export type ImportTemplateFromUrlResponse = ImportTemplateFromUrlResponses[keyof ImportTemplateFromUrlResponses];
 
 export type PreviewTemplateData = {
-    body: string;
+    body: Blob | File;
     path?: never;
-    query?: {
-        /**
-         * The template that the file would be a new revision of; the one that an import would find unless given.
-         */
-        template_id?: TemplateId;
-    };
+    query?: never;
     url: '/api/v1/templates/preview';
 };
 
 export type PreviewTemplateErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type PreviewTemplateError = PreviewTemplateErrors[keyof PreviewTemplateErrors];
 
 export type PreviewTemplateResponses = {
     /**
-     * Done
+     * The answer
      */
     200: TemplatePreview;
 };
 
 export type PreviewTemplateResponse = PreviewTemplateResponses[keyof PreviewTemplateResponses];
-
-export type PreviewTemplateFromUrlData = {
-    body: TemplateAddress;
-    path?: never;
-    query?: never;
-    url: '/api/v1/templates/preview-url';
-};
-
-export type PreviewTemplateFromUrlErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type PreviewTemplateFromUrlError = PreviewTemplateFromUrlErrors[keyof PreviewTemplateFromUrlErrors];
-
-export type PreviewTemplateFromUrlResponses = {
-    /**
-     * Done
-     */
-    200: TemplatePreview;
-};
-
-export type PreviewTemplateFromUrlResponse = PreviewTemplateFromUrlResponses[keyof PreviewTemplateFromUrlResponses];
 
 export type ListTemplateRevisionsData = {
     body?: never;
@@ -6071,20 +7032,36 @@ export type ListTemplateRevisionsData = {
 
 export type ListTemplateRevisionsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListTemplateRevisionsError = ListTemplateRevisionsErrors[keyof ListTemplateRevisionsErrors];
 
 export type ListTemplateRevisionsResponses = {
     /**
-     * Done
+     * The answer
      */
     200: RevisionList;
 };
@@ -6092,7 +7069,7 @@ export type ListTemplateRevisionsResponses = {
 export type ListTemplateRevisionsResponse = ListTemplateRevisionsResponses[keyof ListTemplateRevisionsResponses];
 
 export type ReviseTemplateData = {
-    body: string;
+    body: Blob | File;
     path: {
         id: TemplateId;
     };
@@ -6101,101 +7078,59 @@ export type ReviseTemplateData = {
          * The revision that was looked at; a newer one that is there by now is not overwritten.
          */
         base?: number;
-        /**
-         * `edited` unless given. What came as `file` or `pasted` becomes where the template came from.
-         */
-        kind?: UploadKind;
-        /**
-         * The name of the file.
-         */
-        file_name?: string;
     };
     url: '/api/v1/templates/{id}/revisions';
 };
 
 export type ReviseTemplateErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ReviseTemplateError = ReviseTemplateErrors[keyof ReviseTemplateErrors];
 
 export type ReviseTemplateResponses = {
     /**
-     * Done
+     * Made
      */
     201: ImportedTemplate;
 };
 
 export type ReviseTemplateResponse = ReviseTemplateResponses[keyof ReviseTemplateResponses];
-
-export type ReviseTemplateFromUrlData = {
-    body: RevisionAddress;
-    path: {
-        id: TemplateId;
-    };
-    query?: never;
-    url: '/api/v1/templates/{id}/revisions-url';
-};
-
-export type ReviseTemplateFromUrlErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type ReviseTemplateFromUrlError = ReviseTemplateFromUrlErrors[keyof ReviseTemplateFromUrlErrors];
-
-export type ReviseTemplateFromUrlResponses = {
-    /**
-     * Done
-     */
-    201: ImportedTemplate;
-};
-
-export type ReviseTemplateFromUrlResponse = ReviseTemplateFromUrlResponses[keyof ReviseTemplateFromUrlResponses];
-
-export type CheckTemplateSourceData = {
-    body?: never;
-    path: {
-        id: TemplateId;
-    };
-    query?: never;
-    url: '/api/v1/templates/{id}/source-check';
-};
-
-export type CheckTemplateSourceErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type CheckTemplateSourceError = CheckTemplateSourceErrors[keyof CheckTemplateSourceErrors];
-
-export type CheckTemplateSourceResponses = {
-    /**
-     * Done
-     */
-    200: Template;
-};
-
-export type CheckTemplateSourceResponse = CheckTemplateSourceResponses[keyof CheckTemplateSourceResponses];
 
 export type GetTemplateRevisionData = {
     body?: never;
@@ -6209,20 +7144,36 @@ export type GetTemplateRevisionData = {
 
 export type GetTemplateRevisionErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetTemplateRevisionError = GetTemplateRevisionErrors[keyof GetTemplateRevisionErrors];
 
 export type GetTemplateRevisionResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Template;
 };
@@ -6240,13 +7191,37 @@ export type DeleteTemplateData = {
 
 export type DeleteTemplateErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DeleteTemplateError = DeleteTemplateErrors[keyof DeleteTemplateErrors];
@@ -6271,20 +7246,36 @@ export type GetTemplateData = {
 
 export type GetTemplateErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetTemplateError = GetTemplateErrors[keyof GetTemplateErrors];
 
 export type GetTemplateResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Template;
 };
@@ -6307,20 +7298,36 @@ export type ExportTemplateData = {
 
 export type ExportTemplateErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ExportTemplateError = ExportTemplateErrors[keyof ExportTemplateErrors];
 
 export type ExportTemplateResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Blob | File;
 };
@@ -6336,7 +7343,7 @@ export type ListContainersData = {
          */
         ids?: string;
         /**
-         * Part of name, short id or owner.
+         * Part of a name, short id or owner; a full id; a port; or an address such as `10.0.0.1:25565` or `play.example.com`.
          */
         search?: string;
         /**
@@ -6381,20 +7388,32 @@ export type ListContainersData = {
 
 export type ListContainersErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListContainersError = ListContainersErrors[keyof ListContainersErrors];
 
 export type ListContainersResponses = {
     /**
-     * Done
+     * The answer
      */
     200: ContainerPage;
 };
@@ -6410,20 +7429,52 @@ export type CreateContainerData = {
 
 export type CreateContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type CreateContainerError = CreateContainerErrors[keyof CreateContainerErrors];
 
 export type CreateContainerResponses = {
     /**
-     * Done
+     * Made
      */
     201: Container;
 };
@@ -6446,20 +7497,44 @@ export type DeleteContainerData = {
 
 export type DeleteContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DeleteContainerError = DeleteContainerErrors[keyof DeleteContainerErrors];
 
 export type DeleteContainerResponses = {
     /**
-     * Done
+     * Accepted; it is carried out in the background
      */
     202: unknown;
 };
@@ -6475,20 +7550,44 @@ export type GetContainerData = {
 
 export type GetContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetContainerError = GetContainerErrors[keyof GetContainerErrors];
 
 export type GetContainerResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Container;
 };
@@ -6506,20 +7605,52 @@ export type UpdateContainerData = {
 
 export type UpdateContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateContainerError = UpdateContainerErrors[keyof UpdateContainerErrors];
 
 export type UpdateContainerResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Container;
 };
@@ -6537,20 +7668,52 @@ export type UpdateContainerLimitsData = {
 
 export type UpdateContainerLimitsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateContainerLimitsError = UpdateContainerLimitsErrors[keyof UpdateContainerLimitsErrors];
 
 export type UpdateContainerLimitsResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Container;
 };
@@ -6568,20 +7731,52 @@ export type UpdateContainerStartupData = {
 
 export type UpdateContainerStartupErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateContainerStartupError = UpdateContainerStartupErrors[keyof UpdateContainerStartupErrors];
 
 export type UpdateContainerStartupResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Container;
 };
@@ -6599,13 +7794,45 @@ export type ChangeContainerOwnerData = {
 
 export type ChangeContainerOwnerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ChangeContainerOwnerError = ChangeContainerOwnerErrors[keyof ChangeContainerOwnerErrors];
@@ -6630,13 +7857,37 @@ export type SuspendContainerData = {
 
 export type SuspendContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SuspendContainerError = SuspendContainerErrors[keyof SuspendContainerErrors];
@@ -6661,13 +7912,37 @@ export type UnsuspendContainerData = {
 
 export type UnsuspendContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UnsuspendContainerError = UnsuspendContainerErrors[keyof UnsuspendContainerErrors];
@@ -6692,20 +7967,52 @@ export type PowerContainerData = {
 
 export type PowerContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type PowerContainerError = PowerContainerErrors[keyof PowerContainerErrors];
 
 export type PowerContainerResponses = {
     /**
-     * Done
+     * Accepted; it is carried out in the background
      */
     202: unknown;
 };
@@ -6738,20 +8045,44 @@ export type ListCommandsData = {
 
 export type ListCommandsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListCommandsError = ListCommandsErrors[keyof ListCommandsErrors];
 
 export type ListCommandsResponses = {
     /**
-     * Done
+     * The answer
      */
     200: SentCommandPage;
 };
@@ -6769,13 +8100,45 @@ export type SendCommandData = {
 
 export type SendCommandErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SendCommandError = SendCommandErrors[keyof SendCommandErrors];
@@ -6809,20 +8172,44 @@ export type GetConsoleData = {
 
 export type GetConsoleErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetConsoleError = GetConsoleErrors[keyof GetConsoleErrors];
 
 export type GetConsoleResponses = {
     /**
-     * Done
+     * The answer
      */
     200: ConsolePage;
 };
@@ -6845,20 +8232,44 @@ export type GetTemplateChangeData = {
 
 export type GetTemplateChangeErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetTemplateChangeError = GetTemplateChangeErrors[keyof GetTemplateChangeErrors];
 
 export type GetTemplateChangeResponses = {
     /**
-     * Done
+     * The answer
      */
     200: TemplateChange;
 };
@@ -6876,92 +8287,57 @@ export type MoveContainerTemplateData = {
 
 export type MoveContainerTemplateErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type MoveContainerTemplateError = MoveContainerTemplateErrors[keyof MoveContainerTemplateErrors];
 
 export type MoveContainerTemplateResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Container;
 };
 
 export type MoveContainerTemplateResponse = MoveContainerTemplateResponses[keyof MoveContainerTemplateResponses];
-
-export type GetTemplateSwitchData = {
-    body?: never;
-    path: {
-        id: ContainerId;
-    };
-    query: {
-        /**
-         * The template that the container would be made from.
-         */
-        template_id: TemplateId;
-    };
-    url: '/api/v1/containers/{id}/template/switch';
-};
-
-export type GetTemplateSwitchErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type GetTemplateSwitchError = GetTemplateSwitchErrors[keyof GetTemplateSwitchErrors];
-
-export type GetTemplateSwitchResponses = {
-    /**
-     * Done
-     */
-    200: TemplateSwitch;
-};
-
-export type GetTemplateSwitchResponse = GetTemplateSwitchResponses[keyof GetTemplateSwitchResponses];
-
-export type SwitchContainerTemplateData = {
-    body: TemplateOrder;
-    path: {
-        id: ContainerId;
-    };
-    query?: never;
-    url: '/api/v1/containers/{id}/template/switch';
-};
-
-export type SwitchContainerTemplateErrors = {
-    /**
-     * Refused
-     */
-    '4XX': Problem;
-    /**
-     * Failed
-     */
-    '5XX': Problem;
-};
-
-export type SwitchContainerTemplateError = SwitchContainerTemplateErrors[keyof SwitchContainerTemplateErrors];
-
-export type SwitchContainerTemplateResponses = {
-    /**
-     * Done
-     */
-    200: Container;
-};
-
-export type SwitchContainerTemplateResponse = SwitchContainerTemplateResponses[keyof SwitchContainerTemplateResponses];
 
 export type RevealContainerSecretData = {
     body?: never;
@@ -6975,20 +8351,44 @@ export type RevealContainerSecretData = {
 
 export type RevealContainerSecretErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type RevealContainerSecretError = RevealContainerSecretErrors[keyof RevealContainerSecretErrors];
 
 export type RevealContainerSecretResponses = {
     /**
-     * Done
+     * The answer
      */
     200: SecretValue;
 };
@@ -7006,20 +8406,44 @@ export type PreviewContainerData = {
 
 export type PreviewContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type PreviewContainerError = PreviewContainerErrors[keyof PreviewContainerErrors];
 
 export type PreviewContainerResponses = {
     /**
-     * Done
+     * The answer
      */
     200: StartPreview;
 };
@@ -7037,20 +8461,52 @@ export type UpdateContainerBehaviourData = {
 
 export type UpdateContainerBehaviourErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateContainerBehaviourError = UpdateContainerBehaviourErrors[keyof UpdateContainerBehaviourErrors];
 
 export type UpdateContainerBehaviourResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Container;
 };
@@ -7068,20 +8524,44 @@ export type CancelContainerInstallData = {
 
 export type CancelContainerInstallErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type CancelContainerInstallError = CancelContainerInstallErrors[keyof CancelContainerInstallErrors];
 
 export type CancelContainerInstallResponses = {
     /**
-     * Done
+     * Accepted; it is carried out in the background
      */
     202: unknown;
 };
@@ -7097,20 +8577,52 @@ export type InstallContainerData = {
 
 export type InstallContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type InstallContainerError = InstallContainerErrors[keyof InstallContainerErrors];
 
 export type InstallContainerResponses = {
     /**
-     * Done
+     * Accepted; it is carried out in the background
      */
     202: unknown;
 };
@@ -7126,13 +8638,37 @@ export type SkipContainerInstallData = {
 
 export type SkipContainerInstallErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SkipContainerInstallError = SkipContainerInstallErrors[keyof SkipContainerInstallErrors];
@@ -7155,20 +8691,28 @@ export type ListRegistriesData = {
 
 export type ListRegistriesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListRegistriesError = ListRegistriesErrors[keyof ListRegistriesErrors];
 
 export type ListRegistriesResponses = {
     /**
-     * Done
+     * The answer
      */
     200: RegistryList;
 };
@@ -7184,20 +8728,52 @@ export type SaveRegistryData = {
 
 export type SaveRegistryErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SaveRegistryError = SaveRegistryErrors[keyof SaveRegistryErrors];
 
 export type SaveRegistryResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Registry;
 };
@@ -7215,13 +8791,37 @@ export type DeleteRegistryData = {
 
 export type DeleteRegistryErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DeleteRegistryError = DeleteRegistryErrors[keyof DeleteRegistryErrors];
@@ -7244,20 +8844,28 @@ export type GetImagePolicyData = {
 
 export type GetImagePolicyErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetImagePolicyError = GetImagePolicyErrors[keyof GetImagePolicyErrors];
 
 export type GetImagePolicyResponses = {
     /**
-     * Done
+     * The answer
      */
     200: ImagePolicy;
 };
@@ -7273,20 +8881,52 @@ export type UpdateImagePolicyData = {
 
 export type UpdateImagePolicyErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateImagePolicyError = UpdateImagePolicyErrors[keyof UpdateImagePolicyErrors];
 
 export type UpdateImagePolicyResponses = {
     /**
-     * Done
+     * The answer
      */
     200: ImagePolicy;
 };
@@ -7304,13 +8944,45 @@ export type AddContainerAllocationData = {
 
 export type AddContainerAllocationErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type AddContainerAllocationError = AddContainerAllocationErrors[keyof AddContainerAllocationErrors];
@@ -7336,13 +9008,37 @@ export type RemoveContainerAllocationData = {
 
 export type RemoveContainerAllocationErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type RemoveContainerAllocationError = RemoveContainerAllocationErrors[keyof RemoveContainerAllocationErrors];
@@ -7368,13 +9064,37 @@ export type SetPrimaryAllocationData = {
 
 export type SetPrimaryAllocationErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SetPrimaryAllocationError = SetPrimaryAllocationErrors[keyof SetPrimaryAllocationErrors];
@@ -7400,13 +9120,37 @@ export type ReplaceContainerAllocationData = {
 
 export type ReplaceContainerAllocationErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ReplaceContainerAllocationError = ReplaceContainerAllocationErrors[keyof ReplaceContainerAllocationErrors];
@@ -7431,20 +9175,44 @@ export type GetContainerSftpData = {
 
 export type GetContainerSftpErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetContainerSftpError = GetContainerSftpErrors[keyof GetContainerSftpErrors];
 
 export type GetContainerSftpResponses = {
     /**
-     * Done
+     * The answer
      */
     200: ContainerSftp;
 };
@@ -7462,20 +9230,44 @@ export type ListAccessData = {
 
 export type ListAccessErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListAccessError = ListAccessErrors[keyof ListAccessErrors];
 
 export type ListAccessResponses = {
     /**
-     * Done
+     * The answer
      */
     200: AccessList;
 };
@@ -7493,13 +9285,45 @@ export type GrantAccessData = {
 
 export type GrantAccessErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GrantAccessError = GrantAccessErrors[keyof GrantAccessErrors];
@@ -7525,13 +9349,37 @@ export type RevokeAccessData = {
 
 export type RevokeAccessErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type RevokeAccessError = RevokeAccessErrors[keyof RevokeAccessErrors];
@@ -7557,13 +9405,45 @@ export type UpdateAccessData = {
 
 export type UpdateAccessErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateAccessError = UpdateAccessErrors[keyof UpdateAccessErrors];
@@ -7601,20 +9481,44 @@ export type ListContainerActivityData = {
 
 export type ListContainerActivityErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListContainerActivityError = ListContainerActivityErrors[keyof ListContainerActivityErrors];
 
 export type ListContainerActivityResponses = {
     /**
-     * Done
+     * The answer
      */
     200: ActivityPage;
 };
@@ -7641,13 +9545,41 @@ export type LiveContainerData = {
 
 export type LiveContainerErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * This is a WebSocket (`upgrade_required`).
+     */
+    426: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type LiveContainerError = LiveContainerErrors[keyof LiveContainerErrors];
@@ -7661,20 +9593,32 @@ export type StreamEventsData = {
 
 export type StreamEventsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
 
 export type StreamEventsResponses = {
     /**
-     * Done
+     * Server-sent events. The `data` of each is one `EventFrame` as JSON, without `type` and `event_id`, which are the event's `event` and `id`.
      */
     200: string;
 };
@@ -7695,13 +9639,33 @@ export type LiveEventsData = {
 
 export type LiveEventsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * This is a WebSocket (`upgrade_required`).
+     */
+    426: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type LiveEventsError = LiveEventsErrors[keyof LiveEventsErrors];
@@ -7750,20 +9714,44 @@ export type SearchConsoleData = {
 
 export type SearchConsoleErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SearchConsoleError = SearchConsoleErrors[keyof SearchConsoleErrors];
 
 export type SearchConsoleResponses = {
     /**
-     * Done
+     * The answer
      */
     200: ConsoleFound;
 };
@@ -7802,22 +9790,46 @@ export type DownloadConsoleData = {
 
 export type DownloadConsoleErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DownloadConsoleError = DownloadConsoleErrors[keyof DownloadConsoleErrors];
 
 export type DownloadConsoleResponses = {
     /**
-     * Done
+     * The answer
      */
-    200: Array<number>;
+    200: Blob | File;
 };
 
 export type DownloadConsoleResponse = DownloadConsoleResponses[keyof DownloadConsoleResponses];
@@ -7838,20 +9850,44 @@ export type GetContainerStatsHistoryData = {
 
 export type GetContainerStatsHistoryErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetContainerStatsHistoryError = GetContainerStatsHistoryErrors[keyof GetContainerStatsHistoryErrors];
 
 export type GetContainerStatsHistoryResponses = {
     /**
-     * Done
+     * The answer
      */
     200: StatsHistory;
 };
@@ -7874,20 +9910,44 @@ export type GetDaemonStatsHistoryData = {
 
 export type GetDaemonStatsHistoryErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetDaemonStatsHistoryError = GetDaemonStatsHistoryErrors[keyof GetDaemonStatsHistoryErrors];
 
 export type GetDaemonStatsHistoryResponses = {
     /**
-     * Done
+     * The answer
      */
     200: StatsHistory;
 };
@@ -7930,20 +9990,44 @@ export type ListFilesData = {
 
 export type ListFilesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListFilesError = ListFilesErrors[keyof ListFilesErrors];
 
 export type ListFilesResponses = {
     /**
-     * Done
+     * The answer
      */
     200: FilePage;
 };
@@ -7966,20 +10050,44 @@ export type GetFileData = {
 
 export type GetFileErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetFileError = GetFileErrors[keyof GetFileErrors];
 
 export type GetFileResponses = {
     /**
-     * Done
+     * The answer
      */
     200: FileInfo;
 };
@@ -7997,20 +10105,52 @@ export type CreateFolderData = {
 
 export type CreateFolderErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type CreateFolderError = CreateFolderErrors[keyof CreateFolderErrors];
 
 export type CreateFolderResponses = {
     /**
-     * Done
+     * Made
      */
     201: FileInfo;
 };
@@ -8028,13 +10168,45 @@ export type MoveFilesData = {
 
 export type MoveFilesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type MoveFilesError = MoveFilesErrors[keyof MoveFilesErrors];
@@ -8059,13 +10231,45 @@ export type SetFilesModeData = {
 
 export type SetFilesModeErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SetFilesModeError = SetFilesModeErrors[keyof SetFilesModeErrors];
@@ -8090,20 +10294,44 @@ export type ListTrashData = {
 
 export type ListTrashErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListTrashError = ListTrashErrors[keyof ListTrashErrors];
 
 export type ListTrashResponses = {
     /**
-     * Done
+     * The answer
      */
     200: TrashList;
 };
@@ -8121,20 +10349,52 @@ export type DiscardFilesData = {
 
 export type DiscardFilesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DiscardFilesError = DiscardFilesErrors[keyof DiscardFilesErrors];
 
 export type DiscardFilesResponses = {
     /**
-     * Done
+     * The answer
      */
     200: TrashList;
 };
@@ -8152,13 +10412,45 @@ export type RestoreFilesData = {
 
 export type RestoreFilesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type RestoreFilesError = RestoreFilesErrors[keyof RestoreFilesErrors];
@@ -8183,13 +10475,45 @@ export type EmptyTrashData = {
 
 export type EmptyTrashErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type EmptyTrashError = EmptyTrashErrors[keyof EmptyTrashErrors];
@@ -8227,20 +10551,44 @@ export type SearchFilesData = {
 
 export type SearchFilesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SearchFilesError = SearchFilesErrors[keyof SearchFilesErrors];
 
 export type SearchFilesResponses = {
     /**
-     * Done
+     * The answer
      */
     200: FileHits;
 };
@@ -8263,20 +10611,44 @@ export type MeasureFolderData = {
 
 export type MeasureFolderErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type MeasureFolderError = MeasureFolderErrors[keyof MeasureFolderErrors];
 
 export type MeasureFolderResponses = {
     /**
-     * Done
+     * The answer
      */
     200: FolderSizes;
 };
@@ -8303,20 +10675,44 @@ export type GetFileChecksumData = {
 
 export type GetFileChecksumErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetFileChecksumError = GetFileChecksumErrors[keyof GetFileChecksumErrors];
 
 export type GetFileChecksumResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Checksum;
 };
@@ -8339,20 +10735,44 @@ export type ListFileVersionsData = {
 
 export type ListFileVersionsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListFileVersionsError = ListFileVersionsErrors[keyof ListFileVersionsErrors];
 
 export type ListFileVersionsResponses = {
     /**
-     * Done
+     * The answer
      */
     200: VersionList;
 };
@@ -8370,20 +10790,44 @@ export type ListFileOperationsData = {
 
 export type ListFileOperationsErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListFileOperationsError = ListFileOperationsErrors[keyof ListFileOperationsErrors];
 
 export type ListFileOperationsResponses = {
     /**
-     * Done
+     * The answer
      */
     200: OperationList;
 };
@@ -8401,20 +10845,52 @@ export type StartFileOperationData = {
 
 export type StartFileOperationErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type StartFileOperationError = StartFileOperationErrors[keyof StartFileOperationErrors];
 
 export type StartFileOperationResponses = {
     /**
-     * Done
+     * Accepted; it is carried out in the background
      */
     202: Operation;
 };
@@ -8433,13 +10909,37 @@ export type CancelFileOperationData = {
 
 export type CancelFileOperationErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type CancelFileOperationError = CancelFileOperationErrors[keyof CancelFileOperationErrors];
@@ -8477,28 +10977,56 @@ export type ReadFileData = {
 
 export type ReadFileErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The file has no such range (`range`).
+     */
+    416: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ReadFileError = ReadFileErrors[keyof ReadFileErrors];
 
 export type ReadFileResponses = {
     /**
-     * Done
+     * The answer
      */
-    200: Array<number>;
+    200: Blob | File;
 };
 
 export type ReadFileResponse = ReadFileResponses[keyof ReadFileResponses];
 
 export type WriteFileData = {
-    body: Array<number>;
+    body: Blob | File;
     path: {
         id: ContainerId;
     };
@@ -8518,20 +11046,48 @@ export type WriteFileData = {
 
 export type WriteFileErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type WriteFileError = WriteFileErrors[keyof WriteFileErrors];
 
 export type WriteFileResponses = {
     /**
-     * Done
+     * The answer
      */
     200: FileInfo;
 };
@@ -8571,20 +11127,44 @@ export type ReadTextData = {
 
 export type ReadTextErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ReadTextError = ReadTextErrors[keyof ReadTextErrors];
 
 export type ReadTextResponses = {
     /**
-     * Done
+     * The answer
      */
     200: TextFile;
 };
@@ -8592,7 +11172,7 @@ export type ReadTextResponses = {
 export type ReadTextResponse = ReadTextResponses[keyof ReadTextResponses];
 
 export type WriteTextData = {
-    body: Array<number>;
+    body: Blob | File;
     path: {
         id: ContainerId;
     };
@@ -8628,20 +11208,48 @@ export type WriteTextData = {
 
 export type WriteTextErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type WriteTextError = WriteTextErrors[keyof WriteTextErrors];
 
 export type WriteTextResponses = {
     /**
-     * Done
+     * The answer
      */
     200: FileInfo;
 };
@@ -8659,20 +11267,52 @@ export type BeginUploadData = {
 
 export type BeginUploadErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type BeginUploadError = BeginUploadErrors[keyof BeginUploadErrors];
 
 export type BeginUploadResponses = {
     /**
-     * Done
+     * Made
      */
     201: Upload;
 };
@@ -8680,7 +11320,7 @@ export type BeginUploadResponses = {
 export type BeginUploadResponse = BeginUploadResponses[keyof BeginUploadResponses];
 
 export type UploadFileData = {
-    body: Array<number>;
+    body: Blob | File;
     path: {
         id: ContainerId;
     };
@@ -8703,20 +11343,48 @@ export type UploadFileData = {
 
 export type UploadFileErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UploadFileError = UploadFileErrors[keyof UploadFileErrors];
 
 export type UploadFileResponses = {
     /**
-     * Done
+     * The answer
      */
     200: FileInfo;
 };
@@ -8735,13 +11403,37 @@ export type AbortUploadData = {
 
 export type AbortUploadErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type AbortUploadError = AbortUploadErrors[keyof AbortUploadErrors];
@@ -8767,20 +11459,44 @@ export type GetUploadData = {
 
 export type GetUploadErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetUploadError = GetUploadErrors[keyof GetUploadErrors];
 
 export type GetUploadResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Upload;
 };
@@ -8799,20 +11515,44 @@ export type FinishUploadData = {
 
 export type FinishUploadErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type FinishUploadError = FinishUploadErrors[keyof FinishUploadErrors];
 
 export type FinishUploadResponses = {
     /**
-     * Done
+     * The answer
      */
     200: FileInfo;
 };
@@ -8820,7 +11560,7 @@ export type FinishUploadResponses = {
 export type FinishUploadResponse = FinishUploadResponses[keyof FinishUploadResponses];
 
 export type SendPieceData = {
-    body: Array<number>;
+    body: Blob | File;
     path: {
         id: ContainerId;
         upload_id: string;
@@ -8836,20 +11576,48 @@ export type SendPieceData = {
 
 export type SendPieceErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type SendPieceError = SendPieceErrors[keyof SendPieceErrors];
 
 export type SendPieceResponses = {
     /**
-     * Done
+     * The answer
      */
     200: Upload;
 };
@@ -8867,20 +11635,52 @@ export type LinkFilesData = {
 
 export type LinkFilesErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type LinkFilesError = LinkFilesErrors[keyof LinkFilesErrors];
 
 export type LinkFilesResponses = {
     /**
-     * Done
+     * Made
      */
     201: FileLink;
 };
@@ -8901,22 +11701,46 @@ export type DownloadData = {
 
 export type DownloadErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The file has no such range (`range`).
+     */
+    416: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type DownloadError = DownloadErrors[keyof DownloadErrors];
 
 export type DownloadResponses = {
     /**
-     * Done
+     * The answer
      */
-    200: Array<number>;
+    200: Blob | File;
 };
 
 export type DownloadResponse = DownloadResponses[keyof DownloadResponses];
@@ -8959,20 +11783,32 @@ export type ListActivityData = {
 
 export type ListActivityErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListActivityError = ListActivityErrors[keyof ListActivityErrors];
 
 export type ListActivityResponses = {
     /**
-     * Done
+     * The answer
      */
     200: ActivityPage;
 };

@@ -1,0 +1,66 @@
+//! Schemas as generators of clients expect them.
+
+use crate::problem::CODES;
+use serde_json::{Value, json};
+
+/// Properties that are written as text and have a fixed set of values: the schema, the property and the values.
+const CHOICES: [(&str, &str, &[&str]); 2] = [
+    ("ActivityActor", "kind", &["user", "system", "daemon"]),
+    (
+        "Mail",
+        "kind",
+        &["password_reset", "password_changed", "email_changed", "ssh_key_added", "access_granted", "test"],
+    ),
+];
+
+/// Says what bytes are, what events hold, and which values there are.
+pub(super) fn refine(document: &mut Value) {
+    walk(document);
+    for (schema, property, values) in CHOICES {
+        let place = format!("/components/schemas/{schema}/properties/{property}");
+        if let Some(found) = document.pointer_mut(&place) {
+            found["enum"] = json!(values);
+        }
+    }
+    if let Some(code) = document.pointer_mut("/components/schemas/Problem/properties/code") {
+        *code = codes();
+    }
+}
+
+/// The codes that there are now, and any other text: a client that is older than the server goes on understanding its errors.
+fn codes() -> Value {
+    let known: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
+    let list: String = CODES.iter().map(|(code, meaning)| format!("\n- `{code}`: {meaning}")).collect();
+    json!({
+        "description": format!("Stable machine-readable reason. Later versions may have more than these:\n{list}"),
+        "anyOf": [{ "type": "string", "enum": known }, { "type": "string" }],
+    })
+}
+
+fn walk(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(bytes) = map.get_mut("application/octet-stream") {
+                *bytes = json!({ "schema": { "type": "string", "format": "binary" } });
+            }
+            if let Some(events) = map.get_mut("text/event-stream") {
+                let frame = json!({ "$ref": "#/components/schemas/EventFrame" });
+                *events = json!({ "schema": {
+                    "type": "string",
+                    "description": "Server-sent events. The `data` of each is one `EventFrame` as JSON, without `type` and `event_id`, which are the event's `event` and `id`.",
+                    "contentMediaType": "application/json",
+                    "contentSchema": frame,
+                } });
+            }
+            // The registry of formats knows `uint8`; what the generator of this document writes, nobody knows.
+            if let Some(Value::String(format)) = map.get_mut("format")
+                && let Some(bits) = format.strip_prefix("u-int")
+            {
+                *format = format!("uint{bits}");
+            }
+            map.values_mut().for_each(walk);
+        }
+        Value::Array(items) => items.iter_mut().for_each(walk),
+        _ => {}
+    }
+}

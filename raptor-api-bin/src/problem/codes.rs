@@ -1,0 +1,151 @@
+//! Every `code` that a problem can have.
+
+/// The codes with what each of them means, in alphabetical order. A code keeps its meaning for good: programs go by it.
+pub(crate) const CODES: &[(&str, &str)] = &[
+    ("allocation_held", "The allocation is still published by a process that runs"),
+    ("allocation_reserved", "The allocation is being given to another container"),
+    ("allocation_taken", "The allocation belongs to a container"),
+    ("allocations", "The container has as many allocations as it may have"),
+    ("allocations_held", "Allocations are still published by a process that runs"),
+    ("already_running", "The container runs already"),
+    ("app_key_changed", "A stored secret was sealed with another `APP_KEY`"),
+    ("broken", "A stored template can't be read"),
+    ("builtin", "Built-in roles are not changed"),
+    ("cancelled", "Somebody cancelled the operation"),
+    ("changed_meanwhile", "Somebody else changed it in the meantime"),
+    ("container_changed", "Somebody else changed the container in the meantime"),
+    ("csrf", "A page of another site sent the request"),
+    ("daemon_protocol", "The daemon speaks another version of the protocol"),
+    ("daemon_unreachable", "The daemon can't be reached"),
+    ("daemon_wrong_key", "The daemon refuses the key"),
+    ("database_unavailable", "The database does not answer"),
+    ("deleting", "The container is being deleted"),
+    ("disk_full", "The host's disk is full"),
+    ("disk_limit", "The container would exceed its disk limit"),
+    ("docker_unavailable", "Docker does not answer"),
+    ("file_changed", "The file was changed in the meantime"),
+    ("file_denied", "The file is hidden or protected"),
+    ("file_exists", "There is a file of that name"),
+    ("file_invalid", "The path or the file is not valid for this"),
+    ("file_not_found", "There is no such file"),
+    ("files_busy", "Too much is being done with the container's files"),
+    ("folder_not_empty", "The folder is not empty"),
+    ("forbidden", "The caller may not do this"),
+    ("has_containers", "Containers still belong to it"),
+    ("host_failed", "The host failed to do it"),
+    ("image_not_allowed", "The image is not among the allowed ones"),
+    ("in_use", "It is in use"),
+    ("install_failed", "The installation failed"),
+    ("installing", "The container is being installed"),
+    ("internal", "Something went wrong in Raptor itself"),
+    ("invalid", "Something in the request is wrong"),
+    ("io", "The host's disk refused"),
+    ("is_a_folder", "It is a folder"),
+    ("key_exists", "The key is there already"),
+    ("last_admin", "Somebody has to stay administrator"),
+    ("link_loop", "The links lead in a circle"),
+    ("local", "Not possible with this process's own host"),
+    ("mail_busy", "Too many mails are under way"),
+    ("mail_failed", "The mail server refused"),
+    ("maintenance", "The host is in maintenance"),
+    ("method_not_allowed", "The address does not take this method"),
+    ("name_taken", "The name is taken"),
+    ("no_mail", "No mail server is set up"),
+    ("no_room", "No daemon has enough room"),
+    ("no_sftp", "The daemon does not serve SFTP"),
+    ("no_source", "It is not known where the template can be fetched again"),
+    ("none_free", "No allocation is free"),
+    ("not_a_folder", "It is not a folder"),
+    ("not_declared", "The daemon does not have the container yet"),
+    ("not_found", "There is no such thing, or the caller may not know of it"),
+    ("not_in_encoding", "The encoding lacks a character of the text"),
+    ("not_installing", "Nothing is being installed"),
+    ("not_offline", "The container has to be offline"),
+    ("not_on_host", "The host does not have it"),
+    ("not_text", "The file is not text"),
+    ("nothing_to_install", "The template has nothing to install"),
+    ("offline", "The container is offline"),
+    ("outside", "The path leads out of the container's folder"),
+    ("own_account", "Not possible with one's own account"),
+    ("password_change_required", "A new password has to be chosen first"),
+    ("port_held", "The port is still published by a process that runs"),
+    ("primary", "It is the container's primary allocation"),
+    ("range", "The file has no such range"),
+    ("same_template", "The container is made from this template already"),
+    ("several_templates", "Several templates are the same one"),
+    ("source_changed", "The file at the address has changed in the meantime"),
+    ("special_file", "It is neither a file nor a folder"),
+    ("ssh_keys", "The account has as many keys as it may have"),
+    ("still_stopping", "The container is still stopping"),
+    ("storage_failed", "The database's disk failed"),
+    ("storage_full", "The database's disk is full"),
+    ("suspended", "The container is suspended"),
+    ("template_changed", "The template was changed in the meantime"),
+    ("template_exists", "Another version of the template is here"),
+    ("throttled", "Too many attempts"),
+    ("too_late", "The request came too late, and nothing was done"),
+    ("too_many", "There are as many as there may be"),
+    ("too_many_streams", "Too many streams are open"),
+    ("too_much", "It is more than is handled at once"),
+    ("unauthenticated", "Nobody is signed in, or the proof is wrong"),
+    ("unknown_mail", "There is no such mail"),
+    ("unsupported_media_type", "The body is not sent as JSON"),
+    ("upgrade_required", "This is a WebSocket"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    /// What stands before a code in the sources.
+    const BEFORE: [&str; 5] = ["conflict(", "code: ", "Problem::new(", "limit_reached(", "unavailable("];
+
+    fn sources(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("codes.rs")
+            {
+                found.push(fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    /// The first text in quotes among the arguments of a call.
+    fn quoted(arguments: &str) -> Option<&str> {
+        let end = arguments.find([')', ';', '}']).unwrap_or(arguments.len());
+        let code = arguments[..end].split('"').nth(1)?;
+        let is_code = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+        (!code.is_empty() && code.chars().all(is_code)).then_some(code)
+    }
+
+    #[test]
+    fn every_code_in_the_sources_is_listed_and_every_listed_one_is_in_the_sources() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut texts = Vec::new();
+        for folder in ["raptor-core/src", "raptor-api-bin/src"] {
+            sources(&root.join(folder), &mut texts);
+        }
+        let listed: BTreeSet<&str> = CODES.iter().map(|(code, _)| *code).collect();
+        assert!(CODES.is_sorted(), "in alphabetical order");
+        for text in &texts {
+            for before in BEFORE {
+                for (at, _) in text.match_indices(before) {
+                    if let Some(code) = quoted(&text[at + before.len()..]) {
+                        assert!(listed.contains(code), "{code} is not listed");
+                    }
+                }
+            }
+        }
+        for code in listed {
+            let literal = format!("\"{code}\"");
+            assert!(
+                texts.iter().any(|text| text.contains(&literal)),
+                "{code} is listed and nowhere in the sources"
+            );
+        }
+    }
+}

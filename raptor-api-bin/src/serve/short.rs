@@ -1,0 +1,97 @@
+//! Short ids of containers in addresses, which are shown to people and used to sign in by SFTP.
+
+use crate::App;
+use axum::{
+    extract::Request,
+    http::{Uri, uri::PathAndQuery},
+};
+use futures_util::future::{BoxFuture, Either};
+use std::task::{Context, Poll};
+use tower::{Layer, Service};
+
+const CONTAINERS: &str = "/api/v1/containers/";
+const SHORT: usize = 8;
+
+/// Replaces a container's short id in the address by its id, before the request finds its route. Other requests pass as they are.
+#[derive(Clone)]
+pub(super) struct ShortIds(pub App);
+
+impl<S> Layer<S> for ShortIds {
+    type Service = Lengthening<S>;
+    fn layer(&self, inner: S) -> Lengthening<S> {
+        Lengthening { inner, app: self.0.clone() }
+    }
+}
+
+/// See [`ShortIds`].
+#[derive(Clone)]
+pub(super) struct Lengthening<S> {
+    inner: S,
+    app: App,
+}
+
+impl<S> Service<Request> for Lengthening<S>
+where
+    S: Service<Request, Future: Send> + Clone + Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Either<BoxFuture<'static, Result<S::Response, S::Error>>, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let Some(short) = short_id(request.uri().path()).map(str::to_owned) else {
+            return Either::Right(self.inner.call(request));
+        };
+        // The one that was asked whether it is ready has to be the one that is called.
+        let next = self.inner.clone();
+        let (mut inner, app) = (std::mem::replace(&mut self.inner, next), self.app.clone());
+        Either::Left(Box::pin(async move {
+            // Where there is none, or the database is away, the route says so.
+            if let Ok(Some(id)) = app.raptor.containers().id_of(&short).await
+                && let Some(uri) = with_id(request.uri(), &short, &id.to_string())
+            {
+                *request.uri_mut() = uri;
+            }
+            inner.call(request).await
+        }))
+    }
+}
+
+fn short_id(path: &str) -> Option<&str> {
+    let short = path.strip_prefix(CONTAINERS)?.split('/').next()?;
+    (short.len() == SHORT && short.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(short)
+}
+
+fn with_id(uri: &Uri, short: &str, id: &str) -> Option<Uri> {
+    let rest = uri.path_and_query()?.as_str().strip_prefix(CONTAINERS)?.strip_prefix(short)?;
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(format!("{CONTAINERS}{id}{rest}")).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_short_id_in_the_place_of_an_id_is_replaced() {
+        for (path, short) in [
+            ("/api/v1/containers/1A2b3c4d", Some("1A2b3c4d")),
+            ("/api/v1/containers/1a2b3c4d/files/info", Some("1a2b3c4d")),
+            ("/api/v1/containers/01a22903-7810-74c2-ac73-50b805601e03/live", None),
+            ("/api/v1/containers/1a2b3c4", None),
+            ("/api/v1/containers/notashex/power", None),
+            ("/api/v1/users/1a2b3c4d", None),
+            ("/containers/1a2b3c4d", None),
+        ] {
+            assert_eq!(short_id(path), short, "{path}");
+        }
+        let uri = Uri::from_static("/api/v1/containers/1a2b3c4d/files?path=/1a2b3c4d");
+        let replaced = with_id(&uri, "1a2b3c4d", "ID").unwrap();
+        assert_eq!(replaced, "/api/v1/containers/ID/files?path=/1a2b3c4d");
+    }
+}

@@ -1,0 +1,104 @@
+//! The API is as its document says: statuses, addresses of what was made, methods, ids.
+
+use crate::{
+    secrets::Scene,
+    world::{Person, World},
+};
+use raptor_core::roles::Builtin;
+use reqwest::{Method, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+async fn body(answer: Response) -> Value {
+    answer.json().await.unwrap()
+}
+
+/// What `Location` of a 201 leads to.
+async fn at_location(person: &Person<'_>, answer: Response) -> (Value, Value) {
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let location = answer.headers()[header::LOCATION].to_str().unwrap().to_owned();
+    let made = body(answer).await;
+    let found = person.get(location.strip_prefix("/api/v1").unwrap()).await;
+    assert_eq!(found.status(), 200, "{location}");
+    (made, body(found).await)
+}
+
+#[tokio::test]
+async fn what_was_made_is_at_its_location() {
+    let world = World::new().await;
+    let admin = world.person(Builtin::Admin).await;
+    let role = json!({ "name": "Helper", "description": "", "permissions": ["users.read"] });
+    let (role, found) = at_location(&admin, admin.post("/roles", role).await).await;
+    assert_eq!(role["id"], found["id"]);
+    let user = json!({ "username": "steve", "email": "steve@example.com", "password": "correct horse", "role_id": role["id"] });
+    let (user, found) = at_location(&admin, admin.post("/users", user).await).await;
+    assert_eq!(user["id"], found["id"]);
+    let daemon = json!({ "name": "One", "host": "192.0.2.1", "port": 8080 });
+    let (daemon, found) = at_location(&admin, admin.post("/daemons", daemon).await).await;
+    assert_eq!(daemon["daemon"]["id"], found["id"]);
+    let path = format!("/daemons/{}/allocations", found["id"].as_str().unwrap());
+    let ports = json!({ "ip": "192.0.2.1", "ports": "30000-30001" });
+    let (_, found) = at_location(&admin, admin.post(&path, ports).await).await;
+    assert_eq!(found["items"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_method_that_an_address_does_not_take_is_a_problem_that_names_those_it_takes() {
+    let world = World::new().await;
+    let answer = world.anonymous().request(Method::PATCH, "/users").send().await.unwrap();
+    assert_eq!(answer.status(), 405);
+    let allowed = answer.headers()[header::ALLOW].to_str().unwrap().to_owned();
+    assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
+    assert_eq!(body(answer).await["code"], "method_not_allowed");
+}
+
+#[test]
+fn bytes_statuses_and_choices_are_described_so_that_generators_understand_them() {
+    let document = raptor_api::openapi();
+    assert_eq!(document["servers"][0]["url"], "/");
+    let text = document.to_string();
+    assert!(!text.contains("u-int"), "no format of nobody's");
+    assert!(!text.contains("4XX"), "every status by itself");
+    let mut bytes = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            let answers = operation["responses"].as_object().unwrap().values();
+            let said = |answer: &Value| answer.get("$ref").is_some() || answer["description"].is_string();
+            assert!(answers.clone().all(said), "{path} says nothing of an answer");
+            for content in answers.chain(operation.get("requestBody")) {
+                if let Some(octets) = content["content"].get("application/octet-stream") {
+                    assert_eq!(octets["schema"], json!({ "type": "string", "format": "binary" }), "{path}");
+                    bytes += 1;
+                }
+            }
+        }
+    }
+    assert!(bytes >= 10, "{bytes}");
+    let schema = |name: &str| &document["components"]["schemas"][name];
+    let states = schema("LinkState")["enum"].as_array().unwrap();
+    assert!(states.contains(&json!("protocol_mismatch")));
+    assert!(schema("Subject")["enum"].as_array().unwrap().contains(&json!("container")));
+    let codes = schema("Problem")["properties"]["code"]["anyOf"][0]["enum"].as_array().unwrap();
+    assert!(codes.contains(&json!("not_found")) && codes.len() > 50);
+}
+
+#[tokio::test]
+async fn a_short_id_works_where_an_id_does() {
+    let scene = Scene::new().await;
+    let alice = scene.world.sign_in("alice").await;
+    let whole = body(alice.get(&format!("/containers/{}", scene.container)).await).await;
+    let short = whole["short_id"].as_str().unwrap().to_owned();
+    for short in [short.clone(), short.to_uppercase()] {
+        assert_eq!(body(alice.get(&format!("/containers/{short}")).await).await["id"], whole["id"]);
+    }
+    let started = alice.post(&format!("/containers/{short}/power"), json!({ "action": "start" })).await;
+    assert_eq!(started.status(), 202);
+    let activity = alice.get(&format!("/containers/{short}/activity?limit=1")).await;
+    assert_eq!(body(activity).await["items"].as_array().unwrap().len(), 1, "the query is kept");
+    let socket = alice.get(&format!("/containers/{short}/live")).await;
+    assert_eq!(socket.status(), 426);
+    // It opens nothing that the id itself does not.
+    let stranger = scene.world.named("stranger", Builtin::User).await;
+    assert_eq!(stranger.get(&format!("/containers/{short}")).await.status(), 404);
+    assert_eq!(alice.get("/containers/ffffffff").await.status(), 404);
+}

@@ -1700,6 +1700,19 @@ without `network.read`.*/
             value.parse()
         }
     }
+    ///A template that is here already, beside a file.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ExistingTemplate {
+        ///What the file says otherwise; empty where it says the same.
+        pub changes: ::std::vec::Vec<FieldChange>,
+        ///The template.
+        pub template: TemplateSummary,
+    }
+    impl ExistingTemplate {
+        pub fn builder() -> builder::ExistingTemplate {
+            Default::default()
+        }
+    }
     ///How a process ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Exit {
@@ -1808,7 +1821,10 @@ without `network.read`.*/
         ///What it is; none where there is none yet.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub before: ::std::option::Option<::std::string::String>,
-        ///What: `startup`, `image`, `stop`, `variables.NAME`, `config_files.path`.
+        ///Both as a unified diff, where both are there and one has several lines.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub diff: ::std::option::Option<::std::string::String>,
+        ///What: `startup`, `image`, `stop`, `install.script`, `variables.NAME`, `config_files.path`.
         pub field: ::std::string::String,
     }
     impl FieldChange {
@@ -3552,6 +3568,66 @@ allowed images where owners may choose from it.*/
             Default::default()
         }
     }
+    /**What an import does where the same template is here already and says something else. It is the same one with the same id of
+its makers, from the same address, or, where one of the two has no such id, with the same name and author.*/
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum OnExisting {
+        #[serde(rename = "ask")]
+        Ask,
+        #[serde(rename = "update")]
+        Update,
+        #[serde(rename = "keep_both")]
+        KeepBoth,
+    }
+    impl ::std::fmt::Display for OnExisting {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Ask => f.write_str("ask"),
+                Self::Update => f.write_str("update"),
+                Self::KeepBoth => f.write_str("keep_both"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for OnExisting {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "ask" => Ok(Self::Ask),
+                "update" => Ok(Self::Update),
+                "keep_both" => Ok(Self::KeepBoth),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for OnExisting {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for OnExisting {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///Something that takes long, as it is now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Operation {
@@ -3657,6 +3733,73 @@ allowed images where owners may choose from it.*/
         }
     }
     impl ::std::convert::TryFrom<::std::string::String> for OperationState {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///How a template got here.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum OriginKind {
+        #[serde(rename = "file")]
+        File,
+        #[serde(rename = "pasted")]
+        Pasted,
+        #[serde(rename = "address")]
+        Address,
+        #[serde(rename = "catalogue")]
+        Catalogue,
+        #[serde(rename = "own")]
+        Own,
+    }
+    impl ::std::fmt::Display for OriginKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::File => f.write_str("file"),
+                Self::Pasted => f.write_str("pasted"),
+                Self::Address => f.write_str("address"),
+                Self::Catalogue => f.write_str("catalogue"),
+                Self::Own => f.write_str("own"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for OriginKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "file" => Ok(Self::File),
+                "pasted" => Ok(Self::Pasted),
+                "address" => Ok(Self::Address),
+                "catalogue" => Ok(Self::Catalogue),
+                "own" => Ok(Self::Own),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for OriginKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for OriginKind {
         type Error = self::error::ConversionError;
         fn try_from(
             value: ::std::string::String,
@@ -3931,6 +4074,7 @@ allowed images where owners may choose from it.*/
 - `builtin`: Built-in roles are not changed
 - `cancelled`: Somebody cancelled the operation
 - `changed_meanwhile`: Somebody else changed it in the meantime
+- `container_changed`: Somebody else changed the container in the meantime
 - `csrf`: A page of another site sent the request
 - `daemon_protocol`: The daemon speaks another version of the protocol
 - `daemon_unreachable`: The daemon can't be reached
@@ -3970,12 +4114,14 @@ allowed images where owners may choose from it.*/
 - `no_mail`: No mail server is set up
 - `no_room`: No daemon has enough room
 - `no_sftp`: The daemon does not serve SFTP
+- `no_source`: It is not known where the template can be fetched again
 - `none_free`: No allocation is free
 - `not_a_folder`: It is not a folder
 - `not_declared`: The daemon does not have the container yet
 - `not_found`: There is no such thing, or the caller may not know of it
 - `not_in_encoding`: The encoding lacks a character of the text
 - `not_installing`: Nothing is being installed
+- `not_offline`: The container has to be offline
 - `not_on_host`: The host does not have it
 - `not_text`: The file is not text
 - `nothing_to_install`: The template has nothing to install
@@ -3986,6 +4132,9 @@ allowed images where owners may choose from it.*/
 - `port_held`: The port is still published by a process that runs
 - `primary`: It is the container's primary allocation
 - `range`: The file has no such range
+- `same_template`: The container is made from this template already
+- `several_templates`: Several templates are the same one
+- `source_changed`: The file at the address has changed in the meantime
 - `special_file`: It is neither a file nor a folder
 - `ssh_keys`: The account has as many keys as it may have
 - `still_stopping`: The container is still stopping
@@ -3993,6 +4142,7 @@ allowed images where owners may choose from it.*/
 - `storage_full`: The database's disk is full
 - `suspended`: The container is suspended
 - `template_changed`: The template was changed in the meantime
+- `template_exists`: Another version of the template is here
 - `throttled`: Too many attempts
 - `too_late`: The request came too late, and nothing was done
 - `too_many`: There are as many as there may be
@@ -4037,6 +4187,7 @@ allowed images where owners may choose from it.*/
 - `builtin`: Built-in roles are not changed
 - `cancelled`: Somebody cancelled the operation
 - `changed_meanwhile`: Somebody else changed it in the meantime
+- `container_changed`: Somebody else changed the container in the meantime
 - `csrf`: A page of another site sent the request
 - `daemon_protocol`: The daemon speaks another version of the protocol
 - `daemon_unreachable`: The daemon can't be reached
@@ -4076,12 +4227,14 @@ allowed images where owners may choose from it.*/
 - `no_mail`: No mail server is set up
 - `no_room`: No daemon has enough room
 - `no_sftp`: The daemon does not serve SFTP
+- `no_source`: It is not known where the template can be fetched again
 - `none_free`: No allocation is free
 - `not_a_folder`: It is not a folder
 - `not_declared`: The daemon does not have the container yet
 - `not_found`: There is no such thing, or the caller may not know of it
 - `not_in_encoding`: The encoding lacks a character of the text
 - `not_installing`: Nothing is being installed
+- `not_offline`: The container has to be offline
 - `not_on_host`: The host does not have it
 - `not_text`: The file is not text
 - `nothing_to_install`: The template has nothing to install
@@ -4092,6 +4245,9 @@ allowed images where owners may choose from it.*/
 - `port_held`: The port is still published by a process that runs
 - `primary`: It is the container's primary allocation
 - `range`: The file has no such range
+- `same_template`: The container is made from this template already
+- `several_templates`: Several templates are the same one
+- `source_changed`: The file at the address has changed in the meantime
 - `special_file`: It is neither a file nor a folder
 - `ssh_keys`: The account has as many keys as it may have
 - `still_stopping`: The container is still stopping
@@ -4099,6 +4255,7 @@ allowed images where owners may choose from it.*/
 - `storage_full`: The database's disk is full
 - `suspended`: The container is suspended
 - `template_changed`: The template was changed in the meantime
+- `template_exists`: Another version of the template is here
 - `throttled`: Too many attempts
 - `too_late`: The request came too late, and nothing was done
 - `too_many`: There are as many as there may be
@@ -4156,6 +4313,8 @@ allowed images where owners may choose from it.*/
         Cancelled,
         #[serde(rename = "changed_meanwhile")]
         ChangedMeanwhile,
+        #[serde(rename = "container_changed")]
+        ContainerChanged,
         #[serde(rename = "csrf")]
         Csrf,
         #[serde(rename = "daemon_protocol")]
@@ -4234,6 +4393,8 @@ allowed images where owners may choose from it.*/
         NoRoom,
         #[serde(rename = "no_sftp")]
         NoSftp,
+        #[serde(rename = "no_source")]
+        NoSource,
         #[serde(rename = "none_free")]
         NoneFree,
         #[serde(rename = "not_a_folder")]
@@ -4246,6 +4407,8 @@ allowed images where owners may choose from it.*/
         NotInEncoding,
         #[serde(rename = "not_installing")]
         NotInstalling,
+        #[serde(rename = "not_offline")]
+        NotOffline,
         #[serde(rename = "not_on_host")]
         NotOnHost,
         #[serde(rename = "not_text")]
@@ -4266,6 +4429,12 @@ allowed images where owners may choose from it.*/
         Primary,
         #[serde(rename = "range")]
         Range,
+        #[serde(rename = "same_template")]
+        SameTemplate,
+        #[serde(rename = "several_templates")]
+        SeveralTemplates,
+        #[serde(rename = "source_changed")]
+        SourceChanged,
         #[serde(rename = "special_file")]
         SpecialFile,
         #[serde(rename = "ssh_keys")]
@@ -4280,6 +4449,8 @@ allowed images where owners may choose from it.*/
         Suspended,
         #[serde(rename = "template_changed")]
         TemplateChanged,
+        #[serde(rename = "template_exists")]
+        TemplateExists,
         #[serde(rename = "throttled")]
         Throttled,
         #[serde(rename = "too_late")]
@@ -4313,6 +4484,7 @@ allowed images where owners may choose from it.*/
                 Self::Builtin => f.write_str("builtin"),
                 Self::Cancelled => f.write_str("cancelled"),
                 Self::ChangedMeanwhile => f.write_str("changed_meanwhile"),
+                Self::ContainerChanged => f.write_str("container_changed"),
                 Self::Csrf => f.write_str("csrf"),
                 Self::DaemonProtocol => f.write_str("daemon_protocol"),
                 Self::DaemonUnreachable => f.write_str("daemon_unreachable"),
@@ -4352,12 +4524,14 @@ allowed images where owners may choose from it.*/
                 Self::NoMail => f.write_str("no_mail"),
                 Self::NoRoom => f.write_str("no_room"),
                 Self::NoSftp => f.write_str("no_sftp"),
+                Self::NoSource => f.write_str("no_source"),
                 Self::NoneFree => f.write_str("none_free"),
                 Self::NotAFolder => f.write_str("not_a_folder"),
                 Self::NotDeclared => f.write_str("not_declared"),
                 Self::NotFound => f.write_str("not_found"),
                 Self::NotInEncoding => f.write_str("not_in_encoding"),
                 Self::NotInstalling => f.write_str("not_installing"),
+                Self::NotOffline => f.write_str("not_offline"),
                 Self::NotOnHost => f.write_str("not_on_host"),
                 Self::NotText => f.write_str("not_text"),
                 Self::NothingToInstall => f.write_str("nothing_to_install"),
@@ -4368,6 +4542,9 @@ allowed images where owners may choose from it.*/
                 Self::PortHeld => f.write_str("port_held"),
                 Self::Primary => f.write_str("primary"),
                 Self::Range => f.write_str("range"),
+                Self::SameTemplate => f.write_str("same_template"),
+                Self::SeveralTemplates => f.write_str("several_templates"),
+                Self::SourceChanged => f.write_str("source_changed"),
                 Self::SpecialFile => f.write_str("special_file"),
                 Self::SshKeys => f.write_str("ssh_keys"),
                 Self::StillStopping => f.write_str("still_stopping"),
@@ -4375,6 +4552,7 @@ allowed images where owners may choose from it.*/
                 Self::StorageFull => f.write_str("storage_full"),
                 Self::Suspended => f.write_str("suspended"),
                 Self::TemplateChanged => f.write_str("template_changed"),
+                Self::TemplateExists => f.write_str("template_exists"),
                 Self::Throttled => f.write_str("throttled"),
                 Self::TooLate => f.write_str("too_late"),
                 Self::TooMany => f.write_str("too_many"),
@@ -4404,6 +4582,7 @@ allowed images where owners may choose from it.*/
                 "builtin" => Ok(Self::Builtin),
                 "cancelled" => Ok(Self::Cancelled),
                 "changed_meanwhile" => Ok(Self::ChangedMeanwhile),
+                "container_changed" => Ok(Self::ContainerChanged),
                 "csrf" => Ok(Self::Csrf),
                 "daemon_protocol" => Ok(Self::DaemonProtocol),
                 "daemon_unreachable" => Ok(Self::DaemonUnreachable),
@@ -4443,12 +4622,14 @@ allowed images where owners may choose from it.*/
                 "no_mail" => Ok(Self::NoMail),
                 "no_room" => Ok(Self::NoRoom),
                 "no_sftp" => Ok(Self::NoSftp),
+                "no_source" => Ok(Self::NoSource),
                 "none_free" => Ok(Self::NoneFree),
                 "not_a_folder" => Ok(Self::NotAFolder),
                 "not_declared" => Ok(Self::NotDeclared),
                 "not_found" => Ok(Self::NotFound),
                 "not_in_encoding" => Ok(Self::NotInEncoding),
                 "not_installing" => Ok(Self::NotInstalling),
+                "not_offline" => Ok(Self::NotOffline),
                 "not_on_host" => Ok(Self::NotOnHost),
                 "not_text" => Ok(Self::NotText),
                 "nothing_to_install" => Ok(Self::NothingToInstall),
@@ -4459,6 +4640,9 @@ allowed images where owners may choose from it.*/
                 "port_held" => Ok(Self::PortHeld),
                 "primary" => Ok(Self::Primary),
                 "range" => Ok(Self::Range),
+                "same_template" => Ok(Self::SameTemplate),
+                "several_templates" => Ok(Self::SeveralTemplates),
+                "source_changed" => Ok(Self::SourceChanged),
                 "special_file" => Ok(Self::SpecialFile),
                 "ssh_keys" => Ok(Self::SshKeys),
                 "still_stopping" => Ok(Self::StillStopping),
@@ -4466,6 +4650,7 @@ allowed images where owners may choose from it.*/
                 "storage_full" => Ok(Self::StorageFull),
                 "suspended" => Ok(Self::Suspended),
                 "template_changed" => Ok(Self::TemplateChanged),
+                "template_exists" => Ok(Self::TemplateExists),
                 "throttled" => Ok(Self::Throttled),
                 "too_late" => Ok(Self::TooLate),
                 "too_many" => Ok(Self::TooMany),
@@ -4756,6 +4941,24 @@ allowed images where owners may choose from it.*/
     }
     impl RestoreFiles {
         pub fn builder() -> builder::RestoreFiles {
+            Default::default()
+        }
+    }
+    ///Which file becomes a new revision.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    pub struct RevisionAddress {
+        ///The revision that was looked at; a newer one that is there by now is not overwritten.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub base: ::std::option::Option<i64>,
+        ///SHA-256 of the file that was looked at, in hex digits. Another file that is there by now is not taken.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sha256: ::std::option::Option<::std::string::String>,
+        ///A public address of the file itself; where the template came from unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub url: ::std::option::Option<::std::string::String>,
+    }
+    impl RevisionAddress {
+        pub fn builder() -> builder::RevisionAddress {
             Default::default()
         }
     }
@@ -5447,6 +5650,39 @@ offline.*/
             value.parse()
         }
     }
+    ///A template in one of its revisions.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SwitchSide {
+        ///Its name.
+        pub name: ::std::string::String,
+        ///The revision.
+        pub revision: i64,
+        ///Its id.
+        pub template_id: TemplateId,
+    }
+    impl SwitchSide {
+        pub fn builder() -> builder::SwitchSide {
+            Default::default()
+        }
+    }
+    ///What becomes of a variable.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SwitchedVariable {
+        ///Its name in the environment.
+        pub env: ::std::string::String,
+        ///What becomes of it.
+        pub fate: VariableFate,
+        ///What people see.
+        pub name: ::std::string::String,
+        ///The value that the container would have; none where it is secret or goes.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub value: ::std::option::Option<::std::string::String>,
+    }
+    impl SwitchedVariable {
+        pub fn builder() -> builder::SwitchedVariable {
+            Default::default()
+        }
+    }
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
@@ -5528,6 +5764,8 @@ it is root, or too old to say.*/
         pub description: ::std::string::String,
         ///Which output means that it is running.
         pub done: ::std::vec::Vec<::std::string::String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub drawing: ::std::option::Option<TemplateDrawing>,
         ///Names of features that panels may offer help for.
         pub features: ::std::vec::Vec<::std::string::String>,
         ///A picture, as a `data:` URL.
@@ -5543,8 +5781,12 @@ it is root, or too old to say.*/
         pub name: ::std::string::String,
         ///Its small stable number.
         pub number: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub origin: ::std::option::Option<TemplateOrigin>,
         ///Which of its revisions this is.
         pub revision: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub source_check: ::std::option::Option<TemplateSourceCheck>,
         ///The dialect that it was imported from.
         pub source_format: ::std::string::String,
         ///The startup command, with placeholders.
@@ -5570,11 +5812,15 @@ it is root, or too old to say.*/
             Default::default()
         }
     }
-    ///Where a template is.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    ///Where a template is, and which one that is here it is compared with.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     pub struct TemplateAddress {
-        ///A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
-        pub url: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub template_id: ::std::option::Option<TemplateId>,
+        /**A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds. With `template_id`,
+where that template came from unless given.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub url: ::std::option::Option<::std::string::String>,
     }
     impl TemplateAddress {
         pub fn builder() -> builder::TemplateAddress {
@@ -5597,6 +5843,19 @@ it is root, or too old to say.*/
     }
     impl TemplateChange {
         pub fn builder() -> builder::TemplateChange {
+            Default::default()
+        }
+    }
+    ///A drawing on a colour.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateDrawing {
+        ///The colour behind it, as `#rrggbb`.
+        pub colour: ::std::string::String,
+        ///The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
+        pub paths: ::std::vec::Vec<::std::string::String>,
+    }
+    impl TemplateDrawing {
+        pub fn builder() -> builder::TemplateDrawing {
             Default::default()
         }
     }
@@ -5656,6 +5915,24 @@ it is root, or too old to say.*/
             Default::default()
         }
     }
+    ///Which file is imported.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateImport {
+        /**What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
+and the answer is 409 `template_exists`.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub on_existing: ::std::option::Option<OnExisting>,
+        ///SHA-256 of the file that was looked at, in hex digits. Another file that is there by now is not imported.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sha256: ::std::option::Option<::std::string::String>,
+        ///A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
+        pub url: ::std::string::String,
+    }
+    impl TemplateImport {
+        pub fn builder() -> builder::TemplateImport {
+            Default::default()
+        }
+    }
     ///Another revision of the template.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateMove {
@@ -5676,6 +5953,83 @@ it is root, or too old to say.*/
             Default::default()
         }
     }
+    ///Another template for a container.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateOrder {
+        ///The revision of the container that was looked at; one that was changed meanwhile stays as it is.
+        pub container_revision: i64,
+        ///Image; the template's first unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub image: ::std::option::Option<::std::string::String>,
+        ///Whether the template's installation script runs over the files, which are kept. The container has to be offline.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub install: ::std::option::Option<bool>,
+        ///The revision of that template that was looked at; a newer one that is there by now is not taken.
+        pub revision: i64,
+        ///Which.
+        pub template_id: TemplateId,
+        ///Values of the template's variables, by name.
+        #[serde(
+            default,
+            skip_serializing_if = ":: std :: collections :: HashMap::is_empty"
+        )]
+        pub variables: ::std::collections::HashMap<
+            ::std::string::String,
+            ::std::string::String,
+        >,
+    }
+    impl TemplateOrder {
+        pub fn builder() -> builder::TemplateOrder {
+            Default::default()
+        }
+    }
+    ///Where a template came from, as of its last import or update. Edits by hand leave it as it is.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateOrigin {
+        ///The web address, without user info, query and fragment, which may hold secrets.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub address: ::std::option::Option<::std::string::String>,
+        ///Whether the address had more than is kept of it, so that it can't be fetched again.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub address_shortened: ::std::option::Option<bool>,
+        ///The author that the file names, as imported.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub author: ::std::option::Option<::std::string::String>,
+        ///Its branch or tag.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub branch: ::std::option::Option<::std::string::String>,
+        ///The id of the catalogue's entry.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub catalogue_id: ::std::option::Option<::std::string::String>,
+        ///The colour behind that drawing, as `#rrggbb`.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub colour: ::std::option::Option<::std::string::String>,
+        ///The name of the uploaded file; in an uploaded folder, its path there.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub file: ::std::option::Option<::std::string::String>,
+        ///The name of the drawing in the catalogue's `icons.json`.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub icon: ::std::option::Option<::std::string::String>,
+        ///How it got here.
+        pub kind: OriginKind,
+        ///The file's path in it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub path: ::std::option::Option<::std::string::String>,
+        ///Owner and name of the repository on GitHub that publishes it.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub repository: ::std::option::Option<::std::string::String>,
+        ///The revision of the template that this file made; the template was edited here since where it has a newer one.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub revision: ::std::option::Option<i64>,
+        ///SHA-256 of the file as imported, in lower-case hex digits.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sha256: ::std::option::Option<::std::string::String>,
+    }
+    impl TemplateOrigin {
+        pub fn builder() -> builder::TemplateOrigin {
+            Default::default()
+        }
+    }
     ///One page of templates, by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplatePage {
@@ -5693,7 +6047,8 @@ it is root, or too old to say.*/
             Default::default()
         }
     }
-    ///What a template would be, and what a container with its defaults on 192.0.2.1:25565 would get.
+    /**What a template would be, what a container with its defaults on 192.0.2.1:25565 would get, and which templates that are here it
+is a version of.*/
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplatePreview {
         ///The edits of configuration files.
@@ -5703,8 +6058,12 @@ it is root, or too old to say.*/
             ::std::string::String,
             ::std::string::String,
         >,
+        ///Templates that are the same one, the likeliest first. Empty for those who may not read templates.
+        pub existing: ::std::vec::Vec<ExistingTemplate>,
         ///Its name.
         pub name: ::std::string::String,
+        ///SHA-256 of the file, in lower-case hex digits.
+        pub sha256: ::std::string::String,
         ///The dialect that it is in.
         pub source_format: ::std::string::String,
         ///The startup command as it would run.
@@ -5749,6 +6108,22 @@ it is root, or too old to say.*/
             Default::default()
         }
     }
+    ///What a look at the place found that a template came from.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateSourceCheck {
+        ///Whether the file there says something else than the file that the template was imported from.
+        pub available: bool,
+        ///When it was.
+        pub checked_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Why it could not be read this time.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub problem: ::std::option::Option<::std::string::String>,
+    }
+    impl TemplateSourceCheck {
+        pub fn builder() -> builder::TemplateSourceCheck {
+            Default::default()
+        }
+    }
     ///A template in a list.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateSummary {
@@ -5760,17 +6135,48 @@ it is root, or too old to say.*/
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///What it is for.
         pub description: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub drawing: ::std::option::Option<TemplateDrawing>,
         ///Its id.
         pub id: TemplateId,
         ///Its name.
         pub name: ::std::string::String,
         ///Its small stable number.
         pub number: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub origin: ::std::option::Option<TemplateOrigin>,
+        ///Its newest revision.
+        pub revision: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub source_check: ::std::option::Option<TemplateSourceCheck>,
         ///The dialect that it was imported from.
         pub source_format: ::std::string::String,
     }
     impl TemplateSummary {
         pub fn builder() -> builder::TemplateSummary {
+            Default::default()
+        }
+    }
+    ///What changing a container to another template would change.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateSwitch {
+        ///What becomes different.
+        pub changes: ::std::vec::Vec<FieldChange>,
+        ///The container's revision, which the change has to name.
+        pub container_revision: i64,
+        ///The template that the container is made from.
+        pub from: SwitchSide,
+        ///Images to choose from, the first one being the default.
+        pub images: ::std::vec::Vec<TemplateImage>,
+        ///Whether the new template has an installation script.
+        pub installs: bool,
+        ///The one that it would be made from, in its newest revision.
+        pub to: SwitchSide,
+        ///What becomes of each variable of both templates that the caller may see.
+        pub variables: ::std::vec::Vec<SwitchedVariable>,
+    }
+    impl TemplateSwitch {
+        pub fn builder() -> builder::TemplateSwitch {
             Default::default()
         }
     }
@@ -5912,6 +6318,65 @@ as U+FFFD; a save keeps them.*/
             Default::default()
         }
     }
+    ///What was uploaded.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum UploadKind {
+        #[serde(rename = "file")]
+        File,
+        #[serde(rename = "pasted")]
+        Pasted,
+        #[serde(rename = "edited")]
+        Edited,
+    }
+    impl ::std::fmt::Display for UploadKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::File => f.write_str("file"),
+                Self::Pasted => f.write_str("pasted"),
+                Self::Edited => f.write_str("edited"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for UploadKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "file" => Ok(Self::File),
+                "pasted" => Ok(Self::Pasted),
+                "edited" => Ok(Self::Edited),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for UploadKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for UploadKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///A user account.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct User {
@@ -6038,6 +6503,69 @@ as U+FFFD; a save keeps them.*/
     impl UserUpdate {
         pub fn builder() -> builder::UserUpdate {
             Default::default()
+        }
+    }
+    ///What becomes of a variable where a container changes to another template.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum VariableFate {
+        #[serde(rename = "kept")]
+        Kept,
+        #[serde(rename = "default")]
+        Default,
+        #[serde(rename = "needed")]
+        Needed,
+        #[serde(rename = "dropped")]
+        Dropped,
+    }
+    impl ::std::fmt::Display for VariableFate {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Kept => f.write_str("kept"),
+                Self::Default => f.write_str("default"),
+                Self::Needed => f.write_str("needed"),
+                Self::Dropped => f.write_str("dropped"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for VariableFate {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "kept" => Ok(Self::Kept),
+                "default" => Ok(Self::Default),
+                "needed" => Ok(Self::Needed),
+                "dropped" => Ok(Self::Dropped),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for VariableFate {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for VariableFate {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///What a person is shown to set a variable.
@@ -11646,6 +12174,70 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct ExistingTemplate {
+            changes: ::std::result::Result<
+                ::std::vec::Vec<super::FieldChange>,
+                ::std::string::String,
+            >,
+            template: ::std::result::Result<
+                super::TemplateSummary,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for ExistingTemplate {
+            fn default() -> Self {
+                Self {
+                    changes: Err("no value supplied for changes".to_string()),
+                    template: Err("no value supplied for template".to_string()),
+                }
+            }
+        }
+        impl ExistingTemplate {
+            pub fn changes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FieldChange>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.changes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for changes: {e}")
+                    });
+                self
+            }
+            pub fn template<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::TemplateSummary>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<ExistingTemplate> for super::ExistingTemplate {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: ExistingTemplate,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    changes: value.changes?,
+                    template: value.template?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::ExistingTemplate> for ExistingTemplate {
+            fn from(value: super::ExistingTemplate) -> Self {
+                Self {
+                    changes: Ok(value.changes),
+                    template: Ok(value.template),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Exit {
             at: ::std::result::Result<
                 ::chrono::DateTime<::chrono::offset::Utc>,
@@ -11746,6 +12338,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
             >,
+            diff: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
             field: ::std::result::Result<::std::string::String, ::std::string::String>,
         }
         impl ::std::default::Default for FieldChange {
@@ -11753,6 +12349,7 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     after: Ok(Default::default()),
                     before: Ok(Default::default()),
+                    diff: Ok(Default::default()),
                     field: Err("no value supplied for field".to_string()),
                 }
             }
@@ -11782,6 +12379,18 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn diff<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.diff = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for diff: {e}")
+                    });
+                self
+            }
             pub fn field<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -11803,6 +12412,7 @@ as U+FFFD; a save keeps them.*/
                 Ok(Self {
                     after: value.after?,
                     before: value.before?,
+                    diff: value.diff?,
                     field: value.field?,
                 })
             }
@@ -11812,6 +12422,7 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     after: Ok(value.after),
                     before: Ok(value.before),
+                    diff: Ok(value.diff),
                     field: Ok(value.field),
                 }
             }
@@ -16943,6 +17554,89 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct RevisionAddress {
+            base: ::std::result::Result<
+                ::std::option::Option<i64>,
+                ::std::string::String,
+            >,
+            sha256: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            url: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for RevisionAddress {
+            fn default() -> Self {
+                Self {
+                    base: Ok(Default::default()),
+                    sha256: Ok(Default::default()),
+                    url: Ok(Default::default()),
+                }
+            }
+        }
+        impl RevisionAddress {
+            pub fn base<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.base = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for base: {e}")
+                    });
+                self
+            }
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
+                    });
+                self
+            }
+            pub fn url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for url: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RevisionAddress> for super::RevisionAddress {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RevisionAddress,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    base: value.base?,
+                    sha256: value.sha256?,
+                    url: value.url?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::RevisionAddress> for RevisionAddress {
+            fn from(value: super::RevisionAddress) -> Self {
+                Self {
+                    base: Ok(value.base),
+                    sha256: Ok(value.sha256),
+                    url: Ok(value.url),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct RevisionList {
             items: ::std::result::Result<
                 ::std::vec::Vec<super::TemplateRevision>,
@@ -18966,6 +19660,173 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct SwitchSide {
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            revision: ::std::result::Result<i64, ::std::string::String>,
+            template_id: ::std::result::Result<super::TemplateId, ::std::string::String>,
+        }
+        impl ::std::default::Default for SwitchSide {
+            fn default() -> Self {
+                Self {
+                    name: Err("no value supplied for name".to_string()),
+                    revision: Err("no value supplied for revision".to_string()),
+                    template_id: Err("no value supplied for template_id".to_string()),
+                }
+            }
+        }
+        impl SwitchSide {
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn template_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::TemplateId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template_id: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SwitchSide> for super::SwitchSide {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SwitchSide,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    name: value.name?,
+                    revision: value.revision?,
+                    template_id: value.template_id?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SwitchSide> for SwitchSide {
+            fn from(value: super::SwitchSide) -> Self {
+                Self {
+                    name: Ok(value.name),
+                    revision: Ok(value.revision),
+                    template_id: Ok(value.template_id),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SwitchedVariable {
+            env: ::std::result::Result<::std::string::String, ::std::string::String>,
+            fate: ::std::result::Result<super::VariableFate, ::std::string::String>,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            value: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SwitchedVariable {
+            fn default() -> Self {
+                Self {
+                    env: Err("no value supplied for env".to_string()),
+                    fate: Err("no value supplied for fate".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    value: Ok(Default::default()),
+                }
+            }
+        }
+        impl SwitchedVariable {
+            pub fn env<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.env = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for env: {e}")
+                    });
+                self
+            }
+            pub fn fate<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::VariableFate>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fate = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fate: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn value<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.value = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for value: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SwitchedVariable> for super::SwitchedVariable {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SwitchedVariable,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    env: value.env?,
+                    fate: value.fate?,
+                    name: value.name?,
+                    value: value.value?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SwitchedVariable> for SwitchedVariable {
+            fn from(value: super::SwitchedVariable) -> Self {
+                Self {
+                    env: Ok(value.env),
+                    fate: Ok(value.fate),
+                    name: Ok(value.name),
+                    value: Ok(value.value),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct SystemInfo {
             addresses: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
@@ -19463,6 +20324,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
             >,
+            drawing: ::std::result::Result<
+                ::std::option::Option<super::TemplateDrawing>,
+                ::std::string::String,
+            >,
             features: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -19482,7 +20347,15 @@ as U+FFFD; a save keeps them.*/
             >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
+            origin: ::std::result::Result<
+                ::std::option::Option<super::TemplateOrigin>,
+                ::std::string::String,
+            >,
             revision: ::std::result::Result<i64, ::std::string::String>,
+            source_check: ::std::result::Result<
+                ::std::option::Option<super::TemplateSourceCheck>,
+                ::std::string::String,
+            >,
             source_format: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -19529,6 +20402,7 @@ as U+FFFD; a save keeps them.*/
                     denylist: Err("no value supplied for denylist".to_string()),
                     description: Err("no value supplied for description".to_string()),
                     done: Err("no value supplied for done".to_string()),
+                    drawing: Ok(Default::default()),
                     features: Err("no value supplied for features".to_string()),
                     icon: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
@@ -19536,7 +20410,9 @@ as U+FFFD; a save keeps them.*/
                     install: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
+                    origin: Ok(Default::default()),
                     revision: Err("no value supplied for revision".to_string()),
+                    source_check: Ok(Default::default()),
                     source_format: Err(
                         "no value supplied for source_format".to_string(),
                     ),
@@ -19642,6 +20518,20 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn drawing<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<super::TemplateDrawing>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.drawing = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for drawing: {e}")
+                    });
+                self
+            }
             pub fn features<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
@@ -19724,6 +20614,18 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn origin<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::TemplateOrigin>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.origin = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for origin: {e}")
+                    });
+                self
+            }
             pub fn revision<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<i64>,
@@ -19733,6 +20635,20 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn source_check<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<super::TemplateSourceCheck>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source_check = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source_check: {e}")
                     });
                 self
             }
@@ -19862,6 +20778,7 @@ as U+FFFD; a save keeps them.*/
                     denylist: value.denylist?,
                     description: value.description?,
                     done: value.done?,
+                    drawing: value.drawing?,
                     features: value.features?,
                     icon: value.icon?,
                     id: value.id?,
@@ -19869,7 +20786,9 @@ as U+FFFD; a save keeps them.*/
                     install: value.install?,
                     name: value.name?,
                     number: value.number?,
+                    origin: value.origin?,
                     revision: value.revision?,
+                    source_check: value.source_check?,
                     source_format: value.source_format?,
                     startup_command: value.startup_command?,
                     startup_commands: value.startup_commands?,
@@ -19892,6 +20811,7 @@ as U+FFFD; a save keeps them.*/
                     denylist: Ok(value.denylist),
                     description: Ok(value.description),
                     done: Ok(value.done),
+                    drawing: Ok(value.drawing),
                     features: Ok(value.features),
                     icon: Ok(value.icon),
                     id: Ok(value.id),
@@ -19899,7 +20819,9 @@ as U+FFFD; a save keeps them.*/
                     install: Ok(value.install),
                     name: Ok(value.name),
                     number: Ok(value.number),
+                    origin: Ok(value.origin),
                     revision: Ok(value.revision),
+                    source_check: Ok(value.source_check),
                     source_format: Ok(value.source_format),
                     startup_command: Ok(value.startup_command),
                     startup_commands: Ok(value.startup_commands),
@@ -19914,19 +20836,39 @@ as U+FFFD; a save keeps them.*/
         }
         #[derive(Clone, Debug)]
         pub struct TemplateAddress {
-            url: ::std::result::Result<::std::string::String, ::std::string::String>,
+            template_id: ::std::result::Result<
+                ::std::option::Option<super::TemplateId>,
+                ::std::string::String,
+            >,
+            url: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
         }
         impl ::std::default::Default for TemplateAddress {
             fn default() -> Self {
                 Self {
-                    url: Err("no value supplied for url".to_string()),
+                    template_id: Ok(Default::default()),
+                    url: Ok(Default::default()),
                 }
             }
         }
         impl TemplateAddress {
+            pub fn template_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::TemplateId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template_id: {e}")
+                    });
+                self
+            }
             pub fn url<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::string::String>,
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.url = value
@@ -19942,12 +20884,18 @@ as U+FFFD; a save keeps them.*/
             fn try_from(
                 value: TemplateAddress,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { url: value.url? })
+                Ok(Self {
+                    template_id: value.template_id?,
+                    url: value.url?,
+                })
             }
         }
         impl ::std::convert::From<super::TemplateAddress> for TemplateAddress {
             fn from(value: super::TemplateAddress) -> Self {
-                Self { url: Ok(value.url) }
+                Self {
+                    template_id: Ok(value.template_id),
+                    url: Ok(value.url),
+                }
             }
         }
         #[derive(Clone, Debug)]
@@ -20061,6 +21009,67 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct TemplateDrawing {
+            colour: ::std::result::Result<::std::string::String, ::std::string::String>,
+            paths: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateDrawing {
+            fn default() -> Self {
+                Self {
+                    colour: Err("no value supplied for colour".to_string()),
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl TemplateDrawing {
+            pub fn colour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.colour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for colour: {e}")
+                    });
+                self
+            }
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateDrawing> for super::TemplateDrawing {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateDrawing,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    colour: value.colour?,
+                    paths: value.paths?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateDrawing> for TemplateDrawing {
+            fn from(value: super::TemplateDrawing) -> Self {
+                Self {
+                    colour: Ok(value.colour),
+                    paths: Ok(value.paths),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct TemplateImage {
             image: ::std::result::Result<::std::string::String, ::std::string::String>,
             label: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -20115,6 +21124,86 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     image: Ok(value.image),
                     label: Ok(value.label),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateImport {
+            on_existing: ::std::result::Result<
+                ::std::option::Option<super::OnExisting>,
+                ::std::string::String,
+            >,
+            sha256: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            url: ::std::result::Result<::std::string::String, ::std::string::String>,
+        }
+        impl ::std::default::Default for TemplateImport {
+            fn default() -> Self {
+                Self {
+                    on_existing: Ok(Default::default()),
+                    sha256: Ok(Default::default()),
+                    url: Err("no value supplied for url".to_string()),
+                }
+            }
+        }
+        impl TemplateImport {
+            pub fn on_existing<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::OnExisting>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.on_existing = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for on_existing: {e}")
+                    });
+                self
+            }
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
+                    });
+                self
+            }
+            pub fn url<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.url = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for url: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateImport> for super::TemplateImport {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateImport,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    on_existing: value.on_existing?,
+                    sha256: value.sha256?,
+                    url: value.url?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateImport> for TemplateImport {
+            fn from(value: super::TemplateImport) -> Self {
+                Self {
+                    on_existing: Ok(value.on_existing),
+                    sha256: Ok(value.sha256),
+                    url: Ok(value.url),
                 }
             }
         }
@@ -20184,6 +21273,421 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     revision: Ok(value.revision),
                     variables: Ok(value.variables),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateOrder {
+            container_revision: ::std::result::Result<i64, ::std::string::String>,
+            image: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            install: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            revision: ::std::result::Result<i64, ::std::string::String>,
+            template_id: ::std::result::Result<super::TemplateId, ::std::string::String>,
+            variables: ::std::result::Result<
+                ::std::collections::HashMap<
+                    ::std::string::String,
+                    ::std::string::String,
+                >,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateOrder {
+            fn default() -> Self {
+                Self {
+                    container_revision: Err(
+                        "no value supplied for container_revision".to_string(),
+                    ),
+                    image: Ok(Default::default()),
+                    install: Ok(Default::default()),
+                    revision: Err("no value supplied for revision".to_string()),
+                    template_id: Err("no value supplied for template_id".to_string()),
+                    variables: Ok(Default::default()),
+                }
+            }
+        }
+        impl TemplateOrder {
+            pub fn container_revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.container_revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for container_revision: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn image<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.image = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for image: {e}")
+                    });
+                self
+            }
+            pub fn install<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.install = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for install: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn template_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::TemplateId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template_id: {e}")
+                    });
+                self
+            }
+            pub fn variables<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::collections::HashMap<
+                        ::std::string::String,
+                        ::std::string::String,
+                    >,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.variables = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for variables: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateOrder> for super::TemplateOrder {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateOrder,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    container_revision: value.container_revision?,
+                    image: value.image?,
+                    install: value.install?,
+                    revision: value.revision?,
+                    template_id: value.template_id?,
+                    variables: value.variables?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateOrder> for TemplateOrder {
+            fn from(value: super::TemplateOrder) -> Self {
+                Self {
+                    container_revision: Ok(value.container_revision),
+                    image: Ok(value.image),
+                    install: Ok(value.install),
+                    revision: Ok(value.revision),
+                    template_id: Ok(value.template_id),
+                    variables: Ok(value.variables),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateOrigin {
+            address: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            address_shortened: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            author: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            branch: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            catalogue_id: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            colour: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            file: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            icon: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            kind: ::std::result::Result<super::OriginKind, ::std::string::String>,
+            path: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            repository: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            revision: ::std::result::Result<
+                ::std::option::Option<i64>,
+                ::std::string::String,
+            >,
+            sha256: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateOrigin {
+            fn default() -> Self {
+                Self {
+                    address: Ok(Default::default()),
+                    address_shortened: Ok(Default::default()),
+                    author: Ok(Default::default()),
+                    branch: Ok(Default::default()),
+                    catalogue_id: Ok(Default::default()),
+                    colour: Ok(Default::default()),
+                    file: Ok(Default::default()),
+                    icon: Ok(Default::default()),
+                    kind: Err("no value supplied for kind".to_string()),
+                    path: Ok(Default::default()),
+                    repository: Ok(Default::default()),
+                    revision: Ok(Default::default()),
+                    sha256: Ok(Default::default()),
+                }
+            }
+        }
+        impl TemplateOrigin {
+            pub fn address<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.address = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for address: {e}")
+                    });
+                self
+            }
+            pub fn address_shortened<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.address_shortened = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for address_shortened: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn author<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.author = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for author: {e}")
+                    });
+                self
+            }
+            pub fn branch<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.branch = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for branch: {e}")
+                    });
+                self
+            }
+            pub fn catalogue_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.catalogue_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for catalogue_id: {e}")
+                    });
+                self
+            }
+            pub fn colour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.colour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for colour: {e}")
+                    });
+                self
+            }
+            pub fn file<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.file = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for file: {e}")
+                    });
+                self
+            }
+            pub fn icon<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.icon = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for icon: {e}")
+                    });
+                self
+            }
+            pub fn kind<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::OriginKind>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.kind = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for kind: {e}")
+                    });
+                self
+            }
+            pub fn path<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.path = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for path: {e}")
+                    });
+                self
+            }
+            pub fn repository<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.repository = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for repository: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<i64>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateOrigin> for super::TemplateOrigin {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateOrigin,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    address: value.address?,
+                    address_shortened: value.address_shortened?,
+                    author: value.author?,
+                    branch: value.branch?,
+                    catalogue_id: value.catalogue_id?,
+                    colour: value.colour?,
+                    file: value.file?,
+                    icon: value.icon?,
+                    kind: value.kind?,
+                    path: value.path?,
+                    repository: value.repository?,
+                    revision: value.revision?,
+                    sha256: value.sha256?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateOrigin> for TemplateOrigin {
+            fn from(value: super::TemplateOrigin) -> Self {
+                Self {
+                    address: Ok(value.address),
+                    address_shortened: Ok(value.address_shortened),
+                    author: Ok(value.author),
+                    branch: Ok(value.branch),
+                    catalogue_id: Ok(value.catalogue_id),
+                    colour: Ok(value.colour),
+                    file: Ok(value.file),
+                    icon: Ok(value.icon),
+                    kind: Ok(value.kind),
+                    path: Ok(value.path),
+                    repository: Ok(value.repository),
+                    revision: Ok(value.revision),
+                    sha256: Ok(value.sha256),
                 }
             }
         }
@@ -20283,7 +21787,12 @@ as U+FFFD; a save keeps them.*/
                 >,
                 ::std::string::String,
             >,
+            existing: ::std::result::Result<
+                ::std::vec::Vec<super::ExistingTemplate>,
+                ::std::string::String,
+            >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            sha256: ::std::result::Result<::std::string::String, ::std::string::String>,
             source_format: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -20299,7 +21808,9 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     config_files: Err("no value supplied for config_files".to_string()),
                     environment: Err("no value supplied for environment".to_string()),
+                    existing: Err("no value supplied for existing".to_string()),
                     name: Err("no value supplied for name".to_string()),
+                    sha256: Err("no value supplied for sha256".to_string()),
                     source_format: Err(
                         "no value supplied for source_format".to_string(),
                     ),
@@ -20338,6 +21849,18 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn existing<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::ExistingTemplate>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.existing = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for existing: {e}")
+                    });
+                self
+            }
             pub fn name<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -20347,6 +21870,18 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn sha256<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.sha256 = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for sha256: {e}")
                     });
                 self
             }
@@ -20395,7 +21930,9 @@ as U+FFFD; a save keeps them.*/
                 Ok(Self {
                     config_files: value.config_files?,
                     environment: value.environment?,
+                    existing: value.existing?,
                     name: value.name?,
+                    sha256: value.sha256?,
                     source_format: value.source_format?,
                     startup: value.startup?,
                     warnings: value.warnings?,
@@ -20407,7 +21944,9 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     config_files: Ok(value.config_files),
                     environment: Ok(value.environment),
+                    existing: Ok(value.existing),
                     name: Ok(value.name),
+                    sha256: Ok(value.sha256),
                     source_format: Ok(value.source_format),
                     startup: Ok(value.startup),
                     warnings: Ok(value.warnings),
@@ -20587,6 +22126,87 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct TemplateSourceCheck {
+            available: ::std::result::Result<bool, ::std::string::String>,
+            checked_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateSourceCheck {
+            fn default() -> Self {
+                Self {
+                    available: Err("no value supplied for available".to_string()),
+                    checked_at: Err("no value supplied for checked_at".to_string()),
+                    problem: Ok(Default::default()),
+                }
+            }
+        }
+        impl TemplateSourceCheck {
+            pub fn available<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.available = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for available: {e}")
+                    });
+                self
+            }
+            pub fn checked_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.checked_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for checked_at: {e}")
+                    });
+                self
+            }
+            pub fn problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for problem: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateSourceCheck>
+        for super::TemplateSourceCheck {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateSourceCheck,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    available: value.available?,
+                    checked_at: value.checked_at?,
+                    problem: value.problem?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateSourceCheck> for TemplateSourceCheck {
+            fn from(value: super::TemplateSourceCheck) -> Self {
+                Self {
+                    available: Ok(value.available),
+                    checked_at: Ok(value.checked_at),
+                    problem: Ok(value.problem),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct TemplateSummary {
             author: ::std::result::Result<::std::string::String, ::std::string::String>,
             container_count: ::std::result::Result<i64, ::std::string::String>,
@@ -20598,9 +22218,22 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
                 ::std::string::String,
             >,
+            drawing: ::std::result::Result<
+                ::std::option::Option<super::TemplateDrawing>,
+                ::std::string::String,
+            >,
             id: ::std::result::Result<super::TemplateId, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
+            origin: ::std::result::Result<
+                ::std::option::Option<super::TemplateOrigin>,
+                ::std::string::String,
+            >,
+            revision: ::std::result::Result<i64, ::std::string::String>,
+            source_check: ::std::result::Result<
+                ::std::option::Option<super::TemplateSourceCheck>,
+                ::std::string::String,
+            >,
             source_format: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -20615,9 +22248,13 @@ as U+FFFD; a save keeps them.*/
                     ),
                     created_at: Err("no value supplied for created_at".to_string()),
                     description: Err("no value supplied for description".to_string()),
+                    drawing: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
+                    origin: Ok(Default::default()),
+                    revision: Err("no value supplied for revision".to_string()),
+                    source_check: Ok(Default::default()),
                     source_format: Err("no value supplied for source_format".to_string()),
                 }
             }
@@ -20673,6 +22310,20 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn drawing<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<super::TemplateDrawing>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.drawing = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for drawing: {e}")
+                    });
+                self
+            }
             pub fn id<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<super::TemplateId>,
@@ -20707,6 +22358,44 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn origin<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::TemplateOrigin>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.origin = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for origin: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn source_check<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<super::TemplateSourceCheck>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source_check = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source_check: {e}")
+                    });
+                self
+            }
             pub fn source_format<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -20730,9 +22419,13 @@ as U+FFFD; a save keeps them.*/
                     container_count: value.container_count?,
                     created_at: value.created_at?,
                     description: value.description?,
+                    drawing: value.drawing?,
                     id: value.id?,
                     name: value.name?,
                     number: value.number?,
+                    origin: value.origin?,
+                    revision: value.revision?,
+                    source_check: value.source_check?,
                     source_format: value.source_format?,
                 })
             }
@@ -20744,10 +22437,163 @@ as U+FFFD; a save keeps them.*/
                     container_count: Ok(value.container_count),
                     created_at: Ok(value.created_at),
                     description: Ok(value.description),
+                    drawing: Ok(value.drawing),
                     id: Ok(value.id),
                     name: Ok(value.name),
                     number: Ok(value.number),
+                    origin: Ok(value.origin),
+                    revision: Ok(value.revision),
+                    source_check: Ok(value.source_check),
                     source_format: Ok(value.source_format),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateSwitch {
+            changes: ::std::result::Result<
+                ::std::vec::Vec<super::FieldChange>,
+                ::std::string::String,
+            >,
+            container_revision: ::std::result::Result<i64, ::std::string::String>,
+            from: ::std::result::Result<super::SwitchSide, ::std::string::String>,
+            images: ::std::result::Result<
+                ::std::vec::Vec<super::TemplateImage>,
+                ::std::string::String,
+            >,
+            installs: ::std::result::Result<bool, ::std::string::String>,
+            to: ::std::result::Result<super::SwitchSide, ::std::string::String>,
+            variables: ::std::result::Result<
+                ::std::vec::Vec<super::SwitchedVariable>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateSwitch {
+            fn default() -> Self {
+                Self {
+                    changes: Err("no value supplied for changes".to_string()),
+                    container_revision: Err(
+                        "no value supplied for container_revision".to_string(),
+                    ),
+                    from: Err("no value supplied for from".to_string()),
+                    images: Err("no value supplied for images".to_string()),
+                    installs: Err("no value supplied for installs".to_string()),
+                    to: Err("no value supplied for to".to_string()),
+                    variables: Err("no value supplied for variables".to_string()),
+                }
+            }
+        }
+        impl TemplateSwitch {
+            pub fn changes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FieldChange>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.changes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for changes: {e}")
+                    });
+                self
+            }
+            pub fn container_revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.container_revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for container_revision: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::SwitchSide>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for from: {e}")
+                    });
+                self
+            }
+            pub fn images<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::TemplateImage>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.images = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for images: {e}")
+                    });
+                self
+            }
+            pub fn installs<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.installs = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for installs: {e}")
+                    });
+                self
+            }
+            pub fn to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::SwitchSide>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.to = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for to: {e}"));
+                self
+            }
+            pub fn variables<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::SwitchedVariable>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.variables = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for variables: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateSwitch> for super::TemplateSwitch {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateSwitch,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    changes: value.changes?,
+                    container_revision: value.container_revision?,
+                    from: value.from?,
+                    images: value.images?,
+                    installs: value.installs?,
+                    to: value.to?,
+                    variables: value.variables?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateSwitch> for TemplateSwitch {
+            fn from(value: super::TemplateSwitch) -> Self {
+                Self {
+                    changes: Ok(value.changes),
+                    container_revision: Ok(value.container_revision),
+                    from: Ok(value.from),
+                    images: Ok(value.images),
+                    installs: Ok(value.installs),
+                    to: Ok(value.to),
+                    variables: Ok(value.variables),
                 }
             }
         }
@@ -22868,12 +24714,22 @@ let response = client.list_templates()
     pub fn list_templates(&self) -> builder::ListTemplates<'_> {
         builder::ListTemplates::new(self)
     }
-    /**Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML
+    /**Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML. A file that says
+the same as the template that is here changes nothing
 
 Sends a `POST` request to `/api/v1/templates/import`
 
+Arguments:
+- `file_name`: The name of the file.
+- `kind`: `file` or `pasted`; `file` unless given.
+- `on_existing`: What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
+and the answer is 409 `template_exists`.
+- `body`
 ```ignore
 let response = client.import_template()
+    .file_name(file_name)
+    .kind(kind)
+    .on_existing(on_existing)
     .body(body)
     .send()
     .await;
@@ -22894,18 +24750,36 @@ let response = client.import_template_from_url()
     pub fn import_template_from_url(&self) -> builder::ImportTemplateFromUrl<'_> {
         builder::ImportTemplateFromUrl::new(self)
     }
-    /**What a template would be and what a container would get from it, without keeping it
+    /**What a template would be, what a container would get from it, and what is different from the same template that is here,
+without keeping it
 
 Sends a `POST` request to `/api/v1/templates/preview`
 
+Arguments:
+- `template_id`: The template that the file would be a new revision of; the one that an import would find unless given.
+- `body`
 ```ignore
 let response = client.preview_template()
+    .template_id(template_id)
     .body(body)
     .send()
     .await;
 ```*/
     pub fn preview_template(&self) -> builder::PreviewTemplate<'_> {
         builder::PreviewTemplate::new(self)
+    }
+    /**The same for the template at a web address
+
+Sends a `POST` request to `/api/v1/templates/preview-url`
+
+```ignore
+let response = client.preview_template_from_url()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn preview_template_from_url(&self) -> builder::PreviewTemplateFromUrl<'_> {
+        builder::PreviewTemplateFromUrl::new(self)
     }
     /**A template's revisions, the newest first
 
@@ -22927,17 +24801,48 @@ Sends a `POST` request to `/api/v1/templates/{id}/revisions`
 Arguments:
 - `id`
 - `base`: The revision that was looked at; a newer one that is there by now is not overwritten.
+- `file_name`: The name of the file.
+- `kind`: `edited` unless given. What came as `file` or `pasted` becomes where the template came from.
 - `body`
 ```ignore
 let response = client.revise_template()
     .id(id)
     .base(base)
+    .file_name(file_name)
+    .kind(kind)
     .body(body)
     .send()
     .await;
 ```*/
     pub fn revise_template(&self) -> builder::ReviseTemplate<'_> {
         builder::ReviseTemplate::new(self)
+    }
+    /**Give a template a new revision from a web address, or from where it came from. Containers stay at theirs until they are moved
+
+Sends a `POST` request to `/api/v1/templates/{id}/revisions-url`
+
+```ignore
+let response = client.revise_template_from_url()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn revise_template_from_url(&self) -> builder::ReviseTemplateFromUrl<'_> {
+        builder::ReviseTemplateFromUrl::new(self)
+    }
+    /**Look whether the place that a template came from has a newer file. What was found is in `source_check`
+
+Sends a `POST` request to `/api/v1/templates/{id}/source-check`
+
+```ignore
+let response = client.check_template_source()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn check_template_source(&self) -> builder::CheckTemplateSource<'_> {
+        builder::CheckTemplateSource::new(self)
     }
     /**A template as one of its revisions had it
 
@@ -23256,6 +25161,37 @@ let response = client.move_container_template()
 ```*/
     pub fn move_container_template(&self) -> builder::MoveContainerTemplate<'_> {
         builder::MoveContainerTemplate::new(self)
+    }
+    /**What changing a container to another template would change. Its files stay in any case
+
+Sends a `GET` request to `/api/v1/containers/{id}/template/switch`
+
+Arguments:
+- `id`
+- `template_id`: The template that the container would be made from.
+```ignore
+let response = client.get_template_switch()
+    .id(id)
+    .template_id(template_id)
+    .send()
+    .await;
+```*/
+    pub fn get_template_switch(&self) -> builder::GetTemplateSwitch<'_> {
+        builder::GetTemplateSwitch::new(self)
+    }
+    /**Change a container to another template with its files kept. It holds from the next start on
+
+Sends a `PUT` request to `/api/v1/containers/{id}/template/switch`
+
+```ignore
+let response = client.switch_container_template()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn switch_container_template(&self) -> builder::SwitchContainerTemplate<'_> {
+        builder::SwitchContainerTemplate::new(self)
     }
     /**The value of a secret variable. Looking is written down
 
@@ -28617,14 +30553,55 @@ pub mod builder {
     #[derive(Debug)]
     pub struct ImportTemplate<'a> {
         client: &'a super::Client,
+        file_name: Result<Option<::std::string::String>, String>,
+        kind: Result<Option<types::UploadKind>, String>,
+        on_existing: Result<Option<types::OnExisting>, String>,
         body: Result<reqwest::Body, String>,
     }
     impl<'a> ImportTemplate<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
+                file_name: Ok(None),
+                kind: Ok(None),
+                on_existing: Ok(None),
                 body: Err("body was not initialized".to_string()),
             }
+        }
+        pub fn file_name<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.file_name = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for file_name failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn kind<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::UploadKind>,
+        {
+            self.kind = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `UploadKind` for kind failed".to_string());
+            self
+        }
+        pub fn on_existing<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::OnExisting>,
+        {
+            self.on_existing = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `OnExisting` for on_existing failed".to_string()
+                });
+            self
         }
         pub fn body<B>(mut self, value: B) -> Self
         where
@@ -28641,7 +30618,10 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
-            let Self { client, body } = self;
+            let Self { client, file_name, kind, on_existing, body } = self;
+            let file_name = file_name.map_err(Error::InvalidRequest)?;
+            let kind = kind.map_err(Error::InvalidRequest)?;
+            let on_existing = on_existing.map_err(Error::InvalidRequest)?;
             let body = body.map_err(Error::InvalidRequest)?;
             let url = format!("{}/api/v1/templates/import", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
@@ -28667,6 +30647,9 @@ pub mod builder {
                     ),
                 )
                 .body(body)
+                .query(&progenitor_client::QueryParam::new("file_name", &file_name))
+                .query(&progenitor_client::QueryParam::new("kind", &kind))
+                .query(&progenitor_client::QueryParam::new("on_existing", &on_existing))
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
@@ -28702,7 +30685,7 @@ pub mod builder {
     #[derive(Debug, Clone)]
     pub struct ImportTemplateFromUrl<'a> {
         client: &'a super::Client,
-        body: Result<types::builder::TemplateAddress, String>,
+        body: Result<types::builder::TemplateImport, String>,
     }
     impl<'a> ImportTemplateFromUrl<'a> {
         pub fn new(client: &'a super::Client) -> Self {
@@ -28713,24 +30696,24 @@ pub mod builder {
         }
         pub fn body<V>(mut self, value: V) -> Self
         where
-            V: std::convert::TryInto<types::TemplateAddress>,
+            V: std::convert::TryInto<types::TemplateImport>,
             <V as std::convert::TryInto<
-                types::TemplateAddress,
+                types::TemplateImport,
             >>::Error: std::fmt::Display,
         {
             self.body = value
                 .try_into()
                 .map(From::from)
                 .map_err(|s| {
-                    format!("conversion to `TemplateAddress` for body failed: {}", s)
+                    format!("conversion to `TemplateImport` for body failed: {}", s)
                 });
             self
         }
         pub fn body_map<F>(mut self, f: F) -> Self
         where
             F: std::ops::FnOnce(
-                types::builder::TemplateAddress,
-            ) -> types::builder::TemplateAddress,
+                types::builder::TemplateImport,
+            ) -> types::builder::TemplateImport,
         {
             self.body = self.body.map(f);
             self
@@ -28742,7 +30725,7 @@ pub mod builder {
             let Self { client, body } = self;
             let body = body
                 .and_then(|v| {
-                    types::TemplateAddress::try_from(v).map_err(|e| e.to_string())
+                    types::TemplateImport::try_from(v).map_err(|e| e.to_string())
                 })
                 .map_err(Error::InvalidRequest)?;
             let url = format!("{}/api/v1/templates/import-url", client.baseurl,);
@@ -28798,14 +30781,28 @@ pub mod builder {
     #[derive(Debug)]
     pub struct PreviewTemplate<'a> {
         client: &'a super::Client,
+        template_id: Result<Option<types::TemplateId>, String>,
         body: Result<reqwest::Body, String>,
     }
     impl<'a> PreviewTemplate<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
+                template_id: Ok(None),
                 body: Err("body was not initialized".to_string()),
             }
+        }
+        pub fn template_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.template_id = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `TemplateId` for template_id failed".to_string()
+                });
+            self
         }
         pub fn body<B>(mut self, value: B) -> Self
         where
@@ -28822,7 +30819,8 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<ResponseValue<types::TemplatePreview>, Error<types::Problem>> {
-            let Self { client, body } = self;
+            let Self { client, template_id, body } = self;
+            let template_id = template_id.map_err(Error::InvalidRequest)?;
             let body = body.map_err(Error::InvalidRequest)?;
             let url = format!("{}/api/v1/templates/preview", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
@@ -28848,10 +30846,107 @@ pub mod builder {
                     ),
                 )
                 .body(body)
+                .query(&progenitor_client::QueryParam::new("template_id", &template_id))
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
                 operation_id: "preview_template",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::preview_template_from_url`]
+
+[`Client::preview_template_from_url`]: super::Client::preview_template_from_url*/
+    #[derive(Debug, Clone)]
+    pub struct PreviewTemplateFromUrl<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::TemplateAddress, String>,
+    }
+    impl<'a> PreviewTemplateFromUrl<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateAddress>,
+            <V as std::convert::TryInto<
+                types::TemplateAddress,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `TemplateAddress` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::TemplateAddress,
+            ) -> types::builder::TemplateAddress,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/templates/preview-url`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TemplatePreview>, Error<types::Problem>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| {
+                    types::TemplateAddress::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/templates/preview-url", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "preview_template_from_url",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
@@ -28964,6 +31059,8 @@ pub mod builder {
         client: &'a super::Client,
         id: Result<types::TemplateId, String>,
         base: Result<Option<i64>, String>,
+        file_name: Result<Option<::std::string::String>, String>,
+        kind: Result<Option<types::UploadKind>, String>,
         body: Result<reqwest::Body, String>,
     }
     impl<'a> ReviseTemplate<'a> {
@@ -28972,6 +31069,8 @@ pub mod builder {
                 client: client,
                 id: Err("id was not initialized".to_string()),
                 base: Ok(None),
+                file_name: Ok(None),
+                kind: Ok(None),
                 body: Err("body was not initialized".to_string()),
             }
         }
@@ -28994,6 +31093,29 @@ pub mod builder {
                 .map_err(|_| "conversion to `i64` for base failed".to_string());
             self
         }
+        pub fn file_name<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.file_name = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for file_name failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn kind<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::UploadKind>,
+        {
+            self.kind = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `UploadKind` for kind failed".to_string());
+            self
+        }
         pub fn body<B>(mut self, value: B) -> Self
         where
             B: std::convert::TryInto<reqwest::Body>,
@@ -29009,9 +31131,11 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
-            let Self { client, id, base, body } = self;
+            let Self { client, id, base, file_name, kind, body } = self;
             let id = id.map_err(Error::InvalidRequest)?;
             let base = base.map_err(Error::InvalidRequest)?;
+            let file_name = file_name.map_err(Error::InvalidRequest)?;
+            let kind = kind.map_err(Error::InvalidRequest)?;
             let body = body.map_err(Error::InvalidRequest)?;
             let url = format!(
                 "{}/api/v1/templates/{}/revisions", client.baseurl, encode_path(& id
@@ -29041,6 +31165,8 @@ pub mod builder {
                 )
                 .body(body)
                 .query(&progenitor_client::QueryParam::new("base", &base))
+                .query(&progenitor_client::QueryParam::new("file_name", &file_name))
+                .query(&progenitor_client::QueryParam::new("kind", &kind))
                 .headers(header_map)
                 .build()?;
             let info = OperationInfo {
@@ -29052,6 +31178,196 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::revise_template_from_url`]
+
+[`Client::revise_template_from_url`]: super::Client::revise_template_from_url*/
+    #[derive(Debug, Clone)]
+    pub struct ReviseTemplateFromUrl<'a> {
+        client: &'a super::Client,
+        id: Result<types::TemplateId, String>,
+        body: Result<types::builder::RevisionAddress, String>,
+    }
+    impl<'a> ReviseTemplateFromUrl<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::RevisionAddress>,
+            <V as std::convert::TryInto<
+                types::RevisionAddress,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `RevisionAddress` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::RevisionAddress,
+            ) -> types::builder::RevisionAddress,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/templates/{id}/revisions-url`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::RevisionAddress::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/templates/{}/revisions-url", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "revise_template_from_url",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::check_template_source`]
+
+[`Client::check_template_source`]: super::Client::check_template_source*/
+    #[derive(Debug, Clone)]
+    pub struct CheckTemplateSource<'a> {
+        client: &'a super::Client,
+        id: Result<types::TemplateId, String>,
+    }
+    impl<'a> CheckTemplateSource<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/templates/{id}/source-check`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Template>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/templates/{}/source-check", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "check_template_source",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
                 400u16..=499u16 => {
                     Err(
                         Error::ErrorResponse(
@@ -31145,6 +33461,209 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "move_container_template",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_template_switch`]
+
+[`Client::get_template_switch`]: super::Client::get_template_switch*/
+    #[derive(Debug, Clone)]
+    pub struct GetTemplateSwitch<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        template_id: Result<types::TemplateId, String>,
+    }
+    impl<'a> GetTemplateSwitch<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                template_id: Err("template_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn template_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.template_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `TemplateId` for template_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/template/switch`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TemplateSwitch>, Error<types::Problem>> {
+            let Self { client, id, template_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let template_id = template_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/template/switch", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("template_id", &template_id))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_template_switch",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::switch_container_template`]
+
+[`Client::switch_container_template`]: super::Client::switch_container_template*/
+    #[derive(Debug, Clone)]
+    pub struct SwitchContainerTemplate<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::TemplateOrder, String>,
+    }
+    impl<'a> SwitchContainerTemplate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateOrder>,
+            <V as std::convert::TryInto<types::TemplateOrder>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `TemplateOrder` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::TemplateOrder,
+            ) -> types::builder::TemplateOrder,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/template/switch`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Container>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::TemplateOrder::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/template/switch", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "switch_container_template",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

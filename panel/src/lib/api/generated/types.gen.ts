@@ -1291,6 +1291,20 @@ export type EventFrame = {
 export type Existing = 'skip' | 'replace' | 'keep_both';
 
 /**
+ * A template that is here already, beside a file.
+ */
+export type ExistingTemplate = {
+    /**
+     * The template.
+     */
+    template: TemplateSummary;
+    /**
+     * What the file says otherwise; empty where it says the same.
+     */
+    changes: Array<FieldChange>;
+};
+
+/**
  * How a process ended.
  */
 export type Exit = {
@@ -1357,7 +1371,7 @@ export type Fault = {
  */
 export type FieldChange = {
     /**
-     * What: `startup`, `image`, `stop`, `variables.NAME`, `config_files.path`.
+     * What: `startup`, `image`, `stop`, `install.script`, `variables.NAME`, `config_files.path`.
      */
     field: string;
     /**
@@ -1368,6 +1382,10 @@ export type FieldChange = {
      * What it becomes; none where it goes.
      */
     after?: string | null;
+    /**
+     * Both as a unified diff, where both are there and one has several lines.
+     */
+    diff?: string | null;
 };
 
 /**
@@ -2384,6 +2402,12 @@ export type Notices = {
 };
 
 /**
+ * What an import does where the same template is here already and says something else. It is the same one with the same id of
+ * its makers, from the same address, or, where one of the two has no such id, with the same name and author.
+ */
+export type OnExisting = 'ask' | 'update' | 'keep_both';
+
+/**
  * Something that takes long, as it is now.
  */
 export type Operation = {
@@ -2451,6 +2475,11 @@ export type OperationList = {
  * Where something that takes long is.
  */
 export type OperationState = 'running' | 'done' | 'failed' | 'cancelled';
+
+/**
+ * How a template got here.
+ */
+export type OriginKind = 'file' | 'pasted' | 'address' | 'catalogue' | 'own';
 
 /**
  * Another owner.
@@ -2626,6 +2655,7 @@ export type Problem = {
      * - `builtin`: Built-in roles are not changed
      * - `cancelled`: Somebody cancelled the operation
      * - `changed_meanwhile`: Somebody else changed it in the meantime
+     * - `container_changed`: Somebody else changed the container in the meantime
      * - `csrf`: A page of another site sent the request
      * - `daemon_protocol`: The daemon speaks another version of the protocol
      * - `daemon_unreachable`: The daemon can't be reached
@@ -2665,12 +2695,14 @@ export type Problem = {
      * - `no_mail`: No mail server is set up
      * - `no_room`: No daemon has enough room
      * - `no_sftp`: The daemon does not serve SFTP
+     * - `no_source`: It is not known where the template can be fetched again
      * - `none_free`: No allocation is free
      * - `not_a_folder`: It is not a folder
      * - `not_declared`: The daemon does not have the container yet
      * - `not_found`: There is no such thing, or the caller may not know of it
      * - `not_in_encoding`: The encoding lacks a character of the text
      * - `not_installing`: Nothing is being installed
+     * - `not_offline`: The container has to be offline
      * - `not_on_host`: The host does not have it
      * - `not_text`: The file is not text
      * - `nothing_to_install`: The template has nothing to install
@@ -2681,6 +2713,9 @@ export type Problem = {
      * - `port_held`: The port is still published by a process that runs
      * - `primary`: It is the container's primary allocation
      * - `range`: The file has no such range
+     * - `same_template`: The container is made from this template already
+     * - `several_templates`: Several templates are the same one
+     * - `source_changed`: The file at the address has changed in the meantime
      * - `special_file`: It is neither a file nor a folder
      * - `ssh_keys`: The account has as many keys as it may have
      * - `still_stopping`: The container is still stopping
@@ -2688,6 +2723,7 @@ export type Problem = {
      * - `storage_full`: The database's disk is full
      * - `suspended`: The container is suspended
      * - `template_changed`: The template was changed in the meantime
+     * - `template_exists`: Another version of the template is here
      * - `throttled`: Too many attempts
      * - `too_late`: The request came too late, and nothing was done
      * - `too_many`: There are as many as there may be
@@ -2698,7 +2734,7 @@ export type Problem = {
      * - `unsupported_media_type`: The body is not sent as JSON
      * - `upgrade_required`: This is a WebSocket
      */
-    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_mail' | 'no_room' | 'no_sftp' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
+    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'container_changed' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_mail' | 'no_room' | 'no_sftp' | 'no_source' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_offline' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'same_template' | 'several_templates' | 'source_changed' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'template_exists' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
     /**
      * A sentence for people, with what to do.
      */
@@ -2843,6 +2879,24 @@ export type RestoreFiles = {
      * Which.
      */
     ids: Array<string>;
+};
+
+/**
+ * Which file becomes a new revision.
+ */
+export type RevisionAddress = {
+    /**
+     * A public address of the file itself; where the template came from unless given.
+     */
+    url?: string | null;
+    /**
+     * The revision that was looked at; a newer one that is there by now is not overwritten.
+     */
+    base?: number | null;
+    /**
+     * SHA-256 of the file that was looked at, in hex digits. Another file that is there by now is not taken.
+     */
+    sha256?: string | null;
 };
 
 /**
@@ -3351,6 +3405,46 @@ export type StopRule = {
 export type Subject = 'user' | 'session' | 'role' | 'daemon' | 'allocation' | 'template' | 'container' | 'declaration' | 'access' | 'job' | 'registry' | 'mail';
 
 /**
+ * A template in one of its revisions.
+ */
+export type SwitchSide = {
+    /**
+     * Its id.
+     */
+    template_id: TemplateId;
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * The revision.
+     */
+    revision: number;
+};
+
+/**
+ * What becomes of a variable.
+ */
+export type SwitchedVariable = {
+    /**
+     * Its name in the environment.
+     */
+    env: string;
+    /**
+     * What people see.
+     */
+    name: string;
+    /**
+     * What becomes of it.
+     */
+    fate: VariableFate;
+    /**
+     * The value that the container would have; none where it is secret or goes.
+     */
+    value?: string | null;
+};
+
+/**
  * What a host says of itself.
  */
 export type SystemInfo = {
@@ -3476,6 +3570,9 @@ export type Template = {
      * The dialect that it was imported from.
      */
     source_format: string;
+    origin?: TemplateOrigin | null;
+    drawing?: TemplateDrawing | null;
+    source_check?: TemplateSourceCheck | null;
     /**
      * Containers that are made from it.
      */
@@ -3548,13 +3645,15 @@ export type Template = {
 };
 
 /**
- * Where a template is.
+ * Where a template is, and which one that is here it is compared with.
  */
 export type TemplateAddress = {
     /**
-     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
+     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds. With `template_id`,
+     * where that template came from unless given.
      */
-    url: string;
+    url?: string | null;
+    template_id?: TemplateId | null;
 };
 
 /**
@@ -3584,6 +3683,20 @@ export type TemplateChange = {
 };
 
 /**
+ * A drawing on a colour.
+ */
+export type TemplateDrawing = {
+    /**
+     * The colour behind it, as `#rrggbb`.
+     */
+    colour: string;
+    /**
+     * The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
+     */
+    paths: Array<string>;
+};
+
+/**
  * A template.
  */
 export type TemplateId = string;
@@ -3603,6 +3716,25 @@ export type TemplateImage = {
 };
 
 /**
+ * Which file is imported.
+ */
+export type TemplateImport = {
+    /**
+     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds.
+     */
+    url: string;
+    /**
+     * What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
+     * and the answer is 409 `template_exists`.
+     */
+    on_existing?: OnExisting;
+    /**
+     * SHA-256 of the file that was looked at, in hex digits. Another file that is there by now is not imported.
+     */
+    sha256?: string | null;
+};
+
+/**
  * Another revision of the template.
  */
 export type TemplateMove = {
@@ -3616,6 +3748,96 @@ export type TemplateMove = {
     variables?: {
         [key: string]: string;
     };
+};
+
+/**
+ * Another template for a container.
+ */
+export type TemplateOrder = {
+    /**
+     * Which.
+     */
+    template_id: TemplateId;
+    /**
+     * The revision of that template that was looked at; a newer one that is there by now is not taken.
+     */
+    revision: number;
+    /**
+     * The revision of the container that was looked at; one that was changed meanwhile stays as it is.
+     */
+    container_revision: number;
+    /**
+     * Image; the template's first unless given.
+     */
+    image?: string | null;
+    /**
+     * Values of the template's variables, by name.
+     */
+    variables?: {
+        [key: string]: string;
+    };
+    /**
+     * Whether the template's installation script runs over the files, which are kept. The container has to be offline.
+     */
+    install?: boolean;
+};
+
+/**
+ * Where a template came from, as of its last import or update. Edits by hand leave it as it is.
+ */
+export type TemplateOrigin = {
+    /**
+     * How it got here.
+     */
+    kind: OriginKind;
+    /**
+     * The name of the uploaded file; in an uploaded folder, its path there.
+     */
+    file?: string | null;
+    /**
+     * The web address, without user info, query and fragment, which may hold secrets.
+     */
+    address?: string | null;
+    /**
+     * Whether the address had more than is kept of it, so that it can't be fetched again.
+     */
+    address_shortened?: boolean;
+    /**
+     * Owner and name of the repository on GitHub that publishes it.
+     */
+    repository?: string | null;
+    /**
+     * Its branch or tag.
+     */
+    branch?: string | null;
+    /**
+     * The file's path in it.
+     */
+    path?: string | null;
+    /**
+     * The id of the catalogue's entry.
+     */
+    catalogue_id?: string | null;
+    /**
+     * The name of the drawing in the catalogue's `icons.json`.
+     */
+    icon?: string | null;
+    /**
+     * The colour behind that drawing, as `#rrggbb`.
+     */
+    colour?: string | null;
+    /**
+     * The author that the file names, as imported.
+     */
+    author?: string;
+    /**
+     * SHA-256 of the file as imported, in lower-case hex digits.
+     */
+    sha256?: string;
+    /**
+     * The revision of the template that this file made; the template was edited here since where it has a newer one.
+     */
+    revision?: number;
 };
 
 /**
@@ -3637,7 +3859,8 @@ export type TemplatePage = {
 };
 
 /**
- * What a template would be, and what a container with its defaults on 192.0.2.1:25565 would get.
+ * What a template would be, what a container with its defaults on 192.0.2.1:25565 would get, and which templates that are here it
+ * is a version of.
  */
 export type TemplatePreview = {
     /**
@@ -3666,6 +3889,14 @@ export type TemplatePreview = {
      * The edits of configuration files.
      */
     config_files: Array<ConfigFile>;
+    /**
+     * SHA-256 of the file, in lower-case hex digits.
+     */
+    sha256: string;
+    /**
+     * Templates that are the same one, the likeliest first. Empty for those who may not read templates.
+     */
+    existing: Array<ExistingTemplate>;
 };
 
 /**
@@ -3709,6 +3940,24 @@ export type TemplateRevision = {
 };
 
 /**
+ * What a look at the place found that a template came from.
+ */
+export type TemplateSourceCheck = {
+    /**
+     * When it was.
+     */
+    checked_at: string;
+    /**
+     * Whether the file there says something else than the file that the template was imported from.
+     */
+    available: boolean;
+    /**
+     * Why it could not be read this time.
+     */
+    problem?: string | null;
+};
+
+/**
  * A template in a list.
  */
 export type TemplateSummary = {
@@ -3736,14 +3985,55 @@ export type TemplateSummary = {
      * The dialect that it was imported from.
      */
     source_format: string;
+    origin?: TemplateOrigin | null;
+    drawing?: TemplateDrawing | null;
+    source_check?: TemplateSourceCheck | null;
     /**
      * Containers that are made from it.
      */
     container_count: number;
     /**
+     * Its newest revision.
+     */
+    revision: number;
+    /**
      * When it was imported.
      */
     created_at: string;
+};
+
+/**
+ * What changing a container to another template would change.
+ */
+export type TemplateSwitch = {
+    /**
+     * The template that the container is made from.
+     */
+    from: SwitchSide;
+    /**
+     * The one that it would be made from, in its newest revision.
+     */
+    to: SwitchSide;
+    /**
+     * The container's revision, which the change has to name.
+     */
+    container_revision: number;
+    /**
+     * What becomes different.
+     */
+    changes: Array<FieldChange>;
+    /**
+     * What becomes of each variable of both templates that the caller may see.
+     */
+    variables: Array<SwitchedVariable>;
+    /**
+     * Images to choose from, the first one being the default.
+     */
+    images: Array<TemplateImage>;
+    /**
+     * Whether the new template has an installation script.
+     */
+    installs: boolean;
 };
 
 /**
@@ -3935,6 +4225,11 @@ export type Upload = {
 };
 
 /**
+ * What was uploaded.
+ */
+export type UploadKind = 'file' | 'pasted' | 'edited';
+
+/**
  * A user account.
  */
 export type User = {
@@ -4046,6 +4341,11 @@ export type UserUpdate = {
      */
     suspended: boolean;
 };
+
+/**
+ * What becomes of a variable where a container changes to another template.
+ */
+export type VariableFate = 'kept' | 'default' | 'needed' | 'dropped';
 
 /**
  * What a person is shown to set a variable.
@@ -6849,7 +7149,21 @@ export type ListTemplatesResponse = ListTemplatesResponses[keyof ListTemplatesRe
 export type ImportTemplateData = {
     body: Blob | File;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
+         * and the answer is 409 `template_exists`.
+         */
+        on_existing?: OnExisting;
+        /**
+         * `file` or `pasted`; `file` unless given.
+         */
+        kind?: UploadKind;
+        /**
+         * The name of the file.
+         */
+        file_name?: string;
+    };
     url: '/api/v1/templates/import';
 };
 
@@ -6904,7 +7218,7 @@ export type ImportTemplateResponses = {
 export type ImportTemplateResponse = ImportTemplateResponses[keyof ImportTemplateResponses];
 
 export type ImportTemplateFromUrlData = {
-    body: TemplateAddress;
+    body: TemplateImport;
     path?: never;
     query?: never;
     url: '/api/v1/templates/import-url';
@@ -6967,7 +7281,12 @@ export type ImportTemplateFromUrlResponse = ImportTemplateFromUrlResponses[keyof
 export type PreviewTemplateData = {
     body: Blob | File;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * The template that the file would be a new revision of; the one that an import would find unless given.
+         */
+        template_id?: TemplateId;
+    };
     url: '/api/v1/templates/preview';
 };
 
@@ -7020,6 +7339,67 @@ export type PreviewTemplateResponses = {
 };
 
 export type PreviewTemplateResponse = PreviewTemplateResponses[keyof PreviewTemplateResponses];
+
+export type PreviewTemplateFromUrlData = {
+    body: TemplateAddress;
+    path?: never;
+    query?: never;
+    url: '/api/v1/templates/preview-url';
+};
+
+export type PreviewTemplateFromUrlErrors = {
+    /**
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
+     */
+    401: Problem;
+    /**
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
+};
+
+export type PreviewTemplateFromUrlError = PreviewTemplateFromUrlErrors[keyof PreviewTemplateFromUrlErrors];
+
+export type PreviewTemplateFromUrlResponses = {
+    /**
+     * The answer
+     */
+    200: TemplatePreview;
+};
+
+export type PreviewTemplateFromUrlResponse = PreviewTemplateFromUrlResponses[keyof PreviewTemplateFromUrlResponses];
 
 export type ListTemplateRevisionsData = {
     body?: never;
@@ -7078,6 +7458,14 @@ export type ReviseTemplateData = {
          * The revision that was looked at; a newer one that is there by now is not overwritten.
          */
         base?: number;
+        /**
+         * `edited` unless given. What came as `file` or `pasted` becomes where the template came from.
+         */
+        kind?: UploadKind;
+        /**
+         * The name of the file.
+         */
+        file_name?: string;
     };
     url: '/api/v1/templates/{id}/revisions';
 };
@@ -7131,6 +7519,124 @@ export type ReviseTemplateResponses = {
 };
 
 export type ReviseTemplateResponse = ReviseTemplateResponses[keyof ReviseTemplateResponses];
+
+export type ReviseTemplateFromUrlData = {
+    body: RevisionAddress;
+    path: {
+        id: TemplateId;
+    };
+    query?: never;
+    url: '/api/v1/templates/{id}/revisions-url';
+};
+
+export type ReviseTemplateFromUrlErrors = {
+    /**
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
+     */
+    401: Problem;
+    /**
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
+};
+
+export type ReviseTemplateFromUrlError = ReviseTemplateFromUrlErrors[keyof ReviseTemplateFromUrlErrors];
+
+export type ReviseTemplateFromUrlResponses = {
+    /**
+     * Made
+     */
+    201: ImportedTemplate;
+};
+
+export type ReviseTemplateFromUrlResponse = ReviseTemplateFromUrlResponses[keyof ReviseTemplateFromUrlResponses];
+
+export type CheckTemplateSourceData = {
+    body?: never;
+    path: {
+        id: TemplateId;
+    };
+    query?: never;
+    url: '/api/v1/templates/{id}/source-check';
+};
+
+export type CheckTemplateSourceErrors = {
+    /**
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
+     */
+    401: Problem;
+    /**
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
+};
+
+export type CheckTemplateSourceError = CheckTemplateSourceErrors[keyof CheckTemplateSourceErrors];
+
+export type CheckTemplateSourceResponses = {
+    /**
+     * The answer
+     */
+    200: Template;
+};
+
+export type CheckTemplateSourceResponse = CheckTemplateSourceResponses[keyof CheckTemplateSourceResponses];
 
 export type GetTemplateRevisionData = {
     body?: never;
@@ -8338,6 +8844,129 @@ export type MoveContainerTemplateResponses = {
 };
 
 export type MoveContainerTemplateResponse = MoveContainerTemplateResponses[keyof MoveContainerTemplateResponses];
+
+export type GetTemplateSwitchData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The template that the container would be made from.
+         */
+        template_id: TemplateId;
+    };
+    url: '/api/v1/containers/{id}/template/switch';
+};
+
+export type GetTemplateSwitchErrors = {
+    /**
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
+     */
+    401: Problem;
+    /**
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
+};
+
+export type GetTemplateSwitchError = GetTemplateSwitchErrors[keyof GetTemplateSwitchErrors];
+
+export type GetTemplateSwitchResponses = {
+    /**
+     * The answer
+     */
+    200: TemplateSwitch;
+};
+
+export type GetTemplateSwitchResponse = GetTemplateSwitchResponses[keyof GetTemplateSwitchResponses];
+
+export type SwitchContainerTemplateData = {
+    body: TemplateOrder;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/template/switch';
+};
+
+export type SwitchContainerTemplateErrors = {
+    /**
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
+     */
+    401: Problem;
+    /**
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
+};
+
+export type SwitchContainerTemplateError = SwitchContainerTemplateErrors[keyof SwitchContainerTemplateErrors];
+
+export type SwitchContainerTemplateResponses = {
+    /**
+     * The answer
+     */
+    200: Container;
+};
+
+export type SwitchContainerTemplateResponse = SwitchContainerTemplateResponses[keyof SwitchContainerTemplateResponses];
 
 export type RevealContainerSecretData = {
     body?: never;

@@ -112,7 +112,7 @@ test('a container changes to another template with its files kept and the new in
   const from = (await world.ask('POST', '/templates/import', vanilla)).template;
   await world.ask('POST', '/templates/import', paper);
   const { id } = await world.ask('POST', '/containers', { name: 'World', template_id: from.id, limits, allocation_count: 0, variables: { LEVEL: 'mine' } });
-  await world.ask('PUT', `/containers/${id}/files/content?path=/kept.txt`, 'by its owner');
+  await until('its host has it', () => world.ask('PUT', `/containers/${id}/files/content?path=/kept.txt`, 'by its owner').then(() => true, () => false));
   await page.goto(`${world.base}/containers/${id}/settings`);
   await page.getByRole('button', { name: 'Change template…' }).click();
   await page.getByLabel('Search templates to change to').fill('paper');

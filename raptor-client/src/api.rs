@@ -4515,6 +4515,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `allocations`: The container has as many allocations as it may have
 - `allocations_held`: Allocations are still published by a process that runs
 - `already_running`: The container runs already
+- `api_running`: Another API runs on the database
 - `app_key_changed`: A stored secret was sealed with another `APP_KEY`
 - `broken`: A stored template can't be read
 - `builtin`: Built-in roles are not changed
@@ -4547,6 +4548,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `invalid`: Something in the request is wrong
 - `io`: The host's disk refused
 - `is_a_folder`: It is a folder
+- `jwt_secret_changed`: Sessions are signed with another `JWT_SECRET`
 - `key_exists`: The key is there already
 - `last_admin`: Somebody has to stay administrator
 - `link_loop`: The links lead in a circle
@@ -4575,6 +4577,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `port_held`: The port is still published by a process that runs
 - `primary`: It is the container's primary allocation
 - `range`: The file has no such range
+- `secrets_lost`: Stored secrets can't be read with the keys that were given
 - `special_file`: It is neither a file nor a folder
 - `ssh_keys`: The account has as many keys as it may have
 - `still_stopping`: The container is still stopping
@@ -4621,6 +4624,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `allocations`: The container has as many allocations as it may have
 - `allocations_held`: Allocations are still published by a process that runs
 - `already_running`: The container runs already
+- `api_running`: Another API runs on the database
 - `app_key_changed`: A stored secret was sealed with another `APP_KEY`
 - `broken`: A stored template can't be read
 - `builtin`: Built-in roles are not changed
@@ -4653,6 +4657,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `invalid`: Something in the request is wrong
 - `io`: The host's disk refused
 - `is_a_folder`: It is a folder
+- `jwt_secret_changed`: Sessions are signed with another `JWT_SECRET`
 - `key_exists`: The key is there already
 - `last_admin`: Somebody has to stay administrator
 - `link_loop`: The links lead in a circle
@@ -4681,6 +4686,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `port_held`: The port is still published by a process that runs
 - `primary`: It is the container's primary allocation
 - `range`: The file has no such range
+- `secrets_lost`: Stored secrets can't be read with the keys that were given
 - `special_file`: It is neither a file nor a folder
 - `ssh_keys`: The account has as many keys as it may have
 - `still_stopping`: The container is still stopping
@@ -4735,6 +4741,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         AllocationsHeld,
         #[serde(rename = "already_running")]
         AlreadyRunning,
+        #[serde(rename = "api_running")]
+        ApiRunning,
         #[serde(rename = "app_key_changed")]
         AppKeyChanged,
         #[serde(rename = "broken")]
@@ -4799,6 +4807,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         Io,
         #[serde(rename = "is_a_folder")]
         IsAFolder,
+        #[serde(rename = "jwt_secret_changed")]
+        JwtSecretChanged,
         #[serde(rename = "key_exists")]
         KeyExists,
         #[serde(rename = "last_admin")]
@@ -4855,6 +4865,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         Primary,
         #[serde(rename = "range")]
         Range,
+        #[serde(rename = "secrets_lost")]
+        SecretsLost,
         #[serde(rename = "special_file")]
         SpecialFile,
         #[serde(rename = "ssh_keys")]
@@ -4897,6 +4909,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 Self::Allocations => f.write_str("allocations"),
                 Self::AllocationsHeld => f.write_str("allocations_held"),
                 Self::AlreadyRunning => f.write_str("already_running"),
+                Self::ApiRunning => f.write_str("api_running"),
                 Self::AppKeyChanged => f.write_str("app_key_changed"),
                 Self::Broken => f.write_str("broken"),
                 Self::Builtin => f.write_str("builtin"),
@@ -4929,6 +4942,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 Self::Invalid => f.write_str("invalid"),
                 Self::Io => f.write_str("io"),
                 Self::IsAFolder => f.write_str("is_a_folder"),
+                Self::JwtSecretChanged => f.write_str("jwt_secret_changed"),
                 Self::KeyExists => f.write_str("key_exists"),
                 Self::LastAdmin => f.write_str("last_admin"),
                 Self::LinkLoop => f.write_str("link_loop"),
@@ -4957,6 +4971,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 Self::PortHeld => f.write_str("port_held"),
                 Self::Primary => f.write_str("primary"),
                 Self::Range => f.write_str("range"),
+                Self::SecretsLost => f.write_str("secrets_lost"),
                 Self::SpecialFile => f.write_str("special_file"),
                 Self::SshKeys => f.write_str("ssh_keys"),
                 Self::StillStopping => f.write_str("still_stopping"),
@@ -4988,6 +5003,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 "allocations" => Ok(Self::Allocations),
                 "allocations_held" => Ok(Self::AllocationsHeld),
                 "already_running" => Ok(Self::AlreadyRunning),
+                "api_running" => Ok(Self::ApiRunning),
                 "app_key_changed" => Ok(Self::AppKeyChanged),
                 "broken" => Ok(Self::Broken),
                 "builtin" => Ok(Self::Builtin),
@@ -5020,6 +5036,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 "invalid" => Ok(Self::Invalid),
                 "io" => Ok(Self::Io),
                 "is_a_folder" => Ok(Self::IsAFolder),
+                "jwt_secret_changed" => Ok(Self::JwtSecretChanged),
                 "key_exists" => Ok(Self::KeyExists),
                 "last_admin" => Ok(Self::LastAdmin),
                 "link_loop" => Ok(Self::LinkLoop),
@@ -5048,6 +5065,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 "port_held" => Ok(Self::PortHeld),
                 "primary" => Ok(Self::Primary),
                 "range" => Ok(Self::Range),
+                "secrets_lost" => Ok(Self::SecretsLost),
                 "special_file" => Ok(Self::SpecialFile),
                 "ssh_keys" => Ok(Self::SshKeys),
                 "still_stopping" => Ok(Self::StillStopping),

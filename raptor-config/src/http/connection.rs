@@ -7,7 +7,7 @@ use std::{
     io,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 use tokio::{
@@ -24,6 +24,8 @@ struct Times {
     head: Duration,
     idle: Option<Duration>,
     state: Mutex<State>,
+    /// Whoever waited for bytes while a request was being answered: that the connection is idle is news to them.
+    reader: Mutex<Option<Waker>>,
 }
 
 #[derive(Clone, Copy)]
@@ -38,7 +40,12 @@ enum State {
 
 impl Clock {
     pub(super) fn new(head: Duration, idle: Option<Duration>) -> Self {
-        Self(Arc::new(Times { head, idle, state: Mutex::new(State::Idle(Instant::now())) }))
+        Self(Arc::new(Times {
+            head,
+            idle,
+            state: Mutex::new(State::Idle(Instant::now())),
+            reader: Mutex::default(),
+        }))
     }
 
     fn set(&self, state: State) {
@@ -59,6 +66,14 @@ impl Clock {
     fn heard(&self) {
         if let State::Idle(_) = self.state() {
             self.set(State::Head(Instant::now()));
+        }
+    }
+
+    /// Notes who waits for bytes while a request is being answered.
+    fn waits(&self, context: &Context<'_>) {
+        if let State::Busy = self.state() {
+            let mut reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            *reader = Some(context.waker().clone());
         }
     }
 
@@ -89,6 +104,10 @@ impl Drop for Busy {
     fn drop(&mut self) {
         if !self.lasts {
             self.clock.set(State::Idle(Instant::now()));
+            let reader = self.clock.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(reader) = reader {
+                reader.wake();
+            }
         }
     }
 }
@@ -149,6 +168,9 @@ impl AsyncRead for Timed {
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
             self.clock.heard();
+        }
+        if read.is_pending() {
+            self.clock.waits(context);
         }
         read
     }

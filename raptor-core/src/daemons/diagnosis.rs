@@ -208,7 +208,7 @@ mod tests {
         let web = answering("HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope").await;
         let message = told(web, false).await;
         assert!(
-            message.contains("Another program than raptor-daemon") && message.contains("404"),
+            message.contains("Another program than raptor-daemon") && message.contains("8080"),
             "{message}"
         );
         let message = told(web, true).await;

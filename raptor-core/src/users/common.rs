@@ -13,7 +13,7 @@ pub(super) fn is_common(password: &str) -> bool {
     let stem_of_all =
         |stem: &str| ["admin", "letmein", "qwerty", "raptor", "welcome"].contains(&stem) || listed(stem);
     let behind = password.len() - stem.len();
-    listed(&password) || (behind <= 4 && stem_of_all(stem)) || is_row(&password)
+    listed(&password) || (behind <= 5 && stem_of_all(stem)) || is_row(&password)
 }
 
 /// Whether each character follows on the one before by the same step of -1, 0 or 1: `aaaaaaaa`, `23456789`, `hgfedcba`.

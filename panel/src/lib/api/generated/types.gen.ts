@@ -3031,6 +3031,7 @@ export type Problem = {
      * - `allocations`: The container has as many allocations as it may have
      * - `allocations_held`: Allocations are still published by a process that runs
      * - `already_running`: The container runs already
+     * - `api_running`: Another API runs on the database
      * - `app_key_changed`: A stored secret was sealed with another `APP_KEY`
      * - `broken`: A stored template can't be read
      * - `builtin`: Built-in roles are not changed
@@ -3063,6 +3064,7 @@ export type Problem = {
      * - `invalid`: Something in the request is wrong
      * - `io`: The host's disk refused
      * - `is_a_folder`: It is a folder
+     * - `jwt_secret_changed`: Sessions are signed with another `JWT_SECRET`
      * - `key_exists`: The key is there already
      * - `last_admin`: Somebody has to stay administrator
      * - `link_loop`: The links lead in a circle
@@ -3091,6 +3093,7 @@ export type Problem = {
      * - `port_held`: The port is still published by a process that runs
      * - `primary`: It is the container's primary allocation
      * - `range`: The file has no such range
+     * - `secrets_lost`: Stored secrets can't be read with the keys that were given
      * - `special_file`: It is neither a file nor a folder
      * - `ssh_keys`: The account has as many keys as it may have
      * - `still_stopping`: The container is still stopping
@@ -3108,7 +3111,7 @@ export type Problem = {
      * - `unsupported_media_type`: The body is not sent as JSON
      * - `upgrade_required`: This is a WebSocket
      */
-    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_mail' | 'no_room' | 'no_sftp' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
+    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'api_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'jwt_secret_changed' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_mail' | 'no_room' | 'no_sftp' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'secrets_lost' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
     /**
      * A sentence for people, with what to do.
      */

@@ -4521,6 +4521,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `builtin`: Built-in roles are not changed
 - `cancelled`: Somebody cancelled the operation
 - `changed_meanwhile`: Somebody else changed it in the meantime
+- `container_changed`: The container was changed in the meantime
 - `csrf`: A page of another site sent the request
 - `daemon_protocol`: The daemon speaks another version of the protocol
 - `daemon_unreachable`: The daemon can't be reached
@@ -4558,15 +4559,18 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `maintenance`: The host is in maintenance
 - `method_not_allowed`: The address does not take this method
 - `name_taken`: The name is taken
+- `no_address`: No address is set from which the catalogue can be fetched
 - `no_mail`: No mail server is set up
 - `no_room`: No daemon has enough room
 - `no_sftp`: The daemon does not serve SFTP
+- `no_source`: It is not known where the template can be fetched again
 - `none_free`: No allocation is free
 - `not_a_folder`: It is not a folder
 - `not_declared`: The daemon does not have the container yet
 - `not_found`: There is no such thing, or the caller may not know of it
 - `not_in_encoding`: The encoding lacks a character of the text
 - `not_installing`: Nothing is being installed
+- `not_offline`: The container has to be offline for this
 - `not_on_host`: The host does not have it
 - `not_text`: The file is not text
 - `nothing_to_install`: The template has nothing to install
@@ -4577,7 +4581,12 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `port_held`: The port is still published by a process that runs
 - `primary`: It is the container's primary allocation
 - `range`: The file has no such range
+- `same_template`: The container runs this template already
 - `secrets_lost`: Stored secrets can't be read with the keys that were given
+- `several_templates`: Several templates are the same one, and it is unclear which is meant
+- `source_changed`: The file at the source is not the one that was looked at
+- `source_gone`: The file is no longer at its source
+- `source_unreachable`: The source can't be reached
 - `special_file`: It is neither a file nor a folder
 - `ssh_keys`: The account has as many keys as it may have
 - `still_stopping`: The container is still stopping
@@ -4585,6 +4594,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `storage_full`: The database's disk is full
 - `suspended`: The container is suspended
 - `template_changed`: The template was changed in the meantime
+- `template_exists`: Another version of the template is here already
 - `throttled`: Too many attempts
 - `too_late`: The request came too late, and nothing was done
 - `too_many`: There are as many as there may be
@@ -4630,6 +4640,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `builtin`: Built-in roles are not changed
 - `cancelled`: Somebody cancelled the operation
 - `changed_meanwhile`: Somebody else changed it in the meantime
+- `container_changed`: The container was changed in the meantime
 - `csrf`: A page of another site sent the request
 - `daemon_protocol`: The daemon speaks another version of the protocol
 - `daemon_unreachable`: The daemon can't be reached
@@ -4667,15 +4678,18 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `maintenance`: The host is in maintenance
 - `method_not_allowed`: The address does not take this method
 - `name_taken`: The name is taken
+- `no_address`: No address is set from which the catalogue can be fetched
 - `no_mail`: No mail server is set up
 - `no_room`: No daemon has enough room
 - `no_sftp`: The daemon does not serve SFTP
+- `no_source`: It is not known where the template can be fetched again
 - `none_free`: No allocation is free
 - `not_a_folder`: It is not a folder
 - `not_declared`: The daemon does not have the container yet
 - `not_found`: There is no such thing, or the caller may not know of it
 - `not_in_encoding`: The encoding lacks a character of the text
 - `not_installing`: Nothing is being installed
+- `not_offline`: The container has to be offline for this
 - `not_on_host`: The host does not have it
 - `not_text`: The file is not text
 - `nothing_to_install`: The template has nothing to install
@@ -4686,7 +4700,12 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `port_held`: The port is still published by a process that runs
 - `primary`: It is the container's primary allocation
 - `range`: The file has no such range
+- `same_template`: The container runs this template already
 - `secrets_lost`: Stored secrets can't be read with the keys that were given
+- `several_templates`: Several templates are the same one, and it is unclear which is meant
+- `source_changed`: The file at the source is not the one that was looked at
+- `source_gone`: The file is no longer at its source
+- `source_unreachable`: The source can't be reached
 - `special_file`: It is neither a file nor a folder
 - `ssh_keys`: The account has as many keys as it may have
 - `still_stopping`: The container is still stopping
@@ -4694,6 +4713,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `storage_full`: The database's disk is full
 - `suspended`: The container is suspended
 - `template_changed`: The template was changed in the meantime
+- `template_exists`: Another version of the template is here already
 - `throttled`: Too many attempts
 - `too_late`: The request came too late, and nothing was done
 - `too_many`: There are as many as there may be
@@ -4753,6 +4773,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         Cancelled,
         #[serde(rename = "changed_meanwhile")]
         ChangedMeanwhile,
+        #[serde(rename = "container_changed")]
+        ContainerChanged,
         #[serde(rename = "csrf")]
         Csrf,
         #[serde(rename = "daemon_protocol")]
@@ -4827,12 +4849,16 @@ its makers, from the same address, or, where one of the two has no such id, with
         MethodNotAllowed,
         #[serde(rename = "name_taken")]
         NameTaken,
+        #[serde(rename = "no_address")]
+        NoAddress,
         #[serde(rename = "no_mail")]
         NoMail,
         #[serde(rename = "no_room")]
         NoRoom,
         #[serde(rename = "no_sftp")]
         NoSftp,
+        #[serde(rename = "no_source")]
+        NoSource,
         #[serde(rename = "none_free")]
         NoneFree,
         #[serde(rename = "not_a_folder")]
@@ -4845,6 +4871,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         NotInEncoding,
         #[serde(rename = "not_installing")]
         NotInstalling,
+        #[serde(rename = "not_offline")]
+        NotOffline,
         #[serde(rename = "not_on_host")]
         NotOnHost,
         #[serde(rename = "not_text")]
@@ -4865,8 +4893,18 @@ its makers, from the same address, or, where one of the two has no such id, with
         Primary,
         #[serde(rename = "range")]
         Range,
+        #[serde(rename = "same_template")]
+        SameTemplate,
         #[serde(rename = "secrets_lost")]
         SecretsLost,
+        #[serde(rename = "several_templates")]
+        SeveralTemplates,
+        #[serde(rename = "source_changed")]
+        SourceChanged,
+        #[serde(rename = "source_gone")]
+        SourceGone,
+        #[serde(rename = "source_unreachable")]
+        SourceUnreachable,
         #[serde(rename = "special_file")]
         SpecialFile,
         #[serde(rename = "ssh_keys")]
@@ -4881,6 +4919,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         Suspended,
         #[serde(rename = "template_changed")]
         TemplateChanged,
+        #[serde(rename = "template_exists")]
+        TemplateExists,
         #[serde(rename = "throttled")]
         Throttled,
         #[serde(rename = "too_late")]
@@ -4915,6 +4955,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 Self::Builtin => f.write_str("builtin"),
                 Self::Cancelled => f.write_str("cancelled"),
                 Self::ChangedMeanwhile => f.write_str("changed_meanwhile"),
+                Self::ContainerChanged => f.write_str("container_changed"),
                 Self::Csrf => f.write_str("csrf"),
                 Self::DaemonProtocol => f.write_str("daemon_protocol"),
                 Self::DaemonUnreachable => f.write_str("daemon_unreachable"),
@@ -4952,15 +4993,18 @@ its makers, from the same address, or, where one of the two has no such id, with
                 Self::Maintenance => f.write_str("maintenance"),
                 Self::MethodNotAllowed => f.write_str("method_not_allowed"),
                 Self::NameTaken => f.write_str("name_taken"),
+                Self::NoAddress => f.write_str("no_address"),
                 Self::NoMail => f.write_str("no_mail"),
                 Self::NoRoom => f.write_str("no_room"),
                 Self::NoSftp => f.write_str("no_sftp"),
+                Self::NoSource => f.write_str("no_source"),
                 Self::NoneFree => f.write_str("none_free"),
                 Self::NotAFolder => f.write_str("not_a_folder"),
                 Self::NotDeclared => f.write_str("not_declared"),
                 Self::NotFound => f.write_str("not_found"),
                 Self::NotInEncoding => f.write_str("not_in_encoding"),
                 Self::NotInstalling => f.write_str("not_installing"),
+                Self::NotOffline => f.write_str("not_offline"),
                 Self::NotOnHost => f.write_str("not_on_host"),
                 Self::NotText => f.write_str("not_text"),
                 Self::NothingToInstall => f.write_str("nothing_to_install"),
@@ -4971,7 +5015,12 @@ its makers, from the same address, or, where one of the two has no such id, with
                 Self::PortHeld => f.write_str("port_held"),
                 Self::Primary => f.write_str("primary"),
                 Self::Range => f.write_str("range"),
+                Self::SameTemplate => f.write_str("same_template"),
                 Self::SecretsLost => f.write_str("secrets_lost"),
+                Self::SeveralTemplates => f.write_str("several_templates"),
+                Self::SourceChanged => f.write_str("source_changed"),
+                Self::SourceGone => f.write_str("source_gone"),
+                Self::SourceUnreachable => f.write_str("source_unreachable"),
                 Self::SpecialFile => f.write_str("special_file"),
                 Self::SshKeys => f.write_str("ssh_keys"),
                 Self::StillStopping => f.write_str("still_stopping"),
@@ -4979,6 +5028,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 Self::StorageFull => f.write_str("storage_full"),
                 Self::Suspended => f.write_str("suspended"),
                 Self::TemplateChanged => f.write_str("template_changed"),
+                Self::TemplateExists => f.write_str("template_exists"),
                 Self::Throttled => f.write_str("throttled"),
                 Self::TooLate => f.write_str("too_late"),
                 Self::TooMany => f.write_str("too_many"),
@@ -5009,6 +5059,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 "builtin" => Ok(Self::Builtin),
                 "cancelled" => Ok(Self::Cancelled),
                 "changed_meanwhile" => Ok(Self::ChangedMeanwhile),
+                "container_changed" => Ok(Self::ContainerChanged),
                 "csrf" => Ok(Self::Csrf),
                 "daemon_protocol" => Ok(Self::DaemonProtocol),
                 "daemon_unreachable" => Ok(Self::DaemonUnreachable),
@@ -5046,15 +5097,18 @@ its makers, from the same address, or, where one of the two has no such id, with
                 "maintenance" => Ok(Self::Maintenance),
                 "method_not_allowed" => Ok(Self::MethodNotAllowed),
                 "name_taken" => Ok(Self::NameTaken),
+                "no_address" => Ok(Self::NoAddress),
                 "no_mail" => Ok(Self::NoMail),
                 "no_room" => Ok(Self::NoRoom),
                 "no_sftp" => Ok(Self::NoSftp),
+                "no_source" => Ok(Self::NoSource),
                 "none_free" => Ok(Self::NoneFree),
                 "not_a_folder" => Ok(Self::NotAFolder),
                 "not_declared" => Ok(Self::NotDeclared),
                 "not_found" => Ok(Self::NotFound),
                 "not_in_encoding" => Ok(Self::NotInEncoding),
                 "not_installing" => Ok(Self::NotInstalling),
+                "not_offline" => Ok(Self::NotOffline),
                 "not_on_host" => Ok(Self::NotOnHost),
                 "not_text" => Ok(Self::NotText),
                 "nothing_to_install" => Ok(Self::NothingToInstall),
@@ -5065,7 +5119,12 @@ its makers, from the same address, or, where one of the two has no such id, with
                 "port_held" => Ok(Self::PortHeld),
                 "primary" => Ok(Self::Primary),
                 "range" => Ok(Self::Range),
+                "same_template" => Ok(Self::SameTemplate),
                 "secrets_lost" => Ok(Self::SecretsLost),
+                "several_templates" => Ok(Self::SeveralTemplates),
+                "source_changed" => Ok(Self::SourceChanged),
+                "source_gone" => Ok(Self::SourceGone),
+                "source_unreachable" => Ok(Self::SourceUnreachable),
                 "special_file" => Ok(Self::SpecialFile),
                 "ssh_keys" => Ok(Self::SshKeys),
                 "still_stopping" => Ok(Self::StillStopping),
@@ -5073,6 +5132,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 "storage_full" => Ok(Self::StorageFull),
                 "suspended" => Ok(Self::Suspended),
                 "template_changed" => Ok(Self::TemplateChanged),
+                "template_exists" => Ok(Self::TemplateExists),
                 "throttled" => Ok(Self::Throttled),
                 "too_late" => Ok(Self::TooLate),
                 "too_many" => Ok(Self::TooMany),
@@ -6169,6 +6229,39 @@ offline.*/
             value.parse()
         }
     }
+    ///A template in one of its revisions.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SwitchSide {
+        ///Its name.
+        pub name: ::std::string::String,
+        ///The revision.
+        pub revision: i64,
+        ///Its id.
+        pub template_id: TemplateId,
+    }
+    impl SwitchSide {
+        pub fn builder() -> builder::SwitchSide {
+            Default::default()
+        }
+    }
+    ///What becomes of a variable.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SwitchedVariable {
+        ///Its name in the environment.
+        pub env: ::std::string::String,
+        ///What becomes of it.
+        pub fate: VariableFate,
+        ///What people see.
+        pub name: ::std::string::String,
+        ///The value that the container would have; none where it is secret or goes.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub value: ::std::option::Option<::std::string::String>,
+    }
+    impl SwitchedVariable {
+        pub fn builder() -> builder::SwitchedVariable {
+            Default::default()
+        }
+    }
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
@@ -6250,6 +6343,8 @@ it is root, or too old to say.*/
         pub description: ::std::string::String,
         ///Which output means that it is running.
         pub done: ::std::vec::Vec<::std::string::String>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub drawing: ::std::option::Option<TemplateDrawing>,
         ///Names of features that panels may offer help for.
         pub features: ::std::vec::Vec<::std::string::String>,
         ///A picture, as a `data:` URL.
@@ -6269,6 +6364,8 @@ it is root, or too old to say.*/
         pub origin: ::std::option::Option<TemplateOrigin>,
         ///Which of its revisions this is.
         pub revision: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub source_check: ::std::option::Option<TemplateSourceCheck>,
         ///The dialect that it was imported from.
         pub source_format: ::std::string::String,
         ///The startup command, with placeholders.
@@ -6325,6 +6422,19 @@ where that template came from unless given.*/
     }
     impl TemplateChange {
         pub fn builder() -> builder::TemplateChange {
+            Default::default()
+        }
+    }
+    ///A drawing on a colour.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateDrawing {
+        ///The colour behind it, as `#rrggbb`.
+        pub colour: ::std::string::String,
+        ///The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
+        pub paths: ::std::vec::Vec<::std::string::String>,
+    }
+    impl TemplateDrawing {
+        pub fn builder() -> builder::TemplateDrawing {
             Default::default()
         }
     }
@@ -6419,6 +6529,36 @@ and the answer is 409 `template_exists`.*/
     }
     impl TemplateMove {
         pub fn builder() -> builder::TemplateMove {
+            Default::default()
+        }
+    }
+    ///Another template for a container.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateOrder {
+        ///The revision of the container that was looked at; one that was changed meanwhile stays as it is.
+        pub container_revision: i64,
+        ///Image; the template's first unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub image: ::std::option::Option<::std::string::String>,
+        ///Whether the template's installation script runs over the files, which are kept. The container has to be offline.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub install: ::std::option::Option<bool>,
+        ///The revision of that template that was looked at; a newer one that is there by now is not taken.
+        pub revision: i64,
+        ///Which.
+        pub template_id: TemplateId,
+        ///Values of the template's variables, by name.
+        #[serde(
+            default,
+            skip_serializing_if = ":: std :: collections :: HashMap::is_empty"
+        )]
+        pub variables: ::std::collections::HashMap<
+            ::std::string::String,
+            ::std::string::String,
+        >,
+    }
+    impl TemplateOrder {
+        pub fn builder() -> builder::TemplateOrder {
             Default::default()
         }
     }
@@ -6547,6 +6687,22 @@ is a version of.*/
             Default::default()
         }
     }
+    ///What a look at the place found that a template came from.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateSourceCheck {
+        ///Whether the file there says something else than the file that the template was imported from.
+        pub available: bool,
+        ///When it was.
+        pub checked_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Why it could not be read this time.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub problem: ::std::option::Option<::std::string::String>,
+    }
+    impl TemplateSourceCheck {
+        pub fn builder() -> builder::TemplateSourceCheck {
+            Default::default()
+        }
+    }
     ///A template in a list.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateSummary {
@@ -6558,6 +6714,8 @@ is a version of.*/
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///What it is for.
         pub description: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub drawing: ::std::option::Option<TemplateDrawing>,
         ///Its id.
         pub id: TemplateId,
         ///Its name.
@@ -6568,11 +6726,36 @@ is a version of.*/
         pub origin: ::std::option::Option<TemplateOrigin>,
         ///Its newest revision.
         pub revision: i64,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub source_check: ::std::option::Option<TemplateSourceCheck>,
         ///The dialect that it was imported from.
         pub source_format: ::std::string::String,
     }
     impl TemplateSummary {
         pub fn builder() -> builder::TemplateSummary {
+            Default::default()
+        }
+    }
+    ///What changing a container to another template would change.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateSwitch {
+        ///What becomes different.
+        pub changes: ::std::vec::Vec<FieldChange>,
+        ///The container's revision, which the change has to name.
+        pub container_revision: i64,
+        ///The template that the container is made from.
+        pub from: SwitchSide,
+        ///Images to choose from, the first one being the default.
+        pub images: ::std::vec::Vec<TemplateImage>,
+        ///Whether the new template has an installation script.
+        pub installs: bool,
+        ///The one that it would be made from, in its newest revision.
+        pub to: SwitchSide,
+        ///What becomes of each variable of both templates that the caller may see.
+        pub variables: ::std::vec::Vec<SwitchedVariable>,
+    }
+    impl TemplateSwitch {
+        pub fn builder() -> builder::TemplateSwitch {
             Default::default()
         }
     }
@@ -6899,6 +7082,69 @@ as U+FFFD; a save keeps them.*/
     impl UserUpdate {
         pub fn builder() -> builder::UserUpdate {
             Default::default()
+        }
+    }
+    ///What becomes of a variable where a container changes to another template.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum VariableFate {
+        #[serde(rename = "kept")]
+        Kept,
+        #[serde(rename = "default")]
+        Default,
+        #[serde(rename = "needed")]
+        Needed,
+        #[serde(rename = "dropped")]
+        Dropped,
+    }
+    impl ::std::fmt::Display for VariableFate {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Kept => f.write_str("kept"),
+                Self::Default => f.write_str("default"),
+                Self::Needed => f.write_str("needed"),
+                Self::Dropped => f.write_str("dropped"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for VariableFate {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "kept" => Ok(Self::Kept),
+                "default" => Ok(Self::Default),
+                "needed" => Ok(Self::Needed),
+                "dropped" => Ok(Self::Dropped),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for VariableFate {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for VariableFate {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
         }
     }
     ///What a person is shown to set a variable.
@@ -21466,6 +21712,173 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct SwitchSide {
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            revision: ::std::result::Result<i64, ::std::string::String>,
+            template_id: ::std::result::Result<super::TemplateId, ::std::string::String>,
+        }
+        impl ::std::default::Default for SwitchSide {
+            fn default() -> Self {
+                Self {
+                    name: Err("no value supplied for name".to_string()),
+                    revision: Err("no value supplied for revision".to_string()),
+                    template_id: Err("no value supplied for template_id".to_string()),
+                }
+            }
+        }
+        impl SwitchSide {
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn template_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::TemplateId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template_id: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SwitchSide> for super::SwitchSide {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SwitchSide,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    name: value.name?,
+                    revision: value.revision?,
+                    template_id: value.template_id?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SwitchSide> for SwitchSide {
+            fn from(value: super::SwitchSide) -> Self {
+                Self {
+                    name: Ok(value.name),
+                    revision: Ok(value.revision),
+                    template_id: Ok(value.template_id),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct SwitchedVariable {
+            env: ::std::result::Result<::std::string::String, ::std::string::String>,
+            fate: ::std::result::Result<super::VariableFate, ::std::string::String>,
+            name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            value: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SwitchedVariable {
+            fn default() -> Self {
+                Self {
+                    env: Err("no value supplied for env".to_string()),
+                    fate: Err("no value supplied for fate".to_string()),
+                    name: Err("no value supplied for name".to_string()),
+                    value: Ok(Default::default()),
+                }
+            }
+        }
+        impl SwitchedVariable {
+            pub fn env<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.env = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for env: {e}")
+                    });
+                self
+            }
+            pub fn fate<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::VariableFate>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.fate = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for fate: {e}")
+                    });
+                self
+            }
+            pub fn name<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.name = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for name: {e}")
+                    });
+                self
+            }
+            pub fn value<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.value = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for value: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SwitchedVariable> for super::SwitchedVariable {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SwitchedVariable,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    env: value.env?,
+                    fate: value.fate?,
+                    name: value.name?,
+                    value: value.value?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SwitchedVariable> for SwitchedVariable {
+            fn from(value: super::SwitchedVariable) -> Self {
+                Self {
+                    env: Ok(value.env),
+                    fate: Ok(value.fate),
+                    name: Ok(value.name),
+                    value: Ok(value.value),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct SystemInfo {
             addresses: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
@@ -21963,6 +22376,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
             >,
+            drawing: ::std::result::Result<
+                ::std::option::Option<super::TemplateDrawing>,
+                ::std::string::String,
+            >,
             features: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -21987,6 +22404,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             revision: ::std::result::Result<i64, ::std::string::String>,
+            source_check: ::std::result::Result<
+                ::std::option::Option<super::TemplateSourceCheck>,
+                ::std::string::String,
+            >,
             source_format: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -22033,6 +22454,7 @@ as U+FFFD; a save keeps them.*/
                     denylist: Err("no value supplied for denylist".to_string()),
                     description: Err("no value supplied for description".to_string()),
                     done: Err("no value supplied for done".to_string()),
+                    drawing: Ok(Default::default()),
                     features: Err("no value supplied for features".to_string()),
                     icon: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
@@ -22042,6 +22464,7 @@ as U+FFFD; a save keeps them.*/
                     number: Err("no value supplied for number".to_string()),
                     origin: Ok(Default::default()),
                     revision: Err("no value supplied for revision".to_string()),
+                    source_check: Ok(Default::default()),
                     source_format: Err(
                         "no value supplied for source_format".to_string(),
                     ),
@@ -22144,6 +22567,20 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for done: {e}")
+                    });
+                self
+            }
+            pub fn drawing<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<super::TemplateDrawing>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.drawing = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for drawing: {e}")
                     });
                 self
             }
@@ -22250,6 +22687,20 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn source_check<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<super::TemplateSourceCheck>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source_check = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source_check: {e}")
                     });
                 self
             }
@@ -22379,6 +22830,7 @@ as U+FFFD; a save keeps them.*/
                     denylist: value.denylist?,
                     description: value.description?,
                     done: value.done?,
+                    drawing: value.drawing?,
                     features: value.features?,
                     icon: value.icon?,
                     id: value.id?,
@@ -22388,6 +22840,7 @@ as U+FFFD; a save keeps them.*/
                     number: value.number?,
                     origin: value.origin?,
                     revision: value.revision?,
+                    source_check: value.source_check?,
                     source_format: value.source_format?,
                     startup_command: value.startup_command?,
                     startup_commands: value.startup_commands?,
@@ -22410,6 +22863,7 @@ as U+FFFD; a save keeps them.*/
                     denylist: Ok(value.denylist),
                     description: Ok(value.description),
                     done: Ok(value.done),
+                    drawing: Ok(value.drawing),
                     features: Ok(value.features),
                     icon: Ok(value.icon),
                     id: Ok(value.id),
@@ -22419,6 +22873,7 @@ as U+FFFD; a save keeps them.*/
                     number: Ok(value.number),
                     origin: Ok(value.origin),
                     revision: Ok(value.revision),
+                    source_check: Ok(value.source_check),
                     source_format: Ok(value.source_format),
                     startup_command: Ok(value.startup_command),
                     startup_commands: Ok(value.startup_commands),
@@ -22602,6 +23057,67 @@ as U+FFFD; a save keeps them.*/
                     needed: Ok(value.needed),
                     newest: Ok(value.newest),
                     to: Ok(value.to),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateDrawing {
+            colour: ::std::result::Result<::std::string::String, ::std::string::String>,
+            paths: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateDrawing {
+            fn default() -> Self {
+                Self {
+                    colour: Err("no value supplied for colour".to_string()),
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl TemplateDrawing {
+            pub fn colour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.colour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for colour: {e}")
+                    });
+                self
+            }
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateDrawing> for super::TemplateDrawing {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateDrawing,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    colour: value.colour?,
+                    paths: value.paths?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateDrawing> for TemplateDrawing {
+            fn from(value: super::TemplateDrawing) -> Self {
+                Self {
+                    colour: Ok(value.colour),
+                    paths: Ok(value.paths),
                 }
             }
         }
@@ -22808,6 +23324,149 @@ as U+FFFD; a save keeps them.*/
             fn from(value: super::TemplateMove) -> Self {
                 Self {
                     revision: Ok(value.revision),
+                    variables: Ok(value.variables),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateOrder {
+            container_revision: ::std::result::Result<i64, ::std::string::String>,
+            image: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            install: ::std::result::Result<
+                ::std::option::Option<bool>,
+                ::std::string::String,
+            >,
+            revision: ::std::result::Result<i64, ::std::string::String>,
+            template_id: ::std::result::Result<super::TemplateId, ::std::string::String>,
+            variables: ::std::result::Result<
+                ::std::collections::HashMap<
+                    ::std::string::String,
+                    ::std::string::String,
+                >,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateOrder {
+            fn default() -> Self {
+                Self {
+                    container_revision: Err(
+                        "no value supplied for container_revision".to_string(),
+                    ),
+                    image: Ok(Default::default()),
+                    install: Ok(Default::default()),
+                    revision: Err("no value supplied for revision".to_string()),
+                    template_id: Err("no value supplied for template_id".to_string()),
+                    variables: Ok(Default::default()),
+                }
+            }
+        }
+        impl TemplateOrder {
+            pub fn container_revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.container_revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for container_revision: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn image<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.image = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for image: {e}")
+                    });
+                self
+            }
+            pub fn install<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<bool>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.install = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for install: {e}")
+                    });
+                self
+            }
+            pub fn revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revision: {e}")
+                    });
+                self
+            }
+            pub fn template_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::TemplateId>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.template_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for template_id: {e}")
+                    });
+                self
+            }
+            pub fn variables<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::collections::HashMap<
+                        ::std::string::String,
+                        ::std::string::String,
+                    >,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.variables = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for variables: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateOrder> for super::TemplateOrder {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateOrder,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    container_revision: value.container_revision?,
+                    image: value.image?,
+                    install: value.install?,
+                    revision: value.revision?,
+                    template_id: value.template_id?,
+                    variables: value.variables?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateOrder> for TemplateOrder {
+            fn from(value: super::TemplateOrder) -> Self {
+                Self {
+                    container_revision: Ok(value.container_revision),
+                    image: Ok(value.image),
+                    install: Ok(value.install),
+                    revision: Ok(value.revision),
+                    template_id: Ok(value.template_id),
                     variables: Ok(value.variables),
                 }
             }
@@ -23519,6 +24178,87 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct TemplateSourceCheck {
+            available: ::std::result::Result<bool, ::std::string::String>,
+            checked_at: ::std::result::Result<
+                ::chrono::DateTime<::chrono::offset::Utc>,
+                ::std::string::String,
+            >,
+            problem: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateSourceCheck {
+            fn default() -> Self {
+                Self {
+                    available: Err("no value supplied for available".to_string()),
+                    checked_at: Err("no value supplied for checked_at".to_string()),
+                    problem: Ok(Default::default()),
+                }
+            }
+        }
+        impl TemplateSourceCheck {
+            pub fn available<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.available = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for available: {e}")
+                    });
+                self
+            }
+            pub fn checked_at<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.checked_at = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for checked_at: {e}")
+                    });
+                self
+            }
+            pub fn problem<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.problem = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for problem: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateSourceCheck>
+        for super::TemplateSourceCheck {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateSourceCheck,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    available: value.available?,
+                    checked_at: value.checked_at?,
+                    problem: value.problem?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateSourceCheck> for TemplateSourceCheck {
+            fn from(value: super::TemplateSourceCheck) -> Self {
+                Self {
+                    available: Ok(value.available),
+                    checked_at: Ok(value.checked_at),
+                    problem: Ok(value.problem),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct TemplateSummary {
             author: ::std::result::Result<::std::string::String, ::std::string::String>,
             container_count: ::std::result::Result<i64, ::std::string::String>,
@@ -23530,6 +24270,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
                 ::std::string::String,
             >,
+            drawing: ::std::result::Result<
+                ::std::option::Option<super::TemplateDrawing>,
+                ::std::string::String,
+            >,
             id: ::std::result::Result<super::TemplateId, ::std::string::String>,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
             number: ::std::result::Result<i64, ::std::string::String>,
@@ -23538,6 +24282,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             revision: ::std::result::Result<i64, ::std::string::String>,
+            source_check: ::std::result::Result<
+                ::std::option::Option<super::TemplateSourceCheck>,
+                ::std::string::String,
+            >,
             source_format: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -23552,11 +24300,13 @@ as U+FFFD; a save keeps them.*/
                     ),
                     created_at: Err("no value supplied for created_at".to_string()),
                     description: Err("no value supplied for description".to_string()),
+                    drawing: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     name: Err("no value supplied for name".to_string()),
                     number: Err("no value supplied for number".to_string()),
                     origin: Ok(Default::default()),
                     revision: Err("no value supplied for revision".to_string()),
+                    source_check: Ok(Default::default()),
                     source_format: Err("no value supplied for source_format".to_string()),
                 }
             }
@@ -23609,6 +24359,20 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for description: {e}")
+                    });
+                self
+            }
+            pub fn drawing<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<super::TemplateDrawing>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.drawing = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for drawing: {e}")
                     });
                 self
             }
@@ -23670,6 +24434,20 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn source_check<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<super::TemplateSourceCheck>,
+                >,
+                T::Error: ::std::fmt::Display,
+            {
+                self.source_check = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for source_check: {e}")
+                    });
+                self
+            }
             pub fn source_format<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::string::String>,
@@ -23693,11 +24471,13 @@ as U+FFFD; a save keeps them.*/
                     container_count: value.container_count?,
                     created_at: value.created_at?,
                     description: value.description?,
+                    drawing: value.drawing?,
                     id: value.id?,
                     name: value.name?,
                     number: value.number?,
                     origin: value.origin?,
                     revision: value.revision?,
+                    source_check: value.source_check?,
                     source_format: value.source_format?,
                 })
             }
@@ -23709,12 +24489,163 @@ as U+FFFD; a save keeps them.*/
                     container_count: Ok(value.container_count),
                     created_at: Ok(value.created_at),
                     description: Ok(value.description),
+                    drawing: Ok(value.drawing),
                     id: Ok(value.id),
                     name: Ok(value.name),
                     number: Ok(value.number),
                     origin: Ok(value.origin),
                     revision: Ok(value.revision),
+                    source_check: Ok(value.source_check),
                     source_format: Ok(value.source_format),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateSwitch {
+            changes: ::std::result::Result<
+                ::std::vec::Vec<super::FieldChange>,
+                ::std::string::String,
+            >,
+            container_revision: ::std::result::Result<i64, ::std::string::String>,
+            from: ::std::result::Result<super::SwitchSide, ::std::string::String>,
+            images: ::std::result::Result<
+                ::std::vec::Vec<super::TemplateImage>,
+                ::std::string::String,
+            >,
+            installs: ::std::result::Result<bool, ::std::string::String>,
+            to: ::std::result::Result<super::SwitchSide, ::std::string::String>,
+            variables: ::std::result::Result<
+                ::std::vec::Vec<super::SwitchedVariable>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateSwitch {
+            fn default() -> Self {
+                Self {
+                    changes: Err("no value supplied for changes".to_string()),
+                    container_revision: Err(
+                        "no value supplied for container_revision".to_string(),
+                    ),
+                    from: Err("no value supplied for from".to_string()),
+                    images: Err("no value supplied for images".to_string()),
+                    installs: Err("no value supplied for installs".to_string()),
+                    to: Err("no value supplied for to".to_string()),
+                    variables: Err("no value supplied for variables".to_string()),
+                }
+            }
+        }
+        impl TemplateSwitch {
+            pub fn changes<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::FieldChange>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.changes = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for changes: {e}")
+                    });
+                self
+            }
+            pub fn container_revision<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<i64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.container_revision = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for container_revision: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn from<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::SwitchSide>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.from = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for from: {e}")
+                    });
+                self
+            }
+            pub fn images<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::TemplateImage>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.images = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for images: {e}")
+                    });
+                self
+            }
+            pub fn installs<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.installs = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for installs: {e}")
+                    });
+                self
+            }
+            pub fn to<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<super::SwitchSide>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.to = value
+                    .try_into()
+                    .map_err(|e| format!("error converting supplied value for to: {e}"));
+                self
+            }
+            pub fn variables<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::SwitchedVariable>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.variables = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for variables: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateSwitch> for super::TemplateSwitch {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateSwitch,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    changes: value.changes?,
+                    container_revision: value.container_revision?,
+                    from: value.from?,
+                    images: value.images?,
+                    installs: value.installs?,
+                    to: value.to?,
+                    variables: value.variables?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateSwitch> for TemplateSwitch {
+            fn from(value: super::TemplateSwitch) -> Self {
+                Self {
+                    changes: Ok(value.changes),
+                    container_revision: Ok(value.container_revision),
+                    from: Ok(value.from),
+                    images: Ok(value.images),
+                    installs: Ok(value.installs),
+                    to: Ok(value.to),
+                    variables: Ok(value.variables),
                 }
             }
         }
@@ -25952,6 +26883,19 @@ let response = client.revise_template_from_url()
     pub fn revise_template_from_url(&self) -> builder::ReviseTemplateFromUrl<'_> {
         builder::ReviseTemplateFromUrl::new(self)
     }
+    /**Look whether the place that a template came from has a newer file. What was found is in `source_check`
+
+Sends a `POST` request to `/api/v1/templates/{id}/source-check`
+
+```ignore
+let response = client.check_template_source()
+    .id(id)
+    .send()
+    .await;
+```*/
+    pub fn check_template_source(&self) -> builder::CheckTemplateSource<'_> {
+        builder::CheckTemplateSource::new(self)
+    }
     /**A template as one of its revisions had it
 
 Sends a `GET` request to `/api/v1/templates/{id}/revisions/{revision}`
@@ -26373,6 +27317,37 @@ let response = client.move_container_template()
 ```*/
     pub fn move_container_template(&self) -> builder::MoveContainerTemplate<'_> {
         builder::MoveContainerTemplate::new(self)
+    }
+    /**What changing a container to another template would change. Its files stay in any case
+
+Sends a `GET` request to `/api/v1/containers/{id}/template/switch`
+
+Arguments:
+- `id`
+- `template_id`: The template that the container would be made from.
+```ignore
+let response = client.get_template_switch()
+    .id(id)
+    .template_id(template_id)
+    .send()
+    .await;
+```*/
+    pub fn get_template_switch(&self) -> builder::GetTemplateSwitch<'_> {
+        builder::GetTemplateSwitch::new(self)
+    }
+    /**Change a container to another template with its files kept. It holds from the next start on
+
+Sends a `PUT` request to `/api/v1/containers/{id}/template/switch`
+
+```ignore
+let response = client.switch_container_template()
+    .id(id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn switch_container_template(&self) -> builder::SwitchContainerTemplate<'_> {
+        builder::SwitchContainerTemplate::new(self)
     }
     /**The value of a secret variable. Looking is written down
 
@@ -32488,6 +33463,85 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::check_template_source`]
+
+[`Client::check_template_source`]: super::Client::check_template_source*/
+    #[derive(Debug, Clone)]
+    pub struct CheckTemplateSource<'a> {
+        client: &'a super::Client,
+        id: Result<types::TemplateId, String>,
+    }
+    impl<'a> CheckTemplateSource<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `TemplateId` for id failed".to_string());
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/templates/{id}/source-check`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Template>, Error<types::Problem>> {
+            let Self { client, id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/templates/{}/source-check", client.baseurl, encode_path(& id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "check_template_source",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::get_template_revision`]
 
 [`Client::get_template_revision`]: super::Client::get_template_revision*/
@@ -35210,6 +36264,209 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "move_container_template",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::get_template_switch`]
+
+[`Client::get_template_switch`]: super::Client::get_template_switch*/
+    #[derive(Debug, Clone)]
+    pub struct GetTemplateSwitch<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        template_id: Result<types::TemplateId, String>,
+    }
+    impl<'a> GetTemplateSwitch<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                template_id: Err("template_id was not initialized".to_string()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn template_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateId>,
+        {
+            self.template_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `TemplateId` for template_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/containers/{id}/template/switch`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::TemplateSwitch>, Error<types::Problem>> {
+            let Self { client, id, template_id } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let template_id = template_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/template/switch", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("template_id", &template_id))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "get_template_switch",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16..=499u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16..=599u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::switch_container_template`]
+
+[`Client::switch_container_template`]: super::Client::switch_container_template*/
+    #[derive(Debug, Clone)]
+    pub struct SwitchContainerTemplate<'a> {
+        client: &'a super::Client,
+        id: Result<types::ContainerId, String>,
+        body: Result<types::builder::TemplateOrder, String>,
+    }
+    impl<'a> SwitchContainerTemplate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                id: Err("id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::ContainerId>,
+        {
+            self.id = value
+                .try_into()
+                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::TemplateOrder>,
+            <V as std::convert::TryInto<types::TemplateOrder>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `TemplateOrder` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::TemplateOrder,
+            ) -> types::builder::TemplateOrder,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `PUT` request to `/api/v1/containers/{id}/template/switch`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Container>, Error<types::Problem>> {
+            let Self { client, id, body } = self;
+            let id = id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::TemplateOrder::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/containers/{}/template/switch", client.baseurl, encode_path(&
+                id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "switch_container_template",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;

@@ -67,7 +67,6 @@ pub mod daemons;
 pub mod error;
 #[cfg(feature = "store")]
 pub mod files;
-#[cfg(feature = "store")]
 mod hash;
 pub mod id;
 pub mod images;

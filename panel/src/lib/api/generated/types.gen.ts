@@ -3037,6 +3037,7 @@ export type Problem = {
      * - `builtin`: Built-in roles are not changed
      * - `cancelled`: Somebody cancelled the operation
      * - `changed_meanwhile`: Somebody else changed it in the meantime
+     * - `container_changed`: The container was changed in the meantime
      * - `csrf`: A page of another site sent the request
      * - `daemon_protocol`: The daemon speaks another version of the protocol
      * - `daemon_unreachable`: The daemon can't be reached
@@ -3074,15 +3075,18 @@ export type Problem = {
      * - `maintenance`: The host is in maintenance
      * - `method_not_allowed`: The address does not take this method
      * - `name_taken`: The name is taken
+     * - `no_address`: No address is set from which the catalogue can be fetched
      * - `no_mail`: No mail server is set up
      * - `no_room`: No daemon has enough room
      * - `no_sftp`: The daemon does not serve SFTP
+     * - `no_source`: It is not known where the template can be fetched again
      * - `none_free`: No allocation is free
      * - `not_a_folder`: It is not a folder
      * - `not_declared`: The daemon does not have the container yet
      * - `not_found`: There is no such thing, or the caller may not know of it
      * - `not_in_encoding`: The encoding lacks a character of the text
      * - `not_installing`: Nothing is being installed
+     * - `not_offline`: The container has to be offline for this
      * - `not_on_host`: The host does not have it
      * - `not_text`: The file is not text
      * - `nothing_to_install`: The template has nothing to install
@@ -3093,7 +3097,12 @@ export type Problem = {
      * - `port_held`: The port is still published by a process that runs
      * - `primary`: It is the container's primary allocation
      * - `range`: The file has no such range
+     * - `same_template`: The container runs this template already
      * - `secrets_lost`: Stored secrets can't be read with the keys that were given
+     * - `several_templates`: Several templates are the same one, and it is unclear which is meant
+     * - `source_changed`: The file at the source is not the one that was looked at
+     * - `source_gone`: The file is no longer at its source
+     * - `source_unreachable`: The source can't be reached
      * - `special_file`: It is neither a file nor a folder
      * - `ssh_keys`: The account has as many keys as it may have
      * - `still_stopping`: The container is still stopping
@@ -3101,6 +3110,7 @@ export type Problem = {
      * - `storage_full`: The database's disk is full
      * - `suspended`: The container is suspended
      * - `template_changed`: The template was changed in the meantime
+     * - `template_exists`: Another version of the template is here already
      * - `throttled`: Too many attempts
      * - `too_late`: The request came too late, and nothing was done
      * - `too_many`: There are as many as there may be
@@ -3111,7 +3121,7 @@ export type Problem = {
      * - `unsupported_media_type`: The body is not sent as JSON
      * - `upgrade_required`: This is a WebSocket
      */
-    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'api_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'jwt_secret_changed' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_mail' | 'no_room' | 'no_sftp' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'secrets_lost' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
+    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'api_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'container_changed' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'jwt_secret_changed' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_address' | 'no_mail' | 'no_room' | 'no_sftp' | 'no_source' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_offline' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'same_template' | 'secrets_lost' | 'several_templates' | 'source_changed' | 'source_gone' | 'source_unreachable' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'template_exists' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
     /**
      * A sentence for people, with what to do.
      */
@@ -3828,6 +3838,46 @@ export type StopRule = {
 export type Subject = 'user' | 'session' | 'role' | 'daemon' | 'allocation' | 'template' | 'container' | 'declaration' | 'access' | 'job' | 'registry' | 'mail';
 
 /**
+ * A template in one of its revisions.
+ */
+export type SwitchSide = {
+    /**
+     * Its id.
+     */
+    template_id: TemplateId;
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * The revision.
+     */
+    revision: number;
+};
+
+/**
+ * What becomes of a variable.
+ */
+export type SwitchedVariable = {
+    /**
+     * Its name in the environment.
+     */
+    env: string;
+    /**
+     * What people see.
+     */
+    name: string;
+    /**
+     * What becomes of it.
+     */
+    fate: VariableFate;
+    /**
+     * The value that the container would have; none where it is secret or goes.
+     */
+    value?: string | null;
+};
+
+/**
  * What a host says of itself.
  */
 export type SystemInfo = {
@@ -3954,6 +4004,8 @@ export type Template = {
      */
     source_format: string;
     origin?: TemplateOrigin | null;
+    drawing?: TemplateDrawing | null;
+    source_check?: TemplateSourceCheck | null;
     /**
      * Containers that are made from it.
      */
@@ -4064,6 +4116,20 @@ export type TemplateChange = {
 };
 
 /**
+ * A drawing on a colour.
+ */
+export type TemplateDrawing = {
+    /**
+     * The colour behind it, as `#rrggbb`.
+     */
+    colour: string;
+    /**
+     * The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
+     */
+    paths: Array<string>;
+};
+
+/**
  * A template.
  */
 export type TemplateId = string;
@@ -4115,6 +4181,38 @@ export type TemplateMove = {
     variables?: {
         [key: string]: string;
     };
+};
+
+/**
+ * Another template for a container.
+ */
+export type TemplateOrder = {
+    /**
+     * Which.
+     */
+    template_id: TemplateId;
+    /**
+     * The revision of that template that was looked at; a newer one that is there by now is not taken.
+     */
+    revision: number;
+    /**
+     * The revision of the container that was looked at; one that was changed meanwhile stays as it is.
+     */
+    container_revision: number;
+    /**
+     * Image; the template's first unless given.
+     */
+    image?: string | null;
+    /**
+     * Values of the template's variables, by name.
+     */
+    variables?: {
+        [key: string]: string;
+    };
+    /**
+     * Whether the template's installation script runs over the files, which are kept. The container has to be offline.
+     */
+    install?: boolean;
 };
 
 /**
@@ -4275,6 +4373,24 @@ export type TemplateRevision = {
 };
 
 /**
+ * What a look at the place found that a template came from.
+ */
+export type TemplateSourceCheck = {
+    /**
+     * When it was.
+     */
+    checked_at: string;
+    /**
+     * Whether the file there says something else than the file that the template was imported from.
+     */
+    available: boolean;
+    /**
+     * Why it could not be read this time.
+     */
+    problem?: string | null;
+};
+
+/**
  * A template in a list.
  */
 export type TemplateSummary = {
@@ -4303,6 +4419,8 @@ export type TemplateSummary = {
      */
     source_format: string;
     origin?: TemplateOrigin | null;
+    drawing?: TemplateDrawing | null;
+    source_check?: TemplateSourceCheck | null;
     /**
      * Containers that are made from it.
      */
@@ -4315,6 +4433,40 @@ export type TemplateSummary = {
      * When it was imported.
      */
     created_at: string;
+};
+
+/**
+ * What changing a container to another template would change.
+ */
+export type TemplateSwitch = {
+    /**
+     * The template that the container is made from.
+     */
+    from: SwitchSide;
+    /**
+     * The one that it would be made from, in its newest revision.
+     */
+    to: SwitchSide;
+    /**
+     * The container's revision, which the change has to name.
+     */
+    container_revision: number;
+    /**
+     * What becomes different.
+     */
+    changes: Array<FieldChange>;
+    /**
+     * What becomes of each variable of both templates that the caller may see.
+     */
+    variables: Array<SwitchedVariable>;
+    /**
+     * Images to choose from, the first one being the default.
+     */
+    images: Array<TemplateImage>;
+    /**
+     * Whether the new template has an installation script.
+     */
+    installs: boolean;
 };
 
 /**
@@ -4622,6 +4774,11 @@ export type UserUpdate = {
      */
     suspended: boolean;
 };
+
+/**
+ * What becomes of a variable where a container changes to another template.
+ */
+export type VariableFate = 'kept' | 'default' | 'needed' | 'dropped';
 
 /**
  * What a person is shown to set a variable.
@@ -7625,20 +7782,52 @@ export type PreviewTemplateFromUrlData = {
 
 export type PreviewTemplateFromUrlErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type PreviewTemplateFromUrlError = PreviewTemplateFromUrlErrors[keyof PreviewTemplateFromUrlErrors];
 
 export type PreviewTemplateFromUrlResponses = {
     /**
-     * Done
+     * The answer
      */
     200: TemplatePreview;
 };
@@ -7775,25 +7964,112 @@ export type ReviseTemplateFromUrlData = {
 
 export type ReviseTemplateFromUrlErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ReviseTemplateFromUrlError = ReviseTemplateFromUrlErrors[keyof ReviseTemplateFromUrlErrors];
 
 export type ReviseTemplateFromUrlResponses = {
     /**
-     * Done
+     * Made
      */
     201: ImportedTemplate;
 };
 
 export type ReviseTemplateFromUrlResponse = ReviseTemplateFromUrlResponses[keyof ReviseTemplateFromUrlResponses];
+
+export type CheckTemplateSourceData = {
+    body?: never;
+    path: {
+        id: TemplateId;
+    };
+    query?: never;
+    url: '/api/v1/templates/{id}/source-check';
+};
+
+export type CheckTemplateSourceErrors = {
+    /**
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
+     */
+    401: Problem;
+    /**
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
+};
+
+export type CheckTemplateSourceError = CheckTemplateSourceErrors[keyof CheckTemplateSourceErrors];
+
+export type CheckTemplateSourceResponses = {
+    /**
+     * The answer
+     */
+    200: Template;
+};
+
+export type CheckTemplateSourceResponse = CheckTemplateSourceResponses[keyof CheckTemplateSourceResponses];
 
 export type GetTemplateRevisionData = {
     body?: never;
@@ -8027,20 +8303,32 @@ export type ListCatalogueData = {
 
 export type ListCatalogueErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ListCatalogueError = ListCatalogueErrors[keyof ListCatalogueErrors];
 
 export type ListCatalogueResponses = {
     /**
-     * Done
+     * The answer
      */
     200: CataloguePage;
 };
@@ -8058,20 +8346,36 @@ export type GetCatalogueEntryData = {
 
 export type GetCatalogueEntryErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetCatalogueEntryError = GetCatalogueEntryErrors[keyof GetCatalogueEntryErrors];
 
 export type GetCatalogueEntryResponses = {
     /**
-     * Done
+     * The answer
      */
     200: CatalogueEntry;
 };
@@ -8089,20 +8393,44 @@ export type FetchCatalogueEntryData = {
 
 export type FetchCatalogueEntryErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type FetchCatalogueEntryError = FetchCatalogueEntryErrors[keyof FetchCatalogueEntryErrors];
 
 export type FetchCatalogueEntryResponses = {
     /**
-     * Done
+     * The answer
      */
     200: CatalogueFetch;
 };
@@ -8120,20 +8448,52 @@ export type ImportCatalogueEntryData = {
 
 export type ImportCatalogueEntryErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type ImportCatalogueEntryError = ImportCatalogueEntryErrors[keyof ImportCatalogueEntryErrors];
 
 export type ImportCatalogueEntryResponses = {
     /**
-     * Done
+     * Made
      */
     201: ImportedTemplate;
 };
@@ -8149,20 +8509,28 @@ export type GetCatalogueOriginData = {
 
 export type GetCatalogueOriginErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type GetCatalogueOriginError = GetCatalogueOriginErrors[keyof GetCatalogueOriginErrors];
 
 export type GetCatalogueOriginResponses = {
     /**
-     * Done
+     * The answer
      */
     200: CatalogueOrigin;
 };
@@ -8178,20 +8546,52 @@ export type UpdateCatalogueOriginData = {
 
 export type UpdateCatalogueOriginErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type UpdateCatalogueOriginError = UpdateCatalogueOriginErrors[keyof UpdateCatalogueOriginErrors];
 
 export type UpdateCatalogueOriginResponses = {
     /**
-     * Done
+     * The answer
      */
     200: CatalogueOrigin;
 };
@@ -8207,20 +8607,40 @@ export type RefreshCatalogueData = {
 
 export type RefreshCatalogueErrors = {
     /**
-     * Refused
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
      */
-    '4XX': Problem;
+    401: Problem;
     /**
-     * Failed
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
      */
-    '5XX': Problem;
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
 };
 
 export type RefreshCatalogueError = RefreshCatalogueErrors[keyof RefreshCatalogueErrors];
 
 export type RefreshCatalogueResponses = {
     /**
-     * Done
+     * The answer
      */
     200: CatalogueOrigin;
 };
@@ -9231,6 +9651,129 @@ export type MoveContainerTemplateResponses = {
 };
 
 export type MoveContainerTemplateResponse = MoveContainerTemplateResponses[keyof MoveContainerTemplateResponses];
+
+export type GetTemplateSwitchData = {
+    body?: never;
+    path: {
+        id: ContainerId;
+    };
+    query: {
+        /**
+         * The template that the container would be made from.
+         */
+        template_id: TemplateId;
+    };
+    url: '/api/v1/containers/{id}/template/switch';
+};
+
+export type GetTemplateSwitchErrors = {
+    /**
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
+     */
+    401: Problem;
+    /**
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
+};
+
+export type GetTemplateSwitchError = GetTemplateSwitchErrors[keyof GetTemplateSwitchErrors];
+
+export type GetTemplateSwitchResponses = {
+    /**
+     * The answer
+     */
+    200: TemplateSwitch;
+};
+
+export type GetTemplateSwitchResponse = GetTemplateSwitchResponses[keyof GetTemplateSwitchResponses];
+
+export type SwitchContainerTemplateData = {
+    body: TemplateOrder;
+    path: {
+        id: ContainerId;
+    };
+    query?: never;
+    url: '/api/v1/containers/{id}/template/switch';
+};
+
+export type SwitchContainerTemplateErrors = {
+    /**
+     * Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).
+     */
+    401: Problem;
+    /**
+     * The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or the caller may not know of it.
+     */
+    404: Problem;
+    /**
+     * The state of things does not allow it now; `code` says why.
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not sent as JSON (`unsupported_media_type`).
+     */
+    415: Problem;
+    /**
+     * Something in the path, the query or the body is wrong (`invalid`); `field` names it where it can be named.
+     */
+    422: Problem;
+    /**
+     * Too many requests or streams at the same time; `Retry-After` says when to try again.
+     */
+    429: Problem;
+    /**
+     * Something went wrong in Raptor itself (`internal`); the log has the cause, under the answer's `X-Request-Id`.
+     */
+    500: Problem;
+    /**
+     * The database, the daemon or its Docker does not answer now; the same request may work in a moment.
+     */
+    503: Problem;
+};
+
+export type SwitchContainerTemplateError = SwitchContainerTemplateErrors[keyof SwitchContainerTemplateErrors];
+
+export type SwitchContainerTemplateResponses = {
+    /**
+     * The answer
+     */
+    200: Container;
+};
+
+export type SwitchContainerTemplateResponse = SwitchContainerTemplateResponses[keyof SwitchContainerTemplateResponses];
 
 export type RevealContainerSecretData = {
     body?: never;

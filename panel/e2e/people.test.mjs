@@ -171,7 +171,7 @@ test('a daemon is added by one line with the key that is shown once, and gets it
   const written = readFileSync(file, 'utf8');
   assert.match(written, new RegExp(`^DAEMON_ADDR=0\\.0\\.0\\.0:${port}$`, 'm'));
 
-  const wrong = await world.daemon(port, 'rd_this-is-not-the-right-key');
+  const wrong = await world.daemon(port, 'rd_9fK2mQ7xV4bN8sL1wE6tY3uI5oP0aZcDgHjRkXvBn2m');
   await dialog.getByText('Wrong key').waitFor({ timeout: 30_000 });
   await wrong.stop();
   await world.daemon(port, /DAEMON_API_KEY=(\S+)/.exec(written)[1]);

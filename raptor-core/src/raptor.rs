@@ -30,7 +30,7 @@ use crate::{
     sftp::SftpService,
     sshkeys::service::SshKeyService,
     store::{self, Change, Heard, Store, Subject},
-    templates::{service::TemplateService, source},
+    templates::{origin::RAW_FILES, service::TemplateService, source},
     users::service::UserService,
     warnings::{Warnings, warn_of},
 };
@@ -270,6 +270,11 @@ impl Builder {
 }
 
 impl Raptor {
+    /// Where published files are fetched from: the mirror, where one is set.
+    pub(crate) fn raw_files(&self) -> &str {
+        self.catalogue_mirror.as_deref().unwrap_or(RAW_FILES)
+    }
+
     /// Begins to build one. `app_key` is the secret that everything secret in the store is encrypted under.
     pub fn builder(app_key: impl Into<String>) -> Builder {
         Builder {

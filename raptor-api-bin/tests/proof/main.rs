@@ -72,7 +72,7 @@ fn openttd_runs_on_a_daemon_of_its_own_with_postgresql() {
     });
     assert!(text(&seen["message"]).contains("can't be reached"), "{seen}");
 
-    daemon.start("rd_this-is-not-the-right-key");
+    daemon.start("rd_9fK2mQ7xV4bN8sL1wE6tY3uI5oP0aZcDgHjRkXvBn2m");
     let seen =
         until("the key is said to be wrong", || Some(link(&api)).filter(|link| link["state"] == "wrong_key"));
     assert!(text(&seen["message"]).contains("DAEMON_API_KEY"), "{seen}");

@@ -28,12 +28,12 @@ static DRAWINGS: LazyLock<BTreeMap<String, Vec<String>>> =
     LazyLock::new(|| serde_json::from_str(ICONS).unwrap_or_default());
 
 /// The catalogue that comes with Raptor.
-pub(super) fn catalogue() -> Arc<Catalogue> {
+pub(crate) fn catalogue() -> Arc<Catalogue> {
     BUILT_IN.clone()
 }
 
 /// A drawing: the `d` of each path, on a grid of 24 × 24.
-pub(super) fn drawing(name: &str) -> Option<&'static [String]> {
+pub(crate) fn drawing(name: &str) -> Option<&'static [String]> {
     DRAWINGS.get(name).map(Vec::as_slice)
 }
 

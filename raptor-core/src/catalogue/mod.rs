@@ -1,7 +1,7 @@
 //! The catalogue: what can be chosen to run, as data. Published eggs by where they are found and what their files hash to, and
 //! templates of Raptor's own. `raptor-core/catalogue/README.md` has the format.
 
-mod builtin;
+pub(crate) mod builtin;
 mod read;
 mod search;
 pub mod service;
@@ -12,8 +12,6 @@ pub(crate) use shelf::Shelf;
 
 use serde::{Deserialize, Serialize};
 
-/// Where published eggs are fetched from unless a mirror is set.
-pub const ORIGIN: &str = "https://raw.githubusercontent.com";
 /// The largest catalogue file that is read, in bytes.
 pub const MAX_SIZE: usize = 2 * 1024 * 1024;
 
@@ -212,7 +210,7 @@ mod tests {
         };
         let at = |origin, reference| source.address(origin, reference).unwrap().to_string();
         assert_eq!(
-            at(ORIGIN, "release/1"),
+            at(crate::templates::origin::RAW_FILES, "release/1"),
             "https://raw.githubusercontent.com/owner/eggs/release/1/a%20game/egg%20%231%3F.json"
         );
         assert_eq!(

@@ -1,6 +1,6 @@
 //! What can be done with the catalogue.
 
-use super::{Catalogue, Category, Entry, ORIGIN, builtin, shelf::current, source::CatalogueSource};
+use super::{Catalogue, Category, Entry, builtin, shelf::current, source::CatalogueSource};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -271,11 +271,6 @@ impl CatalogueService<'_> {
         Ok(import)
     }
 
-    /// Where published eggs are fetched from.
-    fn origin(&self) -> &str {
-        self.0.catalogue_mirror.as_deref().unwrap_or(ORIGIN)
-    }
-
     /// The file of an entry as it is now.
     async fn file(&self, entry: &Entry) -> Result<Vec<u8>> {
         if let Some(path) = &entry.template {
@@ -283,7 +278,7 @@ impl CatalogueService<'_> {
             return own.ok_or(Error::NotFound { what: "template" });
         }
         let source = entry.source.as_ref().ok_or(Error::NotFound { what: "template" })?;
-        let url = source.address(self.origin(), &source.branch);
+        let url = source.address(self.0.raw_files(), &source.branch);
         let url = url.ok_or(Error::NotFound { what: "template" })?;
         let fetched = self.0.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await;
         fetched.map_err(|error| not_fetched(&error, entry, &url))
@@ -293,7 +288,7 @@ impl CatalogueService<'_> {
     async fn indexed(&self, catalogue: &Catalogue, entry: &Entry) -> Option<crate::templates::Template> {
         let source = entry.source.as_ref()?;
         let collection = catalogue.collections.iter().find(|one| one.repository == source.repository)?;
-        let url = source.address(self.origin(), collection.commit.as_deref()?)?;
+        let url = source.address(self.0.raw_files(), collection.commit.as_deref()?)?;
         let file = self.0.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await.ok()?;
         if sha256(&file) != source.sha256 {
             return None;

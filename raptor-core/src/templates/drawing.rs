@@ -1,11 +1,8 @@
 //! The catalogue's drawings, for templates that came from a file that it lists.
 
 use super::Origin;
-use serde::Deserialize;
+use crate::catalogue::builtin;
 use std::{collections::HashMap, sync::LazyLock};
-
-const ICONS: &str = include_str!("../../catalogue/icons.json");
-const CATALOGUE: &str = include_str!("../../catalogue/catalogue.json");
 
 /// A drawing on a colour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,25 +13,6 @@ pub struct Drawing {
     pub paths: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Catalogue {
-    entries: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    icon: String,
-    colour: String,
-    source: Option<Source>,
-}
-
-#[derive(Deserialize)]
-struct Source {
-    repository: String,
-    path: String,
-    sha256: String,
-}
-
 /// Icon and colour of each listed file, by repository and path, and by the SHA-256 of the file.
 #[derive(Default)]
 struct Listed {
@@ -42,14 +20,11 @@ struct Listed {
     by_hash: HashMap<String, (String, String)>,
 }
 
-static DRAWINGS: LazyLock<HashMap<String, Vec<String>>> =
-    LazyLock::new(|| serde_json::from_str(ICONS).unwrap_or_default());
 static LISTED: LazyLock<Listed> = LazyLock::new(|| {
     let mut listed = Listed::default();
-    let entries = serde_json::from_str::<Catalogue>(CATALOGUE).map_or_else(|_| Vec::new(), |all| all.entries);
-    for entry in entries {
-        let Some(source) = entry.source else { continue };
-        let look = (entry.icon, entry.colour);
+    for entry in &builtin::catalogue().entries {
+        let Some(source) = entry.source.clone() else { continue };
+        let look = (entry.icon.clone(), entry.colour.clone());
         listed.by_hash.insert(source.sha256, look.clone());
         listed.by_place.insert((source.repository, source.path), look);
     }
@@ -64,7 +39,7 @@ pub fn drawing(origin: &Origin) -> Option<Drawing> {
     let (icon, colour) = own
         .or_else(|| LISTED.by_place.get(&place()?).cloned())
         .or_else(|| LISTED.by_hash.get(&origin.sha256).cloned())?;
-    Some(Drawing { paths: DRAWINGS.get(&icon)?.clone(), colour })
+    Some(Drawing { paths: builtin::drawing(&icon)?.to_vec(), colour })
 }
 
 #[cfg(test)]
@@ -74,11 +49,11 @@ mod tests {
 
     #[test]
     fn a_listed_file_has_its_drawing_by_its_place_by_its_hash_and_as_written_down() {
-        let all: Catalogue = serde_json::from_str(CATALOGUE).unwrap();
-        let listed: Vec<Entry> = all.entries.into_iter().filter(|entry| entry.source.is_some()).collect();
+        let all = builtin::catalogue();
+        let listed: Vec<_> = all.entries.iter().filter(|entry| entry.source.is_some()).collect();
         assert!(listed.len() >= 250, "{}", listed.len());
         for entry in listed {
-            let source = entry.source.unwrap();
+            let source = entry.source.clone().unwrap();
             let from_web = Origin::catalogue("", &source.repository, "main", &source.path);
             let found = drawing(&from_web).unwrap();
             assert!(found.colour.starts_with('#') && !found.paths.is_empty());

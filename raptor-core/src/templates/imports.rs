@@ -4,7 +4,6 @@ use super::{
     Origin, OriginKind, Template,
     difference::{FieldChange, difference},
     import::{self, ImportWarning, Imported},
-    origin::RAW_FILES,
     service::{Import, Outcome, StoredTemplate, TemplateService, changed_meanwhile},
 };
 use crate::{
@@ -352,7 +351,7 @@ impl TemplateService<'_> {
     /// [`Error::Invalid`] at `url` where nothing can be fetched, and where it is no template; [`Error::Conflict`] `no_source` where
     /// nobody knows where the template came from.
     pub async fn compare_with(&self, permit: Permit<UpdateTemplate>, url: Option<&str>) -> Result<Preview> {
-        let url = address(permit.target(), url)?;
+        let url = address(permit.target(), url, self.0.raw_files())?;
         let file = self.fetch(&url).await?;
         self.compare(permit, &file).await
     }
@@ -374,7 +373,7 @@ impl TemplateService<'_> {
             (None, Some(origin)) => origin.clone(),
             _ => Origin::address(url.unwrap_or_default()),
         };
-        let url = address(permit.target(), url)?;
+        let url = address(permit.target(), url, self.0.raw_files())?;
         let file = self.fetch(&url).await?;
         expect_same(&file, expected)?;
         self.revise(permit, &file, base, Some(origin)).await
@@ -414,8 +413,8 @@ pub(super) fn expect_same(file: &[u8], expected: Option<&str>) -> Result<()> {
 }
 
 /// The address that was given, or where the template came from.
-fn address(template: &StoredTemplate, url: Option<&str>) -> Result<String> {
-    let own = || template.origin.as_ref()?.source_address(RAW_FILES);
+fn address(template: &StoredTemplate, url: Option<&str>, raw_files: &str) -> Result<String> {
+    let own = || template.origin.as_ref()?.source_address(raw_files);
     url.map(str::to_owned).or_else(own).ok_or_else(|| {
         Error::conflict(
             "no_source",

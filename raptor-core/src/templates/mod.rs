@@ -5,6 +5,7 @@ mod check;
 pub(crate) mod difference;
 mod document;
 mod done;
+#[cfg(feature = "store")]
 pub mod drawing;
 pub mod export;
 pub mod import;

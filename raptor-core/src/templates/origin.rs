@@ -169,6 +169,7 @@ impl Origin {
     }
 
     /// The same with what the file itself says.
+    #[cfg(feature = "store")]
     pub(crate) fn of(mut self, author: &str, sha256: String, revision: i64) -> Self {
         (self.author, self.sha256, self.revision) = (author.into(), sha256, revision);
         self

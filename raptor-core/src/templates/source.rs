@@ -3,7 +3,7 @@
 use super::{
     Origin, import,
     imports::read,
-    origin::{RAW_FILES, sha256},
+    origin::sha256,
     service::{StoredTemplate, TemplateService, changed_meanwhile},
 };
 use crate::{
@@ -52,7 +52,7 @@ impl TemplateService<'_> {
     }
 
     async fn look(&self, template: StoredTemplate) -> Result<StoredTemplate> {
-        let Some((origin, address)) = place(&template) else {
+        let Some((origin, address)) = place(&template, self.0.raw_files()) else {
             return Err(Error::conflict(
                 "no_source",
                 "It is not known where this template can be fetched again. Update it from a file or from a web address.",
@@ -132,9 +132,9 @@ impl TemplateService<'_> {
     }
 }
 
-fn place(template: &StoredTemplate) -> Option<(Origin, String)> {
+fn place(template: &StoredTemplate, raw_files: &str) -> Option<(Origin, String)> {
     let origin = template.origin.clone()?;
-    let address = origin.source_address(RAW_FILES)?;
+    let address = origin.source_address(raw_files)?;
     Some((origin, address))
 }
 

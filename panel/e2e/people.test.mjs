@@ -197,9 +197,9 @@ test('the rule of a password is read before there is an error, and one can be ma
   await page.getByRole('button', { name: 'Create user' }).click();
   const dialog = page.getByRole('dialog', { name: 'Create user' });
   const field = dialog.getByLabel('Password', { exact: true });
-  await dialog.getByText('Use 8 characters or more.').waitFor();
+  await dialog.getByText('Use 8 characters or more. Common passwords are refused.').waitFor();
   const rule = await field.getAttribute('aria-describedby');
-  assert.equal(await page.locator(`#${rule}`).innerText(), 'Use 8 characters or more.');
+  assert.equal(await page.locator(`#${rule}`).innerText(), 'Use 8 characters or more. Common passwords are refused.');
   assert.equal(await field.getAttribute('type'), 'password');
   await field.fill('seen by nobody');
   await dialog.getByRole('button', { name: 'Show password' }).click();

@@ -91,7 +91,7 @@ test('the panel asks for another password than the one that everybody knows, and
   await page.getByLabel('Password that you signed in with').fill('admin123');
   await page.getByLabel('New password').fill('admin123');
   await page.getByRole('button', { name: 'Change password' }).click();
-  await page.getByText('This is your present password.').waitFor();
+  await page.getByText('one of those that are guessed first').waitFor();
   await page.getByLabel('New password').fill(PASSWORD);
   await page.getByRole('button', { name: 'Change password' }).click();
   await page.getByRole('link', { name: 'Containers', exact: true }).first().waitFor();

@@ -54,6 +54,8 @@ test('a forgotten password is replaced by the link in a mail', { skip, timeout: 
   const page = await visitor();
   await page.goto(`${world.base}/sign-in`);
   await page.getByRole('link', { name: 'Forgot your password?' }).click();
+  // The field of the page before has the same name.
+  await page.getByRole('heading', { name: 'Forgot your password?' }).waitFor();
   await page.getByLabel('User name or email').fill('jonas');
   await page.getByRole('button', { name: 'Send me a link' }).click();
   await page.getByRole('heading', { name: 'Look into your mailbox' }).waitFor();

@@ -1,4 +1,4 @@
-// Writes the built panel's content security policy down for whoever serves it: policy.txt for raptor-api, policy.conf for nginx.
+// Writes the built panel's content security policy into files for the servers of the panel: policy.txt for raptor-api, policy.conf for nginx.
 // svelte.config.js is its only source. SvelteKit puts it into the page, where browsers ignore what concerns frames, so it is
 // sent as a header as well.
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-//! Who may call: whoever shows the daemon's key.
+//! Who may call: those who show the daemon's key.
 
 use crate::Problem;
 use axum::{
@@ -36,7 +36,7 @@ impl Guard {
         Self { key, told: Mutex::default() }
     }
 
-    /// Lets whoever shows the key pass.
+    /// Passes requests on that show the key.
     pub(crate) async fn bearer(&self, request: Request, next: Next) -> Response {
         if self.shown(request.headers()) {
             let mut answer = next.run(request).await;
@@ -48,7 +48,7 @@ impl Guard {
         Problem::new(StatusCode::UNAUTHORIZED, "wrong_key", detail).into_response()
     }
 
-    /// Lets whoever shows the key as a token, or as the password of HTTP Basic, as browsers ask for it.
+    /// Passes requests on that show the key as a token, or as the password of HTTP Basic, which browsers ask for.
     pub(crate) async fn basic(&self, request: Request, next: Next) -> Response {
         let basic = request.headers().typed_get::<Authorization<Basic>>();
         let known = basic.is_some_and(|basic| same(basic.password().as_bytes(), self.key.as_bytes()));

@@ -128,7 +128,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     document
 }
 
-/// All routes over `node`, for whoever has `key`. For the documents it is the password of HTTP Basic, so that a browser can show them.
+/// All routes over `node`, for holders of `key`. For the documents it is the password of HTTP Basic, so that a browser can show them.
 pub fn router(node: Arc<dyn Node>, key: String) -> axum::Router {
     let key = Arc::new(Guard::new(key));
     let documents = key.clone();

@@ -80,7 +80,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     }
 }
 
-/// What is wrong, in words for whoever wrote the request.
+/// What is wrong, in words for the author of the request.
 fn refusal(error: &serde_json::Error, path: &str) -> Problem {
     let place = || format!("line {}, column {}", error.line(), error.column());
     if matches!(error.classify(), Category::Syntax | Category::Eof | Category::Io) {

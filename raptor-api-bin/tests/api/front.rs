@@ -78,7 +78,7 @@ async fn the_case_of_bearer_does_not_matter() {
 }
 
 #[tokio::test]
-async fn user_name_and_email_address_are_one_account_for_whoever_guesses() {
+async fn guesses_by_user_name_and_by_email_address_count_for_one_account() {
     let world = World::with(|builder| builder.sign_in_attempts(3)).await;
     world.person(Builtin::Admin).await;
     let guess = async |login: &str| {

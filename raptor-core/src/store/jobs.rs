@@ -41,8 +41,8 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Takes the job that is due the longest, for `lease_s` seconds; others leave it alone so long. Its `attempts` tell whoever took it
-/// from whoever took it before.
+/// Takes the job that is due the longest, for `lease_s` seconds; others leave it alone so long. Its `attempts` tell its present holder
+/// from earlier ones.
 pub(crate) async fn claim(c: &mut Conn<'_>, now: DateTime<Utc>, lease_s: i64) -> Result<Option<Job>> {
     // SQLite has one writer and needs no row locks. With PostgreSQL several replicas claim at the same time, and leases are by its
     // clock: theirs may differ by more than a lease lasts.

@@ -26,9 +26,9 @@ const RETRY: Duration = Duration::from_millis(250);
 enum State {
     /// It answers, or nobody has had reason to doubt it.
     There,
-    /// It refuses connections: whoever waits for it is told by the system.
+    /// It refuses connections, which the system reports at once.
     Gone,
-    /// Nothing comes back: whoever waits for it would wait for minutes.
+    /// Nothing comes back: a request would wait for minutes.
     Silent,
 }
 

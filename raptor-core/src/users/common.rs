@@ -1,10 +1,10 @@
-//! Passwords that are tried first by whoever guesses.
+//! Passwords that attackers try first.
 
 /// Of eight characters or more, in lower case, sorted: from the lists that are published of what people choose most, and from what
 /// software is delivered with.
 const LIST: &str = include_str!("common.txt");
 
-/// Whether whoever guesses tries `password` among the first: it is on the list, also with capitals or with some digits and signs
+/// Whether attackers try `password` among the first: it is on the list, also with capitals or with some digits and signs
 /// behind, or it is one character or a row of neighbours in the alphabet.
 pub(super) fn is_common(password: &str) -> bool {
     let password = password.to_lowercase();

@@ -30,7 +30,7 @@ fn with<T: Copy>(modern: &'static [T], old: &[T], wanted: bool, last: &[T]) -> C
     Cow::Owned([modern, old, last].concat())
 }
 
-/// Modern algorithms only. No Diffie-Hellman over large fields: it costs a server more than whoever asks for it. The client's
+/// Modern algorithms only. No Diffie-Hellman over large fields: it costs a server more than its client. The client's
 /// order decides among the ciphers; AES-GCM is the fastest here, and CTR is there for paramiko. Those for old clients come last, so
 /// that nobody who can do better uses them; SHA-1 is not among them.
 pub(super) fn config(keys: Vec<PrivateKey>, old_clients: bool) -> Config {

@@ -23,7 +23,7 @@ async fn is_closed(stream: &mut TcpStream) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn idle_connections_make_room_the_oldest_first_and_whoever_has_signed_in_stays() {
+async fn idle_connections_make_room_the_oldest_first_and_those_who_have_signed_in_stay() {
     let world = World::new().await;
     std::fs::create_dir_all(world.data()).unwrap();
     std::fs::write(world.data().join("there.txt"), "here").unwrap();

@@ -5,7 +5,7 @@ mod codes;
 pub(crate) use codes::CODES;
 
 use axum::{
-    extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
+    extract::rejection::{BytesRejection, PathRejection},
     http::{HeaderName, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -86,25 +86,9 @@ impl From<Error> for Problem {
     }
 }
 
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        let status = match rejection.status() {
-            StatusCode::BAD_REQUEST => StatusCode::UNPROCESSABLE_ENTITY,
-            status => status,
-        };
-        Self::new(status, "invalid", sentence(&rejection.body_text()))
-    }
-}
-
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
         Self::new(rejection.status(), "invalid", sentence(&rejection.body_text()))
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(rejection: QueryRejection) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", sentence(&rejection.body_text()))
     }
 }
 

@@ -92,7 +92,7 @@ fn refusal(error: &serde_json::Error, path: &str) -> Problem {
 }
 
 /// The field that serde's message is about, and what it says in plain words.
-fn words(message: &str, path: &str) -> (String, String) {
+pub(super) fn words(message: &str, path: &str) -> (String, String) {
     let message = message.split(" at line ").next().unwrap_or(message);
     let here = if path == "." { "body".to_owned() } else { path.to_owned() };
     let quoted = |text: &str| text.split('`').nth(1).unwrap_or_default().to_owned();
@@ -112,6 +112,19 @@ fn words(message: &str, path: &str) -> (String, String) {
         {
             return (here, format!("{what} {}, and {} is needed.", plain(found), plain(wanted)));
         }
+    }
+    // What is read from a text, as in a query.
+    let number = match message {
+        "number too large to fit in target type" => Some("This number is too large."),
+        "number too small to fit in target type" => Some("This number is too small."),
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            Some("This is not a whole number that fits here.")
+        }
+        "provided string was not `true` or `false`" => Some("Use true or false."),
+        _ => None,
+    };
+    if let Some(why) = number {
+        return (here, why.into());
     }
     if let Some(name) = message.strip_prefix("duplicate field ") {
         return (here, format!("{name} is there twice."));

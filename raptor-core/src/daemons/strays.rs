@@ -78,6 +78,8 @@ impl DaemonService<'_> {
         let mut tx = self.0.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), daemon.id).await?;
         still_unknown(&mut tx, daemon.id, &stray).await?;
+        // A removal that somebody else asked for may be over by now.
+        self.stray(&daemon, id)?;
         store::jobs::insert(&mut tx.conn(), Kind::Remove, daemon.id, id, self.0.clock.now()).await?;
         let activity = Activity::new(&self.0.clock, &actor, "daemon.unknown_container_deleted")
             .on("daemon", daemon.id, &daemon.name)

@@ -132,6 +132,8 @@ async fn start(raptor: &Raptor, job: &Job) -> Result<()> {
 
 async fn remove(raptor: &Raptor, job: &Job) -> Result<()> {
     raptor.fleet.node(job.daemon_id)?.remove(job.container_id).await?;
+    // Before this job's row goes, which is all that tells a second caller that somebody has it removed.
+    raptor.fleet.forget_stray(job.daemon_id, job.container_id);
     raptor.containers().forget(job.container_id).await
 }
 

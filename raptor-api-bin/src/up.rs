@@ -147,7 +147,5 @@ async fn greet(config: &Config, host: &Host, password: Option<&str>) {
         }
         Err(error) => println!("\nThis host can't run containers yet. {error}"),
     }
-    println!(
-        "Next: import a template (an egg), then create a container. Ctrl-C stops Raptor and leaves containers running.\n"
-    );
+    println!("Next: open it and choose what to run. Ctrl-C stops Raptor and leaves containers running.\n");
 }

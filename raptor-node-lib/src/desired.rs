@@ -66,6 +66,14 @@ pub struct Saved {
 /// What the name of a folder ends with that belongs to a container no more.
 const REMOVED: &str = "removed";
 
+/// The file that holds the declaration.
+const SPEC: &str = "spec.json";
+
+/// The name under which a file is written before it takes its place.
+fn unfinished(name: &str) -> String {
+    format!("{name}.new")
+}
+
 /// The folder of one container's state.
 #[derive(Clone)]
 pub struct StateFolder(PathBuf);
@@ -90,7 +98,8 @@ impl StateFolder {
         Ok(ids.collect())
     }
 
-    /// Removes what is left of removals that were interrupted. For the start, before there are new ones.
+    /// Removes what is left of removals that were interrupted, and of containers whose first declaration was not kept in full.
+    /// For the start, before there are new ones.
     ///
     /// # Errors
     /// When the base folder can't be used.
@@ -99,9 +108,33 @@ impl StateFolder {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == REMOVED) {
                 crate::files::remove(&path)?;
+            } else if path.file_name().and_then(|name| name.to_str()?.parse::<ContainerId>().ok()).is_some() {
+                Self(path).remove_unborn()?;
             }
         }
         Ok(())
+    }
+
+    /// Removes the folder of a container whose first declaration was cut off: the daemon was killed or the disk was full while
+    /// it was written. Nothing was begun for it, and nobody was told that it is there. A folder that holds anything else stays.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn remove_unborn(&self) -> io::Result<()> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            if entry?.file_name() != unfinished(SPEC).as_str() {
+                return Ok(());
+            }
+        }
+        match fs::remove_file(self.0.join(unfinished(SPEC))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => fs::remove_dir(&self.0),
+        }
     }
 
     /// Where its trash, earlier versions and unfinished uploads are kept.
@@ -119,7 +152,7 @@ impl StateFolder {
     /// The declaration.
     #[must_use]
     pub fn spec(&self) -> Option<ContainerSpec> {
-        self.read("spec.json")
+        self.read(SPEC)
     }
 
     /// Keeps the declaration.
@@ -127,7 +160,7 @@ impl StateFolder {
     /// # Errors
     /// When the disk refuses.
     pub fn keep_spec(&self, spec: &ContainerSpec) -> io::Result<()> {
-        self.write("spec.json", spec)
+        self.write(SPEC, spec)
     }
 
     /// What was saved last.
@@ -225,7 +258,7 @@ impl StateFolder {
     /// Writes beside and moves into place: after a crash there is the old or the new, never half.
     fn write(&self, name: &str, value: &impl Serialize) -> io::Result<()> {
         fs::create_dir_all(&self.0)?;
-        let temporary = self.0.join(format!("{name}.new"));
+        let temporary = self.0.join(unfinished(name));
         let mut file = fs::File::create(&temporary)?;
         file.write_all(&serde_json::to_vec(value)?)?;
         file.sync_data()?;
@@ -261,6 +294,34 @@ mod tests {
         state.remove().unwrap();
         state.remove().unwrap();
         assert_eq!(fs::read_dir(base.path().join(".raptor")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_first_declaration_that_is_cut_off_leaves_nothing_and_anything_else_stays() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = |files: &[&str]| {
+            let state = StateFolder::new(base.path(), ContainerId::generate());
+            fs::create_dir_all(&state.0).unwrap();
+            for file in files {
+                fs::write(state.0.join(file), "{").unwrap();
+            }
+            state
+        };
+        let gone = [folder(&[]), folder(&["spec.json.new"])];
+        let kept = [
+            folder(&["spec.json"]),
+            folder(&["spec.json.new", "spec.json"]),
+            folder(&["spec.json.new", "state.json"]),
+            folder(&["state.json.new"]),
+            folder(&["spec.json.new", "removing"]),
+        ];
+        StateFolder::sweep(base.path()).unwrap();
+        for state in gone {
+            assert!(!state.0.exists(), "{}", state.0.display());
+        }
+        for state in kept {
+            assert!(state.0.exists(), "{}", state.0.display());
+        }
     }
 
     #[test]

@@ -186,9 +186,13 @@ impl Node for Host {
             ));
         }
         let state = self.0.ground.place(spec.id).state;
-        state
-            .keep_spec(&spec)
-            .map_err(|error| NodeError::Internal(format!("The declaration can't be kept: {error}")))?;
+        if let Err(error) = state.keep_spec(&spec) {
+            // Where the disk is full, half of it is there; what that takes is needed by others.
+            if let Err(error) = state.remove_unborn() {
+                tracing::warn!(%error, id = %spec.id, "what is left of a declaration can't be removed");
+            }
+            return Err(NodeError::Internal(format!("The declaration can't be kept: {error}")));
+        }
         let handle = self.supervise(spec)?;
         let status = handle.status.borrow().clone();
         let _ = self.0.ground.events.send(Arc::new(NodeEvent::Status { status: status.clone() }));

@@ -34,6 +34,8 @@ const LINES: usize = 1_000;
 /// Lines in one frame at most.
 const FRAME_LINES: usize = 512;
 const MIB: u64 = 1024 * 1024;
+/// How often a listener hears something at least.
+const SPEAK_EVERY: Duration = Duration::from_secs(5);
 
 /// A host without Docker. Its containers follow the same state machine as real ones: they become ready a while after they are
 /// started, answer each command with its echo, and end a while after they are asked to. Cheap to clone.
@@ -740,10 +742,12 @@ impl Node for SimulatedHost {
         let waiting: Vec<_> =
             locked(&self.0.happened).waiting.iter().cloned().map(NodeEvent::Happened).collect();
         let follow = stream::unfold((events, self.clone()), |(mut events, host)| async move {
-            let event = match events.recv().await {
-                Ok(event) => event,
-                Err(broadcast::error::RecvError::Lagged(_)) => host.snapshot(),
-                Err(broadcast::error::RecvError::Closed) => return None,
+            let event = match tokio::time::timeout(SPEAK_EVERY, events.recv()).await {
+                Ok(Ok(event)) => event,
+                Ok(Err(broadcast::error::RecvError::Lagged(_))) => host.snapshot(),
+                Ok(Err(broadcast::error::RecvError::Closed)) => return None,
+                // As a daemon does, whose silence is taken for a broken connection.
+                Err(_) => NodeEvent::System { system: host.info() },
             };
             Some((event, (events, host)))
         });
@@ -760,5 +764,18 @@ impl Node for SimulatedHost {
             *locked(&self.0.hosts) = hosts;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_on_which_nothing_happens_is_heard_all_the_same() {
+        let host = SimulatedHost::default();
+        let mut events = host.events().await.unwrap();
+        assert!(matches!(events.next().await, Some(NodeEvent::Snapshot { .. })));
+        assert!(matches!(events.next().await, Some(NodeEvent::System { .. })));
     }
 }

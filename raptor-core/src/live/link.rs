@@ -65,6 +65,10 @@ impl Task {
         let mut silence = Box::pin(tokio::time::sleep(SILENCE));
         loop {
             tokio::select! {
+                // The silence comes last: while the database is slow, what the daemon said waits here.
+                biased;
+                Ok(()) = gaps.changed() => self.recheck(None, None).await,
+                change = changes.recv() => self.pass_on(change).await,
                 event = events.next() => {
                     let Some(event) = event else { return lost() };
                     if let Err(refused) = self.heed(event).await {
@@ -73,8 +77,6 @@ impl Task {
                     *pause = FIRST_PAUSE;
                     silence.as_mut().reset(tokio::time::Instant::now() + SILENCE);
                 }
-                change = changes.recv() => self.pass_on(change).await,
-                Ok(()) = gaps.changed() => self.recheck(None, None).await,
                 () = &mut silence => return lost(),
             }
         }

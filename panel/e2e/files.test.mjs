@@ -105,7 +105,7 @@ test('a folder is packed and unpacked, and found again after a reload', { timeou
   await answer('Name', 'plugins.tar.zst', 'Pack');
   await page.reload();
   await row('plugins.tar.zst').waitFor();
-  await until('the operation is listed', async () => (await page.getByText('plugins.tar.zst: done').count()) > 0);
+  await until('the operation is listed', async () => (await page.getByText('Packed plugins.tar.zst').count()) > 0);
 });
 
 test('unpacking asks what happens to files that are there, and lists what was skipped', { timeout: 90_000 }, async () => {

@@ -102,7 +102,7 @@ test('an installation that failed and counts as done leads to Offline', { timeou
   const { id } = await world.ask('POST', '/containers', { name: 'Not installed', template_id: broken.id, limits, allocation_count: 0, startup_command: 'sleep 1000' });
   await page.goto(`${world.base}/containers/${id}`);
   await page.getByText('Install failed').first().waitFor();
-  await page.getByRole('button', { name: 'Continue without it' }).click();
+  await page.getByRole('button', { name: 'Skip installation' }).click();
   await page.getByText('Offline', { exact: true }).first().waitFor();
   assert.equal(await page.getByText('Start failed').count(), 0);
   assert.equal((await world.ask('GET', `/containers/${id}`)).live.problem ?? null, null);

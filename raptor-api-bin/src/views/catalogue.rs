@@ -1,10 +1,10 @@
 //! The catalogue on the wire.
 
-use crate::views::templates::TemplateVariable;
+use crate::views::{drawing::Drawing, templates::TemplateVariable};
 use chrono::{DateTime, Utc};
 use raptor_core::{
     catalogue::{
-        Catalogue, EggSource, EntryKind, StatedAmount, StatedPort,
+        Catalogue, EggSource, EntryKind, NeededUpload, StatedAmount, StatedPort,
         service::{Compared, Counted, Fetched, Listed, Listing},
         source::CatalogueSource,
     },
@@ -15,15 +15,6 @@ use raptor_core::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
-
-/// A drawing and its background.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CatalogueIcon {
-    /// The `d` of each path, on a grid of 24 × 24, to be drawn in white with a round stroke of 2 and no fill.
-    pub paths: Vec<String>,
-    /// The background, as `#rrggbb`.
-    pub colour: String,
-}
 
 /// Something that can be chosen to run.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,7 +30,7 @@ pub struct CatalogueEntry {
     /// What it is and who wants it.
     pub description: String,
     /// How it is drawn.
-    pub icon: CatalogueIcon,
+    pub icon: Drawing,
     /// The id of the entry for the same program that most people want; null where it is that one.
     pub variant_of: Option<String>,
     /// Where its egg is published; null for one of Raptor's own templates, which need no network.
@@ -50,8 +41,14 @@ pub struct CatalogueEntry {
     pub disk_mib: Option<StatedAmount>,
     /// The ports that its egg or documentation states; null where nothing is stated, empty where it is stated that none is needed.
     pub ports: Option<Vec<StatedPort>>,
+    /// A file that has to be uploaded before the first start; null where none has to.
+    pub upload: Option<NeededUpload>,
     /// The template that was imported from it; null where none was or it is gone.
     pub template_id: Option<TemplateId>,
+    /// Whether it is one of those that most people look for. They come first in the list.
+    pub popular: bool,
+    /// How many variants of it there are: entries whose `variant_of` is its id.
+    pub variant_count: usize,
 }
 
 impl From<Listed> for CatalogueEntry {
@@ -63,13 +60,16 @@ impl From<Listed> for CatalogueEntry {
             category: entry.category,
             kind: entry.kind,
             description: entry.description,
-            icon: CatalogueIcon { paths: listed.drawing.to_vec(), colour: entry.colour },
+            icon: Drawing { paths: listed.drawing.to_vec(), colour: entry.colour },
             variant_of: entry.variant_of,
             source: entry.source,
             memory_mib: entry.memory_mib,
             disk_mib: entry.disk_mib,
             ports: entry.ports,
+            upload: entry.upload,
             template_id: listed.template_id,
+            popular: listed.popular,
+            variant_count: listed.variant_count,
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod activity;
 pub mod catalogue;
 pub mod containers;
 pub mod daemons;
+pub mod drawing;
 pub mod files;
 pub mod history;
 pub mod images;

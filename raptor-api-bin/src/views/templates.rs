@@ -1,11 +1,12 @@
 //! Templates on the wire.
 
+use super::drawing::Drawing;
 use chrono::{DateTime, Utc};
 use raptor_core::{
     id::TemplateId,
     templates::{
         self, ConfigFile, Install, Origin, StartupCommand, StopRule, TemplateImage,
-        drawing::{self, drawing},
+        drawing::drawing,
         import::ImportWarning,
         service::{self, StoredTemplate},
         source::SourceCheck,
@@ -14,21 +15,6 @@ use raptor_core::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-
-/// A drawing on a colour.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TemplateDrawing {
-    /// The colour behind it, as `#rrggbb`.
-    pub colour: String,
-    /// The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
-    pub paths: Vec<String>,
-}
-
-impl From<drawing::Drawing> for TemplateDrawing {
-    fn from(drawing: drawing::Drawing) -> Self {
-        Self { colour: drawing.colour, paths: drawing.paths }
-    }
-}
 
 /// What a look at the place found that a template came from.
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,7 +51,7 @@ pub struct TemplateSummary {
     /// Where it came from; none where nobody wrote it down.
     pub origin: Option<Origin>,
     /// The catalogue's drawing; none where the catalogue does not list it.
-    pub drawing: Option<TemplateDrawing>,
+    pub drawing: Option<Drawing>,
     /// What the last look at its source found; none where nobody has looked since its last import or update.
     pub source_check: Option<TemplateSourceCheck>,
     /// Containers that are made from it.
@@ -85,7 +71,7 @@ impl From<&StoredTemplate> for TemplateSummary {
             author: template.document.author.clone(),
             description: template.document.description.clone(),
             source_format: template.source_format.clone(),
-            drawing: template.origin.as_ref().and_then(drawing).map(TemplateDrawing::from),
+            drawing: template.origin.as_ref().and_then(drawing).map(Drawing::from),
             source_check: template.source_check.clone().map(TemplateSourceCheck::from),
             origin: template.origin.clone(),
             revision: template.revision,
@@ -166,7 +152,7 @@ pub struct Template {
     /// Where it came from; none where nobody wrote it down.
     pub origin: Option<Origin>,
     /// The catalogue's drawing; none where the catalogue does not list it.
-    pub drawing: Option<TemplateDrawing>,
+    pub drawing: Option<Drawing>,
     /// What the last look at its source found; none where nobody has looked since its last import or update.
     pub source_check: Option<TemplateSourceCheck>,
     /// Containers that are made from it.
@@ -218,7 +204,7 @@ impl From<StoredTemplate> for Template {
             author: document.author,
             description: document.description,
             source_format: template.source_format,
-            drawing: template.origin.as_ref().and_then(drawing).map(TemplateDrawing::from),
+            drawing: template.origin.as_ref().and_then(drawing).map(Drawing::from),
             source_check: template.source_check.map(TemplateSourceCheck::from),
             origin: template.origin,
             container_count: template.container_count,

@@ -50,6 +50,7 @@ impl Catalogue {
             categories: Vec::new(),
             collections: Vec::new(),
             entries: Vec::new(),
+            popular: 0,
             left_out: 0,
             searched: Vec::new(),
         }

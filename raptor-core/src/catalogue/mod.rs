@@ -26,8 +26,10 @@ pub struct Catalogue {
     pub categories: Vec<Category>,
     /// The repositories that eggs are taken from.
     pub collections: Vec<Collection>,
-    /// By category, then by id.
+    /// The popular ones in their order, then all others by category and id.
     pub entries: Vec<Entry>,
+    /// How many of `entries`, from the first one on, are popular.
+    pub popular: usize,
     /// How many entries of the file name an icon or a template that this version of Raptor does not have.
     pub left_out: usize,
     /// The text of each entry that is searched, in the order of `entries`.
@@ -39,6 +41,17 @@ impl Catalogue {
     #[must_use]
     pub fn entry(&self, id: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.id == id)
+    }
+
+    /// Whether the entry with this id is one of those that most people look for.
+    #[must_use]
+    pub fn is_popular(&self, id: &str) -> bool {
+        self.entries.iter().take(self.popular).any(|entry| entry.id == id)
+    }
+
+    /// The entries for the same program as the one with this id.
+    pub fn variants<'c>(&'c self, id: &'c str) -> impl Iterator<Item = &'c Entry> {
+        self.entries.iter().filter(move |entry| entry.variant_of.as_deref() == Some(id))
     }
 }
 
@@ -120,6 +133,18 @@ pub struct Entry {
     pub disk_mib: Option<StatedAmount>,
     /// Stated ports; none where nothing is stated, empty where it is stated that none is needed.
     pub ports: Option<Vec<StatedPort>>,
+    /// A file that has to be uploaded before the first start.
+    pub upload: Option<NeededUpload>,
+}
+
+/// A file that has to be uploaded before the first start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NeededUpload {
+    /// The template's variable that holds the file's path, seen from the container's folder.
+    pub variable: String,
+    /// The template's variable that makes the upload needless where it has a value, such as an address to download from.
+    pub unless: Option<String>,
 }
 
 /// Where an egg is published.

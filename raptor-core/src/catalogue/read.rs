@@ -1,6 +1,8 @@
 //! Reading a catalogue's file, with limits: what an administrator names may hold anything.
 
-use super::{Catalogue, Category, Collection, EggSource, Entry, StatedAmount, builtin, search::Searched};
+use super::{
+    Catalogue, Category, Collection, EggSource, Entry, NeededUpload, StatedAmount, builtin, search::Searched,
+};
 use crate::hash::sha256;
 use serde::Deserialize;
 use std::{
@@ -14,6 +16,7 @@ const MAX_ENTRIES: usize = 5_000;
 const MAX_CATEGORIES: usize = 100;
 const MAX_COLLECTIONS: usize = 500;
 const MAX_PORTS: usize = 50;
+const MAX_POPULAR: usize = 100;
 const FORMATS: [&str; 5] = ["PTDL_v1", "PTDL_v2", "PLCN_v1", "PLCN_v2", "PLCN_v3"];
 
 #[derive(Deserialize)]
@@ -25,6 +28,8 @@ struct Version {
 struct File {
     indexed_on: String,
     categories: Vec<Category>,
+    #[serde(default)]
+    popular: Vec<String>,
     collections: Vec<Collection>,
     entries: Vec<Entry>,
 }
@@ -52,7 +57,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Catalogue, String> {
     let mut entries: Vec<Entry> = file.entries.into_iter().filter(known).collect();
     let places: BTreeMap<&str, usize> =
         file.categories.iter().enumerate().map(|(at, category)| (category.id.as_str(), at)).collect();
-    entries.sort_by_key(|entry| (places.get(entry.category.as_str()).copied(), entry.id.clone()));
+    let popular: BTreeMap<&str, usize> =
+        file.popular.iter().enumerate().map(|(at, id)| (id.as_str(), at)).collect();
+    entries.sort_by_key(|entry| {
+        let rank = popular.get(entry.id.as_str()).copied().unwrap_or(usize::MAX);
+        (rank, places.get(entry.category.as_str()).copied(), entry.id.clone())
+    });
+    let popular = entries.iter().take_while(|entry| popular.contains_key(entry.id.as_str())).count();
     let names: BTreeMap<&str, &str> =
         file.categories.iter().map(|category| (category.id.as_str(), category.name.as_str())).collect();
     let searched = entries
@@ -65,6 +76,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Catalogue, String> {
         left_out: before - entries.len(),
         categories: file.categories,
         collections: file.collections,
+        popular,
         entries,
         searched,
     })
@@ -77,9 +89,10 @@ fn check(file: &File) -> Result<(), String> {
         ("entries", file.entries.len(), MAX_ENTRIES),
         ("categories", file.categories.len(), MAX_CATEGORIES),
         ("collections", file.collections.len(), MAX_COLLECTIONS),
+        ("popular", file.popular.len(), MAX_POPULAR),
     ] {
         ensure(count <= limit, name, format!("has {count} items, and at most {limit} are read"))?;
-        ensure(count > 0, name, "is empty")?;
+        ensure(count > 0 || name == "popular", name, "is empty")?;
     }
     let mut categories = BTreeSet::new();
     for (at, category) in file.categories.iter().enumerate() {
@@ -140,6 +153,10 @@ fn check_entry(at: &str, entry: &Entry, categories: &BTreeSet<&str>) -> Result<(
     }
     let ports = entry.ports.as_deref().unwrap_or_default();
     ensure(ports.len() <= MAX_PORTS, place("ports"), format!("has more than {MAX_PORTS} items"))?;
+    if let Some(NeededUpload { variable, unless }) = &entry.upload {
+        let fine = std::iter::once(variable).chain(unless).all(|env| is_variable(env));
+        ensure(fine, place("upload"), "has to name variables such as JAR_FILE")?;
+    }
     let fine = ports.iter().all(|port| is_line(&port.purpose, 60) && port.default != Some(0));
     ensure(fine, place("ports"), "has a port without a purpose of at most 60 characters, or the port 0")
 }
@@ -175,6 +192,10 @@ fn is_slug(text: &str) -> bool {
 /// Whether it is text of one line, of 1 to `most` characters.
 fn is_line(text: &str, most: usize) -> bool {
     !text.trim().is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control)
+}
+
+fn is_variable(text: &str) -> bool {
+    is_line(text, 100) && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
 fn is_repository(text: &str) -> bool {
@@ -225,7 +246,7 @@ mod tests {
     fn a_bad_catalogue_is_refused_with_the_place_that_is_wrong() {
         assert_eq!(read(file().to_string().as_bytes()).unwrap().entries.len(), 1);
         type Change = fn(&mut Value);
-        let cases: [(Change, &str); 14] = [
+        let cases: [(Change, &str); 15] = [
             (|f| f["format"] = json!(2), "format 2"),
             (|f| f["indexed_on"] = json!("yesterday"), "`indexed_on`"),
             (|f| f["entries"] = json!([]), "`entries` is empty"),
@@ -239,6 +260,7 @@ mod tests {
             (|f| f["entries"][0]["source"]["branch"] = json!("a?b"), "source.branch"),
             (|f| f["entries"][0]["source"]["sha256"] = json!("abc"), "source.sha256"),
             (|f| f["entries"][0]["description"] = json!("x".repeat(221)), "description"),
+            (|f| f["entries"][0]["upload"] = json!({ "variable": "a b" }), "`entries[0].upload`"),
             (|f| f["categories"][0]["icon"] = json!("nothing"), "`categories[0].icon`"),
         ];
         for (change, told) in cases {
@@ -268,5 +290,26 @@ mod tests {
         file["entries"].as_array_mut().unwrap().extend([other, own]);
         let catalogue = read(file.to_string().as_bytes()).unwrap();
         assert_eq!((catalogue.entries.len(), catalogue.left_out), (1, 2));
+    }
+
+    #[test]
+    fn what_is_popular_comes_first_and_an_id_that_is_not_there_is_passed_over() {
+        let mut file = file();
+        let entry = |id: &str| {
+            let mut other = file["entries"][0].clone();
+            other["id"] = json!(id);
+            other
+        };
+        let more = [entry("aeroplanes"), entry("zeppelins")];
+        file["entries"].as_array_mut().unwrap().extend(more);
+        let ids = |file: &Value| -> (Vec<String>, usize) {
+            let catalogue = read(file.to_string().as_bytes()).unwrap();
+            (catalogue.entries.into_iter().map(|entry| entry.id).collect(), catalogue.popular)
+        };
+        assert_eq!(ids(&file), (vec!["aeroplanes".into(), "trains".into(), "zeppelins".into()], 0));
+        file["popular"] = json!(["zeppelins", "gone", "trains"]);
+        assert_eq!(ids(&file), (vec!["zeppelins".into(), "trains".into(), "aeroplanes".into()], 2));
+        file["popular"] = json!(vec!["trains"; 101]);
+        assert!(read(file.to_string().as_bytes()).unwrap_err().contains("`popular` has 101 items"));
     }
 }

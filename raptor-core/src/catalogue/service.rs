@@ -31,6 +31,30 @@ pub struct Search {
     pub words: String,
     /// Only entries of the category with this id.
     pub category: Option<String>,
+    /// Which variants of the same program are wanted.
+    pub variants: Variants,
+}
+
+/// Which variants of the same program are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Variants {
+    /// All entries, variants or not.
+    #[default]
+    All,
+    /// Only entries that are no variant of another one.
+    None,
+    /// Only variants of the entry with this id.
+    Of(String),
+}
+
+impl Variants {
+    fn include(&self, entry: &Entry) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => entry.variant_of.is_none(),
+            Self::Of(id) => entry.variant_of.as_ref() == Some(id),
+        }
+    }
 }
 
 /// An entry, and what there is of it already.
@@ -42,6 +66,10 @@ pub struct Listed {
     pub drawing: &'static [String],
     /// The template that was imported from it, where it is still there.
     pub template_id: Option<TemplateId>,
+    /// Whether it is one of those that most people look for.
+    pub popular: bool,
+    /// How many variants of it there are.
+    pub variant_count: usize,
 }
 
 /// A category, and how much was found in it.
@@ -125,7 +153,8 @@ impl CatalogueService<'_> {
             return Err(Error::invalid("category", "The catalogue has no such category."));
         }
         let start = page.after::<usize>()?.unwrap_or(0);
-        let found = catalogue.find(&search.words);
+        let mut found = catalogue.find(&search.words);
+        found.retain(|entry| search.variants.include(entry));
         let categories = count(&catalogue, &found);
         let chosen: Vec<&Entry> =
             found.into_iter().filter(|entry| category.is_none_or(|id| entry.category == id)).collect();
@@ -135,7 +164,7 @@ impl CatalogueService<'_> {
         let shown = page.cut(shown, total, |(at, _): &(usize, &Entry)| at + 1);
         let imported = store::catalogue::imports(&mut self.0.store.read().await?.conn()).await?;
         Ok(Listing {
-            page: shown.map(|(_, entry)| listed(entry, &imported)),
+            page: shown.map(|(_, entry)| listed(&catalogue, entry, &imported)),
             categories,
             indexed_on: catalogue.indexed_on.clone(),
             built_in: source.sha256.is_none(),
@@ -150,7 +179,7 @@ impl CatalogueService<'_> {
         let _ = permit.consume();
         let (_, catalogue) = current(self.0).await?;
         let imported = store::catalogue::imports(&mut self.0.store.read().await?.conn()).await?;
-        Ok(listed(find(&catalogue, id)?, &imported))
+        Ok(listed(&catalogue, find(&catalogue, id)?, &imported))
     }
 
     /// Fetches an entry's template from its source without keeping it, and compares it with the template that was imported from
@@ -310,10 +339,16 @@ fn origin_of(entry: &Entry) -> Origin {
     origin.drawn(&entry.icon, &entry.colour)
 }
 
-fn listed(entry: &Entry, imported: &[Imported]) -> Listed {
+fn listed(catalogue: &Catalogue, entry: &Entry, imported: &[Imported]) -> Listed {
     let template_id =
         imported.iter().find(|import| import.entry_id == entry.id).map(|import| import.template_id);
-    Listed { entry: entry.clone(), drawing: builtin::drawing(&entry.icon).unwrap_or_default(), template_id }
+    Listed {
+        entry: entry.clone(),
+        drawing: builtin::drawing(&entry.icon).unwrap_or_default(),
+        template_id,
+        popular: catalogue.is_popular(&entry.id),
+        variant_count: catalogue.variants(&entry.id).count(),
+    }
 }
 
 fn count(catalogue: &Catalogue, found: &[&Entry]) -> Vec<Counted> {

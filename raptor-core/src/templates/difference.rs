@@ -1,6 +1,6 @@
 //! What differs between two templates, or between two revisions of one.
 
-use super::{Install, Template, Variable};
+use super::{Install, Template, Variable, readable};
 use serde::Serialize;
 use similar::TextDiff;
 use std::collections::BTreeSet;
@@ -52,15 +52,16 @@ impl Difference {
         after: &Template,
         shown: impl Fn(&Variable) -> bool,
     ) {
-        self.note("images", Some(text(&before.images)), Some(text(&after.images)));
-        self.note("done", Some(text(&before.done)), Some(text(&after.done)));
-        self.note("stop", Some(text(&before.stop)), Some(text(&after.stop)));
+        self.note("images", readable::images(&before.images), readable::images(&after.images));
+        self.note("done", readable::items(&before.done), readable::items(&after.done));
+        self.note("stop", Some(readable::stop(&before.stop)), Some(readable::stop(&after.stop)));
         self.note_install(before.install.as_ref(), after.install.as_ref());
-        self.note("denylist", Some(text(&before.denylist)), Some(text(&after.denylist)));
+        self.note("denylist", readable::items(&before.denylist), readable::items(&after.denylist));
         let paths = before.config_files.iter().chain(&after.config_files).map(|file| &file.path);
         for path in paths.collect::<BTreeSet<_>>() {
-            let of =
-                |template: &Template| template.config_files.iter().find(|file| file.path == *path).map(text);
+            let of = |template: &Template| {
+                template.config_files.iter().find(|file| file.path == *path).map(readable::config_file)
+            };
             self.note(format!("config_files.{path}"), of(before), of(after));
         }
         let names = before.variables.iter().chain(&after.variables).map(|variable| &variable.env);
@@ -70,7 +71,8 @@ impl Difference {
             };
             let (old, new) = (of(before), of(after));
             if old.iter().chain(&new).all(&shown) {
-                self.note(format!("variables.{env}"), old.map(said), new.map(said));
+                let told = |variable: Option<Variable>| variable.as_ref().map(readable::variable);
+                self.note(format!("variables.{env}"), told(old), told(new));
             }
         }
     }
@@ -97,30 +99,12 @@ pub fn difference(before: &Template, after: &Template) -> Vec<FieldChange> {
     plain("author", &before.author, &after.author);
     plain("description", &before.description, &after.description);
     plain("startup", &before.startup, &after.startup);
-    if !(before.startup_commands.is_empty() && after.startup_commands.is_empty()) {
-        found.note(
-            "startup_commands",
-            Some(text(&before.startup_commands)),
-            Some(text(&after.startup_commands)),
-        );
-    }
+    let commands = |template: &Template| readable::commands(&template.startup_commands);
+    found.note("startup_commands", commands(before), commands(after));
     found.note_rest(before, after, |_| true);
-    found.note("features", Some(text(&before.features)), Some(text(&after.features)));
-    found.note("tags", Some(text(&before.tags)), Some(text(&after.tags)));
+    found.note("features", readable::items(&before.features), readable::items(&after.features));
+    found.note("tags", readable::items(&before.tags), readable::items(&after.tags));
     found.note("uuid", before.uuid.clone(), after.uuid.clone());
     found.note("update_url", before.update_url.clone(), after.update_url.clone());
     found.changes
-}
-
-/// What is said of a variable; never the default of a secret one.
-fn said(mut variable: Variable) -> String {
-    if variable.secret {
-        variable.default_value.clear();
-    }
-    text(&variable)
-}
-
-/// Something as people read it.
-pub(crate) fn text(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
 }

@@ -15,6 +15,7 @@ mod lint;
 pub mod origin;
 mod own;
 pub mod placeholders;
+mod readable;
 #[cfg(feature = "store")]
 pub mod service;
 #[cfg(feature = "store")]

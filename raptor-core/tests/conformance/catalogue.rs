@@ -10,7 +10,7 @@ use raptor_core::{
             DeleteTemplate, ImportTemplate, ListTemplates, ReadCatalogueSource, UpdateCatalogueSource,
         },
     },
-    catalogue::service::{Compared, Fetched, Listing, Search},
+    catalogue::service::{Compared, Fetched, Listing, Search, Variants},
     outbound::Outbound,
     paging::PageRequest,
     roles::Builtin,
@@ -139,7 +139,7 @@ async fn set(world: &World, url: Option<&str>) -> Result<i64, Error> {
 
 async fn list(world: &World, words: &str) -> Listing {
     let permit = world.raptor.authz().allow::<ListTemplates>(&Actor::System).unwrap();
-    let search = Search { words: words.into(), category: None };
+    let search = Search { words: words.into(), ..Search::default() };
     world.raptor.catalogue().list(permit, &search, &PageRequest::default()).await.unwrap()
 }
 
@@ -383,14 +383,43 @@ async fn pages_of_the_catalogue_hold_each_entry_once_in_order() {
         }
         let unique: std::collections::BTreeSet<_> = seen.iter().collect();
         assert_eq!((seen.len(), unique.len()), (257, 257));
-        let search = Search { words: String::new(), category: Some("voice".into()) };
+        let search = Search { category: Some("voice".into()), ..Search::default() };
         let voice = world.raptor.catalogue().list(permit(), &search, &PageRequest::default()).await.unwrap();
         assert!(
             voice.page.items.len() >= 8 && voice.page.items.iter().all(|item| item.entry.category == "voice")
         );
-        let search = Search { words: String::new(), category: Some("nothing".into()) };
+        let search = Search { category: Some("nothing".into()), ..Search::default() };
         let refused = world.raptor.catalogue().list(permit(), &search, &PageRequest::default()).await;
         assert!(matches!(refused, Err(Error::Invalid { .. })));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn variants_are_listed_beside_left_out_or_by_themselves() {
+    on_both(|world| async move {
+        // All of it, with the folder of its database.
+        let world = world;
+        let permit = || world.raptor.authz().allow::<ListTemplates>(&Actor::System).unwrap();
+        let request = PageRequest { limit: 100, with_total: true, ..PageRequest::default() };
+        let list = async |variants| {
+            let search = Search { variants, ..Search::default() };
+            world.raptor.catalogue().list(permit(), &search, &request).await.unwrap()
+        };
+        let (all, mains) = (list(Variants::All).await, list(Variants::None).await);
+        assert!(mains.page.total < all.page.total);
+        let first = &mains.page.items[0];
+        assert_eq!((first.entry.id.as_str(), first.popular), ("minecraft-vanilla", true));
+        assert!(mains.page.items.iter().all(|item| item.entry.variant_of.is_none()));
+        assert_eq!(
+            mains.categories.iter().map(|category| category.count).sum::<usize>(),
+            usize::try_from(mains.page.total.unwrap()).unwrap()
+        );
+        let palworld = mains.page.items.iter().find(|item| item.entry.id == "palworld").unwrap();
+        let variants = list(Variants::Of("palworld".into())).await;
+        assert_eq!(variants.page.items.len(), palworld.variant_count);
+        assert!(variants.page.items.iter().all(|item| !item.popular && item.variant_count == 0));
+        assert!(variants.page.items.iter().any(|item| item.entry.id == "palworld-proton"));
     })
     .await;
 }

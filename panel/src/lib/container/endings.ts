@@ -1,5 +1,6 @@
 // How a process ended, in a sentence.
 import type { Crashes, Exit, Fault } from '$lib/api';
+import { plainText } from '$lib/clipboard';
 import { mib } from '$lib/format';
 
 /** Why a process ended, where that can be mended; none for a fault of another kind. */
@@ -19,9 +20,29 @@ export function ended(exit: Exit, fault: Fault | null): string {
   return `It crashed: the process ended by itself with exit code ${exit.code}. The console shows its last lines.`;
 }
 
+const HOME = '/home/container/';
+/** What programs write when the file that they are to run is not there. */
+const ABSENT = [
+  /Unable to access jarfile (.+?)\s*$/,
+  /Cannot find module '(\/home\/container\/[^']+)'/,
+  /can't open file '([^']+)': \[Errno 2\]/
+];
+
+/** The file that a program was to run and did not find, by its last lines. */
+export function missingFile(lines: string[]): string | null {
+  for (const line of lines) {
+    for (const pattern of ABSENT) {
+      const path = pattern.exec(plainText(line))?.[1];
+      if (path) return path.startsWith(HOME) ? path.slice(HOME.length) : path;
+    }
+  }
+  return null;
+}
+
 /** Of crashes in a row. */
 export function crashed(crashes: Crashes, exit: Exit | null, fault: Fault | null): string {
   const times = crashes.count > 1 ? ` ${crashes.count} times in a row` : '';
-  const how = reason(fault) ?? (exit ? (exit.out_of_memory ? 'it ran out of memory' : `exit code ${exit.code}`) : null);
+  const missing = missingFile(crashes.lines);
+  const how = reason(fault) ?? (missing ? `${missing} is not among its files` : null) ?? (exit ? (exit.out_of_memory ? 'it ran out of memory' : `exit code ${exit.code}`) : null);
   return `It crashed${times}${crashes.quarantined ? ' and stays offline' : ''}${how ? `: ${how}` : ''}.`;
 }

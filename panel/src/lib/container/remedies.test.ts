@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Fault } from '$lib/api';
 import { remedies, type Trouble } from './remedies';
 
-const everything: Omit<Trouble, 'fault'> = { installing: false, suspended: false, limited: true, can: () => true, manages: () => true, has: () => true };
+const everything: Omit<Trouble, 'fault'> = { missing: false, installing: false, suspended: false, limited: true, can: () => true, manages: () => true, has: () => true };
 const nothing: Omit<Trouble, 'fault'> = { ...everything, can: () => false, manages: () => false };
 const titles = (trouble: Trouble) => remedies(trouble).map(({ title }) => title);
 
@@ -20,6 +20,7 @@ describe('the ways out', () => {
     expect(titles({ ...everything, fault: memory })).toEqual(['Raise the limit', 'Try again']);
     expect(titles({ ...everything, fault: { type: 'files_missing' } })).toEqual(['Upload files', 'Install again', 'Delete…']);
     expect(titles({ ...everything, fault: null })).toEqual(['Try again']);
+    expect(titles({ ...everything, fault: null, missing: true })).toEqual(['Upload files', 'Try again']);
     expect(remedies({ ...everything, fault: port }).map(({ main }) => main)).toEqual([true, false]);
   });
   it('are those that somebody may take', () => {

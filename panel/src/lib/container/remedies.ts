@@ -14,6 +14,8 @@ export interface Trouble {
   /** Whether it is an installation that failed. */
   installing: boolean;
   suspended: boolean;
+  /** Whether the file that it was to run is not there. */
+  missing: boolean;
   /** Whether the container has a memory limit of its own. */
   limited: boolean;
   /** Whether somebody has this permission for the container. */
@@ -27,6 +29,7 @@ export interface Trouble {
 /** In the order in which they are shown; the first one is the main one. */
 export function remedies(trouble: Trouble): Remedy[] {
   const all = trouble.fault ? specific(trouble, trouble.fault) : [];
+  if (trouble.missing && trouble.can('file.create')) all.unshift({ kind: 'upload', title: 'Upload files' });
   if (trouble.fault?.type !== 'files_missing' && !hopeless(trouble.fault)) all.push(...again(trouble));
   return all.map((remedy, place) => ({ ...remedy, main: place === 0 && trouble.fault?.type !== 'files_missing' }));
 }

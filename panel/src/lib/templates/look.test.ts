@@ -13,6 +13,7 @@ describe('templates', () => {
   });
   it('name the host of an address, and what came with Raptor', () => {
     expect(place({ ...origin, kind: 'address', address: 'https://example.com/egg.json' })).toBe('example.com');
+    expect(byline({ author: 'Raptor', source_format: 'RAPTOR_v1', origin: { ...origin, kind: 'own' } })).toBe('Comes with Raptor');
     expect(place({ ...origin, kind: 'own' })).toBe('comes with Raptor');
     expect(place({ ...origin, kind: 'pasted' })).toBe('pasted');
     expect(place(origin)).toBe('uploaded file');

@@ -31,7 +31,7 @@ interface Told {
 
 /** Author, format and source in one line. */
 export const byline = (template: Told): string =>
-  [template.author.trim() || 'author unknown', format(template.source_format), place(template.origin)].join(' · ');
+  template.origin?.kind === 'own' ? 'Comes with Raptor' : [template.author.trim() || 'author unknown', format(template.source_format), place(template.origin)].join(' · ');
 
 /** A hue for a name, 0 to 359: the same one each time. */
 export function hue(name: string): number {

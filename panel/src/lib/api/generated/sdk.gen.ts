@@ -678,8 +678,8 @@ export const exportTemplate = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * What can be chosen to run. With `search`, entries with the words in their names come first; otherwise they are ordered by
- * category.
+ * What can be chosen to run. With `search`, entries with the words in their names come first. Otherwise the popular ones do,
+ * followed by all others ordered by category.
  */
 export const listCatalogue = <ThrowOnError extends boolean = false>(options?: Options<ListCatalogueData, ThrowOnError>) => (options?.client ?? client).get<ListCatalogueResponses, ListCatalogueErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

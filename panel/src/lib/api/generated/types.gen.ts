@@ -488,7 +488,7 @@ export type CatalogueEntry = {
     /**
      * How it is drawn.
      */
-    icon: CatalogueIcon;
+    icon: Drawing;
     /**
      * The id of the entry for the same program that most people want; null where it is that one.
      */
@@ -500,7 +500,16 @@ export type CatalogueEntry = {
      * The ports that its egg or documentation states; null where nothing is stated, empty where it is stated that none is needed.
      */
     ports?: Array<StatedPort> | null;
+    upload?: NeededUpload | null;
     template_id?: TemplateId | null;
+    /**
+     * Whether it is one of those that most people look for. They come first in the list.
+     */
+    popular: boolean;
+    /**
+     * How many variants of it there are: entries whose `variant_of` is its id.
+     */
+    variant_count: number;
 };
 
 /**
@@ -532,20 +541,6 @@ export type CatalogueFetch = {
      */
     changes: Array<FieldChange>;
     template_id?: TemplateId | null;
-};
-
-/**
- * A drawing and its background.
- */
-export type CatalogueIcon = {
-    /**
-     * The `d` of each path, on a grid of 24 × 24, to be drawn in white with a round stroke of 2 and no fill.
-     */
-    paths: Array<string>;
-    /**
-     * The background, as `#rrggbb`.
-     */
-    colour: string;
 };
 
 /**
@@ -1397,6 +1392,20 @@ export type DiskLimits = {
      * How it is done now, and how to get the better way where there is one.
      */
     note: string;
+};
+
+/**
+ * A drawing on a colour.
+ */
+export type Drawing = {
+    /**
+     * The colour behind it, as `#rrggbb`.
+     */
+    colour: string;
+    /**
+     * The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
+     */
+    paths: Array<string>;
 };
 
 /**
@@ -2610,6 +2619,20 @@ export type Mount = {
      * Whether the container may only read it.
      */
     read_only: boolean;
+};
+
+/**
+ * A file that has to be uploaded before the first start.
+ */
+export type NeededUpload = {
+    /**
+     * The template's variable that holds the file's path, seen from the container's folder.
+     */
+    variable: string;
+    /**
+     * The template's variable that makes the upload needless where it has a value, such as an address to download from.
+     */
+    unless?: string | null;
 };
 
 /**
@@ -4004,7 +4027,7 @@ export type Template = {
      */
     source_format: string;
     origin?: TemplateOrigin | null;
-    drawing?: TemplateDrawing | null;
+    drawing?: Drawing | null;
     source_check?: TemplateSourceCheck | null;
     /**
      * Containers that are made from it.
@@ -4113,20 +4136,6 @@ export type TemplateChange = {
      * Variables that need a value first.
      */
     needed: Array<string>;
-};
-
-/**
- * A drawing on a colour.
- */
-export type TemplateDrawing = {
-    /**
-     * The colour behind it, as `#rrggbb`.
-     */
-    colour: string;
-    /**
-     * The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
-     */
-    paths: Array<string>;
 };
 
 /**
@@ -4419,7 +4428,7 @@ export type TemplateSummary = {
      */
     source_format: string;
     origin?: TemplateOrigin | null;
-    drawing?: TemplateDrawing | null;
+    drawing?: Drawing | null;
     source_check?: TemplateSourceCheck | null;
     /**
      * Containers that are made from it.
@@ -8285,6 +8294,14 @@ export type ListCatalogueData = {
          * Only entries of the category with this id.
          */
         category?: string;
+        /**
+         * Whether variants of other entries are listed too. Default true.
+         */
+        variants?: boolean;
+        /**
+         * Only the variants of the entry with this id.
+         */
+        variant_of?: string;
         /**
          * Items on one page, 1 to 100; 50 unless given.
          */

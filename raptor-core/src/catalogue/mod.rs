@@ -77,7 +77,7 @@ pub enum EntryKind {
     Voice,
     /// A chat bot.
     Bot,
-    /// A database.
+    /// A database server.
     Database,
     /// Something for the web.
     Web,
@@ -87,7 +87,7 @@ pub enum EntryKind {
     Software,
     /// Storage for files or objects.
     Storage,
-    /// Monitoring.
+    /// A program that monitors others.
     Monitoring,
 }
 
@@ -170,11 +170,11 @@ pub struct StatedAmount {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StatedProtocol {
-    /// TCP.
+    /// Used over TCP only.
     Tcp,
-    /// UDP.
+    /// Used over UDP only.
     Udp,
-    /// Both.
+    /// Both, on the same port number.
     Both,
 }
 

@@ -36,7 +36,7 @@ pub struct Search {
 /// An entry, and what there is of it already.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// The entry.
+    /// The entry, as the catalogue's file states it.
     pub entry: Entry,
     /// The paths of its drawing.
     pub drawing: &'static [String],
@@ -47,7 +47,7 @@ pub struct Listed {
 /// A category, and how much was found in it.
 #[derive(Clone, Debug)]
 pub struct Counted {
-    /// The category.
+    /// The category, as the catalogue's file states it.
     pub category: Category,
     /// The paths of its drawing.
     pub drawing: &'static [String],
@@ -58,7 +58,7 @@ pub struct Counted {
 /// One page of the catalogue.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// The entries.
+    /// The entries on this page.
     pub page: Page<Listed>,
     /// All categories, in order.
     pub categories: Vec<Counted>,
@@ -104,7 +104,7 @@ impl Fetched {
     }
 }
 
-/// The operations.
+/// Operations on the catalogue and on the address that it is fetched from.
 pub struct CatalogueService<'r>(pub(crate) &'r Raptor);
 
 impl CatalogueService<'_> {

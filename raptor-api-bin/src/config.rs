@@ -7,7 +7,11 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use keys::{JwtRotation, KeyRotation};
-use raptor_config::host::{HostConfig, network, port};
+use raptor_config::{
+    KEY_LENGTH,
+    host::{HostConfig, network, port},
+    is_easily_guessed,
+};
 use raptor_core::auth::seal::generate_secret;
 use std::{
     fmt, fs,
@@ -278,14 +282,24 @@ pub type DatabaseUrl = Secret;
 
 fn app_key(text: &str) -> Result<Secret, String> {
     match text.len() {
-        0..32 => Err("use 32 characters or more; `raptor-api key` makes one".into()),
+        0..KEY_LENGTH => Err(format!("use {KEY_LENGTH} characters or more; `raptor-api key` makes one")),
+        _ if is_easily_guessed(text) => Err(
+            "it is easy to guess, and with it anybody could sign in as anyone. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-key`"
+                .into(),
+        ),
         _ => Ok(Secret(text.into())),
     }
 }
 
 fn jwt_secret(text: &str) -> Result<Secret, String> {
     match text.len() {
-        0..32 => Err("use 32 characters or more, or leave JWT_SECRET away to use APP_KEY".into()),
+        0..KEY_LENGTH => {
+            Err(format!("use {KEY_LENGTH} characters or more, or leave JWT_SECRET away to use APP_KEY"))
+        }
+        _ if is_easily_guessed(text) => Err(
+            "it is easy to guess, and with it anybody could sign in as anyone. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-jwt-secret`"
+                .into(),
+        ),
         _ => Ok(Secret(text.into())),
     }
 }
@@ -436,6 +450,20 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_can_be_guessed_is_refused_with_the_command_that_changes_it() {
+        let digits = "0123456789".repeat(6);
+        for (flag, command) in [("--app-key", "rotate-key"), ("--jwt-secret", "rotate-jwt-secret")] {
+            for weak in [&"k".repeat(64), &digits, &"password".repeat(5)] {
+                let message = parse(&[flag, weak]).err().unwrap();
+                assert!(message.contains(command) && !message.contains(weak), "{message}");
+            }
+            for good in ["an application key of some length", "9f86d081884c7d659a2feaa0c55ad015"] {
+                assert!(parse(&[flag, good]).is_ok(), "{good}");
+            }
+        }
+    }
+
+    #[test]
     fn a_published_address_may_stand_in_the_brackets_that_compose_asks_for() {
         for address in ["[::1]", "::1"] {
             let cli = parse(&["--published-address", address]).unwrap();
@@ -447,9 +475,15 @@ mod tests {
 
     #[test]
     fn secrets_do_not_show_in_debug_output() {
-        let cli = parse(&["--app-key", &"k".repeat(40), "--admin-password", "hunter22"]).unwrap();
+        let cli = parse(&[
+            "--app-key",
+            "kkkk, a key for nobody to see at all",
+            "--admin-password",
+            "hunter2, of all things",
+        ])
+        .unwrap();
         let shown = format!("{:?}", cli.config);
-        assert!(!shown.contains("kkkk") && !shown.contains("hunter22"), "{shown}");
+        assert!(!shown.contains("kkkk") && !shown.contains("hunter2"), "{shown}");
     }
 
     /// `cargo xtask up --help` shows that file.

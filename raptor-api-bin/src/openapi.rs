@@ -1,7 +1,9 @@
 //! The OpenAPI document.
 
 mod answers;
+mod permissions;
 mod shapes;
+mod words;
 
 use crate::{problem::Problem, routes};
 use raptor_core::{
@@ -48,5 +50,6 @@ pub fn openapi() -> serde_json::Value {
     document["servers"] = json!([{ "url": "/", "description": "The server that this document comes from" }]);
     answers::add(&mut document);
     shapes::refine(&mut document);
+    words::add(&mut document);
     document
 }

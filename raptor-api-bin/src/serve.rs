@@ -15,7 +15,10 @@ use axum::{
 use named::NamedLayer;
 use origin::WithOrigin;
 use present::PresentLayer;
-use raptor_config::http::{self, Limits};
+use raptor_config::{
+    http::{self, Limits},
+    openapi::PAGE_POLICY,
+};
 use raptor_core::Raptor;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use short::ShortIds;
@@ -35,9 +38,6 @@ use utoipa_swagger_ui::SwaggerUi;
 /// How long requests that are under way may take once the server is asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Swagger UI's content security policy: its files are this server's, its styles stand in its page.
-const SWAGGER_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
-
 /// Answers up to this size go as they are, in bytes: they fit into one packet.
 const SHORT: u16 = 1_024;
 const SHRINKING: [&str; 7] = [
@@ -54,7 +54,7 @@ const SHRINKING: [&str; 7] = [
 pub(crate) fn routes(api: Router<App>, app: App) -> Router {
     Router::new()
         .merge(SwaggerUi::new("/swagger-ui").external_url_unchecked("/api/v1/openapi.json", openapi()))
-        .layer(fixed(header::CONTENT_SECURITY_POLICY, SWAGGER_POLICY))
+        .layer(fixed(header::CONTENT_SECURITY_POLICY, PAGE_POLICY))
         .fallback(panel::serve)
         // What browsers show as pages; the API's answers are none.
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))

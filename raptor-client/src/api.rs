@@ -584,7 +584,7 @@ network of its own.*/
     pub struct CatalogueCategory {
         ///How many of its entries hold the words that were searched for.
         pub count: u64,
-        ///Its id.
+        ///Id of the category, as the query parameter `category` takes it.
         pub id: ::std::string::String,
         ///What people see.
         pub name: ::std::string::String,
@@ -619,7 +619,7 @@ was imported already the file as a new revision.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub disk_mib: ::std::option::Option<StatedAmount>,
         ///How it is drawn.
-        pub icon: Drawing,
+        pub icon: CatalogueIcon,
         ///Its id, which never changes.
         pub id: ::std::string::String,
         ///What it is.
@@ -628,8 +628,6 @@ was imported already the file as a new revision.*/
         pub memory_mib: ::std::option::Option<StatedAmount>,
         ///The name of the program.
         pub name: ::std::string::String,
-        ///Whether it is one of those that most people look for. They come first in the list.
-        pub popular: bool,
         ///The ports that its egg or documentation states; null where nothing is stated, empty where it is stated that none is needed.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub ports: ::std::option::Option<::std::vec::Vec<StatedPort>>,
@@ -637,10 +635,6 @@ was imported already the file as a new revision.*/
         pub source: ::std::option::Option<EggSource>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub template_id: ::std::option::Option<TemplateId>,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub upload: ::std::option::Option<NeededUpload>,
-        ///How many variants of it there are: entries whose `variant_of` is its id.
-        pub variant_count: u64,
         ///The id of the entry for the same program that most people want; null where it is that one.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub variant_of: ::std::option::Option<::std::string::String>,
@@ -671,6 +665,19 @@ was imported already the file as a new revision.*/
     }
     impl CatalogueFetch {
         pub fn builder() -> builder::CatalogueFetch {
+            Default::default()
+        }
+    }
+    ///A drawing and its background.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct CatalogueIcon {
+        ///The background, as `#rrggbb`.
+        pub colour: ::std::string::String,
+        ///The `d` of each path, on a grid of 24 × 24, to be drawn in white with a round stroke of 2 and no fill.
+        pub paths: ::std::vec::Vec<::std::string::String>,
+    }
+    impl CatalogueIcon {
+        pub fn builder() -> builder::CatalogueIcon {
             Default::default()
         }
     }
@@ -1785,19 +1792,6 @@ without `network.read`.*/
             Default::default()
         }
     }
-    ///A drawing on a colour.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct Drawing {
-        ///The colour behind it, as `#rrggbb`.
-        pub colour: ::std::string::String,
-        ///The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
-        pub paths: ::std::vec::Vec<::std::string::String>,
-    }
-    impl Drawing {
-        pub fn builder() -> builder::Drawing {
-            Default::default()
-        }
-    }
     ///Where an egg is published.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct EggSource {
@@ -1930,7 +1924,7 @@ without `network.read`.*/
             event_id: ::std::string::String,
             ///Its id; of `declaration` and `access` the container's, of `job` and of several allocations the daemon's.
             id: ::uuid::Uuid,
-            ///What changed.
+            ///The kind of thing that changed.
             subject: Subject,
             ///What happened to it.
             verb: Verb,
@@ -2045,7 +2039,7 @@ without `network.read`.*/
     pub struct ExistingTemplate {
         ///What the file says otherwise; empty where it says the same.
         pub changes: ::std::vec::Vec<FieldChange>,
-        ///The template.
+        ///The template in its newest revision.
         pub template: TemplateSummary,
     }
     impl ExistingTemplate {
@@ -2135,9 +2129,9 @@ people stands beside it.*/
         PortInUse {
             ///What the engine says.
             details: ::std::string::String,
-            ///Its address.
+            ///IP address of the allocation whose port is in use.
             ip: ::std::string::String,
-            ///Its port.
+            ///Port that is in use, for TCP, UDP or both.
             port: u16,
         },
         ///The host does not have the address of one of its ports.
@@ -2145,9 +2139,9 @@ people stands beside it.*/
         NoSuchAddress {
             ///What the engine says.
             details: ::std::string::String,
-            ///The address.
+            ///IP address that the host does not have.
             ip: ::std::string::String,
-            ///The port.
+            ///Port of the allocation on that address.
             port: u16,
         },
         #[serde(rename = "files_missing")]
@@ -2164,7 +2158,7 @@ people stands beside it.*/
         ///Neither the template nor the list of allowed images has the image, and nobody allowed it for this container.
         #[serde(rename = "image_refused")]
         ImageRefused {
-            ///The image.
+            ///Image that was refused, as the container names it.
             image: ::std::string::String,
         },
         ///The image's registry does not answer, and the host has no copy of the image.
@@ -2172,7 +2166,7 @@ people stands beside it.*/
         RegistryUnreachable {
             ///What the engine says.
             details: ::std::string::String,
-            ///The image.
+            ///Image that was to be pulled.
             image: ::std::string::String,
             ///The registry's host, with its port where it has one.
             registry: ::std::string::String,
@@ -2182,7 +2176,7 @@ people stands beside it.*/
         LoginRequired {
             ///What the registry says.
             details: ::std::string::String,
-            ///The image.
+            ///Image that was to be pulled.
             image: ::std::string::String,
             ///The registry's host, with its port where it has one.
             registry: ::std::string::String,
@@ -2192,7 +2186,7 @@ people stands beside it.*/
         TooManyDownloads {
             ///What the registry says.
             details: ::std::string::String,
-            ///The image.
+            ///Image that was to be pulled.
             image: ::std::string::String,
             ///The registry's host, with its port where it has one.
             registry: ::std::string::String,
@@ -2248,7 +2242,7 @@ the host's memory is used up.*/
         pub images: ::std::vec::Vec<TemplateImage>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub install: ::std::option::Option<Install>,
-        ///Its name.
+        ///Name of the template, as its file states it.
         pub name: ::std::string::String,
         ///The dialect that it is in.
         pub source_format: ::std::string::String,
@@ -2939,7 +2933,7 @@ begin with `~`.*/
     pub struct ImportedTemplate {
         ///What it came to.
         pub outcome: ImportOutcome,
-        ///The template.
+        ///The template as it is after the import.
         pub template: Template,
         ///What was odd, and what was made of it.
         pub warnings: ::std::vec::Vec<ImportWarning>,
@@ -3811,20 +3805,6 @@ given.*/
     }
     impl Mount {
         pub fn builder() -> builder::Mount {
-            Default::default()
-        }
-    }
-    ///A file that has to be uploaded before the first start.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct NeededUpload {
-        ///The template's variable that makes the upload needless where it has a value, such as an address to download from.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub unless: ::std::option::Option<::std::string::String>,
-        ///The template's variable that holds the file's path, seen from the container's folder.
-        pub variable: ::std::string::String,
-    }
-    impl NeededUpload {
-        pub fn builder() -> builder::NeededUpload {
             Default::default()
         }
     }
@@ -6252,11 +6232,11 @@ offline.*/
     ///A template in one of its revisions.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SwitchSide {
-        ///Its name.
+        ///Name of the template in this revision.
         pub name: ::std::string::String,
-        ///The revision.
+        ///Number of the revision, from 1.
         pub revision: i64,
-        ///Its id.
+        ///Id of the template, as the template endpoints take it.
         pub template_id: TemplateId,
     }
     impl SwitchSide {
@@ -6364,7 +6344,7 @@ it is root, or too old to say.*/
         ///Which output means that it is running.
         pub done: ::std::vec::Vec<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub drawing: ::std::option::Option<Drawing>,
+        pub drawing: ::std::option::Option<TemplateDrawing>,
         ///Names of features that panels may offer help for.
         pub features: ::std::vec::Vec<::std::string::String>,
         ///A picture, as a `data:` URL.
@@ -6396,7 +6376,8 @@ it is root, or too old to say.*/
         pub stop: StopRule,
         ///Words to find it by.
         pub tags: ::std::vec::Vec<::std::string::String>,
-        ///Where its makers publish it.
+        /**Where its makers publish it. If it is an address of HTTPS, and it is not known where the template came from, newer files are
+looked for there.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub update_url: ::std::option::Option<::std::string::String>,
         ///When it got its newest revision.
@@ -6442,6 +6423,19 @@ where that template came from unless given.*/
     }
     impl TemplateChange {
         pub fn builder() -> builder::TemplateChange {
+            Default::default()
+        }
+    }
+    ///A drawing on a colour.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct TemplateDrawing {
+        ///The colour behind it, as `#rrggbb`.
+        pub colour: ::std::string::String,
+        ///The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
+        pub paths: ::std::vec::Vec<::std::string::String>,
+    }
+    impl TemplateDrawing {
+        pub fn builder() -> builder::TemplateDrawing {
             Default::default()
         }
     }
@@ -6552,7 +6546,7 @@ and the answer is 409 `template_exists`.*/
         pub install: ::std::option::Option<bool>,
         ///The revision of that template that was looked at; a newer one that is there by now is not taken.
         pub revision: i64,
-        ///Which.
+        ///Id of the template to change to.
         pub template_id: TemplateId,
         ///Values of the template's variables, by name.
         #[serde(
@@ -6639,14 +6633,14 @@ is a version of.*/
     pub struct TemplatePreview {
         ///The edits of configuration files.
         pub config_files: ::std::vec::Vec<ConfigFile>,
-        ///The environment.
+        ///The environment variables that the container would get.
         pub environment: ::std::collections::HashMap<
             ::std::string::String,
             ::std::string::String,
         >,
         ///Templates that are the same one, the likeliest first. Empty for those who may not read templates.
         pub existing: ::std::vec::Vec<ExistingTemplate>,
-        ///Its name.
+        ///Name of the template, as its file states it.
         pub name: ::std::string::String,
         ///SHA-256 of the file, in lower-case hex digits.
         pub sha256: ::std::string::String,
@@ -6722,7 +6716,7 @@ is a version of.*/
         ///What it is for.
         pub description: ::std::string::String,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub drawing: ::std::option::Option<Drawing>,
+        pub drawing: ::std::option::Option<TemplateDrawing>,
         ///Its id.
         pub id: TemplateId,
         ///Its name.
@@ -9286,7 +9280,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::option::Option<super::StatedAmount>,
                 ::std::string::String,
             >,
-            icon: ::std::result::Result<super::Drawing, ::std::string::String>,
+            icon: ::std::result::Result<super::CatalogueIcon, ::std::string::String>,
             id: ::std::result::Result<::std::string::String, ::std::string::String>,
             kind: ::std::result::Result<super::EntryKind, ::std::string::String>,
             memory_mib: ::std::result::Result<
@@ -9294,7 +9288,6 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
-            popular: ::std::result::Result<bool, ::std::string::String>,
             ports: ::std::result::Result<
                 ::std::option::Option<::std::vec::Vec<super::StatedPort>>,
                 ::std::string::String,
@@ -9307,11 +9300,6 @@ as U+FFFD; a save keeps them.*/
                 ::std::option::Option<super::TemplateId>,
                 ::std::string::String,
             >,
-            upload: ::std::result::Result<
-                ::std::option::Option<super::NeededUpload>,
-                ::std::string::String,
-            >,
-            variant_count: ::std::result::Result<u64, ::std::string::String>,
             variant_of: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
@@ -9328,14 +9316,9 @@ as U+FFFD; a save keeps them.*/
                     kind: Err("no value supplied for kind".to_string()),
                     memory_mib: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
-                    popular: Err("no value supplied for popular".to_string()),
                     ports: Ok(Default::default()),
                     source: Ok(Default::default()),
                     template_id: Ok(Default::default()),
-                    upload: Ok(Default::default()),
-                    variant_count: Err(
-                        "no value supplied for variant_count".to_string(),
-                    ),
                     variant_of: Ok(Default::default()),
                 }
             }
@@ -9379,7 +9362,7 @@ as U+FFFD; a save keeps them.*/
             }
             pub fn icon<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<super::Drawing>,
+                T: ::std::convert::TryInto<super::CatalogueIcon>,
                 T::Error: ::std::fmt::Display,
             {
                 self.icon = value
@@ -9435,18 +9418,6 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
-            pub fn popular<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.popular = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for popular: {e}")
-                    });
-                self
-            }
             pub fn ports<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<
@@ -9485,30 +9456,6 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
-            pub fn upload<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::NeededUpload>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.upload = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for upload: {e}")
-                    });
-                self
-            }
-            pub fn variant_count<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.variant_count = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for variant_count: {e}")
-                    });
-                self
-            }
             pub fn variant_of<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
@@ -9536,12 +9483,9 @@ as U+FFFD; a save keeps them.*/
                     kind: value.kind?,
                     memory_mib: value.memory_mib?,
                     name: value.name?,
-                    popular: value.popular?,
                     ports: value.ports?,
                     source: value.source?,
                     template_id: value.template_id?,
-                    upload: value.upload?,
-                    variant_count: value.variant_count?,
                     variant_of: value.variant_of?,
                 })
             }
@@ -9557,12 +9501,9 @@ as U+FFFD; a save keeps them.*/
                     kind: Ok(value.kind),
                     memory_mib: Ok(value.memory_mib),
                     name: Ok(value.name),
-                    popular: Ok(value.popular),
                     ports: Ok(value.ports),
                     source: Ok(value.source),
                     template_id: Ok(value.template_id),
-                    upload: Ok(value.upload),
-                    variant_count: Ok(value.variant_count),
                     variant_of: Ok(value.variant_of),
                 }
             }
@@ -9721,6 +9662,67 @@ as U+FFFD; a save keeps them.*/
                     sha256: Ok(value.sha256),
                     template: Ok(value.template),
                     template_id: Ok(value.template_id),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct CatalogueIcon {
+            colour: ::std::result::Result<::std::string::String, ::std::string::String>,
+            paths: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for CatalogueIcon {
+            fn default() -> Self {
+                Self {
+                    colour: Err("no value supplied for colour".to_string()),
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl CatalogueIcon {
+            pub fn colour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.colour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for colour: {e}")
+                    });
+                self
+            }
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<CatalogueIcon> for super::CatalogueIcon {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: CatalogueIcon,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    colour: value.colour?,
+                    paths: value.paths?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::CatalogueIcon> for CatalogueIcon {
+            fn from(value: super::CatalogueIcon) -> Self {
+                Self {
+                    colour: Ok(value.colour),
+                    paths: Ok(value.paths),
                 }
             }
         }
@@ -13656,67 +13658,6 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
-        pub struct Drawing {
-            colour: ::std::result::Result<::std::string::String, ::std::string::String>,
-            paths: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for Drawing {
-            fn default() -> Self {
-                Self {
-                    colour: Err("no value supplied for colour".to_string()),
-                    paths: Err("no value supplied for paths".to_string()),
-                }
-            }
-        }
-        impl Drawing {
-            pub fn colour<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.colour = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for colour: {e}")
-                    });
-                self
-            }
-            pub fn paths<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.paths = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for paths: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Drawing> for super::Drawing {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Drawing,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    colour: value.colour?,
-                    paths: value.paths?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Drawing> for Drawing {
-            fn from(value: super::Drawing) -> Self {
-                Self {
-                    colour: Ok(value.colour),
-                    paths: Ok(value.paths),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
         pub struct EggSource {
             branch: ::std::result::Result<::std::string::String, ::std::string::String>,
             format: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -17213,70 +17154,6 @@ as U+FFFD; a save keeps them.*/
                     read_only: Ok(value.read_only),
                     source: Ok(value.source),
                     target: Ok(value.target),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct NeededUpload {
-            unless: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            variable: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for NeededUpload {
-            fn default() -> Self {
-                Self {
-                    unless: Ok(Default::default()),
-                    variable: Err("no value supplied for variable".to_string()),
-                }
-            }
-        }
-        impl NeededUpload {
-            pub fn unless<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.unless = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for unless: {e}")
-                    });
-                self
-            }
-            pub fn variable<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.variable = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for variable: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<NeededUpload> for super::NeededUpload {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: NeededUpload,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    unless: value.unless?,
-                    variable: value.variable?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::NeededUpload> for NeededUpload {
-            fn from(value: super::NeededUpload) -> Self {
-                Self {
-                    unless: Ok(value.unless),
-                    variable: Ok(value.variable),
                 }
             }
         }
@@ -22501,7 +22378,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             drawing: ::std::result::Result<
-                ::std::option::Option<super::Drawing>,
+                ::std::option::Option<super::TemplateDrawing>,
                 ::std::string::String,
             >,
             features: ::std::result::Result<
@@ -22696,7 +22573,9 @@ as U+FFFD; a save keeps them.*/
             }
             pub fn drawing<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<super::Drawing>>,
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<super::TemplateDrawing>,
+                >,
                 T::Error: ::std::fmt::Display,
             {
                 self.drawing = value
@@ -23179,6 +23058,67 @@ as U+FFFD; a save keeps them.*/
                     needed: Ok(value.needed),
                     newest: Ok(value.newest),
                     to: Ok(value.to),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct TemplateDrawing {
+            colour: ::std::result::Result<::std::string::String, ::std::string::String>,
+            paths: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for TemplateDrawing {
+            fn default() -> Self {
+                Self {
+                    colour: Err("no value supplied for colour".to_string()),
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl TemplateDrawing {
+            pub fn colour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.colour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for colour: {e}")
+                    });
+                self
+            }
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<TemplateDrawing> for super::TemplateDrawing {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: TemplateDrawing,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    colour: value.colour?,
+                    paths: value.paths?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::TemplateDrawing> for TemplateDrawing {
+            fn from(value: super::TemplateDrawing) -> Self {
+                Self {
+                    colour: Ok(value.colour),
+                    paths: Ok(value.paths),
                 }
             }
         }
@@ -24332,7 +24272,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             drawing: ::std::result::Result<
-                ::std::option::Option<super::Drawing>,
+                ::std::option::Option<super::TemplateDrawing>,
                 ::std::string::String,
             >,
             id: ::std::result::Result<super::TemplateId, ::std::string::String>,
@@ -24425,7 +24365,9 @@ as U+FFFD; a save keeps them.*/
             }
             pub fn drawing<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<::std::option::Option<super::Drawing>>,
+                T: ::std::convert::TryInto<
+                    ::std::option::Option<super::TemplateDrawing>,
+                >,
                 T::Error: ::std::fmt::Display,
             {
                 self.drawing = value
@@ -26129,8 +26071,9 @@ let response = client.get_settings()
     pub fn get_settings(&self) -> builder::GetSettings<'_> {
         builder::GetSettings::new(self)
     }
-    /**Whether this server can do its work: 204 if its database answers, 503 `database_unavailable` if not. For load balancers and
-health checks
+    /**Whether this server can do its work: 204 if its database answers, 503 `database_unavailable` if not
+
+For load balancers and health checks.
 
 Sends a `GET` request to `/api/v1/health`
 
@@ -26156,6 +26099,8 @@ let response = client.list_permissions()
     }
     /**Whether mail is set up, and what became of it
 
+Requires `settings.read`.
+
 Sends a `GET` request to `/api/v1/settings/mail`
 
 ```ignore
@@ -26167,6 +26112,8 @@ let response = client.get_mail_state()
         builder::GetMailState::new(self)
     }
     /**The mails of the last 30 days, the newest first, without what they said
+
+Requires `settings.read`.
 
 Sends a `GET` request to `/api/v1/settings/mail/mails`
 
@@ -26188,6 +26135,8 @@ let response = client.list_mails()
         builder::ListMails::new(self)
     }
     /**Send a message to the caller's own address, and wait for what the mail server says
+
+Requires `settings.update`.
 
 Sends a `POST` request to `/api/v1/settings/mail/test`
 
@@ -26224,7 +26173,13 @@ let response = client.update_notices()
     pub fn update_notices(&self) -> builder::UpdateNotices<'_> {
         builder::UpdateNotices::new(self)
     }
-    /**Begin a session. Sets the panel's cookie and answers with the same token for programs
+    /**Begin a session
+
+Sets the panel's cookie and answers with the same token for programs.
+
+Send the token as `Authorization: Bearer …` with every other request. `login` is a user name or an e-mail address. After
+repeated failures for an account or from an address, the answer is 429 `throttled` with `Retry-After`, even for the right
+password.
 
 Sends a `POST` request to `/api/v1/auth/sign-in`
 
@@ -26249,7 +26204,9 @@ let response = client.sign_out()
     pub fn sign_out(&self) -> builder::SignOut<'_> {
         builder::SignOut::new(self)
     }
-    /**Ask for a mail with a link for a new password. Answers the same whether there is such an account
+    /**Ask for a mail with a link for a new password
+
+Answers the same whether there is such an account.
 
 Sends a `POST` request to `/api/v1/auth/password-reset`
 
@@ -26375,7 +26332,9 @@ let response = client.add_ssh_key()
     pub fn add_ssh_key(&self) -> builder::AddSshKey<'_> {
         builder::AddSshKey::new(self)
     }
-    /**Delete a public key. SFTP sessions that were begun with it end at once
+    /**Delete a public key
+
+SFTP sessions that were begun with it end at once.
 
 Sends a `DELETE` request to `/api/v1/account/ssh-keys/{id}`
 
@@ -26409,6 +26368,8 @@ let response = client.list_account_activity()
     }
     /**Users by user name
 
+Requires `users.read`.
+
 Sends a `GET` request to `/api/v1/users`
 
 Arguments:
@@ -26432,6 +26393,10 @@ let response = client.list_users()
     }
     /**Create a user
 
+A name or an e-mail address that is in use is refused with 409 `name_taken`.
+
+Requires `users.create`.
+
 Sends a `POST` request to `/api/v1/users`
 
 ```ignore
@@ -26445,6 +26410,8 @@ let response = client.create_user()
     }
     /**One user
 
+Requires `users.read`.
+
 Sends a `GET` request to `/api/v1/users/{id}`
 
 ```ignore
@@ -26456,7 +26423,11 @@ let response = client.get_user()
     pub fn get_user(&self) -> builder::GetUser<'_> {
         builder::GetUser::new(self)
     }
-    /**Change a user. Suspending one ends their sessions
+    /**Change a user
+
+Suspending one ends their sessions.
+
+Requires `users.update`.
 
 Sends a `PUT` request to `/api/v1/users/{id}`
 
@@ -26472,6 +26443,10 @@ let response = client.update_user()
     }
     /**Delete a user who owns no containers
 
+While the user owns containers, the answer is 409 `has_containers`: give those to somebody else or delete them first.
+
+Requires `users.delete`.
+
 Sends a `DELETE` request to `/api/v1/users/{id}`
 
 ```ignore
@@ -26484,6 +26459,8 @@ let response = client.delete_user()
         builder::DeleteUser::new(self)
     }
     /**Set a user's password and end their sessions
+
+Requires `users.update`.
 
 Sends a `PUT` request to `/api/v1/users/{id}/password`
 
@@ -26499,6 +26476,8 @@ let response = client.set_user_password()
     }
     /**End all of a user's sessions
 
+Requires `users.update`.
+
 Sends a `DELETE` request to `/api/v1/users/{id}/sessions`
 
 ```ignore
@@ -26512,6 +26491,8 @@ let response = client.end_user_sessions()
     }
     /**All roles
 
+Requires `roles.read`.
+
 Sends a `GET` request to `/api/v1/roles`
 
 ```ignore
@@ -26523,6 +26504,8 @@ let response = client.list_roles()
         builder::ListRoles::new(self)
     }
     /**Create a role
+
+Requires `roles.create`.
 
 Sends a `POST` request to `/api/v1/roles`
 
@@ -26537,6 +26520,8 @@ let response = client.create_role()
     }
     /**One role
 
+Requires `roles.read`.
+
 Sends a `GET` request to `/api/v1/roles/{id}`
 
 ```ignore
@@ -26548,7 +26533,11 @@ let response = client.get_role()
     pub fn get_role(&self) -> builder::GetRole<'_> {
         builder::GetRole::new(self)
     }
-    /**Change a role. Whoever has it is affected at once
+    /**Change a role
+
+Whoever has it is affected at once.
+
+Requires `roles.update`.
 
 Sends a `PUT` request to `/api/v1/roles/{id}`
 
@@ -26564,6 +26553,8 @@ let response = client.update_role()
     }
     /**Delete a role that nobody has
 
+Requires `roles.delete`.
+
 Sends a `DELETE` request to `/api/v1/roles/{id}`
 
 ```ignore
@@ -26577,6 +26568,8 @@ let response = client.delete_role()
     }
     /**All daemons, with how they are now
 
+Requires `daemons.read`.
+
 Sends a `GET` request to `/api/v1/daemons`
 
 ```ignore
@@ -26587,7 +26580,14 @@ let response = client.list_daemons()
     pub fn list_daemons(&self) -> builder::ListDaemons<'_> {
         builder::ListDaemons::new(self)
     }
-    /**Add a daemon. The answer holds its key, which can't be read again
+    /**Add a daemon
+
+The answer holds its key, which can't be read again.
+
+Put the key into the host's configuration, or pass it to `raptor-daemon setup`. A lost key is replaced with
+`renew_daemon_key`.
+
+Requires `daemons.create`.
 
 Sends a `POST` request to `/api/v1/daemons`
 
@@ -26602,6 +26602,8 @@ let response = client.create_daemon()
     }
     /**One daemon
 
+Requires `daemons.read`.
+
 Sends a `GET` request to `/api/v1/daemons/{id}`
 
 ```ignore
@@ -26614,6 +26616,8 @@ let response = client.get_daemon()
         builder::GetDaemon::new(self)
     }
     /**Change a daemon
+
+Requires `daemons.update`.
 
 Sends a `PUT` request to `/api/v1/daemons/{id}`
 
@@ -26629,6 +26633,10 @@ let response = client.update_daemon()
     }
     /**Remove a daemon that has no containers
 
+While it has containers, the answer is 409 `has_containers`.
+
+Requires `daemons.delete`.
+
 Sends a `DELETE` request to `/api/v1/daemons/{id}`
 
 ```ignore
@@ -26640,7 +26648,11 @@ let response = client.delete_daemon()
     pub fn delete_daemon(&self) -> builder::DeleteDaemon<'_> {
         builder::DeleteDaemon::new(self)
     }
-    /**Give a daemon a new key. The old one is refused from now on
+    /**Give a daemon a new key
+
+The old one is refused from now on.
+
+Requires `daemons.update`.
 
 Sends a `POST` request to `/api/v1/daemons/{id}/key`
 
@@ -26653,8 +26665,11 @@ let response = client.renew_daemon_key()
     pub fn renew_daemon_key(&self) -> builder::RenewDaemonKey<'_> {
         builder::RenewDaemonKey::new(self)
     }
-    /**Begin a daemon's maintenance with a reason, or end it. Meanwhile nothing is placed on it, and only those who manage daemons
-start and stop its containers
+    /**Begin a daemon's maintenance with a reason, or end it
+
+Meanwhile nothing is placed on it, and only those who manage daemons start and stop its containers.
+
+Requires `daemons.update`.
 
 Sends a `PUT` request to `/api/v1/daemons/{id}/maintenance`
 
@@ -26670,6 +26685,8 @@ let response = client.set_daemon_maintenance()
     }
     /**Remove images from a host that were pulled for its containers and that nobody has used for a while
 
+Requires `daemons.update`.
+
 Sends a `POST` request to `/api/v1/daemons/{id}/images/clean`
 
 ```ignore
@@ -26684,6 +26701,8 @@ let response = client.clean_daemon_images()
     }
     /**The containers that a host has and Raptor does not know, as they are after the database was restored from an older copy
 
+Requires `daemons.read`.
+
 Sends a `GET` request to `/api/v1/daemons/{id}/unknown-containers`
 
 ```ignore
@@ -26695,7 +26714,11 @@ let response = client.list_unknown_containers()
     pub fn list_unknown_containers(&self) -> builder::ListUnknownContainers<'_> {
         builder::ListUnknownContainers::new(self)
     }
-    /**Make such a container one of Raptor's again, as it is. It runs on
+    /**Make such a container one of Raptor's again, as it is
+
+It runs on.
+
+Requires `containers.create`.
 
 Sends a `POST` request to `/api/v1/daemons/{id}/unknown-containers/{container_id}/adopt`
 
@@ -26710,7 +26733,11 @@ let response = client.adopt_unknown_container()
     pub fn adopt_unknown_container(&self) -> builder::AdoptUnknownContainer<'_> {
         builder::AdoptUnknownContainer::new(self)
     }
-    /**Ask such a container to stop. Its files stay
+    /**Ask such a container to stop
+
+Its files stay.
+
+Requires `containers.control`.
 
 Sends a `POST` request to `/api/v1/daemons/{id}/unknown-containers/{container_id}/stop`
 
@@ -26726,6 +26753,8 @@ let response = client.stop_unknown_container()
     }
     /**Delete such a container with its files
 
+Requires `containers.delete`.
+
 Sends a `DELETE` request to `/api/v1/daemons/{id}/unknown-containers/{container_id}`
 
 ```ignore
@@ -26739,6 +26768,8 @@ let response = client.delete_unknown_container()
         builder::DeleteUnknownContainer::new(self)
     }
     /**A daemon's allocations by address and port
+
+Requires `allocations.read`.
 
 Sends a `GET` request to `/api/v1/daemons/{id}/allocations`
 
@@ -26763,7 +26794,14 @@ let response = client.list_allocations()
     pub fn list_allocations(&self) -> builder::ListAllocations<'_> {
         builder::ListAllocations::new(self)
     }
-    /**Add allocations to a daemon. Those that are there already stay as they are
+    /**Add allocations to a daemon
+
+Those that are there already stay as they are.
+
+`ports` takes single ports and ranges with commas between them, as in `25565,27015-27020`. Sending the same request again
+changes nothing.
+
+Requires `allocations.create`.
 
 Sends a `POST` request to `/api/v1/daemons/{id}/allocations`
 
@@ -26779,6 +26817,8 @@ let response = client.create_allocations()
     }
     /**Change alias, note and protocols of an allocation
 
+Requires `allocations.update`.
+
 Sends a `PUT` request to `/api/v1/allocations/{id}`
 
 ```ignore
@@ -26793,6 +26833,8 @@ let response = client.update_allocation()
     }
     /**Delete an allocation that no container has
 
+Requires `allocations.delete`.
+
 Sends a `DELETE` request to `/api/v1/allocations/{id}`
 
 ```ignore
@@ -26805,6 +26847,8 @@ let response = client.delete_allocation()
         builder::DeleteAllocation::new(self)
     }
     /**Templates by name
+
+Requires `templates.read`.
 
 Sends a `GET` request to `/api/v1/templates`
 
@@ -26825,8 +26869,11 @@ let response = client.list_templates()
     pub fn list_templates(&self) -> builder::ListTemplates<'_> {
         builder::ListTemplates::new(self)
     }
-    /**Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML. A file that says
-the same as the template that is here changes nothing
+    /**Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML
+
+A file that says the same as the template that is here changes nothing.
+
+Requires `templates.create`.
 
 Sends a `POST` request to `/api/v1/templates/import`
 
@@ -26848,7 +26895,11 @@ let response = client.import_template()
     pub fn import_template(&self) -> builder::ImportTemplate<'_> {
         builder::ImportTemplate::new(self)
     }
-    /**Import the template at a web address. Addresses that only this machine or its network can reach are refused
+    /**Import the template at a web address
+
+Addresses that only this machine or its network can reach are refused.
+
+Requires `templates.create`.
 
 Sends a `POST` request to `/api/v1/templates/import-url`
 
@@ -26861,8 +26912,9 @@ let response = client.import_template_from_url()
     pub fn import_template_from_url(&self) -> builder::ImportTemplateFromUrl<'_> {
         builder::ImportTemplateFromUrl::new(self)
     }
-    /**What a template would be, what a container would get from it, and what is different from the same template that is here,
-without keeping it
+    /**What a template would be, what a container would get from it, and what is different from the same template that is here, without keeping it
+
+Requires `templates.create` or `templates.update`, depending on the request.
 
 Sends a `POST` request to `/api/v1/templates/preview`
 
@@ -26881,6 +26933,8 @@ let response = client.preview_template()
     }
     /**The same for the template at a web address
 
+Requires `templates.create` or `templates.update`, depending on the request.
+
 Sends a `POST` request to `/api/v1/templates/preview-url`
 
 ```ignore
@@ -26894,6 +26948,8 @@ let response = client.preview_template_from_url()
     }
     /**A template's revisions, the newest first
 
+Requires `templates.read`.
+
 Sends a `GET` request to `/api/v1/templates/{id}/revisions`
 
 ```ignore
@@ -26905,7 +26961,11 @@ let response = client.list_template_revisions()
     pub fn list_template_revisions(&self) -> builder::ListTemplateRevisions<'_> {
         builder::ListTemplateRevisions::new(self)
     }
-    /**Give a template a new revision, in any format that can be imported. Containers stay at theirs until they are moved
+    /**Give a template a new revision, in any format that can be imported
+
+Containers stay at theirs until they are moved.
+
+Requires `templates.update`.
 
 Sends a `POST` request to `/api/v1/templates/{id}/revisions`
 
@@ -26928,7 +26988,11 @@ let response = client.revise_template()
     pub fn revise_template(&self) -> builder::ReviseTemplate<'_> {
         builder::ReviseTemplate::new(self)
     }
-    /**Give a template a new revision from a web address, or from where it came from. Containers stay at theirs until they are moved
+    /**Give a template a new revision from a web address, or from where it came from
+
+Containers stay at theirs until they are moved.
+
+Requires `templates.update`.
 
 Sends a `POST` request to `/api/v1/templates/{id}/revisions-url`
 
@@ -26942,7 +27006,11 @@ let response = client.revise_template_from_url()
     pub fn revise_template_from_url(&self) -> builder::ReviseTemplateFromUrl<'_> {
         builder::ReviseTemplateFromUrl::new(self)
     }
-    /**Look whether the place that a template came from has a newer file. What was found is in `source_check`
+    /**Look whether the place that a template came from has a newer file
+
+What was found is in `source_check`.
+
+Requires `templates.update`.
 
 Sends a `POST` request to `/api/v1/templates/{id}/source-check`
 
@@ -26956,6 +27024,8 @@ let response = client.check_template_source()
         builder::CheckTemplateSource::new(self)
     }
     /**A template as one of its revisions had it
+
+Requires `templates.read`.
 
 Sends a `GET` request to `/api/v1/templates/{id}/revisions/{revision}`
 
@@ -26971,6 +27041,8 @@ let response = client.get_template_revision()
     }
     /**One template
 
+Requires `templates.read`.
+
 Sends a `GET` request to `/api/v1/templates/{id}`
 
 ```ignore
@@ -26984,6 +27056,8 @@ let response = client.get_template()
     }
     /**Delete a template that no container is made from
 
+Requires `templates.delete`.
+
 Sends a `DELETE` request to `/api/v1/templates/{id}`
 
 ```ignore
@@ -26996,6 +27070,8 @@ let response = client.delete_template()
         builder::DeleteTemplate::new(self)
     }
     /**The template as a file to keep
+
+Requires `templates.read`.
 
 Sends a `GET` request to `/api/v1/templates/{id}/export`
 
@@ -27012,8 +27088,11 @@ let response = client.export_template()
     pub fn export_template(&self) -> builder::ExportTemplate<'_> {
         builder::ExportTemplate::new(self)
     }
-    /**What can be chosen to run. With `search`, entries with the words in their names come first. Otherwise the popular ones do,
-followed by all others ordered by category
+    /**What can be chosen to run
+
+With `search`, entries with the words in their names come first; otherwise they are ordered by category.
+
+Requires `templates.read`.
 
 Sends a `GET` request to `/api/v1/catalogue`
 
@@ -27022,8 +27101,6 @@ Arguments:
 - `cursor`: `next` of the page before.
 - `limit`: Items on one page, 1 to 100; 50 unless given.
 - `search`: Words that are all in name, category or description. Case and accents don't matter.
-- `variant_of`: Only the variants of the entry with this id.
-- `variants`: Whether variants of other entries are listed too. Default true.
 - `with_total`: Whether `total` is wanted.
 ```ignore
 let response = client.list_catalogue()
@@ -27031,8 +27108,6 @@ let response = client.list_catalogue()
     .cursor(cursor)
     .limit(limit)
     .search(search)
-    .variant_of(variant_of)
-    .variants(variants)
     .with_total(with_total)
     .send()
     .await;
@@ -27041,6 +27116,8 @@ let response = client.list_catalogue()
         builder::ListCatalogue::new(self)
     }
     /**One entry of the catalogue
+
+Requires `templates.read`.
 
 Sends a `GET` request to `/api/v1/catalogue/{id}`
 
@@ -27053,8 +27130,9 @@ let response = client.get_catalogue_entry()
     pub fn get_catalogue_entry(&self) -> builder::GetCatalogueEntry<'_> {
         builder::GetCatalogueEntry::new(self)
     }
-    /**Fetch an entry's template from its source without keeping it: what it holds, and whether and how it differs from the file that
-was indexed
+    /**Fetch an entry's template from its source without keeping it: what it holds, and whether and how it differs from the file that was indexed
+
+Requires `templates.create`.
 
 Sends a `POST` request to `/api/v1/catalogue/{id}/fetch`
 
@@ -27067,8 +27145,11 @@ let response = client.fetch_catalogue_entry()
     pub fn fetch_catalogue_entry(&self) -> builder::FetchCatalogueEntry<'_> {
         builder::FetchCatalogueEntry::new(self)
     }
-    /**Import an entry's template. One that was imported already is answered as it is, with the outcome `unchanged`. A file that is not
-the one that was indexed is refused with 409 `source_changed` until `sha256` confirms it
+    /**Import an entry's template
+
+One that was imported already is answered as it is, with the outcome `unchanged`. A file that is not the one that was indexed is refused with 409 `source_changed` until `sha256` confirms it.
+
+Requires `templates.create`.
 
 Sends a `POST` request to `/api/v1/catalogue/{id}/import`
 
@@ -27084,6 +27165,8 @@ let response = client.import_catalogue_entry()
     }
     /**Where the catalogue comes from
 
+Requires `settings.read`.
+
 Sends a `GET` request to `/api/v1/catalogue-origin`
 
 ```ignore
@@ -27094,8 +27177,11 @@ let response = client.get_catalogue_origin()
     pub fn get_catalogue_origin(&self) -> builder::GetCatalogueOrigin<'_> {
         builder::GetCatalogueOrigin::new(self)
     }
-    /**Fetch the catalogue from another address, or go back to the one that comes with Raptor. A file that can't be fetched or is no
-catalogue changes nothing
+    /**Fetch the catalogue from another address, or go back to the one that comes with Raptor
+
+A file that can't be fetched or is no catalogue changes nothing.
+
+Requires `settings.update`.
 
 Sends a `PUT` request to `/api/v1/catalogue-origin`
 
@@ -27109,6 +27195,8 @@ let response = client.update_catalogue_origin()
         builder::UpdateCatalogueOrigin::new(self)
     }
     /**Fetch the catalogue again from the address that is set
+
+Requires `settings.update`.
 
 Sends a `POST` request to `/api/v1/catalogue-origin/refresh`
 
@@ -27157,6 +27245,12 @@ let response = client.list_containers()
     }
     /**Create a container
 
+The answer comes as soon as the container is stored; its host makes it, and installs it where its template says so, in the
+background. Poll `get_container` or follow the events. The request is not idempotent: sent twice, it creates two containers.
+With no `daemon_id`, the host with the most room is chosen; 503 `no_room` if none has enough.
+
+Requires `containers.create`.
+
 Sends a `POST` request to `/api/v1/containers`
 
 ```ignore
@@ -27183,6 +27277,8 @@ let response = client.get_container()
     }
     /**Change name and description
 
+Requires `settings.update`.
+
 Sends a `PUT` request to `/api/v1/containers/{id}`
 
 ```ignore
@@ -27195,7 +27291,14 @@ let response = client.update_container()
     pub fn update_container(&self) -> builder::UpdateContainer<'_> {
         builder::UpdateContainer::new(self)
     }
-    /**Delete the container with its files. Done when its daemon has removed it
+    /**Delete the container with its files
+
+Done when its daemon has removed it.
+
+Until the daemon has removed it, `get_container` answers with `deleting` set to true, afterwards with 404. While the daemon
+is away, the removal waits for it.
+
+Requires `container.delete`.
 
 Sends a `DELETE` request to `/api/v1/containers/{id}`
 
@@ -27212,7 +27315,11 @@ let response = client.delete_container()
     pub fn delete_container(&self) -> builder::DeleteContainer<'_> {
         builder::DeleteContainer::new(self)
     }
-    /**Change the limits. They hold from the next start on
+    /**Change the limits
+
+They hold from the next start on.
+
+Requires `containers.update`.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/limits`
 
@@ -27226,7 +27333,11 @@ let response = client.update_container_limits()
     pub fn update_container_limits(&self) -> builder::UpdateContainerLimits<'_> {
         builder::UpdateContainerLimits::new(self)
     }
-    /**Change image, startup command and variables. They hold from the next start on
+    /**Change image, startup command and variables
+
+They hold from the next start on.
+
+Requires `startup.update`.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/startup`
 
@@ -27242,6 +27353,8 @@ let response = client.update_container_startup()
     }
     /**Give the container to somebody else
 
+Requires `containers.update`.
+
 Sends a `PUT` request to `/api/v1/containers/{id}/owner`
 
 ```ignore
@@ -27256,6 +27369,10 @@ let response = client.change_container_owner()
     }
     /**Stop the container and refuse to start it
 
+Suspending a container that is suspended changes nothing.
+
+Requires `containers.update`.
+
 Sends a `POST` request to `/api/v1/containers/{id}/suspend`
 
 ```ignore
@@ -27269,6 +27386,10 @@ let response = client.suspend_container()
     }
     /**Allow the container to be started again
 
+A container that ran before stays offline until it is started.
+
+Requires `containers.update`.
+
 Sends a `POST` request to `/api/v1/containers/{id}/unsuspend`
 
 ```ignore
@@ -27280,7 +27401,15 @@ let response = client.unsuspend_container()
     pub fn unsuspend_container(&self) -> builder::UnsuspendContainer<'_> {
         builder::UnsuspendContainer::new(self)
     }
-    /**Start, stop, restart or kill. Answered when it is accepted; what follows is seen in the container's state
+    /**Start, stop, restart or kill
+
+Answered when it is accepted; what follows is seen in the container's state.
+
+The answer 202 means that the host has accepted the action, not that it has been carried out. An action that does not fit the
+container's state is refused with 409, for example `already_running`, `offline`, `installing` or `suspended`. `kill` ends the
+process without letting it save.
+
+Requires `power.start`, `power.stop`, `power.restart` or `power.kill`, depending on the request.
 
 Sends a `POST` request to `/api/v1/containers/{id}/power`
 
@@ -27294,7 +27423,11 @@ let response = client.power_container()
     pub fn power_container(&self) -> builder::PowerContainer<'_> {
         builder::PowerContainer::new(self)
     }
-    /**The commands that were sent to a container, the newest first. The newest 1,000 are kept
+    /**The commands that were sent to a container, the newest first
+
+The newest 1,000 are kept.
+
+Requires `console.read` or `console.command`, depending on the request.
 
 Sends a `GET` request to `/api/v1/containers/{id}/commands`
 
@@ -27319,6 +27452,10 @@ let response = client.list_commands()
     }
     /**Write a line to the container's standard input
 
+The line is written as it is, followed by a line break. 409 `offline` if no process runs.
+
+Requires `console.command`.
+
 Sends a `POST` request to `/api/v1/containers/{id}/commands`
 
 ```ignore
@@ -27332,6 +27469,10 @@ let response = client.send_command()
         builder::SendCommand::new(self)
     }
     /**Console lines, also of a container that is offline
+
+Lines are in ascending order of their numbers. To read on, pass the number of the last line that was received as `after`.
+
+Requires `console.read`.
 
 Sends a `GET` request to `/api/v1/containers/{id}/console`
 
@@ -27352,6 +27493,8 @@ let response = client.get_console()
     }
     /**What moving a container to another revision of its template would change
 
+Requires `startup.read`.
+
 Sends a `GET` request to `/api/v1/containers/{id}/template`
 
 Arguments:
@@ -27367,7 +27510,11 @@ let response = client.get_template_change()
     pub fn get_template_change(&self) -> builder::GetTemplateChange<'_> {
         builder::GetTemplateChange::new(self)
     }
-    /**Move a container to another revision of its template. It holds from the next start on
+    /**Move a container to another revision of its template
+
+It holds from the next start on.
+
+Requires `startup.update`.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/template`
 
@@ -27381,7 +27528,11 @@ let response = client.move_container_template()
     pub fn move_container_template(&self) -> builder::MoveContainerTemplate<'_> {
         builder::MoveContainerTemplate::new(self)
     }
-    /**What changing a container to another template would change. Its files stay in any case
+    /**What changing a container to another template would change
+
+Its files stay in any case.
+
+Requires `templates.read` and `startup.read`.
 
 Sends a `GET` request to `/api/v1/containers/{id}/template/switch`
 
@@ -27398,7 +27549,11 @@ let response = client.get_template_switch()
     pub fn get_template_switch(&self) -> builder::GetTemplateSwitch<'_> {
         builder::GetTemplateSwitch::new(self)
     }
-    /**Change a container to another template with its files kept. It holds from the next start on
+    /**Change a container to another template with its files kept
+
+It holds from the next start on.
+
+Requires `templates.read` and `startup.update`.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/template/switch`
 
@@ -27412,7 +27567,11 @@ let response = client.switch_container_template()
     pub fn switch_container_template(&self) -> builder::SwitchContainerTemplate<'_> {
         builder::SwitchContainerTemplate::new(self)
     }
-    /**The value of a secret variable. Looking is written down
+    /**The value of a secret variable
+
+Looking is written down.
+
+Requires `startup.secrets`.
 
 Sends a `POST` request to `/api/v1/containers/{id}/variables/{env}/reveal`
 
@@ -27426,8 +27585,11 @@ let response = client.reveal_container_secret()
     pub fn reveal_container_secret(&self) -> builder::RevealContainerSecret<'_> {
         builder::RevealContainerSecret::new(self)
     }
-    /**What a container would get at its next start: command, environment, edits of configuration files, and what is odd about them.
-Secrets are masked, and so is what the caller may not see
+    /**What a container would get at its next start: command, environment, edits of configuration files, and what is odd about them
+
+Secrets are masked, and so is what the caller may not see.
+
+Requires `startup.read`.
 
 Sends a `GET` request to `/api/v1/containers/{id}/preview`
 
@@ -27440,8 +27602,11 @@ let response = client.preview_container()
     pub fn preview_container(&self) -> builder::PreviewContainer<'_> {
         builder::PreviewContainer::new(self)
     }
-    /**Change when the container is started again, its time zone, network, mounts and labels. What concerns Docker holds from the
-next start on. Mounts and labels are for those who manage all containers
+    /**Change when the container is started again, its time zone, network, mounts and labels
+
+What concerns Docker holds from the next start on. Mounts and labels are for those who manage all containers.
+
+Requires `settings.update`.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/behaviour`
 
@@ -27455,7 +27620,13 @@ let response = client.update_container_behaviour()
     pub fn update_container_behaviour(&self) -> builder::UpdateContainerBehaviour<'_> {
         builder::UpdateContainerBehaviour::new(self)
     }
-    /**Run the template's installation. What runs is stopped first; the container's state and console tell how it goes
+    /**Run the template's installation
+
+What runs is stopped first; the container's state and console tell how it goes.
+
+409 `nothing_to_install` if the template has no installation script.
+
+Requires `startup.install`.
 
 Sends a `POST` request to `/api/v1/containers/{id}/installation`
 
@@ -27471,6 +27642,8 @@ let response = client.install_container()
     }
     /**End the installation that runs
 
+Requires `startup.install`.
+
 Sends a `DELETE` request to `/api/v1/containers/{id}/installation`
 
 ```ignore
@@ -27483,6 +27656,8 @@ let response = client.cancel_container_install()
         builder::CancelContainerInstall::new(self)
     }
     /**Say that the container is installed though its installation failed or never ran
+
+Requires `startup.install`.
 
 Sends a `POST` request to `/api/v1/containers/{id}/installation/skip`
 
@@ -27497,6 +27672,8 @@ let response = client.skip_container_install()
     }
     /**All logins for registries, without their passwords
 
+Requires `daemons.read`.
+
 Sends a `GET` request to `/api/v1/registries`
 
 ```ignore
@@ -27507,7 +27684,11 @@ let response = client.list_registries()
     pub fn list_registries(&self) -> builder::ListRegistries<'_> {
         builder::ListRegistries::new(self)
     }
-    /**Add the login for a registry, or replace the one that is there. It is used for images of exactly this host
+    /**Add the login for a registry, or replace the one that is there
+
+It is used for images of exactly this host.
+
+Requires `daemons.update`.
 
 Sends a `PUT` request to `/api/v1/registries`
 
@@ -27522,6 +27703,8 @@ let response = client.save_registry()
     }
     /**Remove a login for a registry
 
+Requires `daemons.update`.
+
 Sends a `DELETE` request to `/api/v1/registries/{id}`
 
 ```ignore
@@ -27535,6 +27718,8 @@ let response = client.delete_registry()
     }
     /**Which images containers may use beside those of their templates
 
+Requires `daemons.read`.
+
 Sends a `GET` request to `/api/v1/image-policy`
 
 ```ignore
@@ -27545,7 +27730,11 @@ let response = client.get_image_policy()
     pub fn get_image_policy(&self) -> builder::GetImagePolicy<'_> {
         builder::GetImagePolicy::new(self)
     }
-    /**Replace the list of allowed images. Containers that run go on; the list is checked at each start
+    /**Replace the list of allowed images
+
+Containers that run go on; the list is checked at each start.
+
+Requires `images.update`.
 
 Sends a `PUT` request to `/api/v1/image-policy`
 
@@ -27558,8 +27747,11 @@ let response = client.update_image_policy()
     pub fn update_image_policy(&self) -> builder::UpdateImagePolicy<'_> {
         builder::UpdateImagePolicy::new(self)
     }
-    /**Give the container another allocation. It holds from the next start on. Callers without `containers.update` are bound to the
-container's limit and to the daemon's ports for self-service
+    /**Give the container another allocation
+
+It holds from the next start on. Callers without `containers.update` are bound to the container's limit and to the daemon's ports for self-service.
+
+Requires `network.update`.
 
 Sends a `POST` request to `/api/v1/containers/{id}/allocations`
 
@@ -27573,7 +27765,11 @@ let response = client.add_container_allocation()
     pub fn add_container_allocation(&self) -> builder::AddContainerAllocation<'_> {
         builder::AddContainerAllocation::new(self)
     }
-    /**Take an allocation from the container. It holds from the next start on
+    /**Take an allocation from the container
+
+It holds from the next start on.
+
+Requires `network.update`.
 
 Sends a `DELETE` request to `/api/v1/containers/{id}/allocations/{allocation_id}`
 
@@ -27587,7 +27783,11 @@ let response = client.remove_container_allocation()
     pub fn remove_container_allocation(&self) -> builder::RemoveContainerAllocation<'_> {
         builder::RemoveContainerAllocation::new(self)
     }
-    /**Make one of the container's allocations its primary one. It holds from the next start on
+    /**Make one of the container's allocations its primary one
+
+It holds from the next start on.
+
+Requires `network.update`.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/allocations/{allocation_id}/primary`
 
@@ -27601,7 +27801,11 @@ let response = client.set_primary_allocation()
     pub fn set_primary_allocation(&self) -> builder::SetPrimaryAllocation<'_> {
         builder::SetPrimaryAllocation::new(self)
     }
-    /**Give the container another free allocation in place of this one. It holds from the next start on
+    /**Give the container another free allocation in place of this one
+
+It holds from the next start on.
+
+Requires `network.update`.
 
 Sends a `POST` request to `/api/v1/containers/{id}/allocations/{allocation_id}/replace`
 
@@ -27619,6 +27823,8 @@ let response = client.replace_container_allocation()
     }
     /**How the caller reaches the container's files by SFTP
 
+Requires `file.read`.
+
 Sends a `GET` request to `/api/v1/containers/{id}/sftp`
 
 ```ignore
@@ -27631,6 +27837,8 @@ let response = client.get_container_sftp()
         builder::GetContainerSftp::new(self)
     }
     /**Everybody with access, the owner first
+
+Requires `access.read`.
 
 Sends a `GET` request to `/api/v1/containers/{id}/access`
 
@@ -27645,6 +27853,10 @@ let response = client.list_access()
     }
     /**Give somebody access; no more than the caller has
 
+The user is named by user name or e-mail address.
+
+Requires `access.create`.
+
 Sends a `POST` request to `/api/v1/containers/{id}/access`
 
 ```ignore
@@ -27658,6 +27870,8 @@ let response = client.grant_access()
         builder::GrantAccess::new(self)
     }
     /**Change somebody's access
+
+Requires `access.update`.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/access/{user_id}`
 
@@ -27674,6 +27888,8 @@ let response = client.update_access()
     }
     /**Take somebody's access away, at once
 
+Requires `access.delete`.
+
 Sends a `DELETE` request to `/api/v1/containers/{id}/access/{user_id}`
 
 ```ignore
@@ -27687,6 +27903,8 @@ let response = client.revoke_access()
         builder::RevokeAccess::new(self)
     }
     /**What was done to the container, the newest first
+
+Requires `activity.read`.
 
 Sends a `GET` request to `/api/v1/containers/{id}/activity`
 
@@ -27708,6 +27926,8 @@ let response = client.list_container_activity()
         builder::ListContainerActivity::new(self)
     }
     /**Look for lines of a container's console, also of one that is offline
+
+Requires `console.read`.
 
 Sends a `GET` request to `/api/v1/containers/{id}/console/search`
 
@@ -27740,6 +27960,8 @@ let response = client.search_console()
     }
     /**The console as a text file: all that is kept when it is asked for
 
+Requires `console.read`.
+
 Sends a `GET` request to `/api/v1/containers/{id}/console/download`
 
 Arguments:
@@ -27765,6 +27987,8 @@ let response = client.download_console()
     }
     /**What a container used over the last hour, day or week
 
+Requires `stats.read`.
+
 Sends a `GET` request to `/api/v1/containers/{id}/stats/history`
 
 Arguments:
@@ -27780,7 +28004,11 @@ let response = client.get_container_stats_history()
     pub fn get_container_stats_history(&self) -> builder::GetContainerStatsHistory<'_> {
         builder::GetContainerStatsHistory::new(self)
     }
-    /**What a host used over the last hour, day or week. CPU is in percent of one CPU
+    /**What a host used over the last hour, day or week
+
+CPU is in percent of one CPU.
+
+Requires `daemons.read`.
 
 Sends a `GET` request to `/api/v1/daemons/{id}/stats/history`
 
@@ -27798,6 +28026,8 @@ let response = client.get_daemon_stats_history()
         builder::GetDaemonStatsHistory::new(self)
     }
     /**A part of a folder's content
+
+Requires `file.read`.
 
 Sends a `GET` request to `/api/v1/containers/{id}/files`
 
@@ -27826,6 +28056,8 @@ let response = client.list_files()
     }
     /**What is at a path
 
+Requires `file.read`.
+
 Sends a `GET` request to `/api/v1/containers/{id}/files/info`
 
 Arguments:
@@ -27843,6 +28075,8 @@ let response = client.get_file()
     }
     /**Make a folder
 
+Requires `file.create`.
+
 Sends a `POST` request to `/api/v1/containers/{id}/files/folders`
 
 ```ignore
@@ -27856,6 +28090,8 @@ let response = client.create_folder()
         builder::CreateFolder::new(self)
     }
     /**Rename and move files and folders
+
+Requires `file.update`.
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/moves`
 
@@ -27871,6 +28107,8 @@ let response = client.move_files()
     }
     /**Change permission bits
 
+Requires `file.update`.
+
 Sends a `PUT` request to `/api/v1/containers/{id}/files/mode`
 
 ```ignore
@@ -27885,6 +28123,8 @@ let response = client.set_files_mode()
     }
     /**What is in the trash, the newest first
 
+Requires `file.read`.
+
 Sends a `GET` request to `/api/v1/containers/{id}/files/trash`
 
 ```ignore
@@ -27896,7 +28136,11 @@ let response = client.list_trash()
     pub fn list_trash(&self) -> builder::ListTrash<'_> {
         builder::ListTrash::new(self)
     }
-    /**Put files and folders into the trash. They count against the disk limit until it is emptied
+    /**Put files and folders into the trash
+
+They count against the disk limit until it is emptied.
+
+Requires `file.delete`.
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/trash`
 
@@ -27912,6 +28156,8 @@ let response = client.discard_files()
     }
     /**Put back from the trash, each to where it was
 
+Requires `file.delete`.
+
 Sends a `POST` request to `/api/v1/containers/{id}/files/trash/restore`
 
 ```ignore
@@ -27926,6 +28172,8 @@ let response = client.restore_files()
     }
     /**Remove from the trash for good: what is named, or everything
 
+Requires `file.delete`.
+
 Sends a `POST` request to `/api/v1/containers/{id}/files/trash/empty`
 
 ```ignore
@@ -27938,7 +28186,11 @@ let response = client.empty_trash()
     pub fn empty_trash(&self) -> builder::EmptyTrash<'_> {
         builder::EmptyTrash::new(self)
     }
-    /**Look for files by their names and by what is in them. It stops after 10 seconds or 500 hits and says so
+    /**Look for files by their names and by what is in them
+
+It stops after 10 seconds or 500 hits and says so.
+
+Requires `file.read` or `file.read-content`, depending on the request.
 
 Sends a `GET` request to `/api/v1/containers/{id}/files/search`
 
@@ -27961,6 +28213,8 @@ let response = client.search_files()
     }
     /**What a folder's content takes on disk, the largest first
 
+Requires `file.read`.
+
 Sends a `GET` request to `/api/v1/containers/{id}/files/sizes`
 
 Arguments:
@@ -27977,6 +28231,8 @@ let response = client.measure_folder()
         builder::MeasureFolder::new(self)
     }
     /**A file's checksum
+
+Requires `file.read-content`.
 
 Sends a `GET` request to `/api/v1/containers/{id}/files/checksum`
 
@@ -27997,6 +28253,8 @@ let response = client.get_file_checksum()
     }
     /**Earlier versions of a text file that was edited, the newest first
 
+Requires `file.read-content`.
+
 Sends a `GET` request to `/api/v1/containers/{id}/files/versions`
 
 Arguments:
@@ -28014,6 +28272,8 @@ let response = client.list_file_versions()
     }
     /**What goes on by itself, the newest first; what has ended is listed for an hour
 
+Requires `file.read`.
+
 Sends a `GET` request to `/api/v1/containers/{id}/files/operations`
 
 ```ignore
@@ -28025,7 +28285,11 @@ let response = client.list_file_operations()
     pub fn list_file_operations(&self) -> builder::ListFileOperations<'_> {
         builder::ListFileOperations::new(self)
     }
-    /**Copy, delete for good, make or unpack an archive, or fetch a file from a web address. Answered when it has begun
+    /**Copy, delete for good, make or unpack an archive, or fetch a file from a web address
+
+Answered when it has begun.
+
+Requires `file.create`, `file.update`, `file.delete` or `file.archive`, depending on the request.
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/operations`
 
@@ -28041,6 +28305,8 @@ let response = client.start_file_operation()
     }
     /**Stop what goes on by itself, or forget what has ended
 
+Requires `file.create`.
+
 Sends a `DELETE` request to `/api/v1/containers/{id}/files/operations/{operation_id}`
 
 ```ignore
@@ -28053,7 +28319,11 @@ let response = client.cancel_file_operation()
     pub fn cancel_file_operation(&self) -> builder::CancelFileOperation<'_> {
         builder::CancelFileOperation::new(self)
     }
-    /**A file's content. `Range` is honoured. It comes as an attachment, never as a page
+    /**A file's content
+
+`Range` is honoured. It comes as an attachment, never as a page.
+
+Requires `file.read-content`.
 
 Sends a `GET` request to `/api/v1/containers/{id}/files/content`
 
@@ -28074,7 +28344,14 @@ let response = client.read_file()
     pub fn read_file(&self) -> builder::ReadFile<'_> {
         builder::ReadFile::new(self)
     }
-    /**Save a file as a whole. A text file's version before it is kept
+    /**Save a file as a whole
+
+A text file's version before it is kept.
+
+The body is the file's content, byte for byte. With `etag`, the file is only replaced if it still has that version; otherwise
+the answer is 409 `file_changed`. Large files are better sent in pieces, with `begin_upload`.
+
+Requires `file.create` or `file.update`, depending on the request.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/files/content`
 
@@ -28097,6 +28374,8 @@ let response = client.write_file()
         builder::WriteFile::new(self)
     }
     /**A text file of up to 16 MiB: its text, its encoding and its line ends
+
+Requires `file.read-content`.
 
 Sends a `GET` request to `/api/v1/containers/{id}/files/text`
 
@@ -28122,8 +28401,11 @@ let response = client.read_text()
     pub fn read_text(&self) -> builder::ReadText<'_> {
         builder::ReadText::new(self)
     }
-    /**Save an edited text, which is sent as UTF-8. What was not edited keeps its bytes, invalid ones included. A character that the
-encoding does not have is refused with 422 at `text`. The version before it is kept
+    /**Save an edited text, which is sent as UTF-8
+
+What was not edited keeps its bytes, invalid ones included. A character that the encoding does not have is refused with 422 at `text`. The version before it is kept.
+
+Requires `file.update`.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/files/text`
 
@@ -28153,8 +28435,11 @@ let response = client.write_text()
     pub fn write_text(&self) -> builder::WriteText<'_> {
         builder::WriteText::new(self)
     }
-    /**Send a whole file in one request; better in pieces where it is large. Sent again by somebody who may open files, it is
-no error: what is there already with the same content is left
+    /**Send a whole file in one request; better in pieces where it is large
+
+Sent again by somebody who may open files, it is no error: what is there already with the same content is left.
+
+Requires `file.create` or `file.update`, depending on the request.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads`
 
@@ -28177,7 +28462,11 @@ let response = client.upload_file()
     pub fn upload_file(&self) -> builder::UploadFile<'_> {
         builder::UploadFile::new(self)
     }
-    /**Begin to send a file in pieces. It appears when it is whole. With an `id`, it can be asked again without harm
+    /**Begin to send a file in pieces
+
+It appears when it is whole. With an `id`, it can be asked again without harm.
+
+Requires `file.create` or `file.update`, depending on the request.
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/uploads`
 
@@ -28193,6 +28482,8 @@ let response = client.begin_upload()
     }
     /**How far an upload is: its next piece begins at `received_bytes`
 
+Requires `file.create`.
+
 Sends a `GET` request to `/api/v1/containers/{id}/files/uploads/{upload_id}`
 
 ```ignore
@@ -28207,6 +28498,8 @@ let response = client.get_upload()
     }
     /**Forget an upload and what was received of it
 
+Requires `file.create`.
+
 Sends a `DELETE` request to `/api/v1/containers/{id}/files/uploads/{upload_id}`
 
 ```ignore
@@ -28219,7 +28512,11 @@ let response = client.abort_upload()
     pub fn abort_upload(&self) -> builder::AbortUpload<'_> {
         builder::AbortUpload::new(self)
     }
-    /**Put an upload that is whole where it belongs. It can be asked again without harm
+    /**Put an upload that is whole where it belongs
+
+It can be asked again without harm.
+
+Requires `file.create`.
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/finish`
 
@@ -28234,6 +28531,8 @@ let response = client.finish_upload()
         builder::FinishUpload::new(self)
     }
     /**The next piece of an upload
+
+Requires `file.create`.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads/{upload_id}/content`
 
@@ -28254,8 +28553,11 @@ let response = client.send_piece()
     pub fn send_piece(&self) -> builder::SendPiece<'_> {
         builder::SendPiece::new(self)
     }
-    /**A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again. It no
-longer works once the session or the access of the person who made it has ended
+    /**A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again
+
+It no longer works once the session or the access of the person who made it has ended.
+
+Requires `file.read-content`.
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/links`
 
@@ -28269,7 +28571,9 @@ let response = client.link_files()
     pub fn link_files(&self) -> builder::LinkFiles<'_> {
         builder::LinkFiles::new(self)
     }
-    /**What a link stands for. `Range` is honoured for a single file
+    /**What a link stands for
+
+`Range` is honoured for a single file.
 
 Sends a `GET` request to `/api/v1/downloads`
 
@@ -28285,6 +28589,8 @@ let response = client.download()
         builder::Download::new(self)
     }
     /**What everybody did, the newest first
+
+Requires `activity.read`.
 
 Sends a `GET` request to `/api/v1/activity`
 
@@ -33951,8 +34257,6 @@ pub mod builder {
         cursor: Result<Option<::std::string::String>, String>,
         limit: Result<Option<::std::num::NonZeroU32>, String>,
         search: Result<Option<::std::string::String>, String>,
-        variant_of: Result<Option<::std::string::String>, String>,
-        variants: Result<Option<bool>, String>,
         with_total: Result<Option<bool>, String>,
     }
     impl<'a> ListCatalogue<'a> {
@@ -33963,8 +34267,6 @@ pub mod builder {
                 cursor: Ok(None),
                 limit: Ok(None),
                 search: Ok(None),
-                variant_of: Ok(None),
-                variants: Ok(None),
                 with_total: Ok(None),
             }
         }
@@ -34020,29 +34322,6 @@ pub mod builder {
                 });
             self
         }
-        pub fn variant_of<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<::std::string::String>,
-        {
-            self.variant_of = value
-                .try_into()
-                .map(Some)
-                .map_err(|_| {
-                    "conversion to `:: std :: string :: String` for variant_of failed"
-                        .to_string()
-                });
-            self
-        }
-        pub fn variants<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<bool>,
-        {
-            self.variants = value
-                .try_into()
-                .map(Some)
-                .map_err(|_| "conversion to `bool` for variants failed".to_string());
-            self
-        }
         pub fn with_total<V>(mut self, value: V) -> Self
         where
             V: std::convert::TryInto<bool>,
@@ -34057,22 +34336,11 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<ResponseValue<types::CataloguePage>, Error<types::Problem>> {
-            let Self {
-                client,
-                category,
-                cursor,
-                limit,
-                search,
-                variant_of,
-                variants,
-                with_total,
-            } = self;
+            let Self { client, category, cursor, limit, search, with_total } = self;
             let category = category.map_err(Error::InvalidRequest)?;
             let cursor = cursor.map_err(Error::InvalidRequest)?;
             let limit = limit.map_err(Error::InvalidRequest)?;
             let search = search.map_err(Error::InvalidRequest)?;
-            let variant_of = variant_of.map_err(Error::InvalidRequest)?;
-            let variants = variants.map_err(Error::InvalidRequest)?;
             let with_total = with_total.map_err(Error::InvalidRequest)?;
             let url = format!("{}/api/v1/catalogue", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
@@ -34095,8 +34363,6 @@ pub mod builder {
                 .query(&progenitor_client::QueryParam::new("cursor", &cursor))
                 .query(&progenitor_client::QueryParam::new("limit", &limit))
                 .query(&progenitor_client::QueryParam::new("search", &search))
-                .query(&progenitor_client::QueryParam::new("variant_of", &variant_of))
-                .query(&progenitor_client::QueryParam::new("variants", &variants))
                 .query(&progenitor_client::QueryParam::new("with_total", &with_total))
                 .headers(header_map)
                 .build()?;

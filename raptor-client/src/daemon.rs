@@ -785,9 +785,9 @@ people stands beside it.*/
         PortInUse {
             ///What the engine says.
             details: ::std::string::String,
-            ///Its address.
+            ///IP address of the allocation whose port is in use.
             ip: ::std::string::String,
-            ///Its port.
+            ///Port that is in use, for TCP, UDP or both.
             port: u16,
         },
         ///The host does not have the address of one of its ports.
@@ -795,9 +795,9 @@ people stands beside it.*/
         NoSuchAddress {
             ///What the engine says.
             details: ::std::string::String,
-            ///The address.
+            ///IP address that the host does not have.
             ip: ::std::string::String,
-            ///The port.
+            ///Port of the allocation on that address.
             port: u16,
         },
         #[serde(rename = "files_missing")]
@@ -814,7 +814,7 @@ people stands beside it.*/
         ///Neither the template nor the list of allowed images has the image, and nobody allowed it for this container.
         #[serde(rename = "image_refused")]
         ImageRefused {
-            ///The image.
+            ///Image that was refused, as the container names it.
             image: ::std::string::String,
         },
         ///The image's registry does not answer, and the host has no copy of the image.
@@ -822,7 +822,7 @@ people stands beside it.*/
         RegistryUnreachable {
             ///What the engine says.
             details: ::std::string::String,
-            ///The image.
+            ///Image that was to be pulled.
             image: ::std::string::String,
             ///The registry's host, with its port where it has one.
             registry: ::std::string::String,
@@ -832,7 +832,7 @@ people stands beside it.*/
         LoginRequired {
             ///What the registry says.
             details: ::std::string::String,
-            ///The image.
+            ///Image that was to be pulled.
             image: ::std::string::String,
             ///The registry's host, with its port where it has one.
             registry: ::std::string::String,
@@ -842,7 +842,7 @@ people stands beside it.*/
         TooManyDownloads {
             ///What the registry says.
             details: ::std::string::String,
-            ///The image.
+            ///Image that was to be pulled.
             image: ::std::string::String,
             ///The registry's host, with its port where it has one.
             registry: ::std::string::String,
@@ -9827,7 +9827,7 @@ named stands for all.*/
 #[derive(Clone, Debug)]
 /**Client for Raptor daemon
 
-What the API asks of a host.
+What the API asks of a host. Every request carries the daemon's key, `DAEMON_API_KEY`, as `Authorization: Bearer …`. Errors are RFC 9457 problem documents. This is not an interface for programs of your own: it changes with Raptor's version, and what is changed here is not in the API's database.
 
 Version: 0.1.0*/
 pub struct Client {
@@ -9916,7 +9916,9 @@ let response = client.get_container()
     pub fn get_container(&self) -> builder::GetContainer<'_> {
         builder::GetContainer::new(self)
     }
-    /**Declare what a container should be. An older declaration than the present one changes nothing
+    /**Declare what a container should be
+
+An older declaration than the present one changes nothing.
 
 Sends a `PUT` request to `/api/v1/containers/{id}`
 
@@ -9930,7 +9932,9 @@ let response = client.declare_container()
     pub fn declare_container(&self) -> builder::DeclareContainer<'_> {
         builder::DeclareContainer::new(self)
     }
-    /**End a container at once and remove it with its files. One that isn't there is no error
+    /**End a container at once and remove it with its files
+
+One that isn't there is no error.
 
 Sends a `DELETE` request to `/api/v1/containers/{id}`
 
@@ -9943,7 +9947,9 @@ let response = client.remove_container()
     pub fn remove_container(&self) -> builder::RemoveContainer<'_> {
         builder::RemoveContainer::new(self)
     }
-    /**Start, stop, restart or kill. Answered when it is accepted
+    /**Start, stop, restart or kill
+
+Answered when it is accepted.
 
 Sends a `POST` request to `/api/v1/containers/{id}/power`
 
@@ -9970,7 +9976,9 @@ let response = client.cancel_install()
     pub fn cancel_install(&self) -> builder::CancelInstall<'_> {
         builder::CancelInstall::new(self)
     }
-    /**Replace the logins for registries. They are kept in memory only
+    /**Replace the logins for registries
+
+They are kept in memory only.
 
 Sends a `PUT` request to `/api/v1/registries`
 
@@ -10116,8 +10124,9 @@ let response = client.ask_files()
     pub fn ask_files(&self) -> builder::AskFiles<'_> {
         builder::AskFiles::new(self)
     }
-    /**Read content. The header `x-raptor-content` says what comes: JSON of `FileHead`. Whoever sends `Upgrade: raptor-content`
-may get the bytes of a large file as they are, after status 101
+    /**Read content
+
+The header `x-raptor-content` says what comes: JSON of `FileHead`. Whoever sends `Upgrade: raptor-content` may get the bytes of a large file as they are, after status 101.
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/read`
 

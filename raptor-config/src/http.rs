@@ -151,7 +151,7 @@ async fn connection<S>(
                 busy.for_good();
                 return Ok(response);
             }
-            Ok::<_, Infallible>(response.map(|body| Body::new(connection::Sent::new(body, busy))))
+            Ok::<_, Infallible>(response.map(|body| connection::sent(body, busy)))
         }
     });
     // The clock of the connection does what this timer would do, and knows idle connections from slow ones.

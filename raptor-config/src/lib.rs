@@ -1,10 +1,11 @@
 //! What Raptor's two programs share: reading their configuration from flags, environment and `.env`, and saying what is wrong with it
-//! in one sentence and without its secrets; logs ([`logs`]); and taking HTTP connections ([`http`]).
+//! in one sentence and without its secrets; logs ([`logs`]); taking HTTP connections ([`http`]); and what their OpenAPI documents share ([`openapi`]).
 
 mod authorities;
 pub mod host;
 pub mod http;
 pub mod logs;
+pub mod openapi;
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -14,6 +15,18 @@ use std::{
     fmt, fs,
     io::{self, Write},
 };
+
+/// Characters that a key has at least.
+pub const KEY_LENGTH: usize = 32;
+/// Different characters that a key has at least: one more than there are digits. Random ones of 32 hexadecimal digits have 14 on
+/// average, those that Raptor makes about 30.
+const KEY_VARIETY: usize = 11;
+
+/// Whether a key is too short, or repeats too few characters, to withstand guessing. It says nothing good of other keys.
+#[must_use]
+pub fn is_easily_guessed(key: &str) -> bool {
+    key.len() < KEY_LENGTH || key.chars().collect::<BTreeSet<_>>().len() < KEY_VARIETY
+}
 
 /// Reads `.env` of the working folder, then flags and environment. Names in `.env` that mean nothing to the program are warned of.
 /// The commands named in `bare` need no settings, so for them neither is looked at. Help and version need no `.env`.

@@ -7,180 +7,304 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+use futures_util::StreamExt;
 use raptor_config::http::{Limits, serve};
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    time::timeout,
+    net::{TcpListener, TcpSocket},
+    sync::watch,
 };
 use tokio_util::sync::CancellationToken;
 
-/// Longer than every limit of [`short`].
-const LATER: Duration = Duration::from_millis(1_500);
+const LIMIT: Duration = Duration::from_secs(2);
+/// How long a test waits for what has to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn short() -> Limits {
-    let brief = Duration::from_millis(400);
-    Limits { head: brief, idle: brief, still: brief, per_address: 4, in_all: 6, exempt: Vec::new() }
+    Limits { head: LIMIT, idle: LIMIT, still: LIMIT, per_address: 4, in_all: 6, exempt: Vec::new() }
 }
 
-async fn quiet() -> Response {
-    tokio::time::sleep(LATER).await;
-    Response::new(Body::from("late"))
+/// What the handlers have seen so far.
+#[derive(Clone, Default)]
+struct Seen {
+    /// Requests to `/quiet` that are being answered.
+    quiet: usize,
+    /// Bytes of bodies that have come.
+    body: usize,
+    /// Endless answers that were given up.
+    given_up: usize,
 }
 
-/// An answer without an end, as large as nobody takes at once.
-async fn endless() -> Response {
+/// What the handlers share with the test.
+#[derive(Clone)]
+struct Stage {
+    seen: watch::Sender<Seen>,
+    /// Lets `/quiet` and `/events` go on.
+    goes_on: watch::Sender<bool>,
+}
+
+/// Notes that it was dropped.
+struct Held(Stage);
+
+impl Stage {
+    async fn until_it_goes_on(&self) {
+        // The test holds the other end.
+        let _ = self.goes_on.subscribe().wait_for(|goes_on| *goes_on).await;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.seen.send_modify(|seen| seen.given_up += 1);
+    }
+}
+
+/// An answer without an end, larger than what the kernel takes at once.
+fn endless(stage: Stage) -> Response {
     let piece = Bytes::from(vec![b'x'; 64 * 1024]);
-    let pieces = futures_util::stream::repeat_with(move || Ok::<_, std::convert::Infallible>(piece.clone()));
+    let held = Held(stage);
+    let pieces = futures_util::stream::repeat_with(move || {
+        let _held = &held;
+        Ok::<_, Infallible>(piece.clone())
+    });
     Response::new(Body::from_stream(pieces))
 }
 
-/// Says something, and nothing more for long.
-async fn events() -> Response {
-    let first = futures_util::stream::once(async { Ok::<_, std::convert::Infallible>("one;") });
-    let second = futures_util::stream::once(async {
-        tokio::time::sleep(LATER).await;
+/// Says something, and the rest when the test lets it.
+fn events(stage: Stage) -> Response {
+    let first = futures_util::stream::once(async { Ok::<_, Infallible>("one;") });
+    let second = futures_util::stream::once(async move {
+        stage.until_it_goes_on().await;
         Ok("two;")
     });
-    Response::new(Body::from_stream(futures_util::StreamExt::chain(first, second)))
+    Response::new(Body::from_stream(first.chain(second)))
 }
 
-async fn begin(limits: Limits) -> (SocketAddr, CancellationToken) {
-    let router = Router::new()
+/// Counts what comes of a body; 400 where it breaks off.
+async fn count(stage: Stage, body: Body) -> Result<String, axum::http::StatusCode> {
+    let mut pieces = body.into_data_stream();
+    let mut all = 0;
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| axum::http::StatusCode::BAD_REQUEST)?;
+        all += piece.len();
+        stage.seen.send_modify(|seen| seen.body = all);
+    }
+    Ok(all.to_string())
+}
+
+fn router(stage: &Stage) -> Router {
+    let [quiet, long, events_of, body] = std::array::from_fn(|_| stage.clone());
+    Router::new()
         .route("/", get(async || "hello"))
-        .route("/quiet", get(quiet))
-        .route("/endless", get(endless))
-        .route("/events", get(events))
-        .route("/body", post(async |body: Bytes| body.len().to_string()));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, end) = (listener.local_addr().unwrap(), CancellationToken::new());
-    tokio::spawn(serve(listener, router, limits, end.clone()));
-    (address, end)
+        .route(
+            "/quiet",
+            get(async move || {
+                quiet.seen.send_modify(|seen| seen.quiet += 1);
+                quiet.until_it_goes_on().await;
+                "late"
+            }),
+        )
+        .route("/endless", get(async move || endless(long)))
+        .route("/events", get(async move || events(events_of)))
+        .route("/body", post(async move |sent: Body| count(body, sent).await))
 }
 
-async fn connect(address: SocketAddr, words: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(words.as_bytes()).await.unwrap();
-    stream
+struct Server {
+    address: SocketAddr,
+    end: CancellationToken,
+    stage: Stage,
+}
+
+impl Server {
+    fn begin(limits: Limits) -> Self {
+        let stage = Stage { seen: watch::Sender::default(), goes_on: watch::Sender::default() };
+        let (end, router) = (CancellationToken::new(), router(&stage));
+        let (told, address) = mpsc::channel();
+        let ending = end.clone();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                told.send(listener.local_addr().unwrap()).unwrap();
+                serve(listener, router, limits, ending).await;
+            });
+        });
+        Self { address: address.recv().unwrap(), end, stage }
+    }
+
+    /// Returns when a connection that begins now and says nothing has been cut: every limit of [`short`] has passed since.
+    fn cuts_a_witness(&self) {
+        assert_eq!(until_closed(self.connect("")), "");
+    }
+
+    /// A connection that has sent `words`.
+    fn connect(&self, words: &str) -> TcpStream {
+        self.connect_from("127.0.0.1", words)
+    }
+
+    /// The same from an address of the loopback.
+    fn connect_from(&self, ip: &str, words: &str) -> TcpStream {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let connecting = async {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap();
+            socket.connect(self.address).await.unwrap().into_std().unwrap()
+        };
+        let mut stream: TcpStream = runtime.block_on(connecting);
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(words.as_bytes()).unwrap();
+        stream
+    }
+
+    /// Waits until the handlers have seen something.
+    fn sees(&self, what: &str, met: impl Fn(&Seen) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !met(&self.stage.seen.borrow()) {
+            assert!(Instant::now() < deadline, "not seen: {what}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 /// Everything that comes until the server closes, which it has to do.
-async fn until_closed(mut stream: TcpStream) -> String {
+fn until_closed(mut stream: TcpStream) -> String {
     let mut all = Vec::new();
-    // A reset is an end as well.
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut all)).await.unwrap();
-    String::from_utf8_lossy(&all).into_owned()
+    match stream.read_to_end(&mut all) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("still open after {all:?}"),
+        // A reset is an end as well.
+        Ok(_) | Err(_) => String::from_utf8_lossy(&all).into_owned(),
+    }
 }
 
-#[tokio::test]
-async fn a_connection_that_sends_no_request_or_not_all_of_it_is_cut() {
-    let (address, _) = begin(short()).await;
-    assert_eq!(until_closed(connect(address, "").await).await, "");
-    assert_eq!(until_closed(connect(address, "GET / HTTP/1.1\r\nX: ").await).await, "");
+/// Reads until `end` has come.
+fn read_to(stream: &mut TcpStream, end: &str) -> String {
+    let (mut all, mut byte) = (String::new(), [0]);
+    while !all.ends_with(end) {
+        stream.read_exact(&mut byte).unwrap();
+        all.push(byte[0].into());
+    }
+    all
+}
+
+const HELLO: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+#[test]
+fn a_connection_that_sends_no_request_or_not_all_of_it_is_cut() {
+    let server = Server::begin(short());
+    assert_eq!(until_closed(server.connect("")), "");
+    assert_eq!(until_closed(server.connect("GET / HTTP/1.1\r\nX: ")), "");
     // One byte now and then keeps nothing alive.
-    let mut slow = connect(address, "GET / HTTP/1.1\r\nX: ").await;
-    let dripping = async {
-        while slow.write_all(b"x").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut slow = server.connect("GET / HTTP/1.1\r\nX: ");
+    let deadline = Instant::now() + PATIENCE;
+    while slow.write_all(b"x").is_ok() {
+        assert!(Instant::now() < deadline, "kept alive by single bytes");
+        thread::sleep(LIMIT / 20);
+    }
+}
+
+#[test]
+fn a_connection_that_was_answered_and_asks_no_more_is_cut() {
+    let server = Server::begin(short());
+    let mut stream = server.connect(HELLO);
+    read_to(&mut stream, "hello");
+    stream.write_all(HELLO.as_bytes()).unwrap();
+    read_to(&mut stream, "hello");
+    assert_eq!(until_closed(stream), "");
+}
+
+#[test]
+fn a_body_that_stands_still_is_given_up_and_one_that_moves_is_not() {
+    let server = Server::begin(short());
+    let head = "POST /body HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 1000000\r\n\r\n";
+    let told = until_closed(server.connect(&format!("{head}0123456789")));
+    assert!(told.starts_with("HTTP/1.1 400"), "{told}");
+    let slow = server.connect(head);
+    thread::scope(|scope| {
+        let witness = scope.spawn(|| server.cuts_a_witness());
+        let mut sent = 0;
+        while !witness.is_finished() {
+            (&slow).write_all(b"x").unwrap();
+            sent += 1;
+            thread::sleep(LIMIT / 100);
         }
-    };
-    timeout(PATIENCE, dripping).await.unwrap();
+        (&slow).write_all(&vec![b'x'; 1_000_000 - sent]).unwrap();
+    });
+    let told = until_closed(slow);
+    assert!(told.starts_with("HTTP/1.1 200") && told.ends_with("1000000"), "{told}");
 }
 
-#[tokio::test]
-async fn a_connection_that_was_answered_and_asks_no_more_is_cut() {
-    let (address, _) = begin(short()).await;
-    let mut stream = connect(address, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    assert_eq!(until_closed(stream).await.matches("hello").count(), 2);
-}
-
-#[tokio::test]
-async fn a_body_that_stands_still_is_given_up_and_one_that_moves_is_not() {
-    let (address, _) = begin(short()).await;
-    let head = "POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 20\r\n\r\n";
-    let told = until_closed(connect(address, &format!("{head}0123456789")).await).await;
-    assert!(told.starts_with("HTTP/1.1 4"), "{told}");
-    let mut slow = connect(address, head).await;
-    for _ in 0..20 {
-        slow.write_all(b"x").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(60)).await;
-    }
-    let told = until_closed(slow).await;
-    assert!(told.starts_with("HTTP/1.1 200") && told.ends_with("20"), "{told}");
-}
-
-#[tokio::test]
-async fn an_answer_of_which_nothing_is_taken_is_given_up() {
-    let (address, end) = begin(short()).await;
-    let stream = connect(address, "GET /endless HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    tokio::time::sleep(LATER).await;
+#[test]
+fn an_answer_of_which_nothing_is_taken_is_given_up() {
+    let server = Server::begin(short());
+    let stream = server.connect("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n");
+    server.sees("the end of the answer", |seen| seen.given_up == 1);
     // What the kernel kept is there, and then the end.
-    timeout(PATIENCE, until_closed(stream)).await.unwrap();
-    end.cancel();
+    until_closed(stream);
 }
 
-#[tokio::test]
-async fn a_request_that_takes_long_and_a_stream_that_is_quiet_are_not_cut() {
-    let (address, _) = begin(short()).await;
-    let told = until_closed(connect(address, "GET /quiet HTTP/1.1\r\nhost: a\r\n\r\n").await).await;
+#[test]
+fn a_request_that_takes_long_and_a_stream_that_is_quiet_are_not_cut() {
+    let server = Server::begin(short());
+    let asked = server.connect("GET /quiet HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    let mut stream = server.connect("GET /events HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    server.sees("the request", |seen| seen.quiet == 1);
+    read_to(&mut stream, "one;");
+    server.cuts_a_witness();
+    server.stage.goes_on.send_replace(true);
+    let told = until_closed(asked);
     assert!(told.ends_with("late"), "{told}");
-    let told = until_closed(connect(address, "GET /events HTTP/1.1\r\nhost: a\r\n\r\n").await).await;
-    assert!(told.contains("one;") && told.contains("two;"), "{told}");
+    let told = until_closed(stream);
+    assert!(told.contains("two;"), "{told}");
 }
 
-#[tokio::test]
-async fn an_address_has_so_many_connections_and_gets_its_place_back() {
-    let (address, _) = begin(Limits { idle: PATIENCE, ..short() }).await;
-    let mut held = Vec::new();
-    for _ in 0..4 {
-        let mut stream = connect(address, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        let mut first = [0; 12];
-        stream.read_exact(&mut first).await.unwrap();
-        assert_eq!(&first, b"HTTP/1.1 200");
-        held.push(stream);
+#[test]
+fn an_address_has_so_many_connections_and_gets_its_place_back() {
+    let server = Server::begin(Limits { idle: PATIENCE * 2, ..short() });
+    let mut held: Vec<_> = (0..4).map(|_| server.connect(HELLO)).collect();
+    for stream in &mut held {
+        read_to(stream, "hello");
     }
-    let told = until_closed(connect(address, "").await).await;
+    let told = until_closed(server.connect(""));
     assert!(told.starts_with("HTTP/1.1 429") && told.contains("retry-after"), "{told}");
     held.pop();
-    let again = async {
-        loop {
-            let told = until_closed(connect(address, "GET / HTTP/1.0\r\n\r\n").await).await;
-            if told.starts_with("HTTP/1.0 200") || told.starts_with("HTTP/1.1 200") {
-                return;
-            }
-        }
-    };
-    timeout(PATIENCE, again).await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !until_closed(server.connect("GET / HTTP/1.0\r\n\r\n")).contains(" 200 ") {
+        assert!(Instant::now() < deadline, "the place was not given back");
+    }
 }
 
-#[tokio::test]
-async fn a_trusted_proxy_has_as_many_as_it_wants_and_keeps_them() {
-    let exempt = vec!["127.0.0.0/8".parse().unwrap()];
-    let (address, _) = begin(Limits { exempt, ..short() }).await;
-    let mut held = Vec::new();
-    for _ in 0..10 {
-        held.push(connect(address, "").await);
+#[test]
+fn a_trusted_proxy_has_as_many_as_it_wants_and_keeps_them() {
+    let server = Server::begin(Limits { exempt: vec!["127.0.0.2/32".parse().unwrap()], ..short() });
+    let mut held: Vec<_> = (0..10).map(|_| server.connect_from("127.0.0.2", HELLO)).collect();
+    for stream in &mut held {
+        read_to(stream, "hello");
     }
-    tokio::time::sleep(LATER).await;
+    server.cuts_a_witness();
     for mut stream in held {
-        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
-        assert!(until_closed(stream).await.ends_with("hello"));
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        assert!(until_closed(stream).ends_with("hello"));
     }
 }
 
-#[tokio::test]
-async fn at_the_end_what_is_under_way_is_answered_and_idle_connections_are_closed() {
-    let (address, end) = begin(Limits { idle: PATIENCE * 2, ..short() }).await;
-    let idle = connect(address, "").await;
-    let asked = connect(address, "GET /quiet HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    end.cancel();
-    assert!(until_closed(asked).await.ends_with("late"));
-    assert_eq!(until_closed(idle).await, "");
+#[test]
+fn at_the_end_what_is_under_way_is_answered_and_idle_connections_are_closed() {
+    let server = Server::begin(Limits { idle: PATIENCE * 2, ..short() });
+    let idle = server.connect("");
+    let asked = server.connect("GET /quiet HTTP/1.1\r\nhost: a\r\n\r\n");
+    server.sees("the request", |seen| seen.quiet == 1);
+    server.end.cancel();
+    assert_eq!(until_closed(idle), "");
+    server.stage.goes_on.send_replace(true);
+    assert!(until_closed(asked).ends_with("late"));
 }
 
 #[test]

@@ -363,7 +363,7 @@ impl Raptor {
         TemplateService(self)
     }
 
-    /// The catalogue.
+    /// The catalogue of programs that templates exist for.
     #[must_use]
     pub fn catalogue(&self) -> CatalogueService<'_> {
         CatalogueService(self)

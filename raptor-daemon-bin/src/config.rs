@@ -3,8 +3,12 @@
 use crate::setup::Setup;
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
-use raptor_config::host::{HostConfig, network};
-use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf};
+use raptor_config::{
+    KEY_LENGTH,
+    host::{HostConfig, network},
+    is_easily_guessed,
+};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 /// Raptor's daemon: runs containers on this host.
 #[derive(Parser)]
@@ -79,13 +83,8 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "use an address and a port, like 0.0.0.0:8080")
 }
 
-/// Characters of a key at least, and how many different ones: the panel's have 46, of 64 kinds.
-const KEY_LENGTH: usize = 32;
-const KEY_VARIETY: usize = 12;
-
 fn api_key(text: &str) -> Result<Secret, String> {
-    let various = text.chars().collect::<BTreeSet<_>>().len();
-    if text.len() < KEY_LENGTH || various < KEY_VARIETY {
+    if is_easily_guessed(text) {
         return Err(format!(
             "it is easy to guess. Copy the whole key that the panel showed when this daemon was added, or have it show a new one on the daemon's page. For a program of your own, `head -c 32 /dev/urandom | base64` makes one of {KEY_LENGTH} characters or more"
         ));

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Basic};
+use raptor_config::openapi::PAGE_HEADERS;
 use std::{
     net::SocketAddr,
     sync::{Mutex, PoisonError},
@@ -53,7 +54,11 @@ impl Guard {
         let basic = request.headers().typed_get::<Authorization<Basic>>();
         let known = basic.is_some_and(|basic| same(basic.password().as_bytes(), self.key.as_bytes()));
         if known || self.shown(request.headers()) {
-            return next.run(request).await;
+            let mut answer = next.run(request).await;
+            for (name, value) in PAGE_HEADERS {
+                answer.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
+            return answer;
         }
         // A browser asks without a key first, to learn that one is needed.
         if request.headers().contains_key(header::AUTHORIZATION) {
@@ -137,7 +142,11 @@ mod tests {
             assert_eq!(refused.status(), 401, "{path}");
             assert!(refused.headers()[header::WWW_AUTHENTICATE].to_str().unwrap().starts_with("Basic "));
             assert_eq!(asked(path, Some(&shown("another"))).await.status(), 401);
-            assert_eq!(asked(path, Some(&shown("key"))).await.status(), 200, "{path}");
+            let answer = asked(path, Some(&shown("key"))).await;
+            assert_eq!(answer.status(), 200, "{path}");
+            let policy = answer.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+            assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+            assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
             assert_eq!(asked(path, Some("bearer key")).await.status(), 200, "{path}");
         }
         // What a browser would send by itself opens nothing else.
@@ -147,6 +156,21 @@ mod tests {
             (answer.status().as_u16(), answer.headers()[header::CACHE_CONTROL].to_str().unwrap()),
             (200, "no-store")
         );
+    }
+
+    #[tokio::test]
+    async fn a_method_that_an_address_does_not_take_is_a_problem_to_holders_of_the_key_only() {
+        let ask = async |key: &str| {
+            let host = std::sync::Arc::new(raptor_core::daemons::simulated::SimulatedHost::default());
+            let request = Request::put("/api/v1/system").header(header::AUTHORIZATION, key);
+            let request = request.body(axum::body::Body::empty()).unwrap();
+            tower::ServiceExt::oneshot(crate::router(host, "key".into()), request).await.unwrap()
+        };
+        assert_eq!(ask("Bearer another").await.status(), 401);
+        let answer = ask("Bearer key").await;
+        assert_eq!(answer.status(), 405);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert!(answer.headers()[header::ALLOW].to_str().unwrap().contains("GET"));
     }
 
     #[test]

@@ -5,9 +5,11 @@ mod direct;
 mod files;
 mod guard;
 mod history;
+mod openapi;
 mod problem;
 mod routes;
 pub mod setup;
 
+pub use openapi::openapi;
 pub use problem::Problem;
-pub use routes::{openapi, router};
+pub use routes::router;

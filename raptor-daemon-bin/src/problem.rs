@@ -2,7 +2,7 @@
 
 use axum::{
     extract::rejection::{JsonRejection, PathRejection, QueryRejection},
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use raptor_core::node::{FileError, NodeError};
@@ -94,6 +94,13 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
     }
+}
+
+/// The answer to a method that an address does not take. Those that it takes are in the header `Allow`.
+pub(crate) async fn wrong_method(method: Method) -> Problem {
+    let detail =
+        format!("This address does not take {method}. The header `Allow` names the methods that it takes.");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
 /// What handlers answer.

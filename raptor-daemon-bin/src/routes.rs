@@ -2,7 +2,8 @@
 
 use crate::{
     guard::Guard,
-    problem::{Answer, Problem},
+    openapi::{Base, openapi},
+    problem::{Answer, Problem, wrong_method},
 };
 use axum::{
     extract::{
@@ -22,19 +23,13 @@ use raptor_core::{
     clock::Clock,
     id::ContainerId,
     node::{
-        CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, PowerAction, RegistryLogin, Since, SystemInfo, TOO_LATE, Word,
+        CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, LiveParts, Node, NodeError, PowerAction,
+        RegistryLogin, Since, SystemInfo, TOO_LATE, Word,
     },
 };
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
-use utoipa::{
-    IntoParams, Modify, OpenApi, ToSchema,
-    openapi::{
-        Content, Ref, RefOr, Response as DocumentedResponse,
-        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
-    },
-};
+use utoipa::{IntoParams, OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -66,28 +61,7 @@ pub(crate) struct Query<T>(pub(crate) T);
 #[from_request(via(axum::extract::Path), rejection(Problem))]
 pub(crate) struct Path<T>(pub(crate) T);
 
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "Raptor daemon", description = "What the API asks of a host.", license(name = "MIT", identifier = "MIT")),
-    components(schemas(Problem, LiveFrame, NodeEvent, Word)),
-    modifiers(&Bearer)
-)]
-struct Base;
-
-struct Bearer;
-
-impl Modify for Bearer {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
-        document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
-    }
-}
-
-fn api() -> OpenApiRouter<Shared> {
+pub(crate) fn api() -> OpenApiRouter<Shared> {
     let v1 = OpenApiRouter::new()
         .routes(routes!(get_system))
         .routes(routes!(list_containers))
@@ -106,28 +80,6 @@ fn api() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Base::openapi()).nest("/api/v1", v1)
 }
 
-/// The document, as published.
-#[must_use]
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    let (_, mut document) = api().split_for_parts();
-    for item in document.paths.paths.values_mut() {
-        let operations =
-            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten();
-        for operation in operations {
-            for (status, description) in [("4XX", "Refused"), ("5XX", "Failed")] {
-                let mut response = DocumentedResponse::new(description);
-                let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
-                response
-                    .content
-                    .insert("application/problem+json".into(), RefOr::T(Content::new(Some(schema))));
-                operation.responses.responses.entry(status.into()).or_insert(RefOr::T(response));
-            }
-            describe(operation);
-        }
-    }
-    document
-}
-
 /// All routes over `node`, for holders of `key`. For the documents it is the password of HTTP Basic, so that a browser can show them.
 pub fn router(node: Arc<dyn Node>, key: String) -> axum::Router {
     let key = Arc::new(Guard::new(key));
@@ -141,9 +93,10 @@ pub fn router(node: Arc<dyn Node>, key: String) -> axum::Router {
         async move { guard.basic(request, next).await }
     });
     let swagger = axum::Router::new()
-        .merge(SwaggerUi::new("/swagger-ui").url("/openapi.json", openapi()))
+        .merge(SwaggerUi::new("/swagger-ui").external_url_unchecked("/openapi.json", openapi()))
         .layer(documents);
-    api().split_for_parts().0.layer(guard).merge(swagger).with_state(node)
+    let api = api().split_for_parts().0.method_not_allowed_fallback(wrong_method);
+    api.layer(guard).merge(swagger).with_state(node)
 }
 
 /// What the host is and how it does.
@@ -443,22 +396,12 @@ async fn hear(node: Option<&Shared>, text: &str) {
 }
 
 /// OpenAPI wants words for every answer.
-fn describe(operation: &mut utoipa::openapi::path::Operation) {
-    for response in operation.responses.responses.values_mut() {
-        if let RefOr::T(response) = response
-            && response.description.is_empty()
-        {
-            response.description = "Done".into();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     /// Security case 30: with a daemon's key, others' configuration could be replaced from afar, and so files of the host.
     #[test]
     fn cve_2024_34066_no_request_reaches_the_daemons_own_settings() {
-        let document = serde_json::to_value(super::openapi()).unwrap();
+        let document = super::openapi();
         let mut changing = Vec::new();
         for (path, methods) in document["paths"].as_object().unwrap() {
             for (_, operation) in methods.as_object().unwrap().iter().filter(|(method, _)| *method != "get") {

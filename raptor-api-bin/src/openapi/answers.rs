@@ -1,5 +1,6 @@
 //! What every operation may answer, beside what its route says.
 
+use raptor_config::openapi::{operations, problem, refer};
 use serde_json::{Map, Value, json};
 
 /// An answer that many operations share: its status, its name among the document's components, and its description.
@@ -124,41 +125,29 @@ const SHARED: [Shared; 12] = [
 
 /// Adds to each operation the problems that it may answer.
 pub(super) fn add(document: &mut Value) {
-    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return };
-    for (path, item) in paths {
-        for (method, operation) in item.as_object_mut().into_iter().flatten() {
-            let wanted = {
-                let known = Operation {
-                    path,
-                    method,
-                    id: operation["operationId"].as_str().unwrap_or_default(),
-                    public: operation.get("security").is_some(),
-                    body: operation.get("requestBody"),
-                    has_parameters: operation.get("parameters").is_some(),
-                };
-                SHARED.iter().filter(|shared| (shared.applies)(&known)).collect::<Vec<_>>()
+    for (path, method, operation) in operations(document) {
+        let wanted = {
+            let known = Operation {
+                path,
+                method,
+                id: operation["operationId"].as_str().unwrap_or_default(),
+                public: operation.get("security").is_some(),
+                body: operation.get("requestBody"),
+                has_parameters: operation.get("parameters").is_some(),
             };
-            let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
-                continue;
-            };
-            for shared in wanted {
-                refer(responses, shared.status, shared.name);
-            }
-            describe(responses);
+            SHARED.iter().filter(|shared| (shared.applies)(&known)).collect::<Vec<_>>()
+        };
+        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        for shared in wanted {
+            refer(responses, shared.status, shared.name);
         }
+        describe(responses);
     }
     let shared = SHARED.iter().map(|shared| (shared.name.to_owned(), problem(shared.description)));
     let responses: Map<String, Value> = shared.collect();
     document["components"]["responses"] = responses.into();
-}
-
-fn refer(responses: &mut Map<String, Value>, status: &str, name: &str) {
-    responses.entry(status).or_insert_with(|| json!({ "$ref": format!("#/components/responses/{name}") }));
-}
-
-fn problem(description: &str) -> Value {
-    let schema = json!({ "$ref": "#/components/schemas/Problem" });
-    json!({ "description": description, "content": { "application/problem+json": { "schema": schema } } })
 }
 
 /// OpenAPI wants words for every answer, and callers the address of what they made.

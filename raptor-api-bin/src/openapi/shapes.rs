@@ -15,7 +15,8 @@ const CHOICES: [(&str, &str, &[&str]); 2] = [
 
 /// Says what bytes are, what events hold, and which values there are.
 pub(super) fn refine(document: &mut Value) {
-    walk(document);
+    raptor_config::openapi::refine(document);
+    events(document);
     for (schema, property, values) in CHOICES {
         let place = format!("/components/schemas/{schema}/properties/{property}");
         if let Some(found) = document.pointer_mut(&place) {
@@ -37,12 +38,9 @@ fn codes() -> Value {
     })
 }
 
-fn walk(value: &mut Value) {
+fn events(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            if let Some(bytes) = map.get_mut("application/octet-stream") {
-                *bytes = json!({ "schema": { "type": "string", "format": "binary" } });
-            }
             if let Some(events) = map.get_mut("text/event-stream") {
                 let frame = json!({ "$ref": "#/components/schemas/EventFrame" });
                 *events = json!({ "schema": {
@@ -52,15 +50,9 @@ fn walk(value: &mut Value) {
                     "contentSchema": frame,
                 } });
             }
-            // The registry of formats knows `uint8`; what the generator of this document writes, nobody knows.
-            if let Some(Value::String(format)) = map.get_mut("format")
-                && let Some(bits) = format.strip_prefix("u-int")
-            {
-                *format = format!("uint{bits}");
-            }
-            map.values_mut().for_each(walk);
+            map.values_mut().for_each(events);
         }
-        Value::Array(items) => items.iter_mut().for_each(walk),
+        Value::Array(items) => items.iter_mut().for_each(events),
         _ => {}
     }
 }

@@ -36,6 +36,8 @@ async fn list_access(
 }
 
 /// Give somebody access; no more than the caller has.
+///
+/// The user is named by user name or e-mail address.
 #[utoipa::path(post, path = "/api/v1/containers/{id}/access", operation_id = "grant_access", tag = "access",
     params(("id" = ContainerId, Path)), request_body = AccessGrant, responses((status = 204)))]
 async fn grant_access(

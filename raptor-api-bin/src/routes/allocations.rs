@@ -49,6 +49,9 @@ async fn list_allocations(
 }
 
 /// Add allocations to a daemon. Those that are there already stay as they are.
+///
+/// `ports` takes single ports and ranges with commas between them, as in `25565,27015-27020`. Sending the same request again
+/// changes nothing.
 #[utoipa::path(post, path = "/api/v1/daemons/{id}/allocations", operation_id = "create_allocations", tag = "allocations",
     params(("id" = DaemonId, Path)), request_body = AllocationDraft, responses((status = 201, body = CreatedAllocations)))]
 async fn create_allocations(

@@ -31,6 +31,10 @@ fn cookie(app: &App, token: String) -> Cookie<'static> {
 }
 
 /// Begin a session. Sets the panel's cookie and answers with the same token for programs.
+///
+/// Send the token as `Authorization: Bearer …` with every other request. `login` is a user name or an e-mail address. After
+/// repeated failures for an account or from an address, the answer is 429 `throttled` with `Retry-After`, even for the right
+/// password.
 #[utoipa::path(post, path = "/api/v1/auth/sign-in", operation_id = "sign_in", tag = "auth", security(()),
     request_body = SignIn, responses((status = 200, body = SessionToken)))]
 async fn sign_in(

@@ -128,6 +128,10 @@ pub(super) async fn view(app: &App, actor: &Actor, id: ContainerId) -> Result<Co
 }
 
 /// Create a container.
+///
+/// The answer comes as soon as the container is stored; its host makes it, and installs it where its template says so, in the
+/// background. Poll `get_container` or follow the events. The request is not idempotent: sent twice, it creates two containers.
+/// With no `daemon_id`, the host with the most room is chosen; 503 `no_room` if none has enough.
 #[utoipa::path(post, path = "/api/v1/containers", operation_id = "create_container", tag = "containers",
     request_body = NewContainer, responses((status = 201, body = Container)))]
 async fn create_container(
@@ -212,6 +216,8 @@ async fn change_container_owner(
 }
 
 /// Stop the container and refuse to start it.
+///
+/// Suspending a container that is suspended changes nothing.
 #[utoipa::path(post, path = "/api/v1/containers/{id}/suspend", operation_id = "suspend_container", tag = "containers",
     params(("id" = ContainerId, Path)), responses((status = 204)))]
 async fn suspend_container(
@@ -225,6 +231,8 @@ async fn suspend_container(
 }
 
 /// Allow the container to be started again.
+///
+/// A container that ran before stays offline until it is started.
 #[utoipa::path(post, path = "/api/v1/containers/{id}/unsuspend", operation_id = "unsuspend_container", tag = "containers",
     params(("id" = ContainerId, Path)), responses((status = 204)))]
 async fn unsuspend_container(
@@ -246,6 +254,9 @@ struct DeleteQuery {
 }
 
 /// Delete the container with its files. Done when its daemon has removed it.
+///
+/// Until the daemon has removed it, `get_container` answers with `deleting` set to true, afterwards with 404. While the daemon
+/// is away, the removal waits for it.
 #[utoipa::path(delete, path = "/api/v1/containers/{id}", operation_id = "delete_container", tag = "containers",
     params(("id" = ContainerId, Path), DeleteQuery), responses((status = 202)))]
 async fn delete_container(
@@ -260,6 +271,10 @@ async fn delete_container(
 }
 
 /// Start, stop, restart or kill. Answered when it is accepted; what follows is seen in the container's state.
+///
+/// The answer 202 means that the host has accepted the action, not that it has been carried out. An action that does not fit the
+/// container's state is refused with 409, for example `already_running`, `offline`, `installing` or `suspended`. `kill` ends the
+/// process without letting it save.
 #[utoipa::path(post, path = "/api/v1/containers/{id}/power", operation_id = "power_container", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = PowerRequest, responses((status = 202)))]
 async fn power_container(
@@ -283,6 +298,8 @@ async fn power_container(
 }
 
 /// Write a line to the container's standard input.
+///
+/// The line is written as it is, followed by a line break. 409 `offline` if no process runs.
 #[utoipa::path(post, path = "/api/v1/containers/{id}/commands", operation_id = "send_command", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = CommandRequest, responses((status = 204)))]
 async fn send_command(
@@ -307,6 +324,8 @@ struct ConsoleQuery {
 }
 
 /// Console lines, also of a container that is offline.
+///
+/// Lines are in ascending order of their numbers. To read on, pass the number of the last line that was received as `after`.
 #[utoipa::path(get, path = "/api/v1/containers/{id}/console", operation_id = "get_console", tag = "containers",
     params(("id" = ContainerId, Path), ConsoleQuery), responses((status = 200, body = ConsolePage)))]
 async fn get_console(

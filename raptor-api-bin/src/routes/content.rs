@@ -72,6 +72,9 @@ struct WriteQuery {
 }
 
 /// Save a file as a whole. A text file's version before it is kept.
+///
+/// The body is the file's content, byte for byte. With `etag`, the file is only replaced if it still has that version; otherwise
+/// the answer is 409 `file_changed`. Large files are better sent in pieces, with `begin_upload`.
 #[utoipa::path(put, path = "/api/v1/containers/{id}/files/content", operation_id = "write_file", tag = "files",
     params(("id" = ContainerId, Path), WriteQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),

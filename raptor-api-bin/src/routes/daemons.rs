@@ -53,6 +53,9 @@ async fn list_daemons(State(app): State<App>, Caller(actor): Caller) -> Answer<J
 }
 
 /// Add a daemon. The answer holds its key, which can't be read again.
+///
+/// Put the key into the host's configuration, or pass it to `raptor-daemon setup`. A lost key is replaced with
+/// `renew_daemon_key`.
 #[utoipa::path(post, path = "/api/v1/daemons", operation_id = "create_daemon", tag = "daemons",
     request_body = DaemonDraft, responses((status = 201, body = CreatedDaemon)))]
 async fn create_daemon(
@@ -93,6 +96,8 @@ async fn update_daemon(
 }
 
 /// Remove a daemon that has no containers.
+///
+/// While it has containers, the answer is 409 `has_containers`.
 #[utoipa::path(delete, path = "/api/v1/daemons/{id}", operation_id = "delete_daemon", tag = "daemons",
     params(("id" = DaemonId, Path)), responses((status = 204)))]
 async fn delete_daemon(

@@ -50,7 +50,7 @@ pub(crate) enum EventFrame {
     Change {
         /// The id of this event. A stream that is opened with it goes on with what came after.
         event_id: String,
-        /// What changed.
+        /// The kind of thing that changed.
         subject: Subject,
         /// What happened to it.
         verb: Verb,

@@ -38,6 +38,8 @@ async fn update_container_behaviour(
 }
 
 /// Run the template's installation. What runs is stopped first; the container's state and console tell how it goes.
+///
+/// 409 `nothing_to_install` if the template has no installation script.
 #[utoipa::path(post, path = "/api/v1/containers/{id}/installation", operation_id = "install_container", tag = "containers",
     params(("id" = ContainerId, Path)), request_body = InstallRequest, responses((status = 202)))]
 async fn install_container(

@@ -37,7 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum UploadKind {
-    /// A file.
+    /// A file, whose name is kept where `file_name` states it.
     File,
     /// Text from the clipboard.
     Pasted,

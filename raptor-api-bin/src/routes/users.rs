@@ -50,6 +50,8 @@ async fn list_users(
 }
 
 /// Create a user.
+///
+/// A name or an e-mail address that is in use is refused with 409 `name_taken`.
 #[utoipa::path(post, path = "/api/v1/users", operation_id = "create_user", tag = "users",
     request_body = NewUser, responses((status = 201, body = User)))]
 async fn create_user(
@@ -88,6 +90,8 @@ async fn update_user(
 }
 
 /// Delete a user who owns no containers.
+///
+/// While the user owns containers, the answer is 409 `has_containers`: give those to somebody else or delete them first.
 #[utoipa::path(delete, path = "/api/v1/users/{id}", operation_id = "delete_user", tag = "users",
     params(("id" = UserId, Path)), responses((status = 204)))]
 async fn delete_user(

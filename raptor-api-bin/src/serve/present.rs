@@ -24,7 +24,7 @@ impl<S> Layer<S> for PresentLayer {
     }
 }
 
-/// See [`PresentLayer`].
+/// The service that [`PresentLayer`] wraps around another one.
 #[derive(Clone)]
 pub(super) struct Present<S> {
     store: Store,

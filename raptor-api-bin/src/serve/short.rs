@@ -23,7 +23,7 @@ impl<S> Layer<S> for ShortIds {
     }
 }
 
-/// See [`ShortIds`].
+/// The service that [`ShortIds`] wraps around another one.
 #[derive(Clone)]
 pub(super) struct Lengthening<S> {
     inner: S,

@@ -77,7 +77,7 @@ impl From<Listed> for CatalogueEntry {
 /// A kind of entries.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CatalogueCategory {
-    /// Its id.
+    /// Id of the category, as the query parameter `category` takes it.
     pub id: String,
     /// What people see.
     pub name: String,
@@ -140,7 +140,7 @@ pub enum ComparedWith {
 /// What a template from the catalogue holds.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FetchedTemplate {
-    /// Its name.
+    /// Name of the template, as its file states it.
     pub name: String,
     /// Who made it.
     pub author: String,

@@ -450,7 +450,7 @@ pub struct TemplateMove {
 /// Another template for a container.
 #[derive(Deserialize, ToSchema)]
 pub struct TemplateOrder {
-    /// Which.
+    /// Id of the template to change to.
     pub template_id: TemplateId,
     /// The revision of that template that was looked at; a newer one that is there by now is not taken.
     pub revision: i64,

@@ -65,7 +65,7 @@ pub struct RevisionAddress {
 /// A template that was just imported.
 #[derive(Serialize, ToSchema)]
 pub struct ImportedTemplate {
-    /// The template.
+    /// The template as it is after the import.
     pub template: Template,
     /// What was odd, and what was made of it.
     pub warnings: Vec<ImportWarning>,
@@ -93,7 +93,7 @@ impl From<service::Import> for ImportedTemplate {
 /// is a version of.
 #[derive(Serialize, ToSchema)]
 pub struct TemplatePreview {
-    /// Its name.
+    /// Name of the template, as its file states it.
     pub name: String,
     /// The dialect that it is in.
     pub source_format: String,
@@ -101,7 +101,7 @@ pub struct TemplatePreview {
     pub warnings: Vec<ImportWarning>,
     /// The startup command as it would run.
     pub startup: String,
-    /// The environment.
+    /// The environment variables that the container would get.
     pub environment: BTreeMap<String, String>,
     /// The edits of configuration files.
     pub config_files: Vec<ConfigFile>,
@@ -114,7 +114,7 @@ pub struct TemplatePreview {
 /// A template that is here already, beside a file.
 #[derive(Serialize, ToSchema)]
 pub struct ExistingTemplate {
-    /// The template.
+    /// The template in its newest revision.
     pub template: TemplateSummary,
     /// What the file says otherwise; empty where it says the same.
     pub changes: Vec<FieldChange>,

@@ -167,7 +167,8 @@ pub struct Template {
     pub tags: Vec<String>,
     /// A picture, as a `data:` URL.
     pub icon: Option<String>,
-    /// Where its makers publish it.
+    /// Where its makers publish it. If it is an address of HTTPS, and it is not known where the template came from, newer files are
+    /// looked for there.
     pub update_url: Option<String>,
     /// Names of features that panels may offer help for.
     pub features: Vec<String>,

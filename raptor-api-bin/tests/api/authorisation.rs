@@ -1,6 +1,9 @@
 //! Every operation of the OpenAPI document, called by everybody.
 
-use crate::world::{PASSWORD, Person, World};
+use crate::{
+    secrets::Scene,
+    world::{PASSWORD, Person, World},
+};
 use raptor_core::roles::Builtin;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -80,6 +83,42 @@ async fn nobody_gets_further_than_the_matrix_says() {
         std::fs::read_to_string(file).unwrap(),
         "run with RAPTOR_UPDATE_SNAPSHOTS=1 and review the diff"
     );
+}
+
+/// What a refusal names is what the operation's description says, for everything that a stranger or somebody with nothing but the
+/// right to see a container's measurements is refused.
+#[tokio::test]
+async fn the_permission_that_a_refusal_names_is_the_one_that_the_document_says() {
+    let scene = Scene::new().await;
+    let admin = scene.world.sign_in("admin").await;
+    scene.world.named("frank", Builtin::User).await;
+    let access = json!({ "user": "frank", "level": "custom", "permissions": ["stats.read"] });
+    let given = admin.post(&format!("/containers/{}/access", scene.container), access).await;
+    assert!(given.status().is_success(), "{}", given.status());
+    let document = raptor_api::openapi();
+    let mut named = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path.replace("/containers/{id}", &format!("/containers/{}", scene.container));
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            if ["sign_out", "end_other_sessions", "live_events", "stream_events"].contains(&id) {
+                continue;
+            }
+            let frank = scene.world.sign_in("frank").await;
+            let answer = answer(&frank, method, &path, operation, &document).await;
+            if answer.status() != 403 {
+                continue;
+            }
+            let problem: Value = answer.json().await.unwrap();
+            let sentence = problem["detail"].as_str().unwrap();
+            let permission = sentence.split('`').nth(1).unwrap_or_else(|| panic!("{id}: {sentence}"));
+            let description = operation["description"].as_str().unwrap_or_default();
+            let (_, required) = description.rsplit_once("Requires ").unwrap_or_else(|| panic!("{id}"));
+            assert!(required.contains(&format!("`{permission}`")), "{id} requires {permission}: {required}");
+            named += 1;
+        }
+    }
+    assert!(named > 90, "{named}");
 }
 
 /// Somebody who has to choose another password may look at their account, choose one, and go.

@@ -82,6 +82,24 @@ fn bytes_statuses_and_choices_are_described_so_that_generators_understand_them()
     assert!(codes.contains(&json!("not_found")) && codes.len() > 50);
 }
 
+#[test]
+fn every_operation_is_in_a_described_group_and_has_a_summary_of_one_sentence() {
+    let document = raptor_api::openapi();
+    let groups = document["tags"].as_array().unwrap();
+    assert!(groups.iter().all(|group| group["description"].as_str().is_some_and(|words| words.len() > 20)));
+    let mut used = std::collections::BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            let group = operation["tags"][0].as_str().unwrap();
+            assert!(groups.iter().any(|known| known["name"] == group), "{path}: {group}");
+            used.insert(group.to_owned());
+            let summary = operation["summary"].as_str().unwrap();
+            assert!(!summary.is_empty() && !summary.contains(". ") && !summary.contains('\n'), "{path}");
+        }
+    }
+    assert_eq!(used.len(), groups.len(), "no group is empty");
+}
+
 #[tokio::test]
 async fn a_short_id_works_where_an_id_does() {
     let scene = Scene::new().await;

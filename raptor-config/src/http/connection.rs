@@ -2,6 +2,7 @@
 
 use super::places::Place;
 use axum::body::{Body, Bytes, HttpBody};
+use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
 use std::{
     io,
@@ -24,7 +25,8 @@ struct Times {
     head: Duration,
     idle: Option<Duration>,
     state: Mutex<State>,
-    /// Whoever waited for bytes while a request was being answered: that the connection is idle is news to them.
+    /// The task that waits for bytes while a request is being answered. It is woken when the connection becomes idle, because from
+    /// then on it has a deadline.
     reader: Mutex<Option<Waker>>,
 }
 
@@ -248,34 +250,11 @@ impl HttpBody for Moving {
     }
 }
 
-/// An answer's body, during which its connection is busy.
-pub(super) struct Sent {
-    body: Body,
-    _busy: Busy,
-}
-
-impl Sent {
-    pub(super) fn new(body: Body, busy: Busy) -> Self {
-        Self { body, _busy: busy }
-    }
-}
-
-impl HttpBody for Sent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+/// An answer's body, which keeps its connection busy until it has been sent or given up.
+pub(super) fn sent(body: Body, busy: Busy) -> Body {
+    Body::new(body.map_err(move |error| {
+        // Moved into the closure, so that it is dropped with the body.
+        let _held = &busy;
+        error
+    }))
 }

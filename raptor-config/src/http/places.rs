@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// All places.
+/// Counts the connections in all and of each address, and admits new ones.
 #[derive(Clone)]
 pub(super) struct Places(Arc<Inner>);
 

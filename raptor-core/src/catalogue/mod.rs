@@ -90,7 +90,7 @@ pub enum EntryKind {
     Voice,
     /// A chat bot.
     Bot,
-    /// A database.
+    /// A database server.
     Database,
     /// Something for the web.
     Web,
@@ -100,7 +100,7 @@ pub enum EntryKind {
     Software,
     /// Storage for files or objects.
     Storage,
-    /// Monitoring.
+    /// A program that monitors others.
     Monitoring,
 }
 
@@ -195,11 +195,11 @@ pub struct StatedAmount {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StatedProtocol {
-    /// TCP.
+    /// Used over TCP only.
     Tcp,
-    /// UDP.
+    /// Used over UDP only.
     Udp,
-    /// Both.
+    /// Both, on the same port number.
     Both,
 }
 

@@ -60,7 +60,7 @@ impl Variants {
 /// An entry, and what there is of it already.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// The entry.
+    /// The entry, as the catalogue's file states it.
     pub entry: Entry,
     /// The paths of its drawing.
     pub drawing: &'static [String],
@@ -75,7 +75,7 @@ pub struct Listed {
 /// A category, and how much was found in it.
 #[derive(Clone, Debug)]
 pub struct Counted {
-    /// The category.
+    /// The category, as the catalogue's file states it.
     pub category: Category,
     /// The paths of its drawing.
     pub drawing: &'static [String],
@@ -86,7 +86,7 @@ pub struct Counted {
 /// One page of the catalogue.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// The entries.
+    /// The entries on this page.
     pub page: Page<Listed>,
     /// All categories, in order.
     pub categories: Vec<Counted>,
@@ -132,7 +132,7 @@ impl Fetched {
     }
 }
 
-/// The operations.
+/// Operations on the catalogue and on the address that it is fetched from.
 pub struct CatalogueService<'r>(pub(crate) &'r Raptor);
 
 impl CatalogueService<'_> {

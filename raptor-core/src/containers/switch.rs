@@ -48,11 +48,11 @@ pub struct TemplateSwitch {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SwitchSide {
-    /// Its id.
+    /// Id of the template, as the template endpoints take it.
     pub template_id: TemplateId,
-    /// Its name.
+    /// Name of the template in this revision.
     pub name: String,
-    /// The revision.
+    /// Number of the revision, from 1.
     pub revision: i64,
 }
 

@@ -18,7 +18,7 @@ const PORT: &str = "A daemon's port is 8080, unless DAEMON_ADDR says otherwise t
 
 /// An address at which a daemon should be.
 pub(super) struct Place<'a> {
-    /// `host:port`.
+    /// Host and port as `host:port`; an IPv6 address is in brackets.
     pub(super) address: &'a str,
     /// Whether it is to speak TLS.
     pub(super) tls: bool,

@@ -297,6 +297,7 @@ impl SimulatedHost {
         if life.phase == Phase::Offline {
             container.stats.send_replace(None);
         }
+        let crashed = effects.contains(&Effect::ReportCrash);
         for effect in effects {
             match effect {
                 Effect::Boot => {
@@ -339,12 +340,15 @@ impl SimulatedHost {
                         let _ = host.input(container, Input::BackoffOver);
                     });
                 }
-                Effect::ReportCrash => self.report_crash(container),
                 // Its processes always heed what they are asked.
                 _ => {}
             }
         }
         self.tell(NodeEvent::Status { status: container.status.borrow().clone() });
+        // As a real host does it: nobody hears of the crash while the process still seems to run.
+        if crashed {
+            self.report_crash(container);
+        }
         Ok(())
     }
 

@@ -11,20 +11,20 @@ use std::net::IpAddr;
 pub enum Fault {
     /// Something else on the host listens on one of its ports.
     PortInUse {
-        /// Its address.
+        /// IP address of the allocation whose port is in use.
         #[cfg_attr(feature = "openapi", schema(value_type = String))]
         ip: IpAddr,
-        /// Its port.
+        /// Port that is in use, for TCP, UDP or both.
         port: u16,
         /// What the engine says.
         details: String,
     },
     /// The host does not have the address of one of its ports.
     NoSuchAddress {
-        /// The address.
+        /// IP address that the host does not have.
         #[cfg_attr(feature = "openapi", schema(value_type = String))]
         ip: IpAddr,
-        /// The port.
+        /// Port of the allocation on that address.
         port: u16,
         /// What the engine says.
         details: String,
@@ -40,12 +40,12 @@ pub enum Fault {
     },
     /// Neither the template nor the list of allowed images has the image, and nobody allowed it for this container.
     ImageRefused {
-        /// The image.
+        /// Image that was refused, as the container names it.
         image: String,
     },
     /// The image's registry does not answer, and the host has no copy of the image.
     RegistryUnreachable {
-        /// The image.
+        /// Image that was to be pulled.
         image: String,
         /// The registry's host, with its port where it has one.
         registry: String,
@@ -54,7 +54,7 @@ pub enum Fault {
     },
     /// The image's registry wants a login, or another one than the host has.
     LoginRequired {
-        /// The image.
+        /// Image that was to be pulled.
         image: String,
         /// The registry's host, with its port where it has one.
         registry: String,
@@ -63,7 +63,7 @@ pub enum Fault {
     },
     /// The registry lets this host download nothing more for now.
     TooManyDownloads {
-        /// The image.
+        /// Image that was to be pulled.
         image: String,
         /// The registry's host, with its port where it has one.
         registry: String,

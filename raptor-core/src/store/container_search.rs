@@ -16,7 +16,7 @@ pub(super) struct Sought {
     pub id: Option<ContainerId>,
     /// The host part of an address: an IP address, or a name in lower case.
     pub host: Option<String>,
-    /// A port.
+    /// A public port of an allocation.
     pub port: Option<i64>,
 }
 

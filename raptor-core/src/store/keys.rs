@@ -71,32 +71,19 @@ pub(crate) async fn sealed(c: &mut Conn<'_>) -> Result<Vec<Sealed>> {
 
 /// Replaces a sealed value.
 pub(crate) async fn reseal(c: &mut Conn<'_>, owner: &Owner, value: &[u8]) -> Result<()> {
-    match owner {
-        Owner::Daemon { id, .. } => {
-            on!(c, |c| sqlx::query("UPDATE daemons SET key_sealed = $2 WHERE id = $1")
-                .bind(id)
-                .bind(value)
-                .execute(c)
-                .await
-                .map(drop))?;
-        }
-        Owner::Registry { host } => {
-            on!(c, |c| sqlx::query("UPDATE registries SET password_sealed = $2 WHERE host = $1")
-                .bind(host)
-                .bind(value)
-                .execute(c)
-                .await
-                .map(drop))?;
-        }
-        Owner::Mail { id, .. } => {
-            on!(c, |c| sqlx::query("UPDATE mails SET sealed = $2 WHERE id = $1")
-                .bind(id)
-                .bind(value)
-                .execute(c)
-                .await
-                .map(drop))?;
-        }
-    }
+    let statement = match owner {
+        Owner::Daemon { .. } => "UPDATE daemons SET key_sealed = $2 WHERE id = $1",
+        Owner::Registry { .. } => "UPDATE registries SET password_sealed = $2 WHERE host = $1",
+        Owner::Mail { .. } => "UPDATE mails SET sealed = $2 WHERE id = $1",
+    };
+    on!(c, |c| {
+        let query = sqlx::query(statement);
+        let query = match owner {
+            Owner::Daemon { id, .. } | Owner::Mail { id, .. } => query.bind(id),
+            Owner::Registry { host } => query.bind(host),
+        };
+        query.bind(value).execute(c).await.map(drop)
+    })?;
     Ok(())
 }
 

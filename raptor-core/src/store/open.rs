@@ -272,11 +272,16 @@ pub(super) fn unavailable(message: String) -> Error {
 /// Makes the file where it is missing, for nobody else to read: it holds hashes of passwords. SQLite gives the files beside it
 /// the same rights.
 fn make(database: &Path) -> std::io::Result<()> {
+    private(database).map(drop)
+}
+
+/// Opens a file for writing, and makes it where it is missing, with rights for its owner only.
+fn private(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(database).map(drop)
+    options.open(path)
 }
 
 /// SQLite's changes are told inside one process only, so a second process on the same file would answer from stale caches.
@@ -286,12 +291,11 @@ fn lock(database: &Path) -> Result<File> {
     }
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| not_written(Path::new(&path), &error))?;
+    // Its owner's alone: anyone who can open it can lock it, and so keep Raptor from starting.
+    let file = private(Path::new(&path)).map_err(|error| not_written(Path::new(&path), &error))?;
+    #[cfg(unix)]
+    // Earlier versions made it readable; where it is somebody else's file, it stays as it is.
+    let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
     file.try_lock().map_err(|_| {
         unavailable(format!(
             "Another Raptor uses {}. Stop it, or set DATABASE_URL (with `up`: DATA_DIR) to another place.",
@@ -320,7 +324,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("raptor.db");
         let store = Store::open(&format!("sqlite://{}", path.display())).await.unwrap();
-        for file in ["raptor.db", "raptor.db-wal"] {
+        for file in ["raptor.db", "raptor.db-wal", "raptor.db.lock"] {
             let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
             assert_eq!(mode & 0o077, 0, "{file} has {mode:o}");
         }

@@ -272,7 +272,7 @@ pub(crate) async fn set_source_check(c: &mut Conn<'_>, id: TemplateId, check: &S
 }
 
 fn source_address(template: &StoredTemplate) -> Option<String> {
-    template.origin.as_ref()?.source_address(RAW_FILES)
+    template.source_address(RAW_FILES)
 }
 
 /// The oldest template of this name that says the same, or that has the same id of its makers.

@@ -4,6 +4,7 @@ use super::{
     Origin, OriginKind, Template,
     difference::{FieldChange, difference},
     import::{self, ImportWarning, Imported},
+    origin::RAW_FILES,
     service::{Import, Outcome, StoredTemplate, TemplateService, changed_meanwhile},
 };
 use crate::{
@@ -52,7 +53,7 @@ pub struct Preview {
 /// A template that is here already.
 #[derive(Clone, Debug)]
 pub struct Existing {
-    /// The template.
+    /// The template in its newest revision.
     pub template: StoredTemplate,
     /// What the file says otherwise; empty where it says the same.
     pub changes: Vec<FieldChange>,
@@ -369,11 +370,11 @@ impl TemplateService<'_> {
         base: Option<i64>,
         expected: Option<&str>,
     ) -> Result<Import> {
-        let origin = match (url, &permit.target().origin) {
-            (None, Some(origin)) => origin.clone(),
-            _ => Origin::address(url.unwrap_or_default()),
-        };
+        let known =
+            permit.target().origin.clone().filter(|origin| origin.source_address(RAW_FILES).is_some());
+        let given = url.is_some();
         let url = address(permit.target(), url, self.0.raw_files())?;
+        let origin = known.filter(|_| !given).unwrap_or_else(|| Origin::address(&url));
         let file = self.fetch(&url).await?;
         expect_same(&file, expected)?;
         self.revise(permit, &file, base, Some(origin)).await
@@ -412,9 +413,9 @@ pub(super) fn expect_same(file: &[u8], expected: Option<&str>) -> Result<()> {
     }
 }
 
-/// The address that was given, or where the template came from.
+/// The address that was given, or the one where a newer file is looked for.
 fn address(template: &StoredTemplate, url: Option<&str>, raw_files: &str) -> Result<String> {
-    let own = || template.origin.as_ref()?.source_address(raw_files);
+    let own = || template.source_address(raw_files);
     url.map(str::to_owned).or_else(own).ok_or_else(|| {
         Error::conflict(
             "no_source",

@@ -52,7 +52,8 @@ impl TemplateService<'_> {
     }
 
     async fn look(&self, template: StoredTemplate) -> Result<StoredTemplate> {
-        let Some((origin, address)) = place(&template, self.0.raw_files()) else {
+        let origin = template.origin.clone();
+        let Some(address) = template.source_address(self.0.raw_files()) else {
             return Err(Error::conflict(
                 "no_source",
                 "It is not known where this template can be fetched again. Update it from a file or from a web address.",
@@ -61,14 +62,14 @@ impl TemplateService<'_> {
         let before = template.source_check.clone();
         let known = before.as_ref().map(|check| check.version.clone()).unwrap_or_default();
         let fetched = self.0.outbound.read_newer(&address, import::MAX_SIZE, PATIENCE, &known).await;
-        let check = self.judge(&template, &origin, before, fetched).await?;
-        self.write_down(template.id, &origin, check).await
+        let check = self.judge(&template, origin.as_ref(), before, fetched).await?;
+        self.write_down(template.id, origin.as_ref(), check).await
     }
 
     async fn judge(
         &self,
         template: &StoredTemplate,
-        origin: &Origin,
+        origin: Option<&Origin>,
         before: Option<SourceCheck>,
         fetched: Result<Option<(Vec<u8>, Version)>, OutboundError>,
     ) -> Result<SourceCheck> {
@@ -89,7 +90,7 @@ impl TemplateService<'_> {
             }
         };
         let found = sha256(&file);
-        if found == origin.sha256 {
+        if origin.is_some_and(|origin| origin.sha256 == found) {
             let (sha256, problem) = (Some(found), None);
             return Ok(SourceCheck { checked_at: now, available: false, sha256, version, problem });
         }
@@ -100,8 +101,13 @@ impl TemplateService<'_> {
             }
         };
         // Many publish again with another date and nothing else.
-        let mut reader = self.0.store.read().await?;
-        let then = store::templates::revision(&mut reader.conn(), template.id, origin.revision).await?;
+        let then = match origin {
+            Some(origin) => {
+                let mut reader = self.0.store.read().await?;
+                store::templates::revision(&mut reader.conn(), template.id, origin.revision).await?
+            }
+            None => None,
+        };
         let same = then.as_ref() == Some(&imported) || imported == template.document;
         Ok(SourceCheck { checked_at: now, available: !same, sha256: Some(found), version, problem: None })
     }
@@ -110,14 +116,14 @@ impl TemplateService<'_> {
     async fn write_down(
         &self,
         id: TemplateId,
-        origin: &Origin,
+        origin: Option<&Origin>,
         check: SourceCheck,
     ) -> Result<StoredTemplate> {
         let mut tx = self.0.store.begin().await?;
         store::templates::lock(&mut tx.conn()).await?;
         let present = store::templates::find(&mut tx.conn(), id).await?;
         let mut present = present.ok_or(Error::NotFound { what: "template" })?;
-        if present.origin.as_ref() != Some(origin) {
+        if present.origin.as_ref() != origin {
             return Err(changed_meanwhile());
         }
         let told = |check: Option<&SourceCheck>| check.map(|check| (check.available, check.problem.clone()));
@@ -132,10 +138,18 @@ impl TemplateService<'_> {
     }
 }
 
-fn place(template: &StoredTemplate, raw_files: &str) -> Option<(Origin, String)> {
-    let origin = template.origin.clone()?;
-    let address = origin.source_address(raw_files)?;
-    Some((origin, address))
+impl StoredTemplate {
+    /// Where a newer file is looked for: the place that the template came from; where that can't be fetched again, the address that
+    /// its own file names as the one where it is published, if that is one of HTTPS. `raw_files` as for [`Origin::source_address`].
+    #[must_use]
+    pub fn source_address(&self, raw_files: &str) -> Option<String> {
+        let origin = self.origin.as_ref().and_then(|origin| origin.source_address(raw_files));
+        let published = || {
+            let url = url::Url::parse(self.document.update_url.as_deref()?.trim()).ok()?;
+            (url.scheme() == "https").then(|| url.into())
+        };
+        origin.or_else(published)
+    }
 }
 
 /// Looks at one source after the other, at each once in `interval`.

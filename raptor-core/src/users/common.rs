@@ -1,7 +1,7 @@
 //! Passwords that attackers try first.
 
-/// Of eight characters or more, in lower case, sorted: from the lists that are published of what people choose most, and from what
-/// software is delivered with.
+/// About 11,700 passwords of eight characters or more, in lower case, sorted: those among the 30,000 most frequent ones of zxcvbn 3.1.1
+/// (MIT, see `common.LICENSE`), with those that software is delivered with and those that suggest themselves for this one.
 const LIST: &str = include_str!("common.txt");
 
 /// Whether attackers try `password` among the first: it is on the list, also with capitals or with some digits and signs
@@ -43,6 +43,12 @@ mod tests {
             "23456789",
             "hgfedcba",
             "iloveyou2",
+            "trustno1",
+            "starwars",
+            "Maverick99!",
+            "1q2w3e4r5t",
+            "ncc1701e",
+            "passw0rd1",
         ] {
             assert!(is_common(common), "{common}");
         }

@@ -238,8 +238,6 @@ async fn the_first_administrator_is_made_once() {
 #[tokio::test]
 async fn the_default_password_can_only_be_changed() {
     on_both(|world| async move {
-        // The whole world: its folder has to live as long as its database is used.
-        let world = &world;
         let (users, auth) = (world.raptor.users(), world.raptor.auth());
         let origin = Origin::default();
         assert!(users.ensure_admin("admin", "admin@localhost", DEFAULT_PASSWORD.into()).await.unwrap());

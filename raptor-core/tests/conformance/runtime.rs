@@ -176,8 +176,6 @@ async fn a_host_in_maintenance_takes_nothing_new_and_is_left_alone_by_users() {
 #[tokio::test]
 async fn a_login_for_a_registry_is_one_for_each_host_and_its_password_is_never_given_back() {
     on_both(|world| async move {
-        // The whole world: its folder has to live as long as its database is used.
-        let world = &world;
         let (authz, registries) = (world.raptor.authz(), world.raptor.registries());
         for password in ["first", "second"] {
             let permit = authz.allow::<actions::SaveRegistry>(&Actor::System).unwrap();

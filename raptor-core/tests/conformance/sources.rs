@@ -8,6 +8,7 @@ use raptor_core::{
     },
     id::TemplateId,
     templates::{
+        Origin,
         imports::OnExisting,
         service::{Outcome, StoredTemplate},
     },
@@ -182,6 +183,51 @@ async fn sources_are_looked_at_one_after_the_other_and_each_once_in_the_interval
         assert_eq!(looked, 2);
         assert_eq!((one.answered().len(), other.answered().len()), (1, 1), "each once");
         assert!(!available(&check(&world, first).await));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_template_from_a_file_is_looked_for_where_its_file_says_over_https_only() {
+    on_both(|world| async move {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let import = async |name: &str, update_url: &str| {
+            let mut file: serde_json::Value = serde_json::from_str(&egg("./1", "monday")).unwrap();
+            file["name"] = json!(name);
+            file["meta"]["update_url"] = json!(update_url);
+            let permit = world.raptor.authz().allow::<ImportTemplate>(&Actor::System).unwrap();
+            let (file, origin) = (file.to_string(), Origin::file(Some("trains.json")));
+            let templates = world.raptor.templates();
+            templates.import_as(permit, file.as_bytes(), origin, OnExisting::Ask).await.unwrap().template.id
+        };
+        let plain = format!("http://127.0.0.1:{port}/egg.json");
+        for (name, url) in [("Plain", plain.as_str()), ("Script", "javascript:alert(1)"), ("None", "")] {
+            let id = import(name, url).await;
+            let permit = world.raptor.authz().permit::<UpdateTemplate>(&Actor::System, id).await.unwrap();
+            let refused = world.raptor.templates().check_source(permit).await.unwrap_err();
+            assert_eq!(refused.code(), "no_source", "{name}");
+        }
+
+        // The same guard as elsewhere: only 127.0.0.1 stands for a public address here.
+        let inside = import("Inside", "https://10.0.0.1/egg.json").await;
+        let problem = check(&world, inside).await.source_check.unwrap().problem.unwrap();
+        assert!(problem.contains("public addresses only"), "{problem}");
+
+        let id = import("Published", &format!("https://127.0.0.1:{port}/egg.json")).await;
+        let asked = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.read_u8().await.unwrap()
+        });
+        let problem = check(&world, id).await.source_check.unwrap().problem;
+        assert_eq!(asked.await.unwrap(), 0x16, "a TLS handshake (RFC 8446, 5.1)");
+        assert!(problem.is_some(), "that one does not answer in TLS");
+        let (hour, mut looked) = (Duration::from_secs(3_600), 0);
+        world.clock.advance(chrono::TimeDelta::hours(2));
+        while world.raptor.look_at_next_source(hour).await.unwrap() {
+            looked += 1;
+        }
+        assert_eq!(looked, 2, "those that have a source are looked at without being asked");
     })
     .await;
 }

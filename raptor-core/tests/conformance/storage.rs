@@ -228,8 +228,6 @@ async fn a_small_postgresql_is_not_asked_for_more_connections_than_it_has() {
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused_in_words_that_help() {
     on_both(|world| async move {
-        // All of it: its folder has to live as long as its database.
-        let world = world;
         world.raptor.shutdown().await;
         let time = if world.url.starts_with("sqlite") { "CURRENT_TIMESTAMP" } else { "now()" };
         let blob = if world.url.starts_with("sqlite") { "x'00'" } else { "'\\x00'" };

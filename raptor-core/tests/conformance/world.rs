@@ -43,7 +43,8 @@ pub struct World {
     pub url: String,
     pub clock: Clock,
     pub hosts: Hosts,
-    _folder: Option<tempfile::TempDir>,
+    // Shared with `on_both`: an async block that names only some fields of a world captures only those.
+    folder: Option<Arc<tempfile::TempDir>>,
 }
 
 /// The simulated hosts behind the daemons, by the daemons' names. A daemon named `away` has none.
@@ -68,9 +69,12 @@ impl Hosts {
     }
 }
 
-/// Runs `promise` on SQLite, and on PostgreSQL where there is one.
+/// Runs `promise` on SQLite, and on PostgreSQL where there is one. SQLite's folder stays until the promise has been kept.
 pub async fn on_both<F: Future<Output = ()>>(promise: impl Fn(World) -> F) {
-    promise(World::sqlite().await).await;
+    let world = World::sqlite().await;
+    let folder = world.folder.clone();
+    promise(world).await;
+    drop(folder);
     match std::env::var("RAPTOR_TEST_PG") {
         Ok(server) => promise(World::postgres(&server).await).await,
         Err(_) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
@@ -84,7 +88,7 @@ impl World {
     async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("raptor.db").display());
-        Self::open(url, Some(folder)).await
+        Self::open(url, Some(Arc::new(folder))).await
     }
 
     async fn postgres(server: &str) -> Self {
@@ -96,11 +100,11 @@ impl World {
         Self::open(url, None).await
     }
 
-    async fn open(url: String, folder: Option<tempfile::TempDir>) -> Self {
+    async fn open(url: String, folder: Option<Arc<tempfile::TempDir>>) -> Self {
         let clock = Clock::manual(chrono::DateTime::from_timestamp(1_800_000_000, 123_456_000).unwrap());
         let hosts = Hosts::default();
         let raptor = Self::replica(&url, &clock, &hosts).await;
-        Self { raptor, url, clock, hosts, _folder: folder }
+        Self { raptor, url, clock, hosts, folder }
     }
 
     /// Another Raptor on the same database (PostgreSQL only: SQLite belongs to one).
@@ -137,7 +141,7 @@ impl World {
 
     /// The same after Raptor was ended and built otherwise on the same database.
     pub async fn rebuilt(self, change: impl FnOnce(Builder) -> Builder) -> Self {
-        let Self { raptor, url, clock, hosts, _folder } = self;
+        let Self { raptor, url, clock, hosts, folder } = self;
         raptor.shutdown().await;
         // What it held of the database's file is let go with the last of it.
         drop(raptor);
@@ -147,7 +151,7 @@ impl World {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let raptor = Self::built(&url, &clock, &hosts, change).await;
-        Self { raptor, url, clock, hosts, _folder }
+        Self { raptor, url, clock, hosts, folder }
     }
 
     /// A daemon with allocations on these ports; waits until its link is up.

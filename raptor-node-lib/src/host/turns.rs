@@ -86,6 +86,9 @@ impl Host {
         match self.0.ground.docker.version().await {
             Ok(version) => {
                 system.docker_version = Some(version);
+                // An engine that does not answer any more is noticed the next time.
+                system.docker_problem =
+                    self.0.ground.docker.mapped_users().await.ok().flatten().map(str::to_owned);
                 self.0.ground.kept.settle(&self.0.ground.docker).await;
             }
             Err(error) => system.docker_problem = Some(error.to_string()),

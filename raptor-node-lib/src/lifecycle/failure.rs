@@ -11,6 +11,9 @@ const LIMIT_TOO_LOW: [&str; 3] = ["memory limit too low", "oom-killed", "minimum
 /// What they say of a host without memory.
 const NO_MEMORY: &str = "cannot allocate memory";
 
+/// What runc and crun say where the container's user may not enter its folder.
+const CLOSED_FOLDER: [&str; 2] = ["chdir to cwd", "chdir to `"];
+
 /// Why something failed.
 #[derive(Debug, PartialEq)]
 pub(super) struct Failure {
@@ -49,6 +52,10 @@ impl Failure {
         if text.contains(NO_MEMORY) {
             let why = "This host has no memory left to start the container. Stop something else on it, then try again.";
             return Self::new(why, Fault::OutOfMemory { limit_mib: None, details: Some(details) });
+        }
+        if text.contains("permission denied") && CLOSED_FOLDER.iter().any(|words| text.contains(words)) {
+            let why = "The container's user may not enter its folder on this host. The host's page says whether Docker maps users to others; otherwise a folder above it is closed to others, or a security module forbids it.";
+            return Self::new(why, Fault::EngineRefused { details });
         }
         Self::new(refused, Fault::EngineRefused { details })
     }
@@ -114,6 +121,11 @@ mod tests {
                 "write /var/lib/docker/tmp/GetImageBlob1: No space left on device",
                 64,
                 "The disk of this host is full",
+            ),
+            (
+                "unable to start container process: chdir to cwd (\"/home/container\") set in config.json failed: permission denied: unknown",
+                64,
+                "The container's user may not enter its folder",
             ),
             ("exec: \"bash\": executable file not found in $PATH: unknown", 64, refused),
         ];

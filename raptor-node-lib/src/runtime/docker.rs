@@ -103,4 +103,44 @@ impl Docker {
     pub async fn version(&self) -> Result<String, RuntimeError> {
         Ok(self.client()?.version().await.map_err(error)?.version.unwrap_or_default())
     }
+
+    /// Why containers could not open their files though the engine answers: it maps their users to others of the host. None where
+    /// it does not.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn mapped_users(&self) -> Result<Option<&'static str>, RuntimeError> {
+        let info = self.client()?.info().await.map_err(error)?;
+        Ok(mapped(info.security_options.as_deref().unwrap_or_default()))
+    }
+}
+
+/// What an engine's security options, such as `name=seccomp,profile=builtin`, say of the users of containers.
+fn mapped(options: &[String]) -> Option<&'static str> {
+    let has = |name: &str| options.iter().any(|option| option.split(',').any(|part| part == name));
+    if has("name=rootless") {
+        return Some(
+            "Docker runs rootless here: it maps the users of containers to other users of this host, so they can't open their files. Install Docker for the whole host, as root, and set DOCKER_SOCKET if its socket is not /var/run/docker.sock.",
+        );
+    }
+    has("name=userns").then_some(
+        "Docker maps the users of containers to other users of this host (userns-remap), so they can't open their files. Remove `userns-remap` from /etc/docker/daemon.json and restart Docker.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_maps_users_is_recognised_by_its_security_options() {
+        let said = |options: &[&str]| {
+            let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+            mapped(&options).unwrap_or_default()
+        };
+        let seccomp = "name=seccomp,profile=default";
+        assert_eq!(said(&[seccomp, "name=apparmor", "name=cgroupns"]), "");
+        assert!(said(&[seccomp, "name=userns"]).contains("userns-remap"));
+        assert!(said(&[seccomp, "name=rootless", "name=cgroupns"]).contains("rootless"));
+    }
 }

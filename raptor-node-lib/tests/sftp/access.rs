@@ -142,8 +142,10 @@ async fn a_session_is_looked_at_again_when_the_control_side_comes_back() {
     let mut child = endless(&world).await;
     world.send_control_away().await;
     world.rules.lock().unwrap().granted = false;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(child.try_wait().unwrap().is_none(), "it goes on while nobody says otherwise");
+    let received = || fs::metadata(world.own().join("endless")).map_or(0, |file| file.len());
+    let before = received();
+    soon("it goes on while nobody says otherwise", || received() > before + (4 << 20)).await;
+    assert!(child.try_wait().unwrap().is_none());
     world.call_control().await;
     tokio::time::timeout(Duration::from_secs(1), child.wait()).await.unwrap().unwrap();
     world.host.shutdown().await;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { byline, format, hue, letters, place } from './look';
+import { byline, format, hue, letters, place, source } from './look';
 
 const origin = { kind: 'file', author: '', sha256: '', revision: 1 } as const;
 
@@ -18,6 +18,13 @@ describe('templates', () => {
     expect(place({ ...origin, kind: 'pasted' })).toBe('pasted');
     expect(place(origin)).toBe('uploaded file');
     expect(format('X_v1')).toBe('X_v1');
+  });
+  it('are looked for where they came from, or else where their file says, over https only', () => {
+    const update_url = 'https://eggs.example.org/trains.json';
+    expect(source({ origin: { ...origin, kind: 'address', address: 'https://example.com/egg.json' }, update_url })).toBe('example.com');
+    expect(source({ origin, update_url })).toBe('eggs.example.org');
+    expect(source({ origin: { ...origin, kind: 'address', address: 'https://example.com/egg.json', address_shortened: true }, update_url })).toBe('eggs.example.org');
+    for (const other of ['http://example.org/a.json', 'javascript:alert(1)', 'https:', '', null]) expect(source({ origin, update_url: other })).toBe(null);
   });
   it('without a drawing have letters on a colour of their own', () => {
     expect(['7 Days To Die', 'OpenTTD', 'Ärger im Wald', '!'].map(letters)).toEqual(['7D', 'OP', 'ÄI', '?']);

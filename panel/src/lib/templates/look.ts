@@ -23,6 +23,13 @@ export function place(origin: TemplateOrigin | null | undefined): string {
   return origin.file ?? 'uploaded file';
 }
 
+/** Where a newer file is looked for, in a few words: where it came from, or else the host that its own file names. */
+export function source(template: { origin?: TemplateOrigin | null; update_url?: string | null }): string | null {
+  const { origin, update_url } = template;
+  if (origin?.repository || (origin?.address && !origin.address_shortened)) return place(origin);
+  return update_url && URL.canParse(update_url) && /^https:/i.test(update_url) ? new URL(update_url).host : null;
+}
+
 interface Told {
   author: string;
   source_format: string;

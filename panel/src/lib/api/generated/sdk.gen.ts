@@ -19,23 +19,26 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 };
 
 /**
- * What anybody may know of this Raptor.
+ * What anybody may know of this Raptor
  */
 export const getSettings = <ThrowOnError extends boolean = false>(options?: Options<GetSettingsData, ThrowOnError>) => (options?.client ?? client).get<GetSettingsResponses, GetSettingsErrors, ThrowOnError>({ url: '/api/v1/settings', ...options });
 
 /**
- * Whether this server can do its work: 204 if its database answers, 503 `database_unavailable` if not. For load balancers and
- * health checks.
+ * Whether this server can do its work: 204 if its database answers, 503 `database_unavailable` if not
+ *
+ * For load balancers and health checks.
  */
 export const getHealth = <ThrowOnError extends boolean = false>(options?: Options<GetHealthData, ThrowOnError>) => (options?.client ?? client).get<GetHealthResponses, GetHealthErrors, ThrowOnError>({ url: '/api/v1/health', ...options });
 
 /**
- * All permissions that there are, with what they let somebody do.
+ * All permissions that there are, with what they let somebody do
  */
 export const listPermissions = <ThrowOnError extends boolean = false>(options?: Options<ListPermissionsData, ThrowOnError>) => (options?.client ?? client).get<ListPermissionsResponses, ListPermissionsErrors, ThrowOnError>({ url: '/api/v1/permissions', ...options });
 
 /**
- * Whether mail is set up, and what became of it.
+ * Whether mail is set up, and what became of it
+ *
+ * Requires `settings.read`.
  */
 export const getMailState = <ThrowOnError extends boolean = false>(options?: Options<GetMailStateData, ThrowOnError>) => (options?.client ?? client).get<GetMailStateResponses, GetMailStateErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -44,7 +47,9 @@ export const getMailState = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
- * The mails of the last 30 days, the newest first, without what they said.
+ * The mails of the last 30 days, the newest first, without what they said
+ *
+ * Requires `settings.read`.
  */
 export const listMails = <ThrowOnError extends boolean = false>(options?: Options<ListMailsData, ThrowOnError>) => (options?.client ?? client).get<ListMailsResponses, ListMailsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -53,7 +58,9 @@ export const listMails = <ThrowOnError extends boolean = false>(options?: Option
 });
 
 /**
- * Send a message to the caller's own address, and wait for what the mail server says.
+ * Send a message to the caller's own address, and wait for what the mail server says
+ *
+ * Requires `settings.update`.
  */
 export const testMail = <ThrowOnError extends boolean = false>(options?: Options<TestMailData, ThrowOnError>) => (options?.client ?? client).post<TestMailResponses, TestMailErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -62,7 +69,7 @@ export const testMail = <ThrowOnError extends boolean = false>(options?: Options
 });
 
 /**
- * Which mails the caller wants.
+ * Which mails the caller wants
  */
 export const getNotices = <ThrowOnError extends boolean = false>(options?: Options<GetNoticesData, ThrowOnError>) => (options?.client ?? client).get<GetNoticesResponses, GetNoticesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -71,7 +78,7 @@ export const getNotices = <ThrowOnError extends boolean = false>(options?: Optio
 });
 
 /**
- * Decide which mails the caller wants.
+ * Decide which mails the caller wants
  */
 export const updateNotices = <ThrowOnError extends boolean = false>(options: Options<UpdateNoticesData, ThrowOnError>) => (options.client ?? client).put<UpdateNoticesResponses, UpdateNoticesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -84,7 +91,13 @@ export const updateNotices = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * Begin a session. Sets the panel's cookie and answers with the same token for programs.
+ * Begin a session
+ *
+ * Sets the panel's cookie and answers with the same token for programs.
+ *
+ * Send the token as `Authorization: Bearer …` with every other request. `login` is a user name or an e-mail address. After
+ * repeated failures for an account or from an address, the answer is 429 `throttled` with `Retry-After`, even for the right
+ * password.
  */
 export const signIn = <ThrowOnError extends boolean = false>(options: Options<SignInData, ThrowOnError>) => (options.client ?? client).post<SignInResponses, SignInErrors, ThrowOnError>({
     url: '/api/v1/auth/sign-in',
@@ -96,7 +109,7 @@ export const signIn = <ThrowOnError extends boolean = false>(options: Options<Si
 });
 
 /**
- * End the caller's session, at once and everywhere.
+ * End the caller's session, at once and everywhere
  */
 export const signOut = <ThrowOnError extends boolean = false>(options?: Options<SignOutData, ThrowOnError>) => (options?.client ?? client).post<SignOutResponses, SignOutErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -105,7 +118,9 @@ export const signOut = <ThrowOnError extends boolean = false>(options?: Options<
 });
 
 /**
- * Ask for a mail with a link for a new password. Answers the same whether there is such an account.
+ * Ask for a mail with a link for a new password
+ *
+ * Answers the same whether there is such an account.
  */
 export const requestPasswordReset = <ThrowOnError extends boolean = false>(options: Options<RequestPasswordResetData, ThrowOnError>) => (options.client ?? client).post<RequestPasswordResetResponses, RequestPasswordResetErrors, ThrowOnError>({
     url: '/api/v1/auth/password-reset',
@@ -117,7 +132,7 @@ export const requestPasswordReset = <ThrowOnError extends boolean = false>(optio
 });
 
 /**
- * Set a new password with the token of such a link, and end all sessions of the account.
+ * Set a new password with the token of such a link, and end all sessions of the account
  */
 export const resetPassword = <ThrowOnError extends boolean = false>(options: Options<ResetPasswordData, ThrowOnError>) => (options.client ?? client).post<ResetPasswordResponses, ResetPasswordErrors, ThrowOnError>({
     url: '/api/v1/auth/password-reset/complete',
@@ -129,7 +144,7 @@ export const resetPassword = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * The caller's account.
+ * The caller's account
  */
 export const getAccount = <ThrowOnError extends boolean = false>(options?: Options<GetAccountData, ThrowOnError>) => (options?.client ?? client).get<GetAccountResponses, GetAccountErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -138,7 +153,7 @@ export const getAccount = <ThrowOnError extends boolean = false>(options?: Optio
 });
 
 /**
- * Change the caller's account.
+ * Change the caller's account
  */
 export const updateAccount = <ThrowOnError extends boolean = false>(options: Options<UpdateAccountData, ThrowOnError>) => (options.client ?? client).put<UpdateAccountResponses, UpdateAccountErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -151,7 +166,7 @@ export const updateAccount = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * Change the caller's password and end their other sessions.
+ * Change the caller's password and end their other sessions
  */
 export const changePassword = <ThrowOnError extends boolean = false>(options: Options<ChangePasswordData, ThrowOnError>) => (options.client ?? client).put<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -164,7 +179,7 @@ export const changePassword = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * End all of the caller's sessions but this one.
+ * End all of the caller's sessions but this one
  */
 export const endOtherSessions = <ThrowOnError extends boolean = false>(options?: Options<EndOtherSessionsData, ThrowOnError>) => (options?.client ?? client).delete<EndOtherSessionsResponses, EndOtherSessionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -173,7 +188,7 @@ export const endOtherSessions = <ThrowOnError extends boolean = false>(options?:
 });
 
 /**
- * The caller's sessions.
+ * The caller's sessions
  */
 export const listSessions = <ThrowOnError extends boolean = false>(options?: Options<ListSessionsData, ThrowOnError>) => (options?.client ?? client).get<ListSessionsResponses, ListSessionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -182,7 +197,7 @@ export const listSessions = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
- * End one of the caller's sessions.
+ * End one of the caller's sessions
  */
 export const endSession = <ThrowOnError extends boolean = false>(options: Options<EndSessionData, ThrowOnError>) => (options.client ?? client).delete<EndSessionResponses, EndSessionErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -191,7 +206,7 @@ export const endSession = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * The caller's public keys for SFTP.
+ * The caller's public keys for SFTP
  */
 export const listSshKeys = <ThrowOnError extends boolean = false>(options?: Options<ListSshKeysData, ThrowOnError>) => (options?.client ?? client).get<ListSshKeysResponses, ListSshKeysErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -200,7 +215,7 @@ export const listSshKeys = <ThrowOnError extends boolean = false>(options?: Opti
 });
 
 /**
- * Add a public key for SFTP.
+ * Add a public key for SFTP
  */
 export const addSshKey = <ThrowOnError extends boolean = false>(options: Options<AddSshKeyData, ThrowOnError>) => (options.client ?? client).post<AddSshKeyResponses, AddSshKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -213,7 +228,9 @@ export const addSshKey = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * Delete a public key. SFTP sessions that were begun with it end at once.
+ * Delete a public key
+ *
+ * SFTP sessions that were begun with it end at once.
  */
 export const deleteSshKey = <ThrowOnError extends boolean = false>(options: Options<DeleteSshKeyData, ThrowOnError>) => (options.client ?? client).delete<DeleteSshKeyResponses, DeleteSshKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -222,7 +239,7 @@ export const deleteSshKey = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * What the caller did, the newest first.
+ * What the caller did, the newest first
  */
 export const listAccountActivity = <ThrowOnError extends boolean = false>(options?: Options<ListAccountActivityData, ThrowOnError>) => (options?.client ?? client).get<ListAccountActivityResponses, ListAccountActivityErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -231,7 +248,9 @@ export const listAccountActivity = <ThrowOnError extends boolean = false>(option
 });
 
 /**
- * Users by user name.
+ * Users by user name
+ *
+ * Requires `users.read`.
  */
 export const listUsers = <ThrowOnError extends boolean = false>(options?: Options<ListUsersData, ThrowOnError>) => (options?.client ?? client).get<ListUsersResponses, ListUsersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -240,7 +259,11 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
 });
 
 /**
- * Create a user.
+ * Create a user
+ *
+ * A name or an e-mail address that is in use is refused with 409 `name_taken`.
+ *
+ * Requires `users.create`.
  */
 export const createUser = <ThrowOnError extends boolean = false>(options: Options<CreateUserData, ThrowOnError>) => (options.client ?? client).post<CreateUserResponses, CreateUserErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -253,7 +276,11 @@ export const createUser = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Delete a user who owns no containers.
+ * Delete a user who owns no containers
+ *
+ * While the user owns containers, the answer is 409 `has_containers`: give those to somebody else or delete them first.
+ *
+ * Requires `users.delete`.
  */
 export const deleteUser = <ThrowOnError extends boolean = false>(options: Options<DeleteUserData, ThrowOnError>) => (options.client ?? client).delete<DeleteUserResponses, DeleteUserErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -262,7 +289,9 @@ export const deleteUser = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * One user.
+ * One user
+ *
+ * Requires `users.read`.
  */
 export const getUser = <ThrowOnError extends boolean = false>(options: Options<GetUserData, ThrowOnError>) => (options.client ?? client).get<GetUserResponses, GetUserErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -271,7 +300,11 @@ export const getUser = <ThrowOnError extends boolean = false>(options: Options<G
 });
 
 /**
- * Change a user. Suspending one ends their sessions.
+ * Change a user
+ *
+ * Suspending one ends their sessions.
+ *
+ * Requires `users.update`.
  */
 export const updateUser = <ThrowOnError extends boolean = false>(options: Options<UpdateUserData, ThrowOnError>) => (options.client ?? client).put<UpdateUserResponses, UpdateUserErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -284,7 +317,9 @@ export const updateUser = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Set a user's password and end their sessions.
+ * Set a user's password and end their sessions
+ *
+ * Requires `users.update`.
  */
 export const setUserPassword = <ThrowOnError extends boolean = false>(options: Options<SetUserPasswordData, ThrowOnError>) => (options.client ?? client).put<SetUserPasswordResponses, SetUserPasswordErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -297,7 +332,9 @@ export const setUserPassword = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * End all of a user's sessions.
+ * End all of a user's sessions
+ *
+ * Requires `users.update`.
  */
 export const endUserSessions = <ThrowOnError extends boolean = false>(options: Options<EndUserSessionsData, ThrowOnError>) => (options.client ?? client).delete<EndUserSessionsResponses, EndUserSessionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -306,7 +343,9 @@ export const endUserSessions = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * All roles.
+ * All roles
+ *
+ * Requires `roles.read`.
  */
 export const listRoles = <ThrowOnError extends boolean = false>(options?: Options<ListRolesData, ThrowOnError>) => (options?.client ?? client).get<ListRolesResponses, ListRolesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -315,7 +354,9 @@ export const listRoles = <ThrowOnError extends boolean = false>(options?: Option
 });
 
 /**
- * Create a role.
+ * Create a role
+ *
+ * Requires `roles.create`.
  */
 export const createRole = <ThrowOnError extends boolean = false>(options: Options<CreateRoleData, ThrowOnError>) => (options.client ?? client).post<CreateRoleResponses, CreateRoleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -328,7 +369,9 @@ export const createRole = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Delete a role that nobody has.
+ * Delete a role that nobody has
+ *
+ * Requires `roles.delete`.
  */
 export const deleteRole = <ThrowOnError extends boolean = false>(options: Options<DeleteRoleData, ThrowOnError>) => (options.client ?? client).delete<DeleteRoleResponses, DeleteRoleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -337,7 +380,9 @@ export const deleteRole = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * One role.
+ * One role
+ *
+ * Requires `roles.read`.
  */
 export const getRole = <ThrowOnError extends boolean = false>(options: Options<GetRoleData, ThrowOnError>) => (options.client ?? client).get<GetRoleResponses, GetRoleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -346,7 +391,11 @@ export const getRole = <ThrowOnError extends boolean = false>(options: Options<G
 });
 
 /**
- * Change a role. Whoever has it is affected at once.
+ * Change a role
+ *
+ * Whoever has it is affected at once.
+ *
+ * Requires `roles.update`.
  */
 export const updateRole = <ThrowOnError extends boolean = false>(options: Options<UpdateRoleData, ThrowOnError>) => (options.client ?? client).put<UpdateRoleResponses, UpdateRoleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -359,7 +408,9 @@ export const updateRole = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * All daemons, with how they are now.
+ * All daemons, with how they are now
+ *
+ * Requires `daemons.read`.
  */
 export const listDaemons = <ThrowOnError extends boolean = false>(options?: Options<ListDaemonsData, ThrowOnError>) => (options?.client ?? client).get<ListDaemonsResponses, ListDaemonsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -368,7 +419,14 @@ export const listDaemons = <ThrowOnError extends boolean = false>(options?: Opti
 });
 
 /**
- * Add a daemon. The answer holds its key, which can't be read again.
+ * Add a daemon
+ *
+ * The answer holds its key, which can't be read again.
+ *
+ * Put the key into the host's configuration, or pass it to `raptor-daemon setup`. A lost key is replaced with
+ * `renew_daemon_key`.
+ *
+ * Requires `daemons.create`.
  */
 export const createDaemon = <ThrowOnError extends boolean = false>(options: Options<CreateDaemonData, ThrowOnError>) => (options.client ?? client).post<CreateDaemonResponses, CreateDaemonErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -381,7 +439,11 @@ export const createDaemon = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Remove a daemon that has no containers.
+ * Remove a daemon that has no containers
+ *
+ * While it has containers, the answer is 409 `has_containers`.
+ *
+ * Requires `daemons.delete`.
  */
 export const deleteDaemon = <ThrowOnError extends boolean = false>(options: Options<DeleteDaemonData, ThrowOnError>) => (options.client ?? client).delete<DeleteDaemonResponses, DeleteDaemonErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -390,7 +452,9 @@ export const deleteDaemon = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * One daemon.
+ * One daemon
+ *
+ * Requires `daemons.read`.
  */
 export const getDaemon = <ThrowOnError extends boolean = false>(options: Options<GetDaemonData, ThrowOnError>) => (options.client ?? client).get<GetDaemonResponses, GetDaemonErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -399,7 +463,9 @@ export const getDaemon = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * Change a daemon.
+ * Change a daemon
+ *
+ * Requires `daemons.update`.
  */
 export const updateDaemon = <ThrowOnError extends boolean = false>(options: Options<UpdateDaemonData, ThrowOnError>) => (options.client ?? client).put<UpdateDaemonResponses, UpdateDaemonErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -412,7 +478,11 @@ export const updateDaemon = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Give a daemon a new key. The old one is refused from now on.
+ * Give a daemon a new key
+ *
+ * The old one is refused from now on.
+ *
+ * Requires `daemons.update`.
  */
 export const renewDaemonKey = <ThrowOnError extends boolean = false>(options: Options<RenewDaemonKeyData, ThrowOnError>) => (options.client ?? client).post<RenewDaemonKeyResponses, RenewDaemonKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -421,8 +491,11 @@ export const renewDaemonKey = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Begin a daemon's maintenance with a reason, or end it. Meanwhile nothing is placed on it, and only those who manage daemons
- * start and stop its containers.
+ * Begin a daemon's maintenance with a reason, or end it
+ *
+ * Meanwhile nothing is placed on it, and only those who manage daemons start and stop its containers.
+ *
+ * Requires `daemons.update`.
  */
 export const setDaemonMaintenance = <ThrowOnError extends boolean = false>(options: Options<SetDaemonMaintenanceData, ThrowOnError>) => (options.client ?? client).put<SetDaemonMaintenanceResponses, SetDaemonMaintenanceErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -435,7 +508,9 @@ export const setDaemonMaintenance = <ThrowOnError extends boolean = false>(optio
 });
 
 /**
- * Remove images from a host that were pulled for its containers and that nobody has used for a while.
+ * Remove images from a host that were pulled for its containers and that nobody has used for a while
+ *
+ * Requires `daemons.update`.
  */
 export const cleanDaemonImages = <ThrowOnError extends boolean = false>(options: Options<CleanDaemonImagesData, ThrowOnError>) => (options.client ?? client).post<CleanDaemonImagesResponses, CleanDaemonImagesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -448,7 +523,9 @@ export const cleanDaemonImages = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
- * The containers that a host has and Raptor does not know, as they are after the database was restored from an older copy.
+ * The containers that a host has and Raptor does not know, as they are after the database was restored from an older copy
+ *
+ * Requires `daemons.read`.
  */
 export const listUnknownContainers = <ThrowOnError extends boolean = false>(options: Options<ListUnknownContainersData, ThrowOnError>) => (options.client ?? client).get<ListUnknownContainersResponses, ListUnknownContainersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -457,7 +534,11 @@ export const listUnknownContainers = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * Make such a container one of Raptor's again, as it is. It runs on.
+ * Make such a container one of Raptor's again, as it is
+ *
+ * It runs on.
+ *
+ * Requires `containers.create`.
  */
 export const adoptUnknownContainer = <ThrowOnError extends boolean = false>(options: Options<AdoptUnknownContainerData, ThrowOnError>) => (options.client ?? client).post<AdoptUnknownContainerResponses, AdoptUnknownContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -470,7 +551,11 @@ export const adoptUnknownContainer = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * Ask such a container to stop. Its files stay.
+ * Ask such a container to stop
+ *
+ * Its files stay.
+ *
+ * Requires `containers.control`.
  */
 export const stopUnknownContainer = <ThrowOnError extends boolean = false>(options: Options<StopUnknownContainerData, ThrowOnError>) => (options.client ?? client).post<StopUnknownContainerResponses, StopUnknownContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -479,7 +564,9 @@ export const stopUnknownContainer = <ThrowOnError extends boolean = false>(optio
 });
 
 /**
- * Delete such a container with its files.
+ * Delete such a container with its files
+ *
+ * Requires `containers.delete`.
  */
 export const deleteUnknownContainer = <ThrowOnError extends boolean = false>(options: Options<DeleteUnknownContainerData, ThrowOnError>) => (options.client ?? client).delete<DeleteUnknownContainerResponses, DeleteUnknownContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -488,7 +575,9 @@ export const deleteUnknownContainer = <ThrowOnError extends boolean = false>(opt
 });
 
 /**
- * A daemon's allocations by address and port.
+ * A daemon's allocations by address and port
+ *
+ * Requires `allocations.read`.
  */
 export const listAllocations = <ThrowOnError extends boolean = false>(options: Options<ListAllocationsData, ThrowOnError>) => (options.client ?? client).get<ListAllocationsResponses, ListAllocationsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -497,7 +586,14 @@ export const listAllocations = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * Add allocations to a daemon. Those that are there already stay as they are.
+ * Add allocations to a daemon
+ *
+ * Those that are there already stay as they are.
+ *
+ * `ports` takes single ports and ranges with commas between them, as in `25565,27015-27020`. Sending the same request again
+ * changes nothing.
+ *
+ * Requires `allocations.create`.
  */
 export const createAllocations = <ThrowOnError extends boolean = false>(options: Options<CreateAllocationsData, ThrowOnError>) => (options.client ?? client).post<CreateAllocationsResponses, CreateAllocationsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -510,7 +606,9 @@ export const createAllocations = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
- * Delete an allocation that no container has.
+ * Delete an allocation that no container has
+ *
+ * Requires `allocations.delete`.
  */
 export const deleteAllocation = <ThrowOnError extends boolean = false>(options: Options<DeleteAllocationData, ThrowOnError>) => (options.client ?? client).delete<DeleteAllocationResponses, DeleteAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -519,7 +617,9 @@ export const deleteAllocation = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Change alias, note and protocols of an allocation.
+ * Change alias, note and protocols of an allocation
+ *
+ * Requires `allocations.update`.
  */
 export const updateAllocation = <ThrowOnError extends boolean = false>(options: Options<UpdateAllocationData, ThrowOnError>) => (options.client ?? client).put<UpdateAllocationResponses, UpdateAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -532,7 +632,9 @@ export const updateAllocation = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Templates by name.
+ * Templates by name
+ *
+ * Requires `templates.read`.
  */
 export const listTemplates = <ThrowOnError extends boolean = false>(options?: Options<ListTemplatesData, ThrowOnError>) => (options?.client ?? client).get<ListTemplatesResponses, ListTemplatesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -541,8 +643,11 @@ export const listTemplates = <ThrowOnError extends boolean = false>(options?: Op
 });
 
 /**
- * Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML. A file that says
- * the same as the template that is here changes nothing.
+ * Import a template: an egg of PTDL_v1, PTDL_v2 or PLCN_v1 to PLCN_v3, or Raptor's own format, as JSON or YAML
+ *
+ * A file that says the same as the template that is here changes nothing.
+ *
+ * Requires `templates.create`.
  */
 export const importTemplate = <ThrowOnError extends boolean = false>(options: Options<ImportTemplateData, ThrowOnError>) => (options.client ?? client).post<ImportTemplateResponses, ImportTemplateErrors, ThrowOnError>({
     bodySerializer: null,
@@ -556,7 +661,11 @@ export const importTemplate = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Import the template at a web address. Addresses that only this machine or its network can reach are refused.
+ * Import the template at a web address
+ *
+ * Addresses that only this machine or its network can reach are refused.
+ *
+ * Requires `templates.create`.
  */
 export const importTemplateFromUrl = <ThrowOnError extends boolean = false>(options: Options<ImportTemplateFromUrlData, ThrowOnError>) => (options.client ?? client).post<ImportTemplateFromUrlResponses, ImportTemplateFromUrlErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -569,8 +678,9 @@ export const importTemplateFromUrl = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * What a template would be, what a container would get from it, and what is different from the same template that is here,
- * without keeping it.
+ * What a template would be, what a container would get from it, and what is different from the same template that is here, without keeping it
+ *
+ * Requires `templates.create` or `templates.update`, depending on the request.
  */
 export const previewTemplate = <ThrowOnError extends boolean = false>(options: Options<PreviewTemplateData, ThrowOnError>) => (options.client ?? client).post<PreviewTemplateResponses, PreviewTemplateErrors, ThrowOnError>({
     bodySerializer: null,
@@ -584,7 +694,9 @@ export const previewTemplate = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * The same for the template at a web address.
+ * The same for the template at a web address
+ *
+ * Requires `templates.create` or `templates.update`, depending on the request.
  */
 export const previewTemplateFromUrl = <ThrowOnError extends boolean = false>(options: Options<PreviewTemplateFromUrlData, ThrowOnError>) => (options.client ?? client).post<PreviewTemplateFromUrlResponses, PreviewTemplateFromUrlErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -597,7 +709,9 @@ export const previewTemplateFromUrl = <ThrowOnError extends boolean = false>(opt
 });
 
 /**
- * A template's revisions, the newest first.
+ * A template's revisions, the newest first
+ *
+ * Requires `templates.read`.
  */
 export const listTemplateRevisions = <ThrowOnError extends boolean = false>(options: Options<ListTemplateRevisionsData, ThrowOnError>) => (options.client ?? client).get<ListTemplateRevisionsResponses, ListTemplateRevisionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -606,7 +720,11 @@ export const listTemplateRevisions = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * Give a template a new revision, in any format that can be imported. Containers stay at theirs until they are moved.
+ * Give a template a new revision, in any format that can be imported
+ *
+ * Containers stay at theirs until they are moved.
+ *
+ * Requires `templates.update`.
  */
 export const reviseTemplate = <ThrowOnError extends boolean = false>(options: Options<ReviseTemplateData, ThrowOnError>) => (options.client ?? client).post<ReviseTemplateResponses, ReviseTemplateErrors, ThrowOnError>({
     bodySerializer: null,
@@ -620,7 +738,11 @@ export const reviseTemplate = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Give a template a new revision from a web address, or from where it came from. Containers stay at theirs until they are moved.
+ * Give a template a new revision from a web address, or from where it came from
+ *
+ * Containers stay at theirs until they are moved.
+ *
+ * Requires `templates.update`.
  */
 export const reviseTemplateFromUrl = <ThrowOnError extends boolean = false>(options: Options<ReviseTemplateFromUrlData, ThrowOnError>) => (options.client ?? client).post<ReviseTemplateFromUrlResponses, ReviseTemplateFromUrlErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -633,7 +755,11 @@ export const reviseTemplateFromUrl = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * Look whether the place that a template came from has a newer file. What was found is in `source_check`.
+ * Look whether the place that a template came from has a newer file
+ *
+ * What was found is in `source_check`.
+ *
+ * Requires `templates.update`.
  */
 export const checkTemplateSource = <ThrowOnError extends boolean = false>(options: Options<CheckTemplateSourceData, ThrowOnError>) => (options.client ?? client).post<CheckTemplateSourceResponses, CheckTemplateSourceErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -642,7 +768,9 @@ export const checkTemplateSource = <ThrowOnError extends boolean = false>(option
 });
 
 /**
- * A template as one of its revisions had it.
+ * A template as one of its revisions had it
+ *
+ * Requires `templates.read`.
  */
 export const getTemplateRevision = <ThrowOnError extends boolean = false>(options: Options<GetTemplateRevisionData, ThrowOnError>) => (options.client ?? client).get<GetTemplateRevisionResponses, GetTemplateRevisionErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -651,7 +779,9 @@ export const getTemplateRevision = <ThrowOnError extends boolean = false>(option
 });
 
 /**
- * Delete a template that no container is made from.
+ * Delete a template that no container is made from
+ *
+ * Requires `templates.delete`.
  */
 export const deleteTemplate = <ThrowOnError extends boolean = false>(options: Options<DeleteTemplateData, ThrowOnError>) => (options.client ?? client).delete<DeleteTemplateResponses, DeleteTemplateErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -660,7 +790,9 @@ export const deleteTemplate = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * One template.
+ * One template
+ *
+ * Requires `templates.read`.
  */
 export const getTemplate = <ThrowOnError extends boolean = false>(options: Options<GetTemplateData, ThrowOnError>) => (options.client ?? client).get<GetTemplateResponses, GetTemplateErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -669,7 +801,9 @@ export const getTemplate = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * The template as a file to keep.
+ * The template as a file to keep
+ *
+ * Requires `templates.read`.
  */
 export const exportTemplate = <ThrowOnError extends boolean = false>(options: Options<ExportTemplateData, ThrowOnError>) => (options.client ?? client).get<ExportTemplateResponses, ExportTemplateErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -678,8 +812,11 @@ export const exportTemplate = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * What can be chosen to run. With `search`, entries with the words in their names come first. Otherwise the popular ones do,
- * followed by all others ordered by category.
+ * What can be chosen to run
+ *
+ * With `search`, entries with the words in their names come first; otherwise they are ordered by category.
+ *
+ * Requires `templates.read`.
  */
 export const listCatalogue = <ThrowOnError extends boolean = false>(options?: Options<ListCatalogueData, ThrowOnError>) => (options?.client ?? client).get<ListCatalogueResponses, ListCatalogueErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -688,7 +825,9 @@ export const listCatalogue = <ThrowOnError extends boolean = false>(options?: Op
 });
 
 /**
- * One entry of the catalogue.
+ * One entry of the catalogue
+ *
+ * Requires `templates.read`.
  */
 export const getCatalogueEntry = <ThrowOnError extends boolean = false>(options: Options<GetCatalogueEntryData, ThrowOnError>) => (options.client ?? client).get<GetCatalogueEntryResponses, GetCatalogueEntryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -697,8 +836,9 @@ export const getCatalogueEntry = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
- * Fetch an entry's template from its source without keeping it: what it holds, and whether and how it differs from the file that
- * was indexed.
+ * Fetch an entry's template from its source without keeping it: what it holds, and whether and how it differs from the file that was indexed
+ *
+ * Requires `templates.create`.
  */
 export const fetchCatalogueEntry = <ThrowOnError extends boolean = false>(options: Options<FetchCatalogueEntryData, ThrowOnError>) => (options.client ?? client).post<FetchCatalogueEntryResponses, FetchCatalogueEntryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -707,8 +847,11 @@ export const fetchCatalogueEntry = <ThrowOnError extends boolean = false>(option
 });
 
 /**
- * Import an entry's template. One that was imported already is answered as it is, with the outcome `unchanged`. A file that is not
- * the one that was indexed is refused with 409 `source_changed` until `sha256` confirms it.
+ * Import an entry's template
+ *
+ * One that was imported already is answered as it is, with the outcome `unchanged`. A file that is not the one that was indexed is refused with 409 `source_changed` until `sha256` confirms it.
+ *
+ * Requires `templates.create`.
  */
 export const importCatalogueEntry = <ThrowOnError extends boolean = false>(options: Options<ImportCatalogueEntryData, ThrowOnError>) => (options.client ?? client).post<ImportCatalogueEntryResponses, ImportCatalogueEntryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -721,7 +864,9 @@ export const importCatalogueEntry = <ThrowOnError extends boolean = false>(optio
 });
 
 /**
- * Where the catalogue comes from.
+ * Where the catalogue comes from
+ *
+ * Requires `settings.read`.
  */
 export const getCatalogueOrigin = <ThrowOnError extends boolean = false>(options?: Options<GetCatalogueOriginData, ThrowOnError>) => (options?.client ?? client).get<GetCatalogueOriginResponses, GetCatalogueOriginErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -730,8 +875,11 @@ export const getCatalogueOrigin = <ThrowOnError extends boolean = false>(options
 });
 
 /**
- * Fetch the catalogue from another address, or go back to the one that comes with Raptor. A file that can't be fetched or is no
- * catalogue changes nothing.
+ * Fetch the catalogue from another address, or go back to the one that comes with Raptor
+ *
+ * A file that can't be fetched or is no catalogue changes nothing.
+ *
+ * Requires `settings.update`.
  */
 export const updateCatalogueOrigin = <ThrowOnError extends boolean = false>(options: Options<UpdateCatalogueOriginData, ThrowOnError>) => (options.client ?? client).put<UpdateCatalogueOriginResponses, UpdateCatalogueOriginErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -744,7 +892,9 @@ export const updateCatalogueOrigin = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * Fetch the catalogue again from the address that is set.
+ * Fetch the catalogue again from the address that is set
+ *
+ * Requires `settings.update`.
  */
 export const refreshCatalogue = <ThrowOnError extends boolean = false>(options?: Options<RefreshCatalogueData, ThrowOnError>) => (options?.client ?? client).post<RefreshCatalogueResponses, RefreshCatalogueErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -753,7 +903,7 @@ export const refreshCatalogue = <ThrowOnError extends boolean = false>(options?:
 });
 
 /**
- * The containers that the caller may see.
+ * The containers that the caller may see
  */
 export const listContainers = <ThrowOnError extends boolean = false>(options?: Options<ListContainersData, ThrowOnError>) => (options?.client ?? client).get<ListContainersResponses, ListContainersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -762,7 +912,13 @@ export const listContainers = <ThrowOnError extends boolean = false>(options?: O
 });
 
 /**
- * Create a container.
+ * Create a container
+ *
+ * The answer comes as soon as the container is stored; its host makes it, and installs it where its template says so, in the
+ * background. Poll `get_container` or follow the events. The request is not idempotent: sent twice, it creates two containers.
+ * With no `daemon_id`, the host with the most room is chosen; 503 `no_room` if none has enough.
+ *
+ * Requires `containers.create`.
  */
 export const createContainer = <ThrowOnError extends boolean = false>(options: Options<CreateContainerData, ThrowOnError>) => (options.client ?? client).post<CreateContainerResponses, CreateContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -775,7 +931,14 @@ export const createContainer = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * Delete the container with its files. Done when its daemon has removed it.
+ * Delete the container with its files
+ *
+ * Done when its daemon has removed it.
+ *
+ * Until the daemon has removed it, `get_container` answers with `deleting` set to true, afterwards with 404. While the daemon
+ * is away, the removal waits for it.
+ *
+ * Requires `container.delete`.
  */
 export const deleteContainer = <ThrowOnError extends boolean = false>(options: Options<DeleteContainerData, ThrowOnError>) => (options.client ?? client).delete<DeleteContainerResponses, DeleteContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -784,7 +947,7 @@ export const deleteContainer = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * One container.
+ * One container
  */
 export const getContainer = <ThrowOnError extends boolean = false>(options: Options<GetContainerData, ThrowOnError>) => (options.client ?? client).get<GetContainerResponses, GetContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -793,7 +956,9 @@ export const getContainer = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Change name and description.
+ * Change name and description
+ *
+ * Requires `settings.update`.
  */
 export const updateContainer = <ThrowOnError extends boolean = false>(options: Options<UpdateContainerData, ThrowOnError>) => (options.client ?? client).put<UpdateContainerResponses, UpdateContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -806,7 +971,11 @@ export const updateContainer = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * Change the limits. They hold from the next start on.
+ * Change the limits
+ *
+ * They hold from the next start on.
+ *
+ * Requires `containers.update`.
  */
 export const updateContainerLimits = <ThrowOnError extends boolean = false>(options: Options<UpdateContainerLimitsData, ThrowOnError>) => (options.client ?? client).put<UpdateContainerLimitsResponses, UpdateContainerLimitsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -819,7 +988,11 @@ export const updateContainerLimits = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * Change image, startup command and variables. They hold from the next start on.
+ * Change image, startup command and variables
+ *
+ * They hold from the next start on.
+ *
+ * Requires `startup.update`.
  */
 export const updateContainerStartup = <ThrowOnError extends boolean = false>(options: Options<UpdateContainerStartupData, ThrowOnError>) => (options.client ?? client).put<UpdateContainerStartupResponses, UpdateContainerStartupErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -832,7 +1005,9 @@ export const updateContainerStartup = <ThrowOnError extends boolean = false>(opt
 });
 
 /**
- * Give the container to somebody else.
+ * Give the container to somebody else
+ *
+ * Requires `containers.update`.
  */
 export const changeContainerOwner = <ThrowOnError extends boolean = false>(options: Options<ChangeContainerOwnerData, ThrowOnError>) => (options.client ?? client).put<ChangeContainerOwnerResponses, ChangeContainerOwnerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -845,7 +1020,11 @@ export const changeContainerOwner = <ThrowOnError extends boolean = false>(optio
 });
 
 /**
- * Stop the container and refuse to start it.
+ * Stop the container and refuse to start it
+ *
+ * Suspending a container that is suspended changes nothing.
+ *
+ * Requires `containers.update`.
  */
 export const suspendContainer = <ThrowOnError extends boolean = false>(options: Options<SuspendContainerData, ThrowOnError>) => (options.client ?? client).post<SuspendContainerResponses, SuspendContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -854,7 +1033,11 @@ export const suspendContainer = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Allow the container to be started again.
+ * Allow the container to be started again
+ *
+ * A container that ran before stays offline until it is started.
+ *
+ * Requires `containers.update`.
  */
 export const unsuspendContainer = <ThrowOnError extends boolean = false>(options: Options<UnsuspendContainerData, ThrowOnError>) => (options.client ?? client).post<UnsuspendContainerResponses, UnsuspendContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -863,7 +1046,15 @@ export const unsuspendContainer = <ThrowOnError extends boolean = false>(options
 });
 
 /**
- * Start, stop, restart or kill. Answered when it is accepted; what follows is seen in the container's state.
+ * Start, stop, restart or kill
+ *
+ * Answered when it is accepted; what follows is seen in the container's state.
+ *
+ * The answer 202 means that the host has accepted the action, not that it has been carried out. An action that does not fit the
+ * container's state is refused with 409, for example `already_running`, `offline`, `installing` or `suspended`. `kill` ends the
+ * process without letting it save.
+ *
+ * Requires `power.start`, `power.stop`, `power.restart` or `power.kill`, depending on the request.
  */
 export const powerContainer = <ThrowOnError extends boolean = false>(options: Options<PowerContainerData, ThrowOnError>) => (options.client ?? client).post<PowerContainerResponses, PowerContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -876,7 +1067,11 @@ export const powerContainer = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * The commands that were sent to a container, the newest first. The newest 1,000 are kept.
+ * The commands that were sent to a container, the newest first
+ *
+ * The newest 1,000 are kept.
+ *
+ * Requires `console.read` or `console.command`, depending on the request.
  */
 export const listCommands = <ThrowOnError extends boolean = false>(options: Options<ListCommandsData, ThrowOnError>) => (options.client ?? client).get<ListCommandsResponses, ListCommandsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -885,7 +1080,11 @@ export const listCommands = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Write a line to the container's standard input.
+ * Write a line to the container's standard input
+ *
+ * The line is written as it is, followed by a line break. 409 `offline` if no process runs.
+ *
+ * Requires `console.command`.
  */
 export const sendCommand = <ThrowOnError extends boolean = false>(options: Options<SendCommandData, ThrowOnError>) => (options.client ?? client).post<SendCommandResponses, SendCommandErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -898,7 +1097,11 @@ export const sendCommand = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Console lines, also of a container that is offline.
+ * Console lines, also of a container that is offline
+ *
+ * Lines are in ascending order of their numbers. To read on, pass the number of the last line that was received as `after`.
+ *
+ * Requires `console.read`.
  */
 export const getConsole = <ThrowOnError extends boolean = false>(options: Options<GetConsoleData, ThrowOnError>) => (options.client ?? client).get<GetConsoleResponses, GetConsoleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -907,7 +1110,9 @@ export const getConsole = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * What moving a container to another revision of its template would change.
+ * What moving a container to another revision of its template would change
+ *
+ * Requires `startup.read`.
  */
 export const getTemplateChange = <ThrowOnError extends boolean = false>(options: Options<GetTemplateChangeData, ThrowOnError>) => (options.client ?? client).get<GetTemplateChangeResponses, GetTemplateChangeErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -916,7 +1121,11 @@ export const getTemplateChange = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
- * Move a container to another revision of its template. It holds from the next start on.
+ * Move a container to another revision of its template
+ *
+ * It holds from the next start on.
+ *
+ * Requires `startup.update`.
  */
 export const moveContainerTemplate = <ThrowOnError extends boolean = false>(options: Options<MoveContainerTemplateData, ThrowOnError>) => (options.client ?? client).put<MoveContainerTemplateResponses, MoveContainerTemplateErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -929,7 +1138,11 @@ export const moveContainerTemplate = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * What changing a container to another template would change. Its files stay in any case.
+ * What changing a container to another template would change
+ *
+ * Its files stay in any case.
+ *
+ * Requires `templates.read` and `startup.read`.
  */
 export const getTemplateSwitch = <ThrowOnError extends boolean = false>(options: Options<GetTemplateSwitchData, ThrowOnError>) => (options.client ?? client).get<GetTemplateSwitchResponses, GetTemplateSwitchErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -938,7 +1151,11 @@ export const getTemplateSwitch = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
- * Change a container to another template with its files kept. It holds from the next start on.
+ * Change a container to another template with its files kept
+ *
+ * It holds from the next start on.
+ *
+ * Requires `templates.read` and `startup.update`.
  */
 export const switchContainerTemplate = <ThrowOnError extends boolean = false>(options: Options<SwitchContainerTemplateData, ThrowOnError>) => (options.client ?? client).put<SwitchContainerTemplateResponses, SwitchContainerTemplateErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -951,7 +1168,11 @@ export const switchContainerTemplate = <ThrowOnError extends boolean = false>(op
 });
 
 /**
- * The value of a secret variable. Looking is written down.
+ * The value of a secret variable
+ *
+ * Looking is written down.
+ *
+ * Requires `startup.secrets`.
  */
 export const revealContainerSecret = <ThrowOnError extends boolean = false>(options: Options<RevealContainerSecretData, ThrowOnError>) => (options.client ?? client).post<RevealContainerSecretResponses, RevealContainerSecretErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -960,8 +1181,11 @@ export const revealContainerSecret = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * What a container would get at its next start: command, environment, edits of configuration files, and what is odd about them.
+ * What a container would get at its next start: command, environment, edits of configuration files, and what is odd about them
+ *
  * Secrets are masked, and so is what the caller may not see.
+ *
+ * Requires `startup.read`.
  */
 export const previewContainer = <ThrowOnError extends boolean = false>(options: Options<PreviewContainerData, ThrowOnError>) => (options.client ?? client).get<PreviewContainerResponses, PreviewContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -970,8 +1194,11 @@ export const previewContainer = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Change when the container is started again, its time zone, network, mounts and labels. What concerns Docker holds from the
- * next start on. Mounts and labels are for those who manage all containers.
+ * Change when the container is started again, its time zone, network, mounts and labels
+ *
+ * What concerns Docker holds from the next start on. Mounts and labels are for those who manage all containers.
+ *
+ * Requires `settings.update`.
  */
 export const updateContainerBehaviour = <ThrowOnError extends boolean = false>(options: Options<UpdateContainerBehaviourData, ThrowOnError>) => (options.client ?? client).put<UpdateContainerBehaviourResponses, UpdateContainerBehaviourErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -984,7 +1211,9 @@ export const updateContainerBehaviour = <ThrowOnError extends boolean = false>(o
 });
 
 /**
- * End the installation that runs.
+ * End the installation that runs
+ *
+ * Requires `startup.install`.
  */
 export const cancelContainerInstall = <ThrowOnError extends boolean = false>(options: Options<CancelContainerInstallData, ThrowOnError>) => (options.client ?? client).delete<CancelContainerInstallResponses, CancelContainerInstallErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -993,7 +1222,13 @@ export const cancelContainerInstall = <ThrowOnError extends boolean = false>(opt
 });
 
 /**
- * Run the template's installation. What runs is stopped first; the container's state and console tell how it goes.
+ * Run the template's installation
+ *
+ * What runs is stopped first; the container's state and console tell how it goes.
+ *
+ * 409 `nothing_to_install` if the template has no installation script.
+ *
+ * Requires `startup.install`.
  */
 export const installContainer = <ThrowOnError extends boolean = false>(options: Options<InstallContainerData, ThrowOnError>) => (options.client ?? client).post<InstallContainerResponses, InstallContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1006,7 +1241,9 @@ export const installContainer = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Say that the container is installed though its installation failed or never ran.
+ * Say that the container is installed though its installation failed or never ran
+ *
+ * Requires `startup.install`.
  */
 export const skipContainerInstall = <ThrowOnError extends boolean = false>(options: Options<SkipContainerInstallData, ThrowOnError>) => (options.client ?? client).post<SkipContainerInstallResponses, SkipContainerInstallErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1015,7 +1252,9 @@ export const skipContainerInstall = <ThrowOnError extends boolean = false>(optio
 });
 
 /**
- * All logins for registries, without their passwords.
+ * All logins for registries, without their passwords
+ *
+ * Requires `daemons.read`.
  */
 export const listRegistries = <ThrowOnError extends boolean = false>(options?: Options<ListRegistriesData, ThrowOnError>) => (options?.client ?? client).get<ListRegistriesResponses, ListRegistriesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1024,7 +1263,11 @@ export const listRegistries = <ThrowOnError extends boolean = false>(options?: O
 });
 
 /**
- * Add the login for a registry, or replace the one that is there. It is used for images of exactly this host.
+ * Add the login for a registry, or replace the one that is there
+ *
+ * It is used for images of exactly this host.
+ *
+ * Requires `daemons.update`.
  */
 export const saveRegistry = <ThrowOnError extends boolean = false>(options: Options<SaveRegistryData, ThrowOnError>) => (options.client ?? client).put<SaveRegistryResponses, SaveRegistryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1037,7 +1280,9 @@ export const saveRegistry = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Remove a login for a registry.
+ * Remove a login for a registry
+ *
+ * Requires `daemons.update`.
  */
 export const deleteRegistry = <ThrowOnError extends boolean = false>(options: Options<DeleteRegistryData, ThrowOnError>) => (options.client ?? client).delete<DeleteRegistryResponses, DeleteRegistryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1046,7 +1291,9 @@ export const deleteRegistry = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Which images containers may use beside those of their templates.
+ * Which images containers may use beside those of their templates
+ *
+ * Requires `daemons.read`.
  */
 export const getImagePolicy = <ThrowOnError extends boolean = false>(options?: Options<GetImagePolicyData, ThrowOnError>) => (options?.client ?? client).get<GetImagePolicyResponses, GetImagePolicyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1055,7 +1302,11 @@ export const getImagePolicy = <ThrowOnError extends boolean = false>(options?: O
 });
 
 /**
- * Replace the list of allowed images. Containers that run go on; the list is checked at each start.
+ * Replace the list of allowed images
+ *
+ * Containers that run go on; the list is checked at each start.
+ *
+ * Requires `images.update`.
  */
 export const updateImagePolicy = <ThrowOnError extends boolean = false>(options: Options<UpdateImagePolicyData, ThrowOnError>) => (options.client ?? client).put<UpdateImagePolicyResponses, UpdateImagePolicyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1068,8 +1319,11 @@ export const updateImagePolicy = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
- * Give the container another allocation. It holds from the next start on. Callers without `containers.update` are bound to the
- * container's limit and to the daemon's ports for self-service.
+ * Give the container another allocation
+ *
+ * It holds from the next start on. Callers without `containers.update` are bound to the container's limit and to the daemon's ports for self-service.
+ *
+ * Requires `network.update`.
  */
 export const addContainerAllocation = <ThrowOnError extends boolean = false>(options: Options<AddContainerAllocationData, ThrowOnError>) => (options.client ?? client).post<AddContainerAllocationResponses, AddContainerAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1082,7 +1336,11 @@ export const addContainerAllocation = <ThrowOnError extends boolean = false>(opt
 });
 
 /**
- * Take an allocation from the container. It holds from the next start on.
+ * Take an allocation from the container
+ *
+ * It holds from the next start on.
+ *
+ * Requires `network.update`.
  */
 export const removeContainerAllocation = <ThrowOnError extends boolean = false>(options: Options<RemoveContainerAllocationData, ThrowOnError>) => (options.client ?? client).delete<RemoveContainerAllocationResponses, RemoveContainerAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1091,7 +1349,11 @@ export const removeContainerAllocation = <ThrowOnError extends boolean = false>(
 });
 
 /**
- * Make one of the container's allocations its primary one. It holds from the next start on.
+ * Make one of the container's allocations its primary one
+ *
+ * It holds from the next start on.
+ *
+ * Requires `network.update`.
  */
 export const setPrimaryAllocation = <ThrowOnError extends boolean = false>(options: Options<SetPrimaryAllocationData, ThrowOnError>) => (options.client ?? client).put<SetPrimaryAllocationResponses, SetPrimaryAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1100,7 +1362,11 @@ export const setPrimaryAllocation = <ThrowOnError extends boolean = false>(optio
 });
 
 /**
- * Give the container another free allocation in place of this one. It holds from the next start on.
+ * Give the container another free allocation in place of this one
+ *
+ * It holds from the next start on.
+ *
+ * Requires `network.update`.
  */
 export const replaceContainerAllocation = <ThrowOnError extends boolean = false>(options: Options<ReplaceContainerAllocationData, ThrowOnError>) => (options.client ?? client).post<ReplaceContainerAllocationResponses, ReplaceContainerAllocationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1109,7 +1375,9 @@ export const replaceContainerAllocation = <ThrowOnError extends boolean = false>
 });
 
 /**
- * How the caller reaches the container's files by SFTP.
+ * How the caller reaches the container's files by SFTP
+ *
+ * Requires `file.read`.
  */
 export const getContainerSftp = <ThrowOnError extends boolean = false>(options: Options<GetContainerSftpData, ThrowOnError>) => (options.client ?? client).get<GetContainerSftpResponses, GetContainerSftpErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1118,7 +1386,9 @@ export const getContainerSftp = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Everybody with access, the owner first.
+ * Everybody with access, the owner first
+ *
+ * Requires `access.read`.
  */
 export const listAccess = <ThrowOnError extends boolean = false>(options: Options<ListAccessData, ThrowOnError>) => (options.client ?? client).get<ListAccessResponses, ListAccessErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1127,7 +1397,11 @@ export const listAccess = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Give somebody access; no more than the caller has.
+ * Give somebody access; no more than the caller has
+ *
+ * The user is named by user name or e-mail address.
+ *
+ * Requires `access.create`.
  */
 export const grantAccess = <ThrowOnError extends boolean = false>(options: Options<GrantAccessData, ThrowOnError>) => (options.client ?? client).post<GrantAccessResponses, GrantAccessErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1140,7 +1414,9 @@ export const grantAccess = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Take somebody's access away, at once.
+ * Take somebody's access away, at once
+ *
+ * Requires `access.delete`.
  */
 export const revokeAccess = <ThrowOnError extends boolean = false>(options: Options<RevokeAccessData, ThrowOnError>) => (options.client ?? client).delete<RevokeAccessResponses, RevokeAccessErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1149,7 +1425,9 @@ export const revokeAccess = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Change somebody's access.
+ * Change somebody's access
+ *
+ * Requires `access.update`.
  */
 export const updateAccess = <ThrowOnError extends boolean = false>(options: Options<UpdateAccessData, ThrowOnError>) => (options.client ?? client).put<UpdateAccessResponses, UpdateAccessErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1162,7 +1440,9 @@ export const updateAccess = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * What was done to the container, the newest first.
+ * What was done to the container, the newest first
+ *
+ * Requires `activity.read`.
  */
 export const listContainerActivity = <ThrowOnError extends boolean = false>(options: Options<ListContainerActivityData, ThrowOnError>) => (options.client ?? client).get<ListContainerActivityResponses, ListContainerActivityErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1171,9 +1451,9 @@ export const listContainerActivity = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * A container's console, state and measurements over WebSocket. Text frames are JSON of `LiveFrame`; a `beat` comes every two
- * seconds. The client may send `{"type":"command","command":"…","command_id":1,"not_after":"2026-01-31T12:00:00Z"}`: it is answered
- * by `accepted` or `problem` with the same `command_id`, and refused after the time in `not_after`. Both are optional.
+ * A container's console, state and measurements over WebSocket
+ *
+ * Text frames are JSON of `LiveFrame`; a `beat` comes every two seconds. The client may send `{"type":"command","command":"…","command_id":1,"not_after":"2026-01-31T12:00:00Z"}`: it is answered by `accepted` or `problem` with the same `command_id`, and refused after the time in `not_after`. Both are optional.
  */
 export const liveContainer = <ThrowOnError extends boolean = false>(options: Options<LiveContainerData, ThrowOnError>) => (options.client ?? client).get<unknown, LiveContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1182,9 +1462,9 @@ export const liveContainer = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * Everything that changes, as server-sent events: `change` when something in the store changed, `live` with the ids of containers
- * whose state or measurements are new, `daemon` with the id of a daemon whose link or load is, `beat` every two seconds. Each only
- * about what the caller may see. A request with `Last-Event-ID` is told what it missed, or `resync` where that is no longer known.
+ * Everything that changes, as server-sent events: `change` when something in the store changed, `live` with the ids of containers whose state or measurements are new, `daemon` with the id of a daemon whose link or load is, `beat` every two seconds
+ *
+ * Each only about what the caller may see. A request with `Last-Event-ID` is told what it missed, or `resync` where that is no longer known.
  */
 export const streamEvents = <ThrowOnError extends boolean = false>(options?: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1193,9 +1473,9 @@ export const streamEvents = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
- * The same events over WebSocket, as text frames with the JSON of an `EventFrame`. To receive measurements, send
- * `{"type":"watch","watch":1,"ids":["…"]}` with up to 100 container ids; each message replaces the one before. `stats` frames repeat
- * its number and cover the containers for which the caller has `stats.read`.
+ * The same events over WebSocket, as text frames with the JSON of an `EventFrame`
+ *
+ * To receive measurements, send `{"type":"watch","watch":1,"ids":["…"]}` with up to 100 container ids; each message replaces the one before. `stats` frames repeat its number and cover the containers for which the caller has `stats.read`.
  */
 export const liveEvents = <ThrowOnError extends boolean = false>(options?: Options<LiveEventsData, ThrowOnError>) => (options?.client ?? client).get<unknown, LiveEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1204,7 +1484,9 @@ export const liveEvents = <ThrowOnError extends boolean = false>(options?: Optio
 });
 
 /**
- * Look for lines of a container's console, also of one that is offline.
+ * Look for lines of a container's console, also of one that is offline
+ *
+ * Requires `console.read`.
  */
 export const searchConsole = <ThrowOnError extends boolean = false>(options: Options<SearchConsoleData, ThrowOnError>) => (options.client ?? client).get<SearchConsoleResponses, SearchConsoleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1213,7 +1495,9 @@ export const searchConsole = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * The console as a text file: all that is kept when it is asked for.
+ * The console as a text file: all that is kept when it is asked for
+ *
+ * Requires `console.read`.
  */
 export const downloadConsole = <ThrowOnError extends boolean = false>(options: Options<DownloadConsoleData, ThrowOnError>) => (options.client ?? client).get<DownloadConsoleResponses, DownloadConsoleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1222,7 +1506,9 @@ export const downloadConsole = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * What a container used over the last hour, day or week.
+ * What a container used over the last hour, day or week
+ *
+ * Requires `stats.read`.
  */
 export const getContainerStatsHistory = <ThrowOnError extends boolean = false>(options: Options<GetContainerStatsHistoryData, ThrowOnError>) => (options.client ?? client).get<GetContainerStatsHistoryResponses, GetContainerStatsHistoryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1231,7 +1517,11 @@ export const getContainerStatsHistory = <ThrowOnError extends boolean = false>(o
 });
 
 /**
- * What a host used over the last hour, day or week. CPU is in percent of one CPU.
+ * What a host used over the last hour, day or week
+ *
+ * CPU is in percent of one CPU.
+ *
+ * Requires `daemons.read`.
  */
 export const getDaemonStatsHistory = <ThrowOnError extends boolean = false>(options: Options<GetDaemonStatsHistoryData, ThrowOnError>) => (options.client ?? client).get<GetDaemonStatsHistoryResponses, GetDaemonStatsHistoryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1240,7 +1530,9 @@ export const getDaemonStatsHistory = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
- * A part of a folder's content.
+ * A part of a folder's content
+ *
+ * Requires `file.read`.
  */
 export const listFiles = <ThrowOnError extends boolean = false>(options: Options<ListFilesData, ThrowOnError>) => (options.client ?? client).get<ListFilesResponses, ListFilesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1249,7 +1541,9 @@ export const listFiles = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * What is at a path.
+ * What is at a path
+ *
+ * Requires `file.read`.
  */
 export const getFile = <ThrowOnError extends boolean = false>(options: Options<GetFileData, ThrowOnError>) => (options.client ?? client).get<GetFileResponses, GetFileErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1258,7 +1552,9 @@ export const getFile = <ThrowOnError extends boolean = false>(options: Options<G
 });
 
 /**
- * Make a folder.
+ * Make a folder
+ *
+ * Requires `file.create`.
  */
 export const createFolder = <ThrowOnError extends boolean = false>(options: Options<CreateFolderData, ThrowOnError>) => (options.client ?? client).post<CreateFolderResponses, CreateFolderErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1271,7 +1567,9 @@ export const createFolder = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Rename and move files and folders.
+ * Rename and move files and folders
+ *
+ * Requires `file.update`.
  */
 export const moveFiles = <ThrowOnError extends boolean = false>(options: Options<MoveFilesData, ThrowOnError>) => (options.client ?? client).post<MoveFilesResponses, MoveFilesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1284,7 +1582,9 @@ export const moveFiles = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * Change permission bits.
+ * Change permission bits
+ *
+ * Requires `file.update`.
  */
 export const setFilesMode = <ThrowOnError extends boolean = false>(options: Options<SetFilesModeData, ThrowOnError>) => (options.client ?? client).put<SetFilesModeResponses, SetFilesModeErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1297,7 +1597,9 @@ export const setFilesMode = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * What is in the trash, the newest first.
+ * What is in the trash, the newest first
+ *
+ * Requires `file.read`.
  */
 export const listTrash = <ThrowOnError extends boolean = false>(options: Options<ListTrashData, ThrowOnError>) => (options.client ?? client).get<ListTrashResponses, ListTrashErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1306,7 +1608,11 @@ export const listTrash = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * Put files and folders into the trash. They count against the disk limit until it is emptied.
+ * Put files and folders into the trash
+ *
+ * They count against the disk limit until it is emptied.
+ *
+ * Requires `file.delete`.
  */
 export const discardFiles = <ThrowOnError extends boolean = false>(options: Options<DiscardFilesData, ThrowOnError>) => (options.client ?? client).post<DiscardFilesResponses, DiscardFilesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1319,7 +1625,9 @@ export const discardFiles = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Put back from the trash, each to where it was.
+ * Put back from the trash, each to where it was
+ *
+ * Requires `file.delete`.
  */
 export const restoreFiles = <ThrowOnError extends boolean = false>(options: Options<RestoreFilesData, ThrowOnError>) => (options.client ?? client).post<RestoreFilesResponses, RestoreFilesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1332,7 +1640,9 @@ export const restoreFiles = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Remove from the trash for good: what is named, or everything.
+ * Remove from the trash for good: what is named, or everything
+ *
+ * Requires `file.delete`.
  */
 export const emptyTrash = <ThrowOnError extends boolean = false>(options: Options<EmptyTrashData, ThrowOnError>) => (options.client ?? client).post<EmptyTrashResponses, EmptyTrashErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1345,7 +1655,11 @@ export const emptyTrash = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Look for files by their names and by what is in them. It stops after 10 seconds or 500 hits and says so.
+ * Look for files by their names and by what is in them
+ *
+ * It stops after 10 seconds or 500 hits and says so.
+ *
+ * Requires `file.read` or `file.read-content`, depending on the request.
  */
 export const searchFiles = <ThrowOnError extends boolean = false>(options: Options<SearchFilesData, ThrowOnError>) => (options.client ?? client).get<SearchFilesResponses, SearchFilesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1354,7 +1668,9 @@ export const searchFiles = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * What a folder's content takes on disk, the largest first.
+ * What a folder's content takes on disk, the largest first
+ *
+ * Requires `file.read`.
  */
 export const measureFolder = <ThrowOnError extends boolean = false>(options: Options<MeasureFolderData, ThrowOnError>) => (options.client ?? client).get<MeasureFolderResponses, MeasureFolderErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1363,7 +1679,9 @@ export const measureFolder = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * A file's checksum.
+ * A file's checksum
+ *
+ * Requires `file.read-content`.
  */
 export const getFileChecksum = <ThrowOnError extends boolean = false>(options: Options<GetFileChecksumData, ThrowOnError>) => (options.client ?? client).get<GetFileChecksumResponses, GetFileChecksumErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1372,7 +1690,9 @@ export const getFileChecksum = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * Earlier versions of a text file that was edited, the newest first.
+ * Earlier versions of a text file that was edited, the newest first
+ *
+ * Requires `file.read-content`.
  */
 export const listFileVersions = <ThrowOnError extends boolean = false>(options: Options<ListFileVersionsData, ThrowOnError>) => (options.client ?? client).get<ListFileVersionsResponses, ListFileVersionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1381,7 +1701,9 @@ export const listFileVersions = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * What goes on by itself, the newest first; what has ended is listed for an hour.
+ * What goes on by itself, the newest first; what has ended is listed for an hour
+ *
+ * Requires `file.read`.
  */
 export const listFileOperations = <ThrowOnError extends boolean = false>(options: Options<ListFileOperationsData, ThrowOnError>) => (options.client ?? client).get<ListFileOperationsResponses, ListFileOperationsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1390,7 +1712,11 @@ export const listFileOperations = <ThrowOnError extends boolean = false>(options
 });
 
 /**
- * Copy, delete for good, make or unpack an archive, or fetch a file from a web address. Answered when it has begun.
+ * Copy, delete for good, make or unpack an archive, or fetch a file from a web address
+ *
+ * Answered when it has begun.
+ *
+ * Requires `file.create`, `file.update`, `file.delete` or `file.archive`, depending on the request.
  */
 export const startFileOperation = <ThrowOnError extends boolean = false>(options: Options<StartFileOperationData, ThrowOnError>) => (options.client ?? client).post<StartFileOperationResponses, StartFileOperationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1403,7 +1729,9 @@ export const startFileOperation = <ThrowOnError extends boolean = false>(options
 });
 
 /**
- * Stop what goes on by itself, or forget what has ended.
+ * Stop what goes on by itself, or forget what has ended
+ *
+ * Requires `file.create`.
  */
 export const cancelFileOperation = <ThrowOnError extends boolean = false>(options: Options<CancelFileOperationData, ThrowOnError>) => (options.client ?? client).delete<CancelFileOperationResponses, CancelFileOperationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1412,7 +1740,11 @@ export const cancelFileOperation = <ThrowOnError extends boolean = false>(option
 });
 
 /**
- * A file's content. `Range` is honoured. It comes as an attachment, never as a page.
+ * A file's content
+ *
+ * `Range` is honoured. It comes as an attachment, never as a page.
+ *
+ * Requires `file.read-content`.
  */
 export const readFile = <ThrowOnError extends boolean = false>(options: Options<ReadFileData, ThrowOnError>) => (options.client ?? client).get<ReadFileResponses, ReadFileErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1421,7 +1753,14 @@ export const readFile = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
- * Save a file as a whole. A text file's version before it is kept.
+ * Save a file as a whole
+ *
+ * A text file's version before it is kept.
+ *
+ * The body is the file's content, byte for byte. With `etag`, the file is only replaced if it still has that version; otherwise
+ * the answer is 409 `file_changed`. Large files are better sent in pieces, with `begin_upload`.
+ *
+ * Requires `file.create` or `file.update`, depending on the request.
  */
 export const writeFile = <ThrowOnError extends boolean = false>(options: Options<WriteFileData, ThrowOnError>) => (options.client ?? client).put<WriteFileResponses, WriteFileErrors, ThrowOnError>({
     bodySerializer: null,
@@ -1435,7 +1774,9 @@ export const writeFile = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * A text file of up to 16 MiB: its text, its encoding and its line ends.
+ * A text file of up to 16 MiB: its text, its encoding and its line ends
+ *
+ * Requires `file.read-content`.
  */
 export const readText = <ThrowOnError extends boolean = false>(options: Options<ReadTextData, ThrowOnError>) => (options.client ?? client).get<ReadTextResponses, ReadTextErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1444,8 +1785,11 @@ export const readText = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
- * Save an edited text, which is sent as UTF-8. What was not edited keeps its bytes, invalid ones included. A character that the
- * encoding does not have is refused with 422 at `text`. The version before it is kept.
+ * Save an edited text, which is sent as UTF-8
+ *
+ * What was not edited keeps its bytes, invalid ones included. A character that the encoding does not have is refused with 422 at `text`. The version before it is kept.
+ *
+ * Requires `file.update`.
  */
 export const writeText = <ThrowOnError extends boolean = false>(options: Options<WriteTextData, ThrowOnError>) => (options.client ?? client).put<WriteTextResponses, WriteTextErrors, ThrowOnError>({
     bodySerializer: null,
@@ -1459,7 +1803,11 @@ export const writeText = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * Begin to send a file in pieces. It appears when it is whole. With an `id`, it can be asked again without harm.
+ * Begin to send a file in pieces
+ *
+ * It appears when it is whole. With an `id`, it can be asked again without harm.
+ *
+ * Requires `file.create` or `file.update`, depending on the request.
  */
 export const beginUpload = <ThrowOnError extends boolean = false>(options: Options<BeginUploadData, ThrowOnError>) => (options.client ?? client).post<BeginUploadResponses, BeginUploadErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1472,8 +1820,11 @@ export const beginUpload = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Send a whole file in one request; better in pieces where it is large. Sent again by somebody who may open files, it is
- * no error: what is there already with the same content is left.
+ * Send a whole file in one request; better in pieces where it is large
+ *
+ * Sent again by somebody who may open files, it is no error: what is there already with the same content is left.
+ *
+ * Requires `file.create` or `file.update`, depending on the request.
  */
 export const uploadFile = <ThrowOnError extends boolean = false>(options: Options<UploadFileData, ThrowOnError>) => (options.client ?? client).put<UploadFileResponses, UploadFileErrors, ThrowOnError>({
     bodySerializer: null,
@@ -1487,7 +1838,9 @@ export const uploadFile = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Forget an upload and what was received of it.
+ * Forget an upload and what was received of it
+ *
+ * Requires `file.create`.
  */
 export const abortUpload = <ThrowOnError extends boolean = false>(options: Options<AbortUploadData, ThrowOnError>) => (options.client ?? client).delete<AbortUploadResponses, AbortUploadErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1496,7 +1849,9 @@ export const abortUpload = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * How far an upload is: its next piece begins at `received_bytes`.
+ * How far an upload is: its next piece begins at `received_bytes`
+ *
+ * Requires `file.create`.
  */
 export const getUpload = <ThrowOnError extends boolean = false>(options: Options<GetUploadData, ThrowOnError>) => (options.client ?? client).get<GetUploadResponses, GetUploadErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1505,7 +1860,11 @@ export const getUpload = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * Put an upload that is whole where it belongs. It can be asked again without harm.
+ * Put an upload that is whole where it belongs
+ *
+ * It can be asked again without harm.
+ *
+ * Requires `file.create`.
  */
 export const finishUpload = <ThrowOnError extends boolean = false>(options: Options<FinishUploadData, ThrowOnError>) => (options.client ?? client).post<FinishUploadResponses, FinishUploadErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1514,7 +1873,9 @@ export const finishUpload = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * The next piece of an upload.
+ * The next piece of an upload
+ *
+ * Requires `file.create`.
  */
 export const sendPiece = <ThrowOnError extends boolean = false>(options: Options<SendPieceData, ThrowOnError>) => (options.client ?? client).put<SendPieceResponses, SendPieceErrors, ThrowOnError>({
     bodySerializer: null,
@@ -1528,8 +1889,11 @@ export const sendPiece = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again. It no
- * longer works once the session or the access of the person who made it has ended.
+ * A link by which one file, or several as an archive, can be downloaded for some minutes, without signing in again
+ *
+ * It no longer works once the session or the access of the person who made it has ended.
+ *
+ * Requires `file.read-content`.
  */
 export const linkFiles = <ThrowOnError extends boolean = false>(options: Options<LinkFilesData, ThrowOnError>) => (options.client ?? client).post<LinkFilesResponses, LinkFilesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1542,12 +1906,16 @@ export const linkFiles = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * What a link stands for. `Range` is honoured for a single file.
+ * What a link stands for
+ *
+ * `Range` is honoured for a single file.
  */
 export const download = <ThrowOnError extends boolean = false>(options: Options<DownloadData, ThrowOnError>) => (options.client ?? client).get<DownloadResponses, DownloadErrors, ThrowOnError>({ url: '/api/v1/downloads', ...options });
 
 /**
- * What everybody did, the newest first.
+ * What everybody did, the newest first
+ *
+ * Requires `activity.read`.
  */
 export const listActivity = <ThrowOnError extends boolean = false>(options?: Options<ListActivityData, ThrowOnError>) => (options?.client ?? client).get<ListActivityResponses, ListActivityErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

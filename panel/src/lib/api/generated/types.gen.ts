@@ -433,7 +433,7 @@ export type Behaviour = {
  */
 export type CatalogueCategory = {
     /**
-     * Its id.
+     * Id of the category, as the query parameter `category` takes it.
      */
     id: string;
     /**
@@ -1462,7 +1462,7 @@ export type EventFrame = {
      */
     event_id: string;
     /**
-     * What changed.
+     * The kind of thing that changed.
      */
     subject: Subject;
     /**
@@ -1544,7 +1544,7 @@ export type Existing = 'skip' | 'replace' | 'keep_both';
  */
 export type ExistingTemplate = {
     /**
-     * The template.
+     * The template in its newest revision.
      */
     template: TemplateSummary;
     /**
@@ -1586,11 +1586,11 @@ export type ExportFormat = 'ptdl_v2' | 'raptor';
  */
 export type Fault = {
     /**
-     * Its address.
+     * IP address of the allocation whose port is in use.
      */
     ip: string;
     /**
-     * Its port.
+     * Port that is in use, for TCP, UDP or both.
      */
     port: number;
     /**
@@ -1600,11 +1600,11 @@ export type Fault = {
     type: 'port_in_use';
 } | {
     /**
-     * The address.
+     * IP address that the host does not have.
      */
     ip: string;
     /**
-     * The port.
+     * Port of the allocation on that address.
      */
     port: number;
     /**
@@ -1626,13 +1626,13 @@ export type Fault = {
     type: 'image_not_found';
 } | {
     /**
-     * The image.
+     * Image that was refused, as the container names it.
      */
     image: string;
     type: 'image_refused';
 } | {
     /**
-     * The image.
+     * Image that was to be pulled.
      */
     image: string;
     /**
@@ -1646,7 +1646,7 @@ export type Fault = {
     type: 'registry_unreachable';
 } | {
     /**
-     * The image.
+     * Image that was to be pulled.
      */
     image: string;
     /**
@@ -1660,7 +1660,7 @@ export type Fault = {
     type: 'login_required';
 } | {
     /**
-     * The image.
+     * Image that was to be pulled.
      */
     image: string;
     /**
@@ -1722,7 +1722,7 @@ export type Fault = {
  */
 export type FetchedTemplate = {
     /**
-     * Its name.
+     * Name of the template, as its file states it.
      */
     name: string;
     /**
@@ -2172,7 +2172,7 @@ export type ImportWarning = {
  */
 export type ImportedTemplate = {
     /**
-     * The template.
+     * The template as it is after the import.
      */
     template: Template;
     /**
@@ -3865,15 +3865,15 @@ export type Subject = 'user' | 'session' | 'role' | 'daemon' | 'allocation' | 't
  */
 export type SwitchSide = {
     /**
-     * Its id.
+     * Id of the template, as the template endpoints take it.
      */
     template_id: TemplateId;
     /**
-     * Its name.
+     * Name of the template in this revision.
      */
     name: string;
     /**
-     * The revision.
+     * Number of the revision, from 1.
      */
     revision: number;
 };
@@ -4054,7 +4054,8 @@ export type Template = {
      */
     icon?: string | null;
     /**
-     * Where its makers publish it.
+     * Where its makers publish it. If it is an address of HTTPS, and it is not known where the template came from, newer files are
+     * looked for there.
      */
     update_url?: string | null;
     /**
@@ -4197,7 +4198,7 @@ export type TemplateMove = {
  */
 export type TemplateOrder = {
     /**
-     * Which.
+     * Id of the template to change to.
      */
     template_id: TemplateId;
     /**
@@ -4306,7 +4307,7 @@ export type TemplatePage = {
  */
 export type TemplatePreview = {
     /**
-     * Its name.
+     * Name of the template, as its file states it.
      */
     name: string;
     /**
@@ -4322,7 +4323,7 @@ export type TemplatePreview = {
      */
     startup: string;
     /**
-     * The environment.
+     * The environment variables that the container would get.
      */
     environment: {
         [key: string]: string;

@@ -13,14 +13,16 @@ use crate::{
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     Error,
-    authz::{Actor, SystemPermission, actions as act},
+    allocations::Allocation,
+    authz::{Actor, ContainerSet, SystemPermission, actions as act},
     containers::{
         lifecycle::Phase,
-        service::{ContainerFilter, Sort, StartupChange},
+        service::{ContainerFilter, Sort, StartupChange, Visible},
     },
     id::{ContainerId, DaemonId, TemplateId, UserId},
     node::PowerAction,
     paging::MAX_LIMIT,
+    templates::Template,
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -120,11 +122,32 @@ async fn list_containers(
 
 /// One container as the caller sees it.
 pub(super) async fn view(app: &App, actor: &Actor, id: ContainerId) -> Result<Container, Problem> {
-    let (visible, allocations, template) = app.raptor.containers().get(actor, id).await?;
+    shown(app, actor, app.raptor.containers().get(actor, id).await?).await
+}
+
+async fn shown(
+    app: &App,
+    actor: &Actor,
+    (visible, allocations, template): (Visible, Vec<Allocation>, Template),
+) -> Result<Container, Problem> {
+    let id = visible.container.id;
     let live = app.raptor.live(std::iter::once(&id)).remove(&id);
     let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
     let choice = app.raptor.images().choice(&visible, &template).await?;
     Ok(Container::new(visible, allocations, live, template, choice, manages))
+}
+
+/// A container that the caller has just made: where it is somebody else's and they may not see it, what everybody sees.
+async fn made(app: &App, actor: &Actor, id: ContainerId) -> Result<Container, Problem> {
+    let containers = app.raptor.containers();
+    match containers.get(actor, id).await {
+        Err(Error::NotFound { .. }) => {
+            let (mut visible, allocations, template) = containers.get(&Actor::System, id).await?;
+            visible.permissions = ContainerSet::NONE;
+            shown(app, actor, (visible, allocations, template)).await
+        }
+        found => shown(app, actor, found?).await,
+    }
 }
 
 /// Create a container.
@@ -141,7 +164,7 @@ async fn create_container(
 ) -> Answer<Created<Container>> {
     let permit = app.raptor.authz().allow::<act::CreateContainer>(&actor)?;
     let id = app.raptor.containers().create(permit, body.try_into()?).await?;
-    Ok(Created { location: format!("/api/v1/containers/{id}"), body: view(&app, &actor, id).await? })
+    Ok(Created { location: format!("/api/v1/containers/{id}"), body: made(&app, &actor, id).await? })
 }
 
 /// One container.

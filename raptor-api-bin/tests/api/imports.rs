@@ -12,7 +12,7 @@ use tokio::{
 const EGG: &str = include_str!("../../../raptor-core/tests/fixtures/eggs/openttd.json");
 
 /// A web server at `address` that answers everything so.
-async fn server(address: &str, answer: String) -> u16 {
+pub async fn server(address: &str, answer: String) -> u16 {
     let listener = TcpListener::bind((address, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -24,7 +24,7 @@ async fn server(address: &str, answer: String) -> u16 {
     port
 }
 
-fn page(text: &str) -> String {
+pub fn page(text: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len())
 }
 

@@ -79,7 +79,12 @@ impl World {
     }
 
     pub fn anonymous(&self) -> Person<'_> {
-        Person { world: self, token: None }
+        self.holding(None)
+    }
+
+    /// Whoever holds this token.
+    pub fn holding(&self, token: Option<String>) -> Person<'_> {
+        Person { world: self, token }
     }
 }
 

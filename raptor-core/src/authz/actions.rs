@@ -18,7 +18,10 @@ macro_rules! actions {
             type On = $on;
             const ACTION: Action = $action;
         }
-    )* };
+    )*
+        /// Every action by its name, with what it takes.
+        pub const ALL: &[(&str, Action)] = &[$((stringify!($name), $action)),*];
+    };
 }
 
 actions! {

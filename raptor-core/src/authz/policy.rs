@@ -13,6 +13,19 @@ pub enum Action {
     Own,
 }
 
+impl Action {
+    /// The permission that it takes; empty where every signed-in user may.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        use super::permission::Permission;
+        match self {
+            Self::System(permission) => permission.name(),
+            Self::Container(permission) => permission.name(),
+            Self::Own => "",
+        }
+    }
+}
+
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -1,0 +1,82 @@
+//! Settings, accounts, users and roles.
+
+use super::{Row, Takes, own, public, row, takes};
+use crate::{
+    authorisation::{fresh::Fresh, scene::KEYS},
+    world::PASSWORD,
+};
+use raptor_core::authz::SystemPermission as S;
+use serde_json::json;
+
+pub fn rows() -> Vec<Row> {
+    [settings(), account(), users(), roles()].into_iter().flatten().collect()
+}
+
+fn settings() -> Vec<Row> {
+    vec![
+        public("get_settings"),
+        public("get_health"),
+        public("list_permissions"),
+        takes("get_mail_state", "ReadMail", S::SettingsRead),
+        takes("list_mails", "ReadMail", S::SettingsRead),
+        takes("test_mail", "TestMail", S::SettingsUpdate).or(409),
+        takes("list_activity", "ReadActivity", S::ActivityRead),
+        takes("get_image_policy", "ReadImagePolicy", S::DaemonsRead),
+        takes("update_image_policy", "UpdateImagePolicy", S::ImagesUpdate)
+            .json(json!({ "patterns": [], "for_owners": false, "revision": 0 }))
+            .or(409),
+    ]
+}
+
+fn account() -> Vec<Row> {
+    let sign_in = json!({ "login": "alice", "password": PASSWORD });
+    let other = || Takes::Other;
+    vec![
+        public("sign_in").json(sign_in),
+        public("request_password_reset").json(json!({ "login": "alice" })).or(409),
+        public("reset_password").json(json!({ "token": "none", "new_password": PASSWORD })).or(422),
+        own("sign_out").fresh(Fresh::Session).before_password(),
+        own("get_account").before_password(),
+        own("update_account").json(json!({ "username": "{me}", "email": "{me}@example.com" })),
+        own("change_password")
+            .json(json!({ "current_password": "wrong", "new_password": PASSWORD }))
+            .or(422)
+            .before_password(),
+        own("get_notices"),
+        own("update_notices").json(json!({ "access": true })),
+        own("list_sessions"),
+        own("end_other_sessions"),
+        own("end_session").fresh(Fresh::OtherSession),
+        row("end_session", other()).case("of somebody else"),
+        own("list_ssh_keys"),
+        own("add_ssh_key").json(json!({ "public_key": KEYS[0] })).or(409),
+        own("delete_ssh_key").fresh(Fresh::SshKey),
+        row("delete_ssh_key", other()).case("of somebody else"),
+        own("list_account_activity"),
+    ]
+}
+
+fn users() -> Vec<Row> {
+    let new = json!({ "username": "n{n}", "email": "n{n}@example.com", "password": PASSWORD, "role_id": "{no_rights}" });
+    let update = json!({ "username": "target", "email": "target@example.com", "role_id": "{no_rights}", "suspended": false });
+    vec![
+        takes("list_users", "ListUsers", S::UsersRead),
+        takes("create_user", "CreateUser", S::UsersCreate).json(new),
+        takes("get_user", "ReadUser", S::UsersRead),
+        takes("update_user", "UpdateUser", S::UsersUpdate).json(update),
+        takes("delete_user", "DeleteUser", S::UsersDelete).fresh(Fresh::User),
+        takes("set_user_password", "UpdateUser", S::UsersUpdate).json(json!({ "password": PASSWORD })),
+        takes("end_user_sessions", "UpdateUser", S::UsersUpdate),
+    ]
+}
+
+fn roles() -> Vec<Row> {
+    vec![
+        takes("list_roles", "ListRoles", S::RolesRead),
+        takes("create_role", "CreateRole", S::RolesCreate).json(json!({ "name": "r{n}", "permissions": [] })),
+        takes("get_role", "ReadRole", S::RolesRead),
+        takes("update_role", "UpdateRole", S::RolesUpdate)
+            .json(json!({ "name": "Target", "permissions": [] })),
+        takes("delete_role", "DeleteRole", S::RolesDelete).fresh(Fresh::Role),
+    ]
+}

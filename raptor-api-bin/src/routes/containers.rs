@@ -6,17 +6,18 @@ use crate::{
     extract::{Caller, Json, Paging, Path, Query},
     problem::{Answer, Problem},
     views::containers::{
-        CommandRequest, ConsolePage, Container, ContainerPage, ContainerSummary, ContainerUpdate,
-        LimitsUpdate, NewContainer, OwnerUpdate, PowerRequest, StartupUpdate,
+        CommandRequest, ConsolePage, ContainerPage, ContainerUpdate, LimitsUpdate, NewContainer, OwnerUpdate,
+        PowerRequest, StartupUpdate,
     },
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     Error,
-    authz::{Actor, SystemPermission, actions as act},
+    authz::{Actor, actions as act},
     containers::{
         lifecycle::Phase,
         service::{ContainerFilter, Sort, StartupChange},
+        view::ContainerView as Container,
     },
     id::{ContainerId, DaemonId, TemplateId, UserId},
     node::PowerAction,
@@ -110,21 +111,13 @@ async fn list_containers(
     Query(paging): Query<Paging>,
 ) -> Answer<Json<ContainerPage>> {
     let page = app.raptor.containers().list(&actor, &query.try_into()?, &paging.request()?).await?;
-    let mut live = app.raptor.live(page.items.iter().map(|listed| &listed.container.id));
-    let page = page.map(|listed| {
-        let live = live.remove(&listed.container.id);
-        ContainerSummary::new(&listed.container, listed.permissions, &listed.allocations, live)
-    });
     Ok(Json(ContainerPage { items: page.items, next: page.next, total: page.total }))
 }
 
 /// One container as the caller sees it.
 pub(super) async fn view(app: &App, actor: &Actor, id: ContainerId) -> Result<Container, Problem> {
-    let (visible, allocations, template) = app.raptor.containers().get(actor, id).await?;
-    let live = app.raptor.live(std::iter::once(&id)).remove(&id);
-    let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
-    let choice = app.raptor.images().choice(&visible, &template).await?;
-    Ok(Container::new(visible, allocations, live, template, choice, manages))
+    let permit = app.raptor.authz().permit::<act::SeeContainer>(actor, id).await?;
+    Ok(app.raptor.containers().get(permit).await?)
 }
 
 /// Create a container.

@@ -888,7 +888,7 @@ export type ContainerPage = {
  */
 export type ContainerRef = {
     /**
-     * Its id.
+     * The container's id.
      */
     id: ContainerId;
     /**
@@ -988,7 +988,7 @@ export type ContainerStatus = {
 };
 
 /**
- * A container in a list.
+ * A container in a list, as one actor sees it.
  */
 export type ContainerSummary = {
     /**
@@ -1056,7 +1056,7 @@ export type ContainerSummary = {
      */
     live: LiveState;
     /**
-     * What the caller may do with it.
+     * What the caller may do with it, each permission by its name.
      */
     permissions: Array<string>;
 };
@@ -1349,7 +1349,7 @@ export type DaemonList = {
  */
 export type DaemonRef = {
     /**
-     * Its id.
+     * The daemon's id.
      */
     id: DaemonId;
     /**
@@ -4337,7 +4337,7 @@ export type TemplatePreview = {
  */
 export type TemplateRef = {
     /**
-     * Its id.
+     * The template's id.
      */
     id: TemplateId;
     /**
@@ -4740,11 +4740,11 @@ export type UserPage = {
  */
 export type UserRef = {
     /**
-     * Its id.
+     * The user's id.
      */
     id: UserId;
     /**
-     * Its user name.
+     * The user name.
      */
     username: string;
 };

@@ -102,7 +102,7 @@ fn around(
             HeaderName::from_static(extract::CSRF_HEADER),
             HeaderName::from_static(extract::NOT_AFTER_HEADER),
         ]);
-    let present = PresentLayer(app.raptor.store().clone());
+    let present = PresentLayer(app.raptor.clone());
     ServiceBuilder::new()
         .layer(NamedLayer)
         .layer(WithOrigin(cors))

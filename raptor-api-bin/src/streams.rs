@@ -1,6 +1,6 @@
 //! How many streams somebody has open: each holds memory here and work on a daemon for as long as it lasts.
 
-use crate::{App, Problem};
+use crate::Problem;
 use axum::http::StatusCode;
 use raptor_core::{authz::Actor, id::UserId};
 use std::{
@@ -16,9 +16,6 @@ pub(crate) const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(2);
 /// A peer from which nothing comes for so long, not even the answer to a ping, is gone.
 const PEER_SILENCE: Duration = Duration::from_secs(20);
-
-/// How often a stream looks whether the session that opened it still lasts.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Consoles and event streams of one account at one API process. A browser tab that is shown has two at most.
 const MAX_STREAMS: usize = 100;
@@ -60,19 +57,6 @@ impl Drop for Seat {
             if *count == 0 {
                 open.remove(&self.user);
             }
-        }
-    }
-}
-
-/// Waits until the session that opened a stream has ended, by its age too, of which nothing else tells.
-pub(crate) async fn session_ended(app: App, actor: Actor) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        // A store that fails says nothing of the session.
-        if matches!(app.raptor.auth().renewed(&actor).await, Ok(None)) {
-            return;
         }
     }
 }

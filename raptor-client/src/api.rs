@@ -1214,7 +1214,7 @@ for callers without `startup.read`.*/
         pub number: i64,
         ///Whose it is.
         pub owner: UserRef,
-        ///What the caller may do with it.
+        ///What the caller may do with it, each permission by its name.
         pub permissions: ::std::vec::Vec<::std::string::String>,
         ///Eight digits of it, for people.
         pub short_id: ::std::string::String,
@@ -1304,7 +1304,7 @@ for callers without `startup.read`.*/
     ///A container by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerRef {
-        ///Its id.
+        ///The container's id.
         pub id: ContainerId,
         ///Its name.
         pub name: ::std::string::String,
@@ -1442,7 +1442,7 @@ for callers without `startup.read`.*/
             Default::default()
         }
     }
-    ///A container in a list.
+    ///A container in a list, as one actor sees it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerSummary {
         ///Its addresses, the primary one first; none for callers without `network.read`.
@@ -1472,7 +1472,7 @@ for callers without `startup.read`.*/
         pub number: i64,
         ///Whose it is.
         pub owner: UserRef,
-        ///What the caller may do with it.
+        ///What the caller may do with it, each permission by its name.
         pub permissions: ::std::vec::Vec<::std::string::String>,
         ///Eight digits of it, for people.
         pub short_id: ::std::string::String,
@@ -1752,7 +1752,7 @@ such as `25565-25600, 27015`; all free ones unless given.*/
 without `network.read`.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub host: ::std::option::Option<::std::string::String>,
-        ///Its id.
+        ///The daemon's id.
         pub id: DaemonId,
         ///Its name.
         pub name: ::std::string::String,
@@ -6659,7 +6659,7 @@ is a version of.*/
     ///A template by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateRef {
-        ///Its id.
+        ///The template's id.
         pub id: TemplateId,
         ///Its name.
         pub name: ::std::string::String,
@@ -7055,9 +7055,9 @@ as U+FFFD; a save keeps them.*/
     ///A user by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct UserRef {
-        ///Its id.
+        ///The user's id.
         pub id: UserId,
-        ///Its user name.
+        ///The user name.
         pub username: ::std::string::String,
     }
     impl UserRef {

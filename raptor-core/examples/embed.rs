@@ -3,21 +3,23 @@
 //!
 //! `cargo run -p raptor-core --example embed`
 
+use futures_util::StreamExt;
 use raptor_core::{
-    Raptor,
+    Error, Raptor,
     auth::Origin,
     authz::{Actor, actions as may},
-    containers::service::NewContainer,
+    containers::{lifecycle::Phase, service::NewContainer},
     daemons::simulated::SimulatedHost,
+    node::{LiveFrame, Since},
     roles::Builtin,
     users::NewUser,
 };
-use std::{error::Error, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
 const EGG: &[u8] = include_bytes!("../tests/fixtures/eggs/openttd.json");
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let raptor = Raptor::builder("a secret of 32 characters or more")
         .database_url("sqlite::memory:")
         .local_node(Arc::new(SimulatedHost::default()), "25565-25570")
@@ -38,7 +40,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let template =
         raptor.templates().import(authz.allow::<may::ImportTemplate>(&system)?, EGG).await?.template;
 
-    let mut changes = raptor.live_events();
     let new =
         NewContainer { owner_id: Some(steve.id), start: true, ..NewContainer::new("Trains", template.id) };
     let id = raptor.containers().create(authz.allow::<may::CreateContainer>(&system)?, new).await?;
@@ -46,17 +47,27 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Its owner may watch and command it, and may not make another one.
     let steve = raptor.auth().vouch(steve.id, &Origin::default()).await?;
     assert!(authz.allow::<may::CreateContainer>(&steve).is_err());
-    let mut shown = None;
-    while shown.as_deref() != Some("running") {
-        changes.recv().await?;
-        let phase = raptor.live([id].iter()).remove(&id).map(|live| live.phase.name().to_owned());
-        if phase != shown {
-            println!("{id} is {}", phase.as_deref().unwrap_or("on its way to the host"));
-            shown = phase;
+    let see = authz.permit::<may::SeeContainer>(&steve, id).await?;
+    let container = raptor.containers().get(see).await?.summary;
+    let first = &container.allocations[0];
+    println!("{} is going to run at {}:{}", container.name, first.ip, first.port);
+
+    // What happens to it from now on, for as long as steve may see it. The host has it a moment after it was made.
+    let mut live = loop {
+        let see = authz.permit::<may::SeeContainer>(&steve, id).await?;
+        match raptor.containers().live(see, Since::Tail(0)).await {
+            Ok(live) => break live,
+            Err(Error::Unavailable { .. }) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(error) => return Err(error.into()),
+        }
+    };
+    while let Some(frame) = live.frames.next().await {
+        let LiveFrame::Status { status } = frame else { continue };
+        println!("{id} is {}", status.phase.name());
+        if status.phase == Phase::Running {
+            break;
         }
     }
-    let (container, allocations, _) = raptor.containers().get(&steve, id).await?;
-    println!("{} runs at {}:{}", container.container.name, allocations[0].ip, allocations[0].port);
     raptor.containers().command(authz.permit::<may::SendCommand>(&steve, id).await?, "server_info").await?;
     for line in
         raptor.containers().console(authz.permit::<may::ReadConsole>(&steve, id).await?, None, 10).await?

@@ -399,10 +399,25 @@ impl Raptor {
         ActivityService(self)
     }
 
-    /// The store, for the change feed.
+    /// Whether other processes can use the same database at the same time, which PostgreSQL allows.
     #[must_use]
-    pub fn store(&self) -> &Store {
-        &self.store
+    pub fn shares_database(&self) -> bool {
+        self.store.is_postgres()
+    }
+
+    /// Whether the changes that other processes make to the database arrive here. False for a moment after the start, and while the
+    /// database is away.
+    #[must_use]
+    pub fn hears_others(&self) -> bool {
+        self.store.feed().is_complete()
+    }
+
+    /// Does `doing`, unless the database does not answer for two seconds meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::Error::Unavailable) `database_unavailable`.
+    pub async fn unless_database_silent<T>(&self, doing: impl Future<Output = T>) -> Result<T> {
+        self.store.unless_silent(doing).await
     }
 
     /// The clock.

@@ -5,13 +5,14 @@ use crate::{
     extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
     views::{
-        access::{AccessGrant, AccessList, AccessUpdate, wanted},
+        access::{AccessGrant, AccessUpdate, wanted},
         activity::ActivityPage,
     },
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     authz::actions::{GrantAccess, ReadAccess, ReadContainerActivity, RevokeAccess, UpdateAccess},
+    containers::access::AccessList,
     id::{ContainerId, UserId},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -32,7 +33,7 @@ async fn list_access(
     Path(id): Path<ContainerId>,
 ) -> Answer<Json<AccessList>> {
     let permit = app.raptor.authz().permit::<ReadAccess>(&actor, id).await?;
-    Ok(Json(AccessList::new(&actor, app.raptor.containers().access(permit).await?)))
+    Ok(Json(app.raptor.containers().access(permit).await?))
 }
 
 /// Give somebody access; no more than the caller has.

@@ -5,11 +5,14 @@ use crate::{
     created::Created,
     extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
-    views::daemons::{Allocation, AllocationDraft, AllocationPage, AllocationUpdate, CreatedAllocations},
+    views::daemons::{AllocationDraft, AllocationPage, AllocationUpdate, CreatedAllocations},
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
-    allocations::service::{self, AllocationFilter},
+    allocations::{
+        Allocation,
+        service::{self, AllocationFilter},
+    },
     authz::actions::{CreateAllocations, DeleteAllocation, ListAllocations, UpdateAllocation},
     id::{AllocationId, DaemonId},
 };
@@ -79,7 +82,7 @@ async fn update_allocation(
     Json(body): Json<AllocationUpdate>,
 ) -> Answer<Json<Allocation>> {
     let permit = app.raptor.authz().permit::<UpdateAllocation>(&actor, id).await?;
-    Ok(Json(app.raptor.allocations().update(permit, body.alias, body.note, body.protocol).await?.into()))
+    Ok(Json(app.raptor.allocations().update(permit, body.alias, body.note, body.protocol).await?))
 }
 
 /// Delete an allocation that no container has.

@@ -4,12 +4,15 @@ use crate::{
     App,
     extract::{Caller, Json, Path, Query},
     problem::Answer,
-    views::containers::{Container, SecretValue, TemplateMove, TemplateOrder},
+    views::containers::{SecretValue, TemplateMove, TemplateOrder},
 };
 use axum::extract::State;
 use raptor_core::{
     authz::actions as act,
-    containers::{preview::StartPreview, switch::TemplateSwitch, template::TemplateChange},
+    containers::{
+        preview::StartPreview, switch::TemplateSwitch, template::TemplateChange,
+        view::ContainerView as Container,
+    },
     id::{ContainerId, TemplateId},
 };
 use serde::Deserialize;

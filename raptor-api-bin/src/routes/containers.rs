@@ -6,18 +6,18 @@ use crate::{
     extract::{Caller, Json, Paging, Path, Query},
     problem::{Answer, Problem},
     views::containers::{
-        CommandRequest, ConsolePage, Container, ContainerPage, ContainerSummary, ContainerUpdate,
-        LimitsUpdate, NewContainer, OwnerUpdate, PowerRequest, StartupUpdate,
+        CommandRequest, ConsolePage, ContainerPage, ContainerUpdate, LimitsUpdate, NewContainer, OwnerUpdate,
+        PowerRequest, StartupUpdate,
     },
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     Error,
-    allocations::Allocation,
-    authz::{Actor, ContainerSet, SystemPermission, actions as act},
+    authz::{Actor, actions as act},
     containers::{
         lifecycle::Phase,
-        service::{ContainerFilter, Sort, StartupChange, Visible},
+        service::{ContainerFilter, Sort, StartupChange},
+        view::ContainerView as Container,
     },
     id::{ContainerId, DaemonId, TemplateId, UserId},
     node::PowerAction,
@@ -112,42 +112,13 @@ async fn list_containers(
     Query(paging): Query<Paging>,
 ) -> Answer<Json<ContainerPage>> {
     let page = app.raptor.containers().list(&actor, &query.try_into()?, &paging.request()?).await?;
-    let mut live = app.raptor.live(page.items.iter().map(|listed| &listed.container.id));
-    let page = page.map(|listed| {
-        let live = live.remove(&listed.container.id);
-        ContainerSummary::new(&listed.container, listed.permissions, &listed.allocations, live)
-    });
     Ok(Json(ContainerPage { items: page.items, next: page.next, total: page.total }))
 }
 
 /// One container as the caller sees it.
 pub(super) async fn view(app: &App, actor: &Actor, id: ContainerId) -> Result<Container, Problem> {
-    shown(app, actor, app.raptor.containers().get(actor, id).await?).await
-}
-
-async fn shown(
-    app: &App,
-    actor: &Actor,
-    (visible, allocations, template): (Visible, Vec<Allocation>, Template),
-) -> Result<Container, Problem> {
-    let id = visible.container.id;
-    let live = app.raptor.live(std::iter::once(&id)).remove(&id);
-    let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
-    let choice = app.raptor.images().choice(&visible, &template).await?;
-    Ok(Container::new(visible, allocations, live, template, choice, manages))
-}
-
-/// A container that the caller has just made: where it is somebody else's and they may not see it, what everybody sees.
-async fn made(app: &App, actor: &Actor, id: ContainerId) -> Result<Container, Problem> {
-    let containers = app.raptor.containers();
-    match containers.get(actor, id).await {
-        Err(Error::NotFound { .. }) => {
-            let (mut visible, allocations, template) = containers.get(&Actor::System, id).await?;
-            visible.permissions = ContainerSet::NONE;
-            shown(app, actor, (visible, allocations, template)).await
-        }
-        found => shown(app, actor, found?).await,
-    }
+    let permit = app.raptor.authz().permit::<act::SeeContainer>(actor, id).await?;
+    Ok(app.raptor.containers().get(permit).await?)
 }
 
 /// Create a container.
@@ -163,8 +134,8 @@ async fn create_container(
     Json(body): Json<NewContainer>,
 ) -> Answer<Created<Container>> {
     let permit = app.raptor.authz().allow::<act::CreateContainer>(&actor)?;
-    let id = app.raptor.containers().create(permit, body.try_into()?).await?;
-    Ok(Created { location: format!("/api/v1/containers/{id}"), body: made(&app, &actor, id).await? })
+    let body = app.raptor.containers().create_and_get(permit, body.try_into()?).await?;
+    Ok(Created { location: format!("/api/v1/containers/{}", body.summary.id), body })
 }
 
 /// One container.

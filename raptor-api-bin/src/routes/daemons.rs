@@ -19,7 +19,7 @@ use raptor_core::{
         AdoptStray, CreateDaemon, DeleteDaemon, DeleteStray, ListDaemons, ListStrays, MaintainDaemon,
         ReadDaemon, StopStray, UpdateDaemon,
     },
-    daemons,
+    daemons::service::NewDaemon,
     id::{ContainerId, DaemonId},
     node::CleanedImages,
 };
@@ -38,18 +38,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(delete_unknown_container))
 }
 
-fn view(app: &App, daemon: daemons::Daemon) -> Daemon {
-    let connection = app.raptor.connection(daemon.id);
-    Daemon::new(daemon, connection)
-}
-
 /// All daemons, with how they are now.
 #[utoipa::path(get, path = "/api/v1/daemons", operation_id = "list_daemons", tag = "daemons",
     responses((status = 200, body = DaemonList)))]
 async fn list_daemons(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<DaemonList>> {
     let permit = app.raptor.authz().allow::<ListDaemons>(&actor)?;
     let daemons = app.raptor.daemons().list(permit).await?;
-    Ok(Json(DaemonList { items: daemons.into_iter().map(|daemon| view(&app, daemon)).collect() }))
+    Ok(Json(DaemonList { items: daemons.into_iter().map(Daemon::new).collect() }))
 }
 
 /// Add a daemon. The answer holds its key, which can't be read again.
@@ -64,9 +59,9 @@ async fn create_daemon(
     Json(body): Json<DaemonDraft>,
 ) -> Answer<Created<CreatedDaemon>> {
     let permit = app.raptor.authz().allow::<CreateDaemon>(&actor)?;
-    let (daemon, api_key) = app.raptor.daemons().create(permit, body.into()).await?;
-    let location = format!("/api/v1/daemons/{}", daemon.id);
-    Ok(Created { location, body: CreatedDaemon { daemon: view(&app, daemon), api_key } })
+    let NewDaemon { linked, api_key } = app.raptor.daemons().create(permit, body.into()).await?;
+    let location = format!("/api/v1/daemons/{}", linked.daemon.id);
+    Ok(Created { location, body: CreatedDaemon { daemon: Daemon::new(linked), api_key } })
 }
 
 /// One daemon.
@@ -78,7 +73,7 @@ async fn get_daemon(
     Path(id): Path<DaemonId>,
 ) -> Answer<Json<Daemon>> {
     let permit = app.raptor.authz().permit::<ReadDaemon>(&actor, id).await?;
-    Ok(Json(view(&app, app.raptor.daemons().get(permit))))
+    Ok(Json(Daemon::new(app.raptor.daemons().get(permit))))
 }
 
 /// Change a daemon.
@@ -92,7 +87,7 @@ async fn update_daemon(
 ) -> Answer<Json<Daemon>> {
     let permit = app.raptor.authz().permit::<UpdateDaemon>(&actor, id).await?;
     let daemon = app.raptor.daemons().update(permit, body.into()).await?;
-    Ok(Json(view(&app, daemon)))
+    Ok(Json(Daemon::new(daemon)))
 }
 
 /// Remove a daemon that has no containers.
@@ -134,7 +129,7 @@ async fn set_daemon_maintenance(
 ) -> Answer<Json<Daemon>> {
     let permit = app.raptor.authz().permit::<MaintainDaemon>(&actor, id).await?;
     let daemon = app.raptor.daemons().set_maintenance(permit, body.reason).await?;
-    Ok(Json(view(&app, daemon)))
+    Ok(Json(Daemon::new(daemon)))
 }
 
 /// Remove images from a host that were pulled for its containers and that nobody has used for a while.

@@ -5,7 +5,7 @@ use crate::{
     App,
     extract::{Caller, Query},
     problem::{Answer, Problem},
-    streams::{BEAT_EVERY, Beats, Seat, WRITE_PATIENCE, session_ended},
+    streams::{BEAT_EVERY, Beats, Seat, WRITE_PATIENCE},
 };
 use axum::{
     extract::{
@@ -26,7 +26,7 @@ use raptor_core::{
     store::{Subject, Verb},
 };
 use serde::{Deserialize, Serialize};
-use std::{convert::Infallible, pin::pin, time::Duration};
+use std::{convert::Infallible, time::Duration};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -154,13 +154,11 @@ async fn stream_events(
     headers: HeaderMap,
 ) -> Answer<impl IntoResponse> {
     let ending = app.ending.clone();
-    let ended = session_ended(app.clone(), actor.clone());
     let seat = app.streams.take(&actor)?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
     let follower = app.raptor.follow(actor, last.map(place));
     let begin = futures_util::stream::iter([Ok(Event::default().retry(AGAIN_AFTER))]);
-    let events =
-        begin.chain(events(app, follower, seat)).take_until(ending.cancelled_owned()).take_until(ended);
+    let events = begin.chain(events(app, follower, seat)).take_until(ending.cancelled_owned());
     // nginx would keep what comes until it has a block full of it.
     Ok(([("x-accel-buffering", "no")], Sse::new(events)))
 }
@@ -217,12 +215,11 @@ async fn live_events(
         Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "Open this address as a WebSocket.")
     })?;
     let seat = app.streams.take(&actor)?;
-    let ended = session_ended(app.clone(), actor.clone());
     let mut follower = app.raptor.follow(actor, query.after.as_deref().map(place));
     follower.watch(0, Vec::new());
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| {
-        tell(&app, socket, follower, ended).await;
+        tell(&app, socket, follower).await;
         drop(seat);
     }))
 }
@@ -246,8 +243,7 @@ fn take(heard: &Message, follower: &mut Follower) -> Result<(), &'static str> {
 
 /// Sends events over a socket until the session or the process ends, the other side leaves, sends too much, or is too slow
 /// ([`WRITE_PATIENCE`]).
-async fn tell(app: &App, socket: WebSocket, mut follower: Follower, ended: impl Future<Output = ()>) {
-    let mut ended = pin!(ended);
+async fn tell(app: &App, socket: WebSocket, mut follower: Follower) {
     let (mut sink, mut source) = socket.split();
     let mut beats = Beats::new();
     let mut sent = 0;
@@ -278,7 +274,6 @@ async fn tell(app: &App, socket: WebSocket, mut follower: Follower, ended: impl 
                 }
             }
             () = app.ending.cancelled() => break (close_code::RESTART, "Raptor is being restarted"),
-            () = &mut ended => break (close_code::POLICY, "your session has ended"),
         };
         let Ok(text) = serde_json::to_string(&frame) else { continue };
         match tokio::time::timeout(WRITE_PATIENCE, sink.send(Message::text(text))).await {

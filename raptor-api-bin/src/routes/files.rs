@@ -316,15 +316,11 @@ async fn start_file_operation(
         FileTask::Pull { url, into, name } => {
             files.pull(authz.permit(&actor, id).await?, url, into, name).await?
         }
+        task @ FileTask::Extract { existing: Existing::Replace, .. } => {
+            files.archive(authz.permit::<act::UnpackOverFiles>(&actor, id).await?, task).await?
+        }
         task @ (FileTask::Archive { .. } | FileTask::Extract { .. }) => {
-            let update = match task {
-                FileTask::Extract { existing: Existing::Replace, .. } => {
-                    Some(authz.permit(&actor, id).await?)
-                }
-                _ => None,
-            };
-            let (archive, create) = (authz.permit(&actor, id).await?, authz.permit(&actor, id).await?);
-            files.archive(archive, create, update, task).await?
+            files.archive(authz.permit::<act::ArchiveFiles>(&actor, id).await?, task).await?
         }
     };
     Ok((StatusCode::ACCEPTED, Json(operation)))

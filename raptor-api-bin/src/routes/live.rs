@@ -4,7 +4,7 @@ use crate::{
     App,
     extract::{Caller, Path, Query, TOO_LATE, TOO_LATE_DETAIL},
     problem::{Answer, Problem},
-    streams::{Beats, WRITE_PATIENCE, session_ended},
+    streams::{Beats, WRITE_PATIENCE},
 };
 use axum::{
     extract::{
@@ -14,13 +14,16 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Utc};
-use futures_util::{SinkExt, StreamExt, stream::BoxStream};
+use futures_util::{SinkExt, StreamExt};
 use raptor_core::{
     Error,
-    authz::{Actor, ContainerPermission, ContainerSet, actions::SendCommand},
+    authz::{
+        Actor, Revoked,
+        actions::{SeeContainer, SendCommand},
+    },
+    containers::service::LiveStream,
     id::ContainerId,
     node::{LiveFrame, Since},
-    store::{Change, Subject},
 };
 use serde::Deserialize;
 use std::{
@@ -28,7 +31,6 @@ use std::{
     pin::pin,
     time::{Duration, Instant},
 };
-use tokio::sync::broadcast::error::RecvError;
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -83,7 +85,8 @@ async fn live_container(
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Answer<Response> {
     let since = query.after.map_or(Since::Tail(query.tail.unwrap_or(200).min(10_000)), Since::After);
-    let (permissions, live) = app.raptor.containers().live(&actor, id, since).await?;
+    let permit = app.raptor.authz().permit::<SeeContainer>(&actor, id).await?;
+    let live = app.raptor.containers().live(permit, since).await?;
     let upgrade = upgrade.map_err(|_| {
         Problem::new(
             axum::http::StatusCode::UPGRADE_REQUIRED,
@@ -92,7 +95,7 @@ async fn live_container(
         )
     })?;
     let seat = app.streams.take(&actor)?;
-    let talk = Talk { app, actor, id, permissions };
+    let talk = Talk { app, actor, id };
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| {
         talk.run(socket, live).await;
@@ -105,22 +108,20 @@ struct Talk {
     app: App,
     actor: Actor,
     id: ContainerId,
-    permissions: ContainerSet,
 }
 
 impl Talk {
-    async fn run(self, socket: WebSocket, mut live: BoxStream<'static, LiveFrame>) {
-        let mut changes = self.app.raptor.store().feed().subscribe();
+    async fn run(self, socket: WebSocket, live: LiveStream) {
+        let LiveStream { mut frames, mut revoked } = live;
         let (mut sink, mut source) = socket.split();
         let mut beats = Beats::new();
-        let mut ended = pin!(session_ended(self.app.clone(), self.actor.clone()));
         let (mut window, mut sent) = (Instant::now(), 0);
         // One after the other, and beside the rest: a daemon that does not answer must not make the line look dead.
         let (orders, waiting) = tokio::sync::mpsc::channel(COMMANDS_A_SECOND as usize);
         let mut answers = pin!(ReceiverStream::new(waiting).then(|text| self.answer(text)).filter_map(ready));
         let (code, reason) = loop {
             let frame = tokio::select! {
-                frame = live.next() => match frame {
+                frame = frames.next() => match frame {
                     Some(frame) => frame,
                     None => break (close_code::RESTART, "the daemon went away"),
                 },
@@ -142,7 +143,10 @@ impl Talk {
                         _ => continue,
                     }
                 }
-                () = &mut ended => break (close_code::POLICY, "your session has ended"),
+                revoked = &mut revoked => match revoked {
+                    Revoked::Session => break (close_code::POLICY, "your session has ended"),
+                    Revoked::Access => break (close_code::POLICY, "your access has changed"),
+                },
                 () = self.app.ending.cancelled() => break (close_code::RESTART, "Raptor is being restarted"),
                 there = beats.next() => {
                     if !there {
@@ -152,10 +156,6 @@ impl Talk {
                     let _ = tokio::time::timeout(WRITE_PATIENCE, sink.feed(ping)).await;
                     LiveFrame::Beat { time: self.app.raptor.clock().now() }
                 }
-                change = changes.recv() => match self.still_allowed(&change).await {
-                    true => continue,
-                    false => break (close_code::POLICY, "your access has changed"),
-                },
             };
             let Ok(text) = serde_json::to_string(&frame) else { continue };
             match tokio::time::timeout(WRITE_PATIENCE, sink.send(Message::text(text))).await {
@@ -188,30 +188,6 @@ impl Talk {
             Ok(()) => command_id.map(|command_id| LiveFrame::Accepted { command_id }),
             Err(error) => Some(problem(error.code(), &error.to_string(), command_id)),
         }
-    }
-
-    /// Whether this change leaves the caller with what this socket was opened for.
-    async fn still_allowed(&self, change: &Result<Change, RecvError>) -> bool {
-        let concerns = match change {
-            Ok(change) => match change.subject {
-                Subject::Session | Subject::User | Subject::Role => true,
-                Subject::Container | Subject::Access => change.id == self.id.as_uuid(),
-                _ => false,
-            },
-            Err(RecvError::Lagged(_)) => true,
-            Err(RecvError::Closed) => return false,
-        };
-        if !concerns {
-            return true;
-        }
-        let raptor = &self.app.raptor;
-        // The role may be another by now: it is looked up anew with the session.
-        let Ok(Some(actor)) = raptor.auth().renewed(&self.actor).await else { return false };
-        let now = raptor.containers().get(&actor, self.id).await.map(|(visible, _, _)| visible.permissions);
-        let needed = [ContainerPermission::ConsoleRead, ContainerPermission::StatsRead];
-        now.is_ok_and(|now| {
-            needed.iter().all(|part| now.contains(*part) || !self.permissions.contains(*part))
-        })
     }
 }
 

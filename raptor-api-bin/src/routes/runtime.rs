@@ -5,12 +5,12 @@ use crate::{
     App,
     extract::{Caller, Json, Path},
     problem::Answer,
-    views::{containers::Container, runtime::InstallRequest},
+    views::runtime::InstallRequest,
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     authz::actions::{InstallContainer, UpdateBehaviour},
-    containers::Behaviour,
+    containers::{Behaviour, view::ContainerView as Container},
     id::ContainerId,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -9,6 +9,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
+    authz::actions::{CreateFiles, ReplaceFiles},
     id::ContainerId,
     node::{FilePath, files::FileInfo},
 };
@@ -51,11 +52,16 @@ async fn upload_file(
     Query(query): Query<UploadQuery>,
     Streamed(body): Streamed,
 ) -> Answer<Json<FileInfo>> {
-    let (authz, UploadQuery { path, size_bytes, replace }) = (app.raptor.authz(), query);
-    let create = authz.permit(&actor, id).await?;
-    let update = if replace.unwrap_or(false) { Some(authz.permit(&actor, id).await?) } else { None };
-    let read = authz.permit(&actor, id).await.ok();
-    Ok(Json(app.raptor.files().upload_file(create, update, read, path, size_bytes, body).await?))
+    let (authz, files) = (app.raptor.authz(), app.raptor.files());
+    let UploadQuery { path, size_bytes, replace } = query;
+    let file = if replace.unwrap_or(false) {
+        let permit = authz.permit::<ReplaceFiles>(&actor, id).await?;
+        files.upload_file(permit, path, size_bytes, body).await?
+    } else {
+        let permit = authz.permit::<CreateFiles>(&actor, id).await?;
+        files.upload_file(permit, path, size_bytes, body).await?
+    };
+    Ok(Json(file))
 }
 
 /// Begin to send a file in pieces. It appears when it is whole. With an `id`, it can be asked again without harm.
@@ -67,10 +73,14 @@ async fn begin_upload(
     Path(id): Path<ContainerId>,
     Json(body): Json<NewUpload>,
 ) -> Answer<Created<UploadView>> {
-    let authz = app.raptor.authz();
-    let create = authz.permit(&actor, id).await?;
-    let update = if body.replace.unwrap_or(false) { Some(authz.permit(&actor, id).await?) } else { None };
-    let upload = app.raptor.files().begin_upload(create, update, body.id, body.path, body.size_bytes).await?;
+    let (authz, files) = (app.raptor.authz(), app.raptor.files());
+    let upload = if body.replace.unwrap_or(false) {
+        let permit = authz.permit::<ReplaceFiles>(&actor, id).await?;
+        files.begin_upload(permit, body.id, body.path, body.size_bytes).await?
+    } else {
+        let permit = authz.permit::<CreateFiles>(&actor, id).await?;
+        files.begin_upload(permit, body.id, body.path, body.size_bytes).await?
+    };
     Ok(Created { location: format!("/api/v1/containers/{id}/files/uploads/{}", upload.id), body: upload })
 }
 

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::{BoxFuture, Either};
-use raptor_core::store::Store;
+use raptor_core::Raptor;
 use std::{
     convert::Infallible,
     task::{Context, Poll},
@@ -15,19 +15,19 @@ use tower::{Layer, Service};
 
 /// Answers 503 in place of what waits for a database that does not answer.
 #[derive(Clone)]
-pub(super) struct PresentLayer(pub Store);
+pub(super) struct PresentLayer(pub Raptor);
 
 impl<S> Layer<S> for PresentLayer {
     type Service = Present<S>;
     fn layer(&self, inner: S) -> Present<S> {
-        Present { store: self.0.clone(), inner }
+        Present { raptor: self.0.clone(), inner }
     }
 }
 
 /// The service that [`PresentLayer`] wraps around another one.
 #[derive(Clone)]
 pub(super) struct Present<S> {
-    store: Store,
+    raptor: Raptor,
     inner: S,
 }
 
@@ -45,12 +45,13 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let answer = self.inner.call(request);
-        if !self.store.is_postgres() {
+        if !self.raptor.shares_database() {
             return Either::Left(answer);
         }
-        let store = self.store.clone();
+        let raptor = self.raptor.clone();
         Either::Right(Box::pin(async move {
-            store.unless_silent(answer).await.unwrap_or_else(|error| Ok(Problem::from(error).into_response()))
+            let answer = raptor.unless_database_silent(answer).await;
+            answer.unwrap_or_else(|error| Ok(Problem::from(error).into_response()))
         }))
     }
 }

@@ -1,64 +1,12 @@
 //! Access to containers on the wire.
 
-use super::containers::{UserRef, names};
 use raptor_core::{
     Error,
-    authz::{Actor, ContainerSet, SystemPermission},
-    containers::{
-        Level,
-        access::{Accesses, Wanted},
-    },
+    authz::ContainerSet,
+    containers::{Level, access::Wanted},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
-
-/// One person's access to a container.
-#[derive(Serialize, ToSchema)]
-pub struct AccessEntry {
-    /// Who has access, by id and user name.
-    pub user: UserRef,
-    /// Their e-mail address, for themselves and for callers with `users.read`.
-    pub email: Option<String>,
-    /// Their level of access; `owner` for the owner.
-    pub level: Level,
-    /// The names of all permissions that this access holds, whatever its level; never `*`.
-    pub permissions: Vec<&'static str>,
-    /// Patterns of files that they can't see or change, in the syntax of `.gitignore`; empty for the owner.
-    pub denied_files: Vec<String>,
-}
-
-/// Everybody who has access to a container.
-#[derive(Serialize, ToSchema)]
-pub struct AccessList {
-    /// The owner first, then the others by user name.
-    pub items: Vec<AccessEntry>,
-    /// A sentence for people, while the container's daemon is not connected: where revoked access still works, and for how long.
-    /// None while it is connected.
-    pub notice: Option<String>,
-}
-
-impl AccessList {
-    /// The owner and everybody else, as `caller` may see them.
-    pub fn new(caller: &Actor, Accesses { container, others, notice }: Accesses) -> Self {
-        let knows =
-            |user| caller.user_id() == Some(user) || caller.grants().contains(SystemPermission::UsersRead);
-        let owner = AccessEntry {
-            user: UserRef { id: container.owner_id, username: container.owner_name },
-            email: None,
-            level: Level::Owner,
-            permissions: names(Level::Owner.permissions()),
-            denied_files: Vec::new(),
-        };
-        let others = others.into_iter().map(|access| AccessEntry {
-            email: Some(access.email).filter(|_| knows(access.user_id)),
-            user: UserRef { id: access.user_id, username: access.username },
-            level: access.level,
-            permissions: names(access.permissions),
-            denied_files: access.denied_files,
-        });
-        Self { items: std::iter::once(owner).chain(others).collect(), notice }
-    }
-}
 
 /// Access that is given to somebody.
 #[derive(Deserialize, ToSchema)]

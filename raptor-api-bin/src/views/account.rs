@@ -96,10 +96,7 @@ pub struct Account {
 impl Account {
     /// `user` as `actor` sees themselves.
     pub fn new(user: User, actor: &Actor) -> Self {
-        let session_id = match actor {
-            Actor::User(user) => user.session_id,
-            Actor::System => None,
-        };
+        let session_id = actor.session_id();
         Self {
             id: user.id,
             number: user.number,
@@ -166,10 +163,7 @@ pub struct SessionList {
 impl SessionList {
     /// As `actor` sees them.
     pub fn new(sessions: Vec<auth::Session>, actor: &Actor) -> Self {
-        let current = match actor {
-            Actor::User(user) => user.session_id,
-            Actor::System => None,
-        };
+        let current = actor.session_id();
         let view = |session: auth::Session| Session {
             current: Some(session.id) == current,
             id: session.id,

@@ -2,14 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use raptor_core::{
-    allocations,
+    allocations::Allocation,
     containers::lifecycle::Phase,
     daemons::{
         self,
+        service::LinkedDaemon,
         strays::{self, Stray},
     },
-    id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
-    live::{self, LinkState},
+    id::{ContainerId, DaemonId, TemplateId, UserId},
+    live::LinkState,
     node::{PortBinding, Protocol, SystemInfo},
 };
 use serde::{Deserialize, Serialize};
@@ -86,7 +87,8 @@ pub struct Daemon {
 
 impl Daemon {
     /// `daemon` with what is known of it now.
-    pub fn new(daemon: daemons::Daemon, connection: Option<live::Connection>) -> Self {
+    pub fn new(linked: LinkedDaemon) -> Self {
+        let LinkedDaemon { daemon, connection } = linked;
         let (link, system) = match connection {
             Some(connection) => (
                 DaemonConnection {
@@ -201,60 +203,6 @@ pub struct CreatedDaemon {
     pub daemon: Daemon,
     /// What `DAEMON_API_KEY` has to be on the host. It can't be read again.
     pub api_key: String,
-}
-
-/// A container by name.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ContainerRef {
-    /// Its id.
-    pub id: ContainerId,
-    /// Its name.
-    pub name: String,
-}
-
-/// One ip:port of a daemon.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Allocation {
-    /// Its id.
-    pub id: AllocationId,
-    /// Its small stable number.
-    pub number: i64,
-    /// Whose host it is on.
-    pub daemon_id: DaemonId,
-    /// The address.
-    pub ip: String,
-    /// The port.
-    pub port: u16,
-    /// Which protocols of it are passed on.
-    pub protocol: Protocol,
-    /// What people see in place of the address.
-    pub alias: Option<String>,
-    /// For those who manage it.
-    pub note: Option<String>,
-    /// The container that has it.
-    pub container: Option<ContainerRef>,
-    /// The container that no longer has it and whose process still publishes it, until it is stopped or restarted.
-    pub held_by: Option<ContainerRef>,
-    /// Whether it is that container's first address.
-    pub primary: bool,
-}
-
-impl From<allocations::Allocation> for Allocation {
-    fn from(allocation: allocations::Allocation) -> Self {
-        Self {
-            id: allocation.id,
-            number: allocation.number,
-            daemon_id: allocation.daemon_id,
-            ip: allocation.ip,
-            port: allocation.port,
-            protocol: allocation.protocol,
-            alias: allocation.alias,
-            note: allocation.note,
-            container: allocation.container.map(|(id, name)| ContainerRef { id, name }),
-            held_by: allocation.held_by.map(|(id, name)| ContainerRef { id, name }),
-            primary: allocation.primary,
-        }
-    }
 }
 
 super::page! {

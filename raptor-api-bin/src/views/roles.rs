@@ -119,8 +119,10 @@ impl PermissionList {
                 |p: &P| PermissionInfo { name: p.name(), group: p.group(), description: p.description() };
             P::ALL.iter().map(info).collect()
         }
-        let level =
-            |level: Level| LevelInfo { level, permissions: super::containers::names(level.permissions()) };
+        let level = |level: Level| LevelInfo {
+            level,
+            permissions: level.permissions().members().map(Permission::name).collect(),
+        };
         Self {
             system: list::<SystemPermission>(),
             container: list::<ContainerPermission>(),

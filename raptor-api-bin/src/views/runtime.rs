@@ -1,33 +1,9 @@
 //! How containers run, on the wire: behaviour, installation, registries, maintenance.
 
 use chrono::{DateTime, Utc};
-use raptor_core::{
-    containers::{self, InstallState},
-    id::RegistryId,
-    registries,
-};
+use raptor_core::{id::RegistryId, registries};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-/// The newest installation of a container.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Installation {
-    /// How it stands.
-    pub state: InstallState,
-    /// Grows with each one that is asked for; 0 = none ever was.
-    pub number: u64,
-    /// Why it failed.
-    pub message: Option<String>,
-    /// When it ended.
-    pub ended_at: Option<DateTime<Utc>>,
-}
-
-impl From<&containers::Installation> for Installation {
-    fn from(installation: &containers::Installation) -> Self {
-        let containers::Installation { number, state, message, ended_at, .. } = installation;
-        Self { state: *state, number: *number, message: message.clone(), ended_at: *ended_at }
-    }
-}
 
 /// An installation to be run.
 #[derive(Deserialize, ToSchema)]

@@ -3,6 +3,8 @@
 #[cfg(feature = "store")]
 pub(crate) mod late;
 #[cfg(feature = "store")]
+pub(crate) mod redact;
+#[cfg(feature = "store")]
 pub mod service;
 
 use crate::{

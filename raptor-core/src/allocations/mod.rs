@@ -10,15 +10,18 @@ pub use ports::{Ports, parse_ports};
 
 use crate::{
     Error, Result,
-    id::{AllocationId, ContainerId, DaemonId},
+    containers::ContainerRef,
+    id::{AllocationId, DaemonId},
     node::Protocol,
 };
+use serde::{Deserialize, Serialize};
 
 /// Allocations that one request makes at most.
 pub const MAX_AT_ONCE: usize = 20_000;
 
 /// One ip:port of a daemon.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Allocation {
     /// Its id.
     pub id: AllocationId,
@@ -37,9 +40,9 @@ pub struct Allocation {
     /// For those who manage it.
     pub note: Option<String>,
     /// The container that has it.
-    pub container: Option<(ContainerId, String)>,
+    pub container: Option<ContainerRef>,
     /// The container that no longer has it and whose process still publishes it, until it is stopped or restarted.
-    pub held_by: Option<(ContainerId, String)>,
+    pub held_by: Option<ContainerRef>,
     /// Whether it is that container's first address.
     pub primary: bool,
 }

@@ -7,6 +7,7 @@ use crate::{
     authz::{
         Actor, ContainerSet, Permit, Target,
         actions::{CreateAllocations, DeleteAllocation, ListAllocations, UpdateAllocation},
+        sealed::Load,
     },
     id::AllocationId,
     live::LinkState,
@@ -19,6 +20,9 @@ pub use crate::store::allocations::AllocationFilter;
 
 impl Target for Allocation {
     type Key = AllocationId;
+}
+
+impl Load<AllocationId> for Allocation {
     const WHAT: &'static str = "allocation";
     async fn load(
         conn: &mut Conn<'_>,
@@ -153,8 +157,8 @@ impl AllocationService<'_> {
         allocation.protocol = protocol.unwrap_or(allocation.protocol);
         let texts = (allocation.alias.as_deref(), allocation.note.as_deref());
         store::allocations::update(&mut tx.conn(), allocation.id, texts, allocation.protocol).await?;
-        if let Some((container, _)) = allocation.container.as_ref().filter(|_| changed.is_some()) {
-            self.0.containers().declare_again(&mut tx, *container).await?;
+        if let Some(container) = allocation.container.as_ref().filter(|_| changed.is_some()) {
+            self.0.containers().declare_again(&mut tx, container.id).await?;
         }
         store::activity::insert(&mut tx.conn(), &self.activity(&actor, "allocation.updated", &allocation))
             .await?;
@@ -172,7 +176,7 @@ impl AllocationService<'_> {
         let mut tx = self.0.store.begin().await?;
         if !store::allocations::delete_free(&mut tx.conn(), allocation.id).await? {
             let held = store::allocations::find(&mut tx.conn(), allocation.id).await?;
-            let held = held.and_then(|found| Some((found.held_by?.1, found.port)));
+            let held = held.and_then(|found| Some((found.held_by?.name, found.port)));
             return Err(match held {
                 Some((holder, port)) => Error::conflict(
                     "in_use",

@@ -2,7 +2,7 @@
 
 use super::{
     permission::{ContainerPermission as C, SystemPermission as S},
-    permit::Act,
+    permit::{Act, sealed},
     policy::Action,
 };
 use crate::{
@@ -14,12 +14,13 @@ macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident on $on:ty = $action:expr;)*) => { $(
         $(#[$doc])*
         pub enum $name {}
+        impl sealed::Act for $name {}
         impl Act for $name {
             type On = $on;
             const ACTION: Action = $action;
         }
     )*
-        /// Every action by its name, with what it takes.
+        /// Every action by its name, with the permissions that it takes.
         pub const ALL: &[(&str, Action)] = &[$((stringify!($name), $action)),*];
     };
 }
@@ -57,6 +58,9 @@ actions! {
     UpdateDaemon on Daemon = Action::System(S::DaemonsUpdate);
     /// Remove a daemon.
     DeleteDaemon on Daemon = Action::System(S::DaemonsDelete);
+
+    /// Ask as a daemon who may use its SFTP. An answer lets people in, so this takes the right over the daemon's key.
+    AskAsDaemon on Daemon = Action::System(S::DaemonsUpdate);
 
     /// See which containers a host has that Raptor does not know.
     ListStrays on Daemon = Action::System(S::DaemonsRead);
@@ -109,6 +113,8 @@ actions! {
 
     /// Create a container.
     CreateContainer on () = Action::System(S::ContainersCreate);
+    /// See that a container exists, and those parts of it that the actor's permissions show.
+    SeeContainer on Visible = Action::SeeContainer;
     /// Change a container's limits.
     LimitContainer on Visible = Action::System(S::ContainersUpdate);
     /// Give a container to somebody else.
@@ -116,68 +122,72 @@ actions! {
     /// Suspend a container, or lift that.
     SuspendContainer on Visible = Action::System(S::ContainersUpdate);
     /// Change name and description.
-    UpdateContainer on Visible = Action::Container(C::SettingsUpdate);
+    UpdateContainer on Visible = Action::Container(&[C::SettingsUpdate]);
     /// Change image, startup command and variables.
-    UpdateStartup on Visible = Action::Container(C::StartupUpdate);
+    UpdateStartup on Visible = Action::Container(&[C::StartupUpdate]);
     /// See the values of a container's secret variables.
-    RevealSecret on Visible = Action::Container(C::StartupSecrets);
+    RevealSecret on Visible = Action::Container(&[C::StartupSecrets]);
     /// See what moving to another revision of the template would change.
-    ReadStartup on Visible = Action::Container(C::StartupRead);
+    ReadStartup on Visible = Action::Container(&[C::StartupRead]);
     /// Move a container to another revision of its template.
-    MoveTemplate on Visible = Action::Container(C::StartupUpdate);
+    MoveTemplate on Visible = Action::Container(&[C::StartupUpdate]);
     /// Change how a container behaves over time and towards its host.
-    UpdateBehaviour on Visible = Action::Container(C::SettingsUpdate);
+    UpdateBehaviour on Visible = Action::Container(&[C::SettingsUpdate]);
     /// Install a container, cancel that, or say that it is installed.
-    InstallContainer on Visible = Action::Container(C::StartupInstall);
+    InstallContainer on Visible = Action::Container(&[C::StartupInstall]);
     /// Delete a container.
-    DeleteContainer on Visible = Action::Container(C::Delete);
+    DeleteContainer on Visible = Action::Container(&[C::Delete]);
     /// Start a container.
-    StartContainer on Visible = Action::Container(C::PowerStart);
+    StartContainer on Visible = Action::Container(&[C::PowerStart]);
     /// Stop a container.
-    StopContainer on Visible = Action::Container(C::PowerStop);
+    StopContainer on Visible = Action::Container(&[C::PowerStop]);
     /// Restart a container.
-    RestartContainer on Visible = Action::Container(C::PowerRestart);
+    RestartContainer on Visible = Action::Container(&[C::PowerRestart]);
     /// Kill a container.
-    KillContainer on Visible = Action::Container(C::PowerKill);
+    KillContainer on Visible = Action::Container(&[C::PowerKill]);
     /// Send a command to a container.
-    SendCommand on Visible = Action::Container(C::ConsoleCommand);
+    SendCommand on Visible = Action::Container(&[C::ConsoleCommand]);
     /// Read a container's console.
-    ReadConsole on Visible = Action::Container(C::ConsoleRead);
+    ReadConsole on Visible = Action::Container(&[C::ConsoleRead]);
     /// See which commands were sent to a container: whoever reads its console sees them there as well.
-    ReadCommands on Visible = Action::Container(C::ConsoleRead);
+    ReadCommands on Visible = Action::Container(&[C::ConsoleRead]);
     /// See which commands oneself sent to a container.
-    ReadOwnCommands on Visible = Action::Container(C::ConsoleCommand);
+    ReadOwnCommands on Visible = Action::Container(&[C::ConsoleCommand]);
     /// See what a container used over time.
-    ReadStats on Visible = Action::Container(C::StatsRead);
+    ReadStats on Visible = Action::Container(&[C::StatsRead]);
     /// Give a container an allocation or choose the primary one.
-    AddAllocation on Visible = Action::Container(C::NetworkUpdate);
+    AddAllocation on Visible = Action::Container(&[C::NetworkUpdate]);
     /// Take an allocation from a container.
-    RemoveAllocation on Visible = Action::Container(C::NetworkUpdate);
+    RemoveAllocation on Visible = Action::Container(&[C::NetworkUpdate]);
     /// See who has access.
-    ReadAccess on Visible = Action::Container(C::AccessRead);
+    ReadAccess on Visible = Action::Container(&[C::AccessRead]);
     /// Give access.
-    GrantAccess on Visible = Action::Container(C::AccessCreate);
+    GrantAccess on Visible = Action::Container(&[C::AccessCreate]);
     /// Change access.
-    UpdateAccess on Visible = Action::Container(C::AccessUpdate);
+    UpdateAccess on Visible = Action::Container(&[C::AccessUpdate]);
     /// Take access away.
-    RevokeAccess on Visible = Action::Container(C::AccessDelete);
+    RevokeAccess on Visible = Action::Container(&[C::AccessDelete]);
     /// See how a container's files are reached by SFTP.
-    ReadSftp on Visible = Action::Container(C::FileRead);
+    ReadSftp on Visible = Action::Container(&[C::FileRead]);
     /// See what was done to a container.
-    ReadContainerActivity on Visible = Action::Container(C::ActivityRead);
+    ReadContainerActivity on Visible = Action::Container(&[C::ActivityRead]);
 
     /// See a container's files and folders.
-    ReadFiles on Visible = Action::Container(C::FileRead);
+    ReadFiles on Visible = Action::Container(&[C::FileRead]);
     /// Open and download a container's files.
-    ReadFileContent on Visible = Action::Container(C::FileReadContent);
+    ReadFileContent on Visible = Action::Container(&[C::FileReadContent]);
     /// Make, upload and copy files.
-    CreateFiles on Visible = Action::Container(C::FileCreate);
+    CreateFiles on Visible = Action::Container(&[C::FileCreate]);
     /// Change, rename and move files.
-    UpdateFiles on Visible = Action::Container(C::FileUpdate);
+    UpdateFiles on Visible = Action::Container(&[C::FileUpdate]);
     /// Delete files.
-    DeleteFiles on Visible = Action::Container(C::FileDelete);
+    DeleteFiles on Visible = Action::Container(&[C::FileDelete]);
+    /// Upload files, also over others that are there.
+    ReplaceFiles on Visible = Action::Container(&[C::FileCreate, C::FileUpdate]);
     /// Make and unpack archives.
-    ArchiveFiles on Visible = Action::Container(C::FileArchive);
+    ArchiveFiles on Visible = Action::Container(&[C::FileArchive, C::FileCreate]);
+    /// Unpack archives, also over files that are there.
+    UnpackOverFiles on Visible = Action::Container(&[C::FileUpdate, C::FileArchive, C::FileCreate]);
 
     /// Read the audit trail of everybody.
     ReadActivity on () = Action::System(S::ActivityRead);

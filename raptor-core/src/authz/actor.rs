@@ -13,21 +13,21 @@ pub enum Actor {
     System,
 }
 
-/// A user who proved who they are.
+/// A user who proved who they are. Only [`AuthService`](crate::auth::service::AuthService) makes one.
 #[derive(Clone, Debug)]
 pub struct UserActor {
     /// The account.
-    pub user_id: UserId,
+    pub(crate) user_id: UserId,
     /// Its name, for the audit trail.
-    pub username: String,
+    pub(crate) username: String,
     /// Its role.
-    pub role_id: RoleId,
+    pub(crate) role_id: RoleId,
     /// What the role holds.
-    pub grants: SystemSet,
+    pub(crate) grants: SystemSet,
     /// The session, or none where the embedding program vouches for the user.
-    pub session_id: Option<SessionId>,
+    pub(crate) session_id: Option<SessionId>,
     /// Where the call came from.
-    pub ip: Option<IpAddr>,
+    pub(crate) ip: Option<IpAddr>,
 }
 
 impl Actor {
@@ -45,6 +45,24 @@ impl Actor {
     pub fn user_id(&self) -> Option<UserId> {
         match self {
             Self::User(user) => Some(user.user_id),
+            Self::System => None,
+        }
+    }
+
+    /// The role of the account behind it, if it is a user.
+    #[must_use]
+    pub fn role_id(&self) -> Option<RoleId> {
+        match self {
+            Self::User(user) => Some(user.role_id),
+            Self::System => None,
+        }
+    }
+
+    /// The session; none for the system, and for a user whom the embedding program vouches for.
+    #[must_use]
+    pub fn session_id(&self) -> Option<SessionId> {
+        match self {
+            Self::User(user) => user.session_id,
             Self::System => None,
         }
     }

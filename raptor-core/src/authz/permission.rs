@@ -275,6 +275,14 @@ impl<'de, P: Permission + FromStr<Err = String>> Deserialize<'de> for Set<P> {
     }
 }
 
+/// Writes every member by its name, never `*`: for those who are shown what they may do.
+///
+/// # Errors
+/// As the serializer.
+pub fn by_name<P: Permission, S: Serializer>(set: &Set<P>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(set.members().map(P::name))
+}
+
 /// A role's rights.
 pub type SystemSet = Set<SystemPermission>;
 /// An access's rights.

@@ -1,96 +1,109 @@
 //! The whole policy on one screen: pure and total.
 
-use super::permission::{ContainerPermission, ContainerSet, SystemPermission, SystemSet};
+use super::permission::{ContainerPermission, ContainerSet, Permission, SystemPermission, SystemSet};
 
-/// What somebody wants to do.
+/// What an actor wants to do, as the permissions that it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Something that a role allows.
+    /// Something that one permission of a role allows.
     System(SystemPermission),
-    /// Something to one container.
-    Container(ContainerPermission),
-    /// Something to oneself, which every signed-in user may.
-    Own,
+    /// Something to one container that takes every one of these permissions over it.
+    Container(&'static [ContainerPermission]),
+    /// Seeing that a container exists, and those parts of it that the actor's permissions show. Any permission over it will do.
+    SeeContainer,
 }
 
 impl Action {
-    /// The permission that it takes; empty where every signed-in user may.
+    /// The names of all permissions that it takes, in the order in which they are asked for; none for [`Action::SeeContainer`],
+    /// which takes any.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        use super::permission::Permission;
+    pub fn permissions(self) -> Vec<&'static str> {
         match self {
-            Self::System(permission) => permission.name(),
-            Self::Container(permission) => permission.name(),
-            Self::Own => "",
+            Self::System(permission) => vec![permission.name()],
+            Self::Container(needed) => needed.iter().map(|permission| permission.name()).collect(),
+            Self::SeeContainer => Vec::new(),
         }
     }
 }
 
-/// The answer.
+/// The answer to an [`Action`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Go on.
+    /// The actor may.
     Allow,
-    /// No, and the actor may know that the thing exists.
-    Forbidden,
-    /// No, and the actor may not know that the thing exists.
+    /// The actor may not, but may know that the thing exists. Holds the name of the first permission that is missing.
+    Forbidden(&'static str),
+    /// The actor may not, and is not told that the thing exists.
     Hidden,
 }
 
 /// Decides for an actor whose role holds `role` and whose access to the container in question holds `access`.
 #[must_use]
 pub fn decide(role: SystemSet, access: Option<ContainerSet>, action: Action) -> Verdict {
+    let sees = access.is_some() || role.contains(SystemPermission::ContainersRead);
     match action {
-        Action::Own => Verdict::Allow,
         Action::System(permission) if role.contains(permission) => Verdict::Allow,
-        Action::System(_) => Verdict::Forbidden,
-        Action::Container(permission) => {
-            let by_access = access.is_some_and(|access| access.contains(permission));
-            if by_access || role.contains(permission.implied_by()) {
-                Verdict::Allow
-            } else if access.is_some() || role.contains(SystemPermission::ContainersRead) {
-                Verdict::Forbidden
-            } else {
-                Verdict::Hidden
+        Action::System(permission) => Verdict::Forbidden(permission.name()),
+        Action::Container(needed) => {
+            match needed.iter().find(|permission| !may(role, access, **permission)) {
+                None => Verdict::Allow,
+                Some(missing) if sees => Verdict::Forbidden(missing.name()),
+                Some(_) => Verdict::Hidden,
             }
         }
+        Action::SeeContainer if container_permissions(role, access).is_empty() => Verdict::Hidden,
+        Action::SeeContainer => Verdict::Allow,
     }
+}
+
+/// Whether role and access together hold a permission over one container.
+#[must_use]
+pub fn may(role: SystemSet, access: Option<ContainerSet>, permission: ContainerPermission) -> bool {
+    access.is_some_and(|access| access.contains(permission)) || role.contains(permission.implied_by())
 }
 
 /// All that `role` and `access` together allow on a container.
 #[must_use]
 pub fn container_permissions(role: SystemSet, access: Option<ContainerSet>) -> ContainerSet {
-    use super::permission::Permission;
-    ContainerPermission::ALL
-        .iter()
-        .copied()
-        .filter(|permission| decide(role, access, Action::Container(*permission)) == Verdict::Allow)
-        .collect()
+    ContainerPermission::ALL.iter().copied().filter(|permission| may(role, access, *permission)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::permission::Permission, *};
+    use super::*;
     use crate::{containers::Level, roles::Builtin};
 
     #[test]
     fn a_stranger_does_not_learn_that_a_container_exists() {
         for permission in ContainerPermission::ALL {
-            assert_eq!(decide(SystemSet::NONE, None, Action::Container(*permission)), Verdict::Hidden);
+            let action = Action::Container(std::slice::from_ref(permission));
+            assert_eq!(decide(SystemSet::NONE, None, action), Verdict::Hidden);
         }
+        assert_eq!(decide(SystemSet::NONE, None, Action::SeeContainer), Verdict::Hidden);
     }
 
     #[test]
-    fn whoever_has_access_is_told_what_is_missing() {
+    fn somebody_with_access_is_told_what_is_missing() {
         let access = Some(Level::User.permissions());
-        assert_eq!(
-            decide(SystemSet::NONE, access, Action::Container(ContainerPermission::PowerStart)),
-            Verdict::Allow
-        );
-        assert_eq!(
-            decide(SystemSet::NONE, access, Action::Container(ContainerPermission::Delete)),
-            Verdict::Forbidden
-        );
+        let start = Action::Container(&[ContainerPermission::PowerStart]);
+        let delete = Action::Container(&[ContainerPermission::Delete]);
+        assert_eq!(decide(SystemSet::NONE, access, start), Verdict::Allow);
+        assert_eq!(decide(SystemSet::NONE, access, delete), Verdict::Forbidden("container.delete"));
+        assert_eq!(decide(SystemSet::NONE, access, Action::SeeContainer), Verdict::Allow);
+    }
+
+    #[test]
+    fn an_action_takes_all_of_its_permissions() {
+        let action = Action::Container(&[ContainerPermission::FileArchive, ContainerPermission::FileCreate]);
+        let with = |permissions: &[ContainerPermission]| {
+            decide(SystemSet::NONE, Some(permissions.iter().copied().collect()), action)
+        };
+        assert_eq!(with(&[ContainerPermission::FileArchive]), Verdict::Forbidden("file.create"));
+        assert_eq!(with(&[ContainerPermission::FileCreate]), Verdict::Forbidden("file.archive"));
+        let both = [ContainerPermission::FileArchive, ContainerPermission::FileCreate];
+        assert_eq!(with(&both), Verdict::Allow);
+        let one_by_role = SystemSet::NONE.with(SystemPermission::ContainersUpdate);
+        assert_eq!(decide(one_by_role, None, action), Verdict::Allow);
     }
 
     #[test]
@@ -113,9 +126,7 @@ mod tests {
         }
         for level in [Level::Owner, Level::Admin, Level::User] {
             for permission in ContainerPermission::ALL {
-                let verdict =
-                    decide(SystemSet::NONE, Some(level.permissions()), Action::Container(*permission));
-                if verdict == Verdict::Allow {
+                if may(SystemSet::NONE, Some(level.permissions()), *permission) {
                     table += &format!("access {} may {}\n", level.name(), permission.name());
                 }
             }

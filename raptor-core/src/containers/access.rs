@@ -1,25 +1,24 @@
 //! Who else may use a container.
 
 use super::{
-    Container, Level,
+    Level, UserRef,
     service::{ContainerService, Visible, alive},
 };
 use crate::{
     Error, Result,
     authz::{
-        Act, Actor, ContainerPermission, ContainerSet, Permit, SystemSet,
+        Act, Actor, ContainerPermission, ContainerSet, Permit, SystemPermission, SystemSet,
         actions::{GrantAccess, ReadAccess, RevokeAccess, UpdateAccess},
-        policy::{Action, Verdict, decide},
+        by_name,
+        policy::may,
     },
     id::UserId,
     mail::news,
     sftp::apart,
-    store::{
-        self, Change, Subject, Verb,
-        containers::{Access, Held},
-    },
+    store::{self, Change, Subject, Verb, containers::Held},
 };
 use ignore::gitignore::GitignoreBuilder;
+use serde::Serialize;
 
 /// Patterns of files that one access has at most, and characters of each.
 const MAX_PATTERNS: usize = 100;
@@ -37,29 +36,63 @@ pub struct Wanted {
     pub denied_files: Option<Vec<String>>,
 }
 
-/// Who may use a container.
-#[derive(Clone, Debug)]
-pub struct Accesses {
-    /// The container, with its owner.
-    pub container: Container,
-    /// Everybody with access but the owner, by name.
-    pub others: Vec<Access>,
-    /// Where taking access away does not hold at once, while the container's daemon is not connected.
+/// One person's access to a container.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccessEntry {
+    /// Who has access, by id and user name.
+    pub user: UserRef,
+    /// Their e-mail address, for themselves and for callers with `users.read`.
+    pub email: Option<String>,
+    /// Their level of access; `owner` for the owner.
+    pub level: Level,
+    /// The names of all permissions that this access holds, whatever its level; never `*`.
+    #[serde(serialize_with = "by_name")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub permissions: ContainerSet,
+    /// Patterns of files that they can't see or change, in the syntax of `.gitignore`; empty for the owner.
+    pub denied_files: Vec<String>,
+}
+
+/// Everybody who has access to a container.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccessList {
+    /// The owner first, then the others by user name.
+    pub items: Vec<AccessEntry>,
+    /// A sentence for people, while the container's daemon is not connected: where revoked access still works, and for how long.
+    /// None while it is connected.
     pub notice: Option<String>,
 }
 
 impl ContainerService<'_> {
-    /// Everybody with access but the owner.
+    /// Everybody with access, the owner first.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn access(&self, permit: Permit<ReadAccess>) -> Result<Accesses> {
-        let (_, target) = permit.consume();
+    pub async fn access(&self, permit: Permit<ReadAccess>) -> Result<AccessList> {
+        let (actor, target) = permit.consume();
         let container = target.container;
         let mut reader = self.0.store.read().await?;
         let others = store::containers::access(&mut reader.conn(), container.id).await?;
         let notice = apart::of_daemon(self.0, &mut reader.conn(), container.daemon_id).await?;
-        Ok(Accesses { container, others, notice })
+        let knows =
+            |user| actor.user_id() == Some(user) || actor.grants().contains(SystemPermission::UsersRead);
+        let owner = AccessEntry {
+            user: UserRef { id: container.owner_id, username: container.owner_name },
+            email: None,
+            level: Level::Owner,
+            permissions: Level::Owner.permissions(),
+            denied_files: Vec::new(),
+        };
+        let others = others.into_iter().map(|access| AccessEntry {
+            email: Some(access.email).filter(|_| knows(access.user_id)),
+            user: UserRef { id: access.user_id, username: access.username },
+            level: access.level,
+            permissions: access.permissions,
+            denied_files: access.denied_files,
+        });
+        Ok(AccessList { items: std::iter::once(owner).chain(others).collect(), notice })
     }
 
     /// Gives somebody access, by user name or e-mail address.
@@ -164,7 +197,7 @@ impl ContainerService<'_> {
 
 /// The patterns of files that are kept from somebody: those of their access, where it isn't their role that opens the files.
 pub(crate) fn denied_files(role: SystemSet, held: Option<Held>) -> Vec<String> {
-    let by_role = decide(role, None, Action::Container(ContainerPermission::FileUpdate)) == Verdict::Allow;
+    let by_role = may(role, None, ContainerPermission::FileUpdate);
     held.filter(|_| !by_role).map(|held| held.denied_files).unwrap_or_default()
 }
 

@@ -4,6 +4,8 @@ mod behaviour;
 pub(crate) mod commands;
 mod installation;
 pub mod lifecycle;
+mod refs;
+mod state;
 
 #[cfg(feature = "store")]
 pub mod access;
@@ -35,6 +37,8 @@ pub mod switch;
 pub mod template;
 #[cfg(feature = "store")]
 mod values;
+#[cfg(feature = "store")]
+pub mod view;
 
 pub use behaviour::{Behaviour, Mount, Network, is_timezone, timezone_rules};
 pub use commands::{Command, KEPT_COMMANDS};
@@ -43,6 +47,9 @@ pub use installation::{InstallState, Installation};
 pub(crate) use list_cache::{ListCache, list_cache};
 #[cfg(feature = "store")]
 pub(crate) use network::MAX_ALLOCATION_LIMIT;
+pub use refs::{ContainerRef, DaemonRef, TemplateRef, UserRef};
+pub use state::LiveState;
+pub(crate) use state::redact_status;
 
 use crate::{
     Error, Result,

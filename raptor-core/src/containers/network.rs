@@ -1,7 +1,7 @@
 //! The allocations of a container.
 
 use super::{
-    Container,
+    Container, ContainerRef,
     lifecycle::Phase,
     service::{ContainerService, alive},
 };
@@ -134,7 +134,7 @@ impl ContainerService<'_> {
         let wanted = wanted.filter(|wanted| wanted.daemon_id == container.daemon_id);
         // One that it gave up and still publishes may come back, wherever it is.
         let own =
-            |wanted: &Allocation| wanted.held_by.as_ref().is_some_and(|(holder, _)| *holder == container.id);
+            |wanted: &Allocation| wanted.held_by.as_ref().is_some_and(|holder| holder.id == container.id);
         let outside = |ports: &Ports| {
             wanted.as_ref().is_some_and(|wanted| !own(wanted) && !ports.contains(wanted.port))
         };
@@ -257,8 +257,8 @@ pub(super) async fn taken(tx: &mut Tx, daemon: DaemonId, id: AllocationId, names
             "This allocation belongs to another daemon, or there is none. Choose another one.",
         ));
     };
-    let name = |holder: Option<&(_, String)>| {
-        holder.filter(|_| names).map_or("Another container".to_owned(), |(_, name)| name.clone())
+    let name = |holder: Option<&ContainerRef>| {
+        holder.filter(|_| names).map_or("Another container".to_owned(), |holder| holder.name.clone())
     };
     Ok(match (&wanted.container, &wanted.held_by) {
         (None, Some(_)) => {

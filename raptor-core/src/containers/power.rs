@@ -1,22 +1,32 @@
 //! Starting, stopping and talking to containers.
 
 use super::{
-    Container,
+    Container, redact_status,
     service::{ContainerService, Visible, template},
     spec,
 };
 use crate::{
     Error, Result,
     authz::{
-        Act, Actor, ContainerPermission, ContainerSet, Permit, SystemPermission,
-        actions::{KillContainer, ReadConsole, RestartContainer, StartContainer, StopContainer},
+        Act, Actor, ContainerPermission, Held, Permit, Revoked, SystemPermission,
+        actions::{
+            KillContainer, ReadConsole, RestartContainer, SeeContainer, StartContainer, StopContainer,
+        },
     },
-    id::{ContainerId, DaemonId},
-    node::{ConsoleLine, LiveFrame, LiveParts, Node, NodeError, PowerAction, Since, hide_network},
+    id::DaemonId,
+    node::{ConsoleLine, LiveFrame, LiveParts, Node, NodeError, PowerAction, Since},
     store,
 };
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use std::sync::Arc;
+
+/// A container's console, state and measurements as they happen.
+pub struct LiveStream {
+    /// What happens. Ends when the connection to the daemon is lost.
+    pub frames: BoxStream<'static, LiveFrame>,
+    /// Resolves when the actor has lost the session or a permission that the stream was opened with: nothing more may be shown then.
+    pub revoked: BoxFuture<'static, Revoked>,
+}
 
 impl ContainerService<'_> {
     /// Starts it.
@@ -111,32 +121,34 @@ impl ContainerService<'_> {
         Ok(self.node(&target.container)?.console(target.container.id, after, limit).await?)
     }
 
-    /// The container's live stream, with the parts of it that the actor may see, and what they may do.
+    /// The container's live stream, with those parts of it that the actor may see.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Unavailable`] when the daemon can't be reached.
-    pub async fn live(
-        &self,
-        actor: &Actor,
-        id: ContainerId,
-        since: Since,
-    ) -> Result<(ContainerSet, BoxStream<'static, LiveFrame>)> {
-        let (visible, _, _) = self.get(actor, id).await?;
+    /// [`Error::Unavailable`] when the daemon can't be reached.
+    pub async fn live(&self, permit: Permit<SeeContainer>, since: Since) -> Result<LiveStream> {
+        let (actor, visible) = permit.consume();
+        let (id, permissions) = (visible.container.id, visible.permissions);
         let parts = LiveParts {
-            console: visible.permissions.contains(ContainerPermission::ConsoleRead),
-            stats: visible.permissions.contains(ContainerPermission::StatsRead),
+            console: permissions.contains(ContainerPermission::ConsoleRead),
+            stats: permissions.contains(ContainerPermission::StatsRead),
         };
-        let mut live = self.node(&visible.container)?.live(id, since, parts).await?;
-        if !visible.permissions.contains(ContainerPermission::NetworkRead) {
-            let hidden = |mut frame| {
-                if let LiveFrame::Status { status } = &mut frame {
-                    hide_network(&mut status.problem, &mut status.fault);
-                }
-                frame
-            };
-            live = live.map(hidden).boxed();
-        }
-        Ok((visible.permissions, live))
+        let frames = self.node(&visible.container)?.live(id, since, parts).await?;
+        let redacted = move |mut frame| {
+            if let LiveFrame::Status { status } = &mut frame {
+                redact_status(permissions, status);
+            }
+            frame
+        };
+        let shown = [ContainerPermission::ConsoleRead, ContainerPermission::StatsRead];
+        let held = Held {
+            raptor: self.0.clone(),
+            actor,
+            container: id,
+            needed: shown.into_iter().filter(|part| permissions.contains(*part)).collect(),
+            denied_files: None,
+            files: false,
+        };
+        Ok(LiveStream { frames: frames.map(redacted).boxed(), revoked: held.lost().boxed() })
     }
 
     /// The host of a container.

@@ -6,18 +6,21 @@ use super::{
     lifecycle::Phase,
     list_cache::{Key, Stored},
     spec,
+    view::{ContainerSummary, ContainerView},
 };
 use crate::{
     Error, Raptor, Result,
     activity::{
         Activity, ActivityFilter,
         late::{self, Deed},
+        redact::redact,
     },
     allocations::Allocation,
     authz::{
         Actor, ContainerSet, Permit, SystemPermission, Target,
-        actions::{DeleteContainer, ReadContainerActivity},
+        actions::{CreateContainer, DeleteContainer, ReadContainerActivity, SeeContainer},
         policy::container_permissions,
+        sealed::Load,
     },
     id::{ContainerId, DaemonId, TemplateId, UserId},
     jobs::Kind,
@@ -29,7 +32,7 @@ use crate::{
 };
 use std::{collections::HashMap, sync::Arc};
 
-pub use super::{change::StartupChange, create::NewContainer};
+pub use super::{change::StartupChange, create::NewContainer, power::LiveStream};
 pub use crate::store::containers::Access;
 
 /// A container and what the actor may do with it.
@@ -45,7 +48,7 @@ pub struct Visible {
 
 /// A container in a list.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// The record.
     pub container: Arc<Container>,
     /// What the actor may do with it, by role and access together.
@@ -56,6 +59,9 @@ pub struct Listed {
 
 impl Target for Visible {
     type Key = ContainerId;
+}
+
+impl Load<ContainerId> for Visible {
     const WHAT: &'static str = "container";
     async fn load(
         conn: &mut Conn<'_>,
@@ -118,6 +124,20 @@ impl ContainerService<'_> {
         actor: &Actor,
         filter: &ContainerFilter,
         page: &PageRequest,
+    ) -> Result<Page<ContainerSummary>> {
+        let page = self.listed(actor, filter, page).await?;
+        let mut live = self.0.fleet.containers(page.items.iter().map(|listed| &listed.container.id));
+        Ok(page.map(|Listed { container, permissions, allocations }| {
+            ContainerSummary::new(&container, permissions, &allocations, live.remove(&container.id))
+        }))
+    }
+
+    /// As [`Self::list`], before anything is taken away that the actor may not see.
+    pub(crate) async fn listed(
+        &self,
+        actor: &Actor,
+        filter: &ContainerFilter,
+        page: &PageRequest,
     ) -> Result<Page<Listed>> {
         let only_theirs = filter.mine || !actor.grants().contains(SystemPermission::ContainersRead);
         let key = Key { user: actor.user_id(), only_theirs, filter: filter.clone(), page: page.clone() };
@@ -141,8 +161,8 @@ impl ContainerService<'_> {
         let ids: Vec<ContainerId> = page.items.iter().map(|(container, _)| container.id).collect();
         let mut of_each: HashMap<ContainerId, Vec<Allocation>> = HashMap::new();
         for allocation in store::allocations::of_containers(&mut reader.conn(), &ids).await? {
-            if let Some((id, _)) = &allocation.container {
-                of_each.entry(*id).or_default().push(allocation);
+            if let Some(container) = &allocation.container {
+                of_each.entry(container.id).or_default().push(allocation);
             }
         }
         Ok(Arc::new(page.map(|(container, access)| {
@@ -151,19 +171,45 @@ impl ContainerService<'_> {
         })))
     }
 
-    /// One container, for an actor who may do anything at all with it.
+    /// One container, with those parts of it that the actor may see.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn get(&self, actor: &Actor, id: ContainerId) -> Result<(Visible, Vec<Allocation>, Template)> {
-        let mut reader = self.0.store.read().await?;
-        let found = Visible::load(&mut reader.conn(), actor, id).await?.map(|(visible, _)| visible);
-        let visible = found
-            .filter(|visible| !visible.permissions.is_empty())
-            .ok_or(Error::NotFound { what: "container" })?;
-        let allocations = store::allocations::of_container(&mut reader.conn(), id).await?;
-        let template = template(&mut reader.conn(), &visible.container).await?;
-        Ok((visible, allocations, template))
+    /// [`Error::NotFound`] where it was deleted meanwhile.
+    pub async fn get(&self, permit: Permit<SeeContainer>) -> Result<ContainerView> {
+        let (actor, visible) = permit.consume();
+        self.view(&actor, visible).await
+    }
+
+    /// Creates a container, and answers what the actor sees of it: where it is somebody else's and the actor may not see those, what
+    /// the actor has just said of it.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn create_and_get(
+        &self,
+        permit: Permit<CreateContainer>,
+        new: NewContainer,
+    ) -> Result<ContainerView> {
+        let actor = permit.actor().clone();
+        let id = self.create(permit, new).await?;
+        let visible = {
+            let mut reader = self.0.store.read().await?;
+            Visible::load(&mut reader.conn(), &actor, id).await?
+        };
+        let (visible, _) = visible.ok_or(Error::NotFound { what: "container" })?;
+        self.view(&actor, visible).await
+    }
+
+    async fn view(&self, actor: &Actor, visible: Visible) -> Result<ContainerView> {
+        let id = visible.container.id;
+        let (allocations, template) = {
+            let mut reader = self.0.store.read().await?;
+            let allocations = store::allocations::of_container(&mut reader.conn(), id).await?;
+            (allocations, template(&mut reader.conn(), &visible.container).await?)
+        };
+        let live = self.0.fleet.containers(std::iter::once(&id)).remove(&id);
+        let choice = self.0.images().choice(&visible, &template).await?;
+        Ok(ContainerView::new(actor, visible, &allocations, live, template, choice))
     }
 
     /// The id of the container with this short id. Says nothing of who may know of it: every use of the id has its own permit.
@@ -268,7 +314,7 @@ impl ContainerService<'_> {
         Ok(())
     }
 
-    /// What was done to the container, the newest first.
+    /// What was done to the container, the newest first, without what the actor may not see of it.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a cursor of another list.
@@ -277,9 +323,13 @@ impl ContainerService<'_> {
         permit: Permit<ReadContainerActivity>,
         page: &PageRequest,
     ) -> Result<Page<Activity>> {
-        let (_, target) = permit.consume();
+        let (actor, target) = permit.consume();
         let filter = ActivityFilter { container_id: Some(target.container.id), ..ActivityFilter::default() };
-        store::activity::list(&mut self.0.store.read().await?.conn(), &filter, page).await
+        let page = store::activity::list(&mut self.0.store.read().await?.conn(), &filter, page).await?;
+        Ok(page.map(|mut row| {
+            redact(&mut row, &actor, &target);
+            row
+        }))
     }
 
     pub(super) async fn record(

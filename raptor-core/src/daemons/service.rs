@@ -15,14 +15,19 @@ use crate::{
             CreateAllocations, CreateDaemon, DeleteDaemon, ListDaemons, MaintainDaemon, ReadDaemon,
             UpdateDaemon,
         },
+        sealed::Load,
     },
     id::DaemonId,
+    live::Connection,
     node::{CleanedImages, Protocol, StatsHistory, StatsRange},
     store::{self, Change, Conn, Subject, Tx, Verb},
 };
 
 impl Target for Daemon {
     type Key = DaemonId;
+}
+
+impl Load<DaemonId> for Daemon {
     const WHAT: &'static str = "daemon";
     async fn load(
         conn: &mut Conn<'_>,
@@ -33,6 +38,23 @@ impl Target for Daemon {
     }
 }
 
+/// A daemon with how its link is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkedDaemon {
+    /// The record.
+    pub daemon: Daemon,
+    /// The link; none before the first attempt to connect.
+    pub connection: Option<Connection>,
+}
+
+/// A daemon that was added.
+pub struct NewDaemon {
+    /// The daemon.
+    pub linked: LinkedDaemon,
+    /// The key that it has to be configured with (`DAEMON_API_KEY`). It can't be read again.
+    pub api_key: String,
+}
+
 /// The operations.
 pub struct DaemonService<'r>(pub(crate) &'r Raptor);
 
@@ -41,24 +63,31 @@ impl DaemonService<'_> {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn list(&self, permit: Permit<ListDaemons>) -> Result<Vec<Daemon>> {
+    pub async fn list(&self, permit: Permit<ListDaemons>) -> Result<Vec<LinkedDaemon>> {
         let _ = permit.consume();
-        store::daemons::list(&mut self.0.store.read().await?.conn()).await
+        let daemons = store::daemons::list(&mut self.0.store.read().await?.conn()).await?;
+        Ok(daemons.into_iter().map(|daemon| self.linked(daemon)).collect())
+    }
+
+    /// The daemon with how its link is now.
+    fn linked(&self, daemon: Daemon) -> LinkedDaemon {
+        LinkedDaemon { connection: self.0.fleet.connection(daemon.id), daemon }
     }
 
     /// One daemon.
     #[must_use]
-    pub fn get(&self, permit: Permit<ReadDaemon>) -> Daemon {
-        permit.consume().1
+    pub fn get(&self, permit: Permit<ReadDaemon>) -> LinkedDaemon {
+        self.linked(permit.consume().1)
     }
 
-    /// Adds a daemon and gives the key that it has to be configured with. The key can't be read again.
+    /// Adds a daemon and generates the key that it has to be configured with. The key can't be read again.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field, [`Error::Conflict`] `name_taken`.
-    pub async fn create(&self, permit: Permit<CreateDaemon>, draft: DaemonDraft) -> Result<(Daemon, String)> {
+    pub async fn create(&self, permit: Permit<CreateDaemon>, draft: DaemonDraft) -> Result<NewDaemon> {
         let (actor, ()) = permit.consume();
-        self.insert(&actor, draft.checked(false)?, false).await
+        let (daemon, api_key) = self.insert(&actor, draft.checked(false)?, false).await?;
+        Ok(NewDaemon { linked: self.linked(daemon), api_key })
     }
 
     async fn insert(&self, actor: &Actor, draft: DaemonDraft, local: bool) -> Result<(Daemon, String)> {
@@ -95,7 +124,7 @@ impl DaemonService<'_> {
     ///
     /// # Errors
     /// As [`Self::create`].
-    pub async fn update(&self, permit: Permit<UpdateDaemon>, draft: DaemonDraft) -> Result<Daemon> {
+    pub async fn update(&self, permit: Permit<UpdateDaemon>, draft: DaemonDraft) -> Result<LinkedDaemon> {
         let (actor, mut daemon) = permit.consume();
         let draft = draft.checked(daemon.local)?;
         daemon.name = draft.name;
@@ -115,7 +144,7 @@ impl DaemonService<'_> {
         self.record(&mut tx, &actor, "daemon.updated", &daemon, Verb::Updated).await?;
         tx.commit().await?;
         self.0.fleet.refresh(self.0).await?;
-        Ok(daemon)
+        Ok(self.linked(daemon))
     }
 
     /// Gives the daemon a new key. The old one is refused from now on.
@@ -146,7 +175,7 @@ impl DaemonService<'_> {
         &self,
         permit: Permit<MaintainDaemon>,
         reason: Option<String>,
-    ) -> Result<Daemon> {
+    ) -> Result<LinkedDaemon> {
         let (actor, mut daemon) = permit.consume();
         let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
         if reason.as_ref().is_some_and(|reason| reason.chars().count() > 300) {
@@ -162,7 +191,7 @@ impl DaemonService<'_> {
         tx.emit(Change::new(Subject::Daemon, Verb::Updated, daemon.id));
         tx.commit().await?;
         daemon.maintenance = reason;
-        Ok(daemon)
+        Ok(self.linked(daemon))
     }
 
     /// Removes images from the host that no container there uses and none has used for so many days, of those that were

@@ -242,12 +242,12 @@ async fn claim_ports(
         let ip = port.ip.to_string();
         let found = store::allocations::at(&mut tx.conn(), container.daemon_id, &ip, port.port).await?;
         let id = match found {
-            Some(Allocation { container: Some((_, holder)), .. }) => {
+            Some(Allocation { container: Some(holder), .. }) => {
                 return Err(Error::conflict(
                     "allocation_taken",
                     format!(
-                        "{ip}:{} belongs to the container {holder} by now. Take it from that one first.",
-                        port.port
+                        "{ip}:{} belongs to the container {} by now. Take it from that one first.",
+                        port.port, holder.name
                     ),
                 ));
             }

@@ -2,22 +2,19 @@
 
 use crate::{
     Error, Raptor, Result,
-    authz::{Act, Actor, SystemPermission},
+    authz::{Act, Actor, ContainerSet, Held, SystemPermission, policy::Action},
     containers::service::Visible,
-    id::ContainerId,
     node::files::{Body, FileAnswer, FileRequest, Operation, OperationState, Scoped},
-    store::{Change, Subject},
 };
 use futures_util::{StreamExt, stream};
 use std::{io, time::Duration};
-use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 /// How often it is looked whether what goes on by itself has ended.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Refuses where the container is being deleted, or suspended and the actor is nobody who could lift that.
-pub(super) fn open(actor: &Actor, target: &Visible) -> Result<()> {
+pub(crate) fn open(actor: &Actor, target: &Visible) -> Result<()> {
     if target.container.deleting {
         return Err(Error::conflict("deleting", "This container is being deleted."));
     }
@@ -36,13 +33,12 @@ pub(super) fn while_allowed<A: Act<On = Visible> + 'static>(
     target: &Visible,
     body: Body,
 ) -> Body {
-    let ended = lost::<A>(raptor.clone(), actor, target.container.id, target.denied_files.clone());
-    let begun = Some((body, Box::pin(ended)));
+    let begun = Some((body, Box::pin(held::<A>(raptor, actor, target).lost())));
     stream::unfold(begun, |running| async move {
         let (mut body, mut ended) = running?;
         tokio::select! {
             biased;
-            () = &mut ended => {
+            _ = &mut ended => {
                 let why = "the permission for this transfer has ended";
                 Some((Err(io::Error::new(io::ErrorKind::ConnectionAborted, why)), None))
             }
@@ -60,6 +56,7 @@ pub(super) fn stop_when_lost<A: Act<On = Visible> + 'static>(
     operation: Uuid,
 ) {
     let (watching, id) = (raptor.clone(), target.container.id);
+    let lost = held::<A>(raptor, actor, &target);
     let watch = async move {
         let ask = async |request| {
             let node = watching.containers().node(&target.container).ok()?;
@@ -78,7 +75,7 @@ pub(super) fn stop_when_lost<A: Act<On = Visible> + 'static>(
             }
         };
         tokio::select! {
-            () = lost::<A>(watching.clone(), actor, id, target.denied_files.clone()) => {
+            _ = lost.lost() => {
                 ask(FileRequest::Cancel { id: operation }).await;
             }
             () = ended => {}
@@ -87,41 +84,18 @@ pub(super) fn stop_when_lost<A: Act<On = Visible> + 'static>(
     raptor.tasks.spawn(raptor.stop.clone().run_until_cancelled_owned(watch));
 }
 
-/// Waits until the actor may not do `A` any more, or sees other files than now.
-async fn lost<A: Act<On = Visible>>(raptor: Raptor, actor: Actor, id: ContainerId, denied: Vec<String>) {
-    let mut changes = raptor.store.feed().subscribe();
-    // What changed between the permit and the line before this one was told to nobody here.
-    if !still::<A>(&raptor, &actor, id, &denied).await {
-        return;
+/// What the actor uses now, of what `A` allowed.
+fn held<A: Act<On = Visible>>(raptor: &Raptor, actor: Actor, target: &Visible) -> Held {
+    let needed = match A::ACTION {
+        Action::Container(needed) => needed.iter().copied().collect(),
+        Action::System(_) | Action::SeeContainer => ContainerSet::NONE,
+    };
+    Held {
+        raptor: raptor.clone(),
+        actor,
+        container: target.container.id,
+        needed,
+        denied_files: Some(target.denied_files.clone()),
+        files: true,
     }
-    loop {
-        let change = changes.recv().await;
-        if concerns(&change, id) && !still::<A>(&raptor, &actor, id, &denied).await {
-            return;
-        }
-    }
-}
-
-fn concerns(change: &std::result::Result<Change, RecvError>, id: ContainerId) -> bool {
-    match change {
-        Ok(change) => match change.subject {
-            Subject::Session | Subject::User | Subject::Role => true,
-            Subject::Container | Subject::Access => change.id == id.as_uuid(),
-            _ => false,
-        },
-        Err(_) => true,
-    }
-}
-
-async fn still<A: Act<On = Visible>>(
-    raptor: &Raptor,
-    actor: &Actor,
-    id: ContainerId,
-    denied: &[String],
-) -> bool {
-    // The role may be another by now: it is looked up anew with the session.
-    let Ok(Some(actor)) = raptor.auth().renewed(actor).await else { return false };
-    let Ok(permit) = raptor.authz().permit::<A>(&actor, id).await else { return false };
-    // What is kept from them may be just what is on its way.
-    permit.target().denied_files == denied && open(&actor, permit.target()).is_ok()
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     Error, Raptor, Result,
-    authz::{Actor, Permit, actions::ReadFileContent},
+    authz::{Permit, actions::ReadFileContent},
     id::{ContainerId, SessionId},
     node::files::FileRead,
 };
@@ -31,11 +31,9 @@ impl LinkService<'_> {
     /// [`Error::Unauthenticated`] for an actor without a session.
     pub fn make(&self, permit: Permit<ReadFileContent>, read: FileRead) -> Result<String> {
         let (actor, target) = permit.consume();
-        let session = match &actor {
-            Actor::User(user) => user.session_id,
-            Actor::System => None,
-        };
-        let session = session.ok_or(Error::Unauthenticated("Only somebody who is signed in gets a link."))?;
+        let session = actor
+            .session_id()
+            .ok_or(Error::Unauthenticated("Only somebody who is signed in gets a link."))?;
         let link = Link { session, container: target.container.id, read };
         self.0.tokens.sign_link(&link, self.0.clock.now() + LIFETIME)
     }

@@ -3,3 +3,5 @@
 mod gate;
 pub mod links;
 pub mod service;
+
+pub(crate) use gate::open;

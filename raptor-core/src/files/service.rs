@@ -4,8 +4,11 @@ use super::gate;
 use crate::{
     Error, Raptor, Result,
     authz::{
-        Act, Permit,
-        actions::{ArchiveFiles, CreateFiles, DeleteFiles, ReadFileContent, ReadFiles, UpdateFiles},
+        Act, ContainerPermission, Permission, Permit,
+        actions::{
+            ArchiveFiles, CreateFiles, DeleteFiles, ReadFileContent, ReadFiles, ReplaceFiles,
+            UnpackOverFiles, UpdateFiles,
+        },
     },
     containers::service::Visible,
     node::{
@@ -13,7 +16,7 @@ use crate::{
         files::{
             Body, ChecksumKind, Existing, FileAnswer, FileContent, FileHits, FileInfo, FileMove, FilePage,
             FileRead, FileRequest, FileTask, FileVersion, FileWrite, FolderSize, Operation, Scoped,
-            TrashItem, Upload,
+            TrashItem, Upload as UploadState,
         },
     },
 };
@@ -26,6 +29,34 @@ const NAMED: usize = 20;
 /// The operations. All of them end with [`Error::NotFound`], [`Error::Conflict`], [`Error::LimitReached`] or
 /// [`Error::Invalid`] at `path` as the host says, and with [`Error::Unavailable`] when it can't be reached.
 pub struct FileService<'r>(pub(crate) &'r Raptor);
+
+/// The actions that upload files: [`CreateFiles`], and [`ReplaceFiles`] where a file may replace another.
+pub trait Upload: Act<On = Visible> + 'static {
+    /// Whether an upload may replace a file that is there.
+    const REPLACES: bool;
+}
+
+impl Upload for CreateFiles {
+    const REPLACES: bool = false;
+}
+
+impl Upload for ReplaceFiles {
+    const REPLACES: bool = true;
+}
+
+/// The actions that make and unpack archives: [`ArchiveFiles`], and [`UnpackOverFiles`] where unpacking may replace files.
+pub trait Archive: Act<On = Visible> {
+    /// Whether unpacking may replace files that are there.
+    const REPLACES: bool;
+}
+
+impl Archive for ArchiveFiles {
+    const REPLACES: bool = false;
+}
+
+impl Archive for UnpackOverFiles {
+    const REPLACES: bool = true;
+}
 
 /// Takes the one answer that a request has.
 macro_rules! answer {
@@ -266,40 +297,37 @@ impl FileService<'_> {
         answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
     }
 
-    /// Sends a whole file at once; one that replaces another needs `replacing` as well. Sent again, it is no error
-    /// to somebody with `reading`.
+    /// Sends a whole file in one request. With a permit for [`ReplaceFiles`], it may replace another. For an actor who may read
+    /// files, sending the same content again is idempotent.
     ///
     /// # Errors
     /// [`Error::Conflict`] `file_exists` where another file is there, and as all.
-    pub async fn upload_file(
+    pub async fn upload_file<A: Upload>(
         &self,
-        permit: Permit<CreateFiles>,
-        replacing: Option<Permit<UpdateFiles>>,
-        reading: Option<Permit<ReadFileContent>>,
+        permit: Permit<A>,
         path: FilePath,
         size_bytes: u64,
         body: Body,
     ) -> Result<FileInfo> {
         let note = Note("file.uploaded", json!({ "path": path, "size_bytes": size_bytes }));
-        let (replace, may_read) = (replacing.is_some(), reading.is_some());
-        let request = FileWrite::Upload { path, size_bytes, replace, may_read };
+        let may_read = permit.target().permissions.contains(ContainerPermission::FileReadContent);
+        let request = FileWrite::Upload { path, size_bytes, replace: A::REPLACES, may_read };
         answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
     }
 
-    /// Begins to send a file in pieces; one that replaces another needs `replacing` as well. With an `id`, the same upload is
-    /// answered however often it is asked for.
+    /// Begins to send a file in pieces. With a permit for [`ReplaceFiles`], it may replace another. With an `id`, the call is
+    /// idempotent: it answers the upload of that id.
     ///
     /// # Errors
     /// As all.
-    pub async fn begin_upload(
+    pub async fn begin_upload<A: Upload>(
         &self,
-        permit: Permit<CreateFiles>,
-        replacing: Option<Permit<UpdateFiles>>,
+        permit: Permit<A>,
         id: Option<Uuid>,
         path: FilePath,
         size_bytes: u64,
-    ) -> Result<Upload> {
-        let request = FileRequest::BeginUpload { id, path, size_bytes, replace: replacing.is_some() };
+    ) -> Result<UploadState> {
+        let request = FileRequest::BeginUpload { id, path, size_bytes, replace: A::REPLACES };
         answer!(self.ask(permit, request, None).await?, FileAnswer::Upload { upload } => Ok(upload))
     }
 
@@ -307,7 +335,7 @@ impl FileService<'_> {
     ///
     /// # Errors
     /// As all.
-    pub async fn upload(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<Upload> {
+    pub async fn upload(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<UploadState> {
         let request = FileRequest::GetUpload { id };
         answer!(self.ask(permit, request, None).await?, FileAnswer::Upload { upload } => Ok(upload))
     }
@@ -322,7 +350,7 @@ impl FileService<'_> {
         upload: Uuid,
         offset: u64,
         body: Body,
-    ) -> Result<Upload> {
+    ) -> Result<UploadState> {
         let request = FileWrite::Piece { upload, offset };
         answer!(self.send(permit, request, body, None).await?, FileAnswer::Upload { upload } => Ok(upload))
     }
@@ -372,24 +400,19 @@ impl FileService<'_> {
         self.start(permit, FileTask::Delete { paths }, note).await
     }
 
-    /// Makes an archive, or takes one apart. It goes on by itself. What it makes needs the permit for making; what it
-    /// replaces the one for changing.
+    /// Makes or unpacks an archive, as a background operation on the host. With a permit for [`UnpackOverFiles`], unpacking may
+    /// replace files that are there.
     ///
     /// # Errors
-    /// As all; [`Error::Invalid`] for another task, [`Error::Forbidden`] for replacing without the permit for it.
-    pub async fn archive(
-        &self,
-        permit: Permit<ArchiveFiles>,
-        _create: Permit<CreateFiles>,
-        update: Option<Permit<UpdateFiles>>,
-        task: FileTask,
-    ) -> Result<Operation> {
+    /// [`Error::Invalid`] for a task that is neither, [`Error::Forbidden`] for unpacking over files with a permit for
+    /// [`ArchiveFiles`], and as all.
+    pub async fn archive<A: Archive>(&self, permit: Permit<A>, task: FileTask) -> Result<Operation> {
         let note = match &task {
             FileTask::Archive { paths, to, .. } => {
                 Note("file.archived", with_paths(paths, json!({ "to": to })))
             }
-            FileTask::Extract { existing: Existing::Replace, .. } if update.is_none() => {
-                return Err(Error::Forbidden { permission: "file.update".into() });
+            FileTask::Extract { existing: Existing::Replace, .. } if !A::REPLACES => {
+                return Err(Error::Forbidden { permission: ContainerPermission::FileUpdate.name().into() });
             }
             FileTask::Extract { path, into, .. } => {
                 Note("file.extracted", json!({ "path": path, "into": into }))

@@ -81,7 +81,7 @@ impl ImageService<'_> {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn choice(&self, visible: &Visible, template: &Template) -> Result<ImageChoice> {
+    pub(crate) async fn choice(&self, visible: &Visible, template: &Template) -> Result<ImageChoice> {
         let policy = store::images::policy(&mut self.0.store.read().await?.conn()).await?;
         let container = &visible.container;
         let standing = policy.standing(&container.image, container.image_allowed_by.is_some(), template);

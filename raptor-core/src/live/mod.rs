@@ -13,10 +13,10 @@ pub use watched::{MAX_WATCHED, Measured, Used};
 use crate::{
     Error, Raptor, Result,
     auth::seal::Sealer,
-    containers::lifecycle::{Hold, Phase},
+    containers::{LiveState, lifecycle::Phase},
     daemons::{Daemon, strays::Stray},
     id::{ContainerId, DaemonId},
-    node::{ContainerStatus, Crashes, Exit, Fault, Held, Node, NodeError, Progress, Stats, SystemInfo, Word},
+    node::{ContainerStatus, Held, Node, NodeError, Stats, SystemInfo, Word},
     store,
     warnings::warn_of,
 };
@@ -79,67 +79,22 @@ pub struct Connection {
     pub system: Option<SystemInfo>,
 }
 
-/// What is known of a container now.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Live {
-    /// Whose host it is on.
-    pub daemon_id: DaemonId,
-    /// Where it is in its life.
-    pub phase: Phase,
-    /// Since when.
-    pub since: DateTime<Utc>,
-    /// Whether the link is up: else it is what was last heard.
-    pub known: bool,
-    /// The newest measurement while it runs.
-    pub stats: Option<Stats>,
-    /// Why its last start failed.
-    pub problem: Option<String>,
-    /// Configuration files that its newest start could not edit, a sentence for each.
-    pub config_problems: Vec<String>,
-    /// What keeps it from running, as a code with what its way out needs.
-    pub fault: Option<Box<Fault>>,
-    /// What its start is busy with.
-    pub progress: Option<Progress>,
-    /// How its last process ended.
-    pub last_exit: Option<Exit>,
-    /// What keeps it from being started.
-    pub hold: Option<Hold>,
-    /// Its crashes, until it has run calmly.
-    pub crashes: Option<Crashes>,
-    /// Why some of its limits hold only from the next start on.
-    pub pending: Option<String>,
+/// What is known of a container now, and whose host said so.
+#[derive(Clone, Debug)]
+struct Known {
+    daemon_id: DaemonId,
+    live: LiveState,
 }
 
-impl Live {
-    /// What a host said of its container once.
-    pub(crate) fn new(daemon_id: DaemonId, status: ContainerStatus, known: bool) -> Self {
-        Self {
-            daemon_id,
-            phase: status.phase,
-            since: status.since,
-            known,
-            stats: None,
-            problem: status.problem,
-            config_problems: status.config_problems,
-            fault: status.fault,
-            progress: status.progress.filter(|_| known),
-            last_exit: status.last_exit,
-            hold: status.hold,
-            crashes: status.crashes,
-            pending: status.pending,
-        }
-    }
-
-    /// Whether the store should know that it is so now.
-    fn differs(&self, other: &Self) -> bool {
-        let told = |live: &Self| (live.phase, live.since, live.hold, live.last_exit);
-        told(self) != told(other)
-            || self.problem != other.problem
-            || self.config_problems != other.config_problems
-            || self.fault != other.fault
-            || self.crashes != other.crashes
-            || self.pending != other.pending
-    }
+/// Whether the store should know of the difference between the two.
+fn differ(one: &LiveState, other: &LiveState) -> bool {
+    let told = |live: &LiveState| (live.phase, live.since, live.hold, live.last_exit);
+    told(one) != told(other)
+        || one.problem != other.problem
+        || one.config_problems != other.config_problems
+        || one.fault != other.fault
+        || one.crashes != other.crashes
+        || one.pending != other.pending
 }
 
 /// Something that changed without the store.
@@ -156,7 +111,7 @@ pub enum LiveEvent {
 /// All links.
 pub(crate) struct Fleet {
     links: RwLock<HashMap<DaemonId, Link>>,
-    containers: RwLock<HashMap<ContainerId, Live>>,
+    containers: RwLock<HashMap<ContainerId, Known>>,
     /// Where people open the panel, which no request goes to whose address a person gives.
     panel_host: Option<String>,
     /// The hosts of all daemons and of the panel, sorted.
@@ -378,9 +333,15 @@ impl Fleet {
     pub(crate) fn containers<'i>(
         &self,
         ids: impl Iterator<Item = &'i ContainerId>,
-    ) -> HashMap<ContainerId, Live> {
+    ) -> HashMap<ContainerId, LiveState> {
         let containers = self.containers.read().unwrap_or_else(PoisonError::into_inner);
-        ids.filter_map(|id| Some((*id, containers.get(id)?.clone()))).collect()
+        ids.filter_map(|id| Some((*id, containers.get(id)?.live.clone()))).collect()
+    }
+
+    /// The daemon that last said something of the container.
+    fn daemon_of(&self, id: ContainerId) -> Option<DaemonId> {
+        let containers = self.containers.read().unwrap_or_else(PoisonError::into_inner);
+        containers.get(&id).map(|known| known.daemon_id)
     }
 
     /// The containers that the host has and the store does not know, by name.
@@ -394,7 +355,7 @@ impl Fleet {
         }
         let containers = self.containers.read().unwrap_or_else(PoisonError::into_inner);
         let phase = |held: &Held| match containers.get(&held.id) {
-            Some(live) => live.phase,
+            Some(known) => known.live.phase,
             None if held.running => Phase::Running,
             None => Phase::Offline,
         };
@@ -428,18 +389,18 @@ impl Fleet {
     fn set_status(&self, daemon_id: DaemonId, status: ContainerStatus) -> bool {
         let mut containers = self.containers.write().unwrap_or_else(PoisonError::into_inner);
         let before = containers.get(&status.id);
-        let stats = before.and_then(|before| before.stats).filter(|_| status.started_at.is_some());
+        let stats = before.and_then(|before| before.live.stats).filter(|_| status.started_at.is_some());
         let id = status.id;
-        let live = Live { stats, ..Live::new(daemon_id, status, true) };
-        let moved = before.is_none_or(|before| before.differs(&live));
-        containers.insert(id, live);
+        let live = LiveState { stats, ..LiveState::new(status, true) };
+        let moved = before.is_none_or(|before| differ(&before.live, &live));
+        containers.insert(id, Known { daemon_id, live });
         moved
     }
 
     fn set_stats(&self, id: ContainerId, stats: Stats) {
         let mut containers = self.containers.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(live) = containers.get_mut(&id).filter(|live| live.phase != Phase::Offline) {
-            live.stats = Some(stats);
+        if let Some(known) = containers.get_mut(&id).filter(|known| known.live.phase != Phase::Offline) {
+            known.live.stats = Some(stats);
         }
     }
 
@@ -447,10 +408,10 @@ impl Fleet {
     fn set_unknown(&self, daemon_id: DaemonId) -> Vec<ContainerId> {
         let mut containers = self.containers.write().unwrap_or_else(PoisonError::into_inner);
         let mut affected = Vec::new();
-        for (id, live) in containers.iter_mut().filter(|(_, live)| live.daemon_id == daemon_id && live.known)
-        {
-            live.known = false;
-            live.stats = None;
+        let its_own = |known: &Known| known.daemon_id == daemon_id && known.live.known;
+        for (id, known) in containers.iter_mut().filter(|(_, known)| its_own(known)) {
+            known.live.known = false;
+            known.live.stats = None;
             affected.push(*id);
         }
         affected
@@ -484,23 +445,4 @@ fn remote(daemon: &Daemon, key: String) -> Result<Arc<dyn Node>, NodeError> {
 #[cfg(not(feature = "remote"))]
 fn remote(_: &Daemon, _: String) -> Result<Arc<dyn Node>, NodeError> {
     Err(NodeError::Unreachable("This program was built without remote daemons.".into()))
-}
-
-impl Raptor {
-    /// What is known of a daemon now.
-    #[must_use]
-    pub fn connection(&self, id: DaemonId) -> Option<Connection> {
-        self.fleet.connection(id)
-    }
-
-    /// What is known of these containers now; nothing of those whose daemon was never reached.
-    pub fn live<'i>(&self, ids: impl Iterator<Item = &'i ContainerId>) -> HashMap<ContainerId, Live> {
-        self.fleet.containers(ids)
-    }
-
-    /// What changes without the store, as it happens.
-    #[must_use]
-    pub fn live_events(&self) -> broadcast::Receiver<LiveEvent> {
-        self.fleet.events.subscribe()
-    }
 }

@@ -17,10 +17,16 @@ use std::{
     collections::{HashSet, VecDeque},
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, Interval, MissedTickBehavior},
+};
 
 /// How often live news is told to one follower at most.
 const LIVE_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the age of the follower's session is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +62,8 @@ pub struct Follower {
     before: u64,
     /// None for a follower that is only told whose measurements are new.
     watched: Option<Watched>,
+    /// When it is looked at again whether the session lasts.
+    looks: Interval,
 }
 
 impl Raptor {
@@ -63,6 +71,8 @@ impl Raptor {
     /// is [`News::Resync`].
     #[must_use]
     pub fn follow(&self, actor: Actor, from: Option<Place>) -> Follower {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let journal = &self.fleet.journal;
         let newest = journal.watch();
         let end = journal.end();
@@ -81,6 +91,7 @@ impl Raptor {
             blind: false,
             before: end.change,
             watched: None,
+            looks,
         }
     }
 }
@@ -98,7 +109,7 @@ impl Follower {
         self.place
     }
 
-    /// The next news; None when the session has ended. Nothing is lost when the future is dropped.
+    /// The next news; None when the session has ended, by its age too. Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Option<News> {
         self.look().await;
         loop {
@@ -138,6 +149,12 @@ impl Follower {
             tokio::select! {
                 changed = self.newest.changed() => changed.ok()?,
                 () = tokio::time::sleep_until(next), if behind => {}
+                // Nothing tells that a session has become too old. A store that fails says nothing of it.
+                _ = self.looks.tick() => {
+                    if matches!(self.raptor.auth().renewed(&self.actor).await, Ok(None)) {
+                        return None;
+                    }
+                }
             }
         }
     }
@@ -248,7 +265,7 @@ impl Follower {
         let mut page = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };
         let mut ids = HashSet::new();
         loop {
-            let found = self.raptor.containers().list(&self.actor, &filter, &page).await?;
+            let found = self.raptor.containers().listed(&self.actor, &filter, &page).await?;
             ids.extend(found.items.iter().map(|listed| listed.container.id));
             match found.next {
                 Some(next) => page.cursor = Some(next),

@@ -72,14 +72,14 @@ impl Watched {
         }
         let filter = ContainerFilter { ids: self.ids.clone(), ..ContainerFilter::default() };
         let page = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };
-        let listed = raptor.containers().list(actor, &filter, &page).await;
+        let listed = raptor.containers().listed(actor, &filter, &page).await;
         self.new = false;
         let shown = |listed: &Listed| {
             listed.permissions.contains(ContainerPermission::StatsRead).then_some(listed.container.id)
         };
         // Where the database does not answer now, the next measurements are sent.
         let shown: HashSet<ContainerId> = listed.ok()?.items.iter().filter_map(shown).collect();
-        let live = raptor.live(shown.iter());
+        let live = raptor.fleet.containers(shown.iter());
         let mut rows = Vec::new();
         for (row, id) in self.ids.iter().enumerate() {
             let Some(stats) = live.get(id).and_then(|live| live.stats) else {

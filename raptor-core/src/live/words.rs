@@ -2,6 +2,7 @@
 
 use super::link::Task;
 use crate::{
+    authz::Concern,
     id::{ContainerId, UserId},
     node::{Answer, HostActivity, Question, Word},
     store::{Change, Subject, Verb},
@@ -15,7 +16,7 @@ impl Task {
         let (raptor, daemon, node) = (self.raptor.clone(), self.daemon, self.node.clone());
         self.raptor.tasks.spawn(async move {
             let Question::Sftp { question } = question;
-            let answer = match raptor.sftp().answer(daemon, question).await {
+            let answer = match raptor.sftp().answer_link(daemon, question).await {
                 Ok(answer) => Answer::Sftp { answer },
                 Err(error) => {
                     warn_of!(raptor, error, %daemon, "a question of a daemon was not answered");
@@ -45,14 +46,16 @@ impl Task {
     /// Has the daemon ask again about what a change concerns. It is a hint: what counts is the answer to its question.
     pub(super) async fn pass_on(&self, change: Result<Change, RecvError>) {
         let (user_id, container_id) = match change {
-            Ok(Change { subject, verb: Verb::Updated | Verb::Deleted, id }) => match subject {
-                Subject::User => (Some(UserId::from(id)), None),
-                Subject::Container | Subject::Access if self.has(id.into()) => (None, Some(id.into())),
-                Subject::Role | Subject::Template => (None, None),
-                Subject::Daemon if id == self.daemon.as_uuid() => (None, None),
+            Ok(Change { verb: Verb::Created, .. } | Change { subject: Subject::Session, .. }) => return,
+            Ok(change) => match (change.subject, Concern::of(change)) {
+                // The files that nobody may touch stand in the template, and who may write in the daemon's record.
+                (Subject::Template, _) => (None, None),
+                (Subject::Daemon, _) if change.id == self.daemon.as_uuid() => (None, None),
+                (_, Some(Concern::Anybody)) => (None, None),
+                (_, Some(Concern::User(id))) => (Some(id), None),
+                (_, Some(Concern::Container(id))) if self.has(id) => (None, Some(id)),
                 _ => return,
             },
-            Ok(_) => return,
             Err(RecvError::Lagged(_)) => (None, None),
             Err(RecvError::Closed) => return std::future::pending().await,
         };
@@ -61,8 +64,7 @@ impl Task {
 
     /// Whether the container may be on this daemon; not so only where it is known to be on another.
     fn has(&self, id: ContainerId) -> bool {
-        let known = self.raptor.fleet.containers([&id].into_iter());
-        known.get(&id).is_none_or(|live| live.daemon_id == self.daemon)
+        self.raptor.fleet.daemon_of(id).is_none_or(|daemon| daemon == self.daemon)
     }
 
     pub(super) async fn recheck(&self, user_id: Option<UserId>, container_id: Option<ContainerId>) {

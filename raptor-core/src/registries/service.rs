@@ -7,6 +7,7 @@ use crate::{
     authz::{
         Actor, ContainerSet, Permit, Target,
         actions::{DeleteRegistry, ListRegistries, SaveRegistry},
+        sealed::Load,
     },
     id::RegistryId,
     node::RegistryLogin,
@@ -15,6 +16,9 @@ use crate::{
 
 impl Target for Registry {
     type Key = RegistryId;
+}
+
+impl Load<RegistryId> for Registry {
     const WHAT: &'static str = "registry";
     async fn load(
         conn: &mut Conn<'_>,

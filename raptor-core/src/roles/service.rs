@@ -7,6 +7,7 @@ use crate::{
     authz::{
         Actor, ContainerSet, Permission, Permit, SystemSet, Target,
         actions::{CreateRole, DeleteRole, ListRoles, ReadRole, UpdateRole},
+        sealed::Load,
     },
     id::RoleId,
     store::{self, Change, Conn, Subject, Tx, Verb},
@@ -14,6 +15,9 @@ use crate::{
 
 impl Target for Role {
     type Key = RoleId;
+}
+
+impl Load<RoleId> for Role {
     const WHAT: &'static str = "role";
     async fn load(
         conn: &mut Conn<'_>,

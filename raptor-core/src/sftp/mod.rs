@@ -9,7 +9,10 @@ pub use door::Door;
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
-    authz::{Actor, ContainerPermission, ContainerSet, UserActor, policy::container_permissions},
+    authz::{
+        Actor, ContainerPermission, ContainerSet, Permit, UserActor, actions::AskAsDaemon,
+        policy::container_permissions,
+    },
     containers::access::denied_files,
     id::{ContainerId, DaemonId, UserId},
     node::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion},
@@ -35,12 +38,18 @@ enum Wanted<'w> {
 }
 
 impl SftpService<'_> {
-    /// Answers the daemon's question. An unknown user, a wrong password, a suspended account and a container that is not theirs
+    /// Answers a daemon's question. An unknown user, a wrong password, a suspended account and a container that is not theirs
     /// get the same answer after the same time.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn answer(&self, daemon: DaemonId, question: SftpQuestion) -> Result<SftpAnswer> {
+    pub async fn answer(&self, permit: Permit<AskAsDaemon>, question: SftpQuestion) -> Result<SftpAnswer> {
+        let (_, daemon) = permit.consume();
+        self.answer_link(daemon.id, question).await
+    }
+
+    /// As [`Self::answer`], for the link to the daemon that asks.
+    pub(crate) async fn answer_link(&self, daemon: DaemonId, question: SftpQuestion) -> Result<SftpAnswer> {
         let grant = match question {
             SftpQuestion::SignIn { login, proof, ip } => self.sign_in(daemon, &login, proof, ip).await?,
             SftpQuestion::Renew { user_id, container_id, epoch, key } => {

@@ -4,6 +4,7 @@ use super::{Conn, like_pattern, on};
 use crate::{
     Result,
     allocations::{Allocation, Ports},
+    containers::ContainerRef,
     id::{AllocationId, ContainerId, DaemonId},
     node::Protocol,
     paging::{Page, PageRequest},
@@ -38,11 +39,15 @@ impl From<Row> for Allocation {
             protocol: Protocol::named(&row.protocol),
             alias: row.alias,
             note: row.note,
-            container: row.container_id.zip(row.container_name),
-            held_by: row.held_by.zip(row.held_name),
+            container: container_ref(row.container_id, row.container_name),
+            held_by: container_ref(row.held_by, row.held_name),
             primary: row.is_primary,
         }
     }
+}
+
+fn container_ref(id: Option<ContainerId>, name: Option<String>) -> Option<ContainerRef> {
+    id.zip(name).map(|(id, name)| ContainerRef { id, name })
 }
 
 macro_rules! select {

@@ -24,6 +24,7 @@ pub(crate) mod templates;
 pub(crate) mod users;
 
 mod cache;
+mod conn;
 mod container_search;
 mod feed;
 mod migration;
@@ -32,13 +33,13 @@ mod presence;
 mod reserve;
 
 pub(crate) use cache::{Cache, Concern};
-pub use feed::{Change, Feed, Heard, Subject, Verb};
+pub(crate) use conn::Conn;
+pub use feed::{Change, Subject, Verb};
+pub(crate) use feed::{Feed, Heard};
 
 use crate::Result;
 use presence::Presence;
-use sqlx::{
-    PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection,
-};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 use std::sync::Arc;
 
 /// Runs one expression on whichever engine `$conn` is of, with `$c` as that engine's connection.
@@ -80,15 +81,13 @@ pub struct Store {
 }
 
 /// A connection for reading.
-pub enum Reader {
-    #[doc(hidden)]
+pub(crate) enum Reader {
     Sqlite(PoolConnection<Sqlite>),
-    #[doc(hidden)]
     Postgres(PoolConnection<Postgres>),
 }
 
 /// A transaction: everything in it happens or nothing does. Dropping it undoes it.
-pub struct Tx {
+pub(crate) struct Tx {
     inner: TxInner,
     changes: Vec<Change>,
     feed: Feed,
@@ -99,20 +98,12 @@ enum TxInner {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// A borrowed connection of either engine.
-pub enum Conn<'c> {
-    #[doc(hidden)]
-    Sqlite(&'c mut SqliteConnection),
-    #[doc(hidden)]
-    Postgres(&'c mut PgConnection),
-}
-
 impl Store {
     /// A connection for reading.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the database does not answer.
-    pub async fn read(&self) -> Result<Reader> {
+    pub(crate) async fn read(&self) -> Result<Reader> {
         Ok(match &self.db {
             Db::Sqlite(pool) => Reader::Sqlite(pool.acquire().await?),
             Db::Postgres(pool, presence) => Reader::Postgres(presence.with(pool.acquire()).await??),
@@ -123,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the database does not answer.
-    pub async fn begin(&self) -> Result<Tx> {
+    pub(crate) async fn begin(&self) -> Result<Tx> {
         let inner = match &self.db {
             // SQLite has one writer: taking its lock at once avoids the failure to upgrade a read lock later.
             Db::Sqlite(pool) => TxInner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
@@ -137,7 +128,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] `database_unavailable`.
-    pub async fn unless_silent<T>(&self, doing: impl Future<Output = T>) -> Result<T> {
+    pub(crate) async fn unless_silent<T>(&self, doing: impl Future<Output = T>) -> Result<T> {
         match &self.db {
             Db::Sqlite(_) => Ok(doing.await),
             Db::Postgres(_, presence) => presence.unless_silent(doing).await,
@@ -146,13 +137,13 @@ impl Store {
 
     /// What was committed, here or by another replica, as it happens.
     #[must_use]
-    pub fn feed(&self) -> &Feed {
+    pub(crate) fn feed(&self) -> &Feed {
         &self.feed
     }
 
     /// Whether it is PostgreSQL.
     #[must_use]
-    pub fn is_postgres(&self) -> bool {
+    pub(crate) fn is_postgres(&self) -> bool {
         matches!(self.db, Db::Postgres(..))
     }
 
@@ -167,7 +158,7 @@ impl Store {
 
 impl Reader {
     /// Lends the connection.
-    pub fn conn(&mut self) -> Conn<'_> {
+    pub(crate) fn conn(&mut self) -> Conn<'_> {
         match self {
             Self::Sqlite(connection) => Conn::Sqlite(connection),
             Self::Postgres(connection) => Conn::Postgres(connection),
@@ -177,7 +168,7 @@ impl Reader {
 
 impl Tx {
     /// Lends the connection.
-    pub fn conn(&mut self) -> Conn<'_> {
+    pub(crate) fn conn(&mut self) -> Conn<'_> {
         match &mut self.inner {
             TxInner::Sqlite(tx) => Conn::Sqlite(tx),
             TxInner::Postgres(tx) => Conn::Postgres(tx),
@@ -185,7 +176,7 @@ impl Tx {
     }
 
     /// Tells everybody about `change` once the transaction is committed.
-    pub fn emit(&mut self, change: Change) {
+    pub(crate) fn emit(&mut self, change: Change) {
         self.changes.push(change);
     }
 
@@ -193,7 +184,7 @@ impl Tx {
     ///
     /// # Errors
     /// Nothing has happened when this fails.
-    pub async fn commit(mut self) -> Result<()> {
+    pub(crate) async fn commit(mut self) -> Result<()> {
         match self.inner {
             TxInner::Sqlite(tx) => tx.commit().await?,
             TxInner::Postgres(mut tx) => {

@@ -7,6 +7,7 @@ use crate::{
     authz::{
         Actor, ContainerSet, Permit, Target,
         actions::{DeleteTemplate, ListTemplates, ReadTemplate},
+        sealed::Load,
     },
     id::TemplateId,
     paging::{Page, PageRequest},
@@ -78,6 +79,9 @@ pub struct Import {
 
 impl Target for StoredTemplate {
     type Key = TemplateId;
+}
+
+impl Load<TemplateId> for StoredTemplate {
     const WHAT: &'static str = "template";
     async fn load(
         conn: &mut Conn<'_>,

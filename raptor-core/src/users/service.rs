@@ -10,6 +10,7 @@ use crate::{
     authz::{
         Actor, ContainerSet, Permit, Target,
         actions::{CreateUser, DeleteUser, ListUsers, ReadUser, UpdateUser},
+        sealed::Load,
     },
     id::UserId,
     mail::{news, notices::ChangedBy},
@@ -22,6 +23,9 @@ pub use crate::store::users::UserFilter;
 
 impl Target for User {
     type Key = UserId;
+}
+
+impl Load<UserId> for User {
     const WHAT: &'static str = "user";
     async fn load(
         conn: &mut Conn<'_>,

@@ -307,7 +307,7 @@ async fn an_administrator_may_ask_for_another_password() {
 async fn signing_out_on_one_replica_ends_the_session_on_the_other() {
     let Ok(_) = std::env::var("RAPTOR_TEST_PG") else { return };
     on_both(|world| async move {
-        if !world.raptor.store().is_postgres() {
+        if !world.raptor.shares_database() {
             return;
         }
         world.user("steve", Builtin::User).await;
@@ -328,7 +328,7 @@ async fn signing_out_on_one_replica_ends_the_session_on_the_other() {
 async fn replicas_count_attempts_together_and_the_owner_elsewhere_is_let_in() {
     on_both(|world| async move {
         world.user("steve", Builtin::User).await;
-        let postgres = world.raptor.store().is_postgres();
+        let postgres = world.raptor.shares_database();
         let other = if postgres {
             World::replica(&world.url, &world.clock, &world.hosts).await
         } else {

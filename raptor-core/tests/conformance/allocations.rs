@@ -1,6 +1,6 @@
 //! Allocations: each to one container at most, and to none while there is one to give.
 
-use crate::world::{World, on_both};
+use crate::world::{World, on_both, see};
 use raptor_core::{
     Error,
     allocations::{Allocation, service::AllocationFilter},
@@ -24,7 +24,7 @@ async fn list(world: &World, daemon: DaemonId, filter: AllocationFilter) -> Vec<
 
 /// Makes `count` containers at the same time, half of them by another replica where there can be one.
 async fn create_at_once(world: &World, count: usize, new: &NewContainer) -> Vec<Result<ContainerId, Error>> {
-    let replica = if world.raptor.store().is_postgres() {
+    let replica = if world.raptor.shares_database() {
         World::replica(&world.url, &world.clock, &world.hosts).await
     } else {
         world.raptor.clone()
@@ -56,7 +56,7 @@ async fn fifty_creators_at_once_get_fifty_allocations_and_the_next_one_is_told_t
         let made: BTreeSet<_> = made.into_iter().map(Result::unwrap).collect();
         assert_eq!(made.len(), 50);
         let taken = list(&world, daemon.id, AllocationFilter::default()).await;
-        let holders: BTreeSet<_> = taken.iter().filter_map(|of| Some(of.container.as_ref()?.0)).collect();
+        let holders: BTreeSet<_> = taken.iter().filter_map(|of| Some(of.container.as_ref()?.id)).collect();
         assert_eq!(holders, made, "each container has one of its own");
         assert!(taken.iter().all(|allocation| allocation.primary));
         let refused = world.container(NewContainer { name: "Late".into(), ..new }).await.unwrap_err();
@@ -97,7 +97,7 @@ async fn an_allocation_in_use_stays_and_a_deleted_container_gives_its_own_back()
         let authz = world.raptor.authz();
         let add = || authz.permit::<AddAllocation>(&Actor::System, id);
         world.raptor.containers().add_allocation(add().await.unwrap(), None).await.unwrap();
-        let (_, mine, _) = world.raptor.containers().get(&Actor::System, id).await.unwrap();
+        let mine = see(&world.raptor, &Actor::System, id).await.unwrap().summary.allocations;
         assert_eq!(
             mine.iter().map(|of| (of.port, of.primary)).collect::<Vec<_>>(),
             [(30000, true), (30001, false)]
@@ -107,7 +107,7 @@ async fn an_allocation_in_use_stays_and_a_deleted_container_gives_its_own_back()
         assert_eq!(world.raptor.allocations().delete(delete).await.unwrap_err().code(), "in_use");
         let primary = authz.permit::<AddAllocation>(&Actor::System, id).await.unwrap();
         world.raptor.containers().set_primary_allocation(primary, mine[1].id).await.unwrap();
-        let (_, mine, _) = world.raptor.containers().get(&Actor::System, id).await.unwrap();
+        let mine = see(&world.raptor, &Actor::System, id).await.unwrap().summary.allocations;
         assert_eq!(mine[0].port, 30001, "the primary one comes first");
 
         let delete = authz.permit::<DeleteContainer>(&Actor::System, id).await.unwrap();
@@ -117,7 +117,7 @@ async fn an_allocation_in_use_stays_and_a_deleted_container_gives_its_own_back()
             list(&world, daemon.id, free).await.len() == 3
         })
         .await;
-        assert!(world.raptor.containers().get(&Actor::System, id).await.is_err());
+        assert!(see(&world.raptor, &Actor::System, id).await.is_err());
     })
     .await;
 }

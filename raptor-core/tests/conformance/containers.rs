@@ -1,6 +1,6 @@
 //! Containers: where they go, who sees them, and what their hosts are told.
 
-use crate::world::{World, on_both, until, wanted};
+use crate::world::{World, count, on_both, see, until, wanted};
 use raptor_core::{
     Error,
     auth::Origin,
@@ -30,7 +30,7 @@ fn of(owner: UserId, name: &str, template: TemplateId) -> NewContainer {
 async fn names(world: &World, actor: &Actor, filter: ContainerFilter) -> Vec<String> {
     let page = PageRequest { limit: 100, ..PageRequest::default() };
     let page = world.raptor.containers().list(actor, &filter, &page).await.unwrap();
-    page.items.into_iter().map(|listed| listed.container.name.clone()).collect()
+    page.items.into_iter().map(|listed| listed.name).collect()
 }
 
 async fn actor(world: &World, id: UserId) -> Actor {
@@ -39,7 +39,7 @@ async fn actor(world: &World, id: UserId) -> Actor {
 
 async fn phase(world: &World, id: ContainerId, phase: Phase) {
     until("it is in that phase", || async {
-        world.raptor.live([id].iter()).get(&id).is_some_and(|live| live.phase == phase)
+        see(&world.raptor, &Actor::System, id).await.is_ok_and(|seen| seen.summary.live.phase == phase)
     })
     .await;
 }
@@ -60,7 +60,7 @@ async fn a_container_goes_where_there_is_most_room() {
         let actor = actor(&world, steve).await;
         let page = PageRequest::default();
         let page = world.raptor.containers().list(&actor, &ContainerFilter::default(), &page).await.unwrap();
-        let mut homes: Vec<_> = page.items.iter().map(|item| item.container.daemon_name.as_str()).collect();
+        let mut homes: Vec<_> = page.items.iter().map(|item| item.daemon.name.as_str()).collect();
         homes.sort_unstable();
         assert_eq!(homes, ["one", "one", "two", "two"]);
         let refused = world.container(of(steve, "E", template)).await.unwrap_err().to_string();
@@ -95,7 +95,7 @@ async fn what_is_declared_reaches_the_host_and_what_happens_there_comes_back() {
 
         world.hosts.of("one").end_process(id, 3).unwrap();
         until("the crash is known", || async {
-            let live = world.raptor.live([id].iter()).remove(&id).unwrap();
+            let live = see(&world.raptor, &Actor::System, id).await.unwrap().summary.live;
             live.last_exit.is_some_and(|exit| exit.crash && exit.code == 3)
         })
         .await;
@@ -104,8 +104,7 @@ async fn what_is_declared_reaches_the_host_and_what_happens_there_comes_back() {
         containers.stop(permit).await.unwrap();
         phase(&world, id, Phase::Offline).await;
         until("the phase is written down", || async {
-            let (visible, _, _) = world.raptor.containers().get(&Actor::System, id).await.unwrap();
-            visible.container.phase == Phase::Offline
+            count(&world, "SELECT COUNT(*) FROM containers WHERE phase = 'offline'").await == 1
         })
         .await;
 
@@ -142,8 +141,8 @@ async fn each_change_is_declared_and_a_suspended_container_does_not_start() {
             world.hosts.of("one").containers().await.unwrap().iter().any(|status| status.revision == 5)
         })
         .await;
-        let (visible, _, _) = containers.get(&Actor::System, id).await.unwrap();
-        assert_eq!((visible.container.name.as_str(), &visible.container.limits), ("Planes", &limits));
+        let seen = see(&world.raptor, &Actor::System, id).await.unwrap().summary;
+        assert_eq!((seen.name.as_str(), &seen.limits), ("Planes", &limits));
         let permit = authz.permit::<StartContainer>(&Actor::System, id).await.unwrap();
         assert_eq!(containers.start(permit).await.unwrap_err().code(), "suspended");
         let permit = authz.permit::<SuspendContainer>(&Actor::System, id).await.unwrap();
@@ -175,7 +174,7 @@ async fn a_list_shows_what_the_actor_may_see_and_is_searched_sorted_and_paged() 
         assert_eq!(names(&world, &Actor::System, search("steve")).await, ["beta", "Gamma"]);
         let ids =
             world.raptor.containers().list(&Actor::System, &all(), &PageRequest::default()).await.unwrap();
-        let ids: Vec<_> = ids.items.iter().map(|listed| listed.container.id).collect();
+        let ids: Vec<_> = ids.items.iter().map(|listed| listed.id).collect();
         // With and without ids that are bound twice, and beside other conditions.
         let these = |ids: &[ContainerId]| ContainerFilter { ids: ids.to_vec(), ..all() };
         assert_eq!(names(&world, &Actor::System, these(&ids[..2])).await, ["Alpha", "beta"]);
@@ -194,7 +193,7 @@ async fn a_list_shows_what_the_actor_may_see_and_is_searched_sorted_and_paged() 
             let page = world.raptor.containers().list(&Actor::System, &all(), &page).await.unwrap();
             assert_eq!(page.total, Some(4));
             assert!(page.items.iter().all(|listed| listed.allocations.len() == 1));
-            seen.extend(page.items.into_iter().map(|listed| listed.container.name.clone()));
+            seen.extend(page.items.into_iter().map(|listed| listed.name));
             cursor = page.next;
             if cursor.is_none() {
                 break;
@@ -215,7 +214,7 @@ async fn a_container_is_found_by_its_whole_id_its_port_and_its_address_by_those_
         let beta = world.container(of(steve, "beta", template)).await.unwrap();
         let alpha = world.container(of(alex, "Alpha", template)).await.unwrap();
         let port = async |id| {
-            let (_, allocations, _) = world.raptor.containers().get(&Actor::System, id).await.unwrap();
+            let allocations = see(&world.raptor, &Actor::System, id).await.unwrap().summary.allocations;
             allocations[0].port.to_string()
         };
         let (port, other_port) = (port(beta).await, port(alpha).await);

@@ -1,6 +1,6 @@
 //! Deleting a container while its host is still being told of it.
 
-use crate::world::{World, count, on_both, run, until};
+use crate::world::{World, count, on_both, run, see, until};
 use raptor_core::{
     authz::{
         Actor,
@@ -16,7 +16,7 @@ use raptor_core::{
 async fn delete(world: &World, id: ContainerId) {
     let permit = world.raptor.authz().permit::<DeleteContainer>(&Actor::System, id).await.unwrap();
     world.raptor.containers().delete(permit, false).await.unwrap();
-    until("it is deleted", async || world.raptor.containers().get(&Actor::System, id).await.is_err()).await;
+    until("it is deleted", async || see(&world.raptor, &Actor::System, id).await.is_err()).await;
 }
 
 async fn jobs(world: &World) -> i64 {

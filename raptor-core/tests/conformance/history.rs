@@ -1,6 +1,6 @@
 //! What containers printed and were told.
 
-use crate::world::{World, on_both, until, wanted};
+use crate::world::{World, on_both, see, until, wanted};
 use raptor_core::{
     Error,
     auth::Origin,
@@ -27,7 +27,9 @@ async fn running(world: &World, owner: UserId) -> ContainerId {
     let permit = world.raptor.authz().permit::<StartContainer>(&Actor::System, id).await.unwrap();
     world.raptor.containers().start(permit).await.unwrap();
     until("it runs", || async {
-        world.raptor.live([id].iter()).get(&id).is_some_and(|live| live.phase == Phase::Running)
+        see(&world.raptor, &Actor::System, id)
+            .await
+            .is_ok_and(|seen| seen.summary.live.phase == Phase::Running)
     })
     .await;
     id

@@ -1,13 +1,13 @@
 //! Which images containers may use: the template's, those that the list allows, and those that an administrator chose.
 
-use crate::world::{World, on_both, until};
+use crate::world::{World, on_both, see, until};
 use raptor_core::{
     Error,
     auth::Origin,
     authz::{
         Actor,
         actions::{
-            MoveTemplate, ReadImagePolicy, RestartContainer, StartContainer, StopContainer,
+            MoveTemplate, ReadImagePolicy, ReadTemplate, RestartContainer, StartContainer, StopContainer,
             UpdateImagePolicy, UpdateStartup, UpdateTemplate,
         },
     },
@@ -69,9 +69,8 @@ impl Scene {
     /// Its image, how that stands, and who allowed it.
     async fn image(&self) -> (String, ImageStanding, Option<String>) {
         let raptor = &self.world.raptor;
-        let (visible, _, template) = raptor.containers().get(&self.steve, self.id).await.unwrap();
-        let choice = raptor.images().choice(&visible, &template).await.unwrap();
-        (visible.container.image, choice.standing, visible.container.image_allowed_by)
+        let seen = see(raptor, &self.steve, self.id).await.unwrap();
+        (seen.summary.image, seen.image_standing, seen.image_allowed_by)
     }
 
     async fn start(&self) -> Result<(), Error> {
@@ -86,8 +85,8 @@ impl Scene {
 
     async fn phase(&self, phase: Phase) {
         until("it is in that phase", || async {
-            let live = self.world.raptor.live([self.id].iter()).remove(&self.id);
-            live.is_some_and(|live| live.phase == phase)
+            let seen = see(&self.world.raptor, &Actor::System, self.id).await;
+            seen.is_ok_and(|seen| seen.summary.live.phase == phase)
         })
         .await;
     }
@@ -179,7 +178,7 @@ async fn what_starts_by_itself_is_refused_by_the_host_until_the_image_is_allowed
         scene.declared(true).await;
         scene.world.hosts.of("one").crash(scene.id, 1, ["Out of luck".to_owned()]).unwrap();
         until("the host says why it does not start again, and has given up", || async {
-            let live = scene.world.raptor.live([scene.id].iter()).remove(&scene.id).unwrap();
+            let live = see(&scene.world.raptor, &Actor::System, scene.id).await.unwrap().summary.live;
             live.crashes.is_some_and(|crashes| crashes.quarantined)
                 && live.problem.is_some_and(|why| why.contains("list of allowed images"))
         })
@@ -200,11 +199,12 @@ async fn a_revision_that_no_longer_names_the_image_is_refused_to_owners_and_an_a
         scene.world.user("root", Builtin::Admin).await;
         let (_, root) = scene.world.signed_in("root").await;
         let (raptor, authz) = (&scene.world.raptor, scene.world.raptor.authz());
-        let (visible, _, template) = raptor.containers().get(&scene.steve, scene.id).await.unwrap();
+        let template_id = see(raptor, &scene.steve, scene.id).await.unwrap().summary.template.id;
+        let permit = authz.permit::<ReadTemplate>(&Actor::System, template_id).await.unwrap();
+        let template = raptor.templates().get(permit).document;
         let mut document = raptor_core::templates::export::to_own(&template);
         document["images"] = serde_json::json!([]);
-        let permit =
-            authz.permit::<UpdateTemplate>(&Actor::System, visible.container.template_id).await.unwrap();
+        let permit = authz.permit::<UpdateTemplate>(&Actor::System, template_id).await.unwrap();
         let made =
             raptor.templates().revise(permit, document.to_string().as_bytes(), None, None).await.unwrap();
         let to = made.template.revision;
@@ -214,8 +214,8 @@ async fn a_revision_that_no_longer_names_the_image_is_refused_to_owners_and_an_a
         };
         let refused = move_by(&scene.steve).await.unwrap_err();
         assert_eq!(refused.code(), "image_not_allowed");
-        let stays = raptor.containers().get(&scene.steve, scene.id).await.unwrap().0.container;
-        assert_eq!((stays.template_revision, stays.image.as_str()), (1, scene.offered.as_str()));
+        let stays = see(raptor, &scene.steve, scene.id).await.unwrap();
+        assert_eq!((stays.template_revision, stays.summary.image.as_str()), (1, scene.offered.as_str()));
         move_by(&root).await.unwrap();
         let (image, _, allowed_by) = scene.image().await;
         assert_eq!((image, allowed_by.as_deref()), (scene.offered.clone(), Some("root")));

@@ -1,6 +1,6 @@
 //! What is said of a daemon that can be reached and is still not right.
 
-use crate::world::{on_both, until};
+use crate::world::{link_to, on_both, until};
 use raptor_core::{
     Raptor,
     authz::{
@@ -40,10 +40,12 @@ async fn connection_to(node: Arc<dyn Node>, clock: Clock, wanted: LinkState) -> 
         sftp_offline_hours: 24,
         self_service_ports: None,
     };
-    let id: DaemonId = raptor.daemons().create(permit, draft).await.unwrap().0.id;
+    let id: DaemonId = raptor.daemons().create(permit, draft).await.unwrap().linked.daemon.id;
     let met = tokio::time::timeout(Duration::from_secs(10), async {
         loop {
-            if let Some(connection) = raptor.connection(id).filter(|connection| connection.state == wanted) {
+            if let Some(connection) =
+                link_to(&raptor, id).await.filter(|connection| connection.state == wanted)
+            {
                 return connection;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -307,8 +307,7 @@ async fn two_replicas_send_each_mail_once() {
             world.user(&format!("user{n}"), Builtin::User).await;
         }
         let raptor = serve(&mut world, &server).await;
-        let second =
-            if raptor.store().is_postgres() { replica(&world, &server).await } else { raptor.clone() };
+        let second = if raptor.shares_database() { replica(&world, &server).await } else { raptor.clone() };
         let mut asked = tokio::task::JoinSet::new();
         for n in 0..30_u8 {
             let raptor = if n % 2 == 0 { raptor.clone() } else { second.clone() };
@@ -372,13 +371,7 @@ async fn users_are_told_what_happens_to_their_account() {
         let steve = world.user("steve", Builtin::User).await;
         let raptor = serve(&mut world, &server).await;
         let signed_in = raptor.auth().sign_in("steve", PASSWORD.into(), from(7)).await.unwrap();
-        let actor = Actor::User(Arc::new(raptor_core::authz::UserActor {
-            ip: from(7).ip,
-            ..match &signed_in.actor {
-                Actor::User(user) => (**user).clone(),
-                Actor::System => unreachable!(),
-            }
-        }));
+        let actor = raptor.auth().authenticate(&signed_in.token, &from(7)).await.unwrap();
         raptor.ssh_keys().add(&actor, None, KEY).await.unwrap();
         let permit = raptor.authz().permit::<actions::UpdateUser>(&Actor::System, steve.id).await.unwrap();
         raptor.users().set_password(permit, NEW.into(), false).await.unwrap();

@@ -25,6 +25,7 @@ mod ports;
 mod revoking;
 mod runtime;
 mod schema;
+mod seeing;
 mod sftp;
 #[cfg(feature = "mail")]
 mod smtp;

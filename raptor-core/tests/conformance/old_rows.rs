@@ -1,6 +1,6 @@
 //! What older versions wrote down keeps its meaning.
 
-use crate::world::{World, on_both, wanted};
+use crate::world::{World, on_both, see, wanted};
 use raptor_core::{
     authz::{
         Actor, ContainerSet,
@@ -72,10 +72,10 @@ async fn accesses_of_level_user_that_were_given_before_keep_exactly_what_they_he
 
         let raptor = World::replica(&url, &clock, &hosts).await;
         let permit = raptor.authz().permit::<ReadAccess>(&Actor::System, id).await.unwrap();
-        let held = raptor.containers().access(permit).await.unwrap().others;
+        let held = raptor.containers().access(permit).await.unwrap().items;
         let held: BTreeMap<&str, _> = held
             .iter()
-            .map(|access| (access.username.as_str(), (access.level, access.permissions)))
+            .map(|access| (access.user.username.as_str(), (access.level, access.permissions)))
             .collect();
         assert_eq!(held["alex"], (Level::Custom, ContainerSet::parse(&OLD_USER).unwrap()));
         assert_eq!(held["sam"], (Level::Admin, Level::Admin.permissions()));
@@ -101,7 +101,7 @@ async fn daemons_lose_the_old_default_of_24_hours_for_known_keys_and_keep_what_w
         let permit = raptor.authz().allow::<ListDaemons>(&Actor::System).unwrap();
         let daemons = raptor.daemons().list(permit).await.unwrap();
         let hours: BTreeMap<&str, i64> =
-            daemons.iter().map(|daemon| (daemon.name.as_str(), daemon.sftp_offline_hours)).collect();
+            daemons.iter().map(|one| (one.daemon.name.as_str(), one.daemon.sftp_offline_hours)).collect();
         assert_eq!(hours, [("chosen", 8), ("never", 0), ("old", 0)].into());
     })
     .await;
@@ -141,7 +141,7 @@ async fn containers_that_had_extra_allocations_before_there_was_a_limit_may_have
         let containers = world.raptor.containers();
         let mut limits = Vec::new();
         for id in &made {
-            limits.push(containers.get(&steve, *id).await.unwrap().0.container.allocation_limit);
+            limits.push(see(&world.raptor, &steve, *id).await.unwrap().allocation_limit);
         }
         assert_eq!(limits, [0, 0, 3], "what they had beside the primary one");
         for (id, may) in [(made[1], false), (made[2], false)] {
@@ -149,7 +149,7 @@ async fn containers_that_had_extra_allocations_before_there_was_a_limit_may_have
             assert_eq!(containers.add_allocation(permit, None).await.is_ok(), may, "one more than it had");
         }
         // What it gives up it may have again.
-        let (_, allocations, _) = containers.get(&steve, made[2]).await.unwrap();
+        let allocations = see(&world.raptor, &steve, made[2]).await.unwrap().summary.allocations;
         let extra = allocations.iter().find(|allocation| !allocation.primary).unwrap().id;
         let permit = world.raptor.authz().permit::<RemoveAllocation>(&steve, made[2]).await.unwrap();
         containers.remove_allocation(permit, extra).await.unwrap();

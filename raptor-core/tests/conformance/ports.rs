@@ -1,7 +1,7 @@
 //! Ports: none is given away that a process still publishes, nobody takes more than the limit, and none on an address that the
 //! host lacks.
 
-use crate::world::{World, on_both, until};
+use crate::world::{World, on_both, see, until};
 use raptor_core::{
     Error,
     allocations::{
@@ -15,6 +15,7 @@ use raptor_core::{
             ListAllocations, RemoveAllocation, RestartContainer, StartContainer, StopContainer, UpdateDaemon,
         },
     },
+    containers::ContainerRef,
     containers::{Limits, lifecycle::Phase, service::NewContainer},
     daemons::{DaemonDraft, simulated::SimulatedHost},
     id::{AllocationId, ContainerId, DaemonId, UserId},
@@ -73,7 +74,7 @@ async fn running(world: &World, id: ContainerId) {
 
 async fn phase(world: &World, id: ContainerId, phase: Phase) {
     until("its phase", || async {
-        world.raptor.live([id].iter()).get(&id).is_some_and(|live| live.phase == phase)
+        see(&world.raptor, &Actor::System, id).await.is_ok_and(|seen| seen.summary.live.phase == phase)
     })
     .await;
 }
@@ -94,7 +95,7 @@ async fn a_port_that_a_running_container_gave_up_is_not_given_away_until_it_is_r
     on_both(|world| async move {
         let (owner, daemon, net1, port) = ground(&world).await;
         let held = with_port(&world, daemon, 24057).await;
-        assert_eq!(held.held_by, Some((net1, "net1".into())));
+        assert_eq!(held.held_by, Some(ContainerRef { id: net1, name: "net1".into() }));
         let refused = container(&world, owner, "net2", &[port.id]).await.unwrap_err();
         assert_eq!(refused.code(), "allocation_held");
         assert!(
@@ -106,7 +107,7 @@ async fn a_port_that_a_running_container_gave_up_is_not_given_away_until_it_is_r
         assert!(refused.to_string().contains("net1 still holds port 24057"), "{refused}");
         // The automatic choice leaves it out as well.
         let net2 = container(&world, owner, "net2", &[]).await.unwrap();
-        assert_eq!(with_port(&world, daemon, 24058).await.container.unwrap().0, net2);
+        assert_eq!(with_port(&world, daemon, 24058).await.container.unwrap().id, net2);
         assert!(add(&world, &Actor::System, net2, None).await.is_err(), "there is none left");
 
         let permit = world.raptor.authz().permit::<RestartContainer>(&Actor::System, net1).await.unwrap();
@@ -131,7 +132,7 @@ async fn a_port_that_a_container_gave_up_may_come_back_to_it_and_one_of_a_stoppe
         let steve = world.signed_in("steve").await.1;
         add(&world, &steve, net1, Some(port.id)).await.unwrap();
         let back = with_port(&world, daemon, 24057).await;
-        assert_eq!((back.container.unwrap().0, back.held_by), (net1, None));
+        assert_eq!((back.container.unwrap().id, back.held_by), (net1, None));
         let permit = world.raptor.authz().permit::<StopContainer>(&Actor::System, net1).await.unwrap();
         world.raptor.containers().stop(permit).await.unwrap();
         phase(&world, net1, Phase::Offline).await;
@@ -166,10 +167,10 @@ async fn a_replaced_primary_is_held_too() {
         let permit = world.raptor.authz().permit::<AddAllocation>(&steve, net1).await.unwrap();
         world.raptor.containers().replace_allocation(permit, old.id).await.unwrap();
         let new = with_port(&world, daemon, 24058).await;
-        assert!(new.primary && new.container.unwrap().0 == net1, "the new one is the primary one");
+        assert!(new.primary && new.container.unwrap().id == net1, "the new one is the primary one");
         let old = with_port(&world, daemon, 24056).await;
         assert!(!old.primary && old.container.is_none());
-        assert_eq!(old.held_by, Some((net1, "net1".into())));
+        assert_eq!(old.held_by, Some(ContainerRef { id: net1, name: "net1".into() }));
         assert_eq!(container(&world, owner, "net2", &[old.id]).await.unwrap_err().code(), "allocation_held");
     })
     .await;
@@ -255,7 +256,7 @@ async fn callers_at_once_never_exceed_the_limit() {
         let id = container(&world, owner, "net1", &[]).await.unwrap();
         set_limit(&world, id, 3).await.unwrap();
         let steve = world.signed_in("steve").await.1;
-        let replica = if world.raptor.store().is_postgres() {
+        let replica = if world.raptor.shares_database() {
             World::replica(&world.url, &world.clock, &world.hosts).await
         } else {
             world.raptor.clone()
@@ -290,7 +291,7 @@ async fn nobody_takes_the_ports_of_a_host_by_giving_up_one_after_another() {
         let steve = world.signed_in("steve").await.1;
         let of_it = async || {
             let mut all = all(&world, daemon).await.into_iter();
-            all.find(|port| port.container.as_ref().is_some_and(|(holder, _)| *holder == id) && port.primary)
+            all.find(|port| port.container.as_ref().is_some_and(|holder| holder.id == id) && port.primary)
                 .unwrap()
         };
         let replace = async || {
@@ -430,7 +431,7 @@ async fn an_owner_does_not_hold_every_port_of_a_host_by_giving_up_and_asking_aga
         running(&world, net1).await;
         let steve = world.signed_in("steve").await.1;
         let own = async || {
-            let of = |one: &Allocation| one.container.as_ref().is_some_and(|(holder, _)| *holder == net1);
+            let of = |one: &Allocation| one.container.as_ref().is_some_and(|holder| holder.id == net1);
             all(&world, daemon).await.into_iter().find(of).unwrap().id
         };
         let replace = async || {
@@ -451,7 +452,7 @@ async fn an_owner_does_not_hold_every_port_of_a_host_by_giving_up_and_asking_aga
                 Err(error) => codes.push(error.code()),
                 Ok(()) => {
                     let extra = all(&world, daemon).await.into_iter().find(|one| {
-                        !one.primary && one.container.as_ref().is_some_and(|(holder, _)| *holder == net1)
+                        !one.primary && one.container.as_ref().is_some_and(|holder| holder.id == net1)
                     });
                     remove(&world, net1, extra.unwrap().id).await;
                 }

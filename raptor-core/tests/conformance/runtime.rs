@@ -1,6 +1,6 @@
 //! How containers run: installation, crashes, maintenance, registries, and what hosts tell of all that.
 
-use crate::world::{World, on_both, until};
+use crate::world::{World, on_both, see, until};
 use raptor_core::{
     Error,
     activity::{Activity, ActorKind},
@@ -20,13 +20,13 @@ async fn made(world: &World, owner: UserId, start: bool) -> ContainerId {
 
 async fn phase(world: &World, id: ContainerId, phase: Phase) {
     until("it is in that phase", || async {
-        world.raptor.live([id].iter()).get(&id).is_some_and(|live| live.phase == phase)
+        see(&world.raptor, &Actor::System, id).await.is_ok_and(|seen| seen.summary.live.phase == phase)
     })
     .await;
 }
 
 async fn state(world: &World, id: ContainerId) -> InstallState {
-    world.raptor.containers().get(&Actor::System, id).await.unwrap().0.container.installation.state
+    see(&world.raptor, &Actor::System, id).await.unwrap().summary.installation.state
 }
 
 /// What daemons told of the container, the oldest first.
@@ -83,21 +83,19 @@ async fn crashes_reach_the_audit_trail_in_order_and_end_in_quarantine() {
         behaviour.policy.max_crashes = 2;
         let permit = authz.permit::<actions::UpdateBehaviour>(&steve, id).await.unwrap();
         containers.set_behaviour(permit, behaviour.clone()).await.unwrap();
-        until("the host knows", || async {
-            containers.get(&Actor::System, id).await.unwrap().0.container.synced_revision == 2
-        })
-        .await;
+        until("the host knows", || async { see(&world.raptor, &Actor::System, id).await.unwrap().synced })
+            .await;
         for crash in 1..=2 {
             phase(&world, id, Phase::Running).await;
             world.hosts.of("one").end_process(id, 3).unwrap();
             until("the crash is known", || async {
-                let live = world.raptor.live([id].iter()).remove(&id).unwrap();
+                let live = see(&world.raptor, &Actor::System, id).await.unwrap().summary.live;
                 live.crashes.is_some_and(|crashes| crashes.count == crash)
             })
             .await;
         }
         until("it is in quarantine", || async {
-            let live = world.raptor.live([id].iter()).remove(&id).unwrap();
+            let live = see(&world.raptor, &Actor::System, id).await.unwrap().summary.live;
             live.crashes.is_some_and(|crashes| crashes.quarantined)
         })
         .await;

@@ -1,6 +1,6 @@
 //! Public keys, and what daemons are answered about SFTP.
 
-use crate::world::{PASSWORD, World, on_both, wanted};
+use crate::world::{PASSWORD, World, ask, on_both, wanted};
 use raptor_core::{
     Error,
     authz::{
@@ -50,7 +50,7 @@ impl Ground {
         let (_, steve) = world.signed_in("steve").await;
         let (authz, raptor) = (world.raptor.authz(), &world.raptor);
         let permit = authz.allow::<CreateDaemon>(&Actor::System).unwrap();
-        let daemon = raptor.daemons().create(permit, draft("host")).await.unwrap().0.id;
+        let daemon = raptor.daemons().create(permit, draft("host")).await.unwrap().linked.daemon.id;
         let permit = authz.allow::<ImportTemplate>(&Actor::System).unwrap();
         let egg = serde_json::json!({
             "meta": { "version": "PTDL_v2" }, "name": "Test", "author": "a@b.example", "startup": "./run",
@@ -73,7 +73,7 @@ impl Ground {
     async fn ask(&self, login: &str, proof: SftpProof) -> Option<SftpGrant> {
         let login = format!("{login}.{}", self.container.short());
         let question = SftpQuestion::SignIn { login, proof, ip: "192.0.2.9".parse().unwrap() };
-        granted(self.world.raptor.sftp().answer(self.daemon, question).await.unwrap())
+        granted(ask(&self.world.raptor, self.daemon, question).await)
     }
 
     async fn by_password(&self, login: &str, password: &str) -> Option<SftpGrant> {
@@ -91,7 +91,7 @@ impl Ground {
             epoch: grant.epoch,
             key: key.map(Into::into),
         };
-        granted(self.world.raptor.sftp().answer(self.daemon, question).await.unwrap())
+        granted(ask(&self.world.raptor, self.daemon, question).await)
     }
 }
 
@@ -165,13 +165,13 @@ async fn a_daemon_learns_nothing_of_another_daemons_containers() {
         let ground = Ground::new(world).await;
         let raptor = &ground.world.raptor;
         let permit = raptor.authz().allow::<CreateDaemon>(&Actor::System).unwrap();
-        let other = raptor.daemons().create(permit, draft("other")).await.unwrap().0.id;
+        let other = raptor.daemons().create(permit, draft("other")).await.unwrap().linked.daemon.id;
         let question = SftpQuestion::SignIn {
             login: format!("steve.{}", ground.container.short()),
             proof: SftpProof::Password { password: Hidden::new(PASSWORD) },
             ip: "192.0.2.9".parse().unwrap(),
         };
-        assert_eq!(raptor.sftp().answer(other, question).await.unwrap(), SftpAnswer::Refused);
+        assert_eq!(ask(raptor, other, question).await, SftpAnswer::Refused);
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! Databases that refuse: for what is to be written, or because they are full, read-only or of the wrong kind.
 
-use crate::world::{World, fresh_postgres, on_both, until};
+use crate::world::{World, fresh_postgres, link_to, on_both, see, until};
 use raptor_core::{
     Error, Raptor,
     auth::Origin,
@@ -28,7 +28,7 @@ async fn running(world: &World) -> ContainerId {
 
 async fn phase(world: &World, id: ContainerId, phase: Phase) {
     until("it is in that phase", || async {
-        world.raptor.live([id].iter()).get(&id).is_some_and(|live| live.phase == phase)
+        see(&world.raptor, &Actor::System, id).await.is_ok_and(|seen| seen.summary.live.phase == phase)
     })
     .await;
 }
@@ -68,7 +68,7 @@ async fn a_nul_byte_before_a_crash_is_written_down_with_a_sign_in_its_place() {
         let crash =
             actions(&world.raptor, id).await.into_iter().find(|(action, _)| action == "container.crashed");
         assert_eq!(crash.unwrap().1["lines"], serde_json::json!(["tick", "a\u{fffd}b"]));
-        assert_eq!(world.raptor.connection(daemon).unwrap().state, LinkState::Online);
+        assert_eq!(link_to(&world.raptor, daemon).await.unwrap().state, LinkState::Online);
     })
     .await;
 }
@@ -96,7 +96,7 @@ async fn an_event_that_the_database_refuses_for_good_is_put_aside_and_the_next_o
         world.raptor.containers().install(permit, false, true).await.unwrap();
         until("what came after it is written down", async || installed().await > before).await;
         assert!(!actions(&world.raptor, id).await.iter().any(|(action, _)| action == "container.crashed"));
-        assert_eq!(world.raptor.connection(daemon).unwrap().state, LinkState::Online);
+        assert_eq!(link_to(&world.raptor, daemon).await.unwrap().state, LinkState::Online);
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! Containers that a host has and the database does not know, as they are after it was restored from an older copy.
 
-use crate::world::{World, count, on_both, run, until};
+use crate::world::{World, count, on_both, run, see, until};
 use raptor_core::{
     Error,
     activity::ActivityFilter,
@@ -36,7 +36,9 @@ impl Ground {
         let new = NewContainer { owner_id: Some(steve), start: true, ..NewContainer::new("Lost", template) };
         let lost = world.container(new).await.unwrap();
         until("it runs", async || {
-            world.raptor.live([lost].iter()).get(&lost).is_some_and(|live| live.phase == Phase::Running)
+            see(&world.raptor, &Actor::System, lost)
+                .await
+                .is_ok_and(|seen| seen.summary.live.phase == Phase::Running)
         })
         .await;
         until("nothing is to be done any more", async || {
@@ -85,7 +87,7 @@ impl Ground {
 
     /// The ports of a container of Raptor's.
     async fn ports(&self, id: ContainerId) -> Vec<u16> {
-        let (_, allocations, _) = self.world.raptor.containers().get(&Actor::System, id).await.unwrap();
+        let allocations = see(&self.world.raptor, &Actor::System, id).await.unwrap().summary.allocations;
         allocations.iter().map(|allocation| allocation.port).collect()
     }
 }
@@ -146,23 +148,17 @@ async fn a_container_that_the_database_has_lost_is_adopted_as_it_runs() {
         let before = host.containers().await.unwrap()[0].started_at;
         assert_eq!(ground.adopt().await.unwrap(), ground.lost);
         assert_eq!(ground.adopt().await.unwrap_err().code(), "not_found", "once");
-        let (visible, allocations, _) =
-            ground.world.raptor.containers().get(&Actor::System, ground.lost).await.unwrap();
-        assert_eq!(
-            (visible.container.name.as_str(), visible.container.owner_name.as_str()),
-            ("Lost", "steve")
-        );
-        assert_eq!((allocations[0].port, allocations[0].primary), (30_000, true));
+        let seen = see(&ground.world.raptor, &Actor::System, ground.lost).await.unwrap().summary;
+        assert_eq!((seen.name.as_str(), seen.owner.username.as_str()), ("Lost", "steve"));
+        assert_eq!((seen.allocations[0].port, seen.allocations[0].primary), (30_000, true));
         until("its host has the declaration", async || {
-            let found = ground.world.raptor.containers().get(&Actor::System, ground.lost).await.unwrap();
-            found.0.container.synced_revision == found.0.container.revision
+            see(&ground.world.raptor, &Actor::System, ground.lost).await.unwrap().synced
         })
         .await;
         let now = &host.containers().await.unwrap()[0];
         assert_eq!((now.phase, now.started_at), (Phase::Running, before), "it runs on");
         until("the list has it among those that run", async || {
-            let found = ground.world.raptor.containers().get(&Actor::System, ground.lost).await.unwrap();
-            found.0.container.phase == Phase::Running
+            count(&ground.world, "SELECT COUNT(*) FROM containers WHERE phase = 'running'").await == 1
         })
         .await;
         assert!(ground.strays().await.is_empty());

@@ -1,13 +1,13 @@
 //! Containers that change to another template.
 
-use crate::world::{World, on_both, until};
+use crate::world::{World, on_both, see, until};
 use raptor_core::{
     Error,
     authz::{
         Actor, SystemSet,
         actions::{
             CreateRole, ImportTemplate, MoveTemplate, ReadContainerActivity, ReadStartup, ReadTemplate,
-            StartContainer, UpdateTemplate, UpdateUser,
+            ReadUser, StartContainer, UpdateTemplate, UpdateUser,
         },
     },
     containers::{
@@ -16,11 +16,13 @@ use raptor_core::{
         switch::{SwitchOrder, TemplateSwitch, VariableFate},
     },
     id::{ContainerId, TemplateId},
+    node::Node,
     paging::PageRequest,
     roles::{Builtin, RoleDraft},
     users::UserChange,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn variable(env: &str, default: &str, rules: &str, users: bool) -> Value {
     json!({ "name": env, "env_variable": env, "default_value": default, "rules": rules, "description": "",
@@ -144,14 +146,21 @@ async fn a_container_changes_to_another_template_and_keeps_the_values_that_fit()
         assert!(matches!(&refused, Error::Invalid { field, .. } if field == "variables.ADMIN_PASSWORD"));
         let install = SwitchOrder { install: true, ..order(&seen) };
         switch(&world, &Actor::System, id, paper, install).await.unwrap();
-        let (visible, _, runs) = world.raptor.containers().get(&Actor::System, id).await.unwrap();
-        let now = visible.container;
-        assert_eq!((now.template_id, now.template_revision, runs.name.as_str()), (paper, 1, "Paper"));
-        assert_eq!((now.startup.as_str(), now.image.as_str()), ("java -jar {{JAR}} nogui", "java:21"));
-        assert_eq!(now.variables.get("JAR").map(String::as_str), Some("my.jar"));
-        assert!(!now.variables.contains_key("SLOTS") && !now.variables.contains_key("SNAPSHOT"));
+        let seen = see(&world.raptor, &Actor::System, id).await.unwrap();
+        let now = &seen.summary;
+        assert_eq!(
+            (now.template.id, seen.template_revision, now.template.name.as_str()),
+            (paper, 1, "Paper")
+        );
+        assert_eq!(seen.startup_command.as_deref(), Some("java -jar {{JAR}} nogui"));
+        assert_eq!(now.image, "java:21");
+        let jar = seen.variables.iter().find(|variable| variable.env == "JAR").unwrap();
+        assert_eq!(jar.value, "my.jar");
+        let kept = stored_variables(&world).await;
+        assert!(!kept.contains_key("SLOTS") && !kept.contains_key("SNAPSHOT"));
         assert_eq!(now.installation.number, 1);
-        assert!(!now.installation.wipe, "its files stay");
+        let declared = world.hosts.of("one").declared(id).await.unwrap();
+        assert!(!declared.install.unwrap().wipe, "its files stay");
         // The old template is as it was, and no longer in use.
         let permit = world.raptor.authz().permit::<ReadTemplate>(&Actor::System, vanilla).await.unwrap();
         assert_eq!(world.raptor.templates().get(permit).container_count, 0);
@@ -195,8 +204,8 @@ async fn what_changed_since_it_was_looked_at_refuses_the_change_of_the_template(
         let refused = switch(&world, &Actor::System, id, paper, order(&seen)).await.unwrap_err();
         assert_eq!(refused.code(), "template_changed");
         assert_eq!(look(&world, &Actor::System, id, vanilla).await.unwrap_err().code(), "same_template");
-        let (visible, ..) = world.raptor.containers().get(&Actor::System, id).await.unwrap();
-        assert_eq!(visible.container.template_id, vanilla, "nothing has changed");
+        let seen = see(&world.raptor, &Actor::System, id).await.unwrap();
+        assert_eq!(seen.summary.template.id, vanilla, "nothing has changed");
     })
     .await;
 }
@@ -228,11 +237,23 @@ async fn an_owner_needs_to_read_the_template_and_carries_nothing_into_what_it_ke
         let other_image = SwitchOrder { image: Some("evil:1".into()), ..order(&seen) };
         assert_eq!(switch(&world, &steve, id, paper, other_image).await.unwrap_err().code(), "invalid");
         switch(&world, &steve, id, paper, order(&seen)).await.unwrap();
-        let (visible, ..) = world.raptor.containers().get(&Actor::System, id).await.unwrap();
-        let kept: Vec<&str> = visible.container.variables.keys().map(String::as_str).collect();
+        let kept: Vec<String> = stored_variables(&world).await.into_keys().collect();
         assert_eq!(kept, ["ADMIN_PASSWORD", "JAR"]);
     })
     .await;
+}
+
+/// The values of the only container's variables that are stored.
+async fn stored_variables(world: &World) -> BTreeMap<String, String> {
+    let statement = "SELECT CAST(variables AS TEXT) FROM containers";
+    let text: String = if world.url.starts_with("sqlite") {
+        let pool = sqlx::SqlitePool::connect(&world.url).await.unwrap();
+        sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap()
+    } else {
+        let pool = sqlx::PgPool::connect(&world.url).await.unwrap();
+        sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap()
+    };
+    serde_json::from_str(&text).unwrap()
 }
 
 /// `username` with a role that reads templates and manages nothing.
@@ -243,8 +264,9 @@ async fn reader(world: &World, username: &str) -> Actor {
     let permit = authz.allow::<CreateRole>(&Actor::System).unwrap();
     let role_id = world.raptor.roles().create(permit, draft).await.unwrap().id;
     let (_, actor) = world.signed_in(username).await;
+    let reading = authz.permit::<ReadUser>(&Actor::System, actor.user_id().unwrap()).await.unwrap();
     let permit = authz.permit::<UpdateUser>(&Actor::System, actor.user_id().unwrap()).await.unwrap();
-    let user = permit.target().clone();
+    let user = world.raptor.users().get(reading);
     let change =
         UserChange { username: user.username, email: user.email, name: user.name, role_id, suspended: false };
     world.raptor.users().update(permit, change).await.unwrap();
@@ -257,8 +279,7 @@ async fn the_template_changes_while_it_runs_but_no_installation_touches_the_file
         let (id, _, paper) = scene(&world, "steve").await;
         let permit = world.raptor.authz().permit::<StartContainer>(&Actor::System, id).await.unwrap();
         world.raptor.containers().start(permit).await.unwrap();
-        let phase =
-            || async { world.raptor.containers().get(&Actor::System, id).await.unwrap().0.container.phase };
+        let phase = || async { see(&world.raptor, &Actor::System, id).await.unwrap().summary.live.phase };
         until("it runs", || async { phase().await == Phase::Running }).await;
         let seen = look(&world, &Actor::System, id, paper).await.unwrap();
         let install = SwitchOrder { install: true, ..order(&seen) };

@@ -1,6 +1,6 @@
 //! Templates.
 
-use crate::world::on_both;
+use crate::world::{on_both, see};
 use raptor_core::{
     authz::{
         Actor,
@@ -86,8 +86,7 @@ async fn a_container_stays_at_its_revision_until_it_is_moved() {
         let again = raptor.templates().revise(permit, file.as_bytes(), None, None).await.unwrap();
         assert_eq!(again.template.revision, 2, "the same again is no new revision");
 
-        let (visible, _, runs) = raptor.containers().get(&Actor::System, id).await.unwrap();
-        assert_eq!((visible.container.template_revision, &runs), (1, &template.document));
+        assert_eq!(see(raptor, &Actor::System, id).await.unwrap().template_revision, 1);
         let permit = authz.permit::<ReadStartup>(&Actor::System, id).await.unwrap();
         let change = raptor.containers().template_change(permit, None).await.unwrap();
         assert_eq!((change.from, change.to, change.needed.as_slice()), (1, 2, &["API_TOKEN".to_owned()][..]));
@@ -99,9 +98,9 @@ async fn a_container_stays_at_its_revision_until_it_is_moved() {
         let permit = authz.permit::<MoveTemplate>(&Actor::System, id).await.unwrap();
         let values = [("API_TOKEN".to_owned(), "s3cret".to_owned())].into();
         raptor.containers().move_template(permit, 2, values).await.unwrap();
-        let (visible, _, _) = raptor.containers().get(&Actor::System, id).await.unwrap();
-        assert_eq!(visible.container.template_revision, 2);
-        assert_eq!(visible.container.startup, "./openttd -D -x");
+        let seen = see(raptor, &Actor::System, id).await.unwrap();
+        assert_eq!(seen.template_revision, 2);
+        assert_eq!(seen.startup_command.as_deref(), Some("./openttd -D -x"));
 
         let permit = authz.permit::<RevealSecret>(&Actor::System, id).await.unwrap();
         assert_eq!(raptor.containers().reveal(permit, "API_TOKEN").await.unwrap(), "s3cret");

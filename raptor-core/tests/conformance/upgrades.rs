@@ -1,6 +1,6 @@
 //! Databases of older commits, with everything in them (`fixtures/old/README.md`): each is migrated, and nothing is lost.
 
-use crate::world::{PASSWORD, fresh_postgres};
+use crate::world::{PASSWORD, fresh_postgres, link_to, see};
 use chrono::{DateTime, TimeDelta, Utc};
 use raptor_core::{
     Error, Raptor,
@@ -226,8 +226,7 @@ async fn everybody_signs_in_to_an_old_database_with_the_old_password_and_has_the
             assert!(system.includes(had_system), "{username} has lost rights: {system:?}");
             assert!(everything || had_system.includes(system), "{username} has gained rights: {system:?}");
             for (name, id) in old.containers() {
-                let now =
-                    raptor.containers().get(&actor, id).await.ok().map(|(visible, ..)| visible.permissions);
+                let now = see(&raptor, &actor, id).await.ok().map(|seen| seen.summary.permissions);
                 let had = had["containers"].get(name).map(names);
                 let now = now.map(set);
                 // Users who hold everything also hold what was added since.
@@ -250,13 +249,12 @@ async fn the_permits_of_an_old_database_are_those_of_before_and_files_kept_from_
         let admin = signed_in(&raptor, "admin").await.unwrap();
         for (name, id) in old.containers() {
             let permit = raptor.authz().permit::<ReadAccess>(&admin, id).await.unwrap();
-            let access = raptor.containers().access(permit).await.unwrap().others;
+            let access = raptor.containers().access(permit).await.unwrap().items;
             let said = old.said["access"][name].as_array().unwrap();
-            let owner = said.iter().filter(|entry| entry["level"] == "owner").count();
-            assert_eq!(access.len(), said.len() - owner, "{name}");
+            assert_eq!(access.len(), said.len(), "{name}");
             for entry in said.iter().filter(|entry| entry["level"] != "owner") {
                 let username = entry["user"].as_str().unwrap();
-                let now = access.iter().find(|now| now.username == username).unwrap();
+                let now = access.iter().find(|now| now.user.username == username).unwrap();
                 assert_eq!(
                     now.denied_files,
                     serde_json::from_value::<Vec<String>>(entry["denied_files"].clone()).unwrap()
@@ -273,7 +271,7 @@ async fn the_permits_of_an_old_database_are_those_of_before_and_files_kept_from_
             async move {
                 let actor = signed_in(&raptor, username).await.unwrap();
                 let permit = raptor.authz().permit::<ReadFiles>(&actor, lobby).await;
-                permit.ok().map(|permit| permit.target().denied_files.clone())
+                permit.ok().map(|permit| permit.denied_files().to_vec())
             }
         };
         assert_eq!(reads("ulf").await, Some(vec![]), "the level `user` read files");
@@ -308,17 +306,15 @@ async fn containers_of_an_old_database_keep_the_images_that_they_have() {
         }
         let raptor = old.raptor().await;
         for (name, id) in old.containers() {
-            let (visible, _, template) = raptor.containers().get(&Actor::System, id).await.unwrap();
-            let standing = raptor.images().choice(&visible, &template).await.unwrap().standing;
+            let seen = see(&raptor, &Actor::System, id).await.unwrap();
             let (wanted, by) = match id == lobby {
                 true => (ImageStanding::Chosen, Some("")),
                 false => (ImageStanding::Template, None),
             };
-            assert_eq!((standing, visible.container.image_allowed_by.as_deref()), (wanted, by), "{name}");
+            assert_eq!((seen.image_standing, seen.image_allowed_by.as_deref()), (wanted, by), "{name}");
         }
         let paula = signed_in(&raptor, "paula").await.unwrap();
-        let (visible, ..) = raptor.containers().get(&paula, lobby).await.unwrap();
-        assert_eq!(visible.container.image, odd);
+        assert_eq!(see(&raptor, &paula, lobby).await.unwrap().summary.image, odd);
         // The host is away, and that is all that is in the way.
         let permit = raptor.authz().permit::<StartContainer>(&paula, lobby).await.unwrap();
         let away = raptor.containers().start(permit).await.unwrap_err();
@@ -342,26 +338,26 @@ async fn keys_secrets_and_settings_of_an_old_database_still_work() {
         let ask = async |proof| {
             let login = format!("paula.{}", lobby.short());
             let question = SftpQuestion::SignIn { login, proof, ip: "192.0.2.9".parse().unwrap() };
-            raptor.sftp().answer(old.daemon("one"), question).await
+            crate::world::ask(&raptor, old.daemon("one"), question).await
         };
-        let by_key =
-            ask(SftpProof::Key { fingerprint: keys[0].fingerprint.clone(), proven: true }).await.unwrap();
+        let by_key = ask(SftpProof::Key { fingerprint: keys[0].fingerprint.clone(), proven: true }).await;
         assert!(matches!(by_key, SftpAnswer::Granted { .. }), "{by_key:?}");
-        let by_password = ask(SftpProof::Password { password: Hidden::new(PASSWORD) }).await.unwrap();
+        let by_password = ask(SftpProof::Password { password: Hidden::new(PASSWORD) }).await;
         let SftpAnswer::Granted { grant } = by_password else { panic!("{by_password:?}") };
         assert!(grant.permissions.contains(ContainerPermission::FileDelete), "paula owns the lobby");
 
         let permit = raptor.authz().allow::<ListDaemons>(&admin).unwrap();
         let daemons = raptor.daemons().list(permit).await.unwrap();
-        let hours =
-            |name: &str| daemons.iter().find(|daemon| daemon.name == name).unwrap().sftp_offline_hours;
+        let hours = |name: &str| {
+            daemons.iter().find(|one| one.daemon.name == name).unwrap().daemon.sftp_offline_hours
+        };
         assert_eq!((hours("two"), hours("three")), (72, 0), "what was chosen stays");
         assert_ne!(daemons.len(), 0);
         for (name, id) in ["one", "two", "three"].map(|name| (name, old.daemon(name))) {
-            let daemon = daemons.iter().find(|daemon| daemon.id == id).unwrap();
+            let daemon = &daemons.iter().find(|one| one.daemon.id == id).unwrap().daemon;
             assert_eq!((daemon.name.as_str(), daemon.sftp_read_only), (name, name == "two"));
             // The link says so when a key can't be read under APP_KEY.
-            let state = raptor.connection(id).unwrap().message.unwrap_or_default();
+            let state = link_to(&raptor, id).await.unwrap().message.unwrap_or_default();
             assert!(!state.contains("APP_KEY"), "{name}: {state}");
         }
         let permit = raptor.authz().allow::<ListRegistries>(&admin).unwrap();

@@ -9,11 +9,11 @@ use raptor_core::{
         actions::{self, CreateUser},
     },
     clock::Clock,
-    containers::{Level, access::Wanted, service::NewContainer},
+    containers::{Level, access::Wanted, service::NewContainer, view::ContainerView},
     daemons::{Daemon, DaemonDraft, simulated::SimulatedHost},
-    id::{ContainerId, RoleId},
-    live::LinkState,
-    node::{Node, NodeError, Protocol},
+    id::{ContainerId, DaemonId, RoleId},
+    live::{Connection, LinkState},
+    node::{Node, NodeError, Protocol, SftpAnswer, SftpQuestion},
     outbound::Outbound,
     roles::Builtin,
     templates::{imports::OnExisting, service::StoredTemplate},
@@ -128,7 +128,7 @@ impl World {
             .connector(Arc::new(move |daemon, _| hosts.connect(daemon)));
         let raptor = change(builder).build().await.unwrap();
         // The caches work once the change feed listens.
-        while !raptor.store().feed().is_complete() {
+        while !raptor.hears_others() {
             tokio::task::yield_now().await;
         }
         raptor
@@ -169,13 +169,13 @@ impl World {
         };
         let authz = self.raptor.authz();
         let permit = authz.allow::<actions::CreateDaemon>(&Actor::System).unwrap();
-        let (daemon, _) = self.raptor.daemons().create(permit, draft).await.unwrap();
+        let daemon = self.raptor.daemons().create(permit, draft).await.unwrap().linked.daemon;
         let permit = authz.permit::<actions::CreateAllocations>(&Actor::System, daemon.id).await.unwrap();
         let (alias, note, protocol) = (None, None, Protocol::Both);
         let draft = AllocationDraft { ip: "192.0.2.1".into(), ports: ports.into(), alias, note, protocol };
         self.raptor.allocations().create(permit, draft).await.unwrap();
-        let up = || self.raptor.connection(daemon.id).unwrap().state == LinkState::Online;
-        until("the daemon is online", || async { name == "away" || up() }).await;
+        let up = async || link_to(&self.raptor, daemon.id).await.unwrap().state == LinkState::Online;
+        until("the daemon is online", || async { name == "away" || up().await }).await;
         daemon
     }
 
@@ -206,6 +206,24 @@ impl World {
             self.raptor.auth().sign_in(username, PASSWORD.into(), Origin::default()).await.unwrap();
         (signed_in.token, signed_in.actor)
     }
+}
+
+/// A container as `actor` sees it.
+pub async fn see(raptor: &Raptor, actor: &Actor, id: ContainerId) -> Result<ContainerView, Error> {
+    let permit = raptor.authz().permit::<actions::SeeContainer>(actor, id).await?;
+    raptor.containers().get(permit).await
+}
+
+/// The link to a daemon.
+pub async fn link_to(raptor: &Raptor, id: DaemonId) -> Option<Connection> {
+    let permit = raptor.authz().permit::<actions::ReadDaemon>(&Actor::System, id).await.unwrap();
+    raptor.daemons().get(permit).connection
+}
+
+/// What a daemon's question about SFTP is answered.
+pub async fn ask(raptor: &Raptor, daemon: DaemonId, question: SftpQuestion) -> SftpAnswer {
+    let permit = raptor.authz().permit::<actions::AskAsDaemon>(&Actor::System, daemon).await.unwrap();
+    raptor.sftp().answer(permit, question).await.unwrap()
 }
 
 /// The URL of a new database on this server.

@@ -883,7 +883,7 @@ export type ContainerPage = {
  */
 export type ContainerRef = {
     /**
-     * Its id.
+     * The container's id.
      */
     id: ContainerId;
     /**
@@ -983,7 +983,7 @@ export type ContainerStatus = {
 };
 
 /**
- * A container in a list.
+ * A container in a list, as one actor sees it.
  */
 export type ContainerSummary = {
     /**
@@ -1051,7 +1051,7 @@ export type ContainerSummary = {
      */
     live: LiveState;
     /**
-     * What the caller may do with it.
+     * What the caller may do with it, each permission by its name.
      */
     permissions: Array<string>;
 };
@@ -1344,7 +1344,7 @@ export type DaemonList = {
  */
 export type DaemonRef = {
     /**
-     * Its id.
+     * The daemon's id.
      */
     id: DaemonId;
     /**
@@ -4347,7 +4347,7 @@ export type TemplatePreview = {
  */
 export type TemplateRef = {
     /**
-     * Its id.
+     * The template's id.
      */
     id: TemplateId;
     /**
@@ -4750,11 +4750,11 @@ export type UserPage = {
  */
 export type UserRef = {
     /**
-     * Its id.
+     * The user's id.
      */
     id: UserId;
     /**
-     * Its user name.
+     * The user name.
      */
     username: string;
 };

@@ -1,6 +1,6 @@
 //! Containers' files.
 
-use super::{Row, public, takes};
+use super::{Row, public, takes, takes_all};
 use crate::authorisation::fresh::Fresh;
 use raptor_core::authz::ContainerPermission as C;
 use serde_json::{Value, json};
@@ -42,29 +42,35 @@ fn trash() -> Vec<Row> {
 }
 
 fn operations() -> Vec<Row> {
-    let start = |case: &'static str, action, right: C, task: Value| {
+    let start = |case: &'static str, action, permissions: &[C], task: Value| {
         // Where the machine is busy, those before it may not have ended.
-        takes("start_file_operation", action, right).case(case).json(json!({ "task": task })).or(409)
+        takes_all("start_file_operation", action, permissions)
+            .case(case)
+            .json(json!({ "task": task }))
+            .or(409)
     };
     let copies = json!([{ "from": "/a.txt", "to": "/copy-{n}" }]);
     let archive =
         json!({ "type": "archive", "paths": ["/a.txt"], "to": "/archive-{n}.zip", "format": "zip" });
     let extract = |existing: &str| json!({ "type": "extract", "path": "/old.zip", "into": "/out", "existing": existing });
     vec![
-        start("copy", "CreateFiles", C::FileCreate, json!({ "type": "copy", "copies": copies })),
-        start("delete", "DeleteFiles", C::FileDelete, json!({ "type": "delete", "paths": ["{file}"] }))
+        start("copy", "CreateFiles", &[C::FileCreate], json!({ "type": "copy", "copies": copies })),
+        start("delete", "DeleteFiles", &[C::FileDelete], json!({ "type": "delete", "paths": ["{file}"] }))
             .fresh(Fresh::File),
         start(
             "pull",
             "CreateFiles",
-            C::FileCreate,
+            &[C::FileCreate],
             json!({ "type": "pull", "url": "{url}", "into": "/", "name": "pulled-{n}" }),
         ),
-        start("archive", "ArchiveFiles", C::FileArchive, archive).and("CreateFiles", C::FileCreate),
-        start("extract", "ArchiveFiles", C::FileArchive, extract("skip")).and("CreateFiles", C::FileCreate),
-        start("extract over", "UpdateFiles", C::FileUpdate, extract("replace"))
-            .and("ArchiveFiles", C::FileArchive)
-            .and("CreateFiles", C::FileCreate),
+        start("archive", "ArchiveFiles", &[C::FileArchive, C::FileCreate], archive),
+        start("extract", "ArchiveFiles", &[C::FileArchive, C::FileCreate], extract("skip")),
+        start(
+            "extract over",
+            "UnpackOverFiles",
+            &[C::FileUpdate, C::FileArchive, C::FileCreate],
+            extract("replace"),
+        ),
         takes("cancel_file_operation", "CreateFiles", C::FileCreate).fresh(Fresh::Operation),
     ]
 }
@@ -87,16 +93,16 @@ fn content() -> Vec<Row> {
 
 fn uploads() -> Vec<Row> {
     let create = |operation| takes(operation, "CreateFiles", C::FileCreate);
+    let replace = |operation| takes_all(operation, "ReplaceFiles", &[C::FileCreate, C::FileUpdate]);
     let whole = |replace: bool| json!({ "path": "/sent-{n}", "size_bytes": 4, "replace": replace });
     vec![
         create("upload_file").query("path=/up-{n}&size_bytes=4").bytes("text"),
-        create("upload_file")
-            .and("UpdateFiles", C::FileUpdate)
+        replace("upload_file")
             .case("over another")
             .query("path=/over&size_bytes=4&replace=true")
             .bytes("text"),
         create("begin_upload").json(whole(false)),
-        create("begin_upload").and("UpdateFiles", C::FileUpdate).case("over another").json(whole(true)),
+        replace("begin_upload").case("over another").json(whole(true)),
         create("get_upload").fresh(Fresh::Upload),
         create("send_piece").query("offset=0").bytes("text").fresh(Fresh::Upload),
         create("finish_upload").fresh(Fresh::WholeUpload),

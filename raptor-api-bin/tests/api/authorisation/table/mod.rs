@@ -73,7 +73,7 @@ pub struct Row {
     pub case: &'static str,
     pub takes: Takes,
     /// The actions of `authz/actions.rs` by which it is allowed, with what the table says that they take.
-    pub actions: Vec<(&'static str, Right)>,
+    pub actions: Vec<(&'static str, Vec<Right>)>,
     /// The standing container that it is about.
     pub container: &'static str,
     /// The standing daemon that it is about.
@@ -116,7 +116,7 @@ fn own(operation: &'static str) -> Row {
 
 /// An operation for everybody who may see the container.
 fn sight(operation: &'static str) -> Row {
-    row(operation, Takes::Sight)
+    Row { actions: vec![("SeeContainer", Vec::new())], ..row(operation, Takes::Sight) }
 }
 
 /// An operation that is allowed by this action, which takes this permission.
@@ -124,11 +124,17 @@ fn takes(operation: &'static str, action: &'static str, right: impl Into<Right>)
     row(operation, Takes::Rights(Vec::new())).and(action, right)
 }
 
+/// An operation that is allowed by this action, which takes all of these permissions.
+fn takes_all(operation: &'static str, action: &'static str, permissions: &[ContainerPermission]) -> Row {
+    let rights: Vec<Right> = permissions.iter().copied().map(Right::from).collect();
+    Row { actions: vec![(action, rights.clone())], ..row(operation, Takes::Rights(rights)) }
+}
+
 impl Row {
     /// It takes this action as well, which is asked for after those before it.
     fn and(mut self, action: &'static str, right: impl Into<Right>) -> Self {
         let right = right.into();
-        self.actions.push((action, right));
+        self.actions.push((action, vec![right]));
         self.also(right)
     }
 

@@ -1,0 +1,47 @@
+//! Other things by their names.
+
+use crate::id::{ContainerId, DaemonId, TemplateId, UserId};
+use serde::{Deserialize, Serialize};
+
+/// A user by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UserRef {
+    /// The user's id.
+    pub id: UserId,
+    /// The user name.
+    pub username: String,
+}
+
+/// A container by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ContainerRef {
+    /// The container's id.
+    pub id: ContainerId,
+    /// Its name.
+    pub name: String,
+}
+
+/// A daemon by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DaemonRef {
+    /// The daemon's id.
+    pub id: DaemonId,
+    /// Its name.
+    pub name: String,
+    /// Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API and for callers
+    /// without `network.read`.
+    pub host: Option<String>,
+}
+
+/// A template by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TemplateRef {
+    /// The template's id.
+    pub id: TemplateId,
+    /// Its name.
+    pub name: String,
+}

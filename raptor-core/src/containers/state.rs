@@ -1,0 +1,92 @@
+//! What is known of a container now.
+
+use super::lifecycle::{Hold, Phase};
+use crate::{
+    authz::{ContainerPermission, ContainerSet},
+    node::{ContainerStatus, Crashes, Exit, Fault, Progress, Stats, hide_network},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// What is known of a container now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LiveState {
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Whether its daemon is connected: else this is what was last heard.
+    pub known: bool,
+    /// The newest measurement while it runs; none for callers without `stats.read`.
+    pub stats: Option<Stats>,
+    /// Why its last start failed.
+    pub problem: Option<String>,
+    /// Configuration files that its newest start could not edit, a sentence for each.
+    pub config_problems: Vec<String>,
+    /// What keeps it from running, as a code with what its way out needs. One about ports is hidden from callers without
+    /// `network.read`.
+    pub fault: Option<Box<Fault>>,
+    /// What its start is busy with.
+    pub progress: Option<Progress>,
+    /// How its last process ended.
+    pub last_exit: Option<Exit>,
+    /// What keeps it from being started.
+    pub hold: Option<Hold>,
+    /// Its crashes in a row, until it has run calmly or somebody started it. Their console lines are left out for callers without
+    /// `console.read`.
+    pub crashes: Option<Crashes>,
+    /// Why some of its limits hold only from the next start on.
+    pub pending: Option<String>,
+}
+
+impl LiveState {
+    /// What a host said of its container; `known` while the host is connected.
+    #[must_use]
+    pub fn new(status: ContainerStatus, known: bool) -> Self {
+        Self {
+            phase: status.phase,
+            since: status.since,
+            known,
+            stats: None,
+            problem: status.problem,
+            config_problems: status.config_problems,
+            fault: status.fault,
+            progress: status.progress.filter(|_| known),
+            last_exit: status.last_exit,
+            hold: status.hold,
+            crashes: status.crashes,
+            pending: status.pending,
+        }
+    }
+
+    /// Takes away what somebody with these permissions may not see.
+    pub(crate) fn redact(&mut self, permissions: ContainerSet) {
+        if !permissions.contains(ContainerPermission::StatsRead) {
+            self.stats = None;
+        }
+        redact(permissions, &mut self.problem, &mut self.fault, &mut self.crashes);
+    }
+}
+
+/// Takes away what somebody with these permissions may not see of a status.
+pub(crate) fn redact_status(permissions: ContainerSet, status: &mut ContainerStatus) {
+    redact(permissions, &mut status.problem, &mut status.fault, &mut status.crashes);
+}
+
+fn redact(
+    permissions: ContainerSet,
+    problem: &mut Option<String>,
+    fault: &mut Option<Box<Fault>>,
+    crashes: &mut Option<Crashes>,
+) {
+    if !permissions.contains(ContainerPermission::NetworkRead) {
+        hide_network(problem, fault);
+    }
+    // They are what the console said.
+    if let Some(crashes) =
+        crashes.as_mut().filter(|_| !permissions.contains(ContainerPermission::ConsoleRead))
+    {
+        crashes.lines.clear();
+    }
+}

@@ -1,0 +1,162 @@
+//! What somebody with some of the permissions sees of a container: the same in views, live streams and activity.
+
+use crate::world::{PASSWORD, World, on_both, see, until};
+use chrono::TimeDelta;
+use futures_util::StreamExt;
+use raptor_core::{
+    activity::Activity,
+    auth::Origin,
+    authz::{
+        Actor, ContainerPermission as P, ContainerSet, Revoked,
+        actions::{
+            GrantAccess, ReadContainerActivity, SeeContainer, SendCommand, StartContainer, UpdateAccess,
+        },
+    },
+    containers::{Level, access::Wanted, lifecycle::Phase, service::NewContainer},
+    id::ContainerId,
+    node::{ContainerStatus, LiveFrame, Since},
+    paging::PageRequest,
+    roles::Builtin,
+};
+use serde_json::json;
+
+const LINE: &str = "a line of the console";
+
+/// Steve's running container.
+async fn running(world: &World) -> (Actor, ContainerId) {
+    let steve = world.user("steve", Builtin::User).await.id;
+    world.daemon("one", "30000-30009").await;
+    let template = world.template().await.id;
+    let new =
+        NewContainer { owner_id: Some(steve), skip_install: true, ..NewContainer::new("Trains", template) };
+    let id = world.container(new).await.unwrap();
+    let origin = Origin { ip: Some("192.0.2.7".parse().unwrap()), user_agent: None };
+    let steve = world.raptor.auth().sign_in("steve", PASSWORD.into(), origin).await.unwrap().actor;
+    let permit = world.raptor.authz().permit::<StartContainer>(&steve, id).await.unwrap();
+    world.raptor.containers().start(permit).await.unwrap();
+    until("it runs", async || {
+        see(&world.raptor, &steve, id).await.unwrap().summary.live.phase == Phase::Running
+    })
+    .await;
+    (steve, id)
+}
+
+fn custom(permissions: &[P]) -> Wanted {
+    let permissions: ContainerSet = permissions.iter().copied().collect();
+    Wanted { level: Level::Custom, permissions, denied_files: None }
+}
+
+/// Somebody with just these permissions.
+async fn with(world: &World, owner: &Actor, id: ContainerId, name: &str, permissions: &[P]) -> Actor {
+    world.user(name, Builtin::User).await;
+    let permit = world.raptor.authz().permit::<GrantAccess>(owner, id).await.unwrap();
+    world.raptor.containers().grant(permit, name, custom(permissions)).await.unwrap();
+    world.signed_in(name).await.1
+}
+
+/// What the live stream says of the container's state first.
+async fn status(world: &World, actor: &Actor, id: ContainerId) -> ContainerStatus {
+    let permit = world.raptor.authz().permit::<SeeContainer>(actor, id).await.unwrap();
+    let mut live = world.raptor.containers().live(permit, Since::Tail(0)).await.unwrap();
+    loop {
+        if let LiveFrame::Status { status } = live.frames.next().await.unwrap() {
+            return status;
+        }
+    }
+}
+
+async fn did(world: &World, actor: &Actor, id: ContainerId, action: &str) -> Activity {
+    let permit = world.raptor.authz().permit::<ReadContainerActivity>(actor, id).await.unwrap();
+    let page = world.raptor.containers().activity(permit, &PageRequest::default()).await.unwrap();
+    page.items.into_iter().find(|row| row.action == action).unwrap()
+}
+
+#[tokio::test]
+async fn who_may_not_read_the_console_sees_none_of_its_lines_anywhere() {
+    on_both(|world| async move {
+        let (steve, id) = running(&world).await;
+        let reads = with(&world, &steve, id, "reads", &[P::ActivityRead, P::ConsoleRead]).await;
+        let blind = with(&world, &steve, id, "blind", &[P::ActivityRead]).await;
+        let permit = world.raptor.authz().permit::<SendCommand>(&steve, id).await.unwrap();
+        world.raptor.containers().command(permit, "op steve").await.unwrap();
+        world.hosts.of("one").crash(id, 3, [LINE.to_owned()]).unwrap();
+        until("the crash is written down", async || {
+            let permit = world.raptor.authz().permit::<ReadContainerActivity>(&steve, id).await.unwrap();
+            let page = world.raptor.containers().activity(permit, &PageRequest::default()).await.unwrap();
+            page.items.iter().any(|row| row.action == "container.crashed")
+        })
+        .await;
+
+        for (actor, lines) in [(&steve, &[LINE][..]), (&reads, &[LINE]), (&blind, &[])] {
+            let who = actor.name();
+            let live = see(&world.raptor, actor, id).await.unwrap().summary.live;
+            assert_eq!(live.crashes.unwrap().lines, lines, "view of {who}");
+            assert_eq!(status(&world, actor, id).await.crashes.unwrap().lines, lines, "stream of {who}");
+            let crash = did(&world, actor, id, "container.crashed").await.detail;
+            let told = if lines.is_empty() { None } else { Some(&json!(lines)) };
+            assert_eq!(crash.get("lines"), told, "activity of {who}");
+            assert_eq!(crash["exit_code"], 3, "the rest of it stays");
+        }
+        assert_eq!(did(&world, &reads, id, "container.command").await.detail["command"], "op steve");
+        assert_eq!(did(&world, &blind, id, "container.command").await.detail, json!({}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn addresses_in_activity_are_for_the_actor_and_for_those_who_read_everybodys() {
+    on_both(|world| async move {
+        let (steve, id) = running(&world).await;
+        let other = with(&world, &steve, id, "other", &[P::ActivityRead]).await;
+        world.user("root", Builtin::Admin).await;
+        let root = world.signed_in("root").await.1;
+        let own = Some("192.0.2.7".parse().unwrap());
+        for (actor, ip) in [(&steve, own), (&other, None), (&root, own), (&Actor::System, own)] {
+            assert_eq!(did(&world, actor, id, "container.power.start").await.ip, ip, "{}", actor.name());
+        }
+        let granted = did(&world, &steve, id, "container.access_granted").await.detail;
+        assert_eq!(granted["user"], "other");
+        assert_eq!(did(&world, &other, id, "container.access_granted").await.detail, json!({}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_live_stream_is_revoked_with_what_it_shows_with_the_container_and_with_the_session() {
+    on_both(|world| async move {
+        let (steve, id) = running(&world).await;
+        let open = async |actor: &Actor| {
+            let permit = world.raptor.authz().permit::<SeeContainer>(actor, id).await.unwrap();
+            world.raptor.containers().live(permit, Since::Tail(0)).await.unwrap()
+        };
+        let change = async |actor: &Actor, permissions: &[P]| {
+            let permit = world.raptor.authz().permit::<UpdateAccess>(&steve, id).await.unwrap();
+            let user = actor.user_id().unwrap();
+            world.raptor.containers().change_access(permit, user, custom(permissions)).await.unwrap();
+        };
+        let reads = with(&world, &steve, id, "reads", &[P::ConsoleRead, P::StatsRead]).await;
+        let mut live = open(&reads).await;
+        // What it does not show may come and go.
+        change(&reads, &[P::ConsoleRead, P::StatsRead, P::FileRead]).await;
+        change(&reads, &[P::ConsoleRead, P::StatsRead]).await;
+        let frame = live.frames.next();
+        tokio::select! {
+            biased;
+            revoked = &mut live.revoked => panic!("{revoked:?}"),
+            frame = frame => assert!(frame.is_some()),
+        }
+        change(&reads, &[P::ConsoleRead]).await;
+        assert_eq!(live.revoked.await, Revoked::Access);
+
+        let live = open(&reads).await;
+        world.raptor.auth().sign_out(&reads).await.unwrap();
+        assert_eq!(live.revoked.await, Revoked::Session);
+
+        // Nothing tells that a session has become too old.
+        let reads = world.signed_in("reads").await.1;
+        let live = open(&reads).await;
+        world.clock.advance(TimeDelta::days(8));
+        assert_eq!(live.revoked.await, Revoked::Session);
+    })
+    .await;
+}

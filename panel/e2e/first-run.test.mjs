@@ -243,7 +243,7 @@ test('a host without Docker says so with the way out, and the page notices when 
     await signIn(guest, other.base, 'admin', PASSWORD);
     await guest.getByRole('link', { name: 'Choose what to run' }).click();
     await guest.getByText('Docker does not answer on this host').waitFor();
-    await guest.getByText('sudo systemctl enable --now docker').first().waitFor();
+    await guest.getByText('systemctl enable --now docker').first().waitFor();
     // One can choose meanwhile.
     await guest.getByLabel('Search the catalogue').fill('any docker image');
     await guest.getByRole('main').getByRole('link', { name: /^Any Docker image/ }).first().click();

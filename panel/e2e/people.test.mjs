@@ -158,12 +158,12 @@ test('a daemon is added by one line with the key that is shown once, and gets it
   const boxes = await Promise.all([dialog.getByTestId('line'), dialog.getByRole('button', { name: 'Copy the line' })].map((found) => found.boundingBox()));
   assert.ok(boxes[1].y + boxes[1].height <= boxes[0].y, 'nothing lies over the key');
 
-  // The line is run as it is, but for sudo and the folder, which this test has no right to.
+  // The line is run as it is but for the program's place and the folder, which this test has no right to.
   await dialog.getByRole('radio', { name: 'Without systemd' }).check();
   const line = await dialog.getByTestId('line').innerText();
   const folder = join(mkdtempSync(join(tmpdir(), 'raptor-setup-')), 'daemon');
   const [settings] = line.split(' && ');
-  const here = settings.replace('sudo /usr/local/bin/raptor-daemon setup', `'${PROGRAMS}/raptor-daemon' setup --folder '${folder}'`);
+  const here = settings.replace('/usr/local/bin/raptor-daemon setup', `'${PROGRAMS}/raptor-daemon' setup --folder '${folder}'`);
   assert.notEqual(here, settings);
   execFileSync('sh', ['-c', here], { env: {} });
   const file = join(folder, '.env');

@@ -5,6 +5,7 @@ use crate::config::{
     keys::{JwtRotation, KeyRotation},
 };
 use anyhow::Context;
+use raptor_config::say;
 use raptor_core::{clock::Clock, keys, store::Store};
 use std::path::Path;
 
@@ -36,14 +37,14 @@ pub async fn rotate_app_key(config: &Config, rotation: &KeyRotation) -> anyhow::
     for lost in &done.lost {
         tracing::warn!("lost with the former APP_KEY: {lost}");
     }
-    println!(
-        "{} secrets are encrypted under the new APP_KEY now; {} were already. {} can't be read. {} sessions ended.",
+    say(format_args!(
+        "Secrets that are encrypted under the new APP_KEY now: {}; that were already: {}; that can't be read: {}. Sessions ended: {}.",
         done.resealed,
         done.kept,
         done.lost.len(),
         done.sessions_ended
-    );
-    println!("Start every API on this database with the new key.");
+    ))?;
+    say("Start every API on this database with the new key.")?;
     Ok(())
 }
 
@@ -57,6 +58,9 @@ pub async fn rotate_jwt_secret(config: &Config, rotation: &JwtRotation) -> anyho
     let store = open(config, &rotation.data_dir).await?;
     let ended = keys::rotate_jwt_secret(&store, &Clock::System, app_key.expose(), jwt_secret).await;
     store.close().await;
-    println!("{} sessions ended. Start every API on this database with the new JWT_SECRET.", ended?);
+    say(format_args!(
+        "Sessions ended: {}. Start every API on this database with the new JWT_SECRET.",
+        ended?
+    ))?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use raptor_api::{
     config::{self, Cli, Command, Config},
     health, keys, openapi, serve,
 };
-use raptor_config::logs;
+use raptor_config::{logs, say};
 use raptor_core::auth::seal::generate_secret;
 use std::process::ExitCode;
 
@@ -26,8 +26,8 @@ async fn run() -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let Cli { command, config } = config::read()?;
     match command.unwrap_or(Command::Serve) {
-        Command::Openapi => println!("{}", serde_json::to_string_pretty(&openapi())?),
-        Command::Key => println!("{}", generate_secret("")?),
+        Command::Openapi => say(serde_json::to_string_pretty(&openapi())?)?,
+        Command::Key => say(generate_secret("")?)?,
         Command::Health => health::ask(config.api_addr).await?,
         Command::RotateKey(rotation) => {
             logs::start(&config.rust_log)?;

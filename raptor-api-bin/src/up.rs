@@ -6,10 +6,11 @@ use crate::{
     serve,
 };
 use anyhow::{Context, bail};
+use raptor_config::say;
 use raptor_core::{Raptor, auth::seal::generate_secret, outbound::Outbound, store::Store};
 use raptor_node_lib::{Host, start_again};
 use std::{
-    fs,
+    fmt, fs,
     io::{self, ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -49,8 +50,8 @@ pub async fn run(mut config: Config, up: UpConfig) -> anyhow::Result<()> {
         () = host.disk_came_back() => true,
     };
     match again {
-        false => println!("Raptor has stopped. Containers that were running go on."),
-        true => println!("The disk with the containers' files is mounted again: Raptor starts anew with it."),
+        false => tell("Raptor has stopped. Containers that were running go on."),
+        true => tell("The disk with the containers' files is mounted again: Raptor starts anew with it."),
     }
     raptor.shutdown().await;
     host.shutdown().await;
@@ -118,34 +119,43 @@ async fn first_administrator(raptor: &Raptor, config: &Config) -> anyhow::Result
     Ok((made && generated).then(|| Secret::new(password)))
 }
 
+/// To whom started it. Raptor goes on where the line can't be written.
+fn tell(line: impl fmt::Display) {
+    if let Err(error) = say(line) {
+        tracing::warn!(%error, "standard output can't be written to");
+    }
+}
+
 async fn greet(config: &Config, host: &Host, password: Option<&str>) {
     let port = config.api_addr.port();
-    println!("\nRaptor is running.\n\n  Open       http://localhost:{port}");
-    println!("  User name  {}", config.admin_username);
+    tell(format_args!("\nRaptor is running.\n\n  Open       http://localhost:{port}"));
+    tell(format_args!("  User name  {}", config.admin_username));
     match password {
-        Some(password) => println!("  Password   {password}    (shown this once; change it under Account)"),
-        None => println!("  Password   the one that was set or shown at the first start"),
+        Some(password) => {
+            tell(format_args!("  Password   {password}    (shown this once; change it under Account)"))
+        }
+        None => tell("  Password   the one that was set or shown at the first start"),
     }
     match raptor_core::node::Node::system(host).await {
         Ok(system) => {
             match system.docker_problem {
-                None => println!(
+                None => tell(format_args!(
                     "\nThis host runs containers with Docker {}.",
                     system.docker_version.unwrap_or_default()
-                ),
-                Some(problem) => println!("\nThis host can't run containers yet. {problem}"),
+                )),
+                Some(problem) => tell(format_args!("\nThis host can't run containers yet. {problem}")),
             }
             if let Some(note) = system.user_note {
-                println!("{note}");
+                tell(format_args!("{note}"));
             }
             if let Some(sftp) = system.sftp {
                 match sftp.problem {
-                    None => println!("SFTP is on port {}.", sftp.port),
-                    Some(problem) => println!("{problem}"),
+                    None => tell(format_args!("SFTP is on port {}.", sftp.port)),
+                    Some(problem) => tell(format_args!("{problem}")),
                 }
             }
         }
-        Err(error) => println!("\nThis host can't run containers yet. {error}"),
+        Err(error) => tell(format_args!("\nThis host can't run containers yet. {error}")),
     }
-    println!("Next: open it and choose what to run. Ctrl-C stops Raptor and leaves containers running.\n");
+    tell("Next: open it and choose what to run. Ctrl-C stops Raptor and leaves containers running.\n");
 }

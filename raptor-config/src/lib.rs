@@ -1,13 +1,19 @@
 //! What Raptor's two programs share: reading their configuration from flags, environment and `.env`, and saying what is wrong with it
 //! in one sentence and without its secrets; logs ([`logs`]); and taking HTTP connections ([`http`]).
 
+mod authorities;
 pub mod host;
 pub mod http;
 pub mod logs;
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use std::{collections::BTreeSet, error::Error, fs};
+use std::{
+    collections::BTreeSet,
+    error::Error,
+    fmt, fs,
+    io::{self, Write},
+};
 
 /// Reads `.env` of the working folder, then flags and environment. Names in `.env` that mean nothing to the program are warned of.
 /// The commands named in `bare` need no settings, so for them neither is looked at. Help and version need no `.env`.
@@ -18,24 +24,44 @@ pub fn read<C: clap::Parser>(secrets: &[&str], bare: &[&str]) -> anyhow::Result<
     let given: Vec<String> =
         std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let asked = |arg: &String| matches!(arg.as_str(), "help" | "--help" | "-h" | "--version" | "-V");
-    let needs_none = given.first().is_some_and(|first| bare.contains(&first.as_str()));
+    // `help key` is `key --help`.
+    let first = given.iter().find(|arg| *arg != "help");
+    let needs_none = first.is_some_and(|first| bare.contains(&first.as_str()));
     let in_file = if needs_none || given.iter().any(asked) { Vec::new() } else { dotenv()? };
     // After that file: a command takes the environment as it is when it is made.
     let mut command = C::command();
-    for warning in unknown(&names(&command), in_file) {
+    let authorities =
+        if needs_none { Vec::new() } else { authorities::problems(|name| std::env::var_os(name)) };
+    for warning in unknown(&names(&command), in_file).into_iter().chain(authorities) {
         eprintln!("warning: {warning}");
     }
     if needs_none {
-        command = without_environment(command);
+        command = without_settings(command);
     }
     let parsed = command.try_get_matches().and_then(|mut matches| C::from_arg_matches_mut(&mut matches));
     parsed.map_err(|error| refusal(error, secrets))
 }
 
-fn without_environment(command: Command) -> Command {
+/// `command` with settings that are neither read from the environment nor shown in its help.
+fn without_settings(command: Command) -> Command {
     let subcommands: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    let command = command.mut_args(|arg| arg.env(None::<&'static str>));
-    subcommands.into_iter().fold(command, |command, name| command.mut_subcommand(name, without_environment))
+    let command = command.mut_args(|arg| {
+        let setting = arg.get_env().is_some();
+        if setting { arg.env(None::<&'static str>).hide(true) } else { arg }
+    });
+    subcommands.into_iter().fold(command, |command, name| command.mut_subcommand(name, without_settings))
+}
+
+/// Writes a line to standard output. That nobody reads any more (`raptor-api openapi | head`) is no error.
+///
+/// # Errors
+/// When it can't be written for another reason, such as a full disk.
+pub fn say(line: impl fmt::Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// The names of all settings, those of subcommands included.

@@ -716,7 +716,7 @@ pub enum NodeError {
     )]
     WrongKey,
     /// The two sides speak different versions.
-    #[error("The daemon speaks protocol {theirs}, this API speaks {PROTOCOL}. Upgrade the older of the two.")]
+    #[error("The daemon speaks protocol {theirs}, this API speaks {PROTOCOL}. Upgrade {}, which is the older of the two.", older(*theirs))]
     Protocol {
         /// The daemon's [`PROTOCOL`].
         theirs: u32,
@@ -730,6 +730,11 @@ pub enum NodeError {
     /// Something broke on the host.
     #[error("{0}")]
     Internal(String),
+}
+
+/// Which of the two programs is the older one, where the daemon speaks protocol `theirs`.
+fn older(theirs: u32) -> &'static str {
+    if theirs < PROTOCOL { "raptor-daemon on that host" } else { "raptor-api" }
 }
 
 /// Everything the control side may ask of a host.
@@ -798,5 +803,17 @@ pub trait Node: Send + Sync {
     /// Its containers' files.
     fn files(&self) -> &dyn files::NodeFiles {
         &files::NoFiles
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_protocols_it_is_said_which_program_is_to_be_upgraded() {
+        let said = |theirs| NodeError::Protocol { theirs }.to_string();
+        assert!(said(PROTOCOL - 1).contains("Upgrade raptor-daemon on that host"), "{}", said(PROTOCOL - 1));
+        assert!(said(PROTOCOL + 1).contains("Upgrade raptor-api"), "{}", said(PROTOCOL + 1));
     }
 }

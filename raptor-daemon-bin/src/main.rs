@@ -1,7 +1,10 @@
 //! `raptor-daemon`: configuration, logs, serve, and leave containers running at the end.
 
 use anyhow::{Context, bail};
-use raptor_config::http::{self, Limits};
+use raptor_config::{
+    http::{self, Limits},
+    say,
+};
 use raptor_core::outbound::Outbound;
 use raptor_daemon::{
     config::{self, Cli, Command, Config},
@@ -29,11 +32,11 @@ async fn main() -> ExitCode {
 async fn run() -> anyhow::Result<()> {
     let Cli { command, config } = config::read()?;
     match command.unwrap_or(Command::Serve) {
-        Command::Openapi => println!("{}", serde_json::to_string_pretty(&openapi())?),
-        Command::Setup(setup) => println!("{}", raptor_daemon::setup::run(&setup, std::io::stdin().lock())?),
+        Command::Openapi => say(serde_json::to_string_pretty(&openapi())?)?,
+        Command::Setup(setup) => say(raptor_daemon::setup::run(&setup, std::io::stdin().lock())?)?,
         Command::RemoveRules => {
             let removed = raptor_node_lib::remove_rules().context("the firewall can't be changed")?;
-            println!("Removed the rules of {removed} daemons. Daemons that run put theirs back.");
+            say(format!("Daemons whose rules were removed: {removed}. Those that run put theirs back."))?;
         }
         Command::Serve => serve(config).await?,
     }

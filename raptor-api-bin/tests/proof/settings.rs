@@ -5,7 +5,11 @@ use crate::{
     programs::{Api, docker, folder, program},
     text, until,
 };
-use std::{fs, os::unix::fs::MetadataExt, process::Command};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    process::{Command, Stdio},
+};
 
 /// What Docker says of the container at `path`.
 fn inspect(path: &str, format: &str) -> String {
@@ -68,15 +72,34 @@ fn commands_that_need_no_settings_look_at_none() {
         assert!(run(&[], name, &["openapi"]).contains("\"openapi\": \"3.1"));
         assert!(run(&[], name, &["--version"]).starts_with(name));
         assert!(run(&[], name, &["--help"]).contains("Usage:"));
+        // Nor does their help name settings that they don't look at.
+        for args in [["openapi", "--help"], ["help", "openapi"]] {
+            let help = run(&[], name, &args);
+            assert!(help.contains("Usage:") && !help.contains("--outbound-allow"), "{help}");
+        }
     }
+    let help = run(&[], "raptor-daemon", &["setup", "--help"]);
+    assert!(help.contains("--systemd") && !help.contains("--daemon-api-key"), "{help}");
     for setting in ["CONTAINER_SUBNETS", "SFTP_PORT", "ALLOWED_MOUNTS", "TRASH_RETENTION_DAYS", "DATA_DIR"] {
         assert!(run(&[], "raptor-api", &["up", "--help"]).contains(&format!("<{setting}>")), "{setting}");
     }
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
         // In a network of its own: the rules of this host stay.
         let told = run(&["unshare", "--net"], "raptor-daemon", &["remove-rules"]);
-        assert!(told.contains("Removed the rules of 0 daemons"), "{told}");
+        assert!(told.contains("Daemons whose rules were removed: 0."), "{told}");
     } else {
         println!("SKIP: only root can change the firewall");
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_fault() {
+    for name in ["raptor-api", "raptor-daemon"] {
+        let mut program = Command::new(program(name));
+        let mut running =
+            program.arg("openapi").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(running.stdout.take());
+        let output = running.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{name}: {output:?}");
     }
 }

@@ -82,7 +82,7 @@ impl Place<'_> {
             );
         }
         format!(
-            "Nobody whom this machine trusts has signed the certificate at {address} (is it self-signed?). Use one of a public authority, or sign it with an authority of your own and give that one's certificate to raptor-api as SSL_CERT_FILE."
+            "Nobody whom this machine trusts has signed the certificate at {address} (is it self-signed?). Use one of a public authority, or sign it with an authority of your own, add that one's certificate to those that this machine trusts, and restart raptor-api."
         )
     }
 
@@ -199,7 +199,7 @@ mod tests {
             let message = told(port, false).await;
             assert!(message.contains("speaks TLS, and TLS is off for this daemon"), "{message}");
             let message = told(port, true).await;
-            assert!(message.contains("self-signed") && message.contains("SSL_CERT_FILE"), "{message}");
+            assert!(message.contains("self-signed") && message.contains("restart raptor-api"), "{message}");
         }
     }
 

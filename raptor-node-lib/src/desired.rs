@@ -132,7 +132,7 @@ impl StateFolder {
             }
         }
         match fs::remove_file(self.0.join(unfinished(SPEC))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => fs::remove_dir(&self.0),
         }
     }

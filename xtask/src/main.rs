@@ -27,15 +27,21 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let rest = args.get(1..).unwrap_or_default();
     let check = rest.iter().any(|arg| arg == "--check");
+    let asked = |args: &[String]| args.iter().any(|arg| matches!(arg.as_str(), "help" | "--help" | "-h"));
     let done = match args.first().map(String::as_str) {
         Some("up") => up::up(rest),
+        // Before anything is built or changed.
+        _ if asked(&args) => {
+            print!("{HELP}");
+            Ok(())
+        }
         Some("test") => suite::test(rest),
         Some("bench") => bench::bench(rest),
         Some("openapi") => generate::openapi(check),
         Some("client") => generate::client(check),
         Some("images") => images::make(),
         Some("deps") => deps::check(),
-        Some("help" | "--help" | "-h") | None => {
+        None => {
             print!("{HELP}");
             Ok(())
         }

@@ -3,12 +3,18 @@
 use crate::run::{Outcome, command, output, root, run};
 use std::{fs, os::unix::process::CommandExt, path::Path, time::SystemTime};
 
+/// The help of `raptor-api up`.
+const FLAGS: &str = include_str!("../../docs/up.txt");
+
 /// Builds what changed and becomes `raptor-api up`.
 pub fn up(flags: &[String]) -> Outcome {
     // As the program says it, without building the program first.
     if flags.iter().any(|flag| matches!(flag.as_str(), "--help" | "-h" | "help")) {
-        print!("{}", include_str!("../../docs/up.txt"));
+        print!("{FLAGS}");
         return Ok(());
+    }
+    if let Some(flag) = unknown(flags) {
+        return Err(format!("there is no flag {flag}. `cargo xtask up --help` lists them."));
     }
     panel()?;
     println!("building raptor-api (the first build takes some minutes)");
@@ -16,6 +22,15 @@ pub fn up(flags: &[String]) -> Outcome {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
     let error = command(&target.join("up/raptor-api").to_string_lossy(), &["up"]).args(flags).exec();
     Err(format!("raptor-api can't be started: {error}"))
+}
+
+/// The first of `flags` that the program does not have, which would otherwise be said only when everything is built.
+fn unknown(flags: &[String]) -> Option<&str> {
+    let known = |flag: &str| {
+        let name = flag.split('=').next().unwrap_or_default();
+        FLAGS.split_whitespace().any(|word| word == name)
+    };
+    flags.iter().map(String::as_str).find(|flag| flag.starts_with("--") && !known(flag))
 }
 
 /// Builds the panel where its sources are newer than what was built.
@@ -57,7 +72,19 @@ fn newest(path: &Path) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
-    use super::new_enough;
+    use super::{new_enough, unknown};
+
+    #[test]
+    fn a_flag_that_there_is_not_is_refused_before_anything_is_built() {
+        let flags = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let good =
+            ["--data-dir ./here --api-addr=0.0.0.0:3001", "--container-firewall off", "--sftp-port 2022"];
+        for text in good {
+            assert_eq!(unknown(&flags(text)), None);
+        }
+        assert_eq!(unknown(&flags("--data-dir ./here --nonsense")), Some("--nonsense"));
+        assert_eq!(unknown(&flags("--api-adr=0.0.0.0:3001")), Some("--api-adr=0.0.0.0:3001"));
+    }
 
     #[test]
     fn an_old_node_is_refused() {

@@ -171,6 +171,20 @@ async fn fill(scene: &Scene) {
     soon("everything that is shown is there", full).await;
 }
 
+/// Looks for whom a container is in the list at all.
+async fn listing(scene: &Scene, everybody: &[Who], text: &mut String, wrong: &mut Vec<String>) {
+    let mut seen = Vec::new();
+    for who in everybody {
+        let list = ok(scene.world.holding(who.token.clone()).get("/containers?limit=100").await).await;
+        let shown = !listed(&list, scene, "main").is_null();
+        judge(wrong, "list_containers the container itself", who, shown, who.knows());
+        if shown {
+            seen.push(who.kind.clone());
+        }
+    }
+    write(text, "list_containers", "the container itself", &seen);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fields_are_shown_to_those_with_the_permission_and_to_nobody_else() {
     let scene = Scene::new().await;
@@ -207,6 +221,7 @@ async fn fields_are_shown_to_those_with_the_permission_and_to_nobody_else() {
         }
         write(&mut text, field.of, field.name, &seen);
     }
+    listing(&scene, &everybody, &mut text, &mut wrong).await;
     sockets::look(&scene, &everybody, &mut text, &mut wrong).await;
     report(&wrong);
     matrix::compare("fields.txt", &text);

@@ -128,17 +128,38 @@ async fn every_operation_takes_what_the_table_says_and_nothing_else() {
             };
             outcomes.push((who, walk.call(who, &walk.ids(who, fresh)).await));
         }
+        wrong.extend(differences(&row, &outcomes));
         for (who, outcome) in outcomes {
-            let expected = who.expected(&row);
-            if outcome != expected {
-                wrong.push(format!("{}: {} is {outcome}, and should be {expected}", row.name(), who.kind));
-            }
             line.note(&who.kind, outcome);
         }
         lines.push(line);
     }
     report(&wrong);
     matrix::compare("operations.txt", &matrix::text(&lines));
+}
+
+/// What came of the calls of one row otherwise than the table says, a line for each way in which it did.
+fn differences(row: &Row, outcomes: &[(&Who, Outcome)]) -> Vec<String> {
+    const NAMED: usize = 3;
+    let mut ways: Vec<(String, Vec<String>)> = Vec::new();
+    for (who, outcome) in outcomes {
+        let expected = who.expected(row);
+        if *outcome == expected {
+            continue;
+        }
+        let way = format!("{outcome}, and should be {expected}");
+        match ways.iter_mut().find(|(known, _)| *known == way) {
+            Some((_, callers)) => callers.push(who.kind.to_string()),
+            None => ways.push((way, vec![who.kind.to_string()])),
+        }
+    }
+    // The fewer it concerns, the more it says.
+    ways.sort_by_key(|(_, callers)| callers.len());
+    let named = |callers: &[String]| match callers.len().saturating_sub(NAMED) {
+        0 => callers.join(", "),
+        more => format!("{} and {more} more", callers[..NAMED].join(", ")),
+    };
+    ways.iter().map(|(way, callers)| format!("{}: {way}: {}", row.name(), named(callers))).collect()
 }
 
 /// Fails with what is wrong; the first of it is the cause of the rest, where a call changed what others need.

@@ -151,7 +151,7 @@ impl Who {
         all
     }
 
-    /// Whether they hold a right over the containers.
+    /// Whether they hold this right, those of a role over all containers included.
     pub fn holds(&self, right: Right) -> bool {
         match right {
             Right::System(permission) => self.role.contains(permission),
@@ -165,6 +165,11 @@ impl Who {
     /// Whether they hold any right over the containers, and so see them.
     pub fn sees(&self) -> bool {
         ContainerPermission::ALL.iter().any(|permission| self.holds(Right::Container(*permission)))
+    }
+
+    /// Whether they have access to the containers or see all: to others, what they may not do does not exist.
+    pub fn knows(&self) -> bool {
+        self.access.is_some() || self.role.contains(SystemPermission::ContainersRead)
     }
 
     /// What the table says of this call.
@@ -182,12 +187,7 @@ impl Who {
             Takes::Sight => Outcome::Hidden,
             Takes::Rights(rights) => match rights.iter().find(|right| !self.holds(**right)) {
                 None => Outcome::Allowed,
-                // Who neither has access nor sees all containers does not learn that there is this one.
-                Some(Right::Container(_))
-                    if self.access.is_none() && !self.role.contains(SystemPermission::ContainersRead) =>
-                {
-                    Outcome::Hidden
-                }
+                Some(Right::Container(_)) if !self.knows() => Outcome::Hidden,
                 Some(missing) => Outcome::Missing(missing.name().into()),
             },
         }

@@ -181,7 +181,7 @@ test('what was used over the last hour is drawn beside what is used now', { time
   await memory.focus();
   await page.keyboard.press('End');
   await page.keyboard.press('ArrowLeft');
-  await until('a value is told', async () => /[KMG]iB|not measured/.test((await memory.getAttribute('aria-valuetext')) ?? ''));
+  await until('a value is told', async () => /\d ([KMG]i)?B|not measured/.test((await memory.getAttribute('aria-valuetext')) ?? ''));
 });
 
 test('the graphs tell the value at a time, and why there is none', { timeout: 90_000 }, async () => {

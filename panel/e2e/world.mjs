@@ -20,13 +20,13 @@ export const freePort = () =>
     });
   });
 
-/** Asks until `look` gives something, for a minute at most. */
-export async function until(what, look) {
-  const deadline = Date.now() + 60_000;
+/** Asks until `look` gives something, for a minute at most, or as many as it takes. */
+export async function until(what, look, minutes = 1) {
+  const deadline = Date.now() + minutes * 60_000;
   for (;;) {
     const found = await look();
     if (found) return found;
-    if (Date.now() > deadline) throw new Error(`not seen within a minute: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not seen within ${minutes} min: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

@@ -619,7 +619,7 @@ was imported already the file as a new revision.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub disk_mib: ::std::option::Option<StatedAmount>,
         ///How it is drawn.
-        pub icon: CatalogueIcon,
+        pub icon: Drawing,
         ///Its id, which never changes.
         pub id: ::std::string::String,
         ///What it is.
@@ -628,6 +628,8 @@ was imported already the file as a new revision.*/
         pub memory_mib: ::std::option::Option<StatedAmount>,
         ///The name of the program.
         pub name: ::std::string::String,
+        ///Whether it is one of those that most people look for. They come first in the list.
+        pub popular: bool,
         ///The ports that its egg or documentation states; null where nothing is stated, empty where it is stated that none is needed.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub ports: ::std::option::Option<::std::vec::Vec<StatedPort>>,
@@ -635,6 +637,10 @@ was imported already the file as a new revision.*/
         pub source: ::std::option::Option<EggSource>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub template_id: ::std::option::Option<TemplateId>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub upload: ::std::option::Option<NeededUpload>,
+        ///How many variants of it there are: entries whose `variant_of` is its id.
+        pub variant_count: u64,
         ///The id of the entry for the same program that most people want; null where it is that one.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub variant_of: ::std::option::Option<::std::string::String>,
@@ -665,19 +671,6 @@ was imported already the file as a new revision.*/
     }
     impl CatalogueFetch {
         pub fn builder() -> builder::CatalogueFetch {
-            Default::default()
-        }
-    }
-    ///A drawing and its background.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct CatalogueIcon {
-        ///The background, as `#rrggbb`.
-        pub colour: ::std::string::String,
-        ///The `d` of each path, on a grid of 24 × 24, to be drawn in white with a round stroke of 2 and no fill.
-        pub paths: ::std::vec::Vec<::std::string::String>,
-    }
-    impl CatalogueIcon {
-        pub fn builder() -> builder::CatalogueIcon {
             Default::default()
         }
     }
@@ -1789,6 +1782,19 @@ without `network.read`.*/
     }
     impl DiskLimits {
         pub fn builder() -> builder::DiskLimits {
+            Default::default()
+        }
+    }
+    ///A drawing on a colour.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct Drawing {
+        ///The colour behind it, as `#rrggbb`.
+        pub colour: ::std::string::String,
+        ///The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
+        pub paths: ::std::vec::Vec<::std::string::String>,
+    }
+    impl Drawing {
+        pub fn builder() -> builder::Drawing {
             Default::default()
         }
     }
@@ -3805,6 +3811,20 @@ given.*/
     }
     impl Mount {
         pub fn builder() -> builder::Mount {
+            Default::default()
+        }
+    }
+    ///A file that has to be uploaded before the first start.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct NeededUpload {
+        ///The template's variable that makes the upload needless where it has a value, such as an address to download from.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub unless: ::std::option::Option<::std::string::String>,
+        ///The template's variable that holds the file's path, seen from the container's folder.
+        pub variable: ::std::string::String,
+    }
+    impl NeededUpload {
+        pub fn builder() -> builder::NeededUpload {
             Default::default()
         }
     }
@@ -6344,7 +6364,7 @@ it is root, or too old to say.*/
         ///Which output means that it is running.
         pub done: ::std::vec::Vec<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub drawing: ::std::option::Option<TemplateDrawing>,
+        pub drawing: ::std::option::Option<Drawing>,
         ///Names of features that panels may offer help for.
         pub features: ::std::vec::Vec<::std::string::String>,
         ///A picture, as a `data:` URL.
@@ -6423,19 +6443,6 @@ where that template came from unless given.*/
     }
     impl TemplateChange {
         pub fn builder() -> builder::TemplateChange {
-            Default::default()
-        }
-    }
-    ///A drawing on a colour.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct TemplateDrawing {
-        ///The colour behind it, as `#rrggbb`.
-        pub colour: ::std::string::String,
-        ///The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
-        pub paths: ::std::vec::Vec<::std::string::String>,
-    }
-    impl TemplateDrawing {
-        pub fn builder() -> builder::TemplateDrawing {
             Default::default()
         }
     }
@@ -6716,7 +6723,7 @@ is a version of.*/
         ///What it is for.
         pub description: ::std::string::String,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub drawing: ::std::option::Option<TemplateDrawing>,
+        pub drawing: ::std::option::Option<Drawing>,
         ///Its id.
         pub id: TemplateId,
         ///Its name.
@@ -9280,7 +9287,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::option::Option<super::StatedAmount>,
                 ::std::string::String,
             >,
-            icon: ::std::result::Result<super::CatalogueIcon, ::std::string::String>,
+            icon: ::std::result::Result<super::Drawing, ::std::string::String>,
             id: ::std::result::Result<::std::string::String, ::std::string::String>,
             kind: ::std::result::Result<super::EntryKind, ::std::string::String>,
             memory_mib: ::std::result::Result<
@@ -9288,6 +9295,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             name: ::std::result::Result<::std::string::String, ::std::string::String>,
+            popular: ::std::result::Result<bool, ::std::string::String>,
             ports: ::std::result::Result<
                 ::std::option::Option<::std::vec::Vec<super::StatedPort>>,
                 ::std::string::String,
@@ -9300,6 +9308,11 @@ as U+FFFD; a save keeps them.*/
                 ::std::option::Option<super::TemplateId>,
                 ::std::string::String,
             >,
+            upload: ::std::result::Result<
+                ::std::option::Option<super::NeededUpload>,
+                ::std::string::String,
+            >,
+            variant_count: ::std::result::Result<u64, ::std::string::String>,
             variant_of: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
                 ::std::string::String,
@@ -9316,9 +9329,14 @@ as U+FFFD; a save keeps them.*/
                     kind: Err("no value supplied for kind".to_string()),
                     memory_mib: Ok(Default::default()),
                     name: Err("no value supplied for name".to_string()),
+                    popular: Err("no value supplied for popular".to_string()),
                     ports: Ok(Default::default()),
                     source: Ok(Default::default()),
                     template_id: Ok(Default::default()),
+                    upload: Ok(Default::default()),
+                    variant_count: Err(
+                        "no value supplied for variant_count".to_string(),
+                    ),
                     variant_of: Ok(Default::default()),
                 }
             }
@@ -9362,7 +9380,7 @@ as U+FFFD; a save keeps them.*/
             }
             pub fn icon<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<super::CatalogueIcon>,
+                T: ::std::convert::TryInto<super::Drawing>,
                 T::Error: ::std::fmt::Display,
             {
                 self.icon = value
@@ -9418,6 +9436,18 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn popular<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.popular = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for popular: {e}")
+                    });
+                self
+            }
             pub fn ports<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<
@@ -9456,6 +9486,30 @@ as U+FFFD; a save keeps them.*/
                     });
                 self
             }
+            pub fn upload<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::NeededUpload>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.upload = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for upload: {e}")
+                    });
+                self
+            }
+            pub fn variant_count<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.variant_count = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for variant_count: {e}")
+                    });
+                self
+            }
             pub fn variant_of<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
@@ -9483,9 +9537,12 @@ as U+FFFD; a save keeps them.*/
                     kind: value.kind?,
                     memory_mib: value.memory_mib?,
                     name: value.name?,
+                    popular: value.popular?,
                     ports: value.ports?,
                     source: value.source?,
                     template_id: value.template_id?,
+                    upload: value.upload?,
+                    variant_count: value.variant_count?,
                     variant_of: value.variant_of?,
                 })
             }
@@ -9501,9 +9558,12 @@ as U+FFFD; a save keeps them.*/
                     kind: Ok(value.kind),
                     memory_mib: Ok(value.memory_mib),
                     name: Ok(value.name),
+                    popular: Ok(value.popular),
                     ports: Ok(value.ports),
                     source: Ok(value.source),
                     template_id: Ok(value.template_id),
+                    upload: Ok(value.upload),
+                    variant_count: Ok(value.variant_count),
                     variant_of: Ok(value.variant_of),
                 }
             }
@@ -9662,67 +9722,6 @@ as U+FFFD; a save keeps them.*/
                     sha256: Ok(value.sha256),
                     template: Ok(value.template),
                     template_id: Ok(value.template_id),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct CatalogueIcon {
-            colour: ::std::result::Result<::std::string::String, ::std::string::String>,
-            paths: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for CatalogueIcon {
-            fn default() -> Self {
-                Self {
-                    colour: Err("no value supplied for colour".to_string()),
-                    paths: Err("no value supplied for paths".to_string()),
-                }
-            }
-        }
-        impl CatalogueIcon {
-            pub fn colour<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.colour = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for colour: {e}")
-                    });
-                self
-            }
-            pub fn paths<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.paths = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for paths: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<CatalogueIcon> for super::CatalogueIcon {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: CatalogueIcon,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    colour: value.colour?,
-                    paths: value.paths?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::CatalogueIcon> for CatalogueIcon {
-            fn from(value: super::CatalogueIcon) -> Self {
-                Self {
-                    colour: Ok(value.colour),
-                    paths: Ok(value.paths),
                 }
             }
         }
@@ -13658,6 +13657,67 @@ as U+FFFD; a save keeps them.*/
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Drawing {
+            colour: ::std::result::Result<::std::string::String, ::std::string::String>,
+            paths: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Drawing {
+            fn default() -> Self {
+                Self {
+                    colour: Err("no value supplied for colour".to_string()),
+                    paths: Err("no value supplied for paths".to_string()),
+                }
+            }
+        }
+        impl Drawing {
+            pub fn colour<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.colour = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for colour: {e}")
+                    });
+                self
+            }
+            pub fn paths<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.paths = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for paths: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Drawing> for super::Drawing {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Drawing,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    colour: value.colour?,
+                    paths: value.paths?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Drawing> for Drawing {
+            fn from(value: super::Drawing) -> Self {
+                Self {
+                    colour: Ok(value.colour),
+                    paths: Ok(value.paths),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct EggSource {
             branch: ::std::result::Result<::std::string::String, ::std::string::String>,
             format: ::std::result::Result<::std::string::String, ::std::string::String>,
@@ -17154,6 +17214,70 @@ as U+FFFD; a save keeps them.*/
                     read_only: Ok(value.read_only),
                     source: Ok(value.source),
                     target: Ok(value.target),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct NeededUpload {
+            unless: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+            variable: ::std::result::Result<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for NeededUpload {
+            fn default() -> Self {
+                Self {
+                    unless: Ok(Default::default()),
+                    variable: Err("no value supplied for variable".to_string()),
+                }
+            }
+        }
+        impl NeededUpload {
+            pub fn unless<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.unless = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for unless: {e}")
+                    });
+                self
+            }
+            pub fn variable<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::string::String>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.variable = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for variable: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<NeededUpload> for super::NeededUpload {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: NeededUpload,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    unless: value.unless?,
+                    variable: value.variable?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::NeededUpload> for NeededUpload {
+            fn from(value: super::NeededUpload) -> Self {
+                Self {
+                    unless: Ok(value.unless),
+                    variable: Ok(value.variable),
                 }
             }
         }
@@ -22378,7 +22502,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             drawing: ::std::result::Result<
-                ::std::option::Option<super::TemplateDrawing>,
+                ::std::option::Option<super::Drawing>,
                 ::std::string::String,
             >,
             features: ::std::result::Result<
@@ -22573,9 +22697,7 @@ as U+FFFD; a save keeps them.*/
             }
             pub fn drawing<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<super::TemplateDrawing>,
-                >,
+                T: ::std::convert::TryInto<::std::option::Option<super::Drawing>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.drawing = value
@@ -23058,67 +23180,6 @@ as U+FFFD; a save keeps them.*/
                     needed: Ok(value.needed),
                     newest: Ok(value.newest),
                     to: Ok(value.to),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct TemplateDrawing {
-            colour: ::std::result::Result<::std::string::String, ::std::string::String>,
-            paths: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for TemplateDrawing {
-            fn default() -> Self {
-                Self {
-                    colour: Err("no value supplied for colour".to_string()),
-                    paths: Err("no value supplied for paths".to_string()),
-                }
-            }
-        }
-        impl TemplateDrawing {
-            pub fn colour<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.colour = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for colour: {e}")
-                    });
-                self
-            }
-            pub fn paths<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.paths = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for paths: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<TemplateDrawing> for super::TemplateDrawing {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: TemplateDrawing,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    colour: value.colour?,
-                    paths: value.paths?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::TemplateDrawing> for TemplateDrawing {
-            fn from(value: super::TemplateDrawing) -> Self {
-                Self {
-                    colour: Ok(value.colour),
-                    paths: Ok(value.paths),
                 }
             }
         }
@@ -24272,7 +24333,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             drawing: ::std::result::Result<
-                ::std::option::Option<super::TemplateDrawing>,
+                ::std::option::Option<super::Drawing>,
                 ::std::string::String,
             >,
             id: ::std::result::Result<super::TemplateId, ::std::string::String>,
@@ -24365,9 +24426,7 @@ as U+FFFD; a save keeps them.*/
             }
             pub fn drawing<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<super::TemplateDrawing>,
-                >,
+                T: ::std::convert::TryInto<::std::option::Option<super::Drawing>>,
                 T::Error: ::std::fmt::Display,
             {
                 self.drawing = value
@@ -27090,7 +27149,7 @@ let response = client.export_template()
     }
     /**What can be chosen to run
 
-With `search`, entries with the words in their names come first; otherwise they are ordered by category.
+With `search`, entries with the words in their names come first. Otherwise the popular ones do, followed by all others ordered by category.
 
 Requires `templates.read`.
 
@@ -27101,6 +27160,8 @@ Arguments:
 - `cursor`: `next` of the page before.
 - `limit`: Items on one page, 1 to 100; 50 unless given.
 - `search`: Words that are all in name, category or description. Case and accents don't matter.
+- `variant_of`: Only the variants of the entry with this id.
+- `variants`: Whether variants of other entries are listed too. Default true.
 - `with_total`: Whether `total` is wanted.
 ```ignore
 let response = client.list_catalogue()
@@ -27108,6 +27169,8 @@ let response = client.list_catalogue()
     .cursor(cursor)
     .limit(limit)
     .search(search)
+    .variant_of(variant_of)
+    .variants(variants)
     .with_total(with_total)
     .send()
     .await;
@@ -34257,6 +34320,8 @@ pub mod builder {
         cursor: Result<Option<::std::string::String>, String>,
         limit: Result<Option<::std::num::NonZeroU32>, String>,
         search: Result<Option<::std::string::String>, String>,
+        variant_of: Result<Option<::std::string::String>, String>,
+        variants: Result<Option<bool>, String>,
         with_total: Result<Option<bool>, String>,
     }
     impl<'a> ListCatalogue<'a> {
@@ -34267,6 +34332,8 @@ pub mod builder {
                 cursor: Ok(None),
                 limit: Ok(None),
                 search: Ok(None),
+                variant_of: Ok(None),
+                variants: Ok(None),
                 with_total: Ok(None),
             }
         }
@@ -34322,6 +34389,29 @@ pub mod builder {
                 });
             self
         }
+        pub fn variant_of<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.variant_of = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for variant_of failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn variants<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.variants = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `bool` for variants failed".to_string());
+            self
+        }
         pub fn with_total<V>(mut self, value: V) -> Self
         where
             V: std::convert::TryInto<bool>,
@@ -34336,11 +34426,22 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<ResponseValue<types::CataloguePage>, Error<types::Problem>> {
-            let Self { client, category, cursor, limit, search, with_total } = self;
+            let Self {
+                client,
+                category,
+                cursor,
+                limit,
+                search,
+                variant_of,
+                variants,
+                with_total,
+            } = self;
             let category = category.map_err(Error::InvalidRequest)?;
             let cursor = cursor.map_err(Error::InvalidRequest)?;
             let limit = limit.map_err(Error::InvalidRequest)?;
             let search = search.map_err(Error::InvalidRequest)?;
+            let variant_of = variant_of.map_err(Error::InvalidRequest)?;
+            let variants = variants.map_err(Error::InvalidRequest)?;
             let with_total = with_total.map_err(Error::InvalidRequest)?;
             let url = format!("{}/api/v1/catalogue", client.baseurl,);
             let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
@@ -34363,6 +34464,8 @@ pub mod builder {
                 .query(&progenitor_client::QueryParam::new("cursor", &cursor))
                 .query(&progenitor_client::QueryParam::new("limit", &limit))
                 .query(&progenitor_client::QueryParam::new("search", &search))
+                .query(&progenitor_client::QueryParam::new("variant_of", &variant_of))
+                .query(&progenitor_client::QueryParam::new("variants", &variants))
                 .query(&progenitor_client::QueryParam::new("with_total", &with_total))
                 .headers(header_map)
                 .build()?;

@@ -814,7 +814,7 @@ export const exportTemplate = <ThrowOnError extends boolean = false>(options: Op
 /**
  * What can be chosen to run
  *
- * With `search`, entries with the words in their names come first; otherwise they are ordered by category.
+ * With `search`, entries with the words in their names come first. Otherwise the popular ones do, followed by all others ordered by category.
  *
  * Requires `templates.read`.
  */

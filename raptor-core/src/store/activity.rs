@@ -45,7 +45,9 @@ impl From<Row> for Activity {
             subject_id: row.subject_id,
             subject_name: row.subject_name,
             container_id: row.container_id,
-            ip: row.ip.and_then(|ip| Words::of("activity", row.id).word("ip", ip.parse().ok().map(Some), None)),
+            ip: row
+                .ip
+                .and_then(|ip| Words::of("activity", row.id).word("ip", ip.parse().ok().map(Some), None)),
             detail: row.detail.0,
         }
     }

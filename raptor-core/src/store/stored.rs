@@ -5,8 +5,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sqlx::{
-    Database, Decode, Postgres, Sqlite, Type, error::BoxDynError, postgres::PgValueRef, sqlite::SqliteValueRef,
-    types::Json,
+    Database, Decode, Postgres, Sqlite, Type, error::BoxDynError, postgres::PgValueRef,
+    sqlite::SqliteValueRef, types::Json,
 };
 use std::{
     collections::HashSet,
@@ -76,7 +76,11 @@ impl Words {
     }
 
     /// As [`Self::json`], of a column that may be empty.
-    pub(crate) fn maybe<T: DeserializeOwned>(&mut self, column: &'static str, text: Option<&Text>) -> Option<T> {
+    pub(crate) fn maybe<T: DeserializeOwned>(
+        &mut self,
+        column: &'static str,
+        text: Option<&Text>,
+    ) -> Option<T> {
         self.json(column, text?, || None)
     }
 

@@ -23,8 +23,7 @@ use raptor_core::{
 
 async fn container(world: &World, owner: UserId, name: &str) -> ContainerId {
     let template = world.template().await.id;
-    let new =
-        NewContainer { owner_id: Some(owner), skip_install: true, ..NewContainer::new(name, template) };
+    let new = NewContainer { owner_id: Some(owner), skip_install: true, ..NewContainer::new(name, template) };
     world.container(new).await.unwrap()
 }
 
@@ -39,7 +38,8 @@ async fn spoil(world: &World, sqlite: &'static str, postgres: &'static str) {
 }
 
 #[tokio::test]
-async fn a_container_whose_record_cannot_be_read_is_listed_as_damaged_and_is_not_changed_but_can_be_deleted() {
+async fn a_container_whose_record_cannot_be_read_is_listed_as_damaged_and_is_not_changed_but_can_be_deleted()
+{
     on_both(|world| async move {
         let steve = world.user("steve", Builtin::User).await.id;
         world.daemon("one", "30000-30009").await;
@@ -53,8 +53,8 @@ async fn a_container_whose_record_cannot_be_read_is_listed_as_damaged_and_is_not
         .await;
         spoil(
             &world,
-            "UPDATE containers SET limits = '{\"memory_mib\":', behaviour = '[]' WHERE name = 'Broken'",
-            "UPDATE containers SET limits = '{\"memory_mib\": \"much\"}', behaviour = '[1]' WHERE name = 'Broken'",
+            "UPDATE containers SET limits = '{\"memory_mib\":', behaviour = '{\"policy\": 1}' WHERE name = 'Broken'",
+            "UPDATE containers SET limits = '{\"memory_mib\": \"much\"}', behaviour = '{\"policy\": 1}' WHERE name = 'Broken'",
         )
         .await;
         let world = world.restarted().await;
@@ -92,12 +92,14 @@ async fn an_address_that_cannot_be_read_does_not_become_all_addresses_of_the_hos
         )
         .await;
         let permit = world.raptor.authz().permit::<ListAllocations>(&Actor::System, daemon).await.unwrap();
-        let page = world.raptor.allocations().list(permit, &Default::default(), &PageRequest::default()).await;
+        let page =
+            world.raptor.allocations().list(permit, &Default::default(), &PageRequest::default()).await;
         let listed: Vec<_> = page.unwrap().items.iter().map(|one| (one.ip.clone(), one.damaged)).collect();
         assert!(listed.contains(&("nowhere".into(), true)) && listed.contains(&("192.0.2.1".into(), false)));
 
         let damaged = world.raptor.authz().permit::<ListAllocations>(&Actor::System, daemon).await.unwrap();
-        let page = world.raptor.allocations().list(damaged, &Default::default(), &PageRequest::default()).await;
+        let page =
+            world.raptor.allocations().list(damaged, &Default::default(), &PageRequest::default()).await;
         let damaged = page.unwrap().items.into_iter().find(|one| one.damaged).unwrap().id;
         let template = world.template().await.id;
         let new = NewContainer {
@@ -155,7 +157,7 @@ async fn access_and_roles_that_cannot_be_read_allow_nothing_until_they_are_set_a
         assert_eq!(roles.iter().filter(|(role, _)| role.damaged).count(), 1);
         let permit = world.raptor.authz().permit::<UpdateRole>(&Actor::System, role.id).await.unwrap();
         let saved = world.raptor.roles().update(permit, draft()).await.unwrap();
-        assert!(saved.permissions.contains(SystemPermission::ContainersRead));
+        assert!(saved.0.permissions.contains(SystemPermission::ContainersRead));
     })
     .await;
 }
@@ -173,7 +175,8 @@ async fn what_a_host_said_is_written_down_again_where_it_cannot_be_read() {
         run(&world, "UPDATE containers SET status = '\"lost\"'").await;
         let world = world.restarted().await;
         until("the status is there again", async || {
-            count(&world, "SELECT COUNT(*) FROM containers WHERE CAST(status AS TEXT) LIKE '%running%'").await == 1
+            count(&world, "SELECT COUNT(*) FROM containers WHERE CAST(status AS TEXT) LIKE '%running%'").await
+                == 1
         })
         .await;
         let seen = see(&world.raptor, &Actor::System, id).await.unwrap().summary;

@@ -165,10 +165,10 @@ impl Protocol {
         }
     }
 
-    /// The one with this name; both where there is none.
+    /// The one with this name.
     #[must_use]
-    pub fn named(name: &str) -> Self {
-        [Self::Tcp, Self::Udp].into_iter().find(|protocol| protocol.name() == name).unwrap_or(Self::Both)
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Both, Self::Tcp, Self::Udp].into_iter().find(|protocol| protocol.name() == name)
     }
 }
 

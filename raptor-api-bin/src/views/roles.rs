@@ -28,6 +28,8 @@ pub struct Role {
     pub permissions: Vec<String>,
     /// How many users have it.
     pub user_count: i64,
+    /// Whether its record in the database can't be read. It allows nothing then, until it is saved again.
+    pub damaged: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -42,6 +44,7 @@ impl From<(roles::Role, i64)> for Role {
             builtin: role.builtin.is_some(),
             permissions: names(role.permissions),
             user_count,
+            damaged: role.damaged,
             created_at: role.created_at,
         }
     }

@@ -45,6 +45,8 @@ pub struct Allocation {
     pub held_by: Option<ContainerRef>,
     /// Whether it is that container's first address.
     pub primary: bool,
+    /// Whether its record in the database can't be read. No container is started with it then.
+    pub damaged: bool,
 }
 
 /// Checks an alias or a note: empty is none.

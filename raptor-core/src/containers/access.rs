@@ -52,6 +52,8 @@ pub struct AccessEntry {
     pub permissions: ContainerSet,
     /// Patterns of files that they can't see or change, in the syntax of `.gitignore`; empty for the owner.
     pub denied_files: Vec<String>,
+    /// Whether its record in the database can't be read. It allows nothing then, until it is set again.
+    pub damaged: bool,
 }
 
 /// Everybody who has access to a container.
@@ -84,6 +86,7 @@ impl ContainerService<'_> {
             level: Level::Owner,
             permissions: Level::Owner.permissions(),
             denied_files: Vec::new(),
+            damaged: false,
         };
         let others = others.into_iter().map(|access| AccessEntry {
             email: Some(access.email).filter(|_| knows(access.user_id)),
@@ -91,6 +94,7 @@ impl ContainerService<'_> {
             level: access.level,
             permissions: access.permissions,
             denied_files: access.denied_files,
+            damaged: access.damaged,
         });
         Ok(AccessList { items: std::iter::once(owner).chain(others).collect(), notice })
     }

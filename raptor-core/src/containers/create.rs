@@ -154,6 +154,7 @@ impl ContainerService<'_> {
             phase: Phase::Offline,
             phase_since: now,
             status: None,
+            damaged: Vec::new(),
             created_at: now,
             updated_at: now,
         };

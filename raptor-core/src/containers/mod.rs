@@ -210,6 +210,9 @@ pub struct Container {
     pub phase_since: DateTime<Utc>,
     /// What its host last said of it.
     pub status: Option<ContainerStatus>,
+    /// The columns of its record that can't be read. Defaults stand in their place, which are neither written back nor told to its
+    /// host.
+    pub damaged: Vec<&'static str>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.

@@ -240,6 +240,7 @@ mod tests {
             phase: Phase::Offline,
             phase_since: now,
             status: None,
+            damaged: Vec::new(),
             created_at: now,
             updated_at: now,
         }
@@ -264,6 +265,7 @@ mod tests {
             container: None,
             held_by: None,
             primary: true,
+            damaged: false,
         };
         preview(&container, &template, &[allocation], sees)
     }
@@ -315,7 +317,7 @@ mod tests {
         );
         assert!(shown(true).contains(&pair("INNER", HIDDEN)));
         // What the host is told.
-        let spec = super::super::spec::spec(&container, &template, &[], &Default::default());
+        let spec = super::super::spec::spec(&container, &template, &[], &Default::default()).unwrap();
         assert_eq!(spec.environment.get("RCON_PASSWORD").map(String::as_str), Some(SECRET));
         assert_eq!(spec.environment.get("rcon_password").map(String::as_str), Some(SECRET));
     }

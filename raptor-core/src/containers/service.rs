@@ -229,7 +229,7 @@ impl ContainerService<'_> {
         let (actor, target) = permit.consume();
         let id = target.container.id;
         let mut tx = self.0.store.begin().await?;
-        let Some((mut container, _)) = store::containers::find(&mut tx.conn(), id, None).await? else {
+        let Some((container, _)) = store::containers::find(&mut tx.conn(), id, None).await? else {
             return Err(Error::NotFound { what: "container" });
         };
         let now = self.0.clock.now();
@@ -243,9 +243,7 @@ impl ContainerService<'_> {
             store::containers::delete(&mut tx.conn(), id).await?;
             tx.emit(Change::new(Subject::Container, Verb::Deleted, id));
         } else {
-            container.deleting = true;
-            container.updated_at = now;
-            store::containers::update(&mut tx.conn(), &container).await?;
+            store::containers::set_deleting(&mut tx.conn(), id, now).await?;
             tx.emit(Change::new(Subject::Container, Verb::Updated, id));
         }
         // Also after a forced one: the host should not keep what nobody knows any more.
@@ -282,7 +280,8 @@ impl ContainerService<'_> {
         if container.synced_revision >= container.revision {
             return Ok(());
         }
-        let spec = spec::spec(&container, &template, &allocations, &images);
+        whole(&container)?;
+        let spec = spec::spec(&container, &template, &allocations, &images)?;
         let status = self.0.fleet.node(container.daemon_id)?.declare(spec).await?;
         let noted = async {
             let mut tx = self.0.store.begin().await?;
@@ -397,5 +396,19 @@ pub(super) async fn alive(tx: &mut Tx, id: ContainerId) -> Result<Container> {
     if container.deleting {
         return Err(Error::conflict("deleting", "This container is being deleted."));
     }
+    whole(&container)?;
     Ok(container)
+}
+
+/// Refuses to go on with a record that can't be read: what would be written or told to the host is not what it says.
+fn whole(container: &Container) -> Result<()> {
+    if container.damaged.is_empty() {
+        return Ok(());
+    }
+    let columns = container.damaged.join(", ");
+    let message = format!(
+        "The database's record of this container is damaged ({columns}), so it can't be changed. Restore it from a backup of the \
+         database, or delete the container."
+    );
+    Err(Error::conflict("damaged", message))
 }

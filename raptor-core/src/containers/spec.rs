@@ -2,6 +2,7 @@
 
 use super::{Container, InstallState, runtime::INSTALL_TIMEOUT_MS};
 use crate::{
+    Error, Result,
     allocations::Allocation,
     images::{self, ImagePolicy, ImageStanding},
     node::{ContainerSpec, InstallSpec, PortBinding},
@@ -10,10 +11,7 @@ use crate::{
         placeholders::{self, Context},
     },
 };
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::collections::BTreeMap;
 
 /// All variables' values: those that were set over the template's defaults.
 pub(super) fn environment(container: &Container, template: &Template) -> BTreeMap<String, String> {
@@ -53,13 +51,13 @@ pub(super) fn spec(
     template: &Template,
     allocations: &[Allocation],
     images: &ImagePolicy,
-) -> ContainerSpec {
+) -> Result<ContainerSpec> {
     let mut environment = environment(container, template);
     with_capitals(&mut environment);
     let context = context(container, allocations, environment.clone());
     environment.insert("P_SERVER_UUID".into(), container.id.to_string());
     environment.insert("P_SERVER_ALLOCATION_LIMIT".into(), container.allocation_limit.to_string());
-    ContainerSpec {
+    Ok(ContainerSpec {
         id: container.id,
         revision: container.revision.max(0).cast_unsigned(),
         name: container.name.clone(),
@@ -68,7 +66,7 @@ pub(super) fn spec(
         startup: placeholders::for_image(&container.startup),
         environment,
         limits: container.limits.clone(),
-        ports: allocations.iter().map(port).collect(),
+        ports: allocations.iter().map(port).collect::<Result<_>>()?,
         done: template.done.clone(),
         strip_ansi: template.strip_ansi,
         stop: template.stop.clone(),
@@ -86,7 +84,7 @@ pub(super) fn spec(
         labels: container.behaviour.labels.clone(),
         console_encoding: container.behaviour.console_encoding,
         existed: container.status.is_some(),
-    }
+    })
 }
 
 /// Why the container must not be started with its image, and the way out; none where it may.
@@ -118,11 +116,23 @@ fn install(container: &Container, template: &Template) -> Option<InstallSpec> {
     })
 }
 
-fn port(allocation: &Allocation) -> PortBinding {
-    PortBinding {
-        ip: allocation.ip.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+/// What is published. An address that can't be read must not become all of the host's.
+fn port(allocation: &Allocation) -> Result<PortBinding> {
+    let damaged = || {
+        let message = format!(
+            "The database's record of the allocation {}:{} is damaged, so the container can't be given it. Take it away from the \
+             container.",
+            allocation.ip, allocation.port
+        );
+        Error::conflict("damaged", message)
+    };
+    if allocation.damaged {
+        return Err(damaged());
+    }
+    Ok(PortBinding {
+        ip: allocation.ip.parse().map_err(|_| damaged())?,
         port: allocation.port,
         protocol: allocation.protocol,
         primary: allocation.primary,
-    }
+    })
 }

@@ -58,6 +58,8 @@ pub struct ContainerSummary {
     pub suspended: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// What can't be read of its record in the database, by column. Such a container can be deleted, but not changed.
+    pub damaged: Vec<String>,
     /// Its newest installation.
     pub installation: InstallationView,
     /// When it was made.
@@ -99,6 +101,7 @@ impl ContainerSummary {
             limits: container.limits.clone(),
             suspended: container.suspended,
             deleting: container.deleting,
+            damaged: container.damaged.iter().map(|column| (*column).to_owned()).collect(),
             installation: InstallationView {
                 state: container.installation.state,
                 number: container.installation.number,

@@ -177,6 +177,7 @@ impl DaemonService<'_> {
             phase: self.stray(&daemon, id)?.phase,
             phase_since: now,
             status: None,
+            damaged: Vec::new(),
             created_at: now,
             updated_at: now,
         };

@@ -29,6 +29,8 @@ pub struct Role {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+    /// Whether its record in the database can't be read. It allows nothing then, until it is saved again.
+    pub damaged: bool,
 }
 
 /// What somebody gives to make or change a role.

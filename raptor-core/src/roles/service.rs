@@ -79,6 +79,7 @@ impl RoleService<'_> {
             builtin: None,
             created_at: now,
             updated_at: now,
+            damaged: false,
         };
         let mut tx = self.0.store.begin().await?;
         role.number = store::roles::insert(&mut tx.conn(), &role).await?;
@@ -146,6 +147,7 @@ impl RoleService<'_> {
                 builtin: Some(builtin),
                 created_at: now,
                 updated_at: now,
+                damaged: false,
             };
             let mut tx = self.0.store.begin().await?;
             match store::roles::insert(&mut tx.conn(), &role).await {

@@ -1,6 +1,6 @@
 //! The audit trail in the store.
 
-use super::{Conn, like_pattern, on};
+use super::{Conn, like_pattern, on, stored::Words};
 use crate::{
     Result,
     activity::{Activity, ActivityFilter, ActorKind},
@@ -45,7 +45,9 @@ impl From<Row> for Activity {
             subject_id: row.subject_id,
             subject_name: row.subject_name,
             container_id: row.container_id,
-            ip: row.ip.and_then(|ip| ip.parse().ok()),
+            ip: row
+                .ip
+                .and_then(|ip| Words::of("activity", row.id).word("ip", ip.parse().ok().map(Some), None)),
             detail: row.detail.0,
         }
     }

@@ -1,6 +1,6 @@
 //! Allocations in the store.
 
-use super::{Conn, like_pattern, on};
+use super::{Conn, like_pattern, on, stored::Words};
 use crate::{
     Result,
     allocations::{Allocation, Ports},
@@ -10,6 +10,7 @@ use crate::{
     paging::{Page, PageRequest},
 };
 use chrono::{DateTime, Utc};
+use std::net::{IpAddr, Ipv4Addr};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -30,18 +31,23 @@ struct Row {
 
 impl From<Row> for Allocation {
     fn from(row: Row) -> Self {
+        let mut words = Words::of("allocations", row.id);
+        words.word("ip", row.ip.parse::<IpAddr>().ok(), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let port = words.word("port", u16::try_from(row.port).ok(), 0);
+        let protocol = words.word("protocol", Protocol::named(&row.protocol), Protocol::Both);
         Self {
             id: row.id,
             number: row.number,
             daemon_id: row.daemon_id,
             ip: row.ip,
-            port: u16::try_from(row.port).unwrap_or(0),
-            protocol: Protocol::named(&row.protocol),
+            port,
+            protocol,
             alias: row.alias,
             note: row.note,
             container: container_ref(row.container_id, row.container_name),
             held_by: container_ref(row.held_by, row.held_name),
             primary: row.is_primary,
+            damaged: !words.damaged().is_empty(),
         }
     }
 }

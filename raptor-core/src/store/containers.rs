@@ -1,6 +1,9 @@
 //! Containers and access to them in the store.
 
-use super::{Conn, name_key, on};
+use super::{
+    Conn, name_key, on,
+    stored::{Text, Words},
+};
 use crate::{
     Result,
     authz::ContainerSet,
@@ -29,8 +32,8 @@ pub(super) struct Row {
     image: String,
     image_allowed_by: Option<String>,
     startup: String,
-    variables: Json<BTreeMap<String, String>>,
-    limits: Json<Limits>,
+    variables: Text,
+    limits: Text,
     stop_timeout_ms: i64,
     suspended: bool,
     deleting: bool,
@@ -38,15 +41,15 @@ pub(super) struct Row {
     synced_revision: i64,
     phase: String,
     phase_since: DateTime<Utc>,
-    behaviour: Json<Behaviour>,
+    behaviour: Text,
     allocation_limit: i64,
-    installation: Json<Installation>,
-    status: Option<serde_json::Value>,
+    installation: Text,
+    status: Option<Text>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     level: Option<String>,
-    permissions: Option<Json<ContainerSet>>,
-    denied_files: Option<Json<Vec<String>>>,
+    permissions: Option<Text>,
+    denied_files: Option<Text>,
 }
 
 /// What somebody's access to a container holds.
@@ -64,19 +67,36 @@ impl Held {
         Self { permissions: Level::Owner.permissions(), denied_files: Vec::new() }
     }
 
-    /// What the columns of `container_access` say; none where there is no row.
+    /// What the columns of `container_access` say of a container; none where there is no row.
     pub(super) fn by_access(
-        level: Option<String>,
-        permissions: Option<Json<ContainerSet>>,
-        denied_files: Option<Json<Vec<String>>>,
+        container: ContainerId,
+        level: Option<&str>,
+        permissions: Option<&Text>,
+        denied_files: Option<&Text>,
     ) -> Option<Self> {
-        let permissions = match level?.as_str() {
-            "admin" => Level::Admin.permissions(),
-            "user" => Level::User.permissions(),
-            _ => permissions.map_or(ContainerSet::NONE, |permissions| permissions.0),
-        };
-        Some(Self { permissions, denied_files: denied_files.map(|patterns| patterns.0).unwrap_or_default() })
+        Some(read_access(container, level?, permissions?, denied_files?).1)
     }
+}
+
+/// What a row of `container_access` says. One that can't be read gives nothing.
+fn read_access(
+    container: ContainerId,
+    level: &str,
+    permissions: &Text,
+    denied_files: &Text,
+) -> (Level, Held, bool) {
+    let mut words = Words::of("container_access", container);
+    let named = Level::GIVEN.into_iter().find(|given| given.name() == level);
+    let level = words.word("level", named, Level::Custom);
+    let custom = words.json("permissions", permissions, || ContainerSet::NONE);
+    let denied_files = words.json("denied_files", denied_files, Vec::new);
+    let damaged = !words.damaged().is_empty();
+    let permissions = match level {
+        _ if damaged => ContainerSet::NONE,
+        Level::Custom => custom,
+        level => level.permissions(),
+    };
+    (level, Held { permissions, denied_files }, damaged)
 }
 
 impl Row {
@@ -85,8 +105,22 @@ impl Row {
         let access = if user == Some(self.owner_id) {
             Some(Held::owner())
         } else {
-            Held::by_access(self.level, self.permissions, self.denied_files)
+            Held::by_access(
+                self.id,
+                self.level.as_deref(),
+                self.permissions.as_ref(),
+                self.denied_files.as_ref(),
+            )
         };
+        let mut words = Words::of("containers", self.id);
+        let variables = words.json("variables", &self.variables, BTreeMap::new);
+        let limits = words.json("limits", &self.limits, Limits::default);
+        let behaviour = words.json("behaviour", &self.behaviour, Behaviour::default);
+        let installation = words.json("installation", &self.installation, Installation::default);
+        // What follows is a copy of what the host says, which it says again.
+        let mut copies = Words::of("containers", self.id);
+        let status: Option<ContainerStatus> = copies.maybe("status", self.status.as_ref());
+        let phase = copies.word("phase", Phase::named(&self.phase), Phase::Offline);
         let container = Container {
             id: self.id,
             number: self.number,
@@ -103,20 +137,20 @@ impl Row {
             image: self.image,
             image_allowed_by: self.image_allowed_by,
             startup: self.startup,
-            variables: self.variables.0,
-            limits: self.limits.0,
+            variables,
+            limits,
             allocation_limit: self.allocation_limit,
             stop_timeout_ms: self.stop_timeout_ms,
             suspended: self.suspended,
             deleting: self.deleting,
             revision: self.revision,
             synced_revision: self.synced_revision,
-            phase: Phase::named(&self.phase).unwrap_or(Phase::Offline),
+            phase,
             phase_since: self.phase_since,
-            behaviour: self.behaviour.0,
-            installation: self.installation.0,
-            // What a version that said other things wrote down is nothing to go by.
-            status: self.status.and_then(|status| serde_json::from_value(status).ok()),
+            behaviour,
+            installation,
+            status,
+            damaged: words.damaged(),
             created_at: self.created_at,
             updated_at: self.updated_at,
         };
@@ -260,6 +294,19 @@ pub(crate) async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bo
     Ok(done.is_some())
 }
 
+/// Notes that it is being deleted. Writes nothing else: what can't be read of it stays as it is.
+pub(crate) async fn set_deleting(c: &mut Conn<'_>, id: ContainerId, at: DateTime<Utc>) -> Result<()> {
+    on!(c, |c| sqlx::query(
+        "UPDATE containers SET deleting = TRUE, revision = revision + 1, updated_at = $2 WHERE id = $1"
+    )
+    .bind(id)
+    .bind(at)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
 /// Gives it the next revision though nothing of its own has changed: something that its declaration depends on has.
 pub(crate) async fn renew(c: &mut Conn<'_>, id: ContainerId, at: DateTime<Utc>) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE containers SET revision = revision + 1, updated_at = $2 WHERE id = $1")
@@ -311,13 +358,16 @@ pub(crate) async fn statuses(
     c: &mut Conn<'_>,
     daemon: DaemonId,
 ) -> Result<HashMap<ContainerId, ContainerStatus>> {
-    let rows: Vec<(ContainerId, Option<serde_json::Value>)> =
-        on!(c, |c| sqlx::query_as("SELECT id, status FROM containers WHERE daemon_id = $1")
+    let rows: Vec<(ContainerId, Option<Text>, String)> =
+        on!(c, |c| sqlx::query_as("SELECT id, status, phase FROM containers WHERE daemon_id = $1")
             .bind(daemon)
             .fetch_all(c)
             .await)?;
-    let read =
-        |(id, status): (_, Option<serde_json::Value>)| Some((id, serde_json::from_value(status?).ok()?));
+    let read = |(id, status, phase): (ContainerId, Option<Text>, String)| {
+        let status: ContainerStatus = Words::of("containers", id).maybe("status", status.as_ref())?;
+        // A phase that can't be read is written down again with the status.
+        (status.phase.name() == phase).then_some((id, status))
+    };
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
@@ -346,13 +396,18 @@ pub(crate) async fn of_daemon(
     c: &mut Conn<'_>,
     daemon: DaemonId,
 ) -> Result<Vec<(ContainerId, i64, Installation)>> {
-    let rows: Vec<(ContainerId, i64, Json<Installation>)> = on!(c, |c| sqlx::query_as(
+    let rows: Vec<(ContainerId, i64, Text)> = on!(c, |c| sqlx::query_as(
         "SELECT id, revision, installation FROM containers WHERE daemon_id = $1 AND NOT deleting"
     )
     .bind(daemon)
     .fetch_all(c)
     .await)?;
-    Ok(rows.into_iter().map(|(id, revision, installation)| (id, revision, installation.0)).collect())
+    let read = |(id, revision, installation): (ContainerId, i64, Text)| {
+        let installation =
+            Words::of("containers", id).json("installation", &installation, Installation::default);
+        (id, revision, installation)
+    };
+    Ok(rows.into_iter().map(read).collect())
 }
 
 /// Writes down how an installation was found, unless the container was changed since `revision`.
@@ -411,11 +466,13 @@ pub struct Access {
     pub permissions: ContainerSet,
     /// Patterns of files that are kept from them, as `.gitignore` has them.
     pub denied_files: Vec<String>,
+    /// Whether its row can't be read, so that it gives nothing.
+    pub damaged: bool,
 }
 
 /// Everybody with access but the owner, by name.
 pub(crate) async fn access(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Access>> {
-    type Row = (UserId, String, String, String, Json<ContainerSet>, Json<Vec<String>>);
+    type Row = (UserId, String, String, String, Text, Text);
     let rows: Vec<Row> = on!(c, |c| {
         sqlx::query_as(
         "SELECT u.id, u.username, u.email, a.level, a.permissions, a.denied_files FROM container_access a JOIN users u ON u.id = a.user_id
@@ -428,13 +485,9 @@ pub(crate) async fn access(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Acce
     Ok(rows
         .into_iter()
         .map(|(user_id, username, email, level, permissions, denied_files)| {
-            let level = match level.as_str() {
-                "admin" => Level::Admin,
-                "user" => Level::User,
-                _ => Level::Custom,
-            };
-            let permissions = if level == Level::Custom { permissions.0 } else { level.permissions() };
-            Access { user_id, username, email, level, permissions, denied_files: denied_files.0 }
+            let (level, held, damaged) = read_access(id, &level, &permissions, &denied_files);
+            let Held { permissions, denied_files } = held;
+            Access { user_id, username, email, level, permissions, denied_files, damaged }
         })
         .collect())
 }

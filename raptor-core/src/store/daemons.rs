@@ -1,6 +1,6 @@
 //! Daemons in the store.
 
-use super::{Conn, name_key, on, referenced, unique};
+use super::{Conn, name_key, on, referenced, stored::Words, unique};
 use crate::{
     Error, Result,
     daemons::{Daemon, Usage},
@@ -43,7 +43,7 @@ impl From<Row> for Daemon {
             name: row.name,
             local: row.local,
             host: row.host,
-            port: u16::try_from(row.port).unwrap_or(0),
+            port: Words::of("daemons", row.id).word("port", u16::try_from(row.port).ok(), 0),
             tls: row.tls,
             memory_limit_mib: row.memory_limit_mib,
             disk_limit_mib: row.disk_limit_mib,

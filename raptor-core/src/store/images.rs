@@ -1,21 +1,25 @@
 //! The list of allowed images in the store.
 
-use super::{Conn, on};
+use super::{
+    Conn, on,
+    stored::{Text, Words},
+};
 use crate::{
     Result,
     id::{ContainerId, DaemonId},
     images::ImagePolicy,
 };
 use sqlx::types::Json;
+use uuid::Uuid;
 
 /// The list. A pattern that can no longer be read matches nothing.
 pub(crate) async fn policy(c: &mut Conn<'_>) -> Result<ImagePolicy> {
-    let (patterns, for_owners, revision): (Json<Vec<String>>, bool, i64) =
+    let (patterns, for_owners, revision): (Text, bool, i64) =
         on!(c, |c| sqlx::query_as("SELECT patterns, for_owners, revision FROM image_policy WHERE id = 1")
             .fetch_one(c)
             .await)?;
+    let patterns: Vec<String> = Words::of("image_policy", Uuid::nil()).json("patterns", &patterns, Vec::new);
     let readable: Vec<String> = patterns
-        .0
         .into_iter()
         .filter(|pattern| crate::images::Pattern::parse(pattern, "patterns").is_ok())
         .collect();

@@ -1,6 +1,6 @@
 //! What has to happen on hosts, in the store.
 
-use super::{Conn, on};
+use super::{Conn, on, stored::Words};
 use crate::{
     Result,
     id::{ContainerId, DaemonId, JobId},
@@ -64,7 +64,8 @@ pub(crate) async fn claim(c: &mut Conn<'_>, now: DateTime<Utc>, lease_s: i64) ->
     };
     Ok(row.and_then(|row| {
         let Row { id, kind, daemon_id, container_id, attempts } = row;
-        Some(Job { id, kind: Kind::named(&kind)?, daemon_id, container_id, attempts })
+        let kind = Words::of("jobs", id).word("kind", Kind::named(&kind).map(Some), None)?;
+        Some(Job { id, kind, daemon_id, container_id, attempts })
     }))
 }
 

@@ -31,6 +31,7 @@ mod migration;
 mod open;
 mod presence;
 mod reserve;
+mod stored;
 
 pub(crate) use cache::{Cache, Concern};
 pub(crate) use conn::Conn;

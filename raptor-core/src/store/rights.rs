@@ -1,19 +1,22 @@
 //! What two users may do with the same containers.
 
-use super::{Conn, containers::Held, on};
-use crate::{Result, authz::ContainerSet, id::UserId};
-use sqlx::types::Json;
+use super::{Conn, containers::Held, on, stored::Text};
+use crate::{
+    Result,
+    id::{ContainerId, UserId},
+};
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    id: ContainerId,
     name: String,
     owner_id: UserId,
     level: Option<String>,
-    permissions: Option<Json<ContainerSet>>,
-    denied_files: Option<Json<Vec<String>>>,
+    permissions: Option<Text>,
+    denied_files: Option<Text>,
     other_level: Option<String>,
-    other_permissions: Option<Json<ContainerSet>>,
-    other_denied_files: Option<Json<Vec<String>>>,
+    other_permissions: Option<Text>,
+    other_denied_files: Option<Text>,
 }
 
 /// One container that a user owns or was given access to.
@@ -33,7 +36,7 @@ pub(crate) struct Shared {
 pub(crate) async fn shared(c: &mut Conn<'_>, user: UserId, other: Option<UserId>) -> Result<Vec<Shared>> {
     let rows: Vec<Row> = on!(c, |c| {
         sqlx::query_as(
-        "SELECT c.name, c.owner_id, mine.level, mine.permissions, mine.denied_files, other.level AS other_level,
+        "SELECT c.id, c.name, c.owner_id, mine.level, mine.permissions, mine.denied_files, other.level AS other_level,
                 other.permissions AS other_permissions, other.denied_files AS other_denied_files
          FROM containers c
          LEFT JOIN container_access mine ON mine.container_id = c.id AND mine.user_id = $1
@@ -48,12 +51,22 @@ pub(crate) async fn shared(c: &mut Conn<'_>, user: UserId, other: Option<UserId>
     })?;
     let split = |row: Row| {
         let owned = row.owner_id == user;
-        let by_access = Held::by_access(row.level, row.permissions, row.denied_files);
+        let by_access = Held::by_access(
+            row.id,
+            row.level.as_deref(),
+            row.permissions.as_ref(),
+            row.denied_files.as_ref(),
+        );
         let held = if owned { Some(Held::owner()) } else { by_access };
         let other = if other == Some(row.owner_id) {
             Some(Held::owner())
         } else {
-            Held::by_access(row.other_level, row.other_permissions, row.other_denied_files)
+            Held::by_access(
+                row.id,
+                row.other_level.as_deref(),
+                row.other_permissions.as_ref(),
+                row.other_denied_files.as_ref(),
+            )
         };
         Some(Shared { name: row.name, owned, held: held?, other })
     };

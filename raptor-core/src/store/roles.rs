@@ -1,8 +1,13 @@
 //! Roles in the store.
 
-use super::{Conn, name_key, on, referenced, unique};
+use super::{
+    Conn, name_key, on, referenced,
+    stored::{Text, Words},
+    unique,
+};
 use crate::{
     Error, Result,
+    authz::SystemSet,
     id::RoleId,
     roles::{Builtin, Role},
 };
@@ -15,7 +20,7 @@ struct Row {
     number: i64,
     name: String,
     description: String,
-    permissions: Json<crate::authz::SystemSet>,
+    permissions: Text,
     builtin: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -23,18 +28,29 @@ struct Row {
 
 impl From<Row> for Role {
     fn from(row: Row) -> Self {
+        let mut words = Words::of("roles", row.id);
+        let permissions = granted(&mut words, row.builtin.as_deref(), &row.permissions);
         let builtin = row.builtin.as_deref().and_then(Builtin::named);
         Self {
             id: row.id,
             number: row.number,
             name: row.name,
             description: row.description,
-            // Raptor's own roles are what this version says they are.
-            permissions: builtin.map_or(row.permissions.0, Builtin::permissions),
+            permissions,
             builtin,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            damaged: !words.damaged().is_empty(),
         }
+    }
+}
+
+/// What a role allows. Raptor's own roles are what this version says they are; one that can't be read allows nothing.
+pub(super) fn granted(words: &mut Words, builtin: Option<&str>, permissions: &Text) -> SystemSet {
+    match builtin.map(Builtin::named) {
+        Some(Some(builtin)) => builtin.permissions(),
+        Some(None) => words.word("builtin", None, SystemSet::NONE),
+        None => words.json("permissions", permissions, || SystemSet::NONE),
     }
 }
 

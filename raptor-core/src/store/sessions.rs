@@ -1,14 +1,16 @@
 //! Sessions in the store.
 
-use super::{Conn, on};
+use super::{
+    Conn, on,
+    roles::granted,
+    stored::{Text, Words},
+};
 use crate::{
     Result,
     auth::Session,
     id::{RoleId, SessionId, UserId},
-    roles::Builtin,
 };
 use chrono::{DateTime, Utc};
-use sqlx::types::Json;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -27,7 +29,7 @@ impl From<Row> for Session {
         Self {
             id,
             user_id,
-            ip: ip.and_then(|ip| ip.parse().ok()),
+            ip: ip.and_then(|ip| Words::of("sessions", id).word("ip", ip.parse().ok().map(Some), None)),
             user_agent,
             created_at,
             last_seen_at,
@@ -74,7 +76,7 @@ pub(crate) async fn live(c: &mut Conn<'_>, id: SessionId) -> Result<Option<Live>
         username: String,
         suspended: bool,
         role_id: RoleId,
-        permissions: Json<crate::authz::SystemSet>,
+        permissions: Text,
         builtin: Option<String>,
     }
     let row: Option<Joined> = on!(c, |c| {
@@ -88,19 +90,16 @@ pub(crate) async fn live(c: &mut Conn<'_>, id: SessionId) -> Result<Option<Live>
     .fetch_optional(c)
     .await
     })?;
-    Ok(row.map(|row| Live {
+    let read = |row: Joined| Live {
         expires_at: row.expires_at,
         last_seen_at: row.last_seen_at,
         user_id: row.user_id,
         username: row.username,
         suspended: row.suspended,
         role_id: row.role_id,
-        grants: row
-            .builtin
-            .as_deref()
-            .and_then(Builtin::named)
-            .map_or(row.permissions.0, Builtin::permissions),
-    }))
+        grants: granted(&mut Words::of("roles", row.role_id), row.builtin.as_deref(), &row.permissions),
+    };
+    Ok(row.map(read))
 }
 
 /// The user's sessions that have not expired, the newest first.

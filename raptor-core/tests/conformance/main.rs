@@ -7,6 +7,7 @@ mod accounts;
 mod allocations;
 mod catalogue;
 mod containers;
+mod damaged;
 mod deleting;
 mod history;
 mod images;

@@ -10,6 +10,8 @@ pub mod types {
     ///One person's access to a container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AccessEntry {
+        ///Whether its record in the database can't be read. It allows nothing then, until it is set again.
+        pub damaged: bool,
         ///Patterns of files that they can't see or change, in the syntax of `.gitignore`; empty for the owner.
         pub denied_files: ::std::vec::Vec<::std::string::String>,
         ///Their e-mail address, for themselves and for callers with `users.read`.
@@ -338,6 +340,8 @@ None while it is connected.*/
         pub container: ::std::option::Option<ContainerRef>,
         ///Whose host it is on.
         pub daemon_id: DaemonId,
+        ///Whether its record in the database can't be read. No container is started with it then.
+        pub damaged: bool,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub held_by: ::std::option::Option<ContainerRef>,
         ///Its id.
@@ -1174,6 +1178,8 @@ search that takes long is answered in pieces.*/
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Where it runs.
         pub daemon: DaemonRef,
+        ///What can't be read of its record in the database, by column. Such a container can be deleted, but not changed.
+        pub damaged: ::std::vec::Vec<::std::string::String>,
         ///Whether it is being deleted.
         pub deleting: bool,
         ///What it is for.
@@ -1444,6 +1450,8 @@ for callers without `startup.read`.*/
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Where it runs.
         pub daemon: DaemonRef,
+        ///What can't be read of its record in the database, by column. Such a container can be deleted, but not changed.
+        pub damaged: ::std::vec::Vec<::std::string::String>,
         ///Whether it is being deleted.
         pub deleting: bool,
         ///What it is for.
@@ -4546,6 +4554,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `daemon_protocol`: The daemon speaks another version of the protocol
 - `daemon_unreachable`: The daemon can't be reached
 - `daemon_wrong_key`: The daemon refuses the key
+- `damaged`: What the database says of it can't be read
 - `database_unavailable`: The database does not answer
 - `deleting`: The container is being deleted
 - `disk_full`: The host's disk is full
@@ -4665,6 +4674,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `daemon_protocol`: The daemon speaks another version of the protocol
 - `daemon_unreachable`: The daemon can't be reached
 - `daemon_wrong_key`: The daemon refuses the key
+- `damaged`: What the database says of it can't be read
 - `database_unavailable`: The database does not answer
 - `deleting`: The container is being deleted
 - `disk_full`: The host's disk is full
@@ -4803,6 +4813,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         DaemonUnreachable,
         #[serde(rename = "daemon_wrong_key")]
         DaemonWrongKey,
+        #[serde(rename = "damaged")]
+        Damaged,
         #[serde(rename = "database_unavailable")]
         DatabaseUnavailable,
         #[serde(rename = "deleting")]
@@ -4980,6 +4992,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 Self::DaemonProtocol => f.write_str("daemon_protocol"),
                 Self::DaemonUnreachable => f.write_str("daemon_unreachable"),
                 Self::DaemonWrongKey => f.write_str("daemon_wrong_key"),
+                Self::Damaged => f.write_str("damaged"),
                 Self::DatabaseUnavailable => f.write_str("database_unavailable"),
                 Self::Deleting => f.write_str("deleting"),
                 Self::DiskFull => f.write_str("disk_full"),
@@ -5084,6 +5097,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 "daemon_protocol" => Ok(Self::DaemonProtocol),
                 "daemon_unreachable" => Ok(Self::DaemonUnreachable),
                 "daemon_wrong_key" => Ok(Self::DaemonWrongKey),
+                "damaged" => Ok(Self::Damaged),
                 "database_unavailable" => Ok(Self::DatabaseUnavailable),
                 "deleting" => Ok(Self::Deleting),
                 "disk_full" => Ok(Self::DiskFull),
@@ -5482,6 +5496,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub builtin: bool,
         ///When it was made.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Whether its record in the database can't be read. It allows nothing then, until it is saved again.
+        pub damaged: bool,
         ///What it is for.
         pub description: ::std::string::String,
         ///Its id.
@@ -7280,6 +7296,7 @@ as U+FFFD; a save keeps them.*/
     pub mod builder {
         #[derive(Clone, Debug)]
         pub struct AccessEntry {
+            damaged: ::std::result::Result<bool, ::std::string::String>,
             denied_files: ::std::result::Result<
                 ::std::vec::Vec<::std::string::String>,
                 ::std::string::String,
@@ -7298,6 +7315,7 @@ as U+FFFD; a save keeps them.*/
         impl ::std::default::Default for AccessEntry {
             fn default() -> Self {
                 Self {
+                    damaged: Err("no value supplied for damaged".to_string()),
                     denied_files: Err("no value supplied for denied_files".to_string()),
                     email: Ok(Default::default()),
                     level: Err("no value supplied for level".to_string()),
@@ -7307,6 +7325,18 @@ as U+FFFD; a save keeps them.*/
             }
         }
         impl AccessEntry {
+            pub fn damaged<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.damaged = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for damaged: {e}")
+                    });
+                self
+            }
             pub fn denied_files<T>(mut self, value: T) -> Self
             where
                 T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
@@ -7374,6 +7404,7 @@ as U+FFFD; a save keeps them.*/
                 value: AccessEntry,
             ) -> ::std::result::Result<Self, super::error::ConversionError> {
                 Ok(Self {
+                    damaged: value.damaged?,
                     denied_files: value.denied_files?,
                     email: value.email?,
                     level: value.level?,
@@ -7385,6 +7416,7 @@ as U+FFFD; a save keeps them.*/
         impl ::std::convert::From<super::AccessEntry> for AccessEntry {
             fn from(value: super::AccessEntry) -> Self {
                 Self {
+                    damaged: Ok(value.damaged),
                     denied_files: Ok(value.denied_files),
                     email: Ok(value.email),
                     level: Ok(value.level),
@@ -8447,6 +8479,7 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             daemon_id: ::std::result::Result<super::DaemonId, ::std::string::String>,
+            damaged: ::std::result::Result<bool, ::std::string::String>,
             held_by: ::std::result::Result<
                 ::std::option::Option<super::ContainerRef>,
                 ::std::string::String,
@@ -8468,6 +8501,7 @@ as U+FFFD; a save keeps them.*/
                     alias: Ok(Default::default()),
                     container: Ok(Default::default()),
                     daemon_id: Err("no value supplied for daemon_id".to_string()),
+                    damaged: Err("no value supplied for damaged".to_string()),
                     held_by: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
                     ip: Err("no value supplied for ip".to_string()),
@@ -8513,6 +8547,18 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for daemon_id: {e}")
+                    });
+                self
+            }
+            pub fn damaged<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.damaged = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for damaged: {e}")
                     });
                 self
             }
@@ -8618,6 +8664,7 @@ as U+FFFD; a save keeps them.*/
                     alias: value.alias?,
                     container: value.container?,
                     daemon_id: value.daemon_id?,
+                    damaged: value.damaged?,
                     held_by: value.held_by?,
                     id: value.id?,
                     ip: value.ip?,
@@ -8635,6 +8682,7 @@ as U+FFFD; a save keeps them.*/
                     alias: Ok(value.alias),
                     container: Ok(value.container),
                     daemon_id: Ok(value.daemon_id),
+                    damaged: Ok(value.damaged),
                     held_by: Ok(value.held_by),
                     id: Ok(value.id),
                     ip: Ok(value.ip),
@@ -10728,6 +10776,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             daemon: ::std::result::Result<super::DaemonRef, ::std::string::String>,
+            damaged: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             deleting: ::std::result::Result<bool, ::std::string::String>,
             description: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
@@ -10797,6 +10849,7 @@ as U+FFFD; a save keeps them.*/
                     behaviour: Ok(Default::default()),
                     created_at: Err("no value supplied for created_at".to_string()),
                     daemon: Err("no value supplied for daemon".to_string()),
+                    damaged: Err("no value supplied for damaged".to_string()),
                     deleting: Err("no value supplied for deleting".to_string()),
                     description: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
@@ -10895,6 +10948,18 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for daemon: {e}")
+                    });
+                self
+            }
+            pub fn damaged<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.damaged = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for damaged: {e}")
                     });
                 self
             }
@@ -11222,6 +11287,7 @@ as U+FFFD; a save keeps them.*/
                     behaviour: value.behaviour?,
                     created_at: value.created_at?,
                     daemon: value.daemon?,
+                    damaged: value.damaged?,
                     deleting: value.deleting?,
                     description: value.description?,
                     id: value.id?,
@@ -11258,6 +11324,7 @@ as U+FFFD; a save keeps them.*/
                     behaviour: Ok(value.behaviour),
                     created_at: Ok(value.created_at),
                     daemon: Ok(value.daemon),
+                    damaged: Ok(value.damaged),
                     deleting: Ok(value.deleting),
                     description: Ok(value.description),
                     id: Ok(value.id),
@@ -11892,6 +11959,10 @@ as U+FFFD; a save keeps them.*/
                 ::std::string::String,
             >,
             daemon: ::std::result::Result<super::DaemonRef, ::std::string::String>,
+            damaged: ::std::result::Result<
+                ::std::vec::Vec<::std::string::String>,
+                ::std::string::String,
+            >,
             deleting: ::std::result::Result<bool, ::std::string::String>,
             description: ::std::result::Result<
                 ::std::option::Option<::std::string::String>,
@@ -11925,6 +11996,7 @@ as U+FFFD; a save keeps them.*/
                     allocations: Err("no value supplied for allocations".to_string()),
                     created_at: Err("no value supplied for created_at".to_string()),
                     daemon: Err("no value supplied for daemon".to_string()),
+                    damaged: Err("no value supplied for damaged".to_string()),
                     deleting: Err("no value supplied for deleting".to_string()),
                     description: Ok(Default::default()),
                     id: Err("no value supplied for id".to_string()),
@@ -11976,6 +12048,18 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for daemon: {e}")
+                    });
+                self
+            }
+            pub fn damaged<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.damaged = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for damaged: {e}")
                     });
                 self
             }
@@ -12155,6 +12239,7 @@ as U+FFFD; a save keeps them.*/
                     allocations: value.allocations?,
                     created_at: value.created_at?,
                     daemon: value.daemon?,
+                    damaged: value.damaged?,
                     deleting: value.deleting?,
                     description: value.description?,
                     id: value.id?,
@@ -12178,6 +12263,7 @@ as U+FFFD; a save keeps them.*/
                     allocations: Ok(value.allocations),
                     created_at: Ok(value.created_at),
                     daemon: Ok(value.daemon),
+                    damaged: Ok(value.damaged),
                     deleting: Ok(value.deleting),
                     description: Ok(value.description),
                     id: Ok(value.id),
@@ -19660,6 +19746,7 @@ as U+FFFD; a save keeps them.*/
                 ::chrono::DateTime<::chrono::offset::Utc>,
                 ::std::string::String,
             >,
+            damaged: ::std::result::Result<bool, ::std::string::String>,
             description: ::std::result::Result<
                 ::std::string::String,
                 ::std::string::String,
@@ -19678,6 +19765,7 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     builtin: Err("no value supplied for builtin".to_string()),
                     created_at: Err("no value supplied for created_at".to_string()),
+                    damaged: Err("no value supplied for damaged".to_string()),
                     description: Err("no value supplied for description".to_string()),
                     id: Err("no value supplied for id".to_string()),
                     name: Err("no value supplied for name".to_string()),
@@ -19709,6 +19797,18 @@ as U+FFFD; a save keeps them.*/
                     .try_into()
                     .map_err(|e| {
                         format!("error converting supplied value for created_at: {e}")
+                    });
+                self
+            }
+            pub fn damaged<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<bool>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.damaged = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for damaged: {e}")
                     });
                 self
             }
@@ -19791,6 +19891,7 @@ as U+FFFD; a save keeps them.*/
                 Ok(Self {
                     builtin: value.builtin?,
                     created_at: value.created_at?,
+                    damaged: value.damaged?,
                     description: value.description?,
                     id: value.id?,
                     name: value.name?,
@@ -19805,6 +19906,7 @@ as U+FFFD; a save keeps them.*/
                 Self {
                     builtin: Ok(value.builtin),
                     created_at: Ok(value.created_at),
+                    damaged: Ok(value.damaged),
                     description: Ok(value.description),
                     id: Ok(value.id),
                     name: Ok(value.name),

@@ -28,6 +28,10 @@ export type AccessEntry = {
      * Patterns of files that they can't see or change, in the syntax of `.gitignore`; empty for the owner.
      */
     denied_files: Array<string>;
+    /**
+     * Whether its record in the database can't be read. It allows nothing then, until it is set again.
+     */
+    damaged: boolean;
 };
 
 /**
@@ -313,6 +317,10 @@ export type Allocation = {
      * Whether it is that container's first address.
      */
     primary: boolean;
+    /**
+     * Whether its record in the database can't be read. No container is started with it then.
+     */
+    damaged: boolean;
 };
 
 /**
@@ -1038,6 +1046,10 @@ export type ContainerSummary = {
      * Whether it is being deleted.
      */
     deleting: boolean;
+    /**
+     * What can't be read of its record in the database, by column. Such a container can be deleted, but not changed.
+     */
+    damaged: Array<string>;
     /**
      * Its newest installation.
      */
@@ -3065,6 +3077,7 @@ export type Problem = {
      * - `daemon_protocol`: The daemon speaks another version of the protocol
      * - `daemon_unreachable`: The daemon can't be reached
      * - `daemon_wrong_key`: The daemon refuses the key
+     * - `damaged`: What the database says of it can't be read
      * - `database_unavailable`: The database does not answer
      * - `deleting`: The container is being deleted
      * - `disk_full`: The host's disk is full
@@ -3144,7 +3157,7 @@ export type Problem = {
      * - `unsupported_media_type`: The body is not sent as JSON
      * - `upgrade_required`: This is a WebSocket
      */
-    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'api_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'container_changed' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'jwt_secret_changed' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_address' | 'no_mail' | 'no_room' | 'no_sftp' | 'no_source' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_offline' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'same_template' | 'secrets_lost' | 'several_templates' | 'source_changed' | 'source_gone' | 'source_unreachable' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'template_exists' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
+    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'api_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'container_changed' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'damaged' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'jwt_secret_changed' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_address' | 'no_mail' | 'no_room' | 'no_sftp' | 'no_source' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_offline' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'same_template' | 'secrets_lost' | 'several_templates' | 'source_changed' | 'source_gone' | 'source_unreachable' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'template_exists' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
     /**
      * A sentence for people, with what to do.
      */
@@ -3351,6 +3364,10 @@ export type Role = {
      * How many users have it.
      */
     user_count: number;
+    /**
+     * Whether its record in the database can't be read. It allows nothing then, until it is saved again.
+     */
+    damaged: boolean;
     /**
      * When it was made.
      */

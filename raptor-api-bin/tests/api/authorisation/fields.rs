@@ -1,7 +1,7 @@
-//! Fields that are shown only to those who hold a permission.
+//! Fields that are shown, and news that are told, only to those who hold a permission.
 
 use super::{
-    matrix, report,
+    events, matrix, report,
     scene::{Scene, ok, soon},
     sockets,
     table::Right,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 
 const HEAD: &str = "\
-# Who is shown what, as the API answered those who may call the operation at all. Made by the tests, as operations.txt is.
+# Who is shown and told what, of those who may call the operation at all. Made by the tests, as operations.txt is.
 #
 # operation field: levels of access | one permission of an access | one permission of a role | built-in roles. `+`: only together.
 ";
@@ -223,6 +223,7 @@ async fn fields_are_shown_to_those_with_the_permission_and_to_nobody_else() {
     }
     listing(&scene, &everybody, &mut text, &mut wrong).await;
     sockets::look(&scene, &everybody, &mut text, &mut wrong).await;
+    events::follow(&scene, &everybody, &mut text, &mut wrong).await;
     report(&wrong);
     matrix::compare("fields.txt", &text);
 }

@@ -2,6 +2,7 @@
 //! right, with each level of access, with each permission alone, with the built-in roles. The answers are held against
 //! [`table`], and the table against `raptor-core/src/authz/actions.rs`.
 
+mod events;
 mod fields;
 mod fresh;
 mod matrix;

@@ -22,7 +22,6 @@ use raptor_core::{
     id::{ContainerId, DaemonId, TemplateId, UserId},
     node::PowerAction,
     paging::MAX_LIMIT,
-    templates::Template,
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};

@@ -1,5 +1,5 @@
 //! Connections over real TCP.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use axum::{
     Router,

@@ -49,6 +49,9 @@ impl<'r> Decode<'r, Postgres> for Text {
     }
 }
 
+/// A table, a column of it, and a row.
+type Place = (&'static str, &'static str, Uuid);
+
 /// Reads the words of one row.
 pub(crate) struct Words {
     table: &'static str,
@@ -99,7 +102,7 @@ impl Words {
 
     /// Writes it to the log, once for each process: lists are read all the time. The word itself may be a secret.
     fn report(&mut self, column: &'static str, why: &dyn Display) {
-        static REPORTED: LazyLock<Mutex<HashSet<(&str, &str, Uuid)>>> = LazyLock::new(Mutex::default);
+        static REPORTED: LazyLock<Mutex<HashSet<Place>>> = LazyLock::new(Mutex::default);
         self.damaged.push(column);
         let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.insert((self.table, column, self.row)) {

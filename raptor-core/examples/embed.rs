@@ -47,11 +47,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Its owner may watch and command it, and may not make another one.
     let steve = raptor.auth().vouch(steve.id, &Origin::default()).await?;
     assert!(authz.allow::<may::CreateContainer>(&steve).is_err());
-    let see = authz.permit::<may::SeeContainer>(&steve, id).await?;
-    let container = raptor.containers().get(see).await?.summary;
-    let first = &container.allocations[0];
-    println!("{} is going to run at {}:{}", container.name, first.ip, first.port);
-
     // What happens to it from now on, for as long as steve may see it. The host has it a moment after it was made.
     let mut live = loop {
         let see = authz.permit::<may::SeeContainer>(&steve, id).await?;
@@ -61,13 +56,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Err(error) => return Err(error.into()),
         }
     };
-    while let Some(frame) = live.frames.next().await {
+    let mut shown = None;
+    while shown != Some(Phase::Running) {
+        let frame = live.frames.next().await.ok_or("the connection to the host was lost")?;
         let LiveFrame::Status { status } = frame else { continue };
-        println!("{id} is {}", status.phase.name());
-        if status.phase == Phase::Running {
-            break;
+        if shown.replace(status.phase) != Some(status.phase) {
+            println!("{id} is {}", status.phase.name());
         }
     }
+    let see = authz.permit::<may::SeeContainer>(&steve, id).await?;
+    let container = raptor.containers().get(see).await?.summary;
+    let address = &container.allocations[0];
+    println!("{} runs at {}:{}", container.name, address.ip, address.port);
     raptor.containers().command(authz.permit::<may::SendCommand>(&steve, id).await?, "server_info").await?;
     for line in
         raptor.containers().console(authz.permit::<may::ReadConsole>(&steve, id).await?, None, 10).await?

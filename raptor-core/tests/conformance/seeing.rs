@@ -148,6 +148,11 @@ async fn a_live_stream_is_revoked_with_what_it_shows_with_the_container_and_with
         change(&reads, &[P::ConsoleRead]).await;
         assert_eq!(live.revoked.await, Revoked::Access);
 
+        change(&reads, &[P::ConsoleRead, P::NetworkRead]).await;
+        let live = open(&reads).await;
+        change(&reads, &[P::ConsoleRead]).await;
+        assert_eq!(live.revoked.await, Revoked::Access, "its state names ports");
+
         let live = open(&reads).await;
         world.raptor.auth().sign_out(&reads).await.unwrap();
         assert_eq!(live.revoked.await, Revoked::Session);

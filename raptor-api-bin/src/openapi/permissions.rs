@@ -65,6 +65,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
             "get_catalogue_entry",
             "get_template_switch",
             "switch_container_template",
+            "import_catalogue_entry",
         ],
     ),
     (
@@ -81,6 +82,9 @@ const REQUIRED: &[(&str, &[&str])] = &[
     (
         "templates.update",
         &[
+            "import_template",
+            "import_template_from_url",
+            "import_catalogue_entry",
             "preview_template",
             "preview_template_from_url",
             "revise_template",
@@ -92,7 +96,14 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("container.delete", &["delete_container"]),
     (
         "containers.update",
-        &["update_container_limits", "change_container_owner", "suspend_container", "unsuspend_container"],
+        &[
+            "update_container_limits",
+            "change_container_owner",
+            "suspend_container",
+            "unsuspend_container",
+            "update_container_behaviour",
+            "update_container_startup",
+        ],
     ),
     ("startup.update", &["update_container_startup", "move_container_template", "switch_container_template"]),
     ("power.start", &["power_container"]),
@@ -103,7 +114,15 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("console.command", &["list_commands", "send_command"]),
     ("startup.read", &["get_template_change", "get_template_switch", "preview_container"]),
     ("startup.secrets", &["reveal_container_secret"]),
-    ("startup.install", &["install_container", "cancel_container_install", "skip_container_install"]),
+    (
+        "startup.install",
+        &[
+            "install_container",
+            "cancel_container_install",
+            "skip_container_install",
+            "switch_container_template",
+        ],
+    ),
     ("images.update", &["update_image_policy"]),
     (
         "network.update",
@@ -167,7 +186,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("file.archive", &["start_file_operation"]),
 ];
 
-/// Operations that require both of their permissions, whatever is asked.
+/// Operations that require the first two of their permissions whatever is asked.
 const BOTH: [&str; 2] = ["get_template_switch", "switch_container_template"];
 
 /// The sentence about the permissions that the operation with this id requires; none where it requires none.
@@ -181,8 +200,12 @@ pub(super) fn required(id: &str) -> Option<String> {
         [] => None,
         [name] => Some(format!("Requires {name}.")),
         [first, second] if BOTH.contains(&id) => Some(format!("Requires {first} and {second}.")),
-        [names @ .., last] => {
-            Some(format!("Requires {} or {last}, depending on the request.", names.join(", ")))
+        [first, second, third] if BOTH.contains(&id) => {
+            Some(format!("Requires {first} and {second}; depending on the request, also {third}."))
         }
+        [names @ .., last] => Some(format!(
+            "Requires one or more of {} and {last}, depending on the request.",
+            names.join(", ")
+        )),
     }
 }

@@ -181,7 +181,7 @@ fn events(app: App, follower: Follower, seat: Option<Seat>) -> impl Stream<Item 
 
 /// What a client may send on the socket.
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 enum Request {
     /// Subscribes to the measurements of these containers, replacing the previous subscription.
     Watch {

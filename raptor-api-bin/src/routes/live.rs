@@ -58,7 +58,7 @@ struct LiveQuery {
 
 /// What a client may send on the socket.
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 enum Request {
     /// A line for the container's standard input.
     Command {

@@ -3,7 +3,11 @@
 use crate::App;
 use axum::{
     extract::Request,
-    http::{Uri, uri::PathAndQuery},
+    http::{
+        HeaderMap, Uri,
+        header::{AUTHORIZATION, COOKIE},
+        uri::PathAndQuery,
+    },
 };
 use futures_util::future::{BoxFuture, Either};
 use std::task::{Context, Poll};
@@ -43,7 +47,8 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let Some(short) = short_id(request.uri().path()).map(str::to_owned) else {
+        let short = short_id(request.uri().path()).filter(|_| shows_credentials(request.headers()));
+        let Some(short) = short.map(str::to_owned) else {
             return Either::Right(self.inner.call(request));
         };
         // The one that was asked whether it is ready has to be the one that is called.
@@ -59,6 +64,11 @@ where
             inner.call(request).await
         }))
     }
+}
+
+/// Without any, the request is refused whatever it asks for, and the database is left alone.
+fn shows_credentials(headers: &HeaderMap) -> bool {
+    headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE)
 }
 
 fn short_id(path: &str) -> Option<&str> {

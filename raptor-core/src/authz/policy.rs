@@ -40,20 +40,24 @@ pub enum Verdict {
 /// Decides for an actor whose role holds `role` and whose access to the container in question holds `access`.
 #[must_use]
 pub fn decide(role: SystemSet, access: Option<ContainerSet>, action: Action) -> Verdict {
-    let sees = access.is_some() || role.contains(SystemPermission::ContainersRead);
     match action {
         Action::System(permission) if role.contains(permission) => Verdict::Allow,
         Action::System(permission) => Verdict::Forbidden(permission.name()),
         Action::Container(needed) => {
             match needed.iter().find(|permission| !may(role, access, **permission)) {
                 None => Verdict::Allow,
-                Some(missing) if sees => Verdict::Forbidden(missing.name()),
+                Some(missing) if sees(role, access) => Verdict::Forbidden(missing.name()),
                 Some(_) => Verdict::Hidden,
             }
         }
-        Action::SeeContainer if container_permissions(role, access).is_empty() => Verdict::Hidden,
-        Action::SeeContainer => Verdict::Allow,
+        Action::SeeContainer if sees(role, access) => Verdict::Allow,
+        Action::SeeContainer => Verdict::Hidden,
     }
+}
+
+/// Whether the actor may know that the container exists: any permission over it will do.
+fn sees(role: SystemSet, access: Option<ContainerSet>) -> bool {
+    !container_permissions(role, access).is_empty()
 }
 
 /// Whether role and access together hold a permission over one container.

@@ -66,6 +66,7 @@ impl Held {
     /// is gone or, for files, shut.
     pub(crate) async fn lost(self) -> Revoked {
         let mut changes = self.raptor.store.feed().subscribe();
+        let mut gaps = self.raptor.fleet.gaps();
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // What changed between the permit and the line before this one was told to nobody here.
@@ -79,6 +80,10 @@ impl Held {
                         return revoked;
                     }
                 }
+                // What was missed may have been this.
+                Ok(()) = gaps.changed() => if let Some(revoked) = self.check().await {
+                    return revoked;
+                },
                 _ = ticks.tick() => {
                     // A store that fails says nothing of the session.
                     if matches!(self.raptor.auth().renewed(&self.actor).await, Ok(None)) {

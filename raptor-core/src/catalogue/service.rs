@@ -189,7 +189,7 @@ impl CatalogueService<'_> {
     /// [`Error::NotFound`], [`Error::Conflict`] `source_gone` where the file is no longer there, [`Error::Unavailable`]
     /// `source_unreachable`, [`Error::Invalid`] where it is no template.
     pub async fn fetch(&self, permit: Permit<ImportTemplate>, id: &str) -> Result<Fetched> {
-        let _ = permit.consume();
+        let (actor, ()) = permit.consume();
         let (_, catalogue) = current(self.0).await?;
         let entry = find(&catalogue, id)?;
         let file = self.file(entry).await?;
@@ -200,7 +200,10 @@ impl CatalogueService<'_> {
         };
         let (sha256, indexed) = (sha256(&file), entry.source.as_ref().map(|source| source.sha256.clone()));
         let unchanged = indexed.as_ref().is_none_or(|indexed| *indexed == sha256);
+        // What is different from a template tells what that says, edits by hand included.
+        let reads = actor.grants().contains(SystemPermission::TemplatesRead);
         let before = match &present {
+            Some(_) if !reads => None,
             Some((template, _)) => Some((Compared::Present, template.document.clone())),
             None if unchanged => None,
             None => self.indexed(&catalogue, entry).await.map(|template| (Compared::Indexed, template)),
@@ -219,7 +222,8 @@ impl CatalogueService<'_> {
     ///
     /// # Errors
     /// As [`Self::fetch`], and [`Error::Conflict`] `source_changed` where the file is neither the indexed nor the confirmed one,
-    /// [`Error::Forbidden`] where a template that is there would change and the actor may not change templates.
+    /// [`Error::Forbidden`] where a template that is there would change and the actor may not change templates, or would be answered
+    /// and the actor may not read templates.
     pub async fn import(
         &self,
         permit: Permit<ImportTemplate>,
@@ -232,7 +236,13 @@ impl CatalogueService<'_> {
         if confirmed.is_none() {
             let mut reader = self.0.store.read().await?;
             if let Some((template, _)) = store::catalogue::present(&mut reader.conn(), id).await? {
-                return Ok(unchanged(template));
+                // The answer says what the template says, edits by hand included.
+                return match actor.grants().contains(SystemPermission::TemplatesRead) {
+                    true => Ok(unchanged(template)),
+                    false => {
+                        Err(Error::Forbidden { permission: SystemPermission::TemplatesRead.name().into() })
+                    }
+                };
             }
         }
         let file = self.file(entry).await?;
@@ -261,6 +271,7 @@ impl CatalogueService<'_> {
     ) -> Result<Import> {
         let templates = self.0.templates();
         let mut tx = self.0.store.begin().await?;
+        store::templates::lock(&mut tx.conn()).await?;
         if let Some((template, _)) = store::catalogue::present(&mut tx.conn(), &entry.id).await? {
             if template.document == imported.template {
                 return Ok(unchanged(template));
@@ -275,7 +286,7 @@ impl CatalogueService<'_> {
             tx.commit().await?;
             return Ok(revised);
         }
-        // Somebody has imported the same by hand: it is used, and stays as it is.
+        // Somebody has imported just this by hand: it is used, and stays as it is.
         let same = store::templates::find_same(&mut tx.conn(), &imported.template).await?;
         let import = match same {
             Some(template) => {

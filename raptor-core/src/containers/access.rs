@@ -142,6 +142,12 @@ impl ContainerService<'_> {
                     "Use admin, user or custom. The owner is changed in the settings.",
                 ));
             }
+            Level::Custom if permissions.is_empty() => {
+                return Err(Error::invalid(
+                    "permissions",
+                    "Choose at least one permission, or take the access away.",
+                ));
+            }
             Level::Custom => permissions,
             level => level.permissions(),
         };

@@ -60,6 +60,13 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
+    /// Whether it asks for something of the host that only those may choose who manage all containers: mounts, labels of Docker,
+    /// and the address that it goes out with.
+    #[must_use]
+    pub fn reaches_host(&self) -> bool {
+        !self.mounts.is_empty() || !self.labels.is_empty() || self.outgoing_ip.is_some()
+    }
+
     /// Checks it. Whether its daemon allows the mounts is the daemon's to say.
     ///
     /// # Errors

@@ -15,16 +15,18 @@ use crate::{
 };
 
 impl ContainerService<'_> {
-    /// Gives a new container these allocations, the first one being the primary, or else `count` free ones.
+    /// Gives a new container these allocations, the first one being the primary, or else `count` free ones. `names`: whether the
+    /// caller may know what other containers are called.
     pub(super) async fn claim_all(
         &self,
         tx: &mut Tx,
         container: &Container,
         ids: &[AllocationId],
         count: u32,
+        names: bool,
     ) -> Result<()> {
         for (place, id) in ids.iter().enumerate() {
-            self.claim_this(tx, *id, container, place == 0, true).await?;
+            self.claim_this(tx, *id, container, place == 0, names).await?;
         }
         let count = if ids.is_empty() { count } else { 0 };
         for place in 0..count {

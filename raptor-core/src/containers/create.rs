@@ -105,6 +105,9 @@ impl ContainerService<'_> {
         let template = template.ok_or_else(|| Error::invalid("template_id", "There is no such template."))?;
         let (template_revision, template) = (template.revision, template.document);
         let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
+        if !manages && new.behaviour.reaches_host() {
+            return Err(Error::Forbidden { permission: "containers.update".into() });
+        }
         let who = Chooser { name: actor.name(), manages };
         let images = store::images::policy(&mut tx.conn()).await?;
         let (image, image_allowed_by) =
@@ -158,7 +161,9 @@ impl ContainerService<'_> {
             created_at: now,
             updated_at: now,
         };
-        self.place(&mut tx, &mut container, new.daemon_id, &new.allocation_ids, new.allocation_count).await?;
+        let names = actor.grants().contains(SystemPermission::ContainersRead);
+        let wanted = (new.daemon_id, new.allocation_ids.as_slice(), new.allocation_count);
+        self.place(&mut tx, &mut container, wanted, names).await?;
         // An installation starts it itself.
         let kind = if new.start && !installs { Kind::Start } else { Kind::Declare };
         store::jobs::insert(&mut tx.conn(), kind, container.daemon_id, container.id, now).await?;
@@ -175,9 +180,8 @@ impl ContainerService<'_> {
         &self,
         tx: &mut Tx,
         container: &mut Container,
-        wanted: Option<DaemonId>,
-        allocation_ids: &[AllocationId],
-        count: u32,
+        (wanted, allocation_ids, count): (Option<DaemonId>, &[AllocationId], u32),
+        names: bool,
     ) -> Result<()> {
         let mut daemons = store::daemons::list(&mut tx.conn()).await?;
         if let Some(wanted) = wanted {
@@ -210,7 +214,7 @@ impl ContainerService<'_> {
             (container.daemon_id, container.daemon_name) = (daemon.id, daemon.name);
             container.daemon_host = (!daemon.local).then_some(daemon.host);
             container.number = store::containers::insert(&mut tx.conn(), container).await?;
-            return self.claim_all(tx, container, allocation_ids, count).await;
+            return self.claim_all(tx, container, allocation_ids, count, names).await;
         }
         let why = if lacking.is_empty() {
             "There is no daemon yet; add one first.".into()

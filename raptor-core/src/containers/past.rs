@@ -5,10 +5,11 @@ use crate::{
     Error, Result,
     activity::late::{self, Deed},
     authz::{
-        Permit,
+        ContainerPermission, ContainerSet, Held, Permit,
         actions::{ReadCommands, ReadConsole, ReadOwnCommands, ReadStats, SendCommand},
     },
     console::Sought,
+    files::while_held,
     id::{CommandId, ContainerId, UserId},
     node::{ConsoleExport, ConsoleFound, ConsoleSearch, Download, MAX_HITS, StatsHistory, StatsRange},
     nul,
@@ -85,7 +86,7 @@ impl ContainerService<'_> {
         Ok(self.node(&target.container)?.history().search(target.container.id, search).await?)
     }
 
-    /// Its console as text.
+    /// Its console as text. It breaks off as soon as the actor may not read it any more.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the daemon can't be reached.
@@ -94,8 +95,18 @@ impl ContainerService<'_> {
         permit: Permit<ReadConsole>,
         export: ConsoleExport,
     ) -> Result<Download> {
-        let (_, target) = permit.consume();
-        Ok(self.node(&target.container)?.history().export(target.container.id, export).await?)
+        let (actor, target) = permit.consume();
+        let id = target.container.id;
+        let download = self.node(&target.container)?.history().export(id, export).await?;
+        let held = Held {
+            raptor: self.0.clone(),
+            actor,
+            container: id,
+            needed: ContainerSet::NONE.with(ContainerPermission::ConsoleRead),
+            denied_files: None,
+            files: false,
+        };
+        Ok(while_held(held, download))
     }
 
     /// What it used over time.

@@ -139,7 +139,12 @@ impl ContainerService<'_> {
             }
             frame
         };
-        let shown = [ContainerPermission::ConsoleRead, ContainerPermission::StatsRead];
+        // Everything that is taken out of the stream for people without it.
+        let shown = [
+            ContainerPermission::ConsoleRead,
+            ContainerPermission::StatsRead,
+            ContainerPermission::NetworkRead,
+        ];
         let held = Held {
             raptor: self.0.clone(),
             actor,

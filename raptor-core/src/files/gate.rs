@@ -33,7 +33,12 @@ pub(super) fn while_allowed<A: Act<On = Visible> + 'static>(
     target: &Visible,
     body: Body,
 ) -> Body {
-    let begun = Some((body, Box::pin(held::<A>(raptor, actor, target).lost())));
+    while_held(held::<A>(raptor, actor, target), body)
+}
+
+/// What goes through `body` for as long as the actor holds that; then it fails.
+pub(crate) fn while_held(held: Held, body: Body) -> Body {
+    let begun = Some((body, Box::pin(held.lost())));
     stream::unfold(begun, |running| async move {
         let (mut body, mut ended) = running?;
         tokio::select! {

@@ -4,4 +4,4 @@ mod gate;
 pub mod links;
 pub mod service;
 
-pub(crate) use gate::open;
+pub(crate) use gate::{open, while_held};

@@ -355,18 +355,21 @@ impl FileService<'_> {
         answer!(self.send(permit, request, body, None).await?, FileAnswer::Upload { upload } => Ok(upload))
     }
 
-    /// Puts an upload that is whole where it belongs. Asked again, the file is answered.
+    /// Puts an upload that is whole where it belongs. Asked again, the file is answered. It replaces another file only if it was
+    /// begun to do so and the actor may change files.
     ///
     /// # Errors
-    /// As all.
+    /// [`Error::Conflict`] `file_exists` where it may not replace the file that is there, and as all.
     pub async fn finish_upload(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<FileInfo> {
         let (actor, target) = permit.consume();
         gate::open(&actor, &target)?;
+        // The permission to replace may be gone since the upload was begun, or have been somebody else's.
+        let may_replace = target.permissions.contains(ContainerPermission::FileUpdate);
         let container = target.container;
         let node = self.0.containers().node(&container)?;
         let done = node
             .files()
-            .ask(container.id, scoped(FileRequest::FinishUpload { id }, target.denied_files))
+            .ask(container.id, scoped(FileRequest::FinishUpload { id, may_replace }, target.denied_files))
             .await?;
         let file = answer!(done, FileAnswer::File { file } => Ok::<_, Error>(file))?;
         let detail = json!({ "path": file.path, "size_bytes": file.size_bytes });
@@ -500,7 +503,12 @@ impl FileService<'_> {
         let body = gate::while_allowed::<A>(self.0, actor.clone(), &target, body);
         let container = target.container;
         let node = self.0.containers().node(&container)?;
-        let answer = node.files().write(container.id, scoped(request, target.denied_files), body).await?;
+        let sent = node.files().write(container.id, scoped(request, target.denied_files), body).await;
+        if sent.is_err() {
+            // Where the permission has ended meanwhile, that is what broke it off, and no fault of the host.
+            let _ = self.0.authz().permit::<A>(&actor, container.id).await?;
+        }
+        let answer = sent?;
         if let Some(Note(action, detail)) = note {
             self.0.containers().note(&actor, action, &container, detail).await?;
         }

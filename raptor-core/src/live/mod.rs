@@ -163,6 +163,11 @@ impl Fleet {
         self.gaps.send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// Changes whenever the feed may have missed something.
+    pub(crate) fn gaps(&self) -> watch::Receiver<u64> {
+        self.gaps.subscribe()
+    }
+
     /// Makes the links as the store has the daemons.
     pub(crate) async fn refresh(&self, raptor: &Raptor) -> Result<()> {
         let mut reader = raptor.store.read().await?;

@@ -124,6 +124,9 @@ impl Follower {
                 let journal = &self.raptor.fleet.journal;
                 let Some(changes) = journal.changes(self.place) else {
                     self.place = journal.end();
+                    // Their role, their session and their access may be among what was missed.
+                    self.actor = self.raptor.auth().renewed(&self.actor).await.ok().flatten()?;
+                    self.see().await;
                     return Some(News::Resync);
                 };
                 if changes.is_empty() {

@@ -365,6 +365,11 @@ pub struct Operation {
     pub left_out_count: u64,
 }
 
+/// What APIs of before ask for, which do not say.
+const fn yes() -> bool {
+    true
+}
+
 /// A small question or change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -480,6 +485,9 @@ pub enum FileRequest {
     FinishUpload {
         /// Which.
         id: Uuid,
+        /// Whether an upload that was begun to replace a file may still do so.
+        #[serde(default = "yes")]
+        may_replace: bool,
     },
     /// Forget it.
     AbortUpload {

@@ -318,17 +318,14 @@ fn source_address(template: &StoredTemplate) -> Option<String> {
     template.source_address(RAW_FILES)
 }
 
-/// The oldest template of this name that says the same, or that has the same id of its makers.
+/// The oldest template that says exactly this. One with the same id of its makers may say something else: anybody can write it.
 pub(crate) async fn find_same(c: &mut Conn<'_>, document: &Template) -> Result<Option<StoredTemplate>> {
     let rows: Vec<Row> =
         on!(c, |c| sqlx::query_as(select!("WHERE t.name_key = $1 ORDER BY t.number LIMIT 100"))
             .bind(name_key(&document.name))
             .fetch_all(c)
             .await)?;
-    let same = |row: &Row| {
-        row.document.0 == *document || (document.uuid.is_some() && row.document.0.uuid == document.uuid)
-    };
-    Ok(rows.into_iter().find(same).map(StoredTemplate::from))
+    Ok(rows.into_iter().find(|row| row.document.0 == *document).map(StoredTemplate::from))
 }
 
 pub(crate) async fn find(c: &mut Conn<'_>, id: TemplateId) -> Result<Option<StoredTemplate>> {

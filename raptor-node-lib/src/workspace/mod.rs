@@ -150,7 +150,9 @@ impl Workspace {
                 FileAnswer::Upload { upload: self.begin_upload(id, path, size_bytes, replace)? }
             }
             Ask::GetUpload { id } => FileAnswer::Upload { upload: self.upload(id)? },
-            Ask::FinishUpload { id } => FileAnswer::File { file: self.finish_upload(id)? },
+            Ask::FinishUpload { id, may_replace } => {
+                FileAnswer::File { file: self.finish_upload(id, may_replace)? }
+            }
             Ask::AbortUpload { id } => {
                 self.abort_upload(id)?;
                 FileAnswer::Done

@@ -127,14 +127,14 @@ async fn an_upload_goes_on_where_it_stopped_and_appears_whole() {
     let piece = |offset| FileWrite::Piece { upload: upload.id, offset };
     world.write(piece(0), b"01234").await.unwrap();
     assert!(world.write(piece(3), b"xx").await.is_err(), "no gap and no overlap");
-    assert!(world.desk.finish_upload(upload.id).is_err());
+    assert!(world.desk.finish_upload(upload.id, true).is_err());
     assert_eq!(world.text("new/world.dat"), None, "nobody sees half of it");
     assert_eq!(world.desk.upload(upload.id).unwrap().received_bytes, 5);
     assert!(world.write(piece(5), b"5678901").await.is_err(), "no more than was announced");
     let received = world.desk.upload(upload.id).unwrap().received_bytes;
     assert_eq!(received, 5);
     world.write(piece(5), b"56789").await.unwrap();
-    world.desk.finish_upload(upload.id).unwrap();
+    world.desk.finish_upload(upload.id, true).unwrap();
     assert_eq!(world.text("new/world.dat").as_deref(), Some("0123456789"));
     assert!(matches!(world.desk.begin_upload(None, path("new/world.dat"), 1, false), Err(FileError::Exists)));
 }

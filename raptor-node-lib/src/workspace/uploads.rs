@@ -164,7 +164,7 @@ impl Workspace {
         Ok(Upload { id, path, size_bytes, received_bytes, started_at: at })
     }
 
-    pub(super) fn finish_upload(&self, id: Uuid) -> FileResult<FileInfo> {
+    pub(super) fn finish_upload(&self, id: Uuid, may_replace: bool) -> FileResult<FileInfo> {
         let upload = self.upload(id)?;
         if upload.received_bytes != upload.size_bytes {
             return Err(only(upload.received_bytes, upload.size_bytes));
@@ -175,7 +175,8 @@ impl Workspace {
             // It was put there before, and the answer was lost.
             return self.info(&note.path);
         }
-        if !note.replace && self.root.lstat(&note.path).is_ok() {
+        let replace = note.replace && may_replace;
+        if !replace && self.root.lstat(&note.path).is_ok() {
             return Err(FileError::Exists);
         }
         let target = self.root.target(&note.path)?;
@@ -184,7 +185,7 @@ impl Workspace {
         }
         note.finished = true;
         keep_note(&shelf.beyond_limit(), &at, &note)?;
-        shelf.place(&content, &self.root, &target, note.replace)?;
+        shelf.place(&content, &self.root, &target, replace)?;
         self.info(&note.path)
     }
 

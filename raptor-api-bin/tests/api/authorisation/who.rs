@@ -167,7 +167,7 @@ impl Who {
         ContainerPermission::ALL.iter().any(|permission| self.holds(Right::Container(*permission)))
     }
 
-    /// Whether they have access to the containers or see all: to others, what they may not do does not exist.
+    /// Whether they find the containers in lists and hear of their changes: they have access, or see all.
     pub fn knows(&self) -> bool {
         self.access.is_some() || self.role.contains(SystemPermission::ContainersRead)
     }
@@ -187,7 +187,7 @@ impl Who {
             Takes::Sight => Outcome::Hidden,
             Takes::Rights(rights) => match rights.iter().find(|right| !self.holds(**right)) {
                 None => Outcome::Allowed,
-                Some(Right::Container(_)) if !self.knows() => Outcome::Hidden,
+                Some(Right::Container(_)) if !self.sees() => Outcome::Hidden,
                 Some(missing) => Outcome::Missing(missing.name().into()),
             },
         }

@@ -57,7 +57,7 @@ async fn an_upload_that_replaces_writes_through_a_link() {
     let world = linked();
     let upload = world.desk.begin_upload(None, path("chain.cfg"), 3, true).unwrap();
     world.write(FileWrite::Piece { upload: upload.id, offset: 0 }, b"new").await.unwrap();
-    world.desk.finish_upload(upload.id).unwrap();
+    world.desk.finish_upload(upload.id, true).unwrap();
     still_linked(&world, "new");
     assert!(matches!(world.desk.begin_upload(None, path("link.cfg"), 3, false), Err(FileError::Exists)));
 }

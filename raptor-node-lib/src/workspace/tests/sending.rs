@@ -53,7 +53,7 @@ async fn the_note_of_a_finished_upload_goes_after_an_hour_and_counts_no_longer()
     let world = World::limited(1 << 20);
     let begun = world.desk.begin_upload(None, path("a.bin"), 4, false).unwrap();
     world.write(FileWrite::Piece { upload: begun.id, offset: 0 }, b"data").await.unwrap();
-    world.desk.finish_upload(begun.id).unwrap();
+    world.desk.finish_upload(begun.id, true).unwrap();
     let note = world.folder.path().join(format!("kept/uploads/{}.json", begun.id));
     let used = world.desk.root.usage().used();
     let aged = |minutes: u64| {
@@ -93,8 +93,8 @@ async fn beginning_and_finishing_an_upload_can_be_asked_again() {
     // Neither the daemon's end nor a lost answer in between does any harm.
     let again = world.again();
     assert_eq!(again.begin_upload(id, path("a.bin"), 4, false).unwrap().received_bytes, 4);
-    let file = again.finish_upload(begun.id).unwrap();
-    assert_eq!(again.finish_upload(begun.id).unwrap(), file);
+    let file = again.finish_upload(begun.id, true).unwrap();
+    assert_eq!(again.finish_upload(begun.id, true).unwrap(), file);
     let begun = again.begin_upload(id, path("a.bin"), 4, false).unwrap();
     assert_eq!((begun.received_bytes, world.text("a.bin").as_deref()), (4, Some("data")));
     assert_eq!(world.open_uploads(), 0);
@@ -103,13 +103,25 @@ async fn beginning_and_finishing_an_upload_can_be_asked_again() {
 }
 
 #[tokio::test]
+async fn an_upload_that_may_no_longer_replace_leaves_the_file_that_is_there() {
+    let world = World::new();
+    world.put("a.bin", b"old");
+    let begun = world.desk.begin_upload(None, path("a.bin"), 3, true).unwrap();
+    world.write(FileWrite::Piece { upload: begun.id, offset: 0 }, b"new").await.unwrap();
+    assert!(matches!(world.desk.finish_upload(begun.id, false), Err(FileError::Exists)));
+    assert_eq!(world.text("a.bin").as_deref(), Some("old"));
+    world.desk.finish_upload(begun.id, true).unwrap();
+    assert_eq!(world.text("a.bin").as_deref(), Some("new"));
+}
+
+#[tokio::test]
 async fn an_upload_that_stopped_between_its_note_and_its_place_is_finished_by_the_next_attempt() {
     let world = World::new();
     let begun = world.desk.begin_upload(None, path("a.bin"), 4, false).unwrap();
     world.write(FileWrite::Piece { upload: begun.id, offset: 0 }, b"data").await.unwrap();
     world.put("a.bin", b"somebody else's");
-    assert!(matches!(world.desk.finish_upload(begun.id), Err(FileError::Exists)));
+    assert!(matches!(world.desk.finish_upload(begun.id, true), Err(FileError::Exists)));
     std::fs::remove_file(world.folder.path().join("data/a.bin")).unwrap();
-    world.desk.finish_upload(begun.id).unwrap();
+    world.desk.finish_upload(begun.id, true).unwrap();
     assert_eq!(world.text("a.bin").as_deref(), Some("data"));
 }

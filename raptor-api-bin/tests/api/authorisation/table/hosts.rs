@@ -95,7 +95,10 @@ fn catalogue() -> Vec<Row> {
         takes("list_catalogue", "ListTemplates", S::TemplatesRead),
         takes("get_catalogue_entry", "ListTemplates", S::TemplatesRead),
         takes("fetch_catalogue_entry", "ImportTemplate", S::TemplatesCreate),
-        takes("import_catalogue_entry", "ImportTemplate", S::TemplatesCreate).json(json!({})),
+        takes("import_catalogue_entry", "ImportTemplate", S::TemplatesCreate)
+            .also(S::TemplatesRead)
+            .case("that is here already")
+            .json(json!({})),
         takes("import_catalogue_entry", "ImportTemplate", S::TemplatesCreate)
             .also(S::TemplatesUpdate)
             .case("over another version")

@@ -11,8 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Bytes that are read of the settings.
-const MAX: u64 = 64 * 1024;
+/// How long the settings may be, in bytes.
+const MAX: usize = 64 * 1024;
 /// The unit that the documentation has.
 const UNIT: &str = include_str!("../../docs/systemd/raptor-daemon.service");
 /// What stands in it for the program and for the folder.
@@ -42,9 +42,7 @@ pub struct Setup {
 /// When a line is not a setting of the daemon or its value is refused, when there is no key, and when the folder can't be
 /// written to. Nothing is written then.
 pub fn run(setup: &Setup, input: impl Read) -> anyhow::Result<String> {
-    let mut text = String::new();
-    input.take(MAX).read_to_string(&mut text).context("the settings can't be read from standard input")?;
-    let given = check(&text)?;
+    let given = check(&read(input)?)?;
     let file = setup.folder.join(".env");
     let before = match fs::read_to_string(&file) {
         Ok(text) => text,
@@ -66,13 +64,27 @@ pub fn run(setup: &Setup, input: impl Read) -> anyhow::Result<String> {
     Ok(said)
 }
 
+/// The whole of the settings.
+fn read(input: impl Read) -> anyhow::Result<String> {
+    let unreadable = "the settings can't be read from standard input";
+    let mut bytes = Vec::new();
+    // One byte more tells that there is more.
+    input.take(MAX as u64 + 1).read_to_end(&mut bytes).context(unreadable)?;
+    if bytes.len() > MAX {
+        bail!(
+            "More than {} KiB came on standard input, which can't be settings. Write a NAME=value on each line.",
+            MAX / 1024
+        );
+    }
+    String::from_utf8(bytes).context(unreadable)
+}
+
 /// The settings in `text`, each checked as the daemon does it at its start.
 fn check(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let command = Cli::command();
     let mut given = BTreeMap::new();
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    for (number, line) in lines.enumerate() {
-        let number = number + 1;
+    let lines = (1..).zip(text.lines().map(str::trim));
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
         let Some((name, value)) = line.split_once('=') else {
             bail!("Line {number} is no setting. Write NAME=value on each line.");
         };

@@ -10,7 +10,7 @@ use crate::{
     auth::seal::Sealer,
     authz::Actor,
     clock::Clock,
-    store::{self, Conn, Store, keys::Owner},
+    store::{self, Conn, Store},
 };
 
 const APP_KEY: &str = "APP_KEY";
@@ -65,7 +65,8 @@ pub(crate) async fn check(store: &Store, app_key: &Sealer, jwt_secret: &Sealer) 
     if known.len() < 2 {
         let mut tx = store.begin().await?;
         if !known.contains_key(APP_KEY) {
-            let sealed = store::keys::sealed(&mut tx.conn()).await?;
+            let mut sealed = store::keys::sealed(&mut tx.conn()).await?;
+            sealed.retain(|it| !it.owner.is_own_host());
             let read = sealed.iter().filter(|it| app_key.open(it.owner.context(), &it.value).is_ok()).count();
             if read == 0 && !sealed.is_empty() {
                 return Err(other_app_key());
@@ -125,8 +126,7 @@ pub async fn rotate_app_key(
             lost.push(sealed.owner);
         }
     }
-    // The key of the own host opens nothing.
-    lost.retain(|owner| !matches!(owner, Owner::Daemon { local: true, .. }));
+    lost.retain(|owner| !owner.is_own_host());
     done.lost = lost.iter().map(ToString::to_string).collect();
     let canaries = store::keys::canaries(&mut tx.conn()).await?;
     let canary = canaries.get(APP_KEY);
@@ -140,18 +140,33 @@ pub async fn rotate_app_key(
     if changed {
         store::keys::replace_canary(&mut tx.conn(), APP_KEY, &seal(&new, APP_KEY)?).await?;
     }
-    if jwt_secret.is_none() {
-        done.sessions_ended = sign_with(&mut tx.conn(), &new).await?;
-    }
+    let ended = match jwt_secret {
+        None => sign_with(&mut tx.conn(), &new).await?,
+        Some(_) => None,
+    };
+    done.sessions_ended = ended.unwrap_or_default();
     if changed || done.resealed > 0 {
         let detail = serde_json::json!({
             "resealed": done.resealed, "lost": done.lost, "sessions_ended": done.sessions_ended,
         });
         let activity = Activity::new(clock, &Actor::System, "keys.app_key_changed").with(detail);
         store::activity::insert(&mut tx.conn(), &activity).await?;
+    } else if let Some(ended) = ended {
+        // The same APP_KEY, but JWT_SECRET was removed.
+        note_signing(&mut tx.conn(), clock, ended).await?;
     }
     tx.commit().await?;
     Ok(done)
+}
+
+/// Whether `app_key` is the key that `store` belongs to. Waits for a change of keys that is under way.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn is_app_key(store: &Store, app_key: &str) -> Result<bool> {
+    let sealer = Sealer::new(app_key)?;
+    let canaries = store::keys::canaries(&mut store.read().await?.conn()).await?;
+    Ok(canaries.get(APP_KEY).is_some_and(|canary| opens(&sealer, APP_KEY, canary)))
 }
 
 /// Has sessions signed with `jwt_secret` from now on, or with `app_key` where there is none, while no API is running. All sessions
@@ -173,25 +188,30 @@ pub async fn rotate_jwt_secret(
         return Err(other_app_key());
     }
     let signing = Sealer::new(jwt_secret.unwrap_or(app_key))?;
-    let changed = !canaries.get(JWT_SECRET).is_some_and(|canary| opens(&signing, JWT_SECRET, canary));
     let ended = sign_with(&mut tx.conn(), &signing).await?;
-    if changed {
-        let activity = Activity::new(clock, &Actor::System, "keys.jwt_secret_changed")
-            .with(serde_json::json!({ "sessions_ended": ended }));
-        store::activity::insert(&mut tx.conn(), &activity).await?;
+    if let Some(ended) = ended {
+        note_signing(&mut tx.conn(), clock, ended).await?;
     }
     tx.commit().await?;
-    Ok(ended)
+    Ok(ended.unwrap_or_default())
 }
 
-/// Makes `signing` the key of sessions, and ends those of another one.
-async fn sign_with(c: &mut Conn<'_>, signing: &Sealer) -> Result<usize> {
+/// Makes `signing` the key of sessions, and ends those of another one. Tells how many there were; none where it was this key
+/// already.
+async fn sign_with(c: &mut Conn<'_>, signing: &Sealer) -> Result<Option<usize>> {
     let canaries = store::keys::canaries(c).await?;
     if canaries.get(JWT_SECRET).is_some_and(|canary| opens(signing, JWT_SECRET, canary)) {
-        return Ok(0);
+        return Ok(None);
     }
     store::keys::replace_canary(c, JWT_SECRET, &seal(signing, JWT_SECRET)?).await?;
-    store::sessions::delete_all(c).await
+    store::sessions::delete_all(c).await.map(Some)
+}
+
+/// Records that sessions are signed with another secret, and how many ended because of it.
+async fn note_signing(c: &mut Conn<'_>, clock: &Clock, ended: usize) -> Result<()> {
+    let activity = Activity::new(clock, &Actor::System, "keys.jwt_secret_changed")
+        .with(serde_json::json!({ "sessions_ended": ended }));
+    store::activity::insert(c, &activity).await
 }
 
 fn unreadable(lost: &[String], had_former: bool) -> Error {

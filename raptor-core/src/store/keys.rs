@@ -1,9 +1,17 @@
 //! Everything in the store that is sealed under `APP_KEY`, and the canaries that tell one key from another.
 
-use super::{Conn, on};
+use super::{
+    Conn, on,
+    open::{ALONE, NAME_ROOM},
+};
 use crate::{Error, Result};
-use std::{collections::HashMap, fmt};
+use sqlx::PgConnection;
+use std::{collections::HashMap, fmt, time::Duration};
 use uuid::Uuid;
+
+/// How many times a running API is looked for before it is believed, and the pause after each.
+const LOOKS: usize = 5;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Whose secret a sealed value is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +31,11 @@ impl Owner {
             Self::Daemon { id, .. } | Self::Mail { id, .. } => id.as_bytes(),
             Self::Registry { host } => host.as_bytes(),
         }
+    }
+
+    /// Whether this is the key of this process's own host. It opens nothing, so nothing is lost with it.
+    pub(crate) fn is_own_host(&self) -> bool {
+        matches!(self, Self::Daemon { local: true, .. })
     }
 }
 
@@ -129,15 +142,32 @@ pub(crate) async fn replace_canary(c: &mut Conn<'_>, name: &str, canary: &[u8]) 
 pub(crate) async fn keep_apis_out(c: &mut Conn<'_>) -> Result<()> {
     let Conn::Postgres(c) = c else { return Ok(()) };
     sqlx::query("LOCK TABLE key_canaries IN ACCESS EXCLUSIVE MODE").execute(&mut **c).await?;
-    let running: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM pg_stat_activity
-         WHERE datname = current_database() AND current_setting('application_name') = application_name || $1",
-    )
-    .bind(super::open::ALONE)
-    .fetch_one(&mut **c)
-    .await?;
-    if running == 0 {
-        return Ok(());
+    refuse_apis(c).await
+}
+
+/// Makes sure that no API is connected to the database of `c`, which is a connection for maintenance.
+///
+/// # Errors
+/// [`Error::Conflict`] `api_running`.
+pub(super) async fn refuse_apis(c: &mut PgConnection) -> Result<()> {
+    for _ in 0..LOOKS {
+        // Within a transaction what was seen first is shown again.
+        sqlx::query("SELECT pg_stat_clear_snapshot()").execute(&mut *c).await?;
+        // The names as the server keeps them: it cuts long ones, and replaces what is not ASCII.
+        let running: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name <> current_setting('application_name')
+                 AND left(application_name, $1) || $2 = current_setting('application_name')",
+        )
+        .bind(NAME_ROOM)
+        .bind(ALONE)
+        .fetch_one(&mut *c)
+        .await?;
+        if running == 0 {
+            return Ok(());
+        }
+        // The server takes a moment to see that a program has ended.
+        tokio::time::sleep(PAUSE).await;
     }
     Err(Error::conflict(
         "api_running",

@@ -1,6 +1,6 @@
 //! Opening a store: connect, lock, migrate.
 
-use super::{Db, Feed, Store, migration, presence::Presence, reserve};
+use super::{Db, Feed, Store, keys, migration, presence::Presence, reserve};
 use crate::{Error, Result};
 use sqlx::{
     Connection, PgConnection,
@@ -36,6 +36,9 @@ const POOL: u32 = 20;
 const NAME: &str = "raptor";
 /// What a store that is opened for maintenance adds to that name.
 pub(super) const ALONE: &str = "-maintenance";
+/// How many characters of that name then stay: PostgreSQL keeps 63 in all.
+pub(super) const NAME_ROOM: i32 = 63 - 12;
+const _: () = assert!(ALONE.len() == 12, "NAME_ROOM has its length");
 
 impl Store {
     /// Opens `url` (`sqlite://path`, `sqlite::memory:` or `postgres://…`), creates the SQLite file where it is missing, and
@@ -53,20 +56,21 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], and [`Error::Invalid`] for more connections than the server admits.
     pub async fn open_with(url: &str, connections: Option<u32>) -> Result<Self> {
-        Self::open_as(url, connections, "").await
+        Self::open_as(url, connections, false).await
     }
 
-    /// As [`Store::open`], for a program that changes the store while no API is running and is not to be taken for one.
+    /// As [`Store::open`], for a program that changes the store while no API is running and is not to be taken for one. Beside
+    /// a running API nothing is changed, so the tables are not migrated either.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// As [`Store::open`], and [`Error::Conflict`] `api_running`.
     pub async fn open_for_maintenance(url: &str) -> Result<Self> {
-        Self::open_as(url, None, ALONE).await
+        Self::open_as(url, None, true).await
     }
 
-    async fn open_as(url: &str, connections: Option<u32>, suffix: &str) -> Result<Self> {
+    async fn open_as(url: &str, connections: Option<u32>, alone: bool) -> Result<Self> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Self::open_postgres(url, connections, suffix).await
+            Self::open_postgres(url, connections, alone).await
         } else if url.starts_with("sqlite:") {
             Self::open_sqlite(url).await
         } else {
@@ -77,19 +81,26 @@ impl Store {
         }
     }
 
-    async fn open_postgres(url: &str, connections: Option<u32>, suffix: &str) -> Result<Self> {
+    async fn open_postgres(url: &str, connections: Option<u32>, alone: bool) -> Result<Self> {
         let options =
             PgConnectOptions::from_str(url).ok().filter(|_| !is_torn(url)).ok_or_else(not_postgres)?;
-        let name = format!("{}{suffix}", options.get_application_name().unwrap_or(NAME));
-        let options = options.application_name(&name);
+        let name = options.get_application_name().unwrap_or(NAME).to_owned();
+        let options = match alone {
+            true => options.application_name(&format!("{NAME}{ALONE}")),
+            false => options.application_name(&name),
+        };
         // A pool would try again until its patience ends, and then not say what was in the way.
-        let probed = match tokio::time::timeout(PATIENCE, Server::ask(&options)).await {
+        let probed = match tokio::time::timeout(PATIENCE, Server::ask(&options, &name)).await {
             Ok(probed) => probed.map_err(|error| cause(&error)),
             Err(_) => Err("it does not answer".to_owned()),
         };
         let why = |why: String| unavailable(format!("PostgreSQL at DATABASE_URL does not let us in: {why}."));
         let server = probed.map_err(why)?;
         server.check_encoding()?;
+        let options = match alone {
+            true => options.application_name(&format!("{}{ALONE}", server.name)),
+            false => options,
+        };
         let pool = PgPoolOptions::new()
             .max_connections(server.connections(connections)?)
             .acquire_timeout(PATIENCE)
@@ -107,6 +118,9 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(|error| why(cause(&error)))?;
+        if alone {
+            keys::refuse_apis(&mut *pool.acquire().await?).await?;
+        }
         migration::postgres(&pool, &server.role).await?;
         let presence = Presence::of(&pool);
         let feed = Feed::shared(pool.clone(), presence.clone());
@@ -167,23 +181,29 @@ struct Server {
     role: String,
     /// Connections that somebody like us may have in all.
     admits: u32,
+    /// What it keeps of the name of an API's connections, as far as there is room before [`ALONE`].
+    name: String,
 }
 
 impl Server {
-    async fn ask(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
+    async fn ask(options: &PgConnectOptions, name: &str) -> Result<Self, sqlx::Error> {
         let mut connection = PgConnection::connect_with(options).await?;
-        let (encoding, role, admits): (String, String, i64) = sqlx::query_as(
+        // A setting that is local is gone with the statement.
+        let (encoding, role, admits, name): (String, String, i64, String) = sqlx::query_as(
             "SELECT current_setting('server_encoding'), current_user::text,
                     least(current_setting('max_connections')::bigint
                               - current_setting('superuser_reserved_connections')::bigint
                               - coalesce(current_setting('reserved_connections', true), '0')::bigint,
                           (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
-                          (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()))",
+                          (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())),
+                    left(set_config('application_name', $1, true), $2)",
         )
+        .bind(name)
+        .bind(NAME_ROOM)
         .fetch_one(&mut connection)
         .await?;
         connection.close().await?;
-        Ok(Self { encoding, role, admits: u32::try_from(admits.max(1)).unwrap_or(u32::MAX) })
+        Ok(Self { encoding, role, admits: u32::try_from(admits.max(1)).unwrap_or(u32::MAX), name })
     }
 
     /// Other encodings can't hold every name.

@@ -1,6 +1,6 @@
 //! `APP_KEY` and `JWT_SECRET`: who has others does not start, and changing them is a command of its own.
 
-use crate::world::{World, count, on_both, run};
+use crate::world::{World, count, on_both, run, until};
 use raptor_core::{
     Error, Raptor,
     auth::{Origin, seal::Sealer},
@@ -48,7 +48,7 @@ async fn starts(world: &World, app_key: &str, jwt_secret: Option<&str>) {
 async fn let_go(world: &World, raptor: Raptor) {
     drop(raptor);
     if world.url.starts_with("sqlite") {
-        crate::world::until("the database is let go", async || Store::open(&world.url).await.is_ok()).await;
+        until("the database is let go", async || Store::open(&world.url).await.is_ok()).await;
     }
 }
 
@@ -201,6 +201,91 @@ async fn another_jwt_secret_ends_every_session() {
         let error = raptor.auth().authenticate(&token, &Origin::default()).await.unwrap_err();
         assert_eq!(error.code(), "unauthenticated");
         raptor.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_jwt_secret_that_is_removed_ends_sessions_and_is_recorded() {
+    on_both(|world| async move {
+        world.user("steve", Builtin::User).await;
+        world.signed_in("steve").await;
+        let world = stopped(world).await;
+        let store = Store::open_for_maintenance(&world.url).await.unwrap();
+        rotate_jwt_secret(&store, &Clock::System, KEY, Some("a secret")).await.unwrap();
+        store.close().await;
+        drop(store);
+        let noted = "SELECT COUNT(*) FROM activity WHERE action = 'keys.jwt_secret_changed'";
+        assert_eq!(count(&world, noted).await, 1);
+        // The same APP_KEY, without JWT_SECRET.
+        rotate(&world, Some(KEY), KEY, false).await.unwrap();
+        assert_eq!(count(&world, noted).await, 2);
+        assert_eq!(
+            count(&world, "SELECT COUNT(*) FROM activity WHERE action = 'keys.app_key_changed'").await,
+            0
+        );
+        rotate(&world, Some(KEY), KEY, false).await.unwrap();
+        assert_eq!(count(&world, noted).await, 2, "nothing was changed");
+        starts(&world, KEY, None).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_key_of_the_own_host_keeps_no_old_database_from_starting() {
+    on_both(|world| async move {
+        world.daemon("one", "30000").await;
+        let world = stopped(world).await;
+        run(&world, "UPDATE daemons SET local = (1 = 1)").await;
+        run(&world, "DELETE FROM key_canaries").await;
+        starts(&world, NEW, None).await;
+        assert_eq!(refused(&world, KEY, None).await.0, "app_key_changed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn beside_a_running_raptor_maintenance_migrates_nothing() {
+    on_both(|world| async move {
+        let all = "SELECT COUNT(*) FROM _sqlx_migrations";
+        let before = count(&world, all).await;
+        // As an older program leaves it, whose tables lack the last step.
+        run(
+            &world,
+            "DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)",
+        )
+        .await;
+        let error = Store::open_for_maintenance(&world.url).await.err().unwrap();
+        if world.url.starts_with("sqlite") {
+            assert!(error.to_string().contains("Another Raptor uses"), "{error}");
+        } else {
+            assert_eq!(error.code(), "api_running", "{error}");
+        }
+        assert_eq!(count(&world, all).await, before - 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_running_raptor_is_found_by_whatever_name_its_connections_have() {
+    on_both(|world| async move {
+        if world.url.starts_with("sqlite") {
+            return;
+        }
+        let world = stopped(world).await;
+        // PostgreSQL keeps 63 characters, of which maintenance leaves 51, and no others than those of ASCII.
+        let names = [51, 52, 63, 64, 90].map(|length| "n".repeat(length)).into_iter();
+        for name in names.chain(["caf%C3%A9".to_owned(), "%C3%A9".repeat(40)]) {
+            let url = format!("{}?application_name={name}", world.url);
+            let raptor = Raptor::builder(KEY).database_url(&url).bcrypt_cost(4).build().await.unwrap();
+            let error = Store::open_for_maintenance(&url).await.err().unwrap();
+            assert_eq!(error.code(), "api_running", "{name}: {error}");
+            raptor.shutdown().await;
+            // Its own connections are none of an API.
+            let store = Store::open_for_maintenance(&url).await.unwrap();
+            rotate_app_key(&store, &Clock::System, None, KEY, None, false).await.unwrap();
+            store.close().await;
+        }
     })
     .await;
 }

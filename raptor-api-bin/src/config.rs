@@ -168,10 +168,7 @@ impl Config {
         if let Some(key) = &self.app_key {
             return Ok(Some(key.clone()));
         }
-        let Some(file) = &self.app_key_file else { return Ok(None) };
-        make_secret(file).context("APP_KEY_FILE can't be made")?;
-        let key = secret_file(file).context("APP_KEY_FILE can't be used")?;
-        app_key(key.expose()).map(Some).map_err(|why| anyhow!("APP_KEY_FILE {}: {why}", file.display()))
+        self.app_key_file.as_deref().map(|file| key_in(file).map(|(key, _)| key)).transpose()
     }
 
     /// The origin of a panel that is served elsewhere. With `up` the panel is inside, and whatever listens on a visitor's own port
@@ -231,13 +228,22 @@ fn secret_file(file: &Path) -> anyhow::Result<Secret> {
     }
 }
 
-/// Writes a new random secret into `file`, readable by this user alone, whole or not at all, unless there is one already.
+/// The key in `file`, which is made where it is missing, and whether it was.
+fn key_in(file: &Path) -> anyhow::Result<(Secret, bool)> {
+    let made = make_secret(file).context("APP_KEY_FILE can't be made")?;
+    let key = secret_file(file).context("APP_KEY_FILE can't be used")?;
+    let key = app_key(key.expose()).map_err(|why| anyhow!("APP_KEY_FILE {}: {why}", file.display()))?;
+    Ok((key, made))
+}
+
+/// Writes a new random secret into `file`, readable by this user alone, whole or not at all, unless there is one already. Tells
+/// whether it did.
 ///
 /// # Errors
 /// When the folder can't be written.
-fn make_secret(file: &Path) -> anyhow::Result<()> {
+fn make_secret(file: &Path) -> anyhow::Result<bool> {
     if file.exists() {
-        return Ok(());
+        return Ok(false);
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let refused = || format!("{} can't be written", file.display());
@@ -246,9 +252,12 @@ fn make_secret(file: &Path) -> anyhow::Result<()> {
     writeln!(draft, "{}", generate_secret("")?).with_context(refused)?;
     draft.as_file().sync_all().with_context(refused)?;
     match draft.persist_noclobber(file) {
-        Ok(_) => Ok(()),
+        // Before anything is sealed with it.
+        Ok(_) => {
+            fs::File::open(folder).and_then(|folder| folder.sync_all()).map(|()| true).with_context(refused)
+        }
         // Another process was quicker; its secret is the one.
-        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error.error).with_context(refused),
     }
 }

@@ -142,12 +142,18 @@ impl Config {
     /// The database that is set, or else the SQLite file `raptor.db` in `folder`.
     ///
     /// # Errors
-    /// When the file with the password can't be read, or the address has a password already.
+    /// When the file with the password can't be read, the address has a password already, or there is no server to give one to.
     pub fn database(&self, folder: &Path) -> anyhow::Result<String> {
-        let Some(url) = &self.database_url else {
-            return Ok(format!("sqlite://{}", folder.join("raptor.db").display()));
+        let url = match &self.database_url {
+            Some(url) => url.clone(),
+            None => Secret(format!("sqlite://{}", folder.join("raptor.db").display())),
         };
-        let Some(file) = &self.database_password_file else { return Ok(url.expose().to_owned()) };
+        let Some(file) = &self.database_password_file else { return Ok(url.0) };
+        if url.expose().starts_with("sqlite:") {
+            bail!(
+                "DATABASE_PASSWORD_FILE is set, and the database is SQLite, which has no password. Set DATABASE_URL to postgres://user@host/database, or remove DATABASE_PASSWORD_FILE."
+            );
+        }
         let password = secret_file(file).context("DATABASE_PASSWORD_FILE can't be used")?;
         let mut url = Url::parse(url.expose()).context("DATABASE_URL is no address")?;
         if url.password().is_some() {
@@ -470,6 +476,26 @@ mod tests {
                 assert!(parse(&[flag, good]).is_ok(), "{good}");
             }
         }
+    }
+
+    #[test]
+    fn a_password_for_a_database_that_takes_none_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        fs::write(&file, "a b\n").unwrap();
+        let flag = format!("--database-password-file={}", file.display());
+        let database = |more: &[&str]| {
+            parse(&[&[flag.as_str()], more].concat()).unwrap().config.database("./data".as_ref())
+        };
+        for more in [&[] as &[_], &["--database-url=sqlite://./data/raptor.db"]] {
+            let message = database(more).unwrap_err().to_string();
+            assert!(message.contains("DATABASE_PASSWORD_FILE"), "{message}");
+            assert!(message.contains("Set DATABASE_URL to postgres://user@host/database"), "{message}");
+        }
+        assert_eq!(
+            database(&["--database-url=postgres://raptor@db/raptor"]).unwrap(),
+            "postgres://raptor:a%20b@db/raptor"
+        );
     }
 
     #[test]

@@ -142,12 +142,18 @@ impl Config {
     /// The database that is set, or else the SQLite file `raptor.db` in `folder`.
     ///
     /// # Errors
-    /// When the file with the password can't be read, or the address has a password already.
+    /// When the file with the password can't be read, the address has a password already, or there is no server to give one to.
     pub fn database(&self, folder: &Path) -> anyhow::Result<String> {
-        let Some(url) = &self.database_url else {
-            return Ok(format!("sqlite://{}", folder.join("raptor.db").display()));
+        let url = match &self.database_url {
+            Some(url) => url.clone(),
+            None => Secret(format!("sqlite://{}", folder.join("raptor.db").display())),
         };
-        let Some(file) = &self.database_password_file else { return Ok(url.expose().to_owned()) };
+        let Some(file) = &self.database_password_file else { return Ok(url.0) };
+        if url.expose().starts_with("sqlite:") {
+            bail!(
+                "DATABASE_PASSWORD_FILE is set, and the database is SQLite, which has no password. Set DATABASE_URL to postgres://user@host/database, or remove DATABASE_PASSWORD_FILE."
+            );
+        }
         let password = secret_file(file).context("DATABASE_PASSWORD_FILE can't be used")?;
         let mut url = Url::parse(url.expose()).context("DATABASE_URL is no address")?;
         if url.password().is_some() {
@@ -168,10 +174,7 @@ impl Config {
         if let Some(key) = &self.app_key {
             return Ok(Some(key.clone()));
         }
-        let Some(file) = &self.app_key_file else { return Ok(None) };
-        make_secret(file).context("APP_KEY_FILE can't be made")?;
-        let key = secret_file(file).context("APP_KEY_FILE can't be used")?;
-        app_key(key.expose()).map(Some).map_err(|why| anyhow!("APP_KEY_FILE {}: {why}", file.display()))
+        self.app_key_file.as_deref().map(|file| key_in(file).map(|(key, _)| key)).transpose()
     }
 
     /// The origin of a panel that is served elsewhere. With `up` the panel is inside, and whatever listens on a visitor's own port
@@ -231,13 +234,22 @@ fn secret_file(file: &Path) -> anyhow::Result<Secret> {
     }
 }
 
-/// Writes a new random secret into `file`, readable by this user alone, whole or not at all, unless there is one already.
+/// The key in `file`, which is made where it is missing, and whether it was.
+fn key_in(file: &Path) -> anyhow::Result<(Secret, bool)> {
+    let made = make_secret(file).context("APP_KEY_FILE can't be made")?;
+    let key = secret_file(file).context("APP_KEY_FILE can't be used")?;
+    let key = app_key(key.expose()).map_err(|why| anyhow!("APP_KEY_FILE {}: {why}", file.display()))?;
+    Ok((key, made))
+}
+
+/// Writes a new random secret into `file`, readable by this user alone, whole or not at all, unless there is one already. Tells
+/// whether it did.
 ///
 /// # Errors
 /// When the folder can't be written.
-fn make_secret(file: &Path) -> anyhow::Result<()> {
+fn make_secret(file: &Path) -> anyhow::Result<bool> {
     if file.exists() {
-        return Ok(());
+        return Ok(false);
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let refused = || format!("{} can't be written", file.display());
@@ -246,9 +258,12 @@ fn make_secret(file: &Path) -> anyhow::Result<()> {
     writeln!(draft, "{}", generate_secret("")?).with_context(refused)?;
     draft.as_file().sync_all().with_context(refused)?;
     match draft.persist_noclobber(file) {
-        Ok(_) => Ok(()),
+        // Before anything is sealed with it.
+        Ok(_) => {
+            fs::File::open(folder).and_then(|folder| folder.sync_all()).map(|()| true).with_context(refused)
+        }
         // Another process was quicker; its secret is the one.
-        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error.error).with_context(refused),
     }
 }
@@ -461,6 +476,26 @@ mod tests {
                 assert!(parse(&[flag, good]).is_ok(), "{good}");
             }
         }
+    }
+
+    #[test]
+    fn a_password_for_a_database_that_takes_none_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        fs::write(&file, "a b\n").unwrap();
+        let flag = format!("--database-password-file={}", file.display());
+        let database = |more: &[&str]| {
+            parse(&[&[flag.as_str()], more].concat()).unwrap().config.database("./data".as_ref())
+        };
+        for more in [&[] as &[_], &["--database-url=sqlite://./data/raptor.db"]] {
+            let message = database(more).unwrap_err().to_string();
+            assert!(message.contains("DATABASE_PASSWORD_FILE"), "{message}");
+            assert!(message.contains("Set DATABASE_URL to postgres://user@host/database"), "{message}");
+        }
+        assert_eq!(
+            database(&["--database-url=postgres://raptor@db/raptor"]).unwrap(),
+            "postgres://raptor:a%20b@db/raptor"
+        );
     }
 
     #[test]

@@ -2,36 +2,50 @@
 
 use crate::config::{
     Config, Secret,
-    keys::{JwtRotation, KeyRotation},
+    keys::{JwtRotation, KeyRotation, KeySource},
 };
-use anyhow::Context;
 use raptor_config::say;
 use raptor_core::{clock::Clock, keys, store::Store};
-use std::path::Path;
-
-fn present(config: &Config) -> anyhow::Result<Secret> {
-    config.key()?.context(
-        "APP_KEY is not set. Set it to the key that the server is to start with; `raptor-api key` makes one.",
-    )
-}
+use std::{fs, path::Path};
 
 async fn open(config: &Config, data_dir: &Path) -> anyhow::Result<Store> {
     Ok(Store::open_for_maintenance(&config.database(data_dir)?).await?)
 }
 
-/// Encrypts every stored secret anew under `APP_KEY`.
+/// Takes back the file with a new key after it was refused. A database that has that key all the same, or does not say, leaves it
+/// where it is.
+async fn take_back(store: &Store, key: &Secret, file: &Path) {
+    let taken = keys::is_app_key(store, key.expose()).await;
+    if let Ok(false) = taken {
+        if let Err(error) = fs::remove_file(file) {
+            tracing::warn!(file = %file.display(), %error, "the new key is not in use; its file can't be removed");
+        }
+        return;
+    }
+    tracing::warn!(
+        file = %file.display(),
+        "the database may have taken the new key, which this file holds. Keep it and the former key, and run this again"
+    );
+}
+
+/// Encrypts every stored secret anew under `APP_KEY`. A key that `APP_KEY_FILE` does not hold yet is made only when the database
+/// is there and nobody else uses it, and does not stay where it was refused: the next try would take it for the one in use.
 ///
 /// # Errors
 /// One message with what is in the way and what mends it. Nothing was changed then.
 pub async fn rotate_app_key(config: &Config, rotation: &KeyRotation) -> anyhow::Result<()> {
     let former = rotation.former()?;
-    let app_key = present(config)?;
+    let source = KeySource::of(config)?;
     let jwt_secret = config.jwt_secret.as_ref().map(Secret::expose);
     let store = open(config, &rotation.data_dir).await?;
+    let (app_key, made) = source.present_or_made()?;
     let former = former.as_ref().map(Secret::expose);
     let done =
         keys::rotate_app_key(&store, &Clock::System, former, app_key.expose(), jwt_secret, rotation.lost)
             .await;
+    if let (Err(_), Some(file)) = (&done, made) {
+        take_back(&store, &app_key, file).await;
+    }
     store.close().await;
     let done = done?;
     for lost in &done.lost {
@@ -45,6 +59,12 @@ pub async fn rotate_app_key(config: &Config, rotation: &KeyRotation) -> anyhow::
         done.sessions_ended
     ))?;
     say("Start every API on this database with the new key.")?;
+    if let Some(file) = &rotation.old_app_key_file {
+        say(format_args!(
+            "Once they run, move {} out of the way of the next change. Only copies of the database from before need it.",
+            file.display()
+        ))?;
+    }
     Ok(())
 }
 
@@ -53,7 +73,7 @@ pub async fn rotate_app_key(config: &Config, rotation: &KeyRotation) -> anyhow::
 /// # Errors
 /// As [`rotate_app_key`].
 pub async fn rotate_jwt_secret(config: &Config, rotation: &JwtRotation) -> anyhow::Result<()> {
-    let app_key = present(config)?;
+    let app_key = KeySource::of(config)?.present()?;
     let jwt_secret = config.jwt_secret.as_ref().map(Secret::expose);
     let store = open(config, &rotation.data_dir).await?;
     let ended = keys::rotate_jwt_secret(&store, &Clock::System, app_key.expose(), jwt_secret).await;

@@ -1,9 +1,60 @@
 //! What the commands need that change keys.
 
-use super::{Secret, secret_file};
-use anyhow::Context;
+use super::{Config, Secret, app_key, key_in, secret_file};
+use anyhow::{Context, anyhow};
 use clap::Args;
-use std::{convert::Infallible, path::PathBuf};
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+};
+
+const NOT_SET: &str =
+    "APP_KEY is not set. Set it to the key that the server is to start with; `raptor-api key` makes one.";
+
+/// Where the key comes from that a command works with.
+#[derive(Clone, Copy, Debug)]
+pub enum KeySource<'a> {
+    /// `APP_KEY` itself.
+    Given(&'a Secret),
+    /// `APP_KEY_FILE`.
+    File(&'a Path),
+}
+
+impl<'a> KeySource<'a> {
+    /// As it is set. Nothing is read or made yet.
+    ///
+    /// # Errors
+    /// Where neither is set.
+    pub fn of(config: &'a Config) -> anyhow::Result<Self> {
+        let file = config.app_key_file.as_deref().map(Self::File);
+        config.app_key.as_ref().map(Self::Given).or(file).context(NOT_SET)
+    }
+
+    /// The key that is there.
+    ///
+    /// # Errors
+    /// When the file can't be read or holds no key. It is not made.
+    pub fn present(self) -> anyhow::Result<Secret> {
+        match self {
+            Self::Given(key) => Ok(key.clone()),
+            Self::File(file) => {
+                let key = secret_file(file).context("APP_KEY_FILE can't be used")?;
+                app_key(key.expose()).map_err(|why| anyhow!("APP_KEY_FILE {}: {why}", file.display()))
+            }
+        }
+    }
+
+    /// The key that is there, or a new one in the file where that is missing; then the file that was made.
+    ///
+    /// # Errors
+    /// When the file can't be read or made, or holds no key.
+    pub fn present_or_made(self) -> anyhow::Result<(Secret, Option<&'a Path>)> {
+        match self {
+            Self::Given(key) => Ok((key.clone(), None)),
+            Self::File(file) => key_in(file).map(|(key, made)| (key, made.then_some(file))),
+        }
+    }
+}
 
 /// What `rotate-key` needs beside [`Config`].
 #[derive(Args, Clone, Debug)]

@@ -147,7 +147,7 @@ test('the catalogue begins with what most people look for, and keeps variants of
   assert.equal(await page.getByRole('navigation', { name: 'Categories' }).getByRole('button').count(), 2);
   await page.goto(`${world.base}/templates/catalogue/palworld`);
   await page.getByRole('link', { name: 'Palworld (Proton)', exact: true }).click();
-  await page.getByRole('link', { name: 'The usual template for this program' }).click();
+  await page.getByRole('link', { name: 'See the standard template' }).click();
   await page.waitForURL(/\/palworld$/);
 });
 
@@ -169,7 +169,8 @@ test('a newer catalogue is fetched from an address, and a bad one changes nothin
     collections: [{ repository: 'owner/eggs', branch: 'main', commit: 'abc123' }],
     entries: [
       entry('needy', 'Needy', { source: { ...entry('needy').source, sha256: hash(needy) }, ports: [], upload: { variable: 'JAR_FILE' } }),
-      entry('changed', 'Changed counter'), entry('counter', 'Counter'), entry('gone', 'Gone counter', { source: { ...entry('gone').source, sha256: '0'.repeat(64) } })
+      entry('changed', 'Changed counter'), entry('counter', 'Counter'),
+      entry('usual', 'Usual', { ports: [{ ...entry('usual').ports[0], default: 25565 }], source: entry('counter').source }), entry('gone', 'Gone counter', { source: { ...entry('gone').source, sha256: '0'.repeat(64) } })
     ]
   };
   files.set('/catalogue.json', JSON.stringify(catalogue));
@@ -182,8 +183,8 @@ test('a newer catalogue is fetched from an address, and a bad one changes nothin
   await page.getByRole('alert').getByText(/entries\[0\]\.colour.*stays as it is/).waitFor();
   await address.fill(`${base}/catalogue.json`);
   await page.getByRole('button', { name: 'Fetch and use it' }).click();
-  await page.getByText('The catalogue of Jan 2, 2027 with 4 entries is shown now.').waitFor();
-  await page.getByText('4 entries', { exact: true }).waitFor();
+  await page.getByText('The catalogue of Jan 2, 2027 with 5 entries is shown now.').waitFor();
+  await page.getByText('5 entries', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Use the one that comes with Raptor' }).waitFor();
   await fine('catalogue-fetched');
 });
@@ -248,6 +249,19 @@ test('a program that needs a file says which one and leads to its files, before 
   await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
   await running('Needy');
   await until('it says no more of it', async () => (await told.count()) === 0);
+});
+
+test('the usual port is offered where more than a hundred others come before it, and is called taken only where it is', { timeout: 60_000 }, async () => {
+  const daemon = (await world.ask('GET', '/daemons')).items[0];
+  await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports: '20000-20149' });
+  await page.goto(`${world.base}/templates/catalogue/usual`);
+  const port = page.getByLabel('Port', { exact: true });
+  const chosen = () => port.evaluate((field) => field.selectedOptions[0]?.textContent ?? '');
+  await page.getByText('Usually 25565, which is not free on this host.').waitFor();
+  await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports: '25565' });
+  await page.reload();
+  await until('the usual port', async () => /:25565$/.test(await chosen()));
+  assert.equal(await page.getByText(/which is not free on this host/).count(), 0);
 });
 
 test('a file that is gone and a source that is away are said, with what to do', { timeout: 60_000 }, async () => {

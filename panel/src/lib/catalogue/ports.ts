@@ -21,6 +21,25 @@ export function needs(entry: Pick<CatalogueEntry, 'ports'>, variables: string[])
   ];
 }
 
+type Page = { items: Allocation[]; next?: string | null };
+
+/**
+ * Free allocations: the first page of them, and in front those with one of the `usual` port numbers. `read` answers a page of free
+ * ones; a search finds a number also as a part of others, so that pages of it are read until the number itself comes.
+ */
+export async function freeOnes(usual: number[], read: (query: { search?: string; cursor?: string }) => Promise<Page>): Promise<Allocation[]> {
+  const withPort = async (port: number): Promise<Allocation[]> => {
+    for (let cursor: string | undefined; ; ) {
+      const { items, next } = await read({ search: String(port), ...(cursor && { cursor }) });
+      const found = items.filter((one) => one.port === port);
+      if (found.length > 0 || !next) return found;
+      cursor = next;
+    }
+  };
+  const found = await Promise.all([...usual.map(withPort), read({}).then(({ items }) => items)]);
+  return [...new Map(found.flat().map((one) => [one.id, one])).values()];
+}
+
 /** A free allocation for each need, the usual number where it is free; null where there are too few. */
 export function assign(wanted: Need[], free: Allocation[]): (Allocation | null)[] {
   const left = [...free];

@@ -158,6 +158,22 @@ test('a daemon is added by one line with the key that is shown once, and gets it
   const boxes = await Promise.all([dialog.getByTestId('line'), dialog.getByRole('button', { name: 'Copy the line' })].map((found) => found.boundingBox()));
   assert.ok(boxes[1].y + boxes[1].height <= boxes[0].y, 'nothing lies over the key');
 
+  // A browser that refuses both ways of copying, and then the older one only where the page came over plain HTTP.
+  const refuse = (refused) =>
+    page.evaluate((refused) => {
+      Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true });
+      if (refused) document.execCommand = () => false;
+      else delete document.execCommand;
+    }, refused);
+  await refuse(true);
+  await dialog.getByRole('button', { name: 'Copy the line' }).click();
+  await dialog.getByRole('alert').getByText('Your browser did not allow copying. Select the text and copy it by hand.').waitFor();
+  assert.equal(await dialog.getByRole('button', { name: 'Copied' }).count(), 0, 'nothing was copied');
+  await refuse(false);
+  await dialog.getByRole('button', { name: 'Copy the line' }).click();
+  await dialog.getByRole('button', { name: 'Copied' }).waitFor();
+  assert.equal(await dialog.getByRole('alert').count(), 0);
+
   // The line is run as it is but for the program's place and the folder, which this test has no right to.
   await dialog.getByRole('radio', { name: 'Without systemd' }).check();
   const line = await dialog.getByTestId('line').innerText();
@@ -183,7 +199,7 @@ test('a daemon is added by one line with the key that is shown once, and gets it
   await dialog.getByLabel('Ports').fill('27015-27019');
   await dialog.getByRole('button', { name: 'Add ports' }).click();
   await dialog.getByText('5 added.').waitFor();
-  await dialog.getByText('Give it ports for containers: done').waitFor();
+  await dialog.getByText('Add ports for containers: done').waitFor();
   await shot(page, 'daemon-added');
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'detached' });

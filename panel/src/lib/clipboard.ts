@@ -1,14 +1,25 @@
-// To the clipboard, also where the page came over plain HTTP and the browser's own way is closed.
+/** To the clipboard, also where the page came over plain HTTP and the browser's own way is closed. Throws where nothing was copied. */
 export async function toClipboard(text: string): Promise<void> {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const done = await navigator.clipboard?.writeText(text).then(
+    () => true,
+    () => false
+  );
+  if (!done && !copied(text)) throw new Error('Your browser did not allow copying. Select the text and copy it by hand.');
+}
+
+/** The older way. */
+function copied(text: string): boolean {
   const area = document.createElement('textarea');
   area.value = text;
   area.style.cssText = 'position:fixed;opacity:0';
   // Inside an open dialog, since the focus may not leave it.
   (document.querySelector('[role=dialog]') ?? document.body).append(area);
   area.select();
-  document.execCommand('copy');
-  area.remove();
+  try {
+    return document.execCommand('copy');
+  } finally {
+    area.remove();
+  }
 }
 
 const [ESCAPE, BELL] = ['\\u001b', '\\u0007'];

@@ -92,6 +92,34 @@ test('a newer file at the source is offered with its difference and becomes a ne
   await page.getByRole('button', { name: 'Check for an update' }).click();
   await until('what is known is not fetched again', () => requests.at(-1) === 304);
 
+  // An answer that comes while the difference is shown doesn't fetch it again.
+  published.file = plain({ name: 'Published', startup: 'sleep 2', description: 'Newer.' });
+  published.etag = '"3"';
+  await page.getByRole('button', { name: 'Check for an update' }).click();
+  await page.getByText('Update available.').waitFor();
+  let release;
+  const held = new Promise((done) => (release = done));
+  const checks = /\/source-check/;
+  await page.route(checks, async (route) => {
+    await held;
+    await route.continue();
+  });
+  let previews = 0;
+  const count = (request) => (previews += /\/templates\/preview/.test(request.url()) ? 1 : 0);
+  page.on('request', count);
+  await page.getByRole('button', { name: 'Check for an update' }).click();
+  await page.getByRole('button', { name: 'Show the difference' }).click();
+  await dialog.getByText('+ Newer.').waitFor();
+  const checked = page.waitForResponse(checks);
+  release();
+  await checked;
+  await page.getByRole('button', { name: 'Check for an update', includeHidden: true, disabled: false }).waitFor({ state: 'attached' });
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
+  assert.equal(previews, 1);
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  page.off('request', count);
+  await page.unroute(checks);
+
   // From a file, on the same page.
   await page.getByRole('button', { name: 'Update…' }).click();
   await page.getByTestId('update-file').setInputFiles({ name: 'newer.json', mimeType: 'application/json', buffer: Buffer.from(plain({ name: 'Published', startup: 'sleep 3' })) });
@@ -114,8 +142,25 @@ test('a container changes to another template with its files kept and the new in
   const { id } = await world.ask('POST', '/containers', { name: 'World', template_id: from.id, limits, allocation_count: 0, variables: { LEVEL: 'mine' } });
   await until('its host has it', () => world.ask('PUT', `/containers/${id}/files/content?path=/kept.txt`, 'by its owner').then(() => true, () => false));
   await page.goto(`${world.base}/containers/${id}/settings`);
+  // The list of all comes after the one that was searched for.
+  let release;
+  const held = new Promise((done) => (release = done));
+  const all = (url) => url.pathname.endsWith('/api/v1/templates') && !url.searchParams.has('search');
+  await page.route(all, async (route) => {
+    await held;
+    await route.continue();
+  });
+  const asked = page.waitForRequest((request) => all(new URL(request.url())));
   await page.getByRole('button', { name: 'Change template…' }).click();
+  await asked;
   await page.getByLabel('Search templates to change to').fill('paper');
+  await page.getByRole('button', { name: /Paper/ }).waitFor();
+  const late = page.waitForResponse((response) => all(new URL(response.url())));
+  release();
+  await (await late).finished();
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
+  assert.equal(await page.getByRole('button', { name: /Trains/ }).count(), 0, 'what was searched for last stays');
+  await page.unroute(all);
   await page.getByRole('button', { name: /Paper/ }).click();
   await page.getByText('LEVEL=mine').waitFor();
   await page.getByText('GONE', { exact: true }).waitFor();

@@ -14,7 +14,7 @@ pub(super) struct Sought {
     pub pattern: String,
     /// The container of this full id.
     pub id: Option<ContainerId>,
-    /// The host part of an address: an IP address, or a name in lower case.
+    /// The host part of an address: an IP address, or a name with its ASCII letters in lower case.
     pub host: Option<String>,
     /// A public port of an allocation.
     pub port: Option<i64>,
@@ -46,8 +46,10 @@ impl Sought {
         let mut at = String::new();
         if self.host.is_some() {
             let host = parameter();
-            at +=
-                &format!(" AND (at.ip = ${host} OR LOWER(at.alias) = ${host} OR LOWER(host.host) = ${host})");
+            // Under this collation, which `open.rs` gives to SQLite, only ASCII letters are changed, on both engines.
+            at += &format!(
+                r#" AND (at.ip = ${host} OR LOWER(at.alias COLLATE "C") = ${host} OR LOWER(host.host COLLATE "C") = ${host})"#
+            );
         }
         if self.port.is_some() {
             at += &format!(" AND at.port = ${}", parameter());
@@ -93,9 +95,9 @@ fn address(text: &str) -> (Option<String>, Option<i64>) {
     }
     match text.rsplit_once(':') {
         Some((host, after)) if is_name(host) && port(after).is_some() => {
-            (Some(host.to_lowercase()), port(after))
+            (Some(host.to_ascii_lowercase()), port(after))
         }
-        _ if is_name(text) && text.contains('.') => (Some(text.to_lowercase()), None),
+        _ if is_name(text) && text.contains('.') => (Some(text.to_ascii_lowercase()), None),
         _ => (None, None),
     }
 }
@@ -121,6 +123,7 @@ mod tests {
             ("[2001:DB8::1]:25565", (host("2001:db8::1"), Some(25565))),
             ("2001:db8::1", (host("2001:db8::1"), None)),
             ("Play.Example.com", (host("play.example.com"), None)),
+            ("PLAY.KÖLN:25565", (host("play.kÖln"), Some(25565))),
             ("localhost:25565", (host("localhost"), Some(25565))),
             ("OpenTTD 2", (None, None)),
             ("lobby", (None, None)),

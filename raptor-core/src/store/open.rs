@@ -121,6 +121,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .pragma("mmap_size", MAPPED.to_string())
+            // PostgreSQL's, by bytes: `LOWER(x COLLATE "C")` means the same on both.
+            .collation("C", str::cmp)
             .busy_timeout(PATIENCE);
         let in_memory = url.contains(":memory:");
         let lock = if in_memory { None } else { Some(Arc::new(lock(options.get_filename())?)) };

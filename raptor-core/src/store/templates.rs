@@ -184,41 +184,56 @@ pub(crate) async fn lock(c: &mut Conn<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Templates that `document` from `origin` may be a version of: from the same address, with the same id of its makers, or, where
-/// one of both has no such id, with the same name and author. Those that are so in the first of these ways that any is.
+/// Templates that `document` from `origin` may be a version of, the oldest first, at most 50: those from the same address; if there
+/// are none, those with the same id of its makers; if there are none, those with the same name and author, where one of both has no
+/// such id.
 pub(crate) async fn alike(
     c: &mut Conn<'_>,
     document: &Template,
     origin: &Origin,
 ) -> Result<Vec<StoredTemplate>> {
-    let address = origin.source_address(RAW_FILES);
+    if let Some(address) = origin.source_address(RAW_FILES) {
+        let rows: Vec<Row> =
+            on!(c, |c| sqlx::query_as(select!("WHERE t.source_address = $1 ORDER BY t.number LIMIT 50"))
+                .bind(address)
+                .fetch_all(c)
+                .await)?;
+        if !rows.is_empty() {
+            return Ok(rows.into_iter().map(StoredTemplate::from).collect());
+        }
+    }
     let uuid = document.uuid.as_deref().filter(|uuid| !uuid.is_empty());
-    let rows: Vec<Row> = on!(c, |c| {
-        sqlx::query_as(select!(
-        "WHERE t.source_address = $1 OR t.source_uuid = $2
-            OR (t.name_key = $3 AND LOWER(t.author) = LOWER($4) AND ($2 IS NULL OR t.source_uuid IS NULL OR t.source_uuid = ''))
-         ORDER BY t.number LIMIT 50"
-    ))
-    .bind(&address)
-    .bind(uuid)
+    if let Some(uuid) = uuid {
+        let rows: Vec<Row> =
+            on!(c, |c| sqlx::query_as(select!("WHERE t.source_uuid = $1 ORDER BY t.number LIMIT 50"))
+                .bind(uuid)
+                .fetch_all(c)
+                .await)?;
+        if !rows.is_empty() {
+            return Ok(rows.into_iter().map(StoredTemplate::from).collect());
+        }
+    }
+    // Authors are compared here: lower case is not the same on both engines.
+    let named: Vec<(TemplateId, Option<String>, Option<String>)> = on!(c, |c| sqlx::query_as(
+        "SELECT id, author, source_uuid FROM templates WHERE name_key = $1 ORDER BY number"
+    )
     .bind(name_key(&document.name))
-    .bind(document.author.trim())
     .fetch_all(c)
-    .await
-    })?;
-    let found: Vec<StoredTemplate> = rows.into_iter().map(StoredTemplate::from).collect();
-    let by_address = |one: &StoredTemplate| {
-        let theirs = one.origin.as_ref().and_then(|origin| origin.source_address(RAW_FILES));
-        theirs.is_some() && theirs == address
+    .await)?;
+    let author = name_key(&document.author);
+    let is_alike = |theirs: Option<&str>, their_uuid: Option<&str>| {
+        name_key(theirs.unwrap_or_default()) == author
+            && (uuid.is_none() || their_uuid.is_none_or(str::is_empty))
     };
-    let by_uuid = |one: &StoredTemplate| uuid.is_some() && one.document.uuid.as_deref() == uuid;
-    let rank = |one: &StoredTemplate| match (by_address(one), by_uuid(one)) {
-        (true, _) => 0,
-        (_, true) => 1,
-        _ => 2,
-    };
-    let best = found.iter().map(rank).min();
-    Ok(found.into_iter().filter(|one| Some(rank(one)) == best).collect())
+    let named = named
+        .into_iter()
+        .filter(|(_, theirs, their_uuid)| is_alike(theirs.as_deref(), their_uuid.as_deref()))
+        .map(|(id, ..)| id);
+    let mut found = Vec::new();
+    for id in named.take(50) {
+        found.extend(find(c, id).await?);
+    }
+    Ok(found)
 }
 
 /// Writes down where a template came from.

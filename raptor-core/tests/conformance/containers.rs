@@ -1,6 +1,6 @@
 //! Containers: where they go, who sees them, and what their hosts are told.
 
-use crate::world::{World, count, on_both, see, until, wanted};
+use crate::world::{World, count, on_both, run, see, until, wanted};
 use raptor_core::{
     Error,
     auth::Origin,
@@ -226,6 +226,16 @@ async fn a_container_is_found_by_its_whole_id_its_port_and_its_address_by_those_
         assert_eq!(names(&world, &Actor::System, search("192.0.2.1")).await, ["Alpha", "beta"]);
         for text in ["30009", "192.0.2.1:30009", "192.0.2.2", "192.0.2"] {
             assert_eq!(names(&world, &Actor::System, search(text)).await, [""; 0], "{text}");
+        }
+        // Only ASCII letters are the same in upper and lower case.
+        run(&world, "UPDATE allocations SET alias = 'Play.KÖLN.example' WHERE container_id IS NOT NULL")
+            .await;
+        for (text, found) in [
+            ("play.kÖln.example", ["Alpha", "beta"].as_slice()),
+            ("PLAY.KÖLN.EXAMPLE", &["Alpha", "beta"]),
+            ("play.köln.example", &[]),
+        ] {
+            assert_eq!(names(&world, &Actor::System, search(text)).await, found, "{text}");
         }
         let by_port =
             ContainerFilter { daemon_id: Some(daemon.id), owner_id: Some(alex), ..search(&other_port) };

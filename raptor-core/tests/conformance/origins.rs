@@ -205,3 +205,45 @@ async fn an_import_updates_nothing_for_those_who_may_only_import() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_author_is_the_same_in_upper_and_lower_case_of_any_letters() {
+    on_both(|world| async move {
+        let system = &Actor::System;
+        let first = egg(None, "Jürgen Åß", "./1");
+        let made = import(&world, system, &first, Origin::file(None), OnExisting::Ask).await.unwrap();
+        let newer = egg(None, " JÜRGEN åß ", "./2");
+        let refused = import(&world, system, &newer, Origin::file(None), OnExisting::Ask).await.unwrap_err();
+        assert_eq!(refused.code(), "template_exists");
+        let updated = import(&world, system, &newer, Origin::file(None), OnExisting::Update).await.unwrap();
+        assert_eq!((updated.outcome, updated.template.id), (Outcome::Revised, made.template.id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_same_address_counts_before_name_and_author_also_where_the_file_itself_names_it() {
+    on_both(|world| async move {
+        let system = &Actor::System;
+        // More of the same name than are read, and the one from the address after them.
+        for _ in 0..51 {
+            let file = egg(None, "a@b", "./1");
+            import(&world, system, &file, Origin::file(None), OnExisting::KeepBoth).await.unwrap();
+        }
+        let mut published: serde_json::Value = serde_json::from_slice(&egg(None, "other@b", "./1")).unwrap();
+        published["meta"]["update_url"] = json!(ADDRESS);
+        let published = published.to_string().into_bytes();
+        let made =
+            import(&world, system, &published, Origin::file(None), OnExisting::KeepBoth).await.unwrap();
+        let newer = egg(None, "a@b", "./2");
+        let permit = world.raptor.authz().allow::<ImportTemplate>(system).unwrap();
+        let preview =
+            world.raptor.templates().preview(permit, &newer, &Origin::address(ADDRESS)).await.unwrap();
+        let existing: Vec<TemplateId> = preview.existing.iter().map(|one| one.template.id).collect();
+        assert_eq!(existing, [made.template.id]);
+        let updated =
+            import(&world, system, &newer, Origin::address(ADDRESS), OnExisting::Update).await.unwrap();
+        assert_eq!((updated.outcome, updated.template.id), (Outcome::Revised, made.template.id));
+    })
+    .await;
+}

@@ -272,6 +272,34 @@ pub(crate) async fn claim_source(
     })?)
 }
 
+/// Templates after `after` by number without a source's address, at most 100.
+pub(crate) async fn without_source(c: &mut Conn<'_>, after: i64) -> Result<Vec<StoredTemplate>> {
+    let rows: Vec<Row> = on!(c, |c| sqlx::query_as(select!(
+        "WHERE t.source_address IS NULL AND t.number > $1 ORDER BY t.number LIMIT 100"
+    ))
+    .bind(after)
+    .fetch_all(c)
+    .await)?;
+    Ok(rows.into_iter().map(StoredTemplate::from).collect())
+}
+
+/// Writes down the source's address of a template that has none yet and was not revised since it was read. Tells whether it did.
+pub(crate) async fn fill_source(c: &mut Conn<'_>, template: &StoredTemplate) -> Result<bool> {
+    let Some(address) = source_address(template) else { return Ok(false) };
+    let done: Option<i64> = on!(c, |c| {
+        sqlx::query_scalar(
+            "UPDATE templates SET source_address = $3
+             WHERE id = $1 AND revision = $2 AND source_address IS NULL RETURNING number",
+        )
+        .bind(template.id)
+        .bind(template.revision)
+        .bind(address)
+        .fetch_optional(c)
+        .await
+    })?;
+    Ok(done.is_some())
+}
+
 /// Writes down what a look at its source found.
 pub(crate) async fn set_source_check(c: &mut Conn<'_>, id: TemplateId, check: &SourceCheck) -> Result<()> {
     on!(c, |c| {

@@ -3,7 +3,7 @@
 use super::{
     Origin, import,
     imports::read,
-    origin::sha256,
+    origin::{RAW_FILES, sha256},
     service::{StoredTemplate, TemplateService, changed_meanwhile},
 };
 use crate::{
@@ -154,7 +154,16 @@ impl StoredTemplate {
 
 /// Looks at one source after the other, at each once in `interval`.
 pub(crate) async fn work(raptor: Raptor, interval: Duration) {
+    let mut filled = false;
     loop {
+        if !filled {
+            match raptor.fill_sources().await {
+                Ok(()) => filled = true,
+                Err(error) => {
+                    warn_of!(raptor, error, "where older templates are published was not written down")
+                }
+            }
+        }
         // Ids are made from random bits; these spread processes that began together.
         let (_, random) = JobId::generate().as_uuid().as_u64_pair();
         let pause = PAUSE + Duration::from_millis(random % JITTER_MS);
@@ -172,6 +181,27 @@ pub(crate) async fn work(raptor: Raptor, interval: Duration) {
 }
 
 impl Raptor {
+    /// Writes down the source's address of templates that were imported before such addresses were kept. Doing it again changes
+    /// nothing.
+    async fn fill_sources(&self) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let mut reader = self.store.read().await?;
+            let found = store::templates::without_source(&mut reader.conn(), after).await?;
+            drop(reader);
+            let Some(last) = found.last() else { return Ok(()) };
+            after = last.number;
+            if found.iter().all(|template| template.source_address(RAW_FILES).is_none()) {
+                continue;
+            }
+            let mut tx = self.store.begin().await?;
+            for template in &found {
+                store::templates::fill_source(&mut tx.conn(), template).await?;
+            }
+            tx.commit().await?;
+        }
+    }
+
     /// Looks at the source that was looked at longest ago, where that is more than `interval` ago. Tells whether there was one.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Databases of older commits, with everything in them (`fixtures/old/README.md`): each is migrated, and nothing is lost.
 
-use crate::world::{PASSWORD, fresh_postgres, link_to, see};
+use crate::world::{PASSWORD, fresh_postgres, link_to, see, until};
 use chrono::{DateTime, TimeDelta, Utc};
 use raptor_core::{
-    Error, Raptor,
+    Builder, Error, Raptor,
     auth::Origin,
     authz::{
         Actor, ContainerPermission, ContainerSet, Permission, SystemSet,
@@ -122,17 +122,33 @@ impl Old {
         }
     }
 
+    /// Runs a statement on it.
+    async fn run(&self, statement: &str) {
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        if self.url.starts_with("sqlite") {
+            let pool = sqlx::SqlitePool::connect(&self.url).await.unwrap();
+            sqlx::raw_sql(statement).execute(&pool).await.unwrap();
+            pool.close().await;
+        } else {
+            let pool = sqlx::PgPool::connect(&self.url).await.unwrap();
+            sqlx::raw_sql(statement).execute(&pool).await.unwrap();
+            pool.close().await;
+        }
+    }
+
     /// Today's Raptor on it, an hour later, with all hosts away.
     async fn raptor(&self) -> Raptor {
+        self.raptor_with(|builder| builder).await
+    }
+
+    async fn raptor_with(&self, change: impl FnOnce(Builder) -> Builder) -> Raptor {
         let made_at: DateTime<Utc> = self.said["made_at"].as_str().unwrap().parse().unwrap();
-        Raptor::builder(self.said["app_key"].as_str().unwrap())
+        let builder = Raptor::builder(self.said["app_key"].as_str().unwrap())
             .database_url(&self.url)
             .bcrypt_cost(4)
             .clock(Clock::manual(made_at + TimeDelta::hours(1)))
-            .connector(Arc::new(|_, _| Err(NodeError::Unreachable("It is away.".into()))))
-            .build()
-            .await
-            .unwrap()
+            .connector(Arc::new(|_, _| Err(NodeError::Unreachable("It is away.".into()))));
+        change(builder).build().await.unwrap()
     }
 
     fn containers(&self) -> impl Iterator<Item = (&str, ContainerId)> {
@@ -295,15 +311,7 @@ async fn containers_of_an_old_database_keep_the_images_that_they_have() {
         let odd = "registry.example.com/Odd/Image";
         let lobby = old.containers().find(|(name, _)| *name == "lobby").unwrap().1;
         let change = format!("UPDATE containers SET image = '{odd}' WHERE name_key = 'lobby'");
-        if old.url.starts_with("sqlite") {
-            let pool = sqlx::SqlitePool::connect(&old.url).await.unwrap();
-            sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&pool).await.unwrap();
-            pool.close().await;
-        } else {
-            let pool = sqlx::PgPool::connect(&old.url).await.unwrap();
-            sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&pool).await.unwrap();
-            pool.close().await;
-        }
+        old.run(&change).await;
         let raptor = old.raptor().await;
         for (name, id) in old.containers() {
             let seen = see(&raptor, &Actor::System, id).await.unwrap();
@@ -389,6 +397,45 @@ async fn templates_of_an_old_database_have_no_origin_and_learn_it_at_the_next_im
             assert_eq!(raptor_core::templates::service::StoredTemplate { origin: None, ..now }, template);
         }
         raptor.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn templates_of_an_old_database_are_checked_where_their_files_say_that_they_are_published() {
+    on_both(|old| async move {
+        // No public address, so that nothing is fetched; `document` is text on SQLite and JSON on PostgreSQL.
+        let (open, close) = match old.url.starts_with("sqlite") {
+            true => ("json_set(document, '$.update_url', '", "')"),
+            false => ("jsonb_set(document::jsonb, '{update_url}', '\"", "\"')"),
+        };
+        for (key, address) in
+            [("echo", "https://10.0.0.1/echo.json"), ("openttd", "http://10.0.0.1/openttd.json")]
+        {
+            old.run(&format!(
+                "UPDATE templates SET document = {open}{address}{close} WHERE name_key = '{key}'"
+            ))
+            .await;
+        }
+        let day = std::time::Duration::from_secs(86_400);
+        // Twice, as after a restart.
+        for checked in [1, 0] {
+            let raptor = old.raptor_with(|builder| builder.source_checks(Some(day))).await;
+            let addresses = ["name_key".to_owned(), "source_address".to_owned()];
+            until("the address is written down", async || {
+                let rows = old.texts("templates", &addresses).await;
+                rows.iter().filter(|row| row.contains("https://10.0.0.1/echo.json")).count() == 1
+            })
+            .await;
+            let rows = old.texts("templates", &addresses).await;
+            assert!(rows.iter().all(|row| row.contains("echo") || row.ends_with("NULL")), "{rows:?}");
+            let mut looked = 0;
+            while raptor.look_at_next_source(day).await.unwrap() {
+                looked += 1;
+            }
+            assert_eq!(looked, checked);
+            raptor.shutdown().await;
+        }
     })
     .await;
 }

@@ -119,7 +119,7 @@ async fn first_administrator(raptor: &Raptor, config: &Config) -> anyhow::Result
     Ok((made && generated).then(|| Secret::new(password)))
 }
 
-/// To whom started it. Raptor goes on where the line can't be written.
+/// Prints a line to standard output. Where that fails, it is logged and Raptor goes on.
 fn tell(line: impl fmt::Display) {
     if let Err(error) = say(line) {
         tracing::warn!(%error, "standard output can't be written to");

@@ -583,14 +583,14 @@ network of its own.*/
             Default::default()
         }
     }
-    ///A kind of entries.
+    ///A category of the catalogue.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CatalogueCategory {
         ///How many of its entries hold the words that were searched for.
         pub count: u64,
         ///Id of the category, as the query parameter `category` takes it.
         pub id: ::std::string::String,
-        ///What people see.
+        ///Name of the category, as the panel shows it.
         pub name: ::std::string::String,
         ///Its drawing: the `d` of each path, on a grid of 24 × 24.
         pub paths: ::std::vec::Vec<::std::string::String>,
@@ -613,20 +613,20 @@ was imported already the file as a new revision.*/
             Default::default()
         }
     }
-    ///Something that can be chosen to run.
+    ///A program in the catalogue, with the template that runs it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CatalogueEntry {
         ///The id of its category.
         pub category: ::std::string::String,
-        ///What it is and who wants it.
+        ///What the program is and who it is for, in one or two sentences.
         pub description: ::std::string::String,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub disk_mib: ::std::option::Option<StatedAmount>,
-        ///How it is drawn.
+        ///The entry's icon.
         pub icon: Drawing,
-        ///Its id, which never changes.
+        ///Id of the entry, such as `minecraft-vanilla`. It never changes.
         pub id: ::std::string::String,
-        ///What it is.
+        ///Kind of program.
         pub kind: EntryKind,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub memory_mib: ::std::option::Option<StatedAmount>,
@@ -657,9 +657,9 @@ was imported already the file as a new revision.*/
     ///What an entry's source has now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CatalogueFetch {
-        ///What is different from that.
+        ///Fields that differ; empty where there is nothing to compare with.
         pub changes: ::std::vec::Vec<FieldChange>,
-        ///What it was compared with.
+        ///What `changes` compares the file with.
         pub compared_with: ComparedWith,
         ///SHA-256 of the file that was indexed; null for one of Raptor's own templates.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -728,7 +728,7 @@ that comes with Raptor.*/
         pub categories: ::std::vec::Vec<CatalogueCategory>,
         ///The day on which the catalogue's hashes were last compared with the sources, as `2026-11-29`.
         pub indexed_on: ::std::string::String,
-        ///What is on this page.
+        ///Entries on this page.
         pub items: ::std::vec::Vec<CatalogueEntry>,
         ///The next page's `cursor`; null on the last page.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -1174,20 +1174,20 @@ search that takes long is answered in pieces.*/
         pub allocations: ::std::vec::Vec<Allocation>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub behaviour: ::std::option::Option<Behaviour>,
-        ///When it was made.
+        ///When it was created.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Where it runs.
+        ///The daemon that runs it.
         pub daemon: DaemonRef,
         ///What can't be read of its record in the database, by column. Such a container can be deleted, but not changed.
         pub damaged: ::std::vec::Vec<::std::string::String>,
         ///Whether it is being deleted.
         pub deleting: bool,
-        ///What it is for.
+        ///Description of the container; null where it has none.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub description: ::std::option::Option<::std::string::String>,
-        ///Its id.
+        ///Id of the container.
         pub id: ContainerId,
-        ///Its image.
+        ///Docker image that it runs.
         pub image: ::std::string::String,
         /**Who chose an image that the template does not name; empty where that was not written down, none where nobody had to, and
 for callers without `startup.read`.*/
@@ -1201,21 +1201,21 @@ for callers without `startup.read`.*/
         pub images: ::std::vec::Vec<TemplateImage>,
         ///Whether its template has an installation script.
         pub installable: bool,
-        ///Its newest installation.
+        ///The newest installation.
         pub installation: Installation,
-        ///Its limits.
+        ///Limits of memory, swap, CPU, disk, processes and disk I/O.
         pub limits: Limits,
-        ///What is known of it now.
+        ///Its phase, measurements and problems now.
         pub live: LiveState,
-        ///Its name.
+        ///Name of the container.
         pub name: ::std::string::String,
-        ///Its small stable number.
+        ///Number of the container, counted from 1. It never changes.
         pub number: i64,
-        ///Whose it is.
+        ///The user who owns it.
         pub owner: UserRef,
         ///What the caller may do with it, each permission by its name.
         pub permissions: ::std::vec::Vec<::std::string::String>,
-        ///Eight digits of it, for people.
+        ///The eight hex digits of the id that people see, such as in SFTP user names.
         pub short_id: ::std::string::String,
         ///The startup command, where the caller may see it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -1224,11 +1224,11 @@ for callers without `startup.read`.*/
         pub startup_commands: ::std::vec::Vec<StartupCommand>,
         ///Milliseconds between asking it to stop and killing it.
         pub stop_timeout_ms: i64,
-        ///Whether starting is refused.
+        ///Whether it is suspended: starting it is refused.
         pub suspended: bool,
         ///Whether its daemon knows its newest declaration.
         pub synced: bool,
-        ///What it is made from.
+        ///The template that it uses.
         pub template: TemplateRef,
         ///Which revision of its template it runs.
         pub template_revision: i64,
@@ -1446,40 +1446,40 @@ for callers without `startup.read`.*/
     pub struct ContainerSummary {
         ///Its addresses, the primary one first; none for callers without `network.read`.
         pub allocations: ::std::vec::Vec<Allocation>,
-        ///When it was made.
+        ///When it was created.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Where it runs.
+        ///The daemon that runs it.
         pub daemon: DaemonRef,
         ///What can't be read of its record in the database, by column. Such a container can be deleted, but not changed.
         pub damaged: ::std::vec::Vec<::std::string::String>,
         ///Whether it is being deleted.
         pub deleting: bool,
-        ///What it is for.
+        ///Description of the container; null where it has none.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub description: ::std::option::Option<::std::string::String>,
-        ///Its id.
+        ///Id of the container.
         pub id: ContainerId,
-        ///Its image.
+        ///Docker image that it runs.
         pub image: ::std::string::String,
-        ///Its newest installation.
+        ///The newest installation.
         pub installation: Installation,
-        ///Its limits.
+        ///Limits of memory, swap, CPU, disk, processes and disk I/O.
         pub limits: Limits,
-        ///What is known of it now.
+        ///Its phase, measurements and problems now.
         pub live: LiveState,
-        ///Its name.
+        ///Name of the container.
         pub name: ::std::string::String,
-        ///Its small stable number.
+        ///Number of the container, counted from 1. It never changes.
         pub number: i64,
-        ///Whose it is.
+        ///The user who owns it.
         pub owner: UserRef,
         ///What the caller may do with it, each permission by its name.
         pub permissions: ::std::vec::Vec<::std::string::String>,
-        ///Eight digits of it, for people.
+        ///The eight hex digits of the id that people see, such as in SFTP user names.
         pub short_id: ::std::string::String,
-        ///Whether starting is refused.
+        ///Whether it is suspended: starting it is refused.
         pub suspended: bool,
-        ///What it is made from.
+        ///The template that it uses.
         pub template: TemplateRef,
     }
     impl ContainerSummary {
@@ -1504,17 +1504,17 @@ for callers without `startup.read`.*/
     ///A variable of a container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerVariable {
-        ///What it does.
+        ///Description from the template; may be empty.
         pub description: ::std::string::String,
         ///Whether the caller may change it.
         pub editable: bool,
-        ///Its name in the environment.
+        ///Name of the environment variable.
         pub env: ::std::string::String,
         ///The input that fits.
         pub input: VariableInput,
         ///Whether it has a value.
         pub is_set: bool,
-        ///What people see.
+        ///Name of the variable, as the panel shows it.
         pub name: ::std::string::String,
         ///Whether a value is needed.
         pub required: bool,
@@ -1809,16 +1809,16 @@ without `network.read`.*/
     ///Where an egg is published.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct EggSource {
-        ///Branch or tag.
+        ///Branch or tag that files are read from.
         pub branch: ::std::string::String,
-        ///The egg's format.
+        ///Format of the egg, such as `PTDL_v2`.
         pub format: ::std::string::String,
         ///SPDX identifier of the repository's licence; null where none is stated.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub licence: ::std::option::Option<::std::string::String>,
         ///Path in the repository, not percent-encoded.
         pub path: ::std::string::String,
-        ///Owner and name on GitHub.
+        ///Owner and name of the repository on GitHub.
         pub repository: ::std::string::String,
         ///SHA-256 of the file when it was indexed, as 64 hexadecimal digits.
         pub sha256: ::std::string::String,
@@ -1840,7 +1840,7 @@ without `network.read`.*/
             Default::default()
         }
     }
-    ///What an entry is.
+    ///Kind of program that an entry runs.
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -2048,10 +2048,10 @@ without `network.read`.*/
             value.parse()
         }
     }
-    ///A template that is here already, beside a file.
+    ///An existing template, compared with a file.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ExistingTemplate {
-        ///What the file says otherwise; empty where it says the same.
+        ///Fields in which the file differs; empty where it says the same.
         pub changes: ::std::vec::Vec<FieldChange>,
         ///The template in its newest revision.
         pub template: TemplateSummary,
@@ -2185,7 +2185,7 @@ people stands beside it.*/
             ///The registry's host, with its port where it has one.
             registry: ::std::string::String,
         },
-        ///The image's registry wants a login, or another one than the host has.
+        ///The image's registry requires a login, or refused the one that the host has.
         #[serde(rename = "login_required")]
         LoginRequired {
             ///What the registry says.
@@ -2248,9 +2248,9 @@ the host's memory is used up.*/
     ///What a template from the catalogue holds.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct FetchedTemplate {
-        ///Who made it.
+        ///The author that the template's file names.
         pub author: ::std::string::String,
-        ///What it is for.
+        ///Description from the template's file.
         pub description: ::std::string::String,
         ///Images to choose from; empty where each container names its own.
         pub images: ::std::vec::Vec<TemplateImage>,
@@ -2258,13 +2258,13 @@ the host's memory is used up.*/
         pub install: ::std::option::Option<Install>,
         ///Name of the template, as its file states it.
         pub name: ::std::string::String,
-        ///The dialect that it is in.
+        ///Format of the file, such as `PTDL_v2`.
         pub source_format: ::std::string::String,
         ///The startup command, with placeholders.
         pub startup_command: ::std::string::String,
-        ///What can be set for each container.
+        ///Variables that each container can set.
         pub variables: ::std::vec::Vec<TemplateVariable>,
-        ///What is odd about it.
+        ///What could not be imported as the file states it, and what is used in its place.
         pub warnings: ::std::vec::Vec<ImportWarning>,
     }
     impl FetchedTemplate {
@@ -2870,7 +2870,7 @@ begin with `~`.*/
             value.parse()
         }
     }
-    ///What an import came to.
+    ///What an import did.
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -2945,11 +2945,11 @@ begin with `~`.*/
     ///A template that was just imported.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ImportedTemplate {
-        ///What it came to.
+        ///Whether the template was created, revised or left as it was.
         pub outcome: ImportOutcome,
         ///The template as it is after the import.
         pub template: Template,
-        ///What was odd, and what was made of it.
+        ///What could not be imported as the file states it, and what is used in its place.
         pub warnings: ::std::vec::Vec<ImportWarning>,
     }
     impl ImportedTemplate {
@@ -3057,15 +3057,15 @@ that fails harmlessly.*/
     ///The newest installation of a container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Installation {
-        ///When it ended.
+        ///When the installation ended; null where it has not.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub ended_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-        ///Why it failed.
+        ///Why the installation failed; null where it did not.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub message: ::std::option::Option<::std::string::String>,
         ///Grows with each one that is asked for; 0 = none ever was.
         pub number: u64,
-        ///How it stands.
+        ///State of the installation.
         pub state: InstallState,
     }
     impl Installation {
@@ -3539,7 +3539,7 @@ given.*/
             time: ::chrono::DateTime<::chrono::offset::Utc>,
         },
     }
-    ///What is known of a container now.
+    ///The state of a container as its daemon last reported it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct LiveState {
         ///Configuration files that its newest start could not edit, a sentence for each.
@@ -3557,14 +3557,14 @@ given.*/
         ///Why some of its limits hold only from the next start on.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub pending: ::std::option::Option<::std::string::String>,
-        ///Where it is in its life.
+        ///Phase that the container is in.
         pub phase: Phase,
         ///Why its last start failed.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub progress: ::std::option::Option<Progress>,
-        ///Since when.
+        ///When it entered that phase.
         pub since: ::chrono::DateTime<::chrono::offset::Utc>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub stats: ::std::option::Option<Stats>,
@@ -4425,16 +4425,16 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///What a container's owner decided about starting it again.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     pub struct Policy {
-        ///Whether it is one also with exit code 0.
+        ///Whether such an end counts as a crash with exit code 0, too.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub clean_exit_is_crash: ::std::option::Option<bool>,
-        ///Whether an end that nobody asked for is a crash at all.
+        ///Whether a process that ends without being stopped counts as crashed.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub detect_crashes: ::std::option::Option<bool>,
-        ///Crashes in a row after which it is no longer started by itself; 0 = it always is.
+        ///Crashes in a row after which it is no longer started again; 0 for no limit.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub max_crashes: ::std::option::Option<u8>,
-        ///Whether it comes back by itself.
+        ///Whether it is started again after its process has ended.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub restart: ::std::option::Option<RestartPolicy>,
     }
@@ -5469,7 +5469,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         ///SHA-256 of the file that was looked at, in hex digits. Another file that is there by now is not taken.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub sha256: ::std::option::Option<::std::string::String>,
-        ///A public address of the file itself; where the template came from unless given.
+        ///A public address of the file itself. Without it, the file is fetched from the template's own source.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub url: ::std::option::Option<::std::string::String>,
     }
@@ -5960,12 +5960,12 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///A port, as the egg or its documentation states it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct StatedPort {
-        ///The usual number.
+        ///The port number that the program uses by default; null where none is stated.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub default: ::std::option::Option<u16>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub protocol: ::std::option::Option<StatedProtocol>,
-        ///What it is for.
+        ///What the port is used for, such as `game` or `query`.
         pub purpose: ::std::string::String,
         ///Where it is stated: `owner/name:path`, or the path of one of Raptor's own templates.
         pub stated_in: ::std::string::String,
@@ -6365,17 +6365,17 @@ it is root, or too old to say.*/
     ///How one kind of software is started, configured and stopped.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Template {
-        ///Who made it.
+        ///The author that its file names; may be empty.
         pub author: ::std::string::String,
         ///Configuration files that are edited before each start.
         pub config_files: ::std::vec::Vec<ConfigFile>,
-        ///Containers that are made from it.
+        ///How many containers use it.
         pub container_count: i64,
         ///When it was imported.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Files that users may not touch.
         pub denylist: ::std::vec::Vec<::std::string::String>,
-        ///What it is for.
+        ///Description of the template; may be empty.
         pub description: ::std::string::String,
         ///Which output means that it is running.
         pub done: ::std::vec::Vec<::std::string::String>,
@@ -6386,23 +6386,23 @@ it is root, or too old to say.*/
         ///A picture, as a `data:` URL.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub icon: ::std::option::Option<::std::string::String>,
-        ///Its id.
+        ///Id of the template.
         pub id: TemplateId,
         ///Images to choose from.
         pub images: ::std::vec::Vec<TemplateImage>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub install: ::std::option::Option<Install>,
-        ///Its name.
+        ///Name of the template.
         pub name: ::std::string::String,
-        ///Its small stable number.
+        ///Number of the template, counted from 1. It never changes.
         pub number: i64,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub origin: ::std::option::Option<TemplateOrigin>,
-        ///Which of its revisions this is.
+        ///Number of this revision.
         pub revision: i64,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub source_check: ::std::option::Option<TemplateSourceCheck>,
-        ///The dialect that it was imported from.
+        ///Format of the file that it was imported from, such as `PTDL_v2`.
         pub source_format: ::std::string::String,
         ///The startup command, with placeholders.
         pub startup_command: ::std::string::String,
@@ -6428,13 +6428,13 @@ looked for there.*/
             Default::default()
         }
     }
-    ///Where a template is, and which one that is here it is compared with.
+    ///The address of a template's file, and the existing template to compare it with.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     pub struct TemplateAddress {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub template_id: ::std::option::Option<TemplateId>,
-        /**A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds. With `template_id`,
-where that template came from unless given.*/
+        /**A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds. May be
+left out with `template_id`: then the file is fetched from that template's own source.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub url: ::std::option::Option<::std::string::String>,
     }
@@ -6650,8 +6650,8 @@ and the answer is 409 `template_exists`.*/
             Default::default()
         }
     }
-    /**What a template would be, what a container with its defaults on 192.0.2.1:25565 would get, and which templates that are here it
-is a version of.*/
+    /**What importing a file would give: the template, what a container with its defaults on 192.0.2.1:25565 would get, and the existing
+templates that it is a version of.*/
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplatePreview {
         ///The edits of configuration files.
@@ -6661,17 +6661,17 @@ is a version of.*/
             ::std::string::String,
             ::std::string::String,
         >,
-        ///Templates that are the same one, the likeliest first. Empty for those who may not read templates.
+        ///Existing templates that the file is a version of, the oldest first. Empty for callers without `templates.read`.
         pub existing: ::std::vec::Vec<ExistingTemplate>,
         ///Name of the template, as its file states it.
         pub name: ::std::string::String,
         ///SHA-256 of the file, in lower-case hex digits.
         pub sha256: ::std::string::String,
-        ///The dialect that it is in.
+        ///Format of the file, such as `PTDL_v2`.
         pub source_format: ::std::string::String,
         ///The startup command as it would run.
         pub startup: ::std::string::String,
-        ///What is odd about it.
+        ///What could not be imported as the file states it, and what is used in its place.
         pub warnings: ::std::vec::Vec<ImportWarning>,
     }
     impl TemplatePreview {
@@ -6703,7 +6703,7 @@ is a version of.*/
         pub made_by: ::std::string::String,
         ///Its number, from 1.
         pub revision: i64,
-        ///The dialect that it was imported from.
+        ///Format of the file that it was imported from, such as `PTDL_v2`.
         pub source_format: ::std::string::String,
     }
     impl TemplateRevision {
@@ -6714,11 +6714,11 @@ is a version of.*/
     ///What a look at the place found that a template came from.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateSourceCheck {
-        ///Whether the file there says something else than the file that the template was imported from.
+        ///Whether an update is available: the source's file differs from the one that the template was imported from.
         pub available: bool,
-        ///When it was.
+        ///When the source was checked.
         pub checked_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Why it could not be read this time.
+        ///Why the source could not be read; null where it could.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
     }
@@ -6730,29 +6730,29 @@ is a version of.*/
     ///A template in a list.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateSummary {
-        ///Who made it.
+        ///The author that its file names; may be empty.
         pub author: ::std::string::String,
-        ///Containers that are made from it.
+        ///How many containers use it.
         pub container_count: i64,
         ///When it was imported.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///What it is for.
+        ///Description of the template; may be empty.
         pub description: ::std::string::String,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub drawing: ::std::option::Option<Drawing>,
-        ///Its id.
+        ///Id of the template.
         pub id: TemplateId,
-        ///Its name.
+        ///Name of the template.
         pub name: ::std::string::String,
-        ///Its small stable number.
+        ///Number of the template, counted from 1. It never changes.
         pub number: i64,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub origin: ::std::option::Option<TemplateOrigin>,
-        ///Its newest revision.
+        ///Number of its newest revision.
         pub revision: i64,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub source_check: ::std::option::Option<TemplateSourceCheck>,
-        ///The dialect that it was imported from.
+        ///Format of the file that it was imported from, such as `PTDL_v2`.
         pub source_format: ::std::string::String,
     }
     impl TemplateSummary {

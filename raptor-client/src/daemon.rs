@@ -827,7 +827,7 @@ people stands beside it.*/
             ///The registry's host, with its port where it has one.
             registry: ::std::string::String,
         },
-        ///The image's registry wants a login, or another one than the host has.
+        ///The image's registry requires a login, or refused the one that the host has.
         #[serde(rename = "login_required")]
         LoginRequired {
             ///What the registry says.
@@ -2316,16 +2316,16 @@ by its id once.*/
     ///What a container's owner decided about starting it again.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     pub struct Policy {
-        ///Whether it is one also with exit code 0.
+        ///Whether such an end counts as a crash with exit code 0, too.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub clean_exit_is_crash: ::std::option::Option<bool>,
-        ///Whether an end that nobody asked for is a crash at all.
+        ///Whether a process that ends without being stopped counts as crashed.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub detect_crashes: ::std::option::Option<bool>,
-        ///Crashes in a row after which it is no longer started by itself; 0 = it always is.
+        ///Crashes in a row after which it is no longer started again; 0 for no limit.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub max_crashes: ::std::option::Option<u8>,
-        ///Whether it comes back by itself.
+        ///Whether it is started again after its process has ended.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub restart: ::std::option::Option<RestartPolicy>,
     }

@@ -127,7 +127,7 @@ fn is_this_machine(host: &str) -> bool {
 fn host(text: &str) -> Result<String, &'static str> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
     match text.trim() {
-        "" => Err("use a name like smtp.example.com, or leave SMTP_HOST away"),
+        "" => Err("use a name like smtp.example.com, or remove SMTP_HOST"),
         text if !text.chars().all(allowed) || (text.contains(':') && text.parse::<IpAddr>().is_err()) => {
             Err("use a name like smtp.example.com; the port goes into SMTP_PORT")
         }
@@ -137,14 +137,14 @@ fn host(text: &str) -> Result<String, &'static str> {
 
 fn line(text: &str) -> Result<String, &'static str> {
     match text {
-        "" => Err("use the name that the mail server knows, or leave it away"),
+        "" => Err("use the name that the mail server knows, or remove the setting"),
         text if text.chars().any(char::is_control) => Err("use one line"),
         text => Ok(text.to_owned()),
     }
 }
 
 fn password(text: &str) -> Result<Secret, &'static str> {
-    line(text).map(Secret::new).map_err(|_| "use one line that is not empty, or leave it away")
+    line(text).map(Secret::new).map_err(|_| "use one line that is not empty, or remove the setting")
 }
 
 fn from(text: &str) -> Result<String, String> {

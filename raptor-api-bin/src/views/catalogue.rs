@@ -16,20 +16,20 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Something that can be chosen to run.
+/// A program in the catalogue, with the template that runs it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CatalogueEntry {
-    /// Its id, which never changes.
+    /// Id of the entry, such as `minecraft-vanilla`. It never changes.
     pub id: String,
     /// The name of the program.
     pub name: String,
     /// The id of its category.
     pub category: String,
-    /// What it is.
+    /// Kind of program.
     pub kind: EntryKind,
-    /// What it is and who wants it.
+    /// What the program is and who it is for, in one or two sentences.
     pub description: String,
-    /// How it is drawn.
+    /// The entry's icon.
     pub icon: Drawing,
     /// The id of the entry for the same program that most people want; null where it is that one.
     pub variant_of: Option<String>,
@@ -74,12 +74,12 @@ impl From<Listed> for CatalogueEntry {
     }
 }
 
-/// A kind of entries.
+/// A category of the catalogue.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CatalogueCategory {
     /// Id of the category, as the query parameter `category` takes it.
     pub id: String,
-    /// What people see.
+    /// Name of the category, as the panel shows it.
     pub name: String,
     /// Its drawing: the `d` of each path, on a grid of 24 × 24.
     pub paths: Vec<String>,
@@ -97,7 +97,7 @@ impl From<Counted> for CatalogueCategory {
 /// One page of the catalogue.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CataloguePage {
-    /// What is on this page.
+    /// Entries on this page.
     pub items: Vec<CatalogueEntry>,
     /// The next page's `cursor`; null on the last page.
     pub next: Option<String>,
@@ -142,21 +142,21 @@ pub enum ComparedWith {
 pub struct FetchedTemplate {
     /// Name of the template, as its file states it.
     pub name: String,
-    /// Who made it.
+    /// The author that the template's file names.
     pub author: String,
-    /// What it is for.
+    /// Description from the template's file.
     pub description: String,
-    /// The dialect that it is in.
+    /// Format of the file, such as `PTDL_v2`.
     pub source_format: String,
-    /// What is odd about it.
+    /// What could not be imported as the file states it, and what is used in its place.
     pub warnings: Vec<ImportWarning>,
     /// Images to choose from; empty where each container names its own.
     pub images: Vec<TemplateImage>,
     /// The startup command, with placeholders.
     pub startup_command: String,
-    /// What can be set for each container.
+    /// Variables that each container can set.
     pub variables: Vec<TemplateVariable>,
-    /// How it is installed.
+    /// Installation script; null where none is needed.
     pub install: Option<Install>,
 }
 
@@ -171,9 +171,9 @@ pub struct CatalogueFetch {
     pub matches: bool,
     /// What the file holds.
     pub template: FetchedTemplate,
-    /// What it was compared with.
+    /// What `changes` compares the file with.
     pub compared_with: ComparedWith,
-    /// What is different from that.
+    /// Fields that differ; empty where there is nothing to compare with.
     pub changes: Vec<FieldChange>,
     /// The template that was imported from this entry; null where none was.
     pub template_id: Option<TemplateId>,

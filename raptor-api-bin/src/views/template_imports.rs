@@ -16,25 +16,25 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// What an import came to.
+/// What an import did.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportOutcome {
-    /// A new template.
+    /// A new template was created.
     Created,
-    /// A new revision of a template that was there.
+    /// An existing template got a new revision.
     Revised,
-    /// The template says this already.
+    /// The template already says the same, so nothing was changed.
     Unchanged,
 }
 
-/// Where a template is, and which one that is here it is compared with.
+/// The address of a template's file, and the existing template to compare it with.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct TemplateAddress {
-    /// A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds. With `template_id`,
-    /// where that template came from unless given.
+    /// A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds. May be
+    /// left out with `template_id`: then the file is fetched from that template's own source.
     pub url: Option<String>,
-    /// The template that the file would be a new revision of; the one that an import would find unless given.
+    /// The template to compare the file with. Without it, the file is compared with the templates that an import would find.
     pub template_id: Option<TemplateId>,
 }
 
@@ -54,7 +54,7 @@ pub struct TemplateImport {
 /// Which file becomes a new revision.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct RevisionAddress {
-    /// A public address of the file itself; where the template came from unless given.
+    /// A public address of the file itself. Without it, the file is fetched from the template's own source.
     pub url: Option<String>,
     /// The revision that was looked at; a newer one that is there by now is not overwritten.
     pub base: Option<i64>,
@@ -67,13 +67,13 @@ pub struct RevisionAddress {
 pub struct ImportedTemplate {
     /// The template as it is after the import.
     pub template: Template,
-    /// What was odd, and what was made of it.
+    /// What could not be imported as the file states it, and what is used in its place.
     pub warnings: Vec<ImportWarning>,
-    /// What it came to.
+    /// Whether the template was created, revised or left as it was.
     pub outcome: ImportOutcome,
 }
 
-/// 201 with the address of the template that an import came to.
+/// 201 with the address of the imported template.
 pub fn imported(import: service::Import) -> Created<ImportedTemplate> {
     Created { location: format!("/api/v1/templates/{}", import.template.id), body: import.into() }
 }
@@ -89,15 +89,15 @@ impl From<service::Import> for ImportedTemplate {
     }
 }
 
-/// What a template would be, what a container with its defaults on 192.0.2.1:25565 would get, and which templates that are here it
-/// is a version of.
+/// What importing a file would give: the template, what a container with its defaults on 192.0.2.1:25565 would get, and the existing
+/// templates that it is a version of.
 #[derive(Serialize, ToSchema)]
 pub struct TemplatePreview {
     /// Name of the template, as its file states it.
     pub name: String,
-    /// The dialect that it is in.
+    /// Format of the file, such as `PTDL_v2`.
     pub source_format: String,
-    /// What is odd about it.
+    /// What could not be imported as the file states it, and what is used in its place.
     pub warnings: Vec<ImportWarning>,
     /// The startup command as it would run.
     pub startup: String,
@@ -107,16 +107,16 @@ pub struct TemplatePreview {
     pub config_files: Vec<ConfigFile>,
     /// SHA-256 of the file, in lower-case hex digits.
     pub sha256: String,
-    /// Templates that are the same one, the likeliest first. Empty for those who may not read templates.
+    /// Existing templates that the file is a version of, the oldest first. Empty for callers without `templates.read`.
     pub existing: Vec<ExistingTemplate>,
 }
 
-/// A template that is here already, beside a file.
+/// An existing template, compared with a file.
 #[derive(Serialize, ToSchema)]
 pub struct ExistingTemplate {
     /// The template in its newest revision.
     pub template: TemplateSummary,
-    /// What the file says otherwise; empty where it says the same.
+    /// Fields in which the file differs; empty where it says the same.
     pub changes: Vec<FieldChange>,
 }
 

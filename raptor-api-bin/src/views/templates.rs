@@ -19,11 +19,11 @@ use utoipa::ToSchema;
 /// What a look at the place found that a template came from.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TemplateSourceCheck {
-    /// When it was.
+    /// When the source was checked.
     pub checked_at: DateTime<Utc>,
-    /// Whether the file there says something else than the file that the template was imported from.
+    /// Whether an update is available: the source's file differs from the one that the template was imported from.
     pub available: bool,
-    /// Why it could not be read this time.
+    /// Why the source could not be read; null where it could.
     pub problem: Option<String>,
 }
 
@@ -36,27 +36,27 @@ impl From<SourceCheck> for TemplateSourceCheck {
 /// A template in a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TemplateSummary {
-    /// Its id.
+    /// Id of the template.
     pub id: TemplateId,
-    /// Its small stable number.
+    /// Number of the template, counted from 1. It never changes.
     pub number: i64,
-    /// Its name.
+    /// Name of the template.
     pub name: String,
-    /// Who made it.
+    /// The author that its file names; may be empty.
     pub author: String,
-    /// What it is for.
+    /// Description of the template; may be empty.
     pub description: String,
-    /// The dialect that it was imported from.
+    /// Format of the file that it was imported from, such as `PTDL_v2`.
     pub source_format: String,
-    /// Where it came from; none where nobody wrote it down.
+    /// Where it came from; null for templates imported before this was recorded.
     pub origin: Option<Origin>,
-    /// The catalogue's drawing; none where the catalogue does not list it.
+    /// Icon from the catalogue; null where the catalogue does not list it.
     pub drawing: Option<Drawing>,
-    /// What the last look at its source found; none where nobody has looked since its last import or update.
+    /// Result of the last check for an update; null where none was made since the last import or update.
     pub source_check: Option<TemplateSourceCheck>,
-    /// Containers that are made from it.
+    /// How many containers use it.
     pub container_count: i64,
-    /// Its newest revision.
+    /// Number of its newest revision.
     pub revision: i64,
     /// When it was imported.
     pub created_at: DateTime<Utc>,
@@ -137,27 +137,27 @@ impl From<templates::Variable> for TemplateVariable {
 /// How one kind of software is started, configured and stopped.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Template {
-    /// Its id.
+    /// Id of the template.
     pub id: TemplateId,
-    /// Its small stable number.
+    /// Number of the template, counted from 1. It never changes.
     pub number: i64,
-    /// Its name.
+    /// Name of the template.
     pub name: String,
-    /// Who made it.
+    /// The author that its file names; may be empty.
     pub author: String,
-    /// What it is for.
+    /// Description of the template; may be empty.
     pub description: String,
-    /// The dialect that it was imported from.
+    /// Format of the file that it was imported from, such as `PTDL_v2`.
     pub source_format: String,
-    /// Where it came from; none where nobody wrote it down.
+    /// Where it came from; null for templates imported before this was recorded.
     pub origin: Option<Origin>,
-    /// The catalogue's drawing; none where the catalogue does not list it.
+    /// Icon from the catalogue; null where the catalogue does not list it.
     pub drawing: Option<Drawing>,
-    /// What the last look at its source found; none where nobody has looked since its last import or update.
+    /// Result of the last check for an update; null where none was made since the last import or update.
     pub source_check: Option<TemplateSourceCheck>,
-    /// Containers that are made from it.
+    /// How many containers use it.
     pub container_count: i64,
-    /// Which of its revisions this is.
+    /// Number of this revision.
     pub revision: i64,
     /// When it was imported.
     pub created_at: DateTime<Utc>,
@@ -235,7 +235,7 @@ impl From<StoredTemplate> for Template {
 pub struct TemplateRevision {
     /// Its number, from 1.
     pub revision: i64,
-    /// The dialect that it was imported from.
+    /// Format of the file that it was imported from, such as `PTDL_v2`.
     pub source_format: String,
     /// Who made it; empty where nobody wrote it down.
     pub made_by: String,

@@ -29,11 +29,11 @@ impl Action {
 /// The answer to an [`Action`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The actor may.
+    /// The actor may take the action.
     Allow,
-    /// The actor may not, but may know that the thing exists. Holds the name of the first permission that is missing.
+    /// The actor may not take it, but may know that the container exists. Holds the name of the first permission that is missing.
     Forbidden(&'static str),
-    /// The actor may not, and is not told that the thing exists.
+    /// The actor may not take it, and is not told that the container exists.
     Hidden,
 }
 

@@ -28,16 +28,16 @@ pub enum Revoked {
 /// Whose rights a change may have taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Concern {
-    /// Those of anybody.
+    /// Possibly those of any user.
     Anybody,
-    /// Those of one user.
+    /// Those of one user, in every container.
     User(UserId),
-    /// Those over one container.
+    /// Those of any user in one container.
     Container(ContainerId),
 }
 
 impl Concern {
-    /// Of a change; none where it takes nothing away from anybody.
+    /// Whose rights `change` may have taken away; none where it takes away nobody's.
     pub(crate) fn of(change: Change) -> Option<Self> {
         match change.subject {
             Subject::User => Some(Self::User(change.id.into())),

@@ -55,29 +55,29 @@ impl Catalogue {
     }
 }
 
-/// A kind of entries, as they are shown together.
+/// A category of the catalogue, under which entries are shown together.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Category {
-    /// Its id, in lower case with hyphens.
+    /// Id of the category, in lower case with hyphens.
     pub id: String,
-    /// What people see.
+    /// Name of the category, as the panel shows it.
     pub name: String,
-    /// The name of its drawing.
+    /// Name of its icon in `icons.json`.
     pub icon: String,
 }
 
 /// A repository that eggs are taken from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Collection {
-    /// Owner and name on GitHub.
+    /// Owner and name of the repository on GitHub.
     pub repository: String,
-    /// Branch or tag.
+    /// Branch or tag that files are read from.
     pub branch: String,
     /// The commit that was indexed, where it is known.
     pub commit: Option<String>,
 }
 
-/// What an entry is.
+/// Kind of program that an entry runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -92,32 +92,32 @@ pub enum EntryKind {
     Bot,
     /// A database server.
     Database,
-    /// Something for the web.
+    /// A web server or web application.
     Web,
-    /// A language, for a program of your own.
+    /// A language runtime, for a program of your own.
     Runtime,
-    /// Any other program.
+    /// A program of none of the other kinds.
     Software,
-    /// Storage for files or objects.
+    /// A server that stores files or objects.
     Storage,
     /// A program that monitors others.
     Monitoring,
 }
 
-/// Something that can be chosen to run. Either `source` or `template` is there.
+/// A program in the catalogue. Either `source` or `template` is set.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Entry {
-    /// Its id, in lower case with hyphens. It never changes.
+    /// Id of the entry, in lower case with hyphens. It never changes.
     pub id: String,
     /// The name of the program.
     pub name: String,
     /// The id of its category.
     pub category: String,
-    /// What it is.
+    /// Kind of program.
     pub kind: EntryKind,
-    /// What it is and who wants it, in one or two sentences.
+    /// What the program is and who it is for, in one or two sentences.
     pub description: String,
-    /// The name of its drawing.
+    /// Name of its icon in `icons.json`.
     pub icon: String,
     /// The background of the drawing, as `#rrggbb`. The drawing on it is white.
     pub colour: String,
@@ -151,15 +151,15 @@ pub struct NeededUpload {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EggSource {
-    /// Owner and name on GitHub.
+    /// Owner and name of the repository on GitHub.
     pub repository: String,
-    /// Branch or tag.
+    /// Branch or tag that files are read from.
     pub branch: String,
     /// Path in the repository, not percent-encoded.
     pub path: String,
     /// SHA-256 of the file when it was indexed, as 64 hexadecimal digits.
     pub sha256: String,
-    /// The egg's format.
+    /// Format of the egg, such as `PTDL_v2`.
     pub format: String,
     /// SPDX identifier of the repository's licence; null where none is stated.
     pub licence: Option<String>,
@@ -207,11 +207,11 @@ pub enum StatedProtocol {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatedPort {
-    /// What it is for.
+    /// What the port is used for, such as `game` or `query`.
     pub purpose: String,
     /// The template's variable that holds it; `SERVER_PORT` is the primary allocation. Null where none does.
     pub variable: Option<String>,
-    /// The usual number.
+    /// The port number that the program uses by default; null where none is stated.
     pub default: Option<u16>,
     /// Its transport; null where it is not stated.
     pub protocol: Option<StatedProtocol>,

@@ -1,4 +1,4 @@
-//! What is known of a container now.
+//! The state of a container as its daemon reports it.
 
 use super::lifecycle::{Hold, Phase};
 use crate::{
@@ -8,13 +8,13 @@ use crate::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// What is known of a container now.
+/// The state of a container as its daemon last reported it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LiveState {
-    /// Where it is in its life.
+    /// Phase that the container is in.
     pub phase: Phase,
-    /// Since when.
+    /// When it entered that phase.
     pub since: DateTime<Utc>,
     /// Whether its daemon is connected: else this is what was last heard.
     pub known: bool,
@@ -27,9 +27,9 @@ pub struct LiveState {
     /// What keeps it from running, as a code with what its way out needs. One about ports is hidden from callers without
     /// `network.read`.
     pub fault: Option<Box<Fault>>,
-    /// What its start is busy with.
+    /// Progress of the start, such as an image being pulled; null where none is under way.
     pub progress: Option<Progress>,
-    /// How its last process ended.
+    /// How its last process ended; null where none has.
     pub last_exit: Option<Exit>,
     /// What keeps it from being started.
     pub hold: Option<Hold>,

@@ -18,13 +18,13 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Installation))]
 pub struct InstallationView {
-    /// How it stands.
+    /// State of the installation.
     pub state: InstallState,
     /// Grows with each one that is asked for; 0 = none ever was.
     pub number: u64,
-    /// Why it failed.
+    /// Why the installation failed; null where it did not.
     pub message: Option<String>,
-    /// When it ended.
+    /// When the installation ended; null where it has not.
     pub ended_at: Option<DateTime<Utc>>,
 }
 
@@ -32,39 +32,39 @@ pub struct InstallationView {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ContainerSummary {
-    /// Its id.
+    /// Id of the container.
     pub id: ContainerId,
-    /// Eight digits of it, for people.
+    /// The eight hex digits of the id that people see, such as in SFTP user names.
     pub short_id: String,
-    /// Its small stable number.
+    /// Number of the container, counted from 1. It never changes.
     pub number: i64,
-    /// Its name.
+    /// Name of the container.
     pub name: String,
-    /// What it is for.
+    /// Description of the container; null where it has none.
     pub description: Option<String>,
-    /// Whose it is.
+    /// The user who owns it.
     pub owner: UserRef,
-    /// Where it runs.
+    /// The daemon that runs it.
     pub daemon: DaemonRef,
-    /// What it is made from.
+    /// The template that it uses.
     pub template: TemplateRef,
-    /// Its image.
+    /// Docker image that it runs.
     pub image: String,
     /// Its addresses, the primary one first; none for callers without `network.read`.
     pub allocations: Vec<Allocation>,
-    /// Its limits.
+    /// Limits of memory, swap, CPU, disk, processes and disk I/O.
     pub limits: Limits,
-    /// Whether starting is refused.
+    /// Whether it is suspended: starting it is refused.
     pub suspended: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
     /// What can't be read of its record in the database, by column. Such a container can be deleted, but not changed.
     pub damaged: Vec<String>,
-    /// Its newest installation.
+    /// The newest installation.
     pub installation: InstallationView,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// What is known of it now.
+    /// Its phase, measurements and problems now.
     pub live: LiveState,
     /// What the caller may do with it, each permission by its name.
     #[serde(serialize_with = "by_name")]
@@ -144,11 +144,11 @@ fn last_heard(container: &Container) -> LiveState {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ContainerVariable {
-    /// What people see.
+    /// Name of the variable, as the panel shows it.
     pub name: String,
-    /// What it does.
+    /// Description from the template; may be empty.
     pub description: String,
-    /// Its name in the environment.
+    /// Name of the environment variable.
     pub env: String,
     /// Its value; empty where it is secret.
     pub value: String,
@@ -168,7 +168,7 @@ pub struct ContainerVariable {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Container))]
 pub struct ContainerView {
-    /// What lists show.
+    /// The fields that lists have too.
     #[serde(flatten)]
     pub summary: ContainerSummary,
     /// The startup command, where the caller may see it.

@@ -132,7 +132,10 @@ impl DaemonDraft {
             [("memory_limit_mib", self.memory_limit_mib), ("disk_limit_mib", self.disk_limit_mib)]
         {
             if limit.is_some_and(|limit| limit < 0) {
-                return Err(Error::invalid(field, "Use 0 or more, or leave it away for what the host has."));
+                return Err(Error::invalid(
+                    field,
+                    "Use 0 or more, or leave it out to use what the host has.",
+                ));
             }
         }
         self.self_service_ports =

@@ -26,8 +26,12 @@ use uuid::Uuid;
 /// Paths that one row of the audit trail names; the number of all of them stands beside.
 const NAMED: usize = 20;
 
-/// The operations. All of them end with [`Error::NotFound`], [`Error::Conflict`], [`Error::LimitReached`] or
-/// [`Error::Invalid`] at `path` as the host says, and with [`Error::Unavailable`] when it can't be reached.
+/// Operations on the files of a container, carried out by its host.
+///
+/// # Errors
+/// Those of every operation: [`Error::Invalid`] at `path` for a path that the host does not accept, [`Error::NotFound`] where nothing
+/// is there, [`Error::Conflict`] where what is there does not allow it, [`Error::LimitReached`] where it is too much for the disk or
+/// at once, and [`Error::Unavailable`] where the host can't be reached.
 pub struct FileService<'r>(pub(crate) &'r Raptor);
 
 /// The actions that upload files: [`CreateFiles`], and [`ReplaceFiles`] where a file may replace another.
@@ -75,7 +79,7 @@ impl FileService<'_> {
     /// A part of a folder's content: `request` is a [`FileRequest::List`].
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn list(&self, permit: Permit<ReadFiles>, request: FileRequest) -> Result<FilePage> {
         answer!(self.ask(permit, request, None).await?, FileAnswer::Page { page } => Ok(page))
     }
@@ -83,7 +87,7 @@ impl FileService<'_> {
     /// What is at a path.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn stat(&self, permit: Permit<ReadFiles>, path: FilePath) -> Result<FileInfo> {
         answer!(self.ask(permit, FileRequest::Stat { path }, None).await?, FileAnswer::File { file } => Ok(file))
     }
@@ -91,7 +95,7 @@ impl FileService<'_> {
     /// Files whose names fit.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn find(&self, permit: Permit<ReadFiles>, path: FilePath, name: String) -> Result<FileHits> {
         let request = FileRequest::Search { path, name: Some(name), content: None };
         answer!(self.ask(permit, request, None).await?, FileAnswer::Hits { hits } => Ok(hits))
@@ -100,7 +104,7 @@ impl FileService<'_> {
     /// Files that hold a text.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn grep(
         &self,
         permit: Permit<ReadFileContent>,
@@ -115,7 +119,7 @@ impl FileService<'_> {
     /// What a folder's content takes on disk.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn sizes(&self, permit: Permit<ReadFiles>, path: FilePath) -> Result<Vec<FolderSize>> {
         answer!(self.ask(permit, FileRequest::Sizes { path }, None).await?, FileAnswer::Sizes { items } => Ok(items))
     }
@@ -123,7 +127,7 @@ impl FileService<'_> {
     /// A file's checksum.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn checksum(
         &self,
         permit: Permit<ReadFileContent>,
@@ -137,7 +141,7 @@ impl FileService<'_> {
     /// Makes a folder.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn create_folder(&self, permit: Permit<CreateFiles>, path: FilePath) -> Result<FileInfo> {
         let note = Note("file.folder_created", json!({ "path": path }));
         let request = FileRequest::CreateFolder { path };
@@ -147,7 +151,7 @@ impl FileService<'_> {
     /// Renames and moves.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn rename(
         &self,
         permit: Permit<UpdateFiles>,
@@ -161,7 +165,7 @@ impl FileService<'_> {
     /// Changes permission bits.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn set_mode(&self, permit: Permit<UpdateFiles>, paths: Vec<FilePath>, mode: u32) -> Result<()> {
         let note = Note("file.mode_changed", with_paths(&paths, json!({ "mode": format!("{mode:o}") })));
         self.ask(permit, FileRequest::SetMode { paths, mode }, Some(note)).await.map(drop)
@@ -170,7 +174,7 @@ impl FileService<'_> {
     /// Puts into the trash.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn discard(&self, permit: Permit<DeleteFiles>, paths: Vec<FilePath>) -> Result<Vec<TrashItem>> {
         let note = Note("file.discarded", with_paths(&paths, json!({})));
         let by = permit.actor().name().to_owned();
@@ -181,7 +185,7 @@ impl FileService<'_> {
     /// What is in the trash.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn trash(&self, permit: Permit<ReadFiles>) -> Result<Vec<TrashItem>> {
         answer!(self.ask(permit, FileRequest::ListTrash, None).await?, FileAnswer::Trash { items } => Ok(items))
     }
@@ -189,7 +193,7 @@ impl FileService<'_> {
     /// Puts back where it was.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn restore(&self, permit: Permit<DeleteFiles>, ids: Vec<Uuid>) -> Result<()> {
         let note = Note("file.restored", json!({ "count": ids.len() }));
         self.ask(permit, FileRequest::Restore { ids }, Some(note)).await.map(drop)
@@ -198,7 +202,7 @@ impl FileService<'_> {
     /// Removes from the trash for good: these, or everything.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn empty_trash(&self, permit: Permit<DeleteFiles>, ids: Option<Vec<Uuid>>) -> Result<()> {
         let note = Note("file.trash_emptied", json!({ "count": ids.as_ref().map(Vec::len) }));
         self.ask(permit, FileRequest::EmptyTrash { ids }, Some(note)).await.map(drop)
@@ -207,7 +211,7 @@ impl FileService<'_> {
     /// Earlier versions of a file.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn versions(
         &self,
         permit: Permit<ReadFileContent>,
@@ -220,7 +224,7 @@ impl FileService<'_> {
     /// Reads content. It breaks off as soon as the actor may not read it any more.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn read(&self, permit: Permit<ReadFileContent>, request: FileRead) -> Result<FileContent> {
         let (actor, target) = permit.consume();
         gate::open(&actor, &target)?;
@@ -243,7 +247,7 @@ impl FileService<'_> {
     /// Replaces a file, or makes it; with `etag` only while that is the version there.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `file_changed`, and as all.
+    /// [`Error::Conflict`] `file_changed`, and those of every operation, see [`FileService`].
     pub async fn write(
         &self,
         permit: Permit<UpdateFiles>,
@@ -260,7 +264,7 @@ impl FileService<'_> {
     /// A text file, whatever its encoding.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `not_text`, [`Error::LimitReached`] `too_much` for a text that can only be read in part, and as all.
+    /// [`Error::Conflict`] `not_text`, [`Error::LimitReached`] `too_much` for a text that can only be read in part, and those of every operation, see [`FileService`].
     pub async fn read_text(&self, permit: Permit<ReadFileContent>, text: TextRead) -> Result<TextFile> {
         let request = FileRequest::ReadText { text };
         answer!(self.ask(permit, request, None).await?, FileAnswer::Text { text } => Ok(*text))
@@ -269,7 +273,7 @@ impl FileService<'_> {
     /// Saves an edited text, which comes as UTF-8: what was not edited keeps its bytes. The actor's name is put into `text`.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `file_changed`, [`Error::Invalid`] at `text` for characters that the encoding does not have, and as all.
+    /// [`Error::Conflict`] `file_changed`, [`Error::Invalid`] at `text` for characters that the encoding does not have, and those of every operation, see [`FileService`].
     pub async fn write_text(
         &self,
         permit: Permit<UpdateFiles>,
@@ -289,7 +293,7 @@ impl FileService<'_> {
     /// Makes a file that is not there yet.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `file_changed` where there is one, and as all.
+    /// [`Error::Conflict`] `file_changed` where there is one, and those of every operation, see [`FileService`].
     pub async fn create(&self, permit: Permit<CreateFiles>, path: FilePath, body: Body) -> Result<FileInfo> {
         let note = Note("file.created", json!({ "path": path }));
         let by = permit.actor().name().to_owned();
@@ -301,7 +305,7 @@ impl FileService<'_> {
     /// files, sending the same content again is idempotent.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `file_exists` where another file is there, and as all.
+    /// [`Error::Conflict`] `file_exists` where another file is there, and those of every operation, see [`FileService`].
     pub async fn upload_file<A: Upload>(
         &self,
         permit: Permit<A>,
@@ -319,7 +323,7 @@ impl FileService<'_> {
     /// idempotent: it answers the upload of that id.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn begin_upload<A: Upload>(
         &self,
         permit: Permit<A>,
@@ -334,7 +338,7 @@ impl FileService<'_> {
     /// How far an upload is.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn upload(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<UploadState> {
         let request = FileRequest::GetUpload { id };
         answer!(self.ask(permit, request, None).await?, FileAnswer::Upload { upload } => Ok(upload))
@@ -343,7 +347,7 @@ impl FileService<'_> {
     /// The next piece of an upload.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn send_piece(
         &self,
         permit: Permit<CreateFiles>,
@@ -359,7 +363,8 @@ impl FileService<'_> {
     /// begun to do so and the actor may change files.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `file_exists` where it may not replace the file that is there, and as all.
+    /// [`Error::Conflict`] `file_exists` where it may not replace the file that is there, and those of every operation, see
+    /// [`FileService`].
     pub async fn finish_upload(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<FileInfo> {
         let (actor, target) = permit.consume();
         gate::open(&actor, &target)?;
@@ -380,7 +385,7 @@ impl FileService<'_> {
     /// Forgets an upload.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn abort_upload(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<()> {
         self.ask(permit, FileRequest::AbortUpload { id }, None).await.map(drop)
     }
@@ -388,7 +393,7 @@ impl FileService<'_> {
     /// Copies. It goes on by itself.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn copy(&self, permit: Permit<CreateFiles>, copies: Vec<FileMove>) -> Result<Operation> {
         let note = Note("file.copied", json!({ "copies": named(&copies), "count": copies.len() }));
         self.start(permit, FileTask::Copy { copies }, note).await
@@ -397,7 +402,7 @@ impl FileService<'_> {
     /// Deletes for good. It goes on by itself.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn delete(&self, permit: Permit<DeleteFiles>, paths: Vec<FilePath>) -> Result<Operation> {
         let note = Note("file.deleted", with_paths(&paths, json!({})));
         self.start(permit, FileTask::Delete { paths }, note).await
@@ -408,7 +413,7 @@ impl FileService<'_> {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a task that is neither, [`Error::Forbidden`] for unpacking over files with a permit for
-    /// [`ArchiveFiles`], and as all.
+    /// [`ArchiveFiles`], and those of every operation, see [`FileService`].
     pub async fn archive<A: Archive>(&self, permit: Permit<A>, task: FileTask) -> Result<Operation> {
         let note = match &task {
             FileTask::Archive { paths, to, .. } => {
@@ -429,7 +434,7 @@ impl FileService<'_> {
     /// the access.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn pull(
         &self,
         permit: Permit<CreateFiles>,
@@ -449,7 +454,7 @@ impl FileService<'_> {
     /// What goes on by itself.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn operations(&self, permit: Permit<ReadFiles>) -> Result<Vec<Operation>> {
         let request = FileRequest::Operations;
         answer!(self.ask(permit, request, None).await?, FileAnswer::Operations { items } => Ok(items))
@@ -458,7 +463,7 @@ impl FileService<'_> {
     /// Stops what goes on by itself, or forgets what has ended.
     ///
     /// # Errors
-    /// As all.
+    /// Those of every operation, see [`FileService`].
     pub async fn cancel(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<()> {
         self.ask(permit, FileRequest::Cancel { id }, None).await.map(drop)
     }

@@ -52,7 +52,7 @@ pub enum Fault {
         /// What the engine says.
         details: String,
     },
-    /// The image's registry wants a login, or another one than the host has.
+    /// The image's registry requires a login, or refused the one that the host has.
     LoginRequired {
         /// Image that was to be pulled.
         image: String,
@@ -137,7 +137,7 @@ pub fn hide_network(problem: &mut Option<String>, fault: &mut Option<Box<Fault>>
         Some(Fault::PortInUse { .. } | Fault::NoSuchAddress { .. }) => {
             *fault = None;
             *problem = Some(
-                "One of its ports can't be used on its host. Somebody who may see the network can say more."
+                "One of this container's ports can't be used on its host. Only people who may see its network can read which one."
                     .into(),
             );
         }

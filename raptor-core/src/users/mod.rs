@@ -126,8 +126,8 @@ pub fn check_name(name: Option<String>) -> Result<Option<String>> {
     }
 }
 
-/// Checks a password. There are no rules of composition: length is what counts, and that it is none of those that are tried first
-/// (NIST SP 800-63B).
+/// Checks a new password: 8 characters or more, at most 1,024 bytes, and not a common one. It needs no digits or symbols (NIST SP
+/// 800-63B).
 ///
 /// # Errors
 /// [`Error::Invalid`] at `field`.

@@ -63,7 +63,7 @@ fn reason(image: &str, said: &str) -> (String, Kind) {
     } else if any(&["repository does not exist"]) {
         (format!("{registry} has no such image, or shows it only after a login."), Kind::Missing)
     } else if any(&LOGIN) {
-        (format!("{registry} wants a login for it."), Kind::Login)
+        (format!("{registry} requires a login for it."), Kind::Login)
     } else if any(&AWAY) {
         (format!("{registry} can't be reached from this host."), Kind::Away)
     } else if any(&MISSING) {

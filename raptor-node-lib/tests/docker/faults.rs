@@ -60,7 +60,7 @@ async fn an_image_that_is_missing_or_wants_a_login_and_a_registry_that_is_away_a
     assert_eq!(
         problem,
         format!(
-            "The image {missing} can't be downloaded: {host} wants a login for it. Add a login for this registry under \
+            "The image {missing} can't be downloaded: {host} requires a login for it. Add a login for this registry under \
              Daemons, or choose another image."
         )
     );

@@ -120,11 +120,11 @@ export async function ask<T>(answer: Answer<T>): Promise<T> {
   throw refusal;
 }
 
-/** A failure as a sentence. The browser's own words, as of a mistake in the panel, are for its console. */
+/** A failure as a sentence. The browser's own words, as of a bug in the panel, are for its console. */
 export function words(error: unknown): string {
   if (error instanceof Refusal || (error instanceof Error && error.constructor === Error)) return error.message;
   console.error(error);
-  return 'The panel made a mistake. Reload the page, then try again.';
+  return 'Something went wrong in the panel. Reload the page, then try again.';
 }
 
 /** The sentence for a form's field, if the failure is about it. */

@@ -21,16 +21,16 @@ pub enum RestartPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Policy {
-    /// Whether it comes back by itself.
+    /// Whether it is started again after its process has ended.
     #[serde(default)]
     pub restart: RestartPolicy,
-    /// Whether an end that nobody asked for is a crash at all.
+    /// Whether a process that ends without being stopped counts as crashed.
     #[serde(default = "yes")]
     pub detect_crashes: bool,
-    /// Whether it is one also with exit code 0.
+    /// Whether such an end counts as a crash with exit code 0, too.
     #[serde(default)]
     pub clean_exit_is_crash: bool,
-    /// Crashes in a row after which it is no longer started by itself; 0 = it always is.
+    /// Crashes in a row after which it is no longer started again; 0 for no limit.
     #[serde(default = "five")]
     pub max_crashes: u8,
 }

@@ -437,7 +437,7 @@ export type Behaviour = {
 };
 
 /**
- * A kind of entries.
+ * A category of the catalogue.
  */
 export type CatalogueCategory = {
     /**
@@ -445,7 +445,7 @@ export type CatalogueCategory = {
      */
     id: string;
     /**
-     * What people see.
+     * Name of the category, as the panel shows it.
      */
     name: string;
     /**
@@ -470,11 +470,11 @@ export type CatalogueConfirmation = {
 };
 
 /**
- * Something that can be chosen to run.
+ * A program in the catalogue, with the template that runs it.
  */
 export type CatalogueEntry = {
     /**
-     * Its id, which never changes.
+     * Id of the entry, such as `minecraft-vanilla`. It never changes.
      */
     id: string;
     /**
@@ -486,15 +486,15 @@ export type CatalogueEntry = {
      */
     category: string;
     /**
-     * What it is.
+     * Kind of program.
      */
     kind: EntryKind;
     /**
-     * What it is and who wants it.
+     * What the program is and who it is for, in one or two sentences.
      */
     description: string;
     /**
-     * How it is drawn.
+     * The entry's icon.
      */
     icon: Drawing;
     /**
@@ -541,11 +541,11 @@ export type CatalogueFetch = {
      */
     template: FetchedTemplate;
     /**
-     * What it was compared with.
+     * What `changes` compares the file with.
      */
     compared_with: ComparedWith;
     /**
-     * What is different from that.
+     * Fields that differ; empty where there is nothing to compare with.
      */
     changes: Array<FieldChange>;
     template_id?: TemplateId | null;
@@ -606,7 +606,7 @@ export type CatalogueOriginUpdate = {
  */
 export type CataloguePage = {
     /**
-     * What is on this page.
+     * Entries on this page.
      */
     items: Array<CatalogueEntry>;
     /**
@@ -995,39 +995,39 @@ export type ContainerStatus = {
  */
 export type ContainerSummary = {
     /**
-     * Its id.
+     * Id of the container.
      */
     id: ContainerId;
     /**
-     * Eight digits of it, for people.
+     * The eight hex digits of the id that people see, such as in SFTP user names.
      */
     short_id: string;
     /**
-     * Its small stable number.
+     * Number of the container, counted from 1. It never changes.
      */
     number: number;
     /**
-     * Its name.
+     * Name of the container.
      */
     name: string;
     /**
-     * What it is for.
+     * Description of the container; null where it has none.
      */
     description?: string | null;
     /**
-     * Whose it is.
+     * The user who owns it.
      */
     owner: UserRef;
     /**
-     * Where it runs.
+     * The daemon that runs it.
      */
     daemon: DaemonRef;
     /**
-     * What it is made from.
+     * The template that it uses.
      */
     template: TemplateRef;
     /**
-     * Its image.
+     * Docker image that it runs.
      */
     image: string;
     /**
@@ -1035,11 +1035,11 @@ export type ContainerSummary = {
      */
     allocations: Array<Allocation>;
     /**
-     * Its limits.
+     * Limits of memory, swap, CPU, disk, processes and disk I/O.
      */
     limits: Limits;
     /**
-     * Whether starting is refused.
+     * Whether it is suspended: starting it is refused.
      */
     suspended: boolean;
     /**
@@ -1051,15 +1051,15 @@ export type ContainerSummary = {
      */
     damaged: Array<string>;
     /**
-     * Its newest installation.
+     * The newest installation.
      */
     installation: Installation;
     /**
-     * When it was made.
+     * When it was created.
      */
     created_at: string;
     /**
-     * What is known of it now.
+     * Its phase, measurements and problems now.
      */
     live: LiveState;
     /**
@@ -1087,15 +1087,15 @@ export type ContainerUpdate = {
  */
 export type ContainerVariable = {
     /**
-     * What people see.
+     * Name of the variable, as the panel shows it.
      */
     name: string;
     /**
-     * What it does.
+     * Description from the template; may be empty.
      */
     description: string;
     /**
-     * Its name in the environment.
+     * Name of the environment variable.
      */
     env: string;
     /**
@@ -1425,11 +1425,11 @@ export type Drawing = {
  */
 export type EggSource = {
     /**
-     * Owner and name on GitHub.
+     * Owner and name of the repository on GitHub.
      */
     repository: string;
     /**
-     * Branch or tag.
+     * Branch or tag that files are read from.
      */
     branch: string;
     /**
@@ -1441,7 +1441,7 @@ export type EggSource = {
      */
     sha256: string;
     /**
-     * The egg's format.
+     * Format of the egg, such as `PTDL_v2`.
      */
     format: string;
     /**
@@ -1461,7 +1461,7 @@ export type EmptyTrash = {
 };
 
 /**
- * What an entry is.
+ * Kind of program that an entry runs.
  */
 export type EntryKind = 'game' | 'proxy' | 'voice' | 'bot' | 'database' | 'web' | 'runtime' | 'software' | 'storage' | 'monitoring';
 
@@ -1552,7 +1552,7 @@ export type EventFrame = {
 export type Existing = 'skip' | 'replace' | 'keep_both';
 
 /**
- * A template that is here already, beside a file.
+ * An existing template, compared with a file.
  */
 export type ExistingTemplate = {
     /**
@@ -1560,7 +1560,7 @@ export type ExistingTemplate = {
      */
     template: TemplateSummary;
     /**
-     * What the file says otherwise; empty where it says the same.
+     * Fields in which the file differs; empty where it says the same.
      */
     changes: Array<FieldChange>;
 };
@@ -1738,19 +1738,19 @@ export type FetchedTemplate = {
      */
     name: string;
     /**
-     * Who made it.
+     * The author that the template's file names.
      */
     author: string;
     /**
-     * What it is for.
+     * Description from the template's file.
      */
     description: string;
     /**
-     * The dialect that it is in.
+     * Format of the file, such as `PTDL_v2`.
      */
     source_format: string;
     /**
-     * What is odd about it.
+     * What could not be imported as the file states it, and what is used in its place.
      */
     warnings: Array<ImportWarning>;
     /**
@@ -1762,7 +1762,7 @@ export type FetchedTemplate = {
      */
     startup_command: string;
     /**
-     * What can be set for each container.
+     * Variables that each container can set.
      */
     variables: Array<TemplateVariable>;
     install?: Install | null;
@@ -2161,7 +2161,7 @@ export type ImagePolicyUpdate = {
 export type ImageStanding = 'template' | 'listed' | 'chosen' | 'refused';
 
 /**
- * What an import came to.
+ * What an import did.
  */
 export type ImportOutcome = 'created' | 'revised' | 'unchanged';
 
@@ -2188,11 +2188,11 @@ export type ImportedTemplate = {
      */
     template: Template;
     /**
-     * What was odd, and what was made of it.
+     * What could not be imported as the file states it, and what is used in its place.
      */
     warnings: Array<ImportWarning>;
     /**
-     * What it came to.
+     * Whether the template was created, revised or left as it was.
      */
     outcome: ImportOutcome;
 };
@@ -2244,7 +2244,7 @@ export type InstallState = 'none' | 'pending' | 'installed' | 'failed';
  */
 export type Installation = {
     /**
-     * How it stands.
+     * State of the installation.
      */
     state: InstallState;
     /**
@@ -2252,11 +2252,11 @@ export type Installation = {
      */
     number: number;
     /**
-     * Why it failed.
+     * Why the installation failed; null where it did not.
      */
     message?: string | null;
     /**
-     * When it ended.
+     * When the installation ended; null where it has not.
      */
     ended_at?: string | null;
 };
@@ -2450,15 +2450,15 @@ export type LiveFrame = {
 };
 
 /**
- * What is known of a container now.
+ * The state of a container as its daemon last reported it.
  */
 export type LiveState = {
     /**
-     * Where it is in its life.
+     * Phase that the container is in.
      */
     phase: Phase;
     /**
-     * Since when.
+     * When it entered that phase.
      */
     since: string;
     /**
@@ -2991,19 +2991,19 @@ export type Phase = 'offline' | 'starting' | 'running' | 'stopping';
  */
 export type Policy = {
     /**
-     * Whether it comes back by itself.
+     * Whether it is started again after its process has ended.
      */
     restart?: RestartPolicy;
     /**
-     * Whether an end that nobody asked for is a crash at all.
+     * Whether a process that ends without being stopped counts as crashed.
      */
     detect_crashes?: boolean;
     /**
-     * Whether it is one also with exit code 0.
+     * Whether such an end counts as a crash with exit code 0, too.
      */
     clean_exit_is_crash?: boolean;
     /**
-     * Crashes in a row after which it is no longer started by itself; 0 = it always is.
+     * Crashes in a row after which it is no longer started again; 0 for no limit.
      */
     max_crashes?: number;
 };
@@ -3309,7 +3309,7 @@ export type RestoreFiles = {
  */
 export type RevisionAddress = {
     /**
-     * A public address of the file itself; where the template came from unless given.
+     * A public address of the file itself. Without it, the file is fetched from the template's own source.
      */
     url?: string | null;
     /**
@@ -3743,7 +3743,7 @@ export type StatedAmount = {
  */
 export type StatedPort = {
     /**
-     * What it is for.
+     * What the port is used for, such as `game` or `query`.
      */
     purpose: string;
     /**
@@ -3751,7 +3751,7 @@ export type StatedPort = {
      */
     variable?: string | null;
     /**
-     * The usual number.
+     * The port number that the program uses by default; null where none is stated.
      */
     default?: number | null;
     protocol?: StatedProtocol | null;
@@ -4020,38 +4020,38 @@ export type SystemInfo = {
  */
 export type Template = {
     /**
-     * Its id.
+     * Id of the template.
      */
     id: TemplateId;
     /**
-     * Its small stable number.
+     * Number of the template, counted from 1. It never changes.
      */
     number: number;
     /**
-     * Its name.
+     * Name of the template.
      */
     name: string;
     /**
-     * Who made it.
+     * The author that its file names; may be empty.
      */
     author: string;
     /**
-     * What it is for.
+     * Description of the template; may be empty.
      */
     description: string;
     /**
-     * The dialect that it was imported from.
+     * Format of the file that it was imported from, such as `PTDL_v2`.
      */
     source_format: string;
     origin?: TemplateOrigin | null;
     drawing?: Drawing | null;
     source_check?: TemplateSourceCheck | null;
     /**
-     * Containers that are made from it.
+     * How many containers use it.
      */
     container_count: number;
     /**
-     * Which of its revisions this is.
+     * Number of this revision.
      */
     revision: number;
     /**
@@ -4119,12 +4119,12 @@ export type Template = {
 };
 
 /**
- * Where a template is, and which one that is here it is compared with.
+ * The address of a template's file, and the existing template to compare it with.
  */
 export type TemplateAddress = {
     /**
-     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds. With `template_id`,
-     * where that template came from unless given.
+     * A public address of the file itself, over HTTP or HTTPS. At most 4 MiB are read, within 20 seconds. May be
+     * left out with `template_id`: then the file is fetched from that template's own source.
      */
     url?: string | null;
     template_id?: TemplateId | null;
@@ -4319,8 +4319,8 @@ export type TemplatePage = {
 };
 
 /**
- * What a template would be, what a container with its defaults on 192.0.2.1:25565 would get, and which templates that are here it
- * is a version of.
+ * What importing a file would give: the template, what a container with its defaults on 192.0.2.1:25565 would get, and the existing
+ * templates that it is a version of.
  */
 export type TemplatePreview = {
     /**
@@ -4328,11 +4328,11 @@ export type TemplatePreview = {
      */
     name: string;
     /**
-     * The dialect that it is in.
+     * Format of the file, such as `PTDL_v2`.
      */
     source_format: string;
     /**
-     * What is odd about it.
+     * What could not be imported as the file states it, and what is used in its place.
      */
     warnings: Array<ImportWarning>;
     /**
@@ -4354,7 +4354,7 @@ export type TemplatePreview = {
      */
     sha256: string;
     /**
-     * Templates that are the same one, the likeliest first. Empty for those who may not read templates.
+     * Existing templates that the file is a version of, the oldest first. Empty for callers without `templates.read`.
      */
     existing: Array<ExistingTemplate>;
 };
@@ -4382,7 +4382,7 @@ export type TemplateRevision = {
      */
     revision: number;
     /**
-     * The dialect that it was imported from.
+     * Format of the file that it was imported from, such as `PTDL_v2`.
      */
     source_format: string;
     /**
@@ -4404,15 +4404,15 @@ export type TemplateRevision = {
  */
 export type TemplateSourceCheck = {
     /**
-     * When it was.
+     * When the source was checked.
      */
     checked_at: string;
     /**
-     * Whether the file there says something else than the file that the template was imported from.
+     * Whether an update is available: the source's file differs from the one that the template was imported from.
      */
     available: boolean;
     /**
-     * Why it could not be read this time.
+     * Why the source could not be read; null where it could.
      */
     problem?: string | null;
 };
@@ -4422,38 +4422,38 @@ export type TemplateSourceCheck = {
  */
 export type TemplateSummary = {
     /**
-     * Its id.
+     * Id of the template.
      */
     id: TemplateId;
     /**
-     * Its small stable number.
+     * Number of the template, counted from 1. It never changes.
      */
     number: number;
     /**
-     * Its name.
+     * Name of the template.
      */
     name: string;
     /**
-     * Who made it.
+     * The author that its file names; may be empty.
      */
     author: string;
     /**
-     * What it is for.
+     * Description of the template; may be empty.
      */
     description: string;
     /**
-     * The dialect that it was imported from.
+     * Format of the file that it was imported from, such as `PTDL_v2`.
      */
     source_format: string;
     origin?: TemplateOrigin | null;
     drawing?: Drawing | null;
     source_check?: TemplateSourceCheck | null;
     /**
-     * Containers that are made from it.
+     * How many containers use it.
      */
     container_count: number;
     /**
-     * Its newest revision.
+     * Number of its newest revision.
      */
     revision: number;
     /**

@@ -3,24 +3,28 @@
 use super::gate;
 use crate::{
     Error, Raptor, Result,
+    activity::late,
     authz::{
-        Act, ContainerPermission, Permission, Permit,
+        Act, Actor, ContainerPermission, Permission, Permit,
         actions::{
             ArchiveFiles, CreateFiles, DeleteFiles, ReadFileContent, ReadFiles, ReplaceFiles,
             UnpackOverFiles, UpdateFiles,
         },
     },
     containers::service::Visible,
+    id::ContainerId,
     node::{
-        FilePath, TextFile, TextRead, TextWrite,
+        FilePath, NodeError, TextFile, TextRead, TextWrite,
         files::{
             Body, ChecksumKind, Existing, FileAnswer, FileContent, FileHits, FileInfo, FileMove, FilePage,
             FileRead, FileRequest, FileTask, FileVersion, FileWrite, FolderSize, Operation, Scoped,
             TrashItem, Upload as UploadState,
         },
     },
+    store,
 };
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Paths that one row of the audit trail names; the number of all of them stands beside.
@@ -234,10 +238,19 @@ impl FileService<'_> {
             _ => None,
         };
         let request = scoped(request, target.denied_files.clone());
-        let mut content = node.files().read(target.container.id, request).await?;
-        if let Some(detail) = note {
-            self.0.containers().note(&actor, "file.downloaded", &target.container, detail).await?;
-        }
+        let id = target.container.id;
+        let mut content = match note {
+            None => store::elsewhere(node.files().read(id, request)).await?,
+            Some(detail) => {
+                let (raptor, actor, container) = (self.0.clone(), actor.clone(), target.container.clone());
+                late::to_its_end(self.0, async move {
+                    let content = node.files().read(id, request).await?;
+                    raptor.containers().note(&actor, "file.downloaded", &container, detail).await?;
+                    Ok(content)
+                })
+                .await?
+            }
+        };
         content.body = gate::while_allowed::<ReadFileContent>(self.0, actor, &target, content.body);
         // Nobody could break it off.
         content.direct = None;
@@ -372,14 +385,16 @@ impl FileService<'_> {
         let may_replace = target.permissions.contains(ContainerPermission::FileUpdate);
         let container = target.container;
         let node = self.0.containers().node(&container)?;
-        let done = node
-            .files()
-            .ask(container.id, scoped(FileRequest::FinishUpload { id, may_replace }, target.denied_files))
-            .await?;
-        let file = answer!(done, FileAnswer::File { file } => Ok::<_, Error>(file))?;
-        let detail = json!({ "path": file.path, "size_bytes": file.size_bytes });
-        self.0.containers().note(&actor, "file.uploaded", &container, detail).await?;
-        Ok(file)
+        let request = scoped(FileRequest::FinishUpload { id, may_replace }, target.denied_files);
+        let raptor = self.0.clone();
+        late::to_its_end(self.0, async move {
+            let done = node.files().ask(container.id, request).await?;
+            let file = answer!(done, FileAnswer::File { file } => Ok::<_, Error>(file))?;
+            let detail = json!({ "path": file.path, "size_bytes": file.size_bytes });
+            raptor.containers().note(&actor, "file.uploaded", &container, detail).await?;
+            Ok(file)
+        })
+        .await
     }
 
     /// Forgets an upload.
@@ -446,9 +461,15 @@ impl FileService<'_> {
         let shown = url.split(['?', '#']).next().unwrap_or_default().to_owned();
         let note = Note("file.pulled", json!({ "url": shown, "into": into }));
         let (actor, target) = (permit.actor().clone(), permit.target().clone());
-        let begun = self.start(permit, FileTask::Pull { url, into, name }, note).await?;
-        gate::stop_when_lost::<CreateFiles>(self.0, actor, target, begun.id);
-        Ok(begun)
+        let (raptor, by) = (self.0.clone(), actor.name().to_owned());
+        let request = FileRequest::Start { task: FileTask::Pull { url, into, name }, by };
+        let watch = move |answer: &FileAnswer| {
+            if let FileAnswer::Operation { operation } = answer {
+                gate::stop_when_lost::<CreateFiles>(&raptor, actor, target, operation.id);
+            }
+        };
+        let begun = self.ask_then(permit, request, note, watch).await?;
+        answer!(begun, FileAnswer::Operation { operation } => Ok(operation))
     }
 
     /// What goes on by itself.
@@ -485,15 +506,37 @@ impl FileService<'_> {
         request: FileRequest,
         note: Option<Note>,
     ) -> Result<FileAnswer> {
+        if let Some(note) = note {
+            return self.ask_then(permit, request, note, |_| {}).await;
+        }
+        let (actor, target) = permit.consume();
+        gate::open(&actor, &target)?;
+        let node = self.0.containers().node(&target.container)?;
+        let asked = node.files().ask(target.container.id, scoped(request, target.denied_files));
+        Ok(store::elsewhere(asked).await?)
+    }
+
+    /// Changes something, does `then` with the host's answer, and writes it down.
+    async fn ask_then<A: Act<On = Visible>>(
+        &self,
+        permit: Permit<A>,
+        request: FileRequest,
+        note: Note,
+        then: impl FnOnce(&FileAnswer) + Send + 'static,
+    ) -> Result<FileAnswer> {
         let (actor, target) = permit.consume();
         gate::open(&actor, &target)?;
         let container = target.container;
         let node = self.0.containers().node(&container)?;
-        let answer = node.files().ask(container.id, scoped(request, target.denied_files)).await?;
-        if let Some(Note(action, detail)) = note {
-            self.0.containers().note(&actor, action, &container, detail).await?;
-        }
-        Ok(answer)
+        let (raptor, request) = (self.0.clone(), scoped(request, target.denied_files));
+        late::to_its_end(self.0, async move {
+            let answer = node.files().ask(container.id, request).await?;
+            then(&answer);
+            let Note(action, detail) = note;
+            raptor.containers().note(&actor, action, &container, detail).await?;
+            Ok(answer)
+        })
+        .await
     }
 
     async fn send<A: Act<On = Visible> + 'static>(
@@ -508,17 +551,36 @@ impl FileService<'_> {
         let body = gate::while_allowed::<A>(self.0, actor.clone(), &target, body);
         let container = target.container;
         let node = self.0.containers().node(&container)?;
-        let sent = node.files().write(container.id, scoped(request, target.denied_files), body).await;
-        if sent.is_err() {
-            // Where the permission has ended meanwhile, that is what broke it off, and no fault of the host.
-            let _ = self.0.authz().permit::<A>(&actor, container.id).await?;
-        }
-        let answer = sent?;
-        if let Some(Note(action, detail)) = note {
-            self.0.containers().note(&actor, action, &container, detail).await?;
-        }
-        Ok(answer)
+        let request = scoped(request, target.denied_files);
+        let Some(Note(action, detail)) = note else {
+            let sent = store::elsewhere(node.files().write(container.id, request, body)).await;
+            return broken_off::<A>(self.0, &actor, container.id, sent).await;
+        };
+        let gone = CancellationToken::new();
+        let body = gate::while_there(body, gone.clone());
+        let _here = gone.drop_guard();
+        let raptor = self.0.clone();
+        late::to_its_end(self.0, async move {
+            let sent = node.files().write(container.id, request, body).await;
+            let answer = broken_off::<A>(&raptor, &actor, container.id, sent).await?;
+            raptor.containers().note(&actor, action, &container, detail).await?;
+            Ok(answer)
+        })
+        .await
     }
+}
+
+/// What came of sending content. Where the permission has ended meanwhile, that is what broke it off, and no fault of the host.
+async fn broken_off<A: Act<On = Visible>>(
+    raptor: &Raptor,
+    actor: &Actor,
+    id: ContainerId,
+    sent: std::result::Result<FileAnswer, NodeError>,
+) -> Result<FileAnswer> {
+    if sent.is_err() {
+        let _ = raptor.authz().permit::<A>(actor, id).await?;
+    }
+    Ok(sent?)
 }
 
 /// The request of somebody from whom that is kept.

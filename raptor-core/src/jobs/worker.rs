@@ -100,17 +100,33 @@ async fn perform(raptor: &Raptor, job: &Job) -> Result<()> {
 
 /// Says again and again that the job is being worked on. Ends when it is no longer ours, or may not be.
 async fn hold(raptor: &Raptor, job: &Job) {
-    let lease = Duration::from_secs(LEASE_S.unsigned_abs());
-    let mut renewed = Instant::now();
+    let mut lease = Lease::from(Instant::now());
     loop {
-        tokio::time::sleep(BEAT).await;
+        tokio::time::sleep_until(lease.next(Instant::now())).await;
         let asked = Instant::now();
-        match tokio::time::timeout(BEAT, renew(raptor, job)).await {
-            Ok(Ok(true)) => renewed = asked,
+        match tokio::time::timeout_at(lease.next(asked), renew(raptor, job)).await {
+            Ok(Ok(true)) => lease = Lease::from(asked),
             Ok(Ok(false)) => return,
-            Ok(Err(_)) | Err(_) if renewed.elapsed() < lease => {}
+            Ok(Err(_)) | Err(_) if Instant::now() < lease.ends => {}
             Ok(Err(_)) | Err(_) => return,
         }
+    }
+}
+
+/// How long a job is ours without being renewed.
+struct Lease {
+    ends: Instant,
+}
+
+impl Lease {
+    /// One that was asked for then. The database counts from a moment later.
+    fn from(asked: Instant) -> Self {
+        Self { ends: asked + Duration::from_secs(LEASE_S.unsigned_abs()) }
+    }
+
+    /// Until when to wait for anything that begins now: a beat, and never beyond the end, when another API may take the job.
+    fn next(&self, now: Instant) -> Instant {
+        self.ends.min(now + BEAT)
     }
 }
 
@@ -171,5 +187,25 @@ mod tests {
         let lease = Duration::from_secs(LEASE_S.unsigned_abs());
         assert!(lease + LOOK_EVERY < Duration::from_secs(10));
         assert!(BEAT * 2 < lease);
+    }
+
+    #[test]
+    fn a_job_that_is_not_renewed_is_let_go_when_its_lease_ends_and_not_a_moment_later() {
+        let renewed = Instant::now();
+        let lease = Lease::from(renewed);
+        let ends = renewed + Duration::from_secs(LEASE_S.unsigned_abs());
+        assert_eq!(lease.ends, ends);
+        // A database that does not answer: pauses and questions in turn, each to its time limit.
+        let (mut now, mut waits) = (renewed, 0);
+        while now < lease.ends {
+            now = lease.next(now);
+            waits += 1;
+            assert!(now <= ends);
+        }
+        assert_eq!((now, waits), (ends, 3));
+        // One that begins shortly before the end is cut there, and one at the end does not wait at all.
+        assert_eq!(lease.next(ends - Duration::from_millis(1)), ends);
+        assert_eq!(lease.next(ends), ends);
+        assert_eq!(lease.next(renewed), renewed + BEAT);
     }
 }

@@ -150,9 +150,13 @@ mod tests {
     }
 
     async fn reachable(port: u16) {
-        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let connected = async {
+            while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(20), connected).await;
+        assert!(waited.is_ok(), "20 seconds have passed and nothing listens on port {port}");
     }
 
     async fn told(port: u16, tls: bool) -> String {
@@ -188,7 +192,7 @@ mod tests {
         let _openssl = Running(openssl.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
         let proxied = free_port();
         let config = format!(
-            "daemon off; pid nginx.pid; error_log stderr; events {{}} http {{ access_log off; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s; server {{ listen 127.0.0.1:{proxied} ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem; }} }}"
+            "daemon off; master_process off; pid nginx.pid; error_log stderr; events {{}} http {{ access_log off; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s; server {{ listen 127.0.0.1:{proxied} ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem; }} }}"
         );
         std::fs::write(folder.path().join("nginx.conf"), config).unwrap();
         let mut nginx = Command::new("/usr/sbin/nginx");

@@ -16,7 +16,8 @@ pub use connection::Timed;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
-use places::{Place, Places};
+pub use places::Place;
+use places::Places;
 use std::{
     convert::Infallible,
     io::ErrorKind,

@@ -4,11 +4,15 @@
 use axum::{
     Router,
     body::{Body, Bytes},
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
     response::Response,
     routing::{get, post},
 };
 use futures_util::StreamExt;
-use raptor_config::http::{Limits, serve};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use raptor_config::http::{Limits, Timed, serve};
 use std::{
     convert::Infallible,
     io::{Read, Write},
@@ -99,8 +103,23 @@ async fn count(stage: Stage, body: Body) -> Result<String, axum::http::StatusCod
     Ok(all.to_string())
 }
 
+/// Answers that the connection becomes another protocol's, and holds it until the test lets it go.
+fn taken_over(stage: Stage, mut request: Request) -> Response {
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>().unwrap();
+    tokio::spawn(async move {
+        let parts = upgrade.await.unwrap().downcast::<TokioIo<Timed>>().unwrap();
+        let _held = parts.io.into_inner().into_parts();
+        stage.until_it_goes_on().await;
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let named = [(header::CONNECTION, "upgrade"), (header::UPGRADE, "test")];
+    response.headers_mut().extend(named.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    response
+}
+
 fn router(stage: &Stage) -> Router {
-    let [quiet, long, events_of, body] = std::array::from_fn(|_| stage.clone());
+    let [quiet, long, events_of, body, taken] = std::array::from_fn(|_| stage.clone());
     Router::new()
         .route("/", get(async || "hello"))
         .route(
@@ -113,6 +132,7 @@ fn router(stage: &Stage) -> Router {
         )
         .route("/endless", get(async move || endless(long)))
         .route("/events", get(async move || events(events_of)))
+        .route("/taken", get(async move |request: Request| taken_over(taken, request)))
         .route("/body", post(async move |sent: Body| count(body, sent).await))
 }
 
@@ -278,6 +298,26 @@ fn an_address_has_so_many_connections_and_gets_its_place_back() {
     let deadline = Instant::now() + PATIENCE;
     while !until_closed(server.connect("GET / HTTP/1.0\r\n\r\n")).contains(" 200 ") {
         assert!(Instant::now() < deadline, "the place was not given back");
+    }
+}
+
+#[test]
+fn a_connection_that_became_another_protocols_counts_until_it_is_closed() {
+    let server = Server::begin(Limits { idle: PATIENCE * 2, ..short() });
+    let take = "GET /taken HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n";
+    let mut held: Vec<_> = (0..4).map(|_| server.connect(take)).collect();
+    for stream in &mut held {
+        assert!(read_to(stream, "\r\n\r\n").starts_with("HTTP/1.1 101"));
+    }
+    // HTTP has done with the four of them.
+    // A request that is answered from elsewhere came after.
+    assert!(until_closed(server.connect_from("127.0.0.2", "GET / HTTP/1.0\r\n\r\n")).ends_with("hello"));
+    let told = until_closed(server.connect(""));
+    assert!(told.starts_with("HTTP/1.1 429"), "{told}");
+    server.stage.goes_on.send_replace(true);
+    let deadline = Instant::now() + PATIENCE;
+    while !until_closed(server.connect("GET / HTTP/1.0\r\n\r\n")).contains(" 200 ") {
+        assert!(Instant::now() < deadline, "the places were not given back");
     }
 }
 

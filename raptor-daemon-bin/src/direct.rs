@@ -53,11 +53,16 @@ pub(crate) fn answer(connection: OnUpgrade, content: Box<dyn Direct>) -> Respons
 async fn send(connection: OnUpgrade, content: Box<dyn Direct>) -> io::Result<()> {
     let upgraded = connection.await.map_err(io::Error::other)?;
     let parts = upgraded.downcast::<TokioIo<Timed>>().map_err(|_| io::Error::other("this is no TCP"))?;
-    let socket = parts.io.into_inner().into_stream().into_std()?;
+    let (stream, place) = parts.io.into_inner().into_parts();
+    let socket = stream.into_std()?;
     socket.set_nonblocking(false)?;
     socket.set_write_timeout(Some(LOOK_UP))?;
     let _cut = Cut(socket.try_clone()?);
-    let sent = tokio::task::spawn_blocking(move || content.send(&socket));
+    let sent = tokio::task::spawn_blocking(move || {
+        // It counts among the connections for as long as it sends.
+        let _place = place;
+        content.send(&socket)
+    });
     sent.await.map_err(io::Error::other)?
 }
 

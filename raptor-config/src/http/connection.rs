@@ -121,19 +121,20 @@ pub struct Timed {
     still: Duration,
     waiting: Pin<Box<Sleep>>,
     writing: Option<Pin<Box<Sleep>>>,
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 impl Timed {
     pub(super) fn new(stream: TcpStream, clock: Clock, still: Duration, place: Option<Place>) -> Self {
         let waiting = Box::pin(sleep(Duration::ZERO));
-        Self { stream, clock, still, waiting, writing: None, _place: place }
+        Self { stream, clock, still, waiting, writing: None, place }
     }
 
-    /// The connection itself, which nothing cuts any more.
+    /// The connection itself, which nothing cuts any more, and its place among those that are counted, which has to be kept for as
+    /// long as the connection is used. One of a proxy has none.
     #[must_use]
-    pub fn into_stream(self) -> TcpStream {
-        self.stream
+    pub fn into_parts(self) -> (TcpStream, Option<Place>) {
+        (self.stream, self.place)
     }
 
     fn overdue(&mut self, context: &mut Context<'_>) -> bool {

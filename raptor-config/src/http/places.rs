@@ -50,7 +50,7 @@ fn network(ip: IpAddr) -> IpAddr {
 }
 
 /// One connection's place, until it is dropped.
-pub(super) struct Place {
+pub struct Place {
     places: Places,
     whose: IpAddr,
 }

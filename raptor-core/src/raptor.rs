@@ -412,7 +412,8 @@ impl Raptor {
         self.store.feed().is_complete()
     }
 
-    /// Does `doing`, unless the database does not answer for two seconds meanwhile.
+    /// Does `doing`, unless it waits for the database and that does not answer for two seconds. What waits for a host or for a
+    /// file that is being sent is not given up.
     ///
     /// # Errors
     /// [`Error::Unavailable`](crate::Error::Unavailable) `database_unavailable`.
@@ -445,6 +446,8 @@ impl Raptor {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        // The last of what was done may have ended just now.
+        self.late.give_up();
         self.store.close().await;
     }
 }

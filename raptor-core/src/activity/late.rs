@@ -2,6 +2,9 @@
 //!
 //! The deed is done, so it is not told as failed; its row comes as soon as the database takes it. It waits in memory: what still
 //! waits when the process ends goes into the log.
+//!
+//! What is done and written down is one task ([`to_its_end`]): a client that disconnects, or a request that is given up, takes
+//! nothing of it away.
 
 use super::Activity;
 use crate::{
@@ -46,6 +49,24 @@ impl Late {
         }
         waiting.push_back(deed);
     }
+
+    /// Writes what still waits into the log.
+    pub(crate) fn give_up(&self) {
+        self.waiting().drain(..).for_each(|deed| given_up(&deed));
+    }
+}
+
+/// Has `deed`, which asks a host for something and writes down that it was done, run to its end, also where whoever waits for it
+/// here is dropped.
+///
+/// # Errors
+/// As `deed`.
+pub(crate) async fn to_its_end<T: Send + 'static>(
+    raptor: &Raptor,
+    deed: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let done = store::elsewhere(raptor.tasks.spawn(deed)).await;
+    done.unwrap_or_else(|error| Err(Error::internal(error)))
 }
 
 /// Writes down what was done, now or as soon as the database takes it.
@@ -85,10 +106,14 @@ pub(crate) async fn work(raptor: Raptor) {
             }
         }
     }
-    raptor.late.waiting().iter().for_each(given_up);
 }
 
+/// Writes it down, unless the database falls silent meanwhile.
 async fn write(raptor: &Raptor, deed: &Deed) -> Result<()> {
+    raptor.store.unless_silent(insert(raptor, deed)).await?
+}
+
+async fn insert(raptor: &Raptor, deed: &Deed) -> Result<()> {
     let Deed { activity, command } = deed;
     let mut tx = raptor.store.begin().await?;
     // An answer may have been lost after it was written.

@@ -1,11 +1,11 @@
 //! What containers printed, were told, and used.
 
-use super::{commands::Command, service::ContainerService};
+use super::{Container, commands::Command, service::ContainerService};
 use crate::{
     Error, Result,
     activity::late::{self, Deed},
     authz::{
-        Permit,
+        Actor, Permit,
         actions::{ReadCommands, ReadConsole, ReadOwnCommands, ReadStats, SendCommand},
     },
     console::Sought,
@@ -25,17 +25,27 @@ impl ContainerService<'_> {
         nul::check("command", line)?;
         let (actor, target) = permit.consume();
         let container = target.container;
-        self.node(&container)?.command(container.id, line, actor.name()).await?;
+        let node = self.node(&container)?;
+        let (raptor, line) = (self.0.clone(), line.to_owned());
+        late::to_its_end(self.0, async move {
+            node.command(container.id, &line, actor.name()).await?;
+            raptor.containers().sent_now(&actor, &container, line).await
+        })
+        .await
+    }
+
+    /// Writes down a command that was given to it.
+    async fn sent_now(&self, actor: &Actor, container: &Container, line: String) -> Result<()> {
+        let detail = serde_json::json!({ "command": line });
         let command = Command {
             id: CommandId::generate(),
             container_id: container.id,
             user_id: actor.user_id(),
             sent_by: actor.name().to_owned(),
-            command: line.to_owned(),
+            command: line,
             at: self.0.clock.now(),
         };
-        let detail = serde_json::json!({ "command": line });
-        let activity = self.deed(&actor, "container.command", &container, detail);
+        let activity = self.deed(actor, "container.command", container, detail);
         late::write_down(self.0, Deed { activity, command: Some(command) }).await
     }
 

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    activity::late,
     authz::{
         Act, Actor, ContainerPermission, Held, Permit, Revoked, SystemPermission,
         actions::{
@@ -70,14 +71,18 @@ impl ContainerService<'_> {
             self.check_image(&container).await?;
             self.sync(container.id).await?;
         }
-        node.power(container.id, action, actor.name()).await?;
         let name = match action {
             PowerAction::Start => "container.power.start",
             PowerAction::Stop => "container.power.stop",
             PowerAction::Restart => "container.power.restart",
             PowerAction::Kill => "container.power.kill",
         };
-        self.note(&actor, name, &container, serde_json::json!({})).await
+        let raptor = self.0.clone();
+        late::to_its_end(self.0, async move {
+            node.power(container.id, action, actor.name()).await?;
+            raptor.containers().note(&actor, name, &container, serde_json::json!({})).await
+        })
+        .await
     }
 
     /// Refuses what would start an image that is no longer allowed. A restart is refused before anything is stopped. What starts

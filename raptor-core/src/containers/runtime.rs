@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    activity::Activity,
+    activity::{Activity, late},
     authz::{
         Actor, Permit, SystemPermission,
         actions::{InstallContainer, UpdateBehaviour},
@@ -73,8 +73,15 @@ impl ContainerService<'_> {
     /// [`Error::Refused`] where none runs, [`Error::Unavailable`] when the daemon can't be reached.
     pub async fn cancel_install(&self, permit: Permit<InstallContainer>) -> Result<()> {
         let (actor, target) = permit.consume();
-        self.node(&target.container)?.cancel_install(target.container.id).await?;
-        self.note(&actor, "container.install_cancelled", &target.container, json!({})).await
+        let (node, raptor) = (self.node(&target.container)?, self.0.clone());
+        late::to_its_end(self.0, async move {
+            node.cancel_install(target.container.id).await?;
+            raptor
+                .containers()
+                .note(&actor, "container.install_cancelled", &target.container, json!({}))
+                .await
+        })
+        .await
     }
 
     /// Says that it is installed though its installation failed or never ran.

@@ -208,13 +208,17 @@ impl DaemonService<'_> {
         if unused_days > 3_650 {
             return Err(Error::invalid("unused_days", "Use at most 3,650 days."));
         }
-        let cleaned = self.0.fleet.present(daemon.id)?.clean_images(unused_days * 86_400).await?;
-        let detail = serde_json::json!({ "images": cleaned.images, "freed_bytes": cleaned.freed_bytes });
-        let activity = Activity::new(&self.0.clock, &actor, "daemon.images_cleaned")
-            .on("daemon", daemon.id, &daemon.name)
-            .with(detail);
-        late::write_down(self.0, Deed { activity, command: None }).await?;
-        Ok(cleaned)
+        let (node, raptor) = (self.0.fleet.present(daemon.id)?, self.0.clone());
+        late::to_its_end(self.0, async move {
+            let cleaned = node.clean_images(unused_days * 86_400).await?;
+            let detail = serde_json::json!({ "images": cleaned.images, "freed_bytes": cleaned.freed_bytes });
+            let activity = Activity::new(&raptor.clock, &actor, "daemon.images_cleaned")
+                .on("daemon", daemon.id, &daemon.name)
+                .with(detail);
+            late::write_down(&raptor, Deed { activity, command: None }).await?;
+            Ok(cleaned)
+        })
+        .await
     }
 
     /// What the host used over time.

@@ -56,6 +56,8 @@ struct Inner {
     happened: Mutex<Spool>,
     // Whether declarations wait.
     held_up: watch::Sender<bool>,
+    // Whether orders wait.
+    orders_held_up: watch::Sender<bool>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -154,6 +156,7 @@ impl Builder {
             hosts: Mutex::default(),
             happened: Mutex::new(Spool { id: Uuid::now_v7(), newest: 0, waiting: VecDeque::new() }),
             held_up: watch::Sender::new(false),
+            orders_held_up: watch::Sender::new(false),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }));
@@ -243,6 +246,17 @@ impl SimulatedHost {
     #[must_use]
     pub fn waiting_declarations(&self) -> usize {
         self.0.held_up.receiver_count()
+    }
+
+    /// Lets orders to start, stop, restart and kill wait until this is called with `false`, as on a host that is busy.
+    pub fn hold_up_orders(&self, held_up: bool) {
+        self.0.orders_held_up.send_replace(held_up);
+    }
+
+    /// How many orders wait.
+    #[must_use]
+    pub fn waiting_orders(&self) -> usize {
+        self.0.orders_held_up.receiver_count()
     }
 
     /// Where all hosts are, as it was last told.
@@ -669,6 +683,7 @@ impl Node for SimulatedHost {
     }
 
     async fn power(&self, id: ContainerId, action: PowerAction, _: &str) -> Result<(), NodeError> {
+        let _ = self.0.orders_held_up.subscribe().wait_for(|held_up| !held_up).await;
         Ok(self.input(&self.container(id)?, Input::Power(action))?)
     }
 

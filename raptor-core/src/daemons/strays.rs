@@ -61,11 +61,15 @@ impl DaemonService<'_> {
         if !stray.held.declared {
             return Err(undeclared());
         }
-        self.0.fleet.node(daemon.id)?.power(id, PowerAction::Stop, actor.name()).await?;
-        let activity = Activity::new(&self.0.clock, &actor, "daemon.unknown_container_stopped")
-            .on("daemon", daemon.id, &daemon.name)
-            .with(detail(&stray));
-        late::write_down(self.0, Deed { activity, command: None }).await
+        let (node, raptor) = (self.0.fleet.node(daemon.id)?, self.0.clone());
+        late::to_its_end(self.0, async move {
+            node.power(id, PowerAction::Stop, actor.name()).await?;
+            let activity = Activity::new(&raptor.clock, &actor, "daemon.unknown_container_stopped")
+                .on("daemon", daemon.id, &daemon.name)
+                .with(detail(&stray));
+            late::write_down(&raptor, Deed { activity, command: None }).await
+        })
+        .await
     }
 
     /// Deletes one with its files, as soon as its host can be reached.

@@ -8,6 +8,7 @@ use crate::{
 };
 use futures_util::{StreamExt, stream};
 use std::{io, time::Duration};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How often it is looked whether what goes on by itself has ended.
@@ -43,6 +44,23 @@ pub(super) fn while_allowed<A: Act<On = Visible> + 'static>(
                 Some((Err(io::Error::new(io::ErrorKind::ConnectionAborted, why)), None))
             }
             piece = body.next() => piece.map(|piece| (piece, Some((body, ended)))),
+        }
+    })
+    .boxed()
+}
+
+/// What goes through `body` while whoever sends it is there. Then it fails: a part must not be taken for the whole.
+pub(super) fn while_there(body: Body, gone: CancellationToken) -> Body {
+    stream::unfold(Some((body, gone)), |sending| async move {
+        let (mut body, gone) = sending?;
+        match gone.run_until_cancelled(body.next()).await.flatten() {
+            Some(piece) => Some((piece, Some((body, gone)))),
+            // A connection that was cut looks like the end.
+            None if gone.is_cancelled() => {
+                let why = "whoever sent this is gone";
+                Some((Err(io::Error::new(io::ErrorKind::ConnectionAborted, why)), None))
+            }
+            None => None,
         }
     })
     .boxed()

@@ -3,6 +3,7 @@
 use super::gate;
 use crate::{
     Error, Raptor, Result,
+    activity::late,
     authz::{
         Act, ContainerPermission, Permission, Permit,
         actions::{
@@ -19,8 +20,10 @@ use crate::{
             TrashItem, Upload as UploadState,
         },
     },
+    store,
 };
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Paths that one row of the audit trail names; the number of all of them stands beside.
@@ -230,10 +233,19 @@ impl FileService<'_> {
             _ => None,
         };
         let request = scoped(request, target.denied_files.clone());
-        let mut content = node.files().read(target.container.id, request).await?;
-        if let Some(detail) = note {
-            self.0.containers().note(&actor, "file.downloaded", &target.container, detail).await?;
-        }
+        let id = target.container.id;
+        let mut content = match note {
+            None => store::elsewhere(node.files().read(id, request)).await?,
+            Some(detail) => {
+                let (raptor, actor, container) = (self.0.clone(), actor.clone(), target.container.clone());
+                late::to_its_end(self.0, async move {
+                    let content = node.files().read(id, request).await?;
+                    raptor.containers().note(&actor, "file.downloaded", &container, detail).await?;
+                    Ok(content)
+                })
+                .await?
+            }
+        };
         content.body = gate::while_allowed::<ReadFileContent>(self.0, actor, &target, content.body);
         // Nobody could break it off.
         content.direct = None;
@@ -364,14 +376,16 @@ impl FileService<'_> {
         gate::open(&actor, &target)?;
         let container = target.container;
         let node = self.0.containers().node(&container)?;
-        let done = node
-            .files()
-            .ask(container.id, scoped(FileRequest::FinishUpload { id }, target.denied_files))
-            .await?;
-        let file = answer!(done, FileAnswer::File { file } => Ok::<_, Error>(file))?;
-        let detail = json!({ "path": file.path, "size_bytes": file.size_bytes });
-        self.0.containers().note(&actor, "file.uploaded", &container, detail).await?;
-        Ok(file)
+        let (raptor, request) =
+            (self.0.clone(), scoped(FileRequest::FinishUpload { id }, target.denied_files));
+        late::to_its_end(self.0, async move {
+            let done = node.files().ask(container.id, request).await?;
+            let file = answer!(done, FileAnswer::File { file } => Ok::<_, Error>(file))?;
+            let detail = json!({ "path": file.path, "size_bytes": file.size_bytes });
+            raptor.containers().note(&actor, "file.uploaded", &container, detail).await?;
+            Ok(file)
+        })
+        .await
     }
 
     /// Forgets an upload.
@@ -438,9 +452,15 @@ impl FileService<'_> {
         let shown = url.split(['?', '#']).next().unwrap_or_default().to_owned();
         let note = Note("file.pulled", json!({ "url": shown, "into": into }));
         let (actor, target) = (permit.actor().clone(), permit.target().clone());
-        let begun = self.start(permit, FileTask::Pull { url, into, name }, note).await?;
-        gate::stop_when_lost::<CreateFiles>(self.0, actor, target, begun.id);
-        Ok(begun)
+        let (raptor, by) = (self.0.clone(), actor.name().to_owned());
+        let request = FileRequest::Start { task: FileTask::Pull { url, into, name }, by };
+        let watch = move |answer: &FileAnswer| {
+            if let FileAnswer::Operation { operation } = answer {
+                gate::stop_when_lost::<CreateFiles>(&raptor, actor, target, operation.id);
+            }
+        };
+        let begun = self.ask_then(permit, request, note, watch).await?;
+        answer!(begun, FileAnswer::Operation { operation } => Ok(operation))
     }
 
     /// What goes on by itself.
@@ -477,15 +497,37 @@ impl FileService<'_> {
         request: FileRequest,
         note: Option<Note>,
     ) -> Result<FileAnswer> {
+        if let Some(note) = note {
+            return self.ask_then(permit, request, note, |_| {}).await;
+        }
+        let (actor, target) = permit.consume();
+        gate::open(&actor, &target)?;
+        let node = self.0.containers().node(&target.container)?;
+        let asked = node.files().ask(target.container.id, scoped(request, target.denied_files));
+        Ok(store::elsewhere(asked).await?)
+    }
+
+    /// Changes something, does `then` with the host's answer, and writes it down.
+    async fn ask_then<A: Act<On = Visible>>(
+        &self,
+        permit: Permit<A>,
+        request: FileRequest,
+        note: Note,
+        then: impl FnOnce(&FileAnswer) + Send + 'static,
+    ) -> Result<FileAnswer> {
         let (actor, target) = permit.consume();
         gate::open(&actor, &target)?;
         let container = target.container;
         let node = self.0.containers().node(&container)?;
-        let answer = node.files().ask(container.id, scoped(request, target.denied_files)).await?;
-        if let Some(Note(action, detail)) = note {
-            self.0.containers().note(&actor, action, &container, detail).await?;
-        }
-        Ok(answer)
+        let (raptor, request) = (self.0.clone(), scoped(request, target.denied_files));
+        late::to_its_end(self.0, async move {
+            let answer = node.files().ask(container.id, request).await?;
+            then(&answer);
+            let Note(action, detail) = note;
+            raptor.containers().note(&actor, action, &container, detail).await?;
+            Ok(answer)
+        })
+        .await
     }
 
     async fn send<A: Act<On = Visible> + 'static>(
@@ -500,11 +542,20 @@ impl FileService<'_> {
         let body = gate::while_allowed::<A>(self.0, actor.clone(), &target, body);
         let container = target.container;
         let node = self.0.containers().node(&container)?;
-        let answer = node.files().write(container.id, scoped(request, target.denied_files), body).await?;
-        if let Some(Note(action, detail)) = note {
-            self.0.containers().note(&actor, action, &container, detail).await?;
-        }
-        Ok(answer)
+        let request = scoped(request, target.denied_files);
+        let Some(Note(action, detail)) = note else {
+            return Ok(store::elsewhere(node.files().write(container.id, request, body)).await?);
+        };
+        let gone = CancellationToken::new();
+        let body = gate::while_there(body, gone.clone());
+        let _here = gone.drop_guard();
+        let raptor = self.0.clone();
+        late::to_its_end(self.0, async move {
+            let answer = node.files().write(container.id, request, body).await?;
+            raptor.containers().note(&actor, action, &container, detail).await?;
+            Ok(answer)
+        })
+        .await
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) use cache::{Cache, Concern};
 pub(crate) use conn::Conn;
 pub use feed::{Change, Subject, Verb};
 pub(crate) use feed::{Feed, Heard};
+pub(crate) use presence::elsewhere;
 
 use crate::Result;
 use presence::Presence;
@@ -125,7 +126,7 @@ impl Store {
     }
 
     /// Waits for something that may be waiting for an answer of the database, unless that has fallen silent meanwhile: it is given up
-    /// within two seconds then.
+    /// within two seconds then. What is [`elsewhere`] is not.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] `database_unavailable`.

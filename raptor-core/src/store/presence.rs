@@ -6,7 +6,14 @@
 use super::open::cause;
 use crate::{Result, error::database_unavailable};
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout},
@@ -20,6 +27,33 @@ const PATIENCE: Duration = Duration::from_millis(800);
 const GRACE: Duration = Duration::from_millis(300);
 /// The pause between two questions while it is away.
 const RETRY: Duration = Duration::from_millis(250);
+
+tokio::task_local! {
+    /// How much the work under [`Presence::unless_silent`] waits for that has nothing to do with the database.
+    static ELSEWHERE: Arc<AtomicUsize>;
+}
+
+/// Does something that needs no answer of the database: [`Presence::unless_silent`] does not give it up.
+pub(crate) async fn elsewhere<T>(doing: impl Future<Output = T>) -> T {
+    let _waits = ELSEWHERE.try_with(|count| Waits::in_(count.clone())).ok();
+    doing.await
+}
+
+/// One thing that is waited for, until it is dropped.
+struct Waits(Arc<AtomicUsize>);
+
+impl Waits {
+    fn in_(count: Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 /// How the database is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,19 +110,29 @@ impl Presence {
         }
     }
 
-    /// Waits for something that may be waiting for an answer of the database, unless that has fallen silent.
+    /// Waits for something that may be waiting for an answer of the database, unless that has fallen silent. What is
+    /// [`elsewhere`] then is waited for: all that needs the database afterwards is refused at once.
     pub(super) async fn unless_silent<T>(&self, doing: impl Future<Output = T>) -> Result<T> {
-        let mut doing = pin!(doing);
+        let waits = Arc::new(AtomicUsize::new(0));
+        let mut doing = pin!(ELSEWHERE.scope(waits.clone(), doing));
         let mut state = self.0.state.subscribe();
         loop {
             tokio::select! {
                 biased;
                 done = &mut doing => return Ok(done),
-                _ = state.wait_for(|state| *state == State::Silent) => break,
-                () = sleep(SUSPICIOUS) => self.doubt(),
+                _ = state.wait_for(|state| *state == State::Silent) => {}
+                () = sleep(SUSPICIOUS) => {
+                    self.doubt();
+                    continue;
+                }
+            }
+            if let Ok(done) = timeout(GRACE, &mut doing).await {
+                return Ok(done);
+            }
+            if waits.load(Ordering::Acquire) == 0 {
+                return Err(database_unavailable());
             }
         }
-        timeout(GRACE, doing).await.map_err(|_| database_unavailable())
     }
 
     async fn watch(self, options: &PgConnectOptions) {

@@ -1,8 +1,12 @@
 //! What is to happen on hosts happens though the API that began it is killed, and by one of them at a time.
 
-use crate::world::{World, count, fresh_postgres, on_both, until};
+use crate::world::{World, count, fresh_postgres, on_both, see, until};
 use chrono::TimeDelta;
-use raptor_core::{containers::service::NewContainer, roles::Builtin};
+use raptor_core::{
+    authz::{Actor, actions::StartContainer},
+    containers::{lifecycle::Phase, service::NewContainer},
+    roles::Builtin,
+};
 use tokio::runtime::Runtime;
 
 const JOBS: &str = "SELECT COUNT(*) FROM jobs";
@@ -80,4 +84,34 @@ async fn a_job_that_takes_longer_than_its_lease_is_not_carried_out_twice_at_the_
     other.shutdown().await;
     runtime.shutdown_background();
     std::mem::forget(world.raptor);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_host_was_asked_for_is_written_down_though_nobody_waits_for_it_any_more() {
+    on_both(|world| async move {
+        world.daemon("one", "30000").await;
+        let template = world.template().await.id;
+        let owner_id = Some(world.user("steve", Builtin::User).await.id);
+        let new = NewContainer { owner_id, ..NewContainer::new("Left", template) };
+        let id = world.container(new).await.unwrap();
+        let host = world.hosts.of("one");
+        until("the host has it", async || count(&world, JOBS).await == 0).await;
+        host.hold_up_orders(true);
+        let permit = world.raptor.authz().permit::<StartContainer>(&Actor::System, id).await.unwrap();
+        let containers = world.raptor.containers();
+        tokio::select! {
+            done = containers.start(permit) => panic!("the host holds it up: {done:?}"),
+            () = until("the host was asked", async || host.waiting_orders() > 0) => {}
+        }
+        // As of a client that disconnects, the call is gone now.
+        const STARTS: &str = "SELECT COUNT(*) FROM activity WHERE action = 'container.power.start'";
+        assert_eq!(count(&world, STARTS).await, 0);
+        host.hold_up_orders(false);
+        until("it is written down", async || count(&world, STARTS).await == 1).await;
+        until("it runs", async || {
+            see(&world.raptor, &Actor::System, id).await.unwrap().summary.live.phase == Phase::Running
+        })
+        .await;
+    })
+    .await;
 }

@@ -11,13 +11,13 @@ use tokio::{
 };
 
 /// A line to a server, which can be cut or fall silent.
-struct Line {
+pub struct Line {
     port: u16,
-    state: watch::Sender<State>,
+    pub state: watch::Sender<State>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum State {
+pub enum State {
     Open,
     Silent,
     Cut,
@@ -50,7 +50,7 @@ impl Line {
 }
 
 /// The URL of a new database by a line that can be cut; none where there is no PostgreSQL, which is said.
-async fn by_a_line() -> Option<(Line, String)> {
+pub async fn by_a_line() -> Option<(Line, String)> {
     let Ok(server) = std::env::var("RAPTOR_TEST_PG") else {
         assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "RAPTOR_TEST_PG is needed in CI");
         println!("SKIP: PostgreSQL, RAPTOR_TEST_PG is not set");

@@ -1,9 +1,12 @@
 //! Files on their way here end with what allowed them: the session, the access, the container. The host is a real one in this
 //! process, which takes 127.0.0.1 for a public address.
 
-use crate::world::{Person, World};
+use crate::{
+    away::{State, by_a_line},
+    world::{Person, World},
+};
 use futures_util::{StreamExt, stream};
-use raptor_core::{node::Node, outbound::Outbound, roles::Builtin};
+use raptor_core::{Builder, node::Node, outbound::Outbound, roles::Builtin};
 use raptor_node_lib::Host;
 use reqwest::{Body, Method, StatusCode};
 use serde_json::{Value, json};
@@ -49,6 +52,53 @@ async fn readers_of_large_texts_wait_for_those_that_have_not_been_sent_yet() {
     drop(second);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_goes_on_while_the_database_is_silent_and_is_written_down_when_it_is_back() {
+    let Some((line, url)) = by_a_line().await else { return };
+    let scene = Scene::with(|builder| builder.database_url(url)).await;
+    let id = scene.container().await;
+    let mia = scene.world.sign_in("mia").await;
+    let (more, pieces) = tokio::sync::mpsc::channel::<&'static str>(4);
+    let pieces = stream::unfold(pieces, |mut pieces| async move {
+        Some((Ok::<_, std::io::Error>(pieces.recv().await?), pieces))
+    });
+    let path = format!("/containers/{id}/files/content?path=/world.txt");
+    let sending = mia.request(Method::PUT, &path).body(Body::wrap_stream(pieces)).send();
+    let told = async {
+        more.send("first ").await.unwrap();
+        // It is on its way to the host when requests without a body are refused.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        line.state.send_replace(State::Silent);
+        soon("the database is known to be silent", async || mia.get("/containers").await.status() == 503)
+            .await;
+        // Longer than any request may wait for the database.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        more.send("second").await.unwrap();
+        drop(more);
+    };
+    let (answer, ()) = tokio::join!(sending, told);
+    let answer = answer.unwrap();
+    let status = answer.status();
+    assert!(status.is_success(), "{status}: {}", answer.text().await.unwrap());
+    let written = scene.folder.path().join(format!("containers/{id}/world.txt"));
+    assert_eq!(std::fs::read_to_string(written).unwrap(), "first second");
+    line.state.send_replace(State::Open);
+    let admin = async || {
+        let answer = scene
+            .world
+            .anonymous()
+            .post("/auth/sign-in", json!({ "login": "admin", "password": crate::world::PASSWORD }))
+            .await;
+        answer.status() == 200
+    };
+    soon("the database is back", admin).await;
+    let admin = scene.world.sign_in("admin").await;
+    soon("it is written down", async || {
+        admin.get("/activity").await.text().await.unwrap().contains("file.written")
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_link_to_a_hidden_file_gives_nothing() {
     let scene = Scene::new().await;
@@ -82,6 +132,11 @@ const LOSSES: [Loss; 5] = [Loss::SignOut, Loss::Revoked, Loss::Access, Loss::Hid
 
 impl Scene {
     async fn new() -> Self {
+        Self::with(|builder| builder).await
+    }
+
+    /// One whose Raptor is built otherwise.
+    async fn with(change: impl FnOnce(Builder) -> Builder) -> Self {
         use std::os::unix::fs::MetadataExt;
         let folder = tempfile::tempdir().unwrap();
         let own = std::fs::metadata(folder.path()).unwrap();
@@ -95,7 +150,7 @@ impl Scene {
             .await
             .unwrap();
         let world = World::with(|builder| {
-            builder.connector(Arc::new(move |_, _| Ok(Arc::new(host.clone()) as Arc<dyn Node>)))
+            change(builder).connector(Arc::new(move |_, _| Ok(Arc::new(host.clone()) as Arc<dyn Node>)))
         })
         .await;
         let admin = world.person(Builtin::Admin).await;

@@ -16,7 +16,6 @@ use raptor_core::{
         switch::{SwitchOrder, TemplateSwitch, VariableFate},
     },
     id::{ContainerId, TemplateId},
-    node::Node,
     paging::PageRequest,
     roles::{Builtin, RoleDraft},
     users::UserChange,

@@ -333,3 +333,28 @@ test('what is dropped and can not be read is said to be so', { timeout: 60_000 }
   await until('it was dropped', () => page.evaluate(() => window.dropped === true));
   await page.getByText('Your browser could not read everything that you dropped').waitFor({ timeout: 20_000 });
 });
+
+test('copies that fail for want of room are one row, which empties the trash', { timeout: 90_000 }, async () => {
+  // What other tests left takes up room.
+  const paths = (await files()).map((name) => `/${name}`);
+  if (paths.length) await world.ask('POST', `/containers/${id}/files/operations`, { task: { type: 'delete', paths } });
+  await until('the folder is empty', async () => (await files()).length === 0);
+  await world.ask('POST', `/containers/${id}/files/trash/empty`, {});
+  await world.ask('PUT', `/containers/${id}/files/content?path=/old.bin`, 'x'.repeat(12 << 20));
+  await world.ask('POST', `/containers/${id}/files/trash`, { paths: ['/old.bin'] });
+  await world.ask('PUT', `/containers/${id}/files/content?path=/fill.bin`, 'x'.repeat(12 << 20));
+  for (let one = 1; one <= 6; one++) {
+    const task = { type: 'copy', copies: [{ from: '/fill.bin', to: `/copy-${one}.bin` }] };
+    await world.ask('POST', `/containers/${id}/files/operations`, { task });
+  }
+  const failed = async () => (await world.ask('GET', `/containers/${id}/files/operations`)).items.filter(({ state }) => state === 'failed');
+  await until('all have failed', async () => (await failed()).length >= 6);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`${world.base}/containers/${id}/files`);
+  const row = page.getByRole('list', { name: 'Transfers' }).getByRole('listitem').filter({ hasText: '6 operations failed: ' });
+  await row.waitFor();
+  if (process.env.RAPTOR_SHOTS) await page.screenshot({ path: `${process.env.RAPTOR_SHOTS}/files-full.png` });
+  await row.getByRole('button', { name: 'Empty the trash' }).click();
+  await row.waitFor({ state: 'detached' });
+  assert.deepEqual((await world.ask('GET', `/containers/${id}/files/trash`)).items, []);
+});

@@ -278,3 +278,92 @@ test('names of accounts are suggested to those who may list them, and to nobody 
   assert.equal(await field.getAttribute('list'), null);
   assert.ok(asked.includes('admin') && !asked.includes('jonas'), asked.join());
 });
+
+test('somebody who may create containers but not see daemons leaves the host to Raptor, and is asked for nothing else', { timeout: 90_000 }, async () => {
+  await world.ask('POST', '/roles', { name: 'maker', description: '', permissions: ['containers.create', 'templates.read'] });
+  await world.user('dave', 'maker');
+  const { id } = (await world.ask('GET', '/templates')).items[0];
+  const page = await visitor('dave');
+  const refused = [];
+  page.on('response', (answer) => answer.status() === 403 && refused.push(answer.url()));
+  await page.goto(`${world.base}/containers/new?template=${id}`);
+  await page.getByText('Raptor chooses the host').waitFor();
+  assert.equal(await page.getByText('No daemon is added yet').count(), 0);
+  assert.deepEqual(await barriers(page), []);
+  await shot(page, 'maker');
+  await page.getByLabel('Number of addresses').fill('0');
+  await page.getByLabel('Skip the installation').check();
+  await page.getByLabel('Start it at once').uncheck();
+  await page.getByRole('button', { name: 'Create container' }).click();
+  await page.waitForURL(/\/containers\/[0-9a-f-]{36}/);
+  assert.deepEqual(refused, []);
+  await page.context().close();
+});
+
+test('who may not read the console gets the first page that is theirs, on a phone without an empty line', { timeout: 60_000 }, async () => {
+  const { id } = (await world.ask('GET', '/containers?search=Of%20the%20admin')).items[0];
+  await world.user('gina', 'user');
+  await world.ask('POST', `/containers/${id}/access`, { user: 'gina', level: 'custom', permissions: ['file.read'] });
+  const page = await visitor('gina');
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.getByRole('link', { name: 'Of the admin' }).first().click();
+  await page.waitForURL(`**/containers/${id}/files`);
+  await page.getByRole('checkbox', { name: 'Select all' }).or(page.getByText('This folder is empty')).first().waitFor();
+  assert.ok(await page.getByRole('group', { name: 'Power', includeHidden: true }).isHidden());
+  await shot(page, 'guest-files');
+  await page.goto(`${world.base}/containers/${id}/settings`);
+  await page.getByText('You may not open this page.').waitFor();
+  await page.getByRole('link', { name: 'Open Files' }).click();
+  await page.waitForURL(`**/containers/${id}/files`);
+  await page.context().close();
+});
+
+test('what a field lacks is said below it in the panel’s words, with its label in sight', { timeout: 90_000 }, async () => {
+  const page = await visitor('admin');
+  const { id } = (await world.ask('GET', '/templates')).items[0];
+  await page.goto(`${world.base}/containers/new?template=${id}`);
+  const count = page.getByLabel('Number of addresses');
+  await count.fill('101');
+  await page.getByRole('button', { name: 'Create container' }).click();
+  await page.getByRole('alert').getByText('Enter a whole number from 0 to 100.').waitFor();
+  assert.equal(await count.getAttribute('aria-invalid'), 'true');
+  assert.ok(await count.evaluate((element) => element === document.activeElement));
+  const label = await page.locator('label[for=count]').evaluate((element) => {
+    const { left, top } = element.getBoundingClientRect();
+    return document.elementFromPoint(left + 2, top + 2) === element;
+  });
+  assert.ok(label, 'the label is not below the header');
+  await shot(page, 'count-error');
+  await count.fill('50');
+  assert.equal(await page.getByText('Enter a whole number from 0 to 100.').count(), 0);
+  assert.ok(await count.evaluate((element) => element.validity.valid), 'as many as the API takes');
+
+  await page.goto(`${world.base}/users?create`);
+  const dialog = page.getByRole('dialog', { name: 'Create user' });
+  await dialog.getByLabel('Email').fill('nobody');
+  await dialog.getByRole('button', { name: 'Create user' }).click();
+  await dialog.getByText('Fill this in.').first().waitFor();
+  await dialog.getByText('Enter an email address, such as name@example.com.').waitFor();
+  assert.ok(await dialog.getByLabel('User name').evaluate((element) => element === document.activeElement));
+  await shot(page, 'user-error');
+  await page.context().close();
+});
+
+test('changing access begins at the level, and its button is in reach on a phone', { timeout: 60_000 }, async () => {
+  const { id } = (await world.ask('GET', '/containers?search=Of%20the%20admin')).items[0];
+  await world.user('hugo', 'user');
+  await world.ask('POST', `/containers/${id}/access`, { user: 'hugo', level: 'user' });
+  const page = await visitor('admin');
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`${world.base}/containers/${id}/access`);
+  await page.getByRole('listitem').or(page.getByRole('row')).filter({ hasText: 'hugo' }).first().getByRole('button', { name: /Change/ }).click();
+  const dialog = page.getByRole('dialog', { name: 'Access of hugo' });
+  const level = dialog.getByRole('radio', { name: /^User/ });
+  await level.waitFor();
+  await until('the level has the focus', () => level.evaluate((element) => element === document.activeElement));
+  await shot(page, 'access-change');
+  await dialog.getByRole('radio', { name: /^Custom/ }).check();
+  const { y, height } = await dialog.getByRole('button', { name: 'Save' }).boundingBox();
+  assert.ok(y + height <= 844, `the button ends at ${y + height}`);
+  await page.context().close();
+});

@@ -67,6 +67,11 @@ pub enum OutboundError {
     /// The other server can't be reached, or breaks off.
     #[error("The address can't be fetched: {0}.")]
     Failed(String),
+    /// Its name leads to no address, as far as this machine's resolver knows; what that said is in the log.
+    #[error(
+        "No server is found under the name {0}. Check its spelling, and whether this machine can look up names."
+    )]
+    Unresolved(String),
 }
 
 /// By what another server recognises a file that was fetched from it (RFC 9110, 8.8).
@@ -272,11 +277,19 @@ struct Checked {
 #[error("its address is private")]
 struct Refused;
 
+/// A name leads nowhere.
+#[derive(Debug, thiserror::Error)]
+#[error("no server is found under the name {0}")]
+struct Unknown(String);
+
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
         let (gate, resolver) = (self.gate.clone(), self.resolver.clone());
         Box::pin(async move {
-            let addresses = resolver.resolve(name.as_str()).await?;
+            let addresses = resolver.resolve(name.as_str()).await.map_err(|error| {
+                tracing::debug!(name = name.as_str(), %error, "a name was not found");
+                Unknown(name.as_str().to_owned())
+            })?;
             // One address that is not allowed is enough to refuse the name: it is not what an honest one has.
             if addresses.is_empty() || !addresses.iter().all(|address| gate.allows(*address)) {
                 return Err(Refused.into());
@@ -287,12 +300,33 @@ impl Resolve for Checked {
     }
 }
 
+/// What a connection that failed means, in words for people; none for what is rare.
+const fn plain(kind: io::ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        io::ErrorKind::ConnectionRefused => "the other server accepts no connections at this port",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => "the other server broke off",
+        io::ErrorKind::TimedOut => "the other server does not answer",
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            "there is no way from this machine to the other server"
+        }
+        _ => return None,
+    })
+}
+
 /// The innermost reason, which is the one that says something.
 fn failed(error: &(dyn StdError + 'static)) -> OutboundError {
     let mut inmost = error;
     loop {
         if inmost.is::<Refused>() {
             return OutboundError::Private;
+        }
+        if let Some(Unknown(name)) = inmost.downcast_ref() {
+            return OutboundError::Unresolved(name.clone());
+        }
+        if let Some(error) = inmost.downcast_ref::<io::Error>()
+            && let Some(words) = plain(error.kind())
+        {
+            return OutboundError::Failed(words.to_owned());
         }
         match inmost.source() {
             Some(inner) => inmost = inner,

@@ -263,3 +263,31 @@ async fn a_closed_name_that_can_no_longer_be_found_stays_closed() {
         assert!(matches!(refused, Err(OutboundError::Private)), "{refused:?}");
     }
 }
+
+struct Nothing;
+
+#[async_trait::async_trait]
+impl Resolver for Nothing {
+    async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        Err(io::Error::other("failed to lookup address information: Name or service not known"))
+    }
+}
+
+/// People read these: neither the resolver's words nor the system's numbers.
+#[tokio::test]
+async fn a_name_that_is_not_found_and_a_closed_port_are_said_plainly() {
+    let unknown = text(&outbound().resolver(Arc::new(Nothing)), "http://nosuch.example/x").await.unwrap_err();
+    assert_eq!(
+        unknown.to_string(),
+        "No server is found under the name nosuch.example. Check its spelling, and whether this machine can look up names."
+    );
+    let port = {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let closed = text(&outbound(), &format!("http://127.0.0.1:{port}/")).await.unwrap_err();
+    assert_eq!(
+        closed.to_string(),
+        "The address can't be fetched: the other server accepts no connections at this port."
+    );
+}

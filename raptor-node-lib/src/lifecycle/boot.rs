@@ -8,6 +8,7 @@ use super::{
     failure::Failure,
     image,
     install_disk::{self, Measured},
+    registry::Need,
     supervisor::Msg,
     taking::Folder,
     zone,
@@ -101,7 +102,7 @@ impl Boot {
         let files_missing = |why| Failure::new(why, Fault::FilesMissing);
         checked.map_err(|error| error.to_string())?.map_err(files_missing)?;
         check_mounts(ground, spec)?;
-        image::have(ground, &spec.image, console, tell).await?;
+        image::have(ground, Need::Container, &spec.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
         let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
         // Nothing runs in it yet.

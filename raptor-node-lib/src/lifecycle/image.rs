@@ -1,6 +1,12 @@
 //! Having an image before it is needed.
 
-use super::{Ground, engine::Halt, failure::Failure, registry, supervisor::Msg};
+use super::{
+    Ground,
+    engine::Halt,
+    failure::Failure,
+    registry::{self, Need},
+    supervisor::Msg,
+};
 use crate::{
     console::Console,
     runtime::{Pulled, RuntimeError},
@@ -19,6 +25,7 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 /// Makes sure that the image is there. A registry that is away is no obstacle where an earlier copy is there.
 pub(super) async fn have(
     ground: &Ground,
+    need: Need,
     image: &str,
     console: &Console,
     tell: &mpsc::Sender<Msg>,
@@ -28,7 +35,7 @@ pub(super) async fn have(
     if image.starts_with('~') {
         return match docker.has_image(name).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(local(name).into()),
+            Ok(false) => Err(local(need, name).into()),
             Err(_) => Err(Halt::Away),
         };
     }
@@ -45,19 +52,24 @@ pub(super) async fn have(
         ground.say(
             console,
             format!(
-                "The image {name} can't be downloaded: {} Using the copy on this host.",
+                "{} {name} can't be downloaded: {} Using the copy on this host.",
+                need.called(),
                 registry::phrase(name, &error.to_string())
             ),
         );
         return Ok(());
     }
-    Err(registry::explain(name, error.to_string()).into())
+    Err(registry::explain(need, name, error.to_string()).into())
 }
 
-fn local(name: &str) -> Failure {
+fn local(need: Need, name: &str) -> Failure {
+    let called = match need {
+        Need::Container => "The local image",
+        Need::Installer => "The installer's local image",
+    };
     let why = format!(
-        "The local image {name} is not on this host. Build or load it there, or choose another image. An image whose name begins \
-         with ~ is never downloaded."
+        "{called} {name} is not on this host. Build or load it there, or {} An image whose name begins with ~ is never downloaded.",
+        need.another()
     );
     Failure::new(why, Fault::ImageNotFound { image: name.to_owned(), details: None })
 }

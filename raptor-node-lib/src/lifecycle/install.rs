@@ -7,6 +7,7 @@ use super::{
     engine::{self, Halt},
     failure::Failure,
     image, ownership,
+    registry::Need,
     supervisor::Msg,
     zone,
 };
@@ -116,7 +117,7 @@ impl Installation {
         if let Some(problem) = ground.folder_problem().await {
             return Err(problem.into());
         }
-        image::have(ground, &install.image, console, tell).await?;
+        image::have(ground, Need::Installer, &install.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
         let (data, script, wipe) = (place.data.clone(), place.state.script(), install.wipe);
         let (text, disk_mib) = (install.script.clone(), spec.limits.disk_mib);

@@ -88,19 +88,52 @@ pub(super) fn phrase(image: &str, said: &str) -> String {
     reason(image, said).0
 }
 
+/// What an image is for, which says who can choose another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// The container's own process: its image is a choice on the Startup page.
+    Container,
+    /// Its template's installation script: the template names the image.
+    Installer,
+}
+
+impl Need {
+    /// How the image is called at the beginning of a sentence.
+    pub(super) const fn called(self) -> &'static str {
+        match self {
+            Self::Container => "The image",
+            Self::Installer => "The installer's image",
+        }
+    }
+
+    /// What helps where the image itself is the trouble, as the end of a sentence.
+    pub(super) const fn another(self) -> &'static str {
+        match self {
+            Self::Container => "choose another image.",
+            Self::Installer => {
+                "have the template changed: it names this image, and the installation can be skipped."
+            }
+        }
+    }
+}
+
 /// Why `image`, of which there is no copy on the host, can't be used.
-pub(super) fn explain(image: &str, details: String) -> Failure {
+pub(super) fn explain(need: Need, image: &str, details: String) -> Failure {
     let (phrase, kind) = reason(image, &details);
     let (image, registry) = (image.to_owned(), registry_of(image));
-    let advice = match kind {
-        Kind::Missing => "Check its name and tag, or choose another image.",
-        Kind::Away => "Try again when it answers, or choose another image.",
-        Kind::Login => "Add a login for this registry under Daemons, or choose another image.",
-        Kind::TooMany => "Try again later, or add a login for this registry under Daemons.",
-        Kind::DiskFull => "Free space on it, then try again.",
-        Kind::Refused => "Try again, or choose another image.",
+    let another = need.another();
+    let advice = match (kind, need) {
+        (Kind::Missing, Need::Container) => format!("Check its name and tag, or {another}"),
+        (Kind::Missing, Need::Installer) => {
+            "The template names it: have its name and tag corrected there, or skip the installation.".into()
+        }
+        (Kind::Away, _) => format!("Try again when it answers, or {another}"),
+        (Kind::Login, _) => format!("Add a login for this registry under Daemons, or {another}"),
+        (Kind::TooMany, _) => "Try again later, or add a login for this registry under Daemons.".into(),
+        (Kind::DiskFull, _) => "Free space on it, then try again.".into(),
+        (Kind::Refused, _) => format!("Try again, or {another}"),
     };
-    let why = format!("The image {image} can't be downloaded: {phrase} {advice}");
+    let why = format!("{} {image} can't be downloaded: {phrase} {advice}", need.called());
     let fault = match kind {
         Kind::Missing => Fault::ImageNotFound { image, details: Some(details) },
         Kind::Away => Fault::RegistryUnreachable { image, registry, details },
@@ -168,7 +201,7 @@ mod tests {
             ("unsupported media type application/vnd.x", "engine_refused"),
         ];
         for (raw, wanted) in cases {
-            let Failure { why, fault } = explain("ghcr.io/a/b:1", raw.into());
+            let Failure { why, fault } = explain(Need::Container, "ghcr.io/a/b:1", raw.into());
             let fault = fault.unwrap();
             assert_eq!(code(&fault), wanted, "{raw}: {why}");
             assert_eq!(fault.details(), Some(raw));
@@ -181,11 +214,23 @@ mod tests {
 
     #[test]
     fn docker_hub_is_called_by_its_name() {
-        let Failure { why, .. } = explain("nosuch:1", "dial tcp: no such host".into());
+        let Failure { why, .. } = explain(Need::Container, "nosuch:1", "dial tcp: no such host".into());
         assert_eq!(
             why,
             "The image nosuch:1 can't be downloaded: Docker Hub can't be reached from this host. Try again when it answers, or \
              choose another image."
         );
+    }
+
+    /// Nobody can choose an installer's image on the Startup page.
+    #[test]
+    fn an_installers_image_is_called_so_and_its_template_is_where_it_is_changed() {
+        for raw in
+            ["dial tcp: no such host", "manifest unknown", "unauthorized: authentication required", "odd"]
+        {
+            let Failure { why, .. } = explain(Need::Installer, "ghcr.io/a/b:1", raw.into());
+            assert!(why.starts_with("The installer's image ghcr.io/a/b:1 can't be downloaded: "), "{why}");
+            assert!(why.contains("template") && !why.contains("choose another image"), "{why}");
+        }
     }
 }

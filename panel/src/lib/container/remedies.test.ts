@@ -33,6 +33,7 @@ describe('the ways out', () => {
     expect(titles({ ...everything, fault: port, has: () => false })).toEqual(['Try again']);
     expect(titles({ ...everything, fault: { ...full, trash_bytes: 0 } })[0]).toBe('Raise the limit');
     expect(titles({ ...everything, fault: memory, limited: false })).toEqual(['Try again']);
-    expect(titles({ ...everything, fault: away, installing: true }), 'an installer’s image is its template’s').toEqual(['Try again']);
+    expect(titles({ ...everything, fault: away, installing: true }), 'an installer’s image is its template’s').toEqual(['Open the template', 'Try again']);
+    expect(titles({ ...everything, fault: away, installing: true, manages: () => false })).toEqual(['Try again']);
   });
 });

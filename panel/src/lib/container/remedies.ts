@@ -3,7 +3,7 @@ import type { Fault } from '$lib/api';
 import { MIB } from '$lib/format';
 
 export interface Remedy {
-  kind: 'again' | 'port' | 'image' | 'logins' | 'raise' | 'trash' | 'files' | 'upload' | 'host' | 'install' | 'remove';
+  kind: 'again' | 'port' | 'image' | 'logins' | 'raise' | 'trash' | 'files' | 'upload' | 'host' | 'install' | 'remove' | 'template';
   title: string;
   /** Whether it is the one that is most likely wanted. */
   main?: boolean;
@@ -48,7 +48,10 @@ function specific({ installing, limited, can, manages, has }: Trouble, fault: Fa
   const found: Remedy[] = [];
   const offer = (may: boolean, kind: Remedy['kind'], title: string) => may && found.push({ kind, title });
   // An installer's image is its template's.
-  const image = () => offer(!installing && can('startup.read') && can('startup.update'), 'image', 'Choose another image');
+  const image = () => {
+    offer(!installing && can('startup.read') && can('startup.update'), 'image', 'Choose another image');
+    offer(installing && manages('templates.update'), 'template', 'Open the template');
+  };
   const logins = () => offer(manages('daemons.update'), 'logins', 'Add a login');
   switch (fault.type) {
     case 'port_in_use':

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Daemon } from '$lib/api';
 import { unused } from './naming';
-import { room } from './room';
+import { room, roomSentence, type Room } from './room';
 
 const GIB = 2 ** 30;
 function daemon(id: string, memory: number, more: object = {}): Daemon {
@@ -21,6 +21,16 @@ describe('what a host has left', () => {
     expect(room(hosts, '')?.host).toBe('b');
     expect(room(hosts, 'c')).toBeNull();
     expect(room([], '')).toBeNull();
+  });
+});
+
+describe('the sentence about what is left', () => {
+  const left: Room = { host: 'This host', memory_mib: 2048, disk_mib: 0, cpu_percent: 0, ports: 1 };
+  it('has a figure where something is left, and none where all is given away', () => {
+    expect(roomSentence(left, 'memory_mib', 1024)).toEqual({ text: '2.0 GiB left on This host', enough: true });
+    expect(roomSentence(left, 'memory_mib', 4096)).toEqual({ text: 'Only 2.0 GiB left on This host', enough: false });
+    expect(roomSentence(left, 'cpu_percent', 100).text).toBe('All CPUs of This host are given to containers already: they share them when all are busy');
+    expect(roomSentence(left, 'disk_mib', 100).text).toBe('No disk space is left on This host');
   });
 });
 

@@ -1,6 +1,6 @@
 // What a host has left for one more container.
 import type { Daemon } from '$lib/api';
-import { MIB } from '$lib/format';
+import { bytes, MIB } from '$lib/format';
 
 export interface Room {
   /** The host's name. */
@@ -37,4 +37,21 @@ export function room(daemons: Daemon[], id: string): Room | null {
   if (chosen) return roomOf(chosen);
   const rooms = daemons.filter(({ maintenance }) => !maintenance).map(roomOf).filter((found) => found !== null);
   return rooms.sort((a, b) => b.memory_mib - a.memory_mib)[0] ?? null;
+}
+
+/** What is left of one thing, and whether that is enough for what is `wanted`. */
+export function roomSentence(room: Room, key: 'memory_mib' | 'disk_mib' | 'cpu_percent', wanted: number): { text: string; enough: boolean } {
+  const free = room[key];
+  const enough = wanted <= free;
+  if (free === 0 && !enough) {
+    const gone = {
+      memory_mib: `All memory of ${room.host} is given to containers already`,
+      disk_mib: `No disk space is left on ${room.host}`,
+      // They may be given more than once.
+      cpu_percent: `All CPUs of ${room.host} are given to containers already: they share them when all are busy`
+    };
+    return { text: gone[key], enough };
+  }
+  const left = `${key === 'cpu_percent' ? `${free} %` : bytes(free * MIB)} left on ${room.host}`;
+  return { text: enough ? left : `Only ${left}`, enough };
 }

@@ -27034,7 +27034,7 @@ let response = client.list_templates()
 
 A file that says the same as the template that is here changes nothing.
 
-Requires `templates.create`.
+Requires one or more of `templates.create` and `templates.update`, depending on the request.
 
 Sends a `POST` request to `/api/v1/templates/import`
 
@@ -27060,7 +27060,7 @@ let response = client.import_template()
 
 Addresses that only this machine or its network can reach are refused.
 
-Requires `templates.create`.
+Requires one or more of `templates.create` and `templates.update`, depending on the request.
 
 Sends a `POST` request to `/api/v1/templates/import-url`
 
@@ -27075,7 +27075,7 @@ let response = client.import_template_from_url()
     }
     /**What a template would be, what a container would get from it, and what is different from the same template that is here, without keeping it
 
-Requires `templates.create` or `templates.update`, depending on the request.
+Requires one or more of `templates.create` and `templates.update`, depending on the request.
 
 Sends a `POST` request to `/api/v1/templates/preview`
 
@@ -27094,7 +27094,7 @@ let response = client.preview_template()
     }
     /**The same for the template at a web address
 
-Requires `templates.create` or `templates.update`, depending on the request.
+Requires one or more of `templates.create` and `templates.update`, depending on the request.
 
 Sends a `POST` request to `/api/v1/templates/preview-url`
 
@@ -27314,7 +27314,7 @@ let response = client.fetch_catalogue_entry()
 
 One that was imported already is answered as it is, with the outcome `unchanged`. A file that is not the one that was indexed is refused with 409 `source_changed` until `sha256` confirms it.
 
-Requires `templates.create`.
+Requires one or more of `templates.read`, `templates.create` and `templates.update`, depending on the request.
 
 Sends a `POST` request to `/api/v1/catalogue/{id}/import`
 
@@ -27502,7 +27502,7 @@ let response = client.update_container_limits()
 
 They hold from the next start on.
 
-Requires `startup.update`.
+Requires one or more of `containers.update` and `startup.update`, depending on the request.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/startup`
 
@@ -27574,7 +27574,7 @@ The answer 202 means that the host has accepted the action, not that it has been
 container's state is refused with 409, for example `already_running`, `offline`, `installing` or `suspended`. `kill` ends the
 process without letting it save.
 
-Requires `power.start`, `power.stop`, `power.restart` or `power.kill`, depending on the request.
+Requires one or more of `power.start`, `power.stop`, `power.restart` and `power.kill`, depending on the request.
 
 Sends a `POST` request to `/api/v1/containers/{id}/power`
 
@@ -27592,7 +27592,7 @@ let response = client.power_container()
 
 The newest 1,000 are kept.
 
-Requires `console.read` or `console.command`, depending on the request.
+Requires one or more of `console.read` and `console.command`, depending on the request.
 
 Sends a `GET` request to `/api/v1/containers/{id}/commands`
 
@@ -27718,7 +27718,7 @@ let response = client.get_template_switch()
 
 It holds from the next start on.
 
-Requires `templates.read` and `startup.update`.
+Requires `templates.read` and `startup.update`; depending on the request, also `startup.install`.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/template/switch`
 
@@ -27771,7 +27771,7 @@ let response = client.preview_container()
 
 What concerns Docker holds from the next start on. Mounts and labels are for those who manage all containers.
 
-Requires `settings.update`.
+Requires one or more of `settings.update` and `containers.update`, depending on the request.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/behaviour`
 
@@ -28355,7 +28355,7 @@ let response = client.empty_trash()
 
 It stops after 10 seconds or 500 hits and says so.
 
-Requires `file.read` or `file.read-content`, depending on the request.
+Requires one or more of `file.read` and `file.read-content`, depending on the request.
 
 Sends a `GET` request to `/api/v1/containers/{id}/files/search`
 
@@ -28454,7 +28454,7 @@ let response = client.list_file_operations()
 
 Answered when it has begun.
 
-Requires `file.create`, `file.update`, `file.delete` or `file.archive`, depending on the request.
+Requires one or more of `file.create`, `file.update`, `file.delete` and `file.archive`, depending on the request.
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/operations`
 
@@ -28516,7 +28516,7 @@ A text file's version before it is kept.
 The body is the file's content, byte for byte. With `etag`, the file is only replaced if it still has that version; otherwise
 the answer is 409 `file_changed`. Large files are better sent in pieces, with `begin_upload`.
 
-Requires `file.create` or `file.update`, depending on the request.
+Requires one or more of `file.create` and `file.update`, depending on the request.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/files/content`
 
@@ -28604,7 +28604,7 @@ let response = client.write_text()
 
 Sent again by somebody who may open files, it is no error: what is there already with the same content is left.
 
-Requires `file.create` or `file.update`, depending on the request.
+Requires one or more of `file.create` and `file.update`, depending on the request.
 
 Sends a `PUT` request to `/api/v1/containers/{id}/files/uploads`
 
@@ -28631,7 +28631,7 @@ let response = client.upload_file()
 
 It appears when it is whole. With an `id`, it can be asked again without harm.
 
-Requires `file.create` or `file.update`, depending on the request.
+Requires one or more of `file.create` and `file.update`, depending on the request.
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/uploads`
 

@@ -1326,6 +1326,9 @@ the host's memory is used up.*/
         FinishUpload {
             ///Which.
             id: ::uuid::Uuid,
+            ///Whether an upload that was begun to replace a file may still do so.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            may_replace: ::std::option::Option<bool>,
         },
         ///Forget it.
         #[serde(rename = "abort_upload")]
@@ -2830,6 +2833,9 @@ by its id once.*/
         FinishUpload {
             ///Which.
             id: ::uuid::Uuid,
+            ///Whether an upload that was begun to replace a file may still do so.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            may_replace: ::std::option::Option<bool>,
         },
         ///Forget it.
         #[serde(rename = "abort_upload")]

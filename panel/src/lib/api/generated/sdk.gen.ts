@@ -647,7 +647,7 @@ export const listTemplates = <ThrowOnError extends boolean = false>(options?: Op
  *
  * A file that says the same as the template that is here changes nothing.
  *
- * Requires `templates.create`.
+ * Requires one or more of `templates.create` and `templates.update`, depending on the request.
  */
 export const importTemplate = <ThrowOnError extends boolean = false>(options: Options<ImportTemplateData, ThrowOnError>) => (options.client ?? client).post<ImportTemplateResponses, ImportTemplateErrors, ThrowOnError>({
     bodySerializer: null,
@@ -665,7 +665,7 @@ export const importTemplate = <ThrowOnError extends boolean = false>(options: Op
  *
  * Addresses that only this machine or its network can reach are refused.
  *
- * Requires `templates.create`.
+ * Requires one or more of `templates.create` and `templates.update`, depending on the request.
  */
 export const importTemplateFromUrl = <ThrowOnError extends boolean = false>(options: Options<ImportTemplateFromUrlData, ThrowOnError>) => (options.client ?? client).post<ImportTemplateFromUrlResponses, ImportTemplateFromUrlErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -680,7 +680,7 @@ export const importTemplateFromUrl = <ThrowOnError extends boolean = false>(opti
 /**
  * What a template would be, what a container would get from it, and what is different from the same template that is here, without keeping it
  *
- * Requires `templates.create` or `templates.update`, depending on the request.
+ * Requires one or more of `templates.create` and `templates.update`, depending on the request.
  */
 export const previewTemplate = <ThrowOnError extends boolean = false>(options: Options<PreviewTemplateData, ThrowOnError>) => (options.client ?? client).post<PreviewTemplateResponses, PreviewTemplateErrors, ThrowOnError>({
     bodySerializer: null,
@@ -696,7 +696,7 @@ export const previewTemplate = <ThrowOnError extends boolean = false>(options: O
 /**
  * The same for the template at a web address
  *
- * Requires `templates.create` or `templates.update`, depending on the request.
+ * Requires one or more of `templates.create` and `templates.update`, depending on the request.
  */
 export const previewTemplateFromUrl = <ThrowOnError extends boolean = false>(options: Options<PreviewTemplateFromUrlData, ThrowOnError>) => (options.client ?? client).post<PreviewTemplateFromUrlResponses, PreviewTemplateFromUrlErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -851,7 +851,7 @@ export const fetchCatalogueEntry = <ThrowOnError extends boolean = false>(option
  *
  * One that was imported already is answered as it is, with the outcome `unchanged`. A file that is not the one that was indexed is refused with 409 `source_changed` until `sha256` confirms it.
  *
- * Requires `templates.create`.
+ * Requires one or more of `templates.read`, `templates.create` and `templates.update`, depending on the request.
  */
 export const importCatalogueEntry = <ThrowOnError extends boolean = false>(options: Options<ImportCatalogueEntryData, ThrowOnError>) => (options.client ?? client).post<ImportCatalogueEntryResponses, ImportCatalogueEntryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -992,7 +992,7 @@ export const updateContainerLimits = <ThrowOnError extends boolean = false>(opti
  *
  * They hold from the next start on.
  *
- * Requires `startup.update`.
+ * Requires one or more of `containers.update` and `startup.update`, depending on the request.
  */
 export const updateContainerStartup = <ThrowOnError extends boolean = false>(options: Options<UpdateContainerStartupData, ThrowOnError>) => (options.client ?? client).put<UpdateContainerStartupResponses, UpdateContainerStartupErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1054,7 +1054,7 @@ export const unsuspendContainer = <ThrowOnError extends boolean = false>(options
  * container's state is refused with 409, for example `already_running`, `offline`, `installing` or `suspended`. `kill` ends the
  * process without letting it save.
  *
- * Requires `power.start`, `power.stop`, `power.restart` or `power.kill`, depending on the request.
+ * Requires one or more of `power.start`, `power.stop`, `power.restart` and `power.kill`, depending on the request.
  */
 export const powerContainer = <ThrowOnError extends boolean = false>(options: Options<PowerContainerData, ThrowOnError>) => (options.client ?? client).post<PowerContainerResponses, PowerContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1071,7 +1071,7 @@ export const powerContainer = <ThrowOnError extends boolean = false>(options: Op
  *
  * The newest 1,000 are kept.
  *
- * Requires `console.read` or `console.command`, depending on the request.
+ * Requires one or more of `console.read` and `console.command`, depending on the request.
  */
 export const listCommands = <ThrowOnError extends boolean = false>(options: Options<ListCommandsData, ThrowOnError>) => (options.client ?? client).get<ListCommandsResponses, ListCommandsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1155,7 +1155,7 @@ export const getTemplateSwitch = <ThrowOnError extends boolean = false>(options:
  *
  * It holds from the next start on.
  *
- * Requires `templates.read` and `startup.update`.
+ * Requires `templates.read` and `startup.update`; depending on the request, also `startup.install`.
  */
 export const switchContainerTemplate = <ThrowOnError extends boolean = false>(options: Options<SwitchContainerTemplateData, ThrowOnError>) => (options.client ?? client).put<SwitchContainerTemplateResponses, SwitchContainerTemplateErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1198,7 +1198,7 @@ export const previewContainer = <ThrowOnError extends boolean = false>(options: 
  *
  * What concerns Docker holds from the next start on. Mounts and labels are for those who manage all containers.
  *
- * Requires `settings.update`.
+ * Requires one or more of `settings.update` and `containers.update`, depending on the request.
  */
 export const updateContainerBehaviour = <ThrowOnError extends boolean = false>(options: Options<UpdateContainerBehaviourData, ThrowOnError>) => (options.client ?? client).put<UpdateContainerBehaviourResponses, UpdateContainerBehaviourErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1659,7 +1659,7 @@ export const emptyTrash = <ThrowOnError extends boolean = false>(options: Option
  *
  * It stops after 10 seconds or 500 hits and says so.
  *
- * Requires `file.read` or `file.read-content`, depending on the request.
+ * Requires one or more of `file.read` and `file.read-content`, depending on the request.
  */
 export const searchFiles = <ThrowOnError extends boolean = false>(options: Options<SearchFilesData, ThrowOnError>) => (options.client ?? client).get<SearchFilesResponses, SearchFilesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1716,7 +1716,7 @@ export const listFileOperations = <ThrowOnError extends boolean = false>(options
  *
  * Answered when it has begun.
  *
- * Requires `file.create`, `file.update`, `file.delete` or `file.archive`, depending on the request.
+ * Requires one or more of `file.create`, `file.update`, `file.delete` and `file.archive`, depending on the request.
  */
 export const startFileOperation = <ThrowOnError extends boolean = false>(options: Options<StartFileOperationData, ThrowOnError>) => (options.client ?? client).post<StartFileOperationResponses, StartFileOperationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1760,7 +1760,7 @@ export const readFile = <ThrowOnError extends boolean = false>(options: Options<
  * The body is the file's content, byte for byte. With `etag`, the file is only replaced if it still has that version; otherwise
  * the answer is 409 `file_changed`. Large files are better sent in pieces, with `begin_upload`.
  *
- * Requires `file.create` or `file.update`, depending on the request.
+ * Requires one or more of `file.create` and `file.update`, depending on the request.
  */
 export const writeFile = <ThrowOnError extends boolean = false>(options: Options<WriteFileData, ThrowOnError>) => (options.client ?? client).put<WriteFileResponses, WriteFileErrors, ThrowOnError>({
     bodySerializer: null,
@@ -1807,7 +1807,7 @@ export const writeText = <ThrowOnError extends boolean = false>(options: Options
  *
  * It appears when it is whole. With an `id`, it can be asked again without harm.
  *
- * Requires `file.create` or `file.update`, depending on the request.
+ * Requires one or more of `file.create` and `file.update`, depending on the request.
  */
 export const beginUpload = <ThrowOnError extends boolean = false>(options: Options<BeginUploadData, ThrowOnError>) => (options.client ?? client).post<BeginUploadResponses, BeginUploadErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1824,7 +1824,7 @@ export const beginUpload = <ThrowOnError extends boolean = false>(options: Optio
  *
  * Sent again by somebody who may open files, it is no error: what is there already with the same content is left.
  *
- * Requires `file.create` or `file.update`, depending on the request.
+ * Requires one or more of `file.create` and `file.update`, depending on the request.
  */
 export const uploadFile = <ThrowOnError extends boolean = false>(options: Options<UploadFileData, ThrowOnError>) => (options.client ?? client).put<UploadFileResponses, UploadFileErrors, ThrowOnError>({
     bodySerializer: null,

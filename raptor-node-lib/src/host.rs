@@ -133,6 +133,10 @@ impl Host {
         containers.get(&id).cloned().ok_or(NodeError::NotFound)
     }
 
+    fn let_go(&self, id: ContainerId) {
+        self.0.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
     fn handles(&self) -> Vec<(ContainerId, Handle)> {
         let containers = self.0.containers.read().unwrap_or_else(PoisonError::into_inner);
         containers.iter().map(|(id, handle)| (*id, handle.clone())).collect()
@@ -206,17 +210,35 @@ impl Node for Host {
     }
 
     async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
-        match self.ask(id, Ask::Remove).await {
-            Err(NodeError::NotFound) => {
-                // One whose removal an earlier daemon began has nobody to ask.
-                let place = self.0.ground.place(id);
-                if place.state.is_condemned() || self.is_stray(id).await? {
-                    removal::remove(&self.0.ground, &place).await?;
+        loop {
+            match self.ask(id, Ask::Remove).await {
+                Err(NodeError::NotFound) => {}
+                other => {
+                    other?;
+                    self.let_go(id);
+                    break;
                 }
             }
-            other => other?,
+            // A declaration may just be making it: without waiting, its supervisor would be left without anybody who knows it.
+            let turn = self.0.declaring.lock().await;
+            match self.handle(id) {
+                Ok(handle) if !handle.asks.is_closed() => continue,
+                // It has ended with a removal whose caller did not wait for the answer.
+                Ok(_) => self.let_go(id),
+                Err(_) => {}
+            }
+            let place = self.0.ground.place(id);
+            // One whose removal an earlier daemon began, or that left nothing but its state, has nobody to ask.
+            if place.state.is_condemned() || place.state.spec().is_some() {
+                removal::remove(&self.0.ground, &place).await?;
+                break;
+            }
+            drop(turn);
+            if self.is_stray(id).await? {
+                removal::remove(&self.0.ground, &place).await?;
+            }
+            break;
         }
-        self.0.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.0.ground.operations.forget(id);
         self.0.ground.accounts.forget(id);
         self.0.ground.history.forget(id);

@@ -1,6 +1,6 @@
 //! Containers apart from their host.
 
-use crate::world::{ECHO, PATIENCE, World, docker, docker_output};
+use crate::world::{ECHO, PATIENCE, World, docker, docker_output, spec};
 use raptor_core::{
     containers::lifecycle::Phase,
     node::{ContainerSpec, Node, PortBinding, PowerAction, Protocol},
@@ -185,4 +185,39 @@ async fn rules_come_back_when_others_lose_them_and_go_with_the_last_network() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(others(rules()), before, "nobody else's rule was touched");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_container_that_is_removed_while_it_is_declared_leaves_nothing_once_it_is_removed_again() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |_| {}).await;
+    for _ in 0..50 {
+        let spec = spec(ECHO);
+        let id = spec.id;
+        let (declaring, removing) = (world.host.clone(), world.host.clone());
+        let declared = tokio::spawn(async move { declaring.declare(spec).await });
+        let removed = tokio::spawn(async move { removing.remove(id).await });
+        // The removal may come first; the one that follows the declaration finds everything.
+        let _ = declared.await.unwrap();
+        removed.await.unwrap().unwrap();
+        world.host.remove(id).await.unwrap();
+        assert!(!world.base.join(format!(".raptor/{id}")).exists());
+        assert!(world.host.containers().await.unwrap().iter().all(|status| status.id != id));
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_container_that_nobody_supervises_is_removed_when_that_is_asked_for() {
+    if !docker() {
+        return;
+    }
+    let world = World::new(ECHO, |_| {}).await;
+    let spec = spec(ECHO);
+    let state = world.base.join(format!(".raptor/{}", spec.id));
+    std::fs::create_dir(&state).unwrap();
+    std::fs::write(state.join("spec.json"), serde_json::to_vec(&spec).unwrap()).unwrap();
+    world.host.remove(spec.id).await.unwrap();
+    assert!(!state.exists());
 }

@@ -299,7 +299,7 @@ fn app_key(text: &str) -> Result<Secret, String> {
     match text.len() {
         0..KEY_LENGTH => Err(format!("use {KEY_LENGTH} characters or more; `raptor-api key` makes one")),
         _ if is_easily_guessed(text) => Err(
-            "it is easy to guess, and whoever guesses it can sign in as any user. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-key`"
+            "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-key`"
                 .into(),
         ),
         _ => Ok(Secret(text.into())),
@@ -312,7 +312,7 @@ fn jwt_secret(text: &str) -> Result<Secret, String> {
             Err(format!("use {KEY_LENGTH} characters or more, or remove JWT_SECRET to use APP_KEY"))
         }
         _ if is_easily_guessed(text) => Err(
-            "it is easy to guess, and whoever guesses it can sign in as any user. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-jwt-secret`"
+            "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-jwt-secret`"
                 .into(),
         ),
         _ => Ok(Secret(text.into())),

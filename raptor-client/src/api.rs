@@ -1305,7 +1305,7 @@ for callers without `startup.read`.*/
     pub struct ContainerRef {
         ///The container's id.
         pub id: ContainerId,
-        ///Its name.
+        ///The container's name, up to 100 characters.
         pub name: ::std::string::String,
     }
     impl ContainerRef {
@@ -1755,7 +1755,7 @@ without `network.read`.*/
         pub host: ::std::option::Option<::std::string::String>,
         ///The daemon's id.
         pub id: DaemonId,
-        ///Its name.
+        ///The daemon's name, up to 64 characters.
         pub name: ::std::string::String,
     }
     impl DaemonRef {
@@ -6684,7 +6684,7 @@ templates that it is a version of.*/
     pub struct TemplateRef {
         ///The template's id.
         pub id: TemplateId,
-        ///Its name.
+        ///The template's name, as its author wrote it.
         pub name: ::std::string::String,
     }
     impl TemplateRef {

@@ -52,6 +52,15 @@ async fn readers_of_large_texts_wait_for_those_that_have_not_been_sent_yet() {
     drop(second);
 }
 
+/// Whether a file somewhere below `folder` has this content.
+fn holds(folder: &std::path::Path, content: &[u8]) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.flatten().any(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => holds(&entry.path(), content),
+        _ => std::fs::read(entry.path()).is_ok_and(|there| there == content),
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_goes_on_while_the_database_is_silent_and_is_written_down_when_it_is_back() {
     let Some((line, url)) = by_a_line().await else { return };
@@ -66,13 +75,14 @@ async fn an_upload_goes_on_while_the_database_is_silent_and_is_written_down_when
     let sending = mia.request(Method::PUT, &path).body(Body::wrap_stream(pieces)).send();
     let told = async {
         more.send("first ").await.unwrap();
-        // It is on its way to the host when requests without a body are refused.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        soon("the first piece is on the host", async || holds(scene.folder.path(), b"first ")).await;
         line.state.send_replace(State::Silent);
         soon("the database is known to be silent", async || mia.get("/containers").await.status() == 503)
             .await;
-        // Longer than any request may wait for the database.
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        // Each of them began after the upload and was given up before it.
+        for _ in 0..5 {
+            assert_eq!(mia.get("/containers").await.status(), 503);
+        }
         more.send("second").await.unwrap();
         drop(more);
     };

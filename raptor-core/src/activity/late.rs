@@ -56,11 +56,11 @@ impl Late {
     }
 }
 
-/// Has `deed`, which asks a host for something and writes down that it was done, run to its end, also where whoever waits for it
-/// here is dropped.
+/// Runs `deed` to completion, even if the caller is dropped. A deed asks a host for something and then records it in the audit trail:
+/// cancelling it in between would lose the record.
 ///
 /// # Errors
-/// As `deed`.
+/// Those of `deed`, and [`Error::Internal`] if it panicked.
 pub(crate) async fn to_its_end<T: Send + 'static>(
     raptor: &Raptor,
     deed: impl Future<Output = Result<T>> + Send + 'static,

@@ -19,7 +19,7 @@ pub struct UserRef {
 pub struct ContainerRef {
     /// The container's id.
     pub id: ContainerId,
-    /// Its name.
+    /// The container's name, up to 100 characters.
     pub name: String,
 }
 
@@ -29,7 +29,7 @@ pub struct ContainerRef {
 pub struct DaemonRef {
     /// The daemon's id.
     pub id: DaemonId,
-    /// Its name.
+    /// The daemon's name, up to 64 characters.
     pub name: String,
     /// Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API and for callers
     /// without `network.read`.
@@ -42,6 +42,6 @@ pub struct DaemonRef {
 pub struct TemplateRef {
     /// The template's id.
     pub id: TemplateId,
-    /// Its name.
+    /// The template's name, as its author wrote it.
     pub name: String,
 }

@@ -1,8 +1,7 @@
 //! Containers as one actor sees them: what the actor may not see is not in it.
 
 use super::{
-    Behaviour, Container, ContainerRef, DaemonRef, InstallState, Limits, LiveState, TemplateRef, UserRef,
-    service::Visible,
+    Behaviour, Container, DaemonRef, InstallState, Limits, LiveState, TemplateRef, UserRef, service::Visible,
 };
 use crate::{
     allocations::Allocation,
@@ -112,12 +111,6 @@ impl ContainerSummary {
             live,
             permissions,
         }
-    }
-
-    /// The container by name.
-    #[must_use]
-    pub fn as_ref(&self) -> ContainerRef {
-        ContainerRef { id: self.id, name: self.name.clone() }
     }
 }
 

@@ -54,7 +54,8 @@ pub(crate) fn while_held(held: Held, body: Body) -> Body {
     .boxed()
 }
 
-/// What goes through `body` while whoever sends it is there. Then it fails: a part must not be taken for the whole.
+/// Passes `body` through, and fails it once the sender has disconnected (`gone`), so that a partial upload is never taken for a
+/// complete one.
 pub(super) fn while_there(body: Body, gone: CancellationToken) -> Body {
     stream::unfold(Some((body, gone)), |sending| async move {
         let (mut body, gone) = sending?;
@@ -62,7 +63,7 @@ pub(super) fn while_there(body: Body, gone: CancellationToken) -> Body {
             Some(piece) => Some((piece, Some((body, gone)))),
             // A connection that was cut looks like the end.
             None if gone.is_cancelled() => {
-                let why = "whoever sent this is gone";
+                let why = "the sender has disconnected";
                 Some((Err(io::Error::new(io::ErrorKind::ConnectionAborted, why)), None))
             }
             None => None,
@@ -71,7 +72,8 @@ pub(super) fn while_there(body: Body, gone: CancellationToken) -> Body {
     .boxed()
 }
 
-/// Stops what goes on by itself as soon as whoever began it may not do `A` any more, for as long as this process lives.
+/// Cancels a background operation as soon as the actor who started it loses the permission for `A`. Watches for as long as this
+/// process runs.
 pub(super) fn stop_when_lost<A: Act<On = Visible> + 'static>(
     raptor: &Raptor,
     actor: Actor,

@@ -895,7 +895,7 @@ export type ContainerRef = {
      */
     id: ContainerId;
     /**
-     * Its name.
+     * The container's name, up to 100 characters.
      */
     name: string;
 };
@@ -1360,7 +1360,7 @@ export type DaemonRef = {
      */
     id: DaemonId;
     /**
-     * Its name.
+     * The daemon's name, up to 64 characters.
      */
     name: string;
     /**
@@ -4368,7 +4368,7 @@ export type TemplateRef = {
      */
     id: TemplateId;
     /**
-     * Its name.
+     * The template's name, as its author wrote it.
      */
     name: string;
 };

@@ -1,6 +1,6 @@
 //! What the tests need around them: Debian packages, Docker, PostgreSQL.
 
-use crate::run::{Outcome, command, is_root, root, run, succeeds};
+use crate::run::{Outcome, command, is_root, output, root, run, succeeds};
 use std::{
     fs,
     net::TcpListener,
@@ -189,6 +189,13 @@ impl Drop for Postgres {
         let _ = self.server.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// What is free for this user on the disk that holds the repository, in MiB.
+pub fn free_mib() -> Outcome<u64> {
+    let table = output(&mut command("df", &["-Pm", "."]))?;
+    let free = table.lines().nth(1).and_then(|row| row.split_whitespace().nth(3));
+    free.and_then(|free| free.parse().ok()).ok_or_else(|| format!("`df` answered {table:?}"))
 }
 
 fn free_port() -> Outcome<u16> {

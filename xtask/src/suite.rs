@@ -23,6 +23,7 @@ struct Suite {
 
 /// Runs all steps, or those named.
 pub fn test(args: &[String]) -> Outcome {
+    tell_room();
     let packages = services::packages();
     if let Err(why) = &packages {
         println!("not installed: {why}");
@@ -37,6 +38,22 @@ pub fn test(args: &[String]) -> Outcome {
     let mut suite = Suite { only: args.to_vec(), ended: Vec::new(), docker, postgres };
     suite.steps();
     suite.report()
+}
+
+/// What the build, its databases and its containers take, in MiB.
+const ROOM_MIB: u64 = 14 * 1024;
+
+/// Warns before a run that a full disk would end with failures that name something else.
+fn tell_room() {
+    match services::free_mib() {
+        Ok(free) if free < ROOM_MIB => {
+            println!(
+                "{free} MiB are free on this disk; the tests need about {ROOM_MIB} and may fail without."
+            );
+        }
+        Ok(_) => {}
+        Err(why) => println!("how much room there is is not known: {why}"),
+    }
 }
 
 impl Suite {
@@ -55,7 +72,7 @@ impl Suite {
         self.step("rust", || {
             // The tests run the programs of other crates, which cargo does not build for them.
             run(&mut command("cargo", &["build", "--workspace", "--quiet"]))?;
-            let mut cargo = command("cargo", &["test", "--workspace", "--quiet"]);
+            let mut cargo = command("cargo", &["test", "--workspace", "--quiet", "--no-fail-fast"]);
             if let Some(url) = &postgres {
                 cargo.env("RAPTOR_TEST_PG", url);
             }

@@ -15,11 +15,6 @@ pub mod types {
         ///The list that the number belongs to.
         pub spool: ::uuid::Uuid,
     }
-    impl Acknowledgement {
-        pub fn builder() -> builder::Acknowledgement {
-            Default::default()
-        }
-    }
     ///One row of the audit trail.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(transparent)]
@@ -216,21 +211,11 @@ pub mod types {
         ///The references of images that were removed.
         pub images: ::std::vec::Vec<::std::string::String>,
     }
-    impl CleanedImages {
-        pub fn builder() -> builder::CleanedImages {
-            Default::default()
-        }
-    }
     ///Which images go.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CleaningRequest {
         ///Seconds for which nobody has used them.
         pub unused_s: u64,
-    }
-    impl CleaningRequest {
-        pub fn builder() -> builder::CleaningRequest {
-            Default::default()
-        }
     }
     ///A line for a process's standard input.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -243,11 +228,6 @@ pub mod types {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub not_after: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
-    impl CommandRequest {
-        pub fn builder() -> builder::CommandRequest {
-            Default::default()
-        }
-    }
     ///One edit: set the value at a key.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ConfigEdit {
@@ -259,11 +239,6 @@ pub mod types {
         ///The new value: text (with placeholders in a template), number or boolean.
         pub value: ::serde_json::Value,
     }
-    impl ConfigEdit {
-        pub fn builder() -> builder::ConfigEdit {
-            Default::default()
-        }
-    }
     ///Edits of one configuration file before each start.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ConfigFile {
@@ -273,11 +248,6 @@ pub mod types {
         pub parser: ConfigParser,
         ///Path below the container's data folder. May hold placeholders in a template, none in a declaration.
         pub path: ::std::string::String,
-    }
-    impl ConfigFile {
-        pub fn builder() -> builder::ConfigFile {
-            Default::default()
-        }
     }
     ///The format of a configuration file.
     #[derive(
@@ -370,11 +340,6 @@ pub mod types {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub to: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
-    impl ConsoleExport {
-        pub fn builder() -> builder::ConsoleExport {
-            Default::default()
-        }
-    }
     ///Lines that were found.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ConsoleFound {
@@ -388,11 +353,6 @@ search that takes long is answered in pieces.*/
         pub next: ::std::option::Option<u64>,
         ///The number of the oldest line that is kept; 0 where there is none.
         pub oldest: u64,
-    }
-    impl ConsoleFound {
-        pub fn builder() -> builder::ConsoleFound {
-            Default::default()
-        }
     }
     ///A line that was found.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -408,11 +368,6 @@ search that takes long is answered in pieces.*/
         ///The text without escape sequences.
         pub text: ::std::string::String,
     }
-    impl ConsoleHit {
-        pub fn builder() -> builder::ConsoleHit {
-            Default::default()
-        }
-    }
     ///One numbered console line.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ConsoleLine {
@@ -425,21 +380,11 @@ search that takes long is answered in pieces.*/
         ///The text without its line end, escape sequences kept.
         pub text: ::std::string::String,
     }
-    impl ConsoleLine {
-        pub fn builder() -> builder::ConsoleLine {
-            Default::default()
-        }
-    }
     ///Some console lines.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ConsolePage {
         ///In order.
         pub lines: ::std::vec::Vec<ConsoleLine>,
-    }
-    impl ConsolePage {
-        pub fn builder() -> builder::ConsolePage {
-            Default::default()
-        }
     }
     ///What is looked for in a console.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -467,11 +412,6 @@ search that takes long is answered in pieces.*/
         ///Lines until then.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub to: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-    }
-    impl ConsoleSearch {
-        pub fn builder() -> builder::ConsoleSearch {
-            Default::default()
-        }
     }
     ///A container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -521,11 +461,6 @@ search that takes long is answered in pieces.*/
     pub struct ContainerList {
         ///In no order.
         pub items: ::std::vec::Vec<ContainerStatus>,
-    }
-    impl ContainerList {
-        pub fn builder() -> builder::ContainerList {
-            Default::default()
-        }
     }
     ///The full declaration of a container: what should be on the host. The daemon keeps it on disk and works towards it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -604,11 +539,6 @@ files are gone: it is not started on an empty folder.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub timezone: ::std::option::Option<::std::string::String>,
     }
-    impl ContainerSpec {
-        pub fn builder() -> builder::ContainerSpec {
-            Default::default()
-        }
-    }
     ///A measurement and whose it is.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct ContainerStats {
@@ -616,11 +546,6 @@ files are gone: it is not started on an empty folder.*/
         pub id: ContainerId,
         ///The measurement.
         pub stats: Stats,
-    }
-    impl ContainerStats {
-        pub fn builder() -> builder::ContainerStats {
-            Default::default()
-        }
     }
     ///What the host knows of a container now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -661,11 +586,6 @@ files are gone: it is not started on an empty folder.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub started_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
-    impl ContainerStatus {
-        pub fn builder() -> builder::ContainerStatus {
-            Default::default()
-        }
-    }
     ///Crashes in a row.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Crashes {
@@ -679,11 +599,6 @@ files are gone: it is not started on an empty folder.*/
         ///Whether it is no longer started by itself.
         pub quarantined: bool,
     }
-    impl Crashes {
-        pub fn builder() -> builder::Crashes {
-            Default::default()
-        }
-    }
     ///How a host keeps its containers' disk limits.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct DiskLimits {
@@ -693,11 +608,6 @@ files are gone: it is not started on an empty folder.*/
         pub file_system: ::std::string::String,
         ///How it is done now, and how to get the better way where there is one.
         pub note: ::std::string::String,
-    }
-    impl DiskLimits {
-        pub fn builder() -> builder::DiskLimits {
-            Default::default()
-        }
     }
     ///What is done with a file from an archive where there is one of its name.
     #[derive(
@@ -769,11 +679,6 @@ files are gone: it is not started on an empty folder.*/
         pub crash: bool,
         ///Whether the kernel killed it for want of memory.
         pub out_of_memory: bool,
-    }
-    impl Exit {
-        pub fn builder() -> builder::Exit {
-            Default::default()
-        }
     }
     /**Why a start or an installation failed, or a process was ended, as a stable code with what the way out needs. The sentence for
 people stands beside it.*/
@@ -972,11 +877,6 @@ the host's memory is used up.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub text: ::std::option::Option<::std::string::String>,
     }
-    impl FileHit {
-        pub fn builder() -> builder::FileHit {
-            Default::default()
-        }
-    }
     ///What a search found.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct FileHits {
@@ -984,11 +884,6 @@ the host's memory is used up.*/
         pub items: ::std::vec::Vec<FileHit>,
         ///Whether there may be more: the search stopped at its bounds.
         pub more: bool,
-    }
-    impl FileHits {
-        pub fn builder() -> builder::FileHits {
-            Default::default()
-        }
     }
     ///Something in a folder.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -1012,11 +907,6 @@ the host's memory is used up.*/
         pub target: ::std::option::Option<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub target_kind: ::std::option::Option<FileKind>,
-    }
-    impl FileInfo {
-        pub fn builder() -> builder::FileInfo {
-            Default::default()
-        }
     }
     ///What something in a folder is.
     #[derive(
@@ -1089,11 +979,6 @@ the host's memory is used up.*/
         ///Where it is to be, with its name.
         pub to: FilePath,
     }
-    impl FileMove {
-        pub fn builder() -> builder::FileMove {
-            Default::default()
-        }
-    }
     ///A part of a folder's content.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct FilePage {
@@ -1107,11 +992,6 @@ the host's memory is used up.*/
         pub total: u64,
         ///Bytes that the container's files take on disk.
         pub used_bytes: u64,
-    }
-    impl FilePage {
-        pub fn builder() -> builder::FilePage {
-            Default::default()
-        }
     }
     ///A path inside the container's folder, such as `/config/server.properties`. A byte of a name that is no UTF-8 is written `\xE9`, and a backslash of a name that could be taken for that `\x5C`.
     #[derive(
@@ -1478,11 +1358,6 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         ///Its length in bytes.
         pub size_bytes: u64,
     }
-    impl FileVersion {
-        pub fn builder() -> builder::FileVersion {
-            Default::default()
-        }
-    }
     ///What a folder's content takes.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct FolderSize {
@@ -1494,11 +1369,6 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub kind: FileKind,
         ///A file or folder in it.
         pub path: FilePath,
-    }
-    impl FolderSize {
-        pub fn builder() -> builder::FolderSize {
-            Default::default()
-        }
     }
     ///Something that happened on a host, kept there until the API has written it down.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -1513,11 +1383,6 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub spool: ::uuid::Uuid,
         ///What.
         pub what: Happening,
-    }
-    impl Happened {
-        pub fn builder() -> builder::Happened {
-            Default::default()
-        }
     }
     ///What happened to a container without anybody asking for it just then.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -1592,11 +1457,6 @@ started or stopped before it is declared, but removed.*/
         ///Whether it has a process.
         pub running: bool,
     }
-    impl Held {
-        pub fn builder() -> builder::Held {
-            Default::default()
-        }
-    }
     ///A value that no log shows.
     #[derive(
         ::serde::Deserialize,
@@ -1645,11 +1505,6 @@ started or stopped before it is declared, but removed.*/
         pub end: u32,
         ///Its first character.
         pub start: u32,
-    }
-    impl HitPart {
-        pub fn builder() -> builder::HitPart {
-            Default::default()
-        }
     }
     ///What keeps a container from being started though nobody suspended it.
     #[derive(
@@ -1724,11 +1579,6 @@ by its id once.*/
         ///Who.
         pub user_id: UserId,
     }
-    impl HostActivity {
-        pub fn builder() -> builder::HostActivity {
-            Default::default()
-        }
-    }
     ///What can be done on a host without the control side.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "deed")]
@@ -1767,11 +1617,6 @@ by its id once.*/
         ///Whether the container's files go before it.
         pub wipe: bool,
     }
-    impl InstallSpec {
-        pub fn builder() -> builder::InstallSpec {
-            Default::default()
-        }
-    }
     ///How a host keeps its containers from its own services and its private network.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Isolation {
@@ -1780,11 +1625,6 @@ by its id once.*/
         ///What holds now, and how to mend it where it should be better.
         pub note: ::std::string::String,
     }
-    impl Isolation {
-        pub fn builder() -> builder::Isolation {
-            Default::default()
-        }
-    }
     ///Something in an archive that was not unpacked.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct LeftOut {
@@ -1792,11 +1632,6 @@ by its id once.*/
         pub name: ::std::string::String,
         ///Why, as a sentence.
         pub why: ::std::string::String,
-    }
-    impl LeftOut {
-        pub fn builder() -> builder::LeftOut {
-            Default::default()
-        }
     }
     ///Resource limits of a container. 0 means no limit, except where noted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -1817,11 +1652,6 @@ by its id once.*/
         pub pids: u64,
         ///Swap in MiB on top of memory; -1 = unlimited, 0 = none.
         pub swap_mib: i64,
-    }
-    impl Limits {
-        pub fn builder() -> builder::Limits {
-            Default::default()
-        }
     }
     ///How the lines of a text end.
     #[derive(
@@ -2025,11 +1855,6 @@ by its id once.*/
         ///Absolute path in the container.
         pub target: ::std::string::String,
     }
-    impl Mount {
-        pub fn builder() -> builder::Mount {
-            Default::default()
-        }
-    }
     ///Which other containers a container can talk to.
     #[derive(
         ::serde::Deserialize,
@@ -2185,11 +2010,6 @@ by its id once.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub total_bytes: ::std::option::Option<u64>,
     }
-    impl Operation {
-        pub fn builder() -> builder::Operation {
-            Default::default()
-        }
-    }
     ///Where something that takes long is.
     #[derive(
         ::serde::Deserialize,
@@ -2332,11 +2152,6 @@ by its id once.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub restart: ::std::option::Option<RestartPolicy>,
     }
-    impl Policy {
-        pub fn builder() -> builder::Policy {
-            Default::default()
-        }
-    }
     ///One ip:port given to a container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct PortBinding {
@@ -2349,11 +2164,6 @@ by its id once.*/
         ///Which protocols.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub protocol: ::std::option::Option<Protocol>,
-    }
-    impl PortBinding {
-        pub fn builder() -> builder::PortBinding {
-            Default::default()
-        }
     }
     ///What somebody asks of a container's process.
     #[derive(
@@ -2430,11 +2240,6 @@ by its id once.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub not_after: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
-    impl PowerRequest {
-        pub fn builder() -> builder::PowerRequest {
-            Default::default()
-        }
-    }
     ///What went wrong (RFC 9457).
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Problem {
@@ -2449,11 +2254,6 @@ by its id once.*/
         ///Always `about:blank`: `code` tells problems apart.
         #[serde(rename = "type")]
         pub type_: ::std::string::String,
-    }
-    impl Problem {
-        pub fn builder() -> builder::Problem {
-            Default::default()
-        }
     }
     ///What a start is busy with, where it can take long.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -2558,21 +2358,11 @@ by its id once.*/
         ///User name.
         pub username: ::std::string::String,
     }
-    impl RegistryLogin {
-        pub fn builder() -> builder::RegistryLogin {
-            Default::default()
-        }
-    }
     ///Logins for registries.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct RegistryLogins {
         ///All of them.
         pub items: ::std::vec::Vec<RegistryLogin>,
-    }
-    impl RegistryLogins {
-        pub fn builder() -> builder::RegistryLogins {
-            Default::default()
-        }
     }
     ///Whether a container comes back by itself.
     #[derive(
@@ -2642,11 +2432,6 @@ by its id once.*/
         ///What is to be read.
         pub request: ScopedFileReadRequest,
     }
-    impl ScopedFileRead {
-        pub fn builder() -> builder::ScopedFileRead {
-            Default::default()
-        }
-    }
     ///What is to be read.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "read")]
@@ -2693,11 +2478,6 @@ by its id once.*/
         pub denied: ::std::vec::Vec<::std::string::String>,
         ///A small question or change.
         pub request: ScopedFileRequestRequest,
-    }
-    impl ScopedFileRequest {
-        pub fn builder() -> builder::ScopedFileRequest {
-            Default::default()
-        }
     }
     ///A small question or change.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -2870,11 +2650,6 @@ by its id once.*/
         ///The least of each step.
         pub min: ::std::vec::Vec<::std::option::Option<f64>>,
     }
-    impl Series {
-        pub fn builder() -> builder::Series {
-            Default::default()
-        }
-    }
     ///The answer to a [`SftpQuestion`].
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "type", content = "grant")]
@@ -2901,11 +2676,6 @@ by its id once.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub to: ::std::option::Option<::std::string::String>,
     }
-    impl SftpChange {
-        pub fn builder() -> builder::SftpChange {
-            Default::default()
-        }
-    }
     ///What somebody may do by SFTP.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SftpGrant {
@@ -2928,11 +2698,6 @@ by its id once.*/
         pub user_id: UserId,
         ///Their user name.
         pub username: ::std::string::String,
-    }
-    impl SftpGrant {
-        pub fn builder() -> builder::SftpGrant {
-            Default::default()
-        }
     }
     ///What somebody shows to sign in.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -2994,11 +2759,6 @@ by its id once.*/
         ///The host key in OpenSSH's one-line format.
         pub public_key: ::std::string::String,
     }
-    impl SftpServer {
-        pub fn builder() -> builder::SftpServer {
-            Default::default()
-        }
-    }
     ///One measurement of a running container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Stats {
@@ -3023,11 +2783,6 @@ needs the room. It counts against the limit, and the kernel takes it back before
         ///Milliseconds since the process started.
         pub uptime_ms: u64,
     }
-    impl Stats {
-        pub fn builder() -> builder::Stats {
-            Default::default()
-        }
-    }
     /**Measurements over time. Every list has one value for each step; none where nothing was measured, as of a container that was
 offline.*/
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -3048,11 +2803,6 @@ offline.*/
         pub range: StatsRange,
         ///Seconds from one step to the next.
         pub step_seconds: u32,
-    }
-    impl StatsHistory {
-        pub fn builder() -> builder::StatsHistory {
-            Default::default()
-        }
     }
     ///How far back measurements are wanted.
     #[derive(
@@ -3191,11 +2941,6 @@ it is root, or too old to say.*/
         ///The daemon's version.
         pub version: ::std::string::String,
     }
-    impl SystemInfo {
-        pub fn builder() -> builder::SystemInfo {
-            Default::default()
-        }
-    }
     ///A text file.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TextFile {
@@ -3217,11 +2962,6 @@ it is root, or too old to say.*/
 as U+FFFD; a save keeps them.*/
         pub text: ::std::string::String,
     }
-    impl TextFile {
-        pub fn builder() -> builder::TextFile {
-            Default::default()
-        }
-    }
     ///Which text is read.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TextRead {
@@ -3240,11 +2980,6 @@ as U+FFFD; a save keeps them.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub version: ::std::option::Option<::uuid::Uuid>,
     }
-    impl TextRead {
-        pub fn builder() -> builder::TextRead {
-            Default::default()
-        }
-    }
     ///Something in the trash.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TrashItem {
@@ -3261,11 +2996,6 @@ as U+FFFD; a save keeps them.*/
         ///Its length in bytes; 0 for a folder.
         pub size_bytes: u64,
     }
-    impl TrashItem {
-        pub fn builder() -> builder::TrashItem {
-            Default::default()
-        }
-    }
     ///A file on its way here, piece by piece.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Upload {
@@ -3279,11 +3009,6 @@ as U+FFFD; a save keeps them.*/
         pub size_bytes: u64,
         ///When it began. It is dropped a day after its last piece.
         pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
-    }
-    impl Upload {
-        pub fn builder() -> builder::Upload {
-            Default::default()
-        }
     }
     ///A user account.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -3361,6441 +3086,6 @@ named stands for all.*/
             ///All of them.
             hosts: ::std::vec::Vec<::std::string::String>,
         },
-    }
-    /// Types for composing complex structures.
-    pub mod builder {
-        #[derive(Clone, Debug)]
-        pub struct Acknowledgement {
-            number: ::std::result::Result<u64, ::std::string::String>,
-            spool: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
-        }
-        impl ::std::default::Default for Acknowledgement {
-            fn default() -> Self {
-                Self {
-                    number: Err("no value supplied for number".to_string()),
-                    spool: Err("no value supplied for spool".to_string()),
-                }
-            }
-        }
-        impl Acknowledgement {
-            pub fn number<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.number = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for number: {e}")
-                    });
-                self
-            }
-            pub fn spool<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::uuid::Uuid>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.spool = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for spool: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Acknowledgement> for super::Acknowledgement {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Acknowledgement,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    number: value.number?,
-                    spool: value.spool?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Acknowledgement> for Acknowledgement {
-            fn from(value: super::Acknowledgement) -> Self {
-                Self {
-                    number: Ok(value.number),
-                    spool: Ok(value.spool),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct CleanedImages {
-            freed_bytes: ::std::result::Result<u64, ::std::string::String>,
-            images: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for CleanedImages {
-            fn default() -> Self {
-                Self {
-                    freed_bytes: Err("no value supplied for freed_bytes".to_string()),
-                    images: Err("no value supplied for images".to_string()),
-                }
-            }
-        }
-        impl CleanedImages {
-            pub fn freed_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.freed_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for freed_bytes: {e}")
-                    });
-                self
-            }
-            pub fn images<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.images = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for images: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<CleanedImages> for super::CleanedImages {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: CleanedImages,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    freed_bytes: value.freed_bytes?,
-                    images: value.images?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::CleanedImages> for CleanedImages {
-            fn from(value: super::CleanedImages) -> Self {
-                Self {
-                    freed_bytes: Ok(value.freed_bytes),
-                    images: Ok(value.images),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct CleaningRequest {
-            unused_s: ::std::result::Result<u64, ::std::string::String>,
-        }
-        impl ::std::default::Default for CleaningRequest {
-            fn default() -> Self {
-                Self {
-                    unused_s: Err("no value supplied for unused_s".to_string()),
-                }
-            }
-        }
-        impl CleaningRequest {
-            pub fn unused_s<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.unused_s = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for unused_s: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<CleaningRequest> for super::CleaningRequest {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: CleaningRequest,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { unused_s: value.unused_s? })
-            }
-        }
-        impl ::std::convert::From<super::CleaningRequest> for CleaningRequest {
-            fn from(value: super::CleaningRequest) -> Self {
-                Self {
-                    unused_s: Ok(value.unused_s),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct CommandRequest {
-            by: ::std::result::Result<::std::string::String, ::std::string::String>,
-            command: ::std::result::Result<::std::string::String, ::std::string::String>,
-            not_after: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for CommandRequest {
-            fn default() -> Self {
-                Self {
-                    by: Err("no value supplied for by".to_string()),
-                    command: Err("no value supplied for command".to_string()),
-                    not_after: Ok(Default::default()),
-                }
-            }
-        }
-        impl CommandRequest {
-            pub fn by<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.by = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for by: {e}"));
-                self
-            }
-            pub fn command<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.command = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for command: {e}")
-                    });
-                self
-            }
-            pub fn not_after<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.not_after = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for not_after: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<CommandRequest> for super::CommandRequest {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: CommandRequest,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    by: value.by?,
-                    command: value.command?,
-                    not_after: value.not_after?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::CommandRequest> for CommandRequest {
-            fn from(value: super::CommandRequest) -> Self {
-                Self {
-                    by: Ok(value.by),
-                    command: Ok(value.command),
-                    not_after: Ok(value.not_after),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ConfigEdit {
-            if_value: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            key: ::std::result::Result<::std::string::String, ::std::string::String>,
-            value: ::std::result::Result<::serde_json::Value, ::std::string::String>,
-        }
-        impl ::std::default::Default for ConfigEdit {
-            fn default() -> Self {
-                Self {
-                    if_value: Ok(Default::default()),
-                    key: Err("no value supplied for key".to_string()),
-                    value: Err("no value supplied for value".to_string()),
-                }
-            }
-        }
-        impl ConfigEdit {
-            pub fn if_value<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.if_value = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for if_value: {e}")
-                    });
-                self
-            }
-            pub fn key<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.key = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for key: {e}")
-                    });
-                self
-            }
-            pub fn value<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::serde_json::Value>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.value = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for value: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ConfigEdit> for super::ConfigEdit {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ConfigEdit,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    if_value: value.if_value?,
-                    key: value.key?,
-                    value: value.value?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ConfigEdit> for ConfigEdit {
-            fn from(value: super::ConfigEdit) -> Self {
-                Self {
-                    if_value: Ok(value.if_value),
-                    key: Ok(value.key),
-                    value: Ok(value.value),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ConfigFile {
-            edits: ::std::result::Result<
-                ::std::vec::Vec<super::ConfigEdit>,
-                ::std::string::String,
-            >,
-            parser: ::std::result::Result<super::ConfigParser, ::std::string::String>,
-            path: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for ConfigFile {
-            fn default() -> Self {
-                Self {
-                    edits: Err("no value supplied for edits".to_string()),
-                    parser: Err("no value supplied for parser".to_string()),
-                    path: Err("no value supplied for path".to_string()),
-                }
-            }
-        }
-        impl ConfigFile {
-            pub fn edits<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::ConfigEdit>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.edits = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for edits: {e}")
-                    });
-                self
-            }
-            pub fn parser<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ConfigParser>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.parser = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for parser: {e}")
-                    });
-                self
-            }
-            pub fn path<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.path = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for path: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ConfigFile> for super::ConfigFile {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ConfigFile,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    edits: value.edits?,
-                    parser: value.parser?,
-                    path: value.path?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ConfigFile> for ConfigFile {
-            fn from(value: super::ConfigFile) -> Self {
-                Self {
-                    edits: Ok(value.edits),
-                    parser: Ok(value.parser),
-                    path: Ok(value.path),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ConsoleExport {
-            ansi: ::std::result::Result<bool, ::std::string::String>,
-            from: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
-            gzip: ::std::result::Result<bool, ::std::string::String>,
-            timestamps: ::std::result::Result<bool, ::std::string::String>,
-            to: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for ConsoleExport {
-            fn default() -> Self {
-                Self {
-                    ansi: Err("no value supplied for ansi".to_string()),
-                    from: Ok(Default::default()),
-                    gzip: Err("no value supplied for gzip".to_string()),
-                    timestamps: Err("no value supplied for timestamps".to_string()),
-                    to: Ok(Default::default()),
-                }
-            }
-        }
-        impl ConsoleExport {
-            pub fn ansi<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.ansi = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for ansi: {e}")
-                    });
-                self
-            }
-            pub fn from<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.from = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for from: {e}")
-                    });
-                self
-            }
-            pub fn gzip<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.gzip = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for gzip: {e}")
-                    });
-                self
-            }
-            pub fn timestamps<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.timestamps = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for timestamps: {e}")
-                    });
-                self
-            }
-            pub fn to<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.to = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for to: {e}"));
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ConsoleExport> for super::ConsoleExport {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ConsoleExport,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    ansi: value.ansi?,
-                    from: value.from?,
-                    gzip: value.gzip?,
-                    timestamps: value.timestamps?,
-                    to: value.to?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ConsoleExport> for ConsoleExport {
-            fn from(value: super::ConsoleExport) -> Self {
-                Self {
-                    ansi: Ok(value.ansi),
-                    from: Ok(value.from),
-                    gzip: Ok(value.gzip),
-                    timestamps: Ok(value.timestamps),
-                    to: Ok(value.to),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ConsoleFound {
-            hits: ::std::result::Result<
-                ::std::vec::Vec<super::ConsoleHit>,
-                ::std::string::String,
-            >,
-            newest: ::std::result::Result<u64, ::std::string::String>,
-            next: ::std::result::Result<
-                ::std::option::Option<u64>,
-                ::std::string::String,
-            >,
-            oldest: ::std::result::Result<u64, ::std::string::String>,
-        }
-        impl ::std::default::Default for ConsoleFound {
-            fn default() -> Self {
-                Self {
-                    hits: Err("no value supplied for hits".to_string()),
-                    newest: Err("no value supplied for newest".to_string()),
-                    next: Ok(Default::default()),
-                    oldest: Err("no value supplied for oldest".to_string()),
-                }
-            }
-        }
-        impl ConsoleFound {
-            pub fn hits<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::ConsoleHit>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.hits = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for hits: {e}")
-                    });
-                self
-            }
-            pub fn newest<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.newest = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for newest: {e}")
-                    });
-                self
-            }
-            pub fn next<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.next = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for next: {e}")
-                    });
-                self
-            }
-            pub fn oldest<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.oldest = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for oldest: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ConsoleFound> for super::ConsoleFound {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ConsoleFound,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    hits: value.hits?,
-                    newest: value.newest?,
-                    next: value.next?,
-                    oldest: value.oldest?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ConsoleFound> for ConsoleFound {
-            fn from(value: super::ConsoleFound) -> Self {
-                Self {
-                    hits: Ok(value.hits),
-                    newest: Ok(value.newest),
-                    next: Ok(value.next),
-                    oldest: Ok(value.oldest),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ConsoleHit {
-            at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            kind: ::std::result::Result<super::LineKind, ::std::string::String>,
-            parts: ::std::result::Result<
-                ::std::vec::Vec<super::HitPart>,
-                ::std::string::String,
-            >,
-            seq: ::std::result::Result<u64, ::std::string::String>,
-            text: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for ConsoleHit {
-            fn default() -> Self {
-                Self {
-                    at: Err("no value supplied for at".to_string()),
-                    kind: Err("no value supplied for kind".to_string()),
-                    parts: Err("no value supplied for parts".to_string()),
-                    seq: Err("no value supplied for seq".to_string()),
-                    text: Err("no value supplied for text".to_string()),
-                }
-            }
-        }
-        impl ConsoleHit {
-            pub fn at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.at = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for at: {e}"));
-                self
-            }
-            pub fn kind<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::LineKind>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.kind = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for kind: {e}")
-                    });
-                self
-            }
-            pub fn parts<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::HitPart>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.parts = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for parts: {e}")
-                    });
-                self
-            }
-            pub fn seq<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.seq = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for seq: {e}")
-                    });
-                self
-            }
-            pub fn text<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.text = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for text: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ConsoleHit> for super::ConsoleHit {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ConsoleHit,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    at: value.at?,
-                    kind: value.kind?,
-                    parts: value.parts?,
-                    seq: value.seq?,
-                    text: value.text?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ConsoleHit> for ConsoleHit {
-            fn from(value: super::ConsoleHit) -> Self {
-                Self {
-                    at: Ok(value.at),
-                    kind: Ok(value.kind),
-                    parts: Ok(value.parts),
-                    seq: Ok(value.seq),
-                    text: Ok(value.text),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ConsoleLine {
-            at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            kind: ::std::result::Result<super::LineKind, ::std::string::String>,
-            seq: ::std::result::Result<u64, ::std::string::String>,
-            text: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for ConsoleLine {
-            fn default() -> Self {
-                Self {
-                    at: Err("no value supplied for at".to_string()),
-                    kind: Err("no value supplied for kind".to_string()),
-                    seq: Err("no value supplied for seq".to_string()),
-                    text: Err("no value supplied for text".to_string()),
-                }
-            }
-        }
-        impl ConsoleLine {
-            pub fn at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.at = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for at: {e}"));
-                self
-            }
-            pub fn kind<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::LineKind>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.kind = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for kind: {e}")
-                    });
-                self
-            }
-            pub fn seq<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.seq = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for seq: {e}")
-                    });
-                self
-            }
-            pub fn text<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.text = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for text: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ConsoleLine> for super::ConsoleLine {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ConsoleLine,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    at: value.at?,
-                    kind: value.kind?,
-                    seq: value.seq?,
-                    text: value.text?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ConsoleLine> for ConsoleLine {
-            fn from(value: super::ConsoleLine) -> Self {
-                Self {
-                    at: Ok(value.at),
-                    kind: Ok(value.kind),
-                    seq: Ok(value.seq),
-                    text: Ok(value.text),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ConsolePage {
-            lines: ::std::result::Result<
-                ::std::vec::Vec<super::ConsoleLine>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for ConsolePage {
-            fn default() -> Self {
-                Self {
-                    lines: Err("no value supplied for lines".to_string()),
-                }
-            }
-        }
-        impl ConsolePage {
-            pub fn lines<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::ConsoleLine>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.lines = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for lines: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ConsolePage> for super::ConsolePage {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ConsolePage,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { lines: value.lines? })
-            }
-        }
-        impl ::std::convert::From<super::ConsolePage> for ConsolePage {
-            fn from(value: super::ConsolePage) -> Self {
-                Self { lines: Ok(value.lines) }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ConsoleSearch {
-            cursor: ::std::result::Result<
-                ::std::option::Option<u64>,
-                ::std::string::String,
-            >,
-            from: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
-            limit: ::std::result::Result<u32, ::std::string::String>,
-            match_case: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            oldest_first: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            regex: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            text: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            to: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for ConsoleSearch {
-            fn default() -> Self {
-                Self {
-                    cursor: Ok(Default::default()),
-                    from: Ok(Default::default()),
-                    limit: Err("no value supplied for limit".to_string()),
-                    match_case: Ok(Default::default()),
-                    oldest_first: Ok(Default::default()),
-                    regex: Ok(Default::default()),
-                    text: Ok(Default::default()),
-                    to: Ok(Default::default()),
-                }
-            }
-        }
-        impl ConsoleSearch {
-            pub fn cursor<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.cursor = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for cursor: {e}")
-                    });
-                self
-            }
-            pub fn from<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.from = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for from: {e}")
-                    });
-                self
-            }
-            pub fn limit<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u32>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.limit = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for limit: {e}")
-                    });
-                self
-            }
-            pub fn match_case<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.match_case = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for match_case: {e}")
-                    });
-                self
-            }
-            pub fn oldest_first<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.oldest_first = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for oldest_first: {e}")
-                    });
-                self
-            }
-            pub fn regex<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.regex = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for regex: {e}")
-                    });
-                self
-            }
-            pub fn text<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.text = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for text: {e}")
-                    });
-                self
-            }
-            pub fn to<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.to = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for to: {e}"));
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ConsoleSearch> for super::ConsoleSearch {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ConsoleSearch,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    cursor: value.cursor?,
-                    from: value.from?,
-                    limit: value.limit?,
-                    match_case: value.match_case?,
-                    oldest_first: value.oldest_first?,
-                    regex: value.regex?,
-                    text: value.text?,
-                    to: value.to?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ConsoleSearch> for ConsoleSearch {
-            fn from(value: super::ConsoleSearch) -> Self {
-                Self {
-                    cursor: Ok(value.cursor),
-                    from: Ok(value.from),
-                    limit: Ok(value.limit),
-                    match_case: Ok(value.match_case),
-                    oldest_first: Ok(value.oldest_first),
-                    regex: Ok(value.regex),
-                    text: Ok(value.text),
-                    to: Ok(value.to),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ContainerList {
-            items: ::std::result::Result<
-                ::std::vec::Vec<super::ContainerStatus>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for ContainerList {
-            fn default() -> Self {
-                Self {
-                    items: Err("no value supplied for items".to_string()),
-                }
-            }
-        }
-        impl ContainerList {
-            pub fn items<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::ContainerStatus>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.items = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for items: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ContainerList> for super::ContainerList {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ContainerList,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { items: value.items? })
-            }
-        }
-        impl ::std::convert::From<super::ContainerList> for ContainerList {
-            fn from(value: super::ContainerList) -> Self {
-                Self { items: Ok(value.items) }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ContainerSpec {
-            config_files: ::std::result::Result<
-                ::std::vec::Vec<super::ConfigFile>,
-                ::std::string::String,
-            >,
-            console_encoding: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            denied_files: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            done: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            environment: ::std::result::Result<
-                ::std::collections::HashMap<
-                    ::std::string::String,
-                    ::std::string::String,
-                >,
-                ::std::string::String,
-            >,
-            existed: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            id: ::std::result::Result<super::ContainerId, ::std::string::String>,
-            image: ::std::result::Result<::std::string::String, ::std::string::String>,
-            image_refused: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            install: ::std::result::Result<
-                ::std::option::Option<super::InstallSpec>,
-                ::std::string::String,
-            >,
-            labels: ::std::result::Result<
-                ::std::collections::HashMap<
-                    ::std::string::String,
-                    ::std::string::String,
-                >,
-                ::std::string::String,
-            >,
-            limits: ::std::result::Result<super::Limits, ::std::string::String>,
-            mounts: ::std::result::Result<
-                ::std::vec::Vec<super::Mount>,
-                ::std::string::String,
-            >,
-            name: ::std::result::Result<::std::string::String, ::std::string::String>,
-            network: ::std::result::Result<
-                ::std::option::Option<super::Network>,
-                ::std::string::String,
-            >,
-            outgoing_ip: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            owner: ::std::result::Result<
-                ::std::option::Option<super::UserId>,
-                ::std::string::String,
-            >,
-            policy: ::std::result::Result<
-                ::std::option::Option<super::Policy>,
-                ::std::string::String,
-            >,
-            ports: ::std::result::Result<
-                ::std::vec::Vec<super::PortBinding>,
-                ::std::string::String,
-            >,
-            revision: ::std::result::Result<u64, ::std::string::String>,
-            startup: ::std::result::Result<::std::string::String, ::std::string::String>,
-            stop: ::std::result::Result<super::StopRule, ::std::string::String>,
-            stop_timeout_ms: ::std::result::Result<u64, ::std::string::String>,
-            strip_ansi: ::std::result::Result<bool, ::std::string::String>,
-            suspended: ::std::result::Result<bool, ::std::string::String>,
-            timezone: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for ContainerSpec {
-            fn default() -> Self {
-                Self {
-                    config_files: Err("no value supplied for config_files".to_string()),
-                    console_encoding: Ok(Default::default()),
-                    denied_files: Ok(Default::default()),
-                    done: Err("no value supplied for done".to_string()),
-                    environment: Err("no value supplied for environment".to_string()),
-                    existed: Ok(Default::default()),
-                    id: Err("no value supplied for id".to_string()),
-                    image: Err("no value supplied for image".to_string()),
-                    image_refused: Ok(Default::default()),
-                    install: Ok(Default::default()),
-                    labels: Ok(Default::default()),
-                    limits: Err("no value supplied for limits".to_string()),
-                    mounts: Ok(Default::default()),
-                    name: Err("no value supplied for name".to_string()),
-                    network: Ok(Default::default()),
-                    outgoing_ip: Ok(Default::default()),
-                    owner: Ok(Default::default()),
-                    policy: Ok(Default::default()),
-                    ports: Err("no value supplied for ports".to_string()),
-                    revision: Err("no value supplied for revision".to_string()),
-                    startup: Err("no value supplied for startup".to_string()),
-                    stop: Err("no value supplied for stop".to_string()),
-                    stop_timeout_ms: Err(
-                        "no value supplied for stop_timeout_ms".to_string(),
-                    ),
-                    strip_ansi: Err("no value supplied for strip_ansi".to_string()),
-                    suspended: Err("no value supplied for suspended".to_string()),
-                    timezone: Ok(Default::default()),
-                }
-            }
-        }
-        impl ContainerSpec {
-            pub fn config_files<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::ConfigFile>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.config_files = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for config_files: {e}")
-                    });
-                self
-            }
-            pub fn console_encoding<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.console_encoding = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for console_encoding: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn denied_files<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.denied_files = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for denied_files: {e}")
-                    });
-                self
-            }
-            pub fn done<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.done = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for done: {e}")
-                    });
-                self
-            }
-            pub fn environment<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::collections::HashMap<
-                        ::std::string::String,
-                        ::std::string::String,
-                    >,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.environment = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for environment: {e}")
-                    });
-                self
-            }
-            pub fn existed<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.existed = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for existed: {e}")
-                    });
-                self
-            }
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ContainerId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn image<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.image = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for image: {e}")
-                    });
-                self
-            }
-            pub fn image_refused<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.image_refused = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for image_refused: {e}")
-                    });
-                self
-            }
-            pub fn install<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::InstallSpec>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.install = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for install: {e}")
-                    });
-                self
-            }
-            pub fn labels<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::collections::HashMap<
-                        ::std::string::String,
-                        ::std::string::String,
-                    >,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.labels = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for labels: {e}")
-                    });
-                self
-            }
-            pub fn limits<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Limits>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.limits = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for limits: {e}")
-                    });
-                self
-            }
-            pub fn mounts<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::Mount>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.mounts = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for mounts: {e}")
-                    });
-                self
-            }
-            pub fn name<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.name = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for name: {e}")
-                    });
-                self
-            }
-            pub fn network<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Network>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.network = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for network: {e}")
-                    });
-                self
-            }
-            pub fn outgoing_ip<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.outgoing_ip = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for outgoing_ip: {e}")
-                    });
-                self
-            }
-            pub fn owner<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::UserId>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.owner = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for owner: {e}")
-                    });
-                self
-            }
-            pub fn policy<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Policy>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.policy = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for policy: {e}")
-                    });
-                self
-            }
-            pub fn ports<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::PortBinding>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.ports = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for ports: {e}")
-                    });
-                self
-            }
-            pub fn revision<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.revision = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for revision: {e}")
-                    });
-                self
-            }
-            pub fn startup<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.startup = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for startup: {e}")
-                    });
-                self
-            }
-            pub fn stop<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::StopRule>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.stop = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for stop: {e}")
-                    });
-                self
-            }
-            pub fn stop_timeout_ms<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.stop_timeout_ms = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for stop_timeout_ms: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn strip_ansi<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.strip_ansi = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for strip_ansi: {e}")
-                    });
-                self
-            }
-            pub fn suspended<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.suspended = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for suspended: {e}")
-                    });
-                self
-            }
-            pub fn timezone<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.timezone = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for timezone: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ContainerSpec> for super::ContainerSpec {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ContainerSpec,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    config_files: value.config_files?,
-                    console_encoding: value.console_encoding?,
-                    denied_files: value.denied_files?,
-                    done: value.done?,
-                    environment: value.environment?,
-                    existed: value.existed?,
-                    id: value.id?,
-                    image: value.image?,
-                    image_refused: value.image_refused?,
-                    install: value.install?,
-                    labels: value.labels?,
-                    limits: value.limits?,
-                    mounts: value.mounts?,
-                    name: value.name?,
-                    network: value.network?,
-                    outgoing_ip: value.outgoing_ip?,
-                    owner: value.owner?,
-                    policy: value.policy?,
-                    ports: value.ports?,
-                    revision: value.revision?,
-                    startup: value.startup?,
-                    stop: value.stop?,
-                    stop_timeout_ms: value.stop_timeout_ms?,
-                    strip_ansi: value.strip_ansi?,
-                    suspended: value.suspended?,
-                    timezone: value.timezone?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ContainerSpec> for ContainerSpec {
-            fn from(value: super::ContainerSpec) -> Self {
-                Self {
-                    config_files: Ok(value.config_files),
-                    console_encoding: Ok(value.console_encoding),
-                    denied_files: Ok(value.denied_files),
-                    done: Ok(value.done),
-                    environment: Ok(value.environment),
-                    existed: Ok(value.existed),
-                    id: Ok(value.id),
-                    image: Ok(value.image),
-                    image_refused: Ok(value.image_refused),
-                    install: Ok(value.install),
-                    labels: Ok(value.labels),
-                    limits: Ok(value.limits),
-                    mounts: Ok(value.mounts),
-                    name: Ok(value.name),
-                    network: Ok(value.network),
-                    outgoing_ip: Ok(value.outgoing_ip),
-                    owner: Ok(value.owner),
-                    policy: Ok(value.policy),
-                    ports: Ok(value.ports),
-                    revision: Ok(value.revision),
-                    startup: Ok(value.startup),
-                    stop: Ok(value.stop),
-                    stop_timeout_ms: Ok(value.stop_timeout_ms),
-                    strip_ansi: Ok(value.strip_ansi),
-                    suspended: Ok(value.suspended),
-                    timezone: Ok(value.timezone),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ContainerStats {
-            id: ::std::result::Result<super::ContainerId, ::std::string::String>,
-            stats: ::std::result::Result<super::Stats, ::std::string::String>,
-        }
-        impl ::std::default::Default for ContainerStats {
-            fn default() -> Self {
-                Self {
-                    id: Err("no value supplied for id".to_string()),
-                    stats: Err("no value supplied for stats".to_string()),
-                }
-            }
-        }
-        impl ContainerStats {
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ContainerId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn stats<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Stats>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.stats = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for stats: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ContainerStats> for super::ContainerStats {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ContainerStats,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    id: value.id?,
-                    stats: value.stats?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ContainerStats> for ContainerStats {
-            fn from(value: super::ContainerStats) -> Self {
-                Self {
-                    id: Ok(value.id),
-                    stats: Ok(value.stats),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ContainerStatus {
-            config_problems: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            crashes: ::std::result::Result<
-                ::std::option::Option<super::Crashes>,
-                ::std::string::String,
-            >,
-            fault: ::std::result::Result<
-                ::std::option::Option<super::Fault>,
-                ::std::string::String,
-            >,
-            hold: ::std::result::Result<
-                ::std::option::Option<super::Hold>,
-                ::std::string::String,
-            >,
-            id: ::std::result::Result<super::ContainerId, ::std::string::String>,
-            installed: ::std::result::Result<u64, ::std::string::String>,
-            last_exit: ::std::result::Result<
-                ::std::option::Option<super::Exit>,
-                ::std::string::String,
-            >,
-            pending: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            phase: ::std::result::Result<super::Phase, ::std::string::String>,
-            problem: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            process_revision: ::std::result::Result<
-                ::std::option::Option<u64>,
-                ::std::string::String,
-            >,
-            progress: ::std::result::Result<
-                ::std::option::Option<super::Progress>,
-                ::std::string::String,
-            >,
-            revision: ::std::result::Result<u64, ::std::string::String>,
-            since: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            started_at: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for ContainerStatus {
-            fn default() -> Self {
-                Self {
-                    config_problems: Ok(Default::default()),
-                    crashes: Ok(Default::default()),
-                    fault: Ok(Default::default()),
-                    hold: Ok(Default::default()),
-                    id: Err("no value supplied for id".to_string()),
-                    installed: Err("no value supplied for installed".to_string()),
-                    last_exit: Ok(Default::default()),
-                    pending: Ok(Default::default()),
-                    phase: Err("no value supplied for phase".to_string()),
-                    problem: Ok(Default::default()),
-                    process_revision: Ok(Default::default()),
-                    progress: Ok(Default::default()),
-                    revision: Err("no value supplied for revision".to_string()),
-                    since: Err("no value supplied for since".to_string()),
-                    started_at: Ok(Default::default()),
-                }
-            }
-        }
-        impl ContainerStatus {
-            pub fn config_problems<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.config_problems = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for config_problems: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn crashes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Crashes>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.crashes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for crashes: {e}")
-                    });
-                self
-            }
-            pub fn fault<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Fault>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.fault = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for fault: {e}")
-                    });
-                self
-            }
-            pub fn hold<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Hold>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.hold = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for hold: {e}")
-                    });
-                self
-            }
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ContainerId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn installed<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.installed = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for installed: {e}")
-                    });
-                self
-            }
-            pub fn last_exit<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Exit>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.last_exit = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for last_exit: {e}")
-                    });
-                self
-            }
-            pub fn pending<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.pending = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for pending: {e}")
-                    });
-                self
-            }
-            pub fn phase<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Phase>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.phase = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for phase: {e}")
-                    });
-                self
-            }
-            pub fn problem<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.problem = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for problem: {e}")
-                    });
-                self
-            }
-            pub fn process_revision<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.process_revision = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for process_revision: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn progress<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Progress>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.progress = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for progress: {e}")
-                    });
-                self
-            }
-            pub fn revision<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.revision = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for revision: {e}")
-                    });
-                self
-            }
-            pub fn since<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.since = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for since: {e}")
-                    });
-                self
-            }
-            pub fn started_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.started_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for started_at: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ContainerStatus> for super::ContainerStatus {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ContainerStatus,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    config_problems: value.config_problems?,
-                    crashes: value.crashes?,
-                    fault: value.fault?,
-                    hold: value.hold?,
-                    id: value.id?,
-                    installed: value.installed?,
-                    last_exit: value.last_exit?,
-                    pending: value.pending?,
-                    phase: value.phase?,
-                    problem: value.problem?,
-                    process_revision: value.process_revision?,
-                    progress: value.progress?,
-                    revision: value.revision?,
-                    since: value.since?,
-                    started_at: value.started_at?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ContainerStatus> for ContainerStatus {
-            fn from(value: super::ContainerStatus) -> Self {
-                Self {
-                    config_problems: Ok(value.config_problems),
-                    crashes: Ok(value.crashes),
-                    fault: Ok(value.fault),
-                    hold: Ok(value.hold),
-                    id: Ok(value.id),
-                    installed: Ok(value.installed),
-                    last_exit: Ok(value.last_exit),
-                    pending: Ok(value.pending),
-                    phase: Ok(value.phase),
-                    problem: Ok(value.problem),
-                    process_revision: Ok(value.process_revision),
-                    progress: Ok(value.progress),
-                    revision: Ok(value.revision),
-                    since: Ok(value.since),
-                    started_at: Ok(value.started_at),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Crashes {
-            again_at: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
-            count: ::std::result::Result<u32, ::std::string::String>,
-            lines: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            quarantined: ::std::result::Result<bool, ::std::string::String>,
-        }
-        impl ::std::default::Default for Crashes {
-            fn default() -> Self {
-                Self {
-                    again_at: Ok(Default::default()),
-                    count: Err("no value supplied for count".to_string()),
-                    lines: Err("no value supplied for lines".to_string()),
-                    quarantined: Err("no value supplied for quarantined".to_string()),
-                }
-            }
-        }
-        impl Crashes {
-            pub fn again_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.again_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for again_at: {e}")
-                    });
-                self
-            }
-            pub fn count<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u32>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.count = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for count: {e}")
-                    });
-                self
-            }
-            pub fn lines<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.lines = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for lines: {e}")
-                    });
-                self
-            }
-            pub fn quarantined<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.quarantined = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for quarantined: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Crashes> for super::Crashes {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Crashes,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    again_at: value.again_at?,
-                    count: value.count?,
-                    lines: value.lines?,
-                    quarantined: value.quarantined?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Crashes> for Crashes {
-            fn from(value: super::Crashes) -> Self {
-                Self {
-                    again_at: Ok(value.again_at),
-                    count: Ok(value.count),
-                    lines: Ok(value.lines),
-                    quarantined: Ok(value.quarantined),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct DiskLimits {
-            by_kernel: ::std::result::Result<bool, ::std::string::String>,
-            file_system: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            note: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for DiskLimits {
-            fn default() -> Self {
-                Self {
-                    by_kernel: Err("no value supplied for by_kernel".to_string()),
-                    file_system: Err("no value supplied for file_system".to_string()),
-                    note: Err("no value supplied for note".to_string()),
-                }
-            }
-        }
-        impl DiskLimits {
-            pub fn by_kernel<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.by_kernel = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for by_kernel: {e}")
-                    });
-                self
-            }
-            pub fn file_system<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.file_system = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for file_system: {e}")
-                    });
-                self
-            }
-            pub fn note<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.note = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for note: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<DiskLimits> for super::DiskLimits {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: DiskLimits,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    by_kernel: value.by_kernel?,
-                    file_system: value.file_system?,
-                    note: value.note?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::DiskLimits> for DiskLimits {
-            fn from(value: super::DiskLimits) -> Self {
-                Self {
-                    by_kernel: Ok(value.by_kernel),
-                    file_system: Ok(value.file_system),
-                    note: Ok(value.note),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Exit {
-            at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            code: ::std::result::Result<i64, ::std::string::String>,
-            crash: ::std::result::Result<bool, ::std::string::String>,
-            out_of_memory: ::std::result::Result<bool, ::std::string::String>,
-        }
-        impl ::std::default::Default for Exit {
-            fn default() -> Self {
-                Self {
-                    at: Err("no value supplied for at".to_string()),
-                    code: Err("no value supplied for code".to_string()),
-                    crash: Err("no value supplied for crash".to_string()),
-                    out_of_memory: Err("no value supplied for out_of_memory".to_string()),
-                }
-            }
-        }
-        impl Exit {
-            pub fn at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.at = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for at: {e}"));
-                self
-            }
-            pub fn code<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<i64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.code = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for code: {e}")
-                    });
-                self
-            }
-            pub fn crash<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.crash = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for crash: {e}")
-                    });
-                self
-            }
-            pub fn out_of_memory<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.out_of_memory = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for out_of_memory: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Exit> for super::Exit {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Exit,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    at: value.at?,
-                    code: value.code?,
-                    crash: value.crash?,
-                    out_of_memory: value.out_of_memory?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Exit> for Exit {
-            fn from(value: super::Exit) -> Self {
-                Self {
-                    at: Ok(value.at),
-                    code: Ok(value.code),
-                    crash: Ok(value.crash),
-                    out_of_memory: Ok(value.out_of_memory),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct FileHit {
-            file: ::std::result::Result<super::FileInfo, ::std::string::String>,
-            line: ::std::result::Result<
-                ::std::option::Option<u64>,
-                ::std::string::String,
-            >,
-            text: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for FileHit {
-            fn default() -> Self {
-                Self {
-                    file: Err("no value supplied for file".to_string()),
-                    line: Ok(Default::default()),
-                    text: Ok(Default::default()),
-                }
-            }
-        }
-        impl FileHit {
-            pub fn file<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FileInfo>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.file = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for file: {e}")
-                    });
-                self
-            }
-            pub fn line<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.line = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for line: {e}")
-                    });
-                self
-            }
-            pub fn text<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.text = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for text: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<FileHit> for super::FileHit {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: FileHit,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    file: value.file?,
-                    line: value.line?,
-                    text: value.text?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::FileHit> for FileHit {
-            fn from(value: super::FileHit) -> Self {
-                Self {
-                    file: Ok(value.file),
-                    line: Ok(value.line),
-                    text: Ok(value.text),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct FileHits {
-            items: ::std::result::Result<
-                ::std::vec::Vec<super::FileHit>,
-                ::std::string::String,
-            >,
-            more: ::std::result::Result<bool, ::std::string::String>,
-        }
-        impl ::std::default::Default for FileHits {
-            fn default() -> Self {
-                Self {
-                    items: Err("no value supplied for items".to_string()),
-                    more: Err("no value supplied for more".to_string()),
-                }
-            }
-        }
-        impl FileHits {
-            pub fn items<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::FileHit>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.items = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for items: {e}")
-                    });
-                self
-            }
-            pub fn more<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.more = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for more: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<FileHits> for super::FileHits {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: FileHits,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    items: value.items?,
-                    more: value.more?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::FileHits> for FileHits {
-            fn from(value: super::FileHits) -> Self {
-                Self {
-                    items: Ok(value.items),
-                    more: Ok(value.more),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct FileInfo {
-            etag: ::std::result::Result<::std::string::String, ::std::string::String>,
-            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
-            mode: ::std::result::Result<u32, ::std::string::String>,
-            modified_at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            name: ::std::result::Result<::std::string::String, ::std::string::String>,
-            path: ::std::result::Result<super::FilePath, ::std::string::String>,
-            size_bytes: ::std::result::Result<u64, ::std::string::String>,
-            target: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            target_kind: ::std::result::Result<
-                ::std::option::Option<super::FileKind>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for FileInfo {
-            fn default() -> Self {
-                Self {
-                    etag: Err("no value supplied for etag".to_string()),
-                    kind: Err("no value supplied for kind".to_string()),
-                    mode: Err("no value supplied for mode".to_string()),
-                    modified_at: Err("no value supplied for modified_at".to_string()),
-                    name: Err("no value supplied for name".to_string()),
-                    path: Err("no value supplied for path".to_string()),
-                    size_bytes: Err("no value supplied for size_bytes".to_string()),
-                    target: Ok(Default::default()),
-                    target_kind: Ok(Default::default()),
-                }
-            }
-        }
-        impl FileInfo {
-            pub fn etag<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.etag = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for etag: {e}")
-                    });
-                self
-            }
-            pub fn kind<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FileKind>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.kind = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for kind: {e}")
-                    });
-                self
-            }
-            pub fn mode<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u32>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.mode = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for mode: {e}")
-                    });
-                self
-            }
-            pub fn modified_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.modified_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for modified_at: {e}")
-                    });
-                self
-            }
-            pub fn name<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.name = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for name: {e}")
-                    });
-                self
-            }
-            pub fn path<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FilePath>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.path = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for path: {e}")
-                    });
-                self
-            }
-            pub fn size_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.size_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for size_bytes: {e}")
-                    });
-                self
-            }
-            pub fn target<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.target = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for target: {e}")
-                    });
-                self
-            }
-            pub fn target_kind<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::FileKind>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.target_kind = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for target_kind: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<FileInfo> for super::FileInfo {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: FileInfo,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    etag: value.etag?,
-                    kind: value.kind?,
-                    mode: value.mode?,
-                    modified_at: value.modified_at?,
-                    name: value.name?,
-                    path: value.path?,
-                    size_bytes: value.size_bytes?,
-                    target: value.target?,
-                    target_kind: value.target_kind?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::FileInfo> for FileInfo {
-            fn from(value: super::FileInfo) -> Self {
-                Self {
-                    etag: Ok(value.etag),
-                    kind: Ok(value.kind),
-                    mode: Ok(value.mode),
-                    modified_at: Ok(value.modified_at),
-                    name: Ok(value.name),
-                    path: Ok(value.path),
-                    size_bytes: Ok(value.size_bytes),
-                    target: Ok(value.target),
-                    target_kind: Ok(value.target_kind),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct FileMove {
-            from: ::std::result::Result<super::FilePath, ::std::string::String>,
-            to: ::std::result::Result<super::FilePath, ::std::string::String>,
-        }
-        impl ::std::default::Default for FileMove {
-            fn default() -> Self {
-                Self {
-                    from: Err("no value supplied for from".to_string()),
-                    to: Err("no value supplied for to".to_string()),
-                }
-            }
-        }
-        impl FileMove {
-            pub fn from<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FilePath>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.from = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for from: {e}")
-                    });
-                self
-            }
-            pub fn to<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FilePath>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.to = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for to: {e}"));
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<FileMove> for super::FileMove {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: FileMove,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    from: value.from?,
-                    to: value.to?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::FileMove> for FileMove {
-            fn from(value: super::FileMove) -> Self {
-                Self {
-                    from: Ok(value.from),
-                    to: Ok(value.to),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct FilePage {
-            folder: ::std::result::Result<super::FileInfo, ::std::string::String>,
-            items: ::std::result::Result<
-                ::std::vec::Vec<super::FileInfo>,
-                ::std::string::String,
-            >,
-            limit_bytes: ::std::result::Result<u64, ::std::string::String>,
-            total: ::std::result::Result<u64, ::std::string::String>,
-            used_bytes: ::std::result::Result<u64, ::std::string::String>,
-        }
-        impl ::std::default::Default for FilePage {
-            fn default() -> Self {
-                Self {
-                    folder: Err("no value supplied for folder".to_string()),
-                    items: Err("no value supplied for items".to_string()),
-                    limit_bytes: Err("no value supplied for limit_bytes".to_string()),
-                    total: Err("no value supplied for total".to_string()),
-                    used_bytes: Err("no value supplied for used_bytes".to_string()),
-                }
-            }
-        }
-        impl FilePage {
-            pub fn folder<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FileInfo>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.folder = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for folder: {e}")
-                    });
-                self
-            }
-            pub fn items<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::FileInfo>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.items = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for items: {e}")
-                    });
-                self
-            }
-            pub fn limit_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.limit_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for limit_bytes: {e}")
-                    });
-                self
-            }
-            pub fn total<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.total = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for total: {e}")
-                    });
-                self
-            }
-            pub fn used_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.used_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for used_bytes: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<FilePage> for super::FilePage {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: FilePage,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    folder: value.folder?,
-                    items: value.items?,
-                    limit_bytes: value.limit_bytes?,
-                    total: value.total?,
-                    used_bytes: value.used_bytes?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::FilePage> for FilePage {
-            fn from(value: super::FilePage) -> Self {
-                Self {
-                    folder: Ok(value.folder),
-                    items: Ok(value.items),
-                    limit_bytes: Ok(value.limit_bytes),
-                    total: Ok(value.total),
-                    used_bytes: Ok(value.used_bytes),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct FileVersion {
-            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
-            replaced_at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            replaced_by: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            size_bytes: ::std::result::Result<u64, ::std::string::String>,
-        }
-        impl ::std::default::Default for FileVersion {
-            fn default() -> Self {
-                Self {
-                    id: Err("no value supplied for id".to_string()),
-                    replaced_at: Err("no value supplied for replaced_at".to_string()),
-                    replaced_by: Err("no value supplied for replaced_by".to_string()),
-                    size_bytes: Err("no value supplied for size_bytes".to_string()),
-                }
-            }
-        }
-        impl FileVersion {
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::uuid::Uuid>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn replaced_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.replaced_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for replaced_at: {e}")
-                    });
-                self
-            }
-            pub fn replaced_by<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.replaced_by = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for replaced_by: {e}")
-                    });
-                self
-            }
-            pub fn size_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.size_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for size_bytes: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<FileVersion> for super::FileVersion {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: FileVersion,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    id: value.id?,
-                    replaced_at: value.replaced_at?,
-                    replaced_by: value.replaced_by?,
-                    size_bytes: value.size_bytes?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::FileVersion> for FileVersion {
-            fn from(value: super::FileVersion) -> Self {
-                Self {
-                    id: Ok(value.id),
-                    replaced_at: Ok(value.replaced_at),
-                    replaced_by: Ok(value.replaced_by),
-                    size_bytes: Ok(value.size_bytes),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct FolderSize {
-            disk_bytes: ::std::result::Result<u64, ::std::string::String>,
-            files: ::std::result::Result<u64, ::std::string::String>,
-            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
-            path: ::std::result::Result<super::FilePath, ::std::string::String>,
-        }
-        impl ::std::default::Default for FolderSize {
-            fn default() -> Self {
-                Self {
-                    disk_bytes: Err("no value supplied for disk_bytes".to_string()),
-                    files: Err("no value supplied for files".to_string()),
-                    kind: Err("no value supplied for kind".to_string()),
-                    path: Err("no value supplied for path".to_string()),
-                }
-            }
-        }
-        impl FolderSize {
-            pub fn disk_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.disk_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for disk_bytes: {e}")
-                    });
-                self
-            }
-            pub fn files<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.files = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for files: {e}")
-                    });
-                self
-            }
-            pub fn kind<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FileKind>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.kind = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for kind: {e}")
-                    });
-                self
-            }
-            pub fn path<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FilePath>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.path = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for path: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<FolderSize> for super::FolderSize {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: FolderSize,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    disk_bytes: value.disk_bytes?,
-                    files: value.files?,
-                    kind: value.kind?,
-                    path: value.path?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::FolderSize> for FolderSize {
-            fn from(value: super::FolderSize) -> Self {
-                Self {
-                    disk_bytes: Ok(value.disk_bytes),
-                    files: Ok(value.files),
-                    kind: Ok(value.kind),
-                    path: Ok(value.path),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Happened {
-            at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            id: ::std::result::Result<super::ContainerId, ::std::string::String>,
-            number: ::std::result::Result<u64, ::std::string::String>,
-            spool: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
-            what: ::std::result::Result<super::Happening, ::std::string::String>,
-        }
-        impl ::std::default::Default for Happened {
-            fn default() -> Self {
-                Self {
-                    at: Err("no value supplied for at".to_string()),
-                    id: Err("no value supplied for id".to_string()),
-                    number: Err("no value supplied for number".to_string()),
-                    spool: Err("no value supplied for spool".to_string()),
-                    what: Err("no value supplied for what".to_string()),
-                }
-            }
-        }
-        impl Happened {
-            pub fn at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.at = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for at: {e}"));
-                self
-            }
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ContainerId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn number<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.number = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for number: {e}")
-                    });
-                self
-            }
-            pub fn spool<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::uuid::Uuid>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.spool = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for spool: {e}")
-                    });
-                self
-            }
-            pub fn what<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Happening>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.what = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for what: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Happened> for super::Happened {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Happened,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    at: value.at?,
-                    id: value.id?,
-                    number: value.number?,
-                    spool: value.spool?,
-                    what: value.what?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Happened> for Happened {
-            fn from(value: super::Happened) -> Self {
-                Self {
-                    at: Ok(value.at),
-                    id: Ok(value.id),
-                    number: Ok(value.number),
-                    spool: Ok(value.spool),
-                    what: Ok(value.what),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Held {
-            declared: ::std::result::Result<bool, ::std::string::String>,
-            id: ::std::result::Result<super::ContainerId, ::std::string::String>,
-            name: ::std::result::Result<::std::string::String, ::std::string::String>,
-            owner: ::std::result::Result<
-                ::std::option::Option<super::UserId>,
-                ::std::string::String,
-            >,
-            ports: ::std::result::Result<
-                ::std::vec::Vec<super::PortBinding>,
-                ::std::string::String,
-            >,
-            running: ::std::result::Result<bool, ::std::string::String>,
-        }
-        impl ::std::default::Default for Held {
-            fn default() -> Self {
-                Self {
-                    declared: Err("no value supplied for declared".to_string()),
-                    id: Err("no value supplied for id".to_string()),
-                    name: Err("no value supplied for name".to_string()),
-                    owner: Ok(Default::default()),
-                    ports: Err("no value supplied for ports".to_string()),
-                    running: Err("no value supplied for running".to_string()),
-                }
-            }
-        }
-        impl Held {
-            pub fn declared<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.declared = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for declared: {e}")
-                    });
-                self
-            }
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ContainerId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn name<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.name = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for name: {e}")
-                    });
-                self
-            }
-            pub fn owner<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::UserId>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.owner = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for owner: {e}")
-                    });
-                self
-            }
-            pub fn ports<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::PortBinding>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.ports = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for ports: {e}")
-                    });
-                self
-            }
-            pub fn running<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.running = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for running: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Held> for super::Held {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Held,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    declared: value.declared?,
-                    id: value.id?,
-                    name: value.name?,
-                    owner: value.owner?,
-                    ports: value.ports?,
-                    running: value.running?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Held> for Held {
-            fn from(value: super::Held) -> Self {
-                Self {
-                    declared: Ok(value.declared),
-                    id: Ok(value.id),
-                    name: Ok(value.name),
-                    owner: Ok(value.owner),
-                    ports: Ok(value.ports),
-                    running: Ok(value.running),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct HitPart {
-            end: ::std::result::Result<u32, ::std::string::String>,
-            start: ::std::result::Result<u32, ::std::string::String>,
-        }
-        impl ::std::default::Default for HitPart {
-            fn default() -> Self {
-                Self {
-                    end: Err("no value supplied for end".to_string()),
-                    start: Err("no value supplied for start".to_string()),
-                }
-            }
-        }
-        impl HitPart {
-            pub fn end<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u32>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.end = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for end: {e}")
-                    });
-                self
-            }
-            pub fn start<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u32>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.start = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for start: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<HitPart> for super::HitPart {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: HitPart,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    end: value.end?,
-                    start: value.start?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::HitPart> for HitPart {
-            fn from(value: super::HitPart) -> Self {
-                Self {
-                    end: Ok(value.end),
-                    start: Ok(value.start),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct HostActivity {
-            at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            container_id: ::std::result::Result<
-                super::ContainerId,
-                ::std::string::String,
-            >,
-            deed: ::std::result::Result<super::HostDeed, ::std::string::String>,
-            id: ::std::result::Result<super::ActivityId, ::std::string::String>,
-            ip: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            user_id: ::std::result::Result<super::UserId, ::std::string::String>,
-        }
-        impl ::std::default::Default for HostActivity {
-            fn default() -> Self {
-                Self {
-                    at: Err("no value supplied for at".to_string()),
-                    container_id: Err("no value supplied for container_id".to_string()),
-                    deed: Err("no value supplied for deed".to_string()),
-                    id: Err("no value supplied for id".to_string()),
-                    ip: Ok(Default::default()),
-                    user_id: Err("no value supplied for user_id".to_string()),
-                }
-            }
-        }
-        impl HostActivity {
-            pub fn at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.at = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for at: {e}"));
-                self
-            }
-            pub fn container_id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ContainerId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.container_id = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for container_id: {e}")
-                    });
-                self
-            }
-            pub fn deed<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::HostDeed>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.deed = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for deed: {e}")
-                    });
-                self
-            }
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ActivityId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn ip<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.ip = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for ip: {e}"));
-                self
-            }
-            pub fn user_id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::UserId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.user_id = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for user_id: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<HostActivity> for super::HostActivity {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: HostActivity,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    at: value.at?,
-                    container_id: value.container_id?,
-                    deed: value.deed?,
-                    id: value.id?,
-                    ip: value.ip?,
-                    user_id: value.user_id?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::HostActivity> for HostActivity {
-            fn from(value: super::HostActivity) -> Self {
-                Self {
-                    at: Ok(value.at),
-                    container_id: Ok(value.container_id),
-                    deed: Ok(value.deed),
-                    id: Ok(value.id),
-                    ip: Ok(value.ip),
-                    user_id: Ok(value.user_id),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct InstallSpec {
-            entrypoint: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            image: ::std::result::Result<::std::string::String, ::std::string::String>,
-            number: ::std::result::Result<u64, ::std::string::String>,
-            script: ::std::result::Result<::std::string::String, ::std::string::String>,
-            start: ::std::result::Result<bool, ::std::string::String>,
-            strict: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            timeout_ms: ::std::result::Result<u64, ::std::string::String>,
-            wipe: ::std::result::Result<bool, ::std::string::String>,
-        }
-        impl ::std::default::Default for InstallSpec {
-            fn default() -> Self {
-                Self {
-                    entrypoint: Err("no value supplied for entrypoint".to_string()),
-                    image: Err("no value supplied for image".to_string()),
-                    number: Err("no value supplied for number".to_string()),
-                    script: Err("no value supplied for script".to_string()),
-                    start: Err("no value supplied for start".to_string()),
-                    strict: Ok(Default::default()),
-                    timeout_ms: Err("no value supplied for timeout_ms".to_string()),
-                    wipe: Err("no value supplied for wipe".to_string()),
-                }
-            }
-        }
-        impl InstallSpec {
-            pub fn entrypoint<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.entrypoint = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for entrypoint: {e}")
-                    });
-                self
-            }
-            pub fn image<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.image = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for image: {e}")
-                    });
-                self
-            }
-            pub fn number<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.number = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for number: {e}")
-                    });
-                self
-            }
-            pub fn script<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.script = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for script: {e}")
-                    });
-                self
-            }
-            pub fn start<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.start = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for start: {e}")
-                    });
-                self
-            }
-            pub fn strict<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.strict = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for strict: {e}")
-                    });
-                self
-            }
-            pub fn timeout_ms<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.timeout_ms = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for timeout_ms: {e}")
-                    });
-                self
-            }
-            pub fn wipe<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.wipe = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for wipe: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<InstallSpec> for super::InstallSpec {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: InstallSpec,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    entrypoint: value.entrypoint?,
-                    image: value.image?,
-                    number: value.number?,
-                    script: value.script?,
-                    start: value.start?,
-                    strict: value.strict?,
-                    timeout_ms: value.timeout_ms?,
-                    wipe: value.wipe?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::InstallSpec> for InstallSpec {
-            fn from(value: super::InstallSpec) -> Self {
-                Self {
-                    entrypoint: Ok(value.entrypoint),
-                    image: Ok(value.image),
-                    number: Ok(value.number),
-                    script: Ok(value.script),
-                    start: Ok(value.start),
-                    strict: Ok(value.strict),
-                    timeout_ms: Ok(value.timeout_ms),
-                    wipe: Ok(value.wipe),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Isolation {
-            kept: ::std::result::Result<bool, ::std::string::String>,
-            note: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for Isolation {
-            fn default() -> Self {
-                Self {
-                    kept: Err("no value supplied for kept".to_string()),
-                    note: Err("no value supplied for note".to_string()),
-                }
-            }
-        }
-        impl Isolation {
-            pub fn kept<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.kept = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for kept: {e}")
-                    });
-                self
-            }
-            pub fn note<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.note = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for note: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Isolation> for super::Isolation {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Isolation,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    kept: value.kept?,
-                    note: value.note?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Isolation> for Isolation {
-            fn from(value: super::Isolation) -> Self {
-                Self {
-                    kept: Ok(value.kept),
-                    note: Ok(value.note),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct LeftOut {
-            name: ::std::result::Result<::std::string::String, ::std::string::String>,
-            why: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for LeftOut {
-            fn default() -> Self {
-                Self {
-                    name: Err("no value supplied for name".to_string()),
-                    why: Err("no value supplied for why".to_string()),
-                }
-            }
-        }
-        impl LeftOut {
-            pub fn name<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.name = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for name: {e}")
-                    });
-                self
-            }
-            pub fn why<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.why = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for why: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<LeftOut> for super::LeftOut {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: LeftOut,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    name: value.name?,
-                    why: value.why?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::LeftOut> for LeftOut {
-            fn from(value: super::LeftOut) -> Self {
-                Self {
-                    name: Ok(value.name),
-                    why: Ok(value.why),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Limits {
-            cpu_percent: ::std::result::Result<u64, ::std::string::String>,
-            cpuset: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            disk_mib: ::std::result::Result<u64, ::std::string::String>,
-            io_weight: ::std::result::Result<u16, ::std::string::String>,
-            memory_mib: ::std::result::Result<u64, ::std::string::String>,
-            pids: ::std::result::Result<u64, ::std::string::String>,
-            swap_mib: ::std::result::Result<i64, ::std::string::String>,
-        }
-        impl ::std::default::Default for Limits {
-            fn default() -> Self {
-                Self {
-                    cpu_percent: Err("no value supplied for cpu_percent".to_string()),
-                    cpuset: Ok(Default::default()),
-                    disk_mib: Err("no value supplied for disk_mib".to_string()),
-                    io_weight: Err("no value supplied for io_weight".to_string()),
-                    memory_mib: Err("no value supplied for memory_mib".to_string()),
-                    pids: Err("no value supplied for pids".to_string()),
-                    swap_mib: Err("no value supplied for swap_mib".to_string()),
-                }
-            }
-        }
-        impl Limits {
-            pub fn cpu_percent<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.cpu_percent = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for cpu_percent: {e}")
-                    });
-                self
-            }
-            pub fn cpuset<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.cpuset = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for cpuset: {e}")
-                    });
-                self
-            }
-            pub fn disk_mib<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.disk_mib = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for disk_mib: {e}")
-                    });
-                self
-            }
-            pub fn io_weight<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u16>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.io_weight = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for io_weight: {e}")
-                    });
-                self
-            }
-            pub fn memory_mib<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.memory_mib = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for memory_mib: {e}")
-                    });
-                self
-            }
-            pub fn pids<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.pids = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for pids: {e}")
-                    });
-                self
-            }
-            pub fn swap_mib<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<i64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.swap_mib = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for swap_mib: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Limits> for super::Limits {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Limits,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    cpu_percent: value.cpu_percent?,
-                    cpuset: value.cpuset?,
-                    disk_mib: value.disk_mib?,
-                    io_weight: value.io_weight?,
-                    memory_mib: value.memory_mib?,
-                    pids: value.pids?,
-                    swap_mib: value.swap_mib?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Limits> for Limits {
-            fn from(value: super::Limits) -> Self {
-                Self {
-                    cpu_percent: Ok(value.cpu_percent),
-                    cpuset: Ok(value.cpuset),
-                    disk_mib: Ok(value.disk_mib),
-                    io_weight: Ok(value.io_weight),
-                    memory_mib: Ok(value.memory_mib),
-                    pids: Ok(value.pids),
-                    swap_mib: Ok(value.swap_mib),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Mount {
-            read_only: ::std::result::Result<bool, ::std::string::String>,
-            source: ::std::result::Result<::std::string::String, ::std::string::String>,
-            target: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for Mount {
-            fn default() -> Self {
-                Self {
-                    read_only: Err("no value supplied for read_only".to_string()),
-                    source: Err("no value supplied for source".to_string()),
-                    target: Err("no value supplied for target".to_string()),
-                }
-            }
-        }
-        impl Mount {
-            pub fn read_only<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.read_only = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for read_only: {e}")
-                    });
-                self
-            }
-            pub fn source<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.source = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for source: {e}")
-                    });
-                self
-            }
-            pub fn target<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.target = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for target: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Mount> for super::Mount {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Mount,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    read_only: value.read_only?,
-                    source: value.source?,
-                    target: value.target?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Mount> for Mount {
-            fn from(value: super::Mount) -> Self {
-                Self {
-                    read_only: Ok(value.read_only),
-                    source: Ok(value.source),
-                    target: Ok(value.target),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Operation {
-            done_bytes: ::std::result::Result<u64, ::std::string::String>,
-            done_files: ::std::result::Result<u64, ::std::string::String>,
-            ended_at: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
-            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
-            left_out: ::std::result::Result<
-                ::std::vec::Vec<super::LeftOut>,
-                ::std::string::String,
-            >,
-            left_out_count: ::std::result::Result<
-                ::std::option::Option<u64>,
-                ::std::string::String,
-            >,
-            problem: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            started_at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            started_by: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            state: ::std::result::Result<super::OperationState, ::std::string::String>,
-            task: ::std::result::Result<super::FileTask, ::std::string::String>,
-            total_bytes: ::std::result::Result<
-                ::std::option::Option<u64>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for Operation {
-            fn default() -> Self {
-                Self {
-                    done_bytes: Err("no value supplied for done_bytes".to_string()),
-                    done_files: Err("no value supplied for done_files".to_string()),
-                    ended_at: Ok(Default::default()),
-                    id: Err("no value supplied for id".to_string()),
-                    left_out: Ok(Default::default()),
-                    left_out_count: Ok(Default::default()),
-                    problem: Ok(Default::default()),
-                    started_at: Err("no value supplied for started_at".to_string()),
-                    started_by: Err("no value supplied for started_by".to_string()),
-                    state: Err("no value supplied for state".to_string()),
-                    task: Err("no value supplied for task".to_string()),
-                    total_bytes: Ok(Default::default()),
-                }
-            }
-        }
-        impl Operation {
-            pub fn done_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.done_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for done_bytes: {e}")
-                    });
-                self
-            }
-            pub fn done_files<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.done_files = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for done_files: {e}")
-                    });
-                self
-            }
-            pub fn ended_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.ended_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for ended_at: {e}")
-                    });
-                self
-            }
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::uuid::Uuid>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn left_out<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::LeftOut>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.left_out = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for left_out: {e}")
-                    });
-                self
-            }
-            pub fn left_out_count<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.left_out_count = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for left_out_count: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn problem<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.problem = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for problem: {e}")
-                    });
-                self
-            }
-            pub fn started_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.started_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for started_at: {e}")
-                    });
-                self
-            }
-            pub fn started_by<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.started_by = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for started_by: {e}")
-                    });
-                self
-            }
-            pub fn state<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::OperationState>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.state = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for state: {e}")
-                    });
-                self
-            }
-            pub fn task<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FileTask>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.task = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for task: {e}")
-                    });
-                self
-            }
-            pub fn total_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.total_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for total_bytes: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Operation> for super::Operation {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Operation,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    done_bytes: value.done_bytes?,
-                    done_files: value.done_files?,
-                    ended_at: value.ended_at?,
-                    id: value.id?,
-                    left_out: value.left_out?,
-                    left_out_count: value.left_out_count?,
-                    problem: value.problem?,
-                    started_at: value.started_at?,
-                    started_by: value.started_by?,
-                    state: value.state?,
-                    task: value.task?,
-                    total_bytes: value.total_bytes?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Operation> for Operation {
-            fn from(value: super::Operation) -> Self {
-                Self {
-                    done_bytes: Ok(value.done_bytes),
-                    done_files: Ok(value.done_files),
-                    ended_at: Ok(value.ended_at),
-                    id: Ok(value.id),
-                    left_out: Ok(value.left_out),
-                    left_out_count: Ok(value.left_out_count),
-                    problem: Ok(value.problem),
-                    started_at: Ok(value.started_at),
-                    started_by: Ok(value.started_by),
-                    state: Ok(value.state),
-                    task: Ok(value.task),
-                    total_bytes: Ok(value.total_bytes),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Policy {
-            clean_exit_is_crash: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            detect_crashes: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            max_crashes: ::std::result::Result<
-                ::std::option::Option<u8>,
-                ::std::string::String,
-            >,
-            restart: ::std::result::Result<
-                ::std::option::Option<super::RestartPolicy>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for Policy {
-            fn default() -> Self {
-                Self {
-                    clean_exit_is_crash: Ok(Default::default()),
-                    detect_crashes: Ok(Default::default()),
-                    max_crashes: Ok(Default::default()),
-                    restart: Ok(Default::default()),
-                }
-            }
-        }
-        impl Policy {
-            pub fn clean_exit_is_crash<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.clean_exit_is_crash = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for clean_exit_is_crash: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn detect_crashes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.detect_crashes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for detect_crashes: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn max_crashes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u8>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.max_crashes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for max_crashes: {e}")
-                    });
-                self
-            }
-            pub fn restart<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::RestartPolicy>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.restart = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for restart: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Policy> for super::Policy {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Policy,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    clean_exit_is_crash: value.clean_exit_is_crash?,
-                    detect_crashes: value.detect_crashes?,
-                    max_crashes: value.max_crashes?,
-                    restart: value.restart?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Policy> for Policy {
-            fn from(value: super::Policy) -> Self {
-                Self {
-                    clean_exit_is_crash: Ok(value.clean_exit_is_crash),
-                    detect_crashes: Ok(value.detect_crashes),
-                    max_crashes: Ok(value.max_crashes),
-                    restart: Ok(value.restart),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct PortBinding {
-            ip: ::std::result::Result<::std::string::String, ::std::string::String>,
-            port: ::std::result::Result<u16, ::std::string::String>,
-            primary: ::std::result::Result<bool, ::std::string::String>,
-            protocol: ::std::result::Result<
-                ::std::option::Option<super::Protocol>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for PortBinding {
-            fn default() -> Self {
-                Self {
-                    ip: Err("no value supplied for ip".to_string()),
-                    port: Err("no value supplied for port".to_string()),
-                    primary: Err("no value supplied for primary".to_string()),
-                    protocol: Ok(Default::default()),
-                }
-            }
-        }
-        impl PortBinding {
-            pub fn ip<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.ip = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for ip: {e}"));
-                self
-            }
-            pub fn port<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u16>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.port = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for port: {e}")
-                    });
-                self
-            }
-            pub fn primary<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.primary = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for primary: {e}")
-                    });
-                self
-            }
-            pub fn protocol<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Protocol>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.protocol = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for protocol: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<PortBinding> for super::PortBinding {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: PortBinding,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    ip: value.ip?,
-                    port: value.port?,
-                    primary: value.primary?,
-                    protocol: value.protocol?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::PortBinding> for PortBinding {
-            fn from(value: super::PortBinding) -> Self {
-                Self {
-                    ip: Ok(value.ip),
-                    port: Ok(value.port),
-                    primary: Ok(value.primary),
-                    protocol: Ok(value.protocol),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct PowerRequest {
-            action: ::std::result::Result<super::PowerAction, ::std::string::String>,
-            by: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            not_after: ::std::result::Result<
-                ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for PowerRequest {
-            fn default() -> Self {
-                Self {
-                    action: Err("no value supplied for action".to_string()),
-                    by: Ok(Default::default()),
-                    not_after: Ok(Default::default()),
-                }
-            }
-        }
-        impl PowerRequest {
-            pub fn action<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::PowerAction>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.action = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for action: {e}")
-                    });
-                self
-            }
-            pub fn by<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.by = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for by: {e}"));
-                self
-            }
-            pub fn not_after<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<
-                    ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-                >,
-                T::Error: ::std::fmt::Display,
-            {
-                self.not_after = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for not_after: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<PowerRequest> for super::PowerRequest {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: PowerRequest,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    action: value.action?,
-                    by: value.by?,
-                    not_after: value.not_after?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::PowerRequest> for PowerRequest {
-            fn from(value: super::PowerRequest) -> Self {
-                Self {
-                    action: Ok(value.action),
-                    by: Ok(value.by),
-                    not_after: Ok(value.not_after),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Problem {
-            code: ::std::result::Result<::std::string::String, ::std::string::String>,
-            detail: ::std::result::Result<::std::string::String, ::std::string::String>,
-            status: ::std::result::Result<u16, ::std::string::String>,
-            title: ::std::result::Result<::std::string::String, ::std::string::String>,
-            type_: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for Problem {
-            fn default() -> Self {
-                Self {
-                    code: Err("no value supplied for code".to_string()),
-                    detail: Err("no value supplied for detail".to_string()),
-                    status: Err("no value supplied for status".to_string()),
-                    title: Err("no value supplied for title".to_string()),
-                    type_: Err("no value supplied for type_".to_string()),
-                }
-            }
-        }
-        impl Problem {
-            pub fn code<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.code = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for code: {e}")
-                    });
-                self
-            }
-            pub fn detail<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.detail = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for detail: {e}")
-                    });
-                self
-            }
-            pub fn status<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u16>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.status = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for status: {e}")
-                    });
-                self
-            }
-            pub fn title<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.title = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for title: {e}")
-                    });
-                self
-            }
-            pub fn type_<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.type_ = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for type_: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Problem> for super::Problem {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Problem,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    code: value.code?,
-                    detail: value.detail?,
-                    status: value.status?,
-                    title: value.title?,
-                    type_: value.type_?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Problem> for Problem {
-            fn from(value: super::Problem) -> Self {
-                Self {
-                    code: Ok(value.code),
-                    detail: Ok(value.detail),
-                    status: Ok(value.status),
-                    title: Ok(value.title),
-                    type_: Ok(value.type_),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct RegistryLogin {
-            host: ::std::result::Result<::std::string::String, ::std::string::String>,
-            password: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            username: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for RegistryLogin {
-            fn default() -> Self {
-                Self {
-                    host: Err("no value supplied for host".to_string()),
-                    password: Err("no value supplied for password".to_string()),
-                    username: Err("no value supplied for username".to_string()),
-                }
-            }
-        }
-        impl RegistryLogin {
-            pub fn host<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.host = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for host: {e}")
-                    });
-                self
-            }
-            pub fn password<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.password = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for password: {e}")
-                    });
-                self
-            }
-            pub fn username<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.username = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for username: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<RegistryLogin> for super::RegistryLogin {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: RegistryLogin,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    host: value.host?,
-                    password: value.password?,
-                    username: value.username?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::RegistryLogin> for RegistryLogin {
-            fn from(value: super::RegistryLogin) -> Self {
-                Self {
-                    host: Ok(value.host),
-                    password: Ok(value.password),
-                    username: Ok(value.username),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct RegistryLogins {
-            items: ::std::result::Result<
-                ::std::vec::Vec<super::RegistryLogin>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for RegistryLogins {
-            fn default() -> Self {
-                Self {
-                    items: Err("no value supplied for items".to_string()),
-                }
-            }
-        }
-        impl RegistryLogins {
-            pub fn items<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<super::RegistryLogin>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.items = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for items: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<RegistryLogins> for super::RegistryLogins {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: RegistryLogins,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self { items: value.items? })
-            }
-        }
-        impl ::std::convert::From<super::RegistryLogins> for RegistryLogins {
-            fn from(value: super::RegistryLogins) -> Self {
-                Self { items: Ok(value.items) }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ScopedFileRead {
-            denied: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            request: ::std::result::Result<
-                super::ScopedFileReadRequest,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for ScopedFileRead {
-            fn default() -> Self {
-                Self {
-                    denied: Ok(Default::default()),
-                    request: Err("no value supplied for request".to_string()),
-                }
-            }
-        }
-        impl ScopedFileRead {
-            pub fn denied<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.denied = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for denied: {e}")
-                    });
-                self
-            }
-            pub fn request<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ScopedFileReadRequest>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.request = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for request: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ScopedFileRead> for super::ScopedFileRead {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ScopedFileRead,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    denied: value.denied?,
-                    request: value.request?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ScopedFileRead> for ScopedFileRead {
-            fn from(value: super::ScopedFileRead) -> Self {
-                Self {
-                    denied: Ok(value.denied),
-                    request: Ok(value.request),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct ScopedFileRequest {
-            denied: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            request: ::std::result::Result<
-                super::ScopedFileRequestRequest,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for ScopedFileRequest {
-            fn default() -> Self {
-                Self {
-                    denied: Ok(Default::default()),
-                    request: Err("no value supplied for request".to_string()),
-                }
-            }
-        }
-        impl ScopedFileRequest {
-            pub fn denied<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.denied = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for denied: {e}")
-                    });
-                self
-            }
-            pub fn request<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ScopedFileRequestRequest>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.request = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for request: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<ScopedFileRequest> for super::ScopedFileRequest {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: ScopedFileRequest,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    denied: value.denied?,
-                    request: value.request?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::ScopedFileRequest> for ScopedFileRequest {
-            fn from(value: super::ScopedFileRequest) -> Self {
-                Self {
-                    denied: Ok(value.denied),
-                    request: Ok(value.request),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Series {
-            avg: ::std::result::Result<
-                ::std::vec::Vec<::std::option::Option<f64>>,
-                ::std::string::String,
-            >,
-            max: ::std::result::Result<
-                ::std::vec::Vec<::std::option::Option<f64>>,
-                ::std::string::String,
-            >,
-            min: ::std::result::Result<
-                ::std::vec::Vec<::std::option::Option<f64>>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for Series {
-            fn default() -> Self {
-                Self {
-                    avg: Err("no value supplied for avg".to_string()),
-                    max: Err("no value supplied for max".to_string()),
-                    min: Err("no value supplied for min".to_string()),
-                }
-            }
-        }
-        impl Series {
-            pub fn avg<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::option::Option<f64>>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.avg = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for avg: {e}")
-                    });
-                self
-            }
-            pub fn max<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::option::Option<f64>>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.max = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for max: {e}")
-                    });
-                self
-            }
-            pub fn min<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::option::Option<f64>>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.min = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for min: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Series> for super::Series {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Series,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    avg: value.avg?,
-                    max: value.max?,
-                    min: value.min?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Series> for Series {
-            fn from(value: super::Series) -> Self {
-                Self {
-                    avg: Ok(value.avg),
-                    max: Ok(value.max),
-                    min: Ok(value.min),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct SftpChange {
-            kind: ::std::result::Result<::std::string::String, ::std::string::String>,
-            path: ::std::result::Result<::std::string::String, ::std::string::String>,
-            to: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for SftpChange {
-            fn default() -> Self {
-                Self {
-                    kind: Err("no value supplied for kind".to_string()),
-                    path: Err("no value supplied for path".to_string()),
-                    to: Ok(Default::default()),
-                }
-            }
-        }
-        impl SftpChange {
-            pub fn kind<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.kind = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for kind: {e}")
-                    });
-                self
-            }
-            pub fn path<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.path = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for path: {e}")
-                    });
-                self
-            }
-            pub fn to<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.to = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for to: {e}"));
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<SftpChange> for super::SftpChange {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: SftpChange,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    kind: value.kind?,
-                    path: value.path?,
-                    to: value.to?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::SftpChange> for SftpChange {
-            fn from(value: super::SftpChange) -> Self {
-                Self {
-                    kind: Ok(value.kind),
-                    path: Ok(value.path),
-                    to: Ok(value.to),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct SftpGrant {
-            container_id: ::std::result::Result<
-                super::ContainerId,
-                ::std::string::String,
-            >,
-            denied: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            epoch: ::std::result::Result<i64, ::std::string::String>,
-            keep_seconds: ::std::result::Result<u64, ::std::string::String>,
-            locked: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            permissions: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            read_only: ::std::result::Result<bool, ::std::string::String>,
-            user_id: ::std::result::Result<super::UserId, ::std::string::String>,
-            username: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for SftpGrant {
-            fn default() -> Self {
-                Self {
-                    container_id: Err("no value supplied for container_id".to_string()),
-                    denied: Err("no value supplied for denied".to_string()),
-                    epoch: Err("no value supplied for epoch".to_string()),
-                    keep_seconds: Err("no value supplied for keep_seconds".to_string()),
-                    locked: Ok(Default::default()),
-                    permissions: Err("no value supplied for permissions".to_string()),
-                    read_only: Err("no value supplied for read_only".to_string()),
-                    user_id: Err("no value supplied for user_id".to_string()),
-                    username: Err("no value supplied for username".to_string()),
-                }
-            }
-        }
-        impl SftpGrant {
-            pub fn container_id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::ContainerId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.container_id = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for container_id: {e}")
-                    });
-                self
-            }
-            pub fn denied<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.denied = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for denied: {e}")
-                    });
-                self
-            }
-            pub fn epoch<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<i64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.epoch = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for epoch: {e}")
-                    });
-                self
-            }
-            pub fn keep_seconds<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.keep_seconds = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for keep_seconds: {e}")
-                    });
-                self
-            }
-            pub fn locked<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.locked = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for locked: {e}")
-                    });
-                self
-            }
-            pub fn permissions<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.permissions = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for permissions: {e}")
-                    });
-                self
-            }
-            pub fn read_only<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.read_only = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for read_only: {e}")
-                    });
-                self
-            }
-            pub fn user_id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::UserId>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.user_id = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for user_id: {e}")
-                    });
-                self
-            }
-            pub fn username<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.username = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for username: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<SftpGrant> for super::SftpGrant {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: SftpGrant,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    container_id: value.container_id?,
-                    denied: value.denied?,
-                    epoch: value.epoch?,
-                    keep_seconds: value.keep_seconds?,
-                    locked: value.locked?,
-                    permissions: value.permissions?,
-                    read_only: value.read_only?,
-                    user_id: value.user_id?,
-                    username: value.username?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::SftpGrant> for SftpGrant {
-            fn from(value: super::SftpGrant) -> Self {
-                Self {
-                    container_id: Ok(value.container_id),
-                    denied: Ok(value.denied),
-                    epoch: Ok(value.epoch),
-                    keep_seconds: Ok(value.keep_seconds),
-                    locked: Ok(value.locked),
-                    permissions: Ok(value.permissions),
-                    read_only: Ok(value.read_only),
-                    user_id: Ok(value.user_id),
-                    username: Ok(value.username),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct SftpServer {
-            fingerprint: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            port: ::std::result::Result<u16, ::std::string::String>,
-            problem: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            public_key: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for SftpServer {
-            fn default() -> Self {
-                Self {
-                    fingerprint: Err("no value supplied for fingerprint".to_string()),
-                    port: Err("no value supplied for port".to_string()),
-                    problem: Ok(Default::default()),
-                    public_key: Err("no value supplied for public_key".to_string()),
-                }
-            }
-        }
-        impl SftpServer {
-            pub fn fingerprint<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.fingerprint = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for fingerprint: {e}")
-                    });
-                self
-            }
-            pub fn port<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u16>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.port = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for port: {e}")
-                    });
-                self
-            }
-            pub fn problem<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.problem = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for problem: {e}")
-                    });
-                self
-            }
-            pub fn public_key<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.public_key = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for public_key: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<SftpServer> for super::SftpServer {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: SftpServer,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    fingerprint: value.fingerprint?,
-                    port: value.port?,
-                    problem: value.problem?,
-                    public_key: value.public_key?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::SftpServer> for SftpServer {
-            fn from(value: super::SftpServer) -> Self {
-                Self {
-                    fingerprint: Ok(value.fingerprint),
-                    port: Ok(value.port),
-                    problem: Ok(value.problem),
-                    public_key: Ok(value.public_key),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Stats {
-            cpu_percent: ::std::result::Result<f64, ::std::string::String>,
-            disk_bytes: ::std::result::Result<u64, ::std::string::String>,
-            memory_bytes: ::std::result::Result<u64, ::std::string::String>,
-            memory_cache_bytes: ::std::result::Result<
-                ::std::option::Option<u64>,
-                ::std::string::String,
-            >,
-            memory_limit_bytes: ::std::result::Result<u64, ::std::string::String>,
-            network_rx_bytes: ::std::result::Result<u64, ::std::string::String>,
-            network_tx_bytes: ::std::result::Result<u64, ::std::string::String>,
-            pids: ::std::result::Result<u64, ::std::string::String>,
-            uptime_ms: ::std::result::Result<u64, ::std::string::String>,
-        }
-        impl ::std::default::Default for Stats {
-            fn default() -> Self {
-                Self {
-                    cpu_percent: Err("no value supplied for cpu_percent".to_string()),
-                    disk_bytes: Err("no value supplied for disk_bytes".to_string()),
-                    memory_bytes: Err("no value supplied for memory_bytes".to_string()),
-                    memory_cache_bytes: Ok(Default::default()),
-                    memory_limit_bytes: Err(
-                        "no value supplied for memory_limit_bytes".to_string(),
-                    ),
-                    network_rx_bytes: Err(
-                        "no value supplied for network_rx_bytes".to_string(),
-                    ),
-                    network_tx_bytes: Err(
-                        "no value supplied for network_tx_bytes".to_string(),
-                    ),
-                    pids: Err("no value supplied for pids".to_string()),
-                    uptime_ms: Err("no value supplied for uptime_ms".to_string()),
-                }
-            }
-        }
-        impl Stats {
-            pub fn cpu_percent<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<f64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.cpu_percent = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for cpu_percent: {e}")
-                    });
-                self
-            }
-            pub fn disk_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.disk_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for disk_bytes: {e}")
-                    });
-                self
-            }
-            pub fn memory_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.memory_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for memory_bytes: {e}")
-                    });
-                self
-            }
-            pub fn memory_cache_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.memory_cache_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for memory_cache_bytes: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn memory_limit_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.memory_limit_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for memory_limit_bytes: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn network_rx_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.network_rx_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for network_rx_bytes: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn network_tx_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.network_tx_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for network_tx_bytes: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn pids<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.pids = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for pids: {e}")
-                    });
-                self
-            }
-            pub fn uptime_ms<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.uptime_ms = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for uptime_ms: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Stats> for super::Stats {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Stats,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    cpu_percent: value.cpu_percent?,
-                    disk_bytes: value.disk_bytes?,
-                    memory_bytes: value.memory_bytes?,
-                    memory_cache_bytes: value.memory_cache_bytes?,
-                    memory_limit_bytes: value.memory_limit_bytes?,
-                    network_rx_bytes: value.network_rx_bytes?,
-                    network_tx_bytes: value.network_tx_bytes?,
-                    pids: value.pids?,
-                    uptime_ms: value.uptime_ms?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Stats> for Stats {
-            fn from(value: super::Stats) -> Self {
-                Self {
-                    cpu_percent: Ok(value.cpu_percent),
-                    disk_bytes: Ok(value.disk_bytes),
-                    memory_bytes: Ok(value.memory_bytes),
-                    memory_cache_bytes: Ok(value.memory_cache_bytes),
-                    memory_limit_bytes: Ok(value.memory_limit_bytes),
-                    network_rx_bytes: Ok(value.network_rx_bytes),
-                    network_tx_bytes: Ok(value.network_tx_bytes),
-                    pids: Ok(value.pids),
-                    uptime_ms: Ok(value.uptime_ms),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct StatsHistory {
-            cpu_percent: ::std::result::Result<super::Series, ::std::string::String>,
-            disk_bytes: ::std::result::Result<super::Series, ::std::string::String>,
-            from: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            memory_bytes: ::std::result::Result<super::Series, ::std::string::String>,
-            network_rx_bytes_per_second: ::std::result::Result<
-                super::Series,
-                ::std::string::String,
-            >,
-            network_tx_bytes_per_second: ::std::result::Result<
-                super::Series,
-                ::std::string::String,
-            >,
-            range: ::std::result::Result<super::StatsRange, ::std::string::String>,
-            step_seconds: ::std::result::Result<u32, ::std::string::String>,
-        }
-        impl ::std::default::Default for StatsHistory {
-            fn default() -> Self {
-                Self {
-                    cpu_percent: Err("no value supplied for cpu_percent".to_string()),
-                    disk_bytes: Err("no value supplied for disk_bytes".to_string()),
-                    from: Err("no value supplied for from".to_string()),
-                    memory_bytes: Err("no value supplied for memory_bytes".to_string()),
-                    network_rx_bytes_per_second: Err(
-                        "no value supplied for network_rx_bytes_per_second".to_string(),
-                    ),
-                    network_tx_bytes_per_second: Err(
-                        "no value supplied for network_tx_bytes_per_second".to_string(),
-                    ),
-                    range: Err("no value supplied for range".to_string()),
-                    step_seconds: Err("no value supplied for step_seconds".to_string()),
-                }
-            }
-        }
-        impl StatsHistory {
-            pub fn cpu_percent<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Series>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.cpu_percent = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for cpu_percent: {e}")
-                    });
-                self
-            }
-            pub fn disk_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Series>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.disk_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for disk_bytes: {e}")
-                    });
-                self
-            }
-            pub fn from<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.from = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for from: {e}")
-                    });
-                self
-            }
-            pub fn memory_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Series>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.memory_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for memory_bytes: {e}")
-                    });
-                self
-            }
-            pub fn network_rx_bytes_per_second<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Series>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.network_rx_bytes_per_second = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for network_rx_bytes_per_second: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn network_tx_bytes_per_second<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::Series>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.network_tx_bytes_per_second = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for network_tx_bytes_per_second: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn range<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::StatsRange>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.range = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for range: {e}")
-                    });
-                self
-            }
-            pub fn step_seconds<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u32>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.step_seconds = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for step_seconds: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<StatsHistory> for super::StatsHistory {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: StatsHistory,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    cpu_percent: value.cpu_percent?,
-                    disk_bytes: value.disk_bytes?,
-                    from: value.from?,
-                    memory_bytes: value.memory_bytes?,
-                    network_rx_bytes_per_second: value.network_rx_bytes_per_second?,
-                    network_tx_bytes_per_second: value.network_tx_bytes_per_second?,
-                    range: value.range?,
-                    step_seconds: value.step_seconds?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::StatsHistory> for StatsHistory {
-            fn from(value: super::StatsHistory) -> Self {
-                Self {
-                    cpu_percent: Ok(value.cpu_percent),
-                    disk_bytes: Ok(value.disk_bytes),
-                    from: Ok(value.from),
-                    memory_bytes: Ok(value.memory_bytes),
-                    network_rx_bytes_per_second: Ok(value.network_rx_bytes_per_second),
-                    network_tx_bytes_per_second: Ok(value.network_tx_bytes_per_second),
-                    range: Ok(value.range),
-                    step_seconds: Ok(value.step_seconds),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct SystemInfo {
-            addresses: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            allowed_mounts: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            architecture: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            cpu_count: ::std::result::Result<u32, ::std::string::String>,
-            cpu_percent: ::std::result::Result<f64, ::std::string::String>,
-            disk_limits: ::std::result::Result<super::DiskLimits, ::std::string::String>,
-            disk_total_bytes: ::std::result::Result<u64, ::std::string::String>,
-            disk_used_bytes: ::std::result::Result<u64, ::std::string::String>,
-            docker_problem: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            docker_version: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            folder_problem: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            hostname: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            ips: ::std::result::Result<
-                ::std::vec::Vec<::std::string::String>,
-                ::std::string::String,
-            >,
-            isolation: ::std::result::Result<
-                ::std::option::Option<super::Isolation>,
-                ::std::string::String,
-            >,
-            kernel: ::std::result::Result<::std::string::String, ::std::string::String>,
-            memory_total_bytes: ::std::result::Result<u64, ::std::string::String>,
-            memory_used_bytes: ::std::result::Result<u64, ::std::string::String>,
-            os: ::std::result::Result<::std::string::String, ::std::string::String>,
-            protocol: ::std::result::Result<u32, ::std::string::String>,
-            sftp: ::std::result::Result<
-                ::std::option::Option<super::SftpServer>,
-                ::std::string::String,
-            >,
-            time: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            uptime_seconds: ::std::result::Result<u64, ::std::string::String>,
-            user_note: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            version: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for SystemInfo {
-            fn default() -> Self {
-                Self {
-                    addresses: Ok(Default::default()),
-                    allowed_mounts: Err(
-                        "no value supplied for allowed_mounts".to_string(),
-                    ),
-                    architecture: Err("no value supplied for architecture".to_string()),
-                    cpu_count: Err("no value supplied for cpu_count".to_string()),
-                    cpu_percent: Err("no value supplied for cpu_percent".to_string()),
-                    disk_limits: Err("no value supplied for disk_limits".to_string()),
-                    disk_total_bytes: Err(
-                        "no value supplied for disk_total_bytes".to_string(),
-                    ),
-                    disk_used_bytes: Err(
-                        "no value supplied for disk_used_bytes".to_string(),
-                    ),
-                    docker_problem: Ok(Default::default()),
-                    docker_version: Ok(Default::default()),
-                    folder_problem: Ok(Default::default()),
-                    hostname: Err("no value supplied for hostname".to_string()),
-                    ips: Err("no value supplied for ips".to_string()),
-                    isolation: Ok(Default::default()),
-                    kernel: Err("no value supplied for kernel".to_string()),
-                    memory_total_bytes: Err(
-                        "no value supplied for memory_total_bytes".to_string(),
-                    ),
-                    memory_used_bytes: Err(
-                        "no value supplied for memory_used_bytes".to_string(),
-                    ),
-                    os: Err("no value supplied for os".to_string()),
-                    protocol: Err("no value supplied for protocol".to_string()),
-                    sftp: Ok(Default::default()),
-                    time: Err("no value supplied for time".to_string()),
-                    uptime_seconds: Err(
-                        "no value supplied for uptime_seconds".to_string(),
-                    ),
-                    user_note: Ok(Default::default()),
-                    version: Err("no value supplied for version".to_string()),
-                }
-            }
-        }
-        impl SystemInfo {
-            pub fn addresses<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.addresses = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for addresses: {e}")
-                    });
-                self
-            }
-            pub fn allowed_mounts<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.allowed_mounts = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for allowed_mounts: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn architecture<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.architecture = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for architecture: {e}")
-                    });
-                self
-            }
-            pub fn cpu_count<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u32>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.cpu_count = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for cpu_count: {e}")
-                    });
-                self
-            }
-            pub fn cpu_percent<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<f64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.cpu_percent = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for cpu_percent: {e}")
-                    });
-                self
-            }
-            pub fn disk_limits<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::DiskLimits>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.disk_limits = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for disk_limits: {e}")
-                    });
-                self
-            }
-            pub fn disk_total_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.disk_total_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for disk_total_bytes: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn disk_used_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.disk_used_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for disk_used_bytes: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn docker_problem<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.docker_problem = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for docker_problem: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn docker_version<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.docker_version = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for docker_version: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn folder_problem<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.folder_problem = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for folder_problem: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn hostname<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.hostname = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for hostname: {e}")
-                    });
-                self
-            }
-            pub fn ips<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::vec::Vec<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.ips = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for ips: {e}")
-                    });
-                self
-            }
-            pub fn isolation<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::Isolation>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.isolation = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for isolation: {e}")
-                    });
-                self
-            }
-            pub fn kernel<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.kernel = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for kernel: {e}")
-                    });
-                self
-            }
-            pub fn memory_total_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.memory_total_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for memory_total_bytes: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn memory_used_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.memory_used_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for memory_used_bytes: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn os<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.os = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for os: {e}"));
-                self
-            }
-            pub fn protocol<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u32>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.protocol = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for protocol: {e}")
-                    });
-                self
-            }
-            pub fn sftp<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<super::SftpServer>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.sftp = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for sftp: {e}")
-                    });
-                self
-            }
-            pub fn time<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.time = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for time: {e}")
-                    });
-                self
-            }
-            pub fn uptime_seconds<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.uptime_seconds = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for uptime_seconds: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn user_note<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.user_note = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for user_note: {e}")
-                    });
-                self
-            }
-            pub fn version<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.version = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for version: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<SystemInfo> for super::SystemInfo {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: SystemInfo,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    addresses: value.addresses?,
-                    allowed_mounts: value.allowed_mounts?,
-                    architecture: value.architecture?,
-                    cpu_count: value.cpu_count?,
-                    cpu_percent: value.cpu_percent?,
-                    disk_limits: value.disk_limits?,
-                    disk_total_bytes: value.disk_total_bytes?,
-                    disk_used_bytes: value.disk_used_bytes?,
-                    docker_problem: value.docker_problem?,
-                    docker_version: value.docker_version?,
-                    folder_problem: value.folder_problem?,
-                    hostname: value.hostname?,
-                    ips: value.ips?,
-                    isolation: value.isolation?,
-                    kernel: value.kernel?,
-                    memory_total_bytes: value.memory_total_bytes?,
-                    memory_used_bytes: value.memory_used_bytes?,
-                    os: value.os?,
-                    protocol: value.protocol?,
-                    sftp: value.sftp?,
-                    time: value.time?,
-                    uptime_seconds: value.uptime_seconds?,
-                    user_note: value.user_note?,
-                    version: value.version?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::SystemInfo> for SystemInfo {
-            fn from(value: super::SystemInfo) -> Self {
-                Self {
-                    addresses: Ok(value.addresses),
-                    allowed_mounts: Ok(value.allowed_mounts),
-                    architecture: Ok(value.architecture),
-                    cpu_count: Ok(value.cpu_count),
-                    cpu_percent: Ok(value.cpu_percent),
-                    disk_limits: Ok(value.disk_limits),
-                    disk_total_bytes: Ok(value.disk_total_bytes),
-                    disk_used_bytes: Ok(value.disk_used_bytes),
-                    docker_problem: Ok(value.docker_problem),
-                    docker_version: Ok(value.docker_version),
-                    folder_problem: Ok(value.folder_problem),
-                    hostname: Ok(value.hostname),
-                    ips: Ok(value.ips),
-                    isolation: Ok(value.isolation),
-                    kernel: Ok(value.kernel),
-                    memory_total_bytes: Ok(value.memory_total_bytes),
-                    memory_used_bytes: Ok(value.memory_used_bytes),
-                    os: Ok(value.os),
-                    protocol: Ok(value.protocol),
-                    sftp: Ok(value.sftp),
-                    time: Ok(value.time),
-                    uptime_seconds: Ok(value.uptime_seconds),
-                    user_note: Ok(value.user_note),
-                    version: Ok(value.version),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct TextFile {
-            byte_order_mark: ::std::result::Result<bool, ::std::string::String>,
-            certain: ::std::result::Result<bool, ::std::string::String>,
-            encoding: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            file: ::std::result::Result<super::FileInfo, ::std::string::String>,
-            invalid: ::std::result::Result<bool, ::std::string::String>,
-            line_ends: ::std::result::Result<super::LineEnds, ::std::string::String>,
-            start_byte: ::std::result::Result<u64, ::std::string::String>,
-            text: ::std::result::Result<::std::string::String, ::std::string::String>,
-        }
-        impl ::std::default::Default for TextFile {
-            fn default() -> Self {
-                Self {
-                    byte_order_mark: Err(
-                        "no value supplied for byte_order_mark".to_string(),
-                    ),
-                    certain: Err("no value supplied for certain".to_string()),
-                    encoding: Err("no value supplied for encoding".to_string()),
-                    file: Err("no value supplied for file".to_string()),
-                    invalid: Err("no value supplied for invalid".to_string()),
-                    line_ends: Err("no value supplied for line_ends".to_string()),
-                    start_byte: Err("no value supplied for start_byte".to_string()),
-                    text: Err("no value supplied for text".to_string()),
-                }
-            }
-        }
-        impl TextFile {
-            pub fn byte_order_mark<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.byte_order_mark = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for byte_order_mark: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn certain<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.certain = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for certain: {e}")
-                    });
-                self
-            }
-            pub fn encoding<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.encoding = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for encoding: {e}")
-                    });
-                self
-            }
-            pub fn file<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FileInfo>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.file = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for file: {e}")
-                    });
-                self
-            }
-            pub fn invalid<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<bool>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.invalid = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for invalid: {e}")
-                    });
-                self
-            }
-            pub fn line_ends<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::LineEnds>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.line_ends = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for line_ends: {e}")
-                    });
-                self
-            }
-            pub fn start_byte<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.start_byte = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for start_byte: {e}")
-                    });
-                self
-            }
-            pub fn text<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.text = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for text: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<TextFile> for super::TextFile {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: TextFile,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    byte_order_mark: value.byte_order_mark?,
-                    certain: value.certain?,
-                    encoding: value.encoding?,
-                    file: value.file?,
-                    invalid: value.invalid?,
-                    line_ends: value.line_ends?,
-                    start_byte: value.start_byte?,
-                    text: value.text?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::TextFile> for TextFile {
-            fn from(value: super::TextFile) -> Self {
-                Self {
-                    byte_order_mark: Ok(value.byte_order_mark),
-                    certain: Ok(value.certain),
-                    encoding: Ok(value.encoding),
-                    file: Ok(value.file),
-                    invalid: Ok(value.invalid),
-                    line_ends: Ok(value.line_ends),
-                    start_byte: Ok(value.start_byte),
-                    text: Ok(value.text),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct TextRead {
-            encoding: ::std::result::Result<
-                ::std::option::Option<::std::string::String>,
-                ::std::string::String,
-            >,
-            path: ::std::result::Result<super::FilePath, ::std::string::String>,
-            tail_bytes: ::std::result::Result<
-                ::std::option::Option<u64>,
-                ::std::string::String,
-            >,
-            unpack: ::std::result::Result<
-                ::std::option::Option<bool>,
-                ::std::string::String,
-            >,
-            version: ::std::result::Result<
-                ::std::option::Option<::uuid::Uuid>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for TextRead {
-            fn default() -> Self {
-                Self {
-                    encoding: Ok(Default::default()),
-                    path: Err("no value supplied for path".to_string()),
-                    tail_bytes: Ok(Default::default()),
-                    unpack: Ok(Default::default()),
-                    version: Ok(Default::default()),
-                }
-            }
-        }
-        impl TextRead {
-            pub fn encoding<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.encoding = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for encoding: {e}")
-                    });
-                self
-            }
-            pub fn path<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FilePath>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.path = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for path: {e}")
-                    });
-                self
-            }
-            pub fn tail_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<u64>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.tail_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for tail_bytes: {e}")
-                    });
-                self
-            }
-            pub fn unpack<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<bool>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.unpack = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for unpack: {e}")
-                    });
-                self
-            }
-            pub fn version<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::option::Option<::uuid::Uuid>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.version = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for version: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<TextRead> for super::TextRead {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: TextRead,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    encoding: value.encoding?,
-                    path: value.path?,
-                    tail_bytes: value.tail_bytes?,
-                    unpack: value.unpack?,
-                    version: value.version?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::TextRead> for TextRead {
-            fn from(value: super::TextRead) -> Self {
-                Self {
-                    encoding: Ok(value.encoding),
-                    path: Ok(value.path),
-                    tail_bytes: Ok(value.tail_bytes),
-                    unpack: Ok(value.unpack),
-                    version: Ok(value.version),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct TrashItem {
-            deleted_at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-            deleted_by: ::std::result::Result<
-                ::std::string::String,
-                ::std::string::String,
-            >,
-            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
-            kind: ::std::result::Result<super::FileKind, ::std::string::String>,
-            path: ::std::result::Result<super::FilePath, ::std::string::String>,
-            size_bytes: ::std::result::Result<u64, ::std::string::String>,
-        }
-        impl ::std::default::Default for TrashItem {
-            fn default() -> Self {
-                Self {
-                    deleted_at: Err("no value supplied for deleted_at".to_string()),
-                    deleted_by: Err("no value supplied for deleted_by".to_string()),
-                    id: Err("no value supplied for id".to_string()),
-                    kind: Err("no value supplied for kind".to_string()),
-                    path: Err("no value supplied for path".to_string()),
-                    size_bytes: Err("no value supplied for size_bytes".to_string()),
-                }
-            }
-        }
-        impl TrashItem {
-            pub fn deleted_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.deleted_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for deleted_at: {e}")
-                    });
-                self
-            }
-            pub fn deleted_by<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::std::string::String>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.deleted_by = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for deleted_by: {e}")
-                    });
-                self
-            }
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::uuid::Uuid>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn kind<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FileKind>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.kind = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for kind: {e}")
-                    });
-                self
-            }
-            pub fn path<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FilePath>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.path = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for path: {e}")
-                    });
-                self
-            }
-            pub fn size_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.size_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for size_bytes: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<TrashItem> for super::TrashItem {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: TrashItem,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    deleted_at: value.deleted_at?,
-                    deleted_by: value.deleted_by?,
-                    id: value.id?,
-                    kind: value.kind?,
-                    path: value.path?,
-                    size_bytes: value.size_bytes?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::TrashItem> for TrashItem {
-            fn from(value: super::TrashItem) -> Self {
-                Self {
-                    deleted_at: Ok(value.deleted_at),
-                    deleted_by: Ok(value.deleted_by),
-                    id: Ok(value.id),
-                    kind: Ok(value.kind),
-                    path: Ok(value.path),
-                    size_bytes: Ok(value.size_bytes),
-                }
-            }
-        }
-        #[derive(Clone, Debug)]
-        pub struct Upload {
-            id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
-            path: ::std::result::Result<super::FilePath, ::std::string::String>,
-            received_bytes: ::std::result::Result<u64, ::std::string::String>,
-            size_bytes: ::std::result::Result<u64, ::std::string::String>,
-            started_at: ::std::result::Result<
-                ::chrono::DateTime<::chrono::offset::Utc>,
-                ::std::string::String,
-            >,
-        }
-        impl ::std::default::Default for Upload {
-            fn default() -> Self {
-                Self {
-                    id: Err("no value supplied for id".to_string()),
-                    path: Err("no value supplied for path".to_string()),
-                    received_bytes: Err(
-                        "no value supplied for received_bytes".to_string(),
-                    ),
-                    size_bytes: Err("no value supplied for size_bytes".to_string()),
-                    started_at: Err("no value supplied for started_at".to_string()),
-                }
-            }
-        }
-        impl Upload {
-            pub fn id<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::uuid::Uuid>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.id = value
-                    .try_into()
-                    .map_err(|e| format!("error converting supplied value for id: {e}"));
-                self
-            }
-            pub fn path<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<super::FilePath>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.path = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for path: {e}")
-                    });
-                self
-            }
-            pub fn received_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.received_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!(
-                            "error converting supplied value for received_bytes: {e}"
-                        )
-                    });
-                self
-            }
-            pub fn size_bytes<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<u64>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.size_bytes = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for size_bytes: {e}")
-                    });
-                self
-            }
-            pub fn started_at<T>(mut self, value: T) -> Self
-            where
-                T: ::std::convert::TryInto<::chrono::DateTime<::chrono::offset::Utc>>,
-                T::Error: ::std::fmt::Display,
-            {
-                self.started_at = value
-                    .try_into()
-                    .map_err(|e| {
-                        format!("error converting supplied value for started_at: {e}")
-                    });
-                self
-            }
-        }
-        impl ::std::convert::TryFrom<Upload> for super::Upload {
-            type Error = super::error::ConversionError;
-            fn try_from(
-                value: Upload,
-            ) -> ::std::result::Result<Self, super::error::ConversionError> {
-                Ok(Self {
-                    id: value.id?,
-                    path: value.path?,
-                    received_bytes: value.received_bytes?,
-                    size_bytes: value.size_bytes?,
-                    started_at: value.started_at?,
-                })
-            }
-        }
-        impl ::std::convert::From<super::Upload> for Upload {
-            fn from(value: super::Upload) -> Self {
-                Self {
-                    id: Ok(value.id),
-                    path: Ok(value.path),
-                    received_bytes: Ok(value.received_bytes),
-                    size_bytes: Ok(value.size_bytes),
-                    started_at: Ok(value.started_at),
-                }
-            }
-        }
     }
     /// Error types.
     pub mod error {
@@ -9884,43 +3174,139 @@ impl ClientInfo<()> for Client {
     }
 }
 impl ClientHooks<()> for &Client {}
+#[allow(clippy::all)]
 impl Client {
     /**What the host is and how it does
 
 Sends a `GET` request to `/api/v1/system`
 
-```ignore
-let response = client.get_system()
-    .send()
-    .await;
-```*/
-    pub fn get_system(&self) -> builder::GetSystem<'_> {
-        builder::GetSystem::new(self)
+*/
+    pub async fn get_system<'a>(
+        &'a self,
+    ) -> Result<ResponseValue<types::SystemInfo>, Error<types::Problem>> {
+        let url = format!("{}/api/v1/system", self.baseurl,);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "get_system",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**All containers of the host
 
 Sends a `GET` request to `/api/v1/containers`
 
-```ignore
-let response = client.list_containers()
-    .send()
-    .await;
-```*/
-    pub fn list_containers(&self) -> builder::ListContainers<'_> {
-        builder::ListContainers::new(self)
+*/
+    pub async fn list_containers<'a>(
+        &'a self,
+    ) -> Result<ResponseValue<types::ContainerList>, Error<types::Problem>> {
+        let url = format!("{}/api/v1/containers", self.baseurl,);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "list_containers",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**What was declared of a container last
 
 Sends a `GET` request to `/api/v1/containers/{id}`
 
-```ignore
-let response = client.get_container()
-    .id(id)
-    .send()
-    .await;
-```*/
-    pub fn get_container(&self) -> builder::GetContainer<'_> {
-        builder::GetContainer::new(self)
+*/
+    pub async fn get_container<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+    ) -> Result<ResponseValue<types::ContainerSpec>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}", self.baseurl, encode_path(& id.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "get_container",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**Declare what a container should be
 
@@ -9928,15 +3314,49 @@ An older declaration than the present one changes nothing.
 
 Sends a `PUT` request to `/api/v1/containers/{id}`
 
-```ignore
-let response = client.declare_container()
-    .id(id)
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn declare_container(&self) -> builder::DeclareContainer<'_> {
-        builder::DeclareContainer::new(self)
+*/
+    pub async fn declare_container<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+        body: &'a types::ContainerSpec,
+    ) -> Result<ResponseValue<types::ContainerStatus>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}", self.baseurl, encode_path(& id.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .put(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "declare_container",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**End a container at once and remove it with its files
 
@@ -9944,14 +3364,47 @@ One that isn't there is no error.
 
 Sends a `DELETE` request to `/api/v1/containers/{id}`
 
-```ignore
-let response = client.remove_container()
-    .id(id)
-    .send()
-    .await;
-```*/
-    pub fn remove_container(&self) -> builder::RemoveContainer<'_> {
-        builder::RemoveContainer::new(self)
+*/
+    pub async fn remove_container<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+    ) -> Result<ResponseValue<()>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}", self.baseurl, encode_path(& id.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .delete(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "remove_container",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            204u16 => Ok(ResponseValue::empty(response)),
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**Start, stop, restart or kill
 
@@ -9959,28 +3412,96 @@ Answered when it is accepted.
 
 Sends a `POST` request to `/api/v1/containers/{id}/power`
 
-```ignore
-let response = client.power_container()
-    .id(id)
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn power_container(&self) -> builder::PowerContainer<'_> {
-        builder::PowerContainer::new(self)
+*/
+    pub async fn power_container<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+        body: &'a types::PowerRequest,
+    ) -> Result<ResponseValue<()>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}/power", self.baseurl, encode_path(& id.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "power_container",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => Ok(ResponseValue::empty(response)),
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**End the installation that runs
 
 Sends a `DELETE` request to `/api/v1/containers/{id}/installation`
 
-```ignore
-let response = client.cancel_install()
-    .id(id)
-    .send()
-    .await;
-```*/
-    pub fn cancel_install(&self) -> builder::CancelInstall<'_> {
-        builder::CancelInstall::new(self)
+*/
+    pub async fn cancel_install<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+    ) -> Result<ResponseValue<()>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}/installation", self.baseurl, encode_path(& id
+            .to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .delete(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "cancel_install",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            202u16 => Ok(ResponseValue::empty(response)),
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**Replace the logins for registries
 
@@ -9988,54 +3509,185 @@ They are kept in memory only.
 
 Sends a `PUT` request to `/api/v1/registries`
 
-```ignore
-let response = client.set_registries()
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn set_registries(&self) -> builder::SetRegistries<'_> {
-        builder::SetRegistries::new(self)
+*/
+    pub async fn set_registries<'a>(
+        &'a self,
+        body: &'a types::RegistryLogins,
+    ) -> Result<ResponseValue<()>, Error<types::Problem>> {
+        let url = format!("{}/api/v1/registries", self.baseurl,);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .put(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "set_registries",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            204u16 => Ok(ResponseValue::empty(response)),
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**Remove images that were pulled for containers of this host and that nobody uses any more
 
 Sends a `POST` request to `/api/v1/images/clean`
 
-```ignore
-let response = client.clean_images()
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn clean_images(&self) -> builder::CleanImages<'_> {
-        builder::CleanImages::new(self)
+*/
+    pub async fn clean_images<'a>(
+        &'a self,
+        body: &'a types::CleaningRequest,
+    ) -> Result<ResponseValue<types::CleanedImages>, Error<types::Problem>> {
+        let url = format!("{}/api/v1/images/clean", self.baseurl,);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "clean_images",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**Say that events are written down: the host forgets them
 
 Sends a `POST` request to `/api/v1/link/acknowledgement`
 
-```ignore
-let response = client.acknowledge()
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn acknowledge(&self) -> builder::Acknowledge<'_> {
-        builder::Acknowledge::new(self)
+*/
+    pub async fn acknowledge<'a>(
+        &'a self,
+        body: &'a types::Acknowledgement,
+    ) -> Result<ResponseValue<()>, Error<types::Problem>> {
+        let url = format!("{}/api/v1/link/acknowledgement", self.baseurl,);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "acknowledge",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            204u16 => Ok(ResponseValue::empty(response)),
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**Write a line to a container's standard input
 
 Sends a `POST` request to `/api/v1/containers/{id}/commands`
 
-```ignore
-let response = client.send_command()
-    .id(id)
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn send_command(&self) -> builder::SendCommand<'_> {
-        builder::SendCommand::new(self)
+*/
+    pub async fn send_command<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+        body: &'a types::CommandRequest,
+    ) -> Result<ResponseValue<()>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}/commands", self.baseurl, encode_path(& id
+            .to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "send_command",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            204u16 => Ok(ResponseValue::empty(response)),
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**Console lines of a container
 
@@ -10045,44 +3697,141 @@ Arguments:
 - `id`
 - `after`: After the line with this number; the newest lines unless given.
 - `limit`: Lines at most; 100 unless given.
-```ignore
-let response = client.get_console()
-    .id(id)
-    .after(after)
-    .limit(limit)
-    .send()
-    .await;
-```*/
-    pub fn get_console(&self) -> builder::GetConsole<'_> {
-        builder::GetConsole::new(self)
+*/
+    pub async fn get_console<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+        after: Option<u64>,
+        limit: Option<u32>,
+    ) -> Result<ResponseValue<types::ConsolePage>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}/console", self.baseurl, encode_path(& id
+            .to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("after", &after))
+            .query(&progenitor_client::QueryParam::new("limit", &limit))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "get_console",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**Look for lines of a container's console
 
 Sends a `POST` request to `/api/v1/containers/{id}/console/search`
 
-```ignore
-let response = client.search_console()
-    .id(id)
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn search_console(&self) -> builder::SearchConsole<'_> {
-        builder::SearchConsole::new(self)
+*/
+    pub async fn search_console<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+        body: &'a types::ConsoleSearch,
+    ) -> Result<ResponseValue<types::ConsoleFound>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}/console/search", self.baseurl, encode_path(& id
+            .to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "search_console",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**A container's console as text, as it is kept at the time of the call
 
 Sends a `POST` request to `/api/v1/containers/{id}/console/export`
 
-```ignore
-let response = client.export_console()
-    .id(id)
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn export_console(&self) -> builder::ExportConsole<'_> {
-        builder::ExportConsole::new(self)
+*/
+    pub async fn export_console<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+        body: &'a types::ConsoleExport,
+    ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}/console/export", self.baseurl, encode_path(& id
+            .to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self.client.post(url).json(&body).headers(header_map).build()?;
+        let info = OperationInfo {
+            operation_id: "export_console",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => Ok(ResponseValue::stream(response)),
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**What a container used over time
 
@@ -10091,15 +3840,50 @@ Sends a `GET` request to `/api/v1/containers/{id}/stats/history`
 Arguments:
 - `id`
 - `range`: How far back.
-```ignore
-let response = client.get_container_stats_history()
-    .id(id)
-    .range(range)
-    .send()
-    .await;
-```*/
-    pub fn get_container_stats_history(&self) -> builder::GetContainerStatsHistory<'_> {
-        builder::GetContainerStatsHistory::new(self)
+*/
+    pub async fn get_container_stats_history<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+        range: types::StatsRange,
+    ) -> Result<ResponseValue<types::StatsHistory>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}/stats/history", self.baseurl, encode_path(& id
+            .to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("range", &range))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "get_container_stats_history",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**What the host used over time
 
@@ -10107,28 +3891,94 @@ Sends a `GET` request to `/api/v1/system/stats/history`
 
 Arguments:
 - `range`: How far back.
-```ignore
-let response = client.get_system_stats_history()
-    .range(range)
-    .send()
-    .await;
-```*/
-    pub fn get_system_stats_history(&self) -> builder::GetSystemStatsHistory<'_> {
-        builder::GetSystemStatsHistory::new(self)
+*/
+    pub async fn get_system_stats_history<'a>(
+        &'a self,
+        range: types::StatsRange,
+    ) -> Result<ResponseValue<types::StatsHistory>, Error<types::Problem>> {
+        let url = format!("{}/api/v1/system/stats/history", self.baseurl,);
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("range", &range))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "get_system_stats_history",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**Answer a question about a container's files, or make a small change
 
 Sends a `POST` request to `/api/v1/containers/{id}/files`
 
-```ignore
-let response = client.ask_files()
-    .id(id)
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn ask_files(&self) -> builder::AskFiles<'_> {
-        builder::AskFiles::new(self)
+*/
+    pub async fn ask_files<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+        body: &'a types::ScopedFileRequest,
+    ) -> Result<ResponseValue<types::FileAnswer>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}/files", self.baseurl, encode_path(& id.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .json(&body)
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "ask_files",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**Read content
 
@@ -10136,15 +3986,41 @@ The header `x-raptor-content` says what comes: JSON of `FileHead`. Whoever sends
 
 Sends a `POST` request to `/api/v1/containers/{id}/files/read`
 
-```ignore
-let response = client.read_files()
-    .id(id)
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn read_files(&self) -> builder::ReadFiles<'_> {
-        builder::ReadFiles::new(self)
+*/
+    pub async fn read_files<'a>(
+        &'a self,
+        id: &'a types::ContainerId,
+        body: &'a types::ScopedFileRead,
+    ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}/files/read", self.baseurl, encode_path(& id
+            .to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self.client.post(url).json(&body).headers(header_map).build()?;
+        let info = OperationInfo {
+            operation_id: "read_files",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => Ok(ResponseValue::stream(response)),
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
     }
     /**Write content: the body, as it comes
 
@@ -10154,1817 +4030,61 @@ Arguments:
 - `id`
 - `request`: JSON of what is written: a `FileWrite` in `request`, and `denied`.
 - `body`
-```ignore
-let response = client.write_files()
-    .id(id)
-    .request(request)
-    .body(body)
-    .send()
-    .await;
-```*/
-    pub fn write_files(&self) -> builder::WriteFiles<'_> {
-        builder::WriteFiles::new(self)
-    }
-}
-/// Types for composing operation parameters.
-#[allow(clippy::all)]
-pub mod builder {
-    use super::types;
-    #[allow(unused_imports)]
-    use super::{
-        encode_path, ByteStream, ClientInfo, ClientHooks, Error, OperationInfo,
-        RequestBuilderExt, ResponseValue,
-    };
-    /**Builder for [`Client::get_system`]
-
-[`Client::get_system`]: super::Client::get_system*/
-    #[derive(Debug, Clone)]
-    pub struct GetSystem<'a> {
-        client: &'a super::Client,
-    }
-    impl<'a> GetSystem<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self { client: client }
-        }
-        ///Sends a `GET` request to `/api/v1/system`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::SystemInfo>, Error<types::Problem>> {
-            let Self { client } = self;
-            let url = format!("{}/api/v1/system", client.baseurl,);
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .get(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "get_system",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::list_containers`]
-
-[`Client::list_containers`]: super::Client::list_containers*/
-    #[derive(Debug, Clone)]
-    pub struct ListContainers<'a> {
-        client: &'a super::Client,
-    }
-    impl<'a> ListContainers<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self { client: client }
-        }
-        ///Sends a `GET` request to `/api/v1/containers`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::ContainerList>, Error<types::Problem>> {
-            let Self { client } = self;
-            let url = format!("{}/api/v1/containers", client.baseurl,);
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .get(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "list_containers",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::get_container`]
-
-[`Client::get_container`]: super::Client::get_container*/
-    #[derive(Debug, Clone)]
-    pub struct GetContainer<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-    }
-    impl<'a> GetContainer<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        ///Sends a `GET` request to `/api/v1/containers/{id}`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::ContainerSpec>, Error<types::Problem>> {
-            let Self { client, id } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}", client.baseurl, encode_path(& id.to_string()),
+*/
+    pub async fn write_files<'a, B: Into<reqwest::Body>>(
+        &'a self,
+        id: &'a types::ContainerId,
+        request: &'a str,
+        body: B,
+    ) -> Result<ResponseValue<types::FileAnswer>, Error<types::Problem>> {
+        let url = format!(
+            "{}/api/v1/containers/{}/files/content", self.baseurl, encode_path(& id
+            .to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
             );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .get(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "get_container",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
+        #[allow(unused_mut)]
+        let mut _request = self
+            .client
+            .put(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .header(
+                ::reqwest::header::CONTENT_TYPE,
+                ::reqwest::header::HeaderValue::from_static("application/octet-stream"),
+            )
+            .body(body)
+            .query(&progenitor_client::QueryParam::new("request", &request))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "write_files",
+        };
+        self.pre(&mut _request, &info).await?;
+        let result = self.exec(_request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
             }
-        }
-    }
-    /**Builder for [`Client::declare_container`]
-
-[`Client::declare_container`]: super::Client::declare_container*/
-    #[derive(Debug, Clone)]
-    pub struct DeclareContainer<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        body: Result<types::builder::ContainerSpec, String>,
-    }
-    impl<'a> DeclareContainer<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
             }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerSpec>,
-            <V as std::convert::TryInto<types::ContainerSpec>>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `ContainerSpec` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::ContainerSpec,
-            ) -> types::builder::ContainerSpec,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `PUT` request to `/api/v1/containers/{id}`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::ContainerStatus>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| {
-                    types::ContainerSpec::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}", client.baseurl, encode_path(& id.to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .put(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "declare_container",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::remove_container`]
-
-[`Client::remove_container`]: super::Client::remove_container*/
-    #[derive(Debug, Clone)]
-    pub struct RemoveContainer<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-    }
-    impl<'a> RemoveContainer<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        ///Sends a `DELETE` request to `/api/v1/containers/{id}`
-        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
-            let Self { client, id } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}", client.baseurl, encode_path(& id.to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .delete(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "remove_container",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                204u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::power_container`]
-
-[`Client::power_container`]: super::Client::power_container*/
-    #[derive(Debug, Clone)]
-    pub struct PowerContainer<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        body: Result<types::builder::PowerRequest, String>,
-    }
-    impl<'a> PowerContainer<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::PowerRequest>,
-            <V as std::convert::TryInto<types::PowerRequest>>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `PowerRequest` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::PowerRequest,
-            ) -> types::builder::PowerRequest,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/containers/{id}/power`
-        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| {
-                    types::PowerRequest::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/power", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "power_container",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                202u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::cancel_install`]
-
-[`Client::cancel_install`]: super::Client::cancel_install*/
-    #[derive(Debug, Clone)]
-    pub struct CancelInstall<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-    }
-    impl<'a> CancelInstall<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        ///Sends a `DELETE` request to `/api/v1/containers/{id}/installation`
-        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
-            let Self { client, id } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/installation", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .delete(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "cancel_install",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                202u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::set_registries`]
-
-[`Client::set_registries`]: super::Client::set_registries*/
-    #[derive(Debug, Clone)]
-    pub struct SetRegistries<'a> {
-        client: &'a super::Client,
-        body: Result<types::builder::RegistryLogins, String>,
-    }
-    impl<'a> SetRegistries<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::RegistryLogins>,
-            <V as std::convert::TryInto<
-                types::RegistryLogins,
-            >>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `RegistryLogins` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::RegistryLogins,
-            ) -> types::builder::RegistryLogins,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `PUT` request to `/api/v1/registries`
-        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
-            let Self { client, body } = self;
-            let body = body
-                .and_then(|v| {
-                    types::RegistryLogins::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!("{}/api/v1/registries", client.baseurl,);
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .put(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "set_registries",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                204u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::clean_images`]
-
-[`Client::clean_images`]: super::Client::clean_images*/
-    #[derive(Debug, Clone)]
-    pub struct CleanImages<'a> {
-        client: &'a super::Client,
-        body: Result<types::builder::CleaningRequest, String>,
-    }
-    impl<'a> CleanImages<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::CleaningRequest>,
-            <V as std::convert::TryInto<
-                types::CleaningRequest,
-            >>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `CleaningRequest` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::CleaningRequest,
-            ) -> types::builder::CleaningRequest,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/images/clean`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::CleanedImages>, Error<types::Problem>> {
-            let Self { client, body } = self;
-            let body = body
-                .and_then(|v| {
-                    types::CleaningRequest::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!("{}/api/v1/images/clean", client.baseurl,);
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "clean_images",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::acknowledge`]
-
-[`Client::acknowledge`]: super::Client::acknowledge*/
-    #[derive(Debug, Clone)]
-    pub struct Acknowledge<'a> {
-        client: &'a super::Client,
-        body: Result<types::builder::Acknowledgement, String>,
-    }
-    impl<'a> Acknowledge<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::Acknowledgement>,
-            <V as std::convert::TryInto<
-                types::Acknowledgement,
-            >>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `Acknowledgement` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::Acknowledgement,
-            ) -> types::builder::Acknowledgement,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/link/acknowledgement`
-        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
-            let Self { client, body } = self;
-            let body = body
-                .and_then(|v| {
-                    types::Acknowledgement::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!("{}/api/v1/link/acknowledgement", client.baseurl,);
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "acknowledge",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                204u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::send_command`]
-
-[`Client::send_command`]: super::Client::send_command*/
-    #[derive(Debug, Clone)]
-    pub struct SendCommand<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        body: Result<types::builder::CommandRequest, String>,
-    }
-    impl<'a> SendCommand<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::CommandRequest>,
-            <V as std::convert::TryInto<
-                types::CommandRequest,
-            >>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `CommandRequest` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::CommandRequest,
-            ) -> types::builder::CommandRequest,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/containers/{id}/commands`
-        pub async fn send(self) -> Result<ResponseValue<()>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| {
-                    types::CommandRequest::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/commands", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "send_command",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                204u16 => Ok(ResponseValue::empty(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::get_console`]
-
-[`Client::get_console`]: super::Client::get_console*/
-    #[derive(Debug, Clone)]
-    pub struct GetConsole<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        after: Result<Option<u64>, String>,
-        limit: Result<Option<u32>, String>,
-    }
-    impl<'a> GetConsole<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                after: Ok(None),
-                limit: Ok(None),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn after<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<u64>,
-        {
-            self.after = value
-                .try_into()
-                .map(Some)
-                .map_err(|_| "conversion to `u64` for after failed".to_string());
-            self
-        }
-        pub fn limit<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<u32>,
-        {
-            self.limit = value
-                .try_into()
-                .map(Some)
-                .map_err(|_| "conversion to `u32` for limit failed".to_string());
-            self
-        }
-        ///Sends a `GET` request to `/api/v1/containers/{id}/console`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::ConsolePage>, Error<types::Problem>> {
-            let Self { client, id, after, limit } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let after = after.map_err(Error::InvalidRequest)?;
-            let limit = limit.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/console", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .get(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .query(&progenitor_client::QueryParam::new("after", &after))
-                .query(&progenitor_client::QueryParam::new("limit", &limit))
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "get_console",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::search_console`]
-
-[`Client::search_console`]: super::Client::search_console*/
-    #[derive(Debug, Clone)]
-    pub struct SearchConsole<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        body: Result<types::builder::ConsoleSearch, String>,
-    }
-    impl<'a> SearchConsole<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ConsoleSearch>,
-            <V as std::convert::TryInto<types::ConsoleSearch>>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `ConsoleSearch` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::ConsoleSearch,
-            ) -> types::builder::ConsoleSearch,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/containers/{id}/console/search`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::ConsoleFound>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| {
-                    types::ConsoleSearch::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/console/search", client.baseurl, encode_path(&
-                id.to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "search_console",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::export_console`]
-
-[`Client::export_console`]: super::Client::export_console*/
-    #[derive(Debug, Clone)]
-    pub struct ExportConsole<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        body: Result<types::builder::ConsoleExport, String>,
-    }
-    impl<'a> ExportConsole<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ConsoleExport>,
-            <V as std::convert::TryInto<types::ConsoleExport>>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `ConsoleExport` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::ConsoleExport,
-            ) -> types::builder::ConsoleExport,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/containers/{id}/console/export`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| {
-                    types::ConsoleExport::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/console/export", client.baseurl, encode_path(&
-                id.to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "export_console",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => Ok(ResponseValue::stream(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::get_container_stats_history`]
-
-[`Client::get_container_stats_history`]: super::Client::get_container_stats_history*/
-    #[derive(Debug, Clone)]
-    pub struct GetContainerStatsHistory<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        range: Result<types::StatsRange, String>,
-    }
-    impl<'a> GetContainerStatsHistory<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                range: Err("range was not initialized".to_string()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn range<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::StatsRange>,
-        {
-            self.range = value
-                .try_into()
-                .map_err(|_| "conversion to `StatsRange` for range failed".to_string());
-            self
-        }
-        ///Sends a `GET` request to `/api/v1/containers/{id}/stats/history`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::StatsHistory>, Error<types::Problem>> {
-            let Self { client, id, range } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let range = range.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/stats/history", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .get(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .query(&progenitor_client::QueryParam::new("range", &range))
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "get_container_stats_history",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::get_system_stats_history`]
-
-[`Client::get_system_stats_history`]: super::Client::get_system_stats_history*/
-    #[derive(Debug, Clone)]
-    pub struct GetSystemStatsHistory<'a> {
-        client: &'a super::Client,
-        range: Result<types::StatsRange, String>,
-    }
-    impl<'a> GetSystemStatsHistory<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                range: Err("range was not initialized".to_string()),
-            }
-        }
-        pub fn range<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::StatsRange>,
-        {
-            self.range = value
-                .try_into()
-                .map_err(|_| "conversion to `StatsRange` for range failed".to_string());
-            self
-        }
-        ///Sends a `GET` request to `/api/v1/system/stats/history`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::StatsHistory>, Error<types::Problem>> {
-            let Self { client, range } = self;
-            let range = range.map_err(Error::InvalidRequest)?;
-            let url = format!("{}/api/v1/system/stats/history", client.baseurl,);
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .get(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .query(&progenitor_client::QueryParam::new("range", &range))
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "get_system_stats_history",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::ask_files`]
-
-[`Client::ask_files`]: super::Client::ask_files*/
-    #[derive(Debug, Clone)]
-    pub struct AskFiles<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        body: Result<types::builder::ScopedFileRequest, String>,
-    }
-    impl<'a> AskFiles<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ScopedFileRequest>,
-            <V as std::convert::TryInto<
-                types::ScopedFileRequest,
-            >>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `ScopedFileRequest` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::ScopedFileRequest,
-            ) -> types::builder::ScopedFileRequest,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/containers/{id}/files`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::FileAnswer>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| {
-                    types::ScopedFileRequest::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/files", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "ask_files",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::read_files`]
-
-[`Client::read_files`]: super::Client::read_files*/
-    #[derive(Debug, Clone)]
-    pub struct ReadFiles<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        body: Result<types::builder::ScopedFileRead, String>,
-    }
-    impl<'a> ReadFiles<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                body: Ok(::std::default::Default::default()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn body<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ScopedFileRead>,
-            <V as std::convert::TryInto<
-                types::ScopedFileRead,
-            >>::Error: std::fmt::Display,
-        {
-            self.body = value
-                .try_into()
-                .map(From::from)
-                .map_err(|s| {
-                    format!("conversion to `ScopedFileRead` for body failed: {}", s)
-                });
-            self
-        }
-        pub fn body_map<F>(mut self, f: F) -> Self
-        where
-            F: std::ops::FnOnce(
-                types::builder::ScopedFileRead,
-            ) -> types::builder::ScopedFileRead,
-        {
-            self.body = self.body.map(f);
-            self
-        }
-        ///Sends a `POST` request to `/api/v1/containers/{id}/files/read`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
-            let Self { client, id, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let body = body
-                .and_then(|v| {
-                    types::ScopedFileRead::try_from(v).map_err(|e| e.to_string())
-                })
-                .map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/files/read", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .post(url)
-                .json(&body)
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "read_files",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => Ok(ResponseValue::stream(response)),
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
-        }
-    }
-    /**Builder for [`Client::write_files`]
-
-[`Client::write_files`]: super::Client::write_files*/
-    #[derive(Debug)]
-    pub struct WriteFiles<'a> {
-        client: &'a super::Client,
-        id: Result<types::ContainerId, String>,
-        request: Result<::std::string::String, String>,
-        body: Result<reqwest::Body, String>,
-    }
-    impl<'a> WriteFiles<'a> {
-        pub fn new(client: &'a super::Client) -> Self {
-            Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
-                request: Err("request was not initialized".to_string()),
-                body: Err("body was not initialized".to_string()),
-            }
-        }
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<types::ContainerId>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `ContainerId` for id failed".to_string());
-            self
-        }
-        pub fn request<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<::std::string::String>,
-        {
-            self.request = value
-                .try_into()
-                .map_err(|_| {
-                    "conversion to `:: std :: string :: String` for request failed"
-                        .to_string()
-                });
-            self
-        }
-        pub fn body<B>(mut self, value: B) -> Self
-        where
-            B: std::convert::TryInto<reqwest::Body>,
-        {
-            self.body = value
-                .try_into()
-                .map_err(|_| {
-                    "conversion to `reqwest::Body` for body failed".to_string()
-                });
-            self
-        }
-        ///Sends a `PUT` request to `/api/v1/containers/{id}/files/content`
-        pub async fn send(
-            self,
-        ) -> Result<ResponseValue<types::FileAnswer>, Error<types::Problem>> {
-            let Self { client, id, request, body } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let request = request.map_err(Error::InvalidRequest)?;
-            let body = body.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/api/v1/containers/{}/files/content", client.baseurl, encode_path(& id
-                .to_string()),
-            );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-            header_map
-                .append(
-                    ::reqwest::header::HeaderName::from_static("api-version"),
-                    ::reqwest::header::HeaderValue::from_static(
-                        super::Client::api_version(),
-                    ),
-                );
-            #[allow(unused_mut)]
-            let mut _request = client
-                .client
-                .put(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
-                )
-                .header(
-                    ::reqwest::header::CONTENT_TYPE,
-                    ::reqwest::header::HeaderValue::from_static(
-                        "application/octet-stream",
-                    ),
-                )
-                .body(body)
-                .query(&progenitor_client::QueryParam::new("request", &request))
-                .headers(header_map)
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "write_files",
-            };
-            client.pre(&mut _request, &info).await?;
-            let result = client.exec(_request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                400u16..=499u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                500u16..=599u16 => {
-                    Err(
-                        Error::ErrorResponse(
-                            ResponseValue::from_response(response).await?,
-                        ),
-                    )
-                }
-                _ => Err(Error::UnexpectedResponse(response)),
-            }
+            _ => Err(Error::UnexpectedResponse(response)),
         }
     }
 }
 /// Items consumers will typically use such as the Client.
 pub mod prelude {
-    pub use self::super::Client;
+    #[allow(unused_imports)]
+    pub use super::Client;
 }
 

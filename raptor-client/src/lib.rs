@@ -3,15 +3,20 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = raptor_client::api_client("https://panel.example.com", "token from signing in")?;
-//! for container in &client.list_containers().limit(10).send().await?.items {
-//!     println!("{}", container.name);
+//! for daemon in &client.list_daemons().await?.items {
+//!     println!("{}", daemon.name);
 //! }
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Arguments stand in the order of the path and then of the alphabet, the body last; `None` leaves out a parameter. The feature `api`
+//! is the client of the API, `daemon` that of a daemon, which Raptor's API itself uses. Both are on unless you switch them off.
 
+#[cfg(feature = "api")]
 #[rustfmt::skip]
 pub mod api;
+#[cfg(feature = "daemon")]
 #[rustfmt::skip]
 pub mod daemon;
 mod content;
@@ -41,6 +46,7 @@ pub enum ClientError {
 ///
 /// # Errors
 /// [`ClientError`].
+#[cfg(feature = "api")]
 pub fn api_client(base: &str, token: &str) -> Result<api::Client, ClientError> {
     Ok(api::Client::new_with_client(base.trim_end_matches('/'), http(token)?))
 }
@@ -49,6 +55,7 @@ pub fn api_client(base: &str, token: &str) -> Result<api::Client, ClientError> {
 ///
 /// # Errors
 /// [`ClientError`].
+#[cfg(feature = "daemon")]
 pub fn daemon_client(base: &str, key: &str) -> Result<daemon::Client, ClientError> {
     Ok(daemon::Client::new_with_client(base.trim_end_matches('/'), http(key)?))
 }

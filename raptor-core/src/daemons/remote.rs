@@ -205,69 +205,74 @@ fn same<T: DeserializeOwned>(value: impl Serialize) -> Result<T, NodeError> {
         .map_err(|error| NodeError::Internal(format!("the daemon's answer is not understood: {error}")))
 }
 
+/// The id as the generated client has it.
+fn generated(id: ContainerId) -> types::ContainerId {
+    types::ContainerId(id.as_uuid())
+}
+
 #[async_trait]
 impl Node for RemoteNode {
     async fn system(&self) -> Result<SystemInfo, NodeError> {
-        match self.client.get_system().send().await {
+        match self.client.get_system().await {
             Ok(answer) => same(answer.into_inner()),
             Err(error) => Err(self.not_met(error).await),
         }
     }
 
     async fn containers(&self) -> Result<Vec<ContainerStatus>, NodeError> {
-        let answer = self.client.list_containers().send().await.map_err(|error| self.error(error))?;
+        let answer = self.client.list_containers().await.map_err(|error| self.error(error))?;
         same(answer.into_inner().items)
     }
 
     async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
-        let request =
-            self.client.declare_container().id(spec.id.as_uuid()).body(same::<types::ContainerSpec>(&spec)?);
-        same(request.send().await.map_err(|error| self.error(error))?.into_inner())
+        let declared = same(&spec)?;
+        let answer = self.client.declare_container(&generated(spec.id), &declared).await;
+        same(answer.map_err(|error| self.error(error))?.into_inner())
     }
 
     async fn declared(&self, id: ContainerId) -> Result<ContainerSpec, NodeError> {
-        let answer = self.client.get_container().id(id.as_uuid()).send().await;
+        let answer = self.client.get_container(&generated(id)).await;
         same(answer.map_err(|error| self.error(error))?.into_inner())
     }
 
     async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
-        self.client.remove_container().id(id.as_uuid()).send().await.map_err(|error| self.error(error))?;
+        self.client.remove_container(&generated(id)).await.map_err(|error| self.error(error))?;
         Ok(())
     }
 
     async fn power(&self, id: ContainerId, action: PowerAction, by: &str) -> Result<(), NodeError> {
         let body =
             types::PowerRequest { action: same(action)?, by: Some(by.to_owned()), not_after: self.limit() };
-        self.order(self.client.power_container().id(id.as_uuid()).body(body).send()).await
+        self.order(self.client.power_container(&generated(id), &body)).await
     }
 
     async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {
-        self.client.cancel_install().id(id.as_uuid()).send().await.map_err(|error| self.error(error))?;
+        self.client.cancel_install(&generated(id)).await.map_err(|error| self.error(error))?;
         Ok(())
     }
 
     async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
         let body = types::Acknowledgement { spool, number };
-        self.client.acknowledge().body(body).send().await.map_err(|error| self.error(error))?;
+        self.client.acknowledge(&body).await.map_err(|error| self.error(error))?;
         Ok(())
     }
 
     async fn set_registries(&self, logins: Vec<RegistryLogin>) -> Result<(), NodeError> {
         let body = types::RegistryLogins { items: same(logins)? };
-        self.client.set_registries().body(body).send().await.map_err(|error| self.error(error))?;
+        self.client.set_registries(&body).await.map_err(|error| self.error(error))?;
         Ok(())
     }
 
     async fn clean_images(&self, unused_s: u64) -> Result<CleanedImages, NodeError> {
         let body = types::CleaningRequest { unused_s };
-        let cleaned = self.client.clean_images().body(body).send().await;
+        let cleaned = self.client.clean_images(&body).await;
         same(cleaned.map_err(|error| self.error(error))?.into_inner())
     }
 
     async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
         let not_after = self.limit();
         let body = types::CommandRequest { command: line.to_owned(), by: by.to_owned(), not_after };
-        self.order(self.client.send_command().id(id.as_uuid()).body(body).send()).await
+        self.order(self.client.send_command(&generated(id), &body)).await
     }
 
     async fn console(
@@ -276,11 +281,8 @@ impl Node for RemoteNode {
         after: Option<u64>,
         limit: u32,
     ) -> Result<Vec<ConsoleLine>, NodeError> {
-        let mut request = self.client.get_console().id(id.as_uuid()).limit(limit);
-        if let Some(after) = after {
-            request = request.after(after);
-        }
-        same(request.send().await.map_err(|error| self.error(error))?.into_inner().lines)
+        let answer = self.client.get_console(&generated(id), after, Some(limit)).await;
+        same(answer.map_err(|error| self.error(error))?.into_inner().lines)
     }
 
     async fn live(
@@ -349,8 +351,8 @@ impl NodeHistory for RemoteNode {
     async fn stats(&self, of: Option<ContainerId>, range: StatsRange) -> Result<StatsHistory, NodeError> {
         let range: types::StatsRange = same(range)?;
         let answer = match of {
-            Some(id) => self.client.get_container_stats_history().id(id.as_uuid()).range(range).send().await,
-            None => self.client.get_system_stats_history().range(range).send().await,
+            Some(id) => self.client.get_container_stats_history(&generated(id), range).await,
+            None => self.client.get_system_stats_history(range).await,
         };
         same::<StatsHistory>(answer.map_err(|error| self.error(error))?.into_inner())
     }

@@ -16,7 +16,7 @@ use named::NamedLayer;
 use origin::WithOrigin;
 use present::PresentLayer;
 use raptor_config::{
-    http::{self, Limits},
+    http::{self, Limits, Transport},
     openapi::PAGE_POLICY,
 };
 use raptor_core::Raptor;
@@ -175,7 +175,7 @@ pub async fn run(listener: TcpListener, app: App) {
     let panel_origin = app.panel_origin.as_ref().and_then(|origin| origin.parse().ok());
     let limits = Limits::but_for(app.trusted_proxies.clone());
     let service = around(crate::router(app.clone()), app, panel_origin);
-    let mut serving = pin!(http::serve(listener, service, limits, ending.clone()));
+    let mut serving = pin!(http::serve(listener, Transport::Plain, service, limits, ending.clone()));
     tokio::select! {
         () = &mut serving => return,
         () = asked_to_end() => ending.cancel(),

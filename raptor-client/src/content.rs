@@ -1,6 +1,6 @@
 //! Content of files, in either direction as a stream, which the generated clients don't do both ways.
 
-use crate::{ClientError, SocketError, http_with};
+use crate::{ClientError, SocketError, Trust, http_with};
 use bytes::{Bytes, BytesMut};
 use futures_util::{
     Stream, StreamExt,
@@ -50,9 +50,9 @@ impl ContentClient {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn new(base: &str, key: &str) -> Result<Self, ClientError> {
+    pub fn new(base: &str, key: &str, trust: Trust) -> Result<Self, ClientError> {
         // Content takes as long as it takes; only silence is an end.
-        let http = http_with(key, |client| client.read_timeout(SILENCE))?;
+        let http = http_with(key, trust, |client| client.read_timeout(SILENCE))?;
         Ok(Self { http, base: base.to_owned() })
     }
 

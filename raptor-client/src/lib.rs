@@ -40,6 +40,18 @@ pub enum ClientError {
     /// The HTTP client can't be set up.
     #[error("the HTTP client can't be set up: {0}")]
     Http(#[from] reqwest::Error),
+    /// TLS can't be set up.
+    #[error(transparent)]
+    Tls(#[from] raptor_tls::Error),
+}
+
+/// How a server proves over TLS that it is the right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// With a certificate for its name, signed by an authority that this system trusts.
+    Authorities,
+    /// With the key pair that is derived from a daemon's API key ([`raptor_tls`]); its name does not matter.
+    Key,
 }
 
 /// A client of the API at `base` (`https://panel.example.com`), with a token from `sign_in`; an empty one is not sent.
@@ -48,24 +60,25 @@ pub enum ClientError {
 /// [`ClientError`].
 #[cfg(feature = "api")]
 pub fn api_client(base: &str, token: &str) -> Result<api::Client, ClientError> {
-    Ok(api::Client::new_with_client(base.trim_end_matches('/'), http(token)?))
+    Ok(api::Client::new_with_client(
+        base.trim_end_matches('/'),
+        http_with(token, Trust::Authorities, |client| client.timeout(PATIENCE))?,
+    ))
 }
 
-/// A client of the daemon at `base` (`http://host:8080`), with its API key.
+/// A client of the daemon at `base` (`https://host:8080`), with its API key.
 ///
 /// # Errors
 /// [`ClientError`].
 #[cfg(feature = "daemon")]
-pub fn daemon_client(base: &str, key: &str) -> Result<daemon::Client, ClientError> {
-    Ok(daemon::Client::new_with_client(base.trim_end_matches('/'), http(key)?))
-}
-
-fn http(token: &str) -> Result<reqwest::Client, ClientError> {
-    http_with(token, |client| client.timeout(PATIENCE))
+pub fn daemon_client(base: &str, key: &str, trust: Trust) -> Result<daemon::Client, ClientError> {
+    let http = http_with(key, trust, |client| client.timeout(PATIENCE))?;
+    Ok(daemon::Client::new_with_client(base.trim_end_matches('/'), http))
 }
 
 fn http_with(
     token: &str,
+    trust: Trust,
     set: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
 ) -> Result<reqwest::Client, ClientError> {
     // Fails when it is installed already, which is as good.
@@ -79,12 +92,19 @@ fn http_with(
     let client = reqwest::Client::builder()
         .default_headers(headers)
         .connect_timeout(Duration::from_secs(5))
-        .tls_backend_preconfigured(tls());
+        .tls_backend_preconfigured(tls(token, trust)?);
     Ok(set(client).build()?)
 }
 
-/// How TLS is spoken: whom the system trusts is read once, not by each client anew, which would take milliseconds and memory.
-fn tls() -> rustls::ClientConfig {
+fn tls(token: &str, trust: Trust) -> Result<rustls::ClientConfig, ClientError> {
+    match trust {
+        Trust::Authorities => Ok(authorities()),
+        Trust::Key => Ok(raptor_tls::client(token)?),
+    }
+}
+
+/// Whom the system trusts is read once, not by each client anew, which would take milliseconds and memory.
+fn authorities() -> rustls::ClientConfig {
     static TLS: OnceLock<rustls::ClientConfig> = OnceLock::new();
     let made = TLS.get_or_init(|| {
         let mut roots = rustls::RootCertStore::empty();

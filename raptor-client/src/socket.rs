@@ -1,5 +1,6 @@
 //! The streams, which no generator writes.
 
+use crate::Trust;
 use futures_util::{SinkExt, Stream, StreamExt, stream::SplitSink};
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpStream;
@@ -60,22 +61,24 @@ pub async fn connect(
     url: &str,
     token: &str,
 ) -> Result<impl Stream<Item = String> + Send + use<>, SocketError> {
-    Ok(converse(url, token).await?.1)
+    Ok(converse(url, token, Trust::Authorities).await?.1)
 }
 
-/// As [`connect`], with the way back.
+/// As [`connect`], with the way back, and to a server that proves itself as `trust` says.
 ///
 /// # Errors
 /// [`SocketError`].
 pub async fn converse(
     url: &str,
     token: &str,
+    trust: Trust,
 ) -> Result<(Outbox, impl Stream<Item = String> + Send + use<>), SocketError> {
     let unreachable = |error: &dyn std::fmt::Display| SocketError::Unreachable(error.to_string());
     let mut request = url.into_client_request().map_err(|error| unreachable(&error))?;
     let bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|error| unreachable(&error))?;
     request.headers_mut().insert(AUTHORIZATION, bearer);
-    let tls = Connector::Rustls(Arc::new(crate::tls()));
+    let tls = crate::tls(token, trust).map_err(|error| unreachable(&error))?;
+    let tls = Connector::Rustls(Arc::new(tls));
     let connecting = tokio_tungstenite::connect_async_tls_with_config(request, None, false, Some(tls));
     let connecting = tokio::time::timeout(CONNECT, connecting);
     let socket = match connecting.await {

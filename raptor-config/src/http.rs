@@ -5,6 +5,7 @@
 
 mod connection;
 mod places;
+mod transport;
 
 use axum::{
     body::Body,
@@ -29,6 +30,7 @@ use std::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Service, ServiceExt};
+pub use transport::{Encrypted, Stream, Transport};
 
 /// What connections may take.
 #[derive(Clone, Debug)]
@@ -80,8 +82,13 @@ const TOO_MANY: &[u8] =
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `end` is cancelled and every request that is under way then has been answered.
-pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits, end: CancellationToken)
-where
+pub async fn serve<S>(
+    listener: TcpListener,
+    transport: Transport,
+    service: S,
+    limits: Limits,
+    end: CancellationToken,
+) where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
         + Clone
         + Send
@@ -114,30 +121,43 @@ where
             let _ = stream.try_write(TOO_MANY);
             continue;
         };
-        let serving = connection(stream, peer, place, service.clone(), limits.clone(), end.clone());
-        connections.spawn(serving);
+        let arrived = Arrived { stream, peer, place, transport: transport.clone() };
+        connections.spawn(connection(arrived, service.clone(), limits.clone(), end.clone()));
     }
     drop(listener);
     connections.close();
     connections.wait().await;
 }
 
-async fn connection<S>(
+/// A connection that was taken, of which nothing was read.
+struct Arrived {
     stream: TcpStream,
     peer: SocketAddr,
     place: Option<Place>,
-    service: S,
-    limits: Arc<Limits>,
-    end: CancellationToken,
-) where
+    transport: Transport,
+}
+
+async fn connection<S>(arrived: Arrived, service: S, limits: Arc<Limits>, end: CancellationToken)
+where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
         + Clone
         + Send
         + 'static,
 {
+    let Arrived { stream, peer, place, transport } = arrived;
     let _ = stream.set_nodelay(true);
     // A proxy keeps its connections for as long as it likes.
     let idle = place.is_some().then_some(limits.idle);
+    let opening = transport.open(stream, idle, limits.head);
+    let stream = match end.run_until_cancelled(opening).await {
+        Some(Ok(stream)) => stream,
+        Some(Err(error)) => {
+            tracing::debug!(%error, %peer, "a connection was not opened");
+            return;
+        }
+        None => return,
+    };
+    let encrypted = matches!(stream, Stream::Tls(_)).then_some(Encrypted);
     let clock = Clock::new(limits.head, idle);
     let io = TokioIo::new(Timed::new(stream, clock.clone(), limits.still, place));
     let still = limits.still;
@@ -145,6 +165,9 @@ async fn connection<S>(
         let busy = clock.busy();
         let mut request = request.map(|body| Body::new(connection::Moving::new(body, still)));
         request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(encrypted) = encrypted {
+            request.extensions_mut().insert(encrypted);
+        }
         let answering = service.clone().oneshot(request);
         async move {
             let response = answering.await?;

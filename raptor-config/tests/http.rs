@@ -12,7 +12,7 @@ use axum::{
 use futures_util::StreamExt;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use raptor_config::http::{Limits, Timed, serve};
+use raptor_config::http::{Limits, Timed, Transport, serve};
 use std::{
     convert::Infallible,
     io::{Read, Write},
@@ -153,7 +153,7 @@ impl Server {
             runtime.block_on(async move {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 told.send(listener.local_addr().unwrap()).unwrap();
-                serve(listener, router, limits, ending).await;
+                serve(listener, Transport::Plain, router, limits, ending).await;
             });
         });
         Self { address: address.recv().unwrap(), end, stage }

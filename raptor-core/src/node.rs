@@ -797,6 +797,11 @@ pub trait Node: Send + Sync {
     /// Tells the host something over the link that [`Node::events`] opened.
     async fn tell(&self, word: Word) -> Result<(), NodeError>;
 
+    /// Whether a daemon that was spoken to by plain HTTP before is spoken to by HTTPS now: to be kept, so that it stays so.
+    fn upgraded(&self) -> bool {
+        false
+    }
+
     /// What it keeps of the past.
     fn history(&self) -> &dyn NodeHistory;
 

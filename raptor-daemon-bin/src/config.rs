@@ -44,6 +44,15 @@ pub struct Config {
     /// The key that the panel showed when this daemon was added [required]
     #[arg(long, env = "DAEMON_API_KEY", hide_env_values = true, value_parser = api_key, global = true)]
     pub daemon_api_key: Option<Secret>,
+    /// What is spoken at DAEMON_ADDR: derived (HTTPS with a certificate that comes from the key) or off (plain HTTP, for a proxy before it)
+    #[arg(long, env = "DAEMON_TLS", value_enum, default_value_t = Tls::Derived, global = true)]
+    pub daemon_tls: Tls,
+    /// A certificate of your own instead: PEM file with the chain, the daemon's own first
+    #[arg(long, env = "DAEMON_TLS_CERT", requires = "daemon_tls_key", global = true)]
+    pub daemon_tls_cert: Option<PathBuf>,
+    /// PEM file with that certificate's private key
+    #[arg(long, env = "DAEMON_TLS_KEY", requires = "daemon_tls_cert", global = true)]
+    pub daemon_tls_key: Option<PathBuf>,
     /// Folder of the containers' files and of the daemon's own state
     #[arg(long, env = "SFTP_BASE_PATH", default_value = "/data/raptor/containers", global = true)]
     pub sftp_base_path: PathBuf,
@@ -59,6 +68,15 @@ pub struct Config {
     /// What is logged: error, warn, info, debug, trace, or by module
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
+}
+
+/// What the daemon's address speaks, where it has no certificate of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Tls {
+    /// HTTPS with the certificate that is derived from the API key.
+    Derived,
+    /// Plain HTTP.
+    Off,
 }
 
 /// A value that no log shows.

@@ -7,7 +7,7 @@ use axum::{
 };
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use raptor_config::http::Timed;
+use raptor_config::http::{Encrypted, Stream, Timed};
 use raptor_core::node::files::Direct;
 use std::{convert::Infallible, io, net::Shutdown, time::Duration};
 
@@ -25,7 +25,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let wanted = parts.headers.get(header::UPGRADE).is_some_and(|name| name == PROTOCOL);
+        // The kernel does not encrypt: over TLS content goes the usual way.
+        let plain = parts.extensions.get::<Encrypted>().is_none();
+        let wanted = plain && parts.headers.get(header::UPGRADE).is_some_and(|name| name == PROTOCOL);
         Ok(Self(parts.extensions.remove::<OnUpgrade>().filter(|_| wanted)))
     }
 }
@@ -54,6 +56,7 @@ async fn send(connection: OnUpgrade, content: Box<dyn Direct>) -> io::Result<()>
     let upgraded = connection.await.map_err(io::Error::other)?;
     let parts = upgraded.downcast::<TokioIo<Timed>>().map_err(|_| io::Error::other("this is no TCP"))?;
     let (stream, place) = parts.io.into_inner().into_parts();
+    let Stream::Plain(stream) = stream else { return Err(io::Error::other("this is no TCP")) };
     let socket = stream.into_std()?;
     socket.set_nonblocking(false)?;
     socket.set_write_timeout(Some(LOOK_UP))?;

@@ -25,6 +25,10 @@ pub(crate) struct Guard {
     told: Mutex<Told>,
 }
 
+/// Marks the answers to requests that showed the key.
+#[derive(Clone, Copy)]
+pub(crate) struct Admitted;
+
 /// What was last said of refused keys.
 #[derive(Default)]
 struct Told {
@@ -42,6 +46,7 @@ impl Guard {
         if self.shown(request.headers()) {
             let mut answer = next.run(request).await;
             answer.headers_mut().entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+            answer.extensions_mut().insert(Admitted);
             return answer;
         }
         self.tell(&request);

@@ -9,6 +9,7 @@ mod openapi;
 mod problem;
 mod routes;
 pub mod setup;
+pub mod transport;
 
 pub use openapi::openapi;
 pub use problem::Problem;

@@ -8,7 +8,7 @@ use raptor_config::{
 use raptor_core::outbound::Outbound;
 use raptor_daemon::{
     config::{self, Cli, Command, Config},
-    openapi, router,
+    openapi, router, transport,
 };
 use raptor_node_lib::start_again;
 use std::{io::ErrorKind, process::ExitCode, sync::Arc, time::Duration};
@@ -49,6 +49,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         "DAEMON_API_KEY is not set. Add this host in the panel (Daemons, Add daemon) and copy the key that it shows.",
     )?;
     let listener = listen(&config).await?;
+    let (transport, upgrade) = transport::of(&config, key.expose())?;
     let host = config
         .host
         .builder(&config.sftp_base_path)
@@ -62,11 +63,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::warn!("{problem}");
     }
     tracing::info!(addr = %config.daemon_addr, version = env!("CARGO_PKG_VERSION"), "serving");
-    let router = router(Arc::new(host.clone()), key.expose().to_owned());
+    let mut router = router(Arc::new(host.clone()), key.expose().to_owned());
+    if let Some(upgrade) = upgrade.map(Arc::new) {
+        upgrade.settle();
+        router = upgrade.over(router);
+    }
     let limits = Limits { per_address: PER_ADDRESS, ..Limits::but_for(config.trusted_proxies.clone()) };
     let end = CancellationToken::new();
     let again = tokio::select! {
-        () = http::serve(listener, router, limits, end) => false,
+        () = http::serve(listener, transport, router, limits, end) => false,
         () = asked_to_end() => {
             tracing::info!("ending; containers run on");
             false

@@ -5,7 +5,7 @@ use raptor_core::{
     allocations::Allocation,
     containers::lifecycle::Phase,
     daemons::{
-        self,
+        self, Transport,
         service::LinkedDaemon,
         strays::{self, Stray},
     },
@@ -55,8 +55,10 @@ pub struct Daemon {
     pub host: String,
     /// Port of its API.
     pub port: u16,
-    /// Whether it is reached by https.
+    /// Whether it is reached by HTTPS with a certificate of an authority: `transport` is `certificate`.
     pub tls: bool,
+    /// How the connection to it is protected.
+    pub transport: Transport,
     /// Memory in MiB that containers may have together.
     pub memory_limit_mib: Option<i64>,
     /// Disk in MiB that containers may have together.
@@ -117,7 +119,8 @@ impl Daemon {
             local: daemon.local,
             host: daemon.host,
             port: daemon.port,
-            tls: daemon.tls,
+            tls: daemon.transport == Transport::Certificate,
+            transport: daemon.transport,
             memory_limit_mib: daemon.memory_limit_mib,
             disk_limit_mib: daemon.disk_limit_mib,
             sftp_read_only: daemon.sftp_read_only,
@@ -155,9 +158,12 @@ pub struct DaemonDraft {
     pub host: String,
     /// Port of its API.
     pub port: u16,
-    /// Whether it is reached by https.
+    /// Whether it is reached by HTTPS with a certificate of an authority, where no `transport` is given.
     #[serde(default)]
     pub tls: bool,
+    /// How the connection to it is protected; as it is now unless given, and `pinned` for a new daemon. `upgrading` can be kept, but
+    /// not chosen.
+    pub transport: Option<Transport>,
     /// Memory in MiB that containers may have together; what the host has unless given.
     pub memory_limit_mib: Option<i64>,
     /// Disk in MiB that containers may have together; what the host has unless given.
@@ -174,12 +180,12 @@ pub struct DaemonDraft {
 
 impl From<DaemonDraft> for daemons::DaemonDraft {
     fn from(draft: DaemonDraft) -> Self {
-        let DaemonDraft { name, host, port, tls, memory_limit_mib, disk_limit_mib, .. } = draft;
+        let DaemonDraft { name, host, port, tls, transport, memory_limit_mib, disk_limit_mib, .. } = draft;
         Self {
             name,
             host,
             port,
-            tls,
+            transport: transport.or_else(|| tls.then_some(Transport::Certificate)),
             memory_limit_mib,
             disk_limit_mib,
             sftp_read_only: draft.sftp_read_only,

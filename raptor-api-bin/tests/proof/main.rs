@@ -17,6 +17,7 @@ mod restored;
 mod settings;
 mod sftp;
 mod storage;
+mod transport;
 
 use programs::{Api, Daemon, docker, free_port, postgres};
 use serde_json::{Value, json};

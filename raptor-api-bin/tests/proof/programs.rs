@@ -424,6 +424,12 @@ impl Daemon {
         Self { port, sftp_port, folder: folder(), env, launcher: &[], process: None }
     }
 
+    /// Changes a setting for the next start.
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        self.env.retain(|(present, _)| *present != name);
+        self.env.push((name, value.to_owned()));
+    }
+
     /// Started by a program that takes a command and becomes it.
     pub fn behind(launcher: &'static [&'static str]) -> Self {
         let mut daemon = Self::new();

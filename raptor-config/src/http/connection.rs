@@ -1,6 +1,6 @@
 //! One connection, and what cuts it.
 
-use super::places::Place;
+use super::{places::Place, transport::Stream};
 use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -13,7 +13,6 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep, sleep},
 };
 
@@ -114,9 +113,9 @@ impl Drop for Busy {
     }
 }
 
-/// A TCP connection that fails where its clock says so, or where nothing is taken of what is written for too long.
+/// A connection that fails where its clock says so, or where nothing is taken of what is written for too long.
 pub struct Timed {
-    stream: TcpStream,
+    stream: Stream,
     clock: Clock,
     still: Duration,
     waiting: Pin<Box<Sleep>>,
@@ -125,7 +124,7 @@ pub struct Timed {
 }
 
 impl Timed {
-    pub(super) fn new(stream: TcpStream, clock: Clock, still: Duration, place: Option<Place>) -> Self {
+    pub(super) fn new(stream: Stream, clock: Clock, still: Duration, place: Option<Place>) -> Self {
         let waiting = Box::pin(sleep(Duration::ZERO));
         Self { stream, clock, still, waiting, writing: None, place }
     }
@@ -133,7 +132,7 @@ impl Timed {
     /// The connection itself, which nothing cuts any more, and its place among those that are counted, which has to be kept for as
     /// long as the connection is used. One of a proxy has none.
     #[must_use]
-    pub fn into_parts(self) -> (TcpStream, Option<Place>) {
+    pub fn into_parts(self) -> (Stream, Option<Place>) {
         (self.stream, self.place)
     }
 
@@ -203,11 +202,14 @@ impl AsyncWrite for Timed {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        // TLS keeps what it has not sent yet.
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.moved(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.moved(context, shut)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why what answers at a daemon's address is not understood: another program, TLS where there is none, or the other way round.
 
+use super::Transport;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::ring, pki_types::ServerName};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -20,23 +21,19 @@ const PORT: &str = "A daemon's port is 8080, unless DAEMON_ADDR says otherwise t
 pub(super) struct Place<'a> {
     /// Host and port as `host:port`; an IPv6 address is in brackets.
     pub(super) address: &'a str,
-    /// Whether it is to speak TLS.
-    pub(super) tls: bool,
+    /// What it is to speak.
+    pub(super) transport: Transport,
 }
 
 impl Place<'_> {
     /// What the transport's refusal `why` means, where it is known.
     pub(super) async fn refusal(&self, why: &str) -> Option<String> {
         let address = self.address;
-        if self.tls {
+        if self.is_encrypted() {
             if let Some((_, certificate)) = why.split_once("invalid peer certificate: ") {
                 return Some(self.certificate(certificate));
             }
-            return why.contains("InvalidContentType").then(|| {
-                format!(
-                    "TLS is on for this daemon, but what answers at {address} does not speak TLS. Switch TLS off, or set the port of the proxy that speaks it for the daemon."
-                )
-            });
+            return why.contains("InvalidContentType").then(|| self.is_plain());
         }
         // Neither a refused connection nor silence says anything about a protocol.
         let answered = ["invalid HTTP", "connection closed", "Connection reset", "end of file", "message"];
@@ -53,7 +50,7 @@ impl Place<'_> {
 
     /// What it means that something answered over HTTP in a way that no daemon does.
     pub(super) async fn stranger(&self) -> String {
-        if !self.tls && self.speaks_tls().await {
+        if !self.is_encrypted() && self.speaks_tls().await {
             return self.is_tls();
         }
         format!("Another program than raptor-daemon answers at {}. {PORT}", self.address)
@@ -64,15 +61,41 @@ impl Place<'_> {
         format!("A raptor-api answers at {}, not a raptor-daemon. {PORT}", self.address)
     }
 
+    fn is_encrypted(&self) -> bool {
+        matches!(self.transport, Transport::Pinned | Transport::Certificate)
+    }
+
     fn is_tls(&self) -> String {
         format!(
-            "What answers at {} speaks TLS, and TLS is off for this daemon. Switch it on, or set the port of the daemon itself.",
+            "What answers at {} speaks HTTPS, and plain HTTP is set for this daemon. Change its connection to HTTPS, or set the port of the daemon itself.",
             self.address
         )
     }
 
+    fn is_plain(&self) -> String {
+        let address = self.address;
+        match self.transport {
+            Transport::Pinned => format!(
+                "What answers at {address} does not speak HTTPS, as a raptor-daemon does. Upgrade the daemon if it is of an older version, and check that DAEMON_TLS is not off there. {PORT}"
+            ),
+            _ => format!(
+                "A certificate is expected of this daemon, but what answers at {address} does not speak HTTPS. Change its connection, or set the port of the proxy that speaks HTTPS for the daemon."
+            ),
+        }
+    }
+
+    /// Whether `why` says that a raptor-daemon answered which has another API key.
+    pub(super) fn is_another_key(&self, why: &str) -> bool {
+        self.transport == Transport::Pinned && why.contains("ApplicationVerificationFailure")
+    }
+
     fn certificate(&self, why: &str) -> String {
         let address = self.address;
+        if self.transport == Transport::Pinned {
+            return format!(
+                "What answers at {address} does not prove itself with this daemon's key. If a proxy with a certificate of its own is in between, change the daemon's connection to HTTPS with a certificate. {PORT}"
+            );
+        }
         if why.starts_with("Expired") || why.starts_with("certificate expired") {
             return format!("The certificate at {address} has expired. Renew it there.");
         }
@@ -87,7 +110,7 @@ impl Place<'_> {
     }
 
     /// Whether the server answers a TLS greeting with TLS. Nothing secret is sent.
-    async fn speaks_tls(&self) -> bool {
+    pub(super) async fn speaks_tls(&self) -> bool {
         let asked = async {
             let mut socket = TcpStream::connect(self.address).await.ok()?;
             socket.write_all(&greeting()?).await.ok()?;
@@ -159,8 +182,8 @@ mod tests {
         assert!(waited.is_ok(), "20 seconds have passed and nothing listens on port {port}");
     }
 
-    async fn told(port: u16, tls: bool) -> String {
-        let node = RemoteNode::new("127.0.0.1", port, tls, "key".into()).unwrap();
+    async fn told(port: u16, transport: Transport) -> String {
+        let node = RemoteNode::new("127.0.0.1", port, transport, "key".into()).unwrap();
         let error = node.events().await.err().unwrap();
         assert!(matches!(error, NodeError::Unreachable(_)), "{error:?}");
         error.to_string()
@@ -200,36 +223,40 @@ mod tests {
         let _nginx = Running(nginx.args(["-e", "stderr"]).stderr(Stdio::null()).spawn().unwrap());
         for port in [bare, proxied] {
             reachable(port).await;
-            let message = told(port, false).await;
-            assert!(message.contains("speaks TLS, and TLS is off for this daemon"), "{message}");
-            let message = told(port, true).await;
+            let message = told(port, Transport::Plain).await;
+            assert!(message.contains("speaks HTTPS, and plain HTTP is set for this daemon"), "{message}");
+            let message = told(port, Transport::Certificate).await;
             assert!(message.contains("self-signed") && message.contains("restart raptor-api"), "{message}");
+            let message = told(port, Transport::Pinned).await;
+            assert!(message.contains("does not prove itself with this daemon's key"), "{message}");
         }
     }
 
     #[tokio::test]
     async fn what_is_no_daemon_is_said_to_be_none() {
         let web = answering("HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope").await;
-        let message = told(web, false).await;
+        let message = told(web, Transport::Plain).await;
         assert!(
             message.contains("Another program than raptor-daemon") && message.contains("8080"),
             "{message}"
         );
-        let message = told(web, true).await;
+        let message = told(web, Transport::Certificate).await;
         assert!(
-            message.contains("TLS is on for this daemon") && message.contains("does not speak TLS"),
+            message.contains("A certificate is expected") && message.contains("does not speak HTTPS"),
             "{message}"
         );
+        let message = told(web, Transport::Pinned).await;
+        assert!(message.contains("does not speak HTTPS, as a raptor-daemon does"), "{message}");
         let page = answering(
             "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi",
         )
         .await;
-        let message = told(page, false).await;
+        let message = told(page, Transport::Plain).await;
         assert!(message.contains("Another program than raptor-daemon"), "{message}");
         let ssh = answering("SSH-2.0-Raptor\r\n").await;
-        let message = told(ssh, false).await;
+        let message = told(ssh, Transport::Plain).await;
         assert!(message.contains("does not speak HTTP") && message.contains("8080"), "{message}");
-        let message = told(free_port(), false).await;
+        let message = told(free_port(), Transport::Plain).await;
         assert!(message.contains("can't be reached (Connection refused"), "{message}");
     }
 }

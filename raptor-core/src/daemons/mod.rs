@@ -9,9 +9,11 @@ pub mod service;
 pub mod simulated;
 #[cfg(feature = "store")]
 pub mod strays;
+mod transport;
 
 use crate::{Error, Result, allocations::Ports, id::DaemonId};
 use chrono::{DateTime, Utc};
+pub use transport::Transport;
 
 /// For how many hours known SSH keys work while the control side is away, where no administrator says otherwise: a key that was
 /// revoked meanwhile would work as well.
@@ -34,8 +36,8 @@ pub struct Daemon {
     pub host: String,
     /// Port of its API.
     pub port: u16,
-    /// Whether it is reached by https.
-    pub tls: bool,
+    /// How the connection to it is protected.
+    pub transport: Transport,
     /// Memory in MiB that containers may have together; the host's own where not given.
     pub memory_limit_mib: Option<i64>,
     /// Disk in MiB that containers may have together; the host's own where not given.
@@ -82,8 +84,9 @@ pub struct DaemonDraft {
     pub host: String,
     /// Port of its API.
     pub port: u16,
-    /// Whether it is reached by https.
-    pub tls: bool,
+    /// How the connection to it is protected. None keeps what is, but for [`Transport::Certificate`], in whose place it puts
+    /// [`Transport::Pinned`], which is also what a new daemon has. [`Transport::Upgrading`] can be kept, not chosen: it means [`Transport::Pinned`] where the daemon has another.
+    pub transport: Option<Transport>,
     /// As in [`Daemon`].
     pub memory_limit_mib: Option<i64>,
     /// As in [`Daemon`].
@@ -97,6 +100,16 @@ pub struct DaemonDraft {
 }
 
 impl DaemonDraft {
+    /// How a daemon is to be reached that is reached like `now`.
+    #[cfg(feature = "store")]
+    fn transport(&self, now: Option<Transport>) -> Transport {
+        match self.transport {
+            None => now.filter(|now| *now != Transport::Certificate).unwrap_or_default(),
+            Some(Transport::Upgrading) if now != Some(Transport::Upgrading) => Transport::Pinned,
+            Some(chosen) => chosen,
+        }
+    }
+
     fn check_address(&self) -> Result<()> {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         if bare.parse::<std::net::IpAddr>().is_err() && url::Host::parse(&self.host).is_err() {

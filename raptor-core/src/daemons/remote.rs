@@ -1,6 +1,6 @@
 //! Daemons on other machines, over HTTP and WebSocket.
 
-use super::diagnosis::Place;
+use super::{Transport, diagnosis::Place};
 use crate::{
     containers::lifecycle::Refused,
     id::ContainerId,
@@ -17,12 +17,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream::BoxStream};
 use raptor_client::{
-    Content, ContentClient, Outbox, SocketError,
+    Content, ContentClient, Outbox, SocketError, Trust,
     daemon::{Client, Error, types},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 use uuid::Uuid;
@@ -32,15 +32,46 @@ const ORDER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A daemon behind an address.
 pub struct RemoteNode {
-    client: Client,
-    content: ContentClient,
-    sockets: String,
+    clients: RwLock<Arc<Clients>>,
+    transport: Transport,
     key: String,
     address: String,
     /// The way down the link that is open.
     link: tokio::sync::Mutex<Option<Outbox>>,
     /// What the host's clock said, and when it was heard.
     time: Arc<Mutex<Option<Heard>>>,
+}
+
+/// What speaks to the daemon, all in the same way.
+struct Clients {
+    requests: Client,
+    content: ContentClient,
+    /// The address before the path of a WebSocket.
+    sockets: String,
+    trust: Trust,
+    transport: Transport,
+}
+
+impl Clients {
+    fn new(address: &str, transport: Transport, key: &str) -> Result<Self, NodeError> {
+        let trust = match transport {
+            Transport::Pinned => Trust::Key,
+            Transport::Certificate | Transport::Plain | Transport::Upgrading => Trust::Authorities,
+        };
+        let secure = match transport {
+            Transport::Pinned | Transport::Certificate => "s",
+            Transport::Plain | Transport::Upgrading => "",
+        };
+        let invalid = |error: raptor_client::ClientError| NodeError::Invalid(error.to_string());
+        let base = format!("http{secure}://{address}");
+        Ok(Self {
+            requests: raptor_client::daemon_client(&base, key, trust).map_err(invalid)?,
+            content: ContentClient::new(&format!("{base}/api/v1"), key, trust).map_err(invalid)?,
+            sockets: format!("ws{secure}://{address}/api/v1"),
+            trust,
+            transport,
+        })
+    }
 }
 
 /// When a clock was heard, and what it said.
@@ -51,26 +82,38 @@ impl RemoteNode {
     ///
     /// # Errors
     /// [`NodeError::Invalid`] when the key can't be sent.
-    pub fn new(host: &str, port: u16, tls: bool, key: String) -> Result<Self, NodeError> {
+    pub fn new(host: &str, port: u16, transport: Transport, key: String) -> Result<Self, NodeError> {
         let host = match host.parse::<std::net::Ipv6Addr>() {
             Ok(ip) => format!("[{ip}]"),
             Err(_) => host.to_owned(),
         };
         let address = format!("{host}:{port}");
-        let scheme = if tls { "s" } else { "" };
-        let client = raptor_client::daemon_client(&format!("http{scheme}://{address}"), &key)
-            .map_err(|error| NodeError::Invalid(error.to_string()))?;
-        let content = ContentClient::new(&format!("http{scheme}://{address}/api/v1"), &key)
-            .map_err(|error| NodeError::Invalid(error.to_string()))?;
         Ok(Self {
-            client,
-            content,
-            sockets: format!("ws{scheme}://{address}/api/v1"),
+            clients: RwLock::new(Arc::new(Clients::new(&address, transport, &key)?)),
+            transport,
             key,
             address,
             link: tokio::sync::Mutex::default(),
             time: Arc::default(),
         })
+    }
+
+    fn clients(&self) -> Arc<Clients> {
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { address: &self.address, transport: self.clients().transport }
+    }
+
+    /// A daemon that once spoke HTTP is spoken to by HTTPS as soon as it can, and never again without.
+    async fn upgrade(&self) -> Result<(), NodeError> {
+        let place = self.place();
+        if place.transport == Transport::Upgrading && place.speaks_tls().await {
+            let pinned = Clients::new(&self.address, Transport::Pinned, &self.key)?;
+            *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pinned);
+        }
+        Ok(())
     }
 
     /// Until when an order of now holds, by the host's clock.
@@ -94,6 +137,9 @@ impl RemoteNode {
     }
 
     fn unreachable(&self, why: &str) -> NodeError {
+        if self.place().is_another_key(why) {
+            return NodeError::WrongKey;
+        }
         let address = &self.address;
         NodeError::Unreachable(format!(
             "The daemon at {address} can't be reached ({why}). Check that raptor-daemon runs there and that a firewall lets us in."
@@ -117,7 +163,7 @@ impl RemoteNode {
 
     /// Why the first question to a daemon was not answered: there is none, or something else is in its place.
     async fn not_met(&self, error: Error<types::Problem>) -> NodeError {
-        let place = Place { address: &self.address, tls: self.sockets.starts_with("wss") };
+        let place = self.place();
         match error {
             // A daemon knows the question, and asks for no session.
             Error::ErrorResponse(answer)
@@ -126,7 +172,9 @@ impl RemoteNode {
                 NodeError::Unreachable(place.api())
             }
             Error::CommunicationError(ref cause) | Error::ResponseBodyError(ref cause) => {
-                match place.refusal(&reason(cause)).await {
+                let reason = reason(cause);
+                match place.refusal(&reason).await {
+                    _ if place.is_another_key(&reason) => NodeError::WrongKey,
                     Some(why) => NodeError::Unreachable(why),
                     None => self.error(error),
                 }
@@ -170,7 +218,9 @@ impl RemoteNode {
         &self,
         path: &str,
     ) -> Result<(Outbox, BoxStream<'static, T>), NodeError> {
-        let opened = raptor_client::converse(&format!("{}{path}", self.sockets), &self.key).await;
+        let clients = self.clients();
+        let address = format!("{}{path}", clients.sockets);
+        let opened = raptor_client::converse(&address, &self.key, clients.trust).await;
         let (outbox, frames) = opened.map_err(|error| self.socket_error(error))?;
         let items = frames
             .filter_map(|frame| {
@@ -213,66 +263,66 @@ fn generated(id: ContainerId) -> types::ContainerId {
 #[async_trait]
 impl Node for RemoteNode {
     async fn system(&self) -> Result<SystemInfo, NodeError> {
-        match self.client.get_system().await {
+        match self.clients().requests.get_system().await {
             Ok(answer) => same(answer.into_inner()),
             Err(error) => Err(self.not_met(error).await),
         }
     }
 
     async fn containers(&self) -> Result<Vec<ContainerStatus>, NodeError> {
-        let answer = self.client.list_containers().await.map_err(|error| self.error(error))?;
+        let answer = self.clients().requests.list_containers().await.map_err(|error| self.error(error))?;
         same(answer.into_inner().items)
     }
 
     async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
         let declared = same(&spec)?;
-        let answer = self.client.declare_container(&generated(spec.id), &declared).await;
+        let answer = self.clients().requests.declare_container(&generated(spec.id), &declared).await;
         same(answer.map_err(|error| self.error(error))?.into_inner())
     }
 
     async fn declared(&self, id: ContainerId) -> Result<ContainerSpec, NodeError> {
-        let answer = self.client.get_container(&generated(id)).await;
+        let answer = self.clients().requests.get_container(&generated(id)).await;
         same(answer.map_err(|error| self.error(error))?.into_inner())
     }
 
     async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
-        self.client.remove_container(&generated(id)).await.map_err(|error| self.error(error))?;
+        self.clients().requests.remove_container(&generated(id)).await.map_err(|error| self.error(error))?;
         Ok(())
     }
 
     async fn power(&self, id: ContainerId, action: PowerAction, by: &str) -> Result<(), NodeError> {
         let body =
             types::PowerRequest { action: same(action)?, by: Some(by.to_owned()), not_after: self.limit() };
-        self.order(self.client.power_container(&generated(id), &body)).await
+        self.order(self.clients().requests.power_container(&generated(id), &body)).await
     }
 
     async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {
-        self.client.cancel_install(&generated(id)).await.map_err(|error| self.error(error))?;
+        self.clients().requests.cancel_install(&generated(id)).await.map_err(|error| self.error(error))?;
         Ok(())
     }
 
     async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
         let body = types::Acknowledgement { spool, number };
-        self.client.acknowledge(&body).await.map_err(|error| self.error(error))?;
+        self.clients().requests.acknowledge(&body).await.map_err(|error| self.error(error))?;
         Ok(())
     }
 
     async fn set_registries(&self, logins: Vec<RegistryLogin>) -> Result<(), NodeError> {
         let body = types::RegistryLogins { items: same(logins)? };
-        self.client.set_registries(&body).await.map_err(|error| self.error(error))?;
+        self.clients().requests.set_registries(&body).await.map_err(|error| self.error(error))?;
         Ok(())
     }
 
     async fn clean_images(&self, unused_s: u64) -> Result<CleanedImages, NodeError> {
         let body = types::CleaningRequest { unused_s };
-        let cleaned = self.client.clean_images(&body).await;
+        let cleaned = self.clients().requests.clean_images(&body).await;
         same(cleaned.map_err(|error| self.error(error))?.into_inner())
     }
 
     async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
         let not_after = self.limit();
         let body = types::CommandRequest { command: line.to_owned(), by: by.to_owned(), not_after };
-        self.order(self.client.send_command(&generated(id), &body)).await
+        self.order(self.clients().requests.send_command(&generated(id), &body)).await
     }
 
     async fn console(
@@ -281,7 +331,7 @@ impl Node for RemoteNode {
         after: Option<u64>,
         limit: u32,
     ) -> Result<Vec<ConsoleLine>, NodeError> {
-        let answer = self.client.get_console(&generated(id), after, Some(limit)).await;
+        let answer = self.clients().requests.get_console(&generated(id), after, Some(limit)).await;
         same(answer.map_err(|error| self.error(error))?.into_inner().lines)
     }
 
@@ -306,6 +356,7 @@ impl Node for RemoteNode {
         let note = move |system: &SystemInfo| {
             *time.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), system.time));
         };
+        self.upgrade().await?;
         note(&self.system().await?);
         let (outbox, events) = self.stream("/link").await?;
         *self.link.lock().await = Some(outbox);
@@ -327,6 +378,10 @@ impl Node for RemoteNode {
         })
     }
 
+    fn upgraded(&self) -> bool {
+        self.transport == Transport::Upgrading && self.clients().transport == Transport::Pinned
+    }
+
     fn history(&self) -> &dyn NodeHistory {
         self
     }
@@ -339,20 +394,20 @@ impl Node for RemoteNode {
 #[async_trait]
 impl NodeHistory for RemoteNode {
     async fn search(&self, id: ContainerId, search: ConsoleSearch) -> Result<ConsoleFound, NodeError> {
-        let answer = self.content.ask(&format!("/containers/{id}/console/search"), &search).await;
+        let answer = self.clients().content.ask(&format!("/containers/{id}/console/search"), &search).await;
         answer.map_err(|error| self.socket_error(error))
     }
 
     async fn export(&self, id: ContainerId, export: ConsoleExport) -> Result<Download, NodeError> {
-        let content = self.content.read(&format!("/containers/{id}/console/export"), &export).await;
+        let content = self.clients().content.read(&format!("/containers/{id}/console/export"), &export).await;
         Ok(content.map_err(|error| self.socket_error(error))?.body)
     }
 
     async fn stats(&self, of: Option<ContainerId>, range: StatsRange) -> Result<StatsHistory, NodeError> {
         let range: types::StatsRange = same(range)?;
         let answer = match of {
-            Some(id) => self.client.get_container_stats_history(&generated(id), range).await,
-            None => self.client.get_system_stats_history(range).await,
+            Some(id) => self.clients().requests.get_container_stats_history(&generated(id), range).await,
+            None => self.clients().requests.get_system_stats_history(range).await,
         };
         same::<StatsHistory>(answer.map_err(|error| self.error(error))?.into_inner())
     }
@@ -361,14 +416,14 @@ impl NodeHistory for RemoteNode {
 #[async_trait]
 impl NodeFiles for RemoteNode {
     async fn ask(&self, id: ContainerId, request: Scoped<FileRequest>) -> Result<FileAnswer, NodeError> {
-        let answer = self.content.ask(&format!("/containers/{id}/files"), &request).await;
+        let answer = self.clients().content.ask(&format!("/containers/{id}/files"), &request).await;
         answer.map_err(|error| self.socket_error(error))
     }
 
     async fn read(&self, id: ContainerId, request: Scoped<FileRead>) -> Result<FileContent, NodeError> {
         let path = format!("/containers/{id}/files/read");
         let Content { about, body } =
-            self.content.read(&path, &request).await.map_err(|error| self.socket_error(error))?;
+            self.clients().content.read(&path, &request).await.map_err(|error| self.socket_error(error))?;
         let FileHead { file, start, length } = serde_json::from_slice(&about).map_err(|error| {
             NodeError::Internal(format!("the daemon's answer is not understood: {error}"))
         })?;
@@ -381,7 +436,8 @@ impl NodeFiles for RemoteNode {
         request: Scoped<FileWrite>,
         body: Body,
     ) -> Result<FileAnswer, NodeError> {
-        let answer = self.content.write(&format!("/containers/{id}/files/content"), &request, body).await;
+        let answer =
+            self.clients().content.write(&format!("/containers/{id}/files/content"), &request, body).await;
         answer.map_err(|error| self.socket_error(error))
     }
 }
@@ -389,11 +445,95 @@ impl NodeFiles for RemoteNode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::{
+        io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+        net::TcpListener,
+        sync::mpsc,
+    };
+    use tokio_rustls::TlsAcceptor;
+
+    const KEY: &str = "rd_Zk3vX9qLw2TnB7yRc5MfH1pJd8GsA4uEoI6tQxN0bV";
+
+    /// Answers every request as a daemon of protocol 0, and gives what each connection sent, inside of TLS where that is given.
+    async fn serve(
+        listener: &TcpListener,
+        tls: Option<rustls::ServerConfig>,
+        sent: &mpsc::UnboundedSender<Vec<u8>>,
+    ) {
+        let acceptor = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            match &acceptor {
+                None => answer(socket, sent).await,
+                Some(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(socket).await {
+                        answer(stream, sent).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn answer(mut socket: impl AsyncRead + AsyncWrite + Unpin, sent: &mpsc::UnboundedSender<Vec<u8>>) {
+        let mut request = vec![0; 4_096];
+        let read = socket.read(&mut request).await.unwrap_or(0);
+        request.truncate(read);
+        sent.send(request).unwrap();
+        let body = r#"{"protocol":0,"name":"of long ago"}"#;
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
+        let _ = socket.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_was_added_before_there_was_tls_is_spoken_to_by_https_as_soon_as_it_can_and_for_good()
+     {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let node = RemoteNode::new("127.0.0.1", port, Transport::Upgrading, KEY.into()).unwrap();
+        let (sent, mut seen) = mpsc::unbounded_channel();
+        let met = |error: Option<NodeError>| matches!(error, Some(NodeError::Protocol { theirs: 0 }));
+        tokio::select! {
+            () = serve(&listener, None, &sent) => {}
+            link = node.events() => assert!(met(link.err()), "an old daemon is met by HTTP"),
+        }
+        assert!(!node.upgraded());
+        tokio::select! {
+            () = serve(&listener, Some(raptor_tls::server(KEY).unwrap()), &sent) => {}
+            link = node.events() => assert!(met(link.err()), "a new one by HTTPS"),
+        }
+        assert!(node.upgraded());
+        while seen.try_recv().is_ok() {}
+        // Somebody on the way takes HTTPS away again.
+        tokio::select! {
+            () = serve(&listener, None, &sent) => {}
+            link = node.events() => assert!(matches!(link.err(), Some(NodeError::Unreachable(_)))),
+        }
+        while let Ok(bytes) = seen.try_recv() {
+            assert!(!String::from_utf8_lossy(&bytes).contains(KEY), "the key was sent in the open");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_daemon_with_another_key_is_said_to_have_it_and_learns_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let node = RemoteNode::new("127.0.0.1", port, Transport::Pinned, KEY.into()).unwrap();
+        let (sent, mut seen) = mpsc::unbounded_channel();
+        let other = raptor_tls::server(&KEY.replace('Z', "Y")).unwrap();
+        tokio::select! {
+            () = serve(&listener, Some(other), &sent) => {}
+            link = node.events() => assert!(matches!(link.err(), Some(NodeError::WrongKey))),
+        }
+        assert!(seen.try_recv().is_err());
+    }
 
     #[tokio::test]
     async fn a_daemon_that_is_not_understood_is_of_another_protocol() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
             let (mut socket, _) = listener.accept().await.unwrap();
@@ -406,7 +546,7 @@ mod tests {
             );
             socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
         });
-        let node = RemoteNode::new("127.0.0.1", port, false, "key".into()).unwrap();
+        let node = RemoteNode::new("127.0.0.1", port, Transport::Plain, "key".into()).unwrap();
         let error = node.events().await.err().unwrap();
         assert!(matches!(error, NodeError::Protocol { theirs: 0 }), "{error}");
     }

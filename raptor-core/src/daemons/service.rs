@@ -92,6 +92,7 @@ impl DaemonService<'_> {
 
     async fn insert(&self, actor: &Actor, draft: DaemonDraft, local: bool) -> Result<(Daemon, String)> {
         let now = self.0.clock.now();
+        let transport = draft.transport(None);
         let mut daemon = Daemon {
             id: DaemonId::generate(),
             number: 0,
@@ -99,7 +100,7 @@ impl DaemonService<'_> {
             local,
             host: draft.host,
             port: draft.port,
-            tls: draft.tls,
+            transport,
             memory_limit_mib: draft.memory_limit_mib,
             disk_limit_mib: draft.disk_limit_mib,
             sftp_read_only: draft.sftp_read_only,
@@ -127,6 +128,7 @@ impl DaemonService<'_> {
     pub async fn update(&self, permit: Permit<UpdateDaemon>, draft: DaemonDraft) -> Result<LinkedDaemon> {
         let (actor, mut daemon) = permit.consume();
         let draft = draft.checked(daemon.local)?;
+        let transport = draft.transport(Some(daemon.transport));
         daemon.name = draft.name;
         daemon.memory_limit_mib = draft.memory_limit_mib;
         daemon.disk_limit_mib = draft.disk_limit_mib;
@@ -134,7 +136,7 @@ impl DaemonService<'_> {
         daemon.sftp_offline_hours = draft.sftp_offline_hours;
         daemon.self_service_ports = draft.self_service_ports;
         if !daemon.local {
-            (daemon.host, daemon.port, daemon.tls) = (draft.host, draft.port, draft.tls);
+            (daemon.host, daemon.port, daemon.transport) = (draft.host, draft.port, transport);
         }
         daemon.updated_at = self.0.clock.now();
         let mut tx = self.0.store.begin().await?;
@@ -258,7 +260,7 @@ impl DaemonService<'_> {
             name: "This host".into(),
             host: "localhost".into(),
             port: 0,
-            tls: false,
+            transport: None,
             memory_limit_mib: None,
             disk_limit_mib: None,
             sftp_read_only: false,
@@ -276,6 +278,18 @@ impl DaemonService<'_> {
         };
         self.0.allocations().create(permit, draft).await?;
         Ok(())
+    }
+
+    /// Keeps that a daemon which was reached by HTTP is reached by HTTPS from now on.
+    pub(crate) async fn keep_upgraded(&self, id: DaemonId) -> Result<()> {
+        let mut tx = self.0.store.begin().await?;
+        let Some(daemon) = store::daemons::find(&mut tx.conn(), id).await? else { return Ok(()) };
+        if !store::daemons::upgraded(&mut tx.conn(), id, self.0.clock.now()).await? {
+            return Ok(());
+        }
+        self.record(&mut tx, &Actor::System, "daemon.encrypted", &daemon, Verb::Updated).await?;
+        tx.commit().await?;
+        self.0.fleet.refresh(self.0).await
     }
 
     async fn record(

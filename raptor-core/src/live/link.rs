@@ -166,6 +166,11 @@ impl Task {
         if system.protocol != PROTOCOL {
             return Err(NodeError::Protocol { theirs: system.protocol });
         }
+        if self.node.upgraded()
+            && let Err(error) = self.raptor.daemons().keep_upgraded(self.daemon).await
+        {
+            warn_of!(self.raptor, error, daemon = %self.daemon, "it was not kept that the daemon speaks HTTPS");
+        }
         let now = self.raptor.clock.now();
         self.connection.send_modify(|connection| {
             if connection.state != LinkState::Online {

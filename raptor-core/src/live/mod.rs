@@ -14,7 +14,7 @@ use crate::{
     Error, Raptor, Result,
     auth::seal::Sealer,
     containers::{LiveState, lifecycle::Phase},
-    daemons::{Daemon, strays::Stray},
+    daemons::{Daemon, Transport, strays::Stray},
     id::{ContainerId, DaemonId},
     node::{ContainerStatus, Held, Node, NodeError, Stats, SystemInfo, Word},
     store,
@@ -132,7 +132,7 @@ pub type Connector = Arc<dyn Fn(&Daemon, String) -> Result<Arc<dyn Node>, NodeEr
 /// The link to one daemon.
 struct Link {
     /// What it was made from: another address or key needs another link.
-    recipe: (String, u16, bool, Vec<u8>),
+    recipe: (String, u16, Transport, Vec<u8>),
     node: Option<Arc<dyn Node>>,
     connection: Arc<watch::Sender<Connection>>,
     stop: CancellationToken,
@@ -437,13 +437,13 @@ async fn give_logins(raptor: &Raptor, node: &dyn Node) {
     }
 }
 
-fn recipe(daemon: &Daemon, sealed: &[u8]) -> (String, u16, bool, Vec<u8>) {
-    (daemon.host.clone(), daemon.port, daemon.tls, sealed.to_vec())
+fn recipe(daemon: &Daemon, sealed: &[u8]) -> (String, u16, Transport, Vec<u8>) {
+    (daemon.host.clone(), daemon.port, daemon.transport, sealed.to_vec())
 }
 
 #[cfg(feature = "remote")]
 fn remote(daemon: &Daemon, key: String) -> Result<Arc<dyn Node>, NodeError> {
-    let node = crate::daemons::remote::RemoteNode::new(&daemon.host, daemon.port, daemon.tls, key)?;
+    let node = crate::daemons::remote::RemoteNode::new(&daemon.host, daemon.port, daemon.transport, key)?;
     Ok(Arc::new(node))
 }
 

@@ -3,7 +3,7 @@
 use super::{Conn, name_key, on, referenced, stored::Words, unique};
 use crate::{
     Error, Result,
-    daemons::{Daemon, Usage},
+    daemons::{Daemon, Transport, Usage},
     id::{DaemonId, UserId},
 };
 use chrono::{DateTime, Utc};
@@ -18,7 +18,7 @@ struct Row {
     local: bool,
     host: String,
     port: i64,
-    tls: bool,
+    transport: String,
     memory_limit_mib: Option<i64>,
     disk_limit_mib: Option<i64>,
     sftp_read_only: bool,
@@ -37,14 +37,17 @@ struct Row {
 
 impl From<Row> for Daemon {
     fn from(row: Row) -> Self {
+        let mut words = Words::of("daemons", row.id);
+        let transport = Transport::ALL.into_iter().find(|known| known.name() == row.transport);
         Self {
             id: row.id,
             number: row.number,
             name: row.name,
             local: row.local,
             host: row.host,
-            port: Words::of("daemons", row.id).word("port", u16::try_from(row.port).ok(), 0),
-            tls: row.tls,
+            port: words.word("port", u16::try_from(row.port).ok(), 0),
+            // Nothing is sent where it is not known how.
+            transport: words.word("transport", transport, Transport::Pinned),
             memory_limit_mib: row.memory_limit_mib,
             disk_limit_mib: row.disk_limit_mib,
             sftp_read_only: row.sftp_read_only,
@@ -68,7 +71,7 @@ impl From<Row> for Daemon {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT d.id, d.number, d.name, d.local, d.host, d.port, d.tls, d.memory_limit_mib, d.disk_limit_mib,
+            "SELECT d.id, d.number, d.name, d.local, d.host, d.port, d.transport, d.memory_limit_mib, d.disk_limit_mib,
                     d.maintenance, d.sftp_read_only, d.sftp_offline_hours, d.self_service_ports, d.created_at, d.updated_at,
                     (SELECT COUNT(*) FROM containers c WHERE c.daemon_id = d.id) AS container_count,
                     (SELECT COUNT(*) FROM allocations a WHERE a.daemon_id = d.id) AS allocation_count,
@@ -86,8 +89,8 @@ macro_rules! select {
 pub(crate) async fn insert(c: &mut Conn<'_>, daemon: &Daemon, key_sealed: &[u8]) -> Result<i64> {
     on!(c, |c| sqlx::query_scalar(
         "INSERT INTO daemons (id, name, name_key, local, host, port, tls, key_sealed, memory_limit_mib, disk_limit_mib,
-                              sftp_read_only, sftp_offline_hours, self_service_ports, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) RETURNING number",
+                              sftp_read_only, sftp_offline_hours, self_service_ports, created_at, updated_at, transport)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15) RETURNING number",
     )
     .bind(daemon.id)
     .bind(&daemon.name)
@@ -95,7 +98,7 @@ pub(crate) async fn insert(c: &mut Conn<'_>, daemon: &Daemon, key_sealed: &[u8])
     .bind(daemon.local)
     .bind(&daemon.host)
     .bind(i64::from(daemon.port))
-    .bind(daemon.tls)
+    .bind(daemon.transport == Transport::Certificate)
     .bind(key_sealed)
     .bind(daemon.memory_limit_mib)
     .bind(daemon.disk_limit_mib)
@@ -103,6 +106,7 @@ pub(crate) async fn insert(c: &mut Conn<'_>, daemon: &Daemon, key_sealed: &[u8])
     .bind(daemon.sftp_offline_hours)
     .bind(&daemon.self_service_ports)
     .bind(daemon.created_at)
+    .bind(daemon.transport.name())
     .fetch_one(c)
     .await)
     .map_err(|error| unique(error, || taken(&daemon.name)))
@@ -146,7 +150,7 @@ pub(crate) async fn set_key(
 pub(crate) async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
         "UPDATE daemons SET name = $2, name_key = $3, host = $4, port = $5, tls = $6, memory_limit_mib = $7, disk_limit_mib = $8,
-                            updated_at = $9, sftp_read_only = $10, sftp_offline_hours = $11, self_service_ports = $12
+                            updated_at = $9, sftp_read_only = $10, sftp_offline_hours = $11, self_service_ports = $12, transport = $13
          WHERE id = $1 RETURNING number",
     )
     .bind(daemon.id)
@@ -154,16 +158,31 @@ pub(crate) async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     .bind(name_key(&daemon.name))
     .bind(&daemon.host)
     .bind(i64::from(daemon.port))
-    .bind(daemon.tls)
+    .bind(daemon.transport == Transport::Certificate)
     .bind(daemon.memory_limit_mib)
     .bind(daemon.disk_limit_mib)
     .bind(daemon.updated_at)
     .bind(daemon.sftp_read_only)
     .bind(daemon.sftp_offline_hours)
     .bind(&daemon.self_service_ports)
+    .bind(daemon.transport.name())
     .fetch_optional(c)
     .await)
     .map_err(|error| unique(error, || taken(&daemon.name)))?;
+    Ok(done.is_some())
+}
+
+/// Notes that a daemon answers by HTTPS that did not when it was added. Tells whether that is news.
+pub(crate) async fn upgraded(c: &mut Conn<'_>, id: DaemonId, at: DateTime<Utc>) -> Result<bool> {
+    let done: Option<i64> = on!(c, |c| {
+        sqlx::query_scalar(
+        "UPDATE daemons SET transport = 'pinned', updated_at = $2 WHERE id = $1 AND transport = 'upgrading' RETURNING number",
+    )
+    .bind(id)
+    .bind(at)
+    .fetch_optional(c)
+    .await
+    })?;
     Ok(done.is_some())
 }
 

@@ -341,7 +341,7 @@ async fn owners_are_given_ports_of_the_daemons_range_only() {
             name: "one".into(),
             host: "192.0.2.1".into(),
             port: 8080,
-            tls: false,
+            transport: None,
             memory_limit_mib: None,
             disk_limit_mib: None,
             sftp_read_only: false,

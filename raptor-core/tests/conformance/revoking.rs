@@ -53,7 +53,7 @@ async fn it_is_said_where_one_revokes_and_how_long_known_keys_keep_working() {
                 name: "away".into(),
                 host: "192.0.2.1".into(),
                 port: 8080,
-                tls: false,
+                transport: None,
                 memory_limit_mib: None,
                 disk_limit_mib: None,
                 sftp_read_only: false,

@@ -160,7 +160,7 @@ impl World {
             name: name.into(),
             host: "192.0.2.1".into(),
             port: 8080,
-            tls: false,
+            transport: None,
             memory_limit_mib: None,
             disk_limit_mib: None,
             sftp_read_only: false,

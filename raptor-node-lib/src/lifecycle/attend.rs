@@ -21,6 +21,9 @@ use tokio_util::task::AbortOnDropHandle;
 pub(super) const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How long the last output may take to arrive after the end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How often, and after which pause each time, the engine is asked whether a process that was killed had outgrown its memory.
+const MEMORY_TRIES: u32 = 15;
+const MEMORY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A line for a process.
 #[derive(Debug)]
@@ -184,6 +187,22 @@ impl Attendant {
         }
     }
 
+    /// The kernel tells the engine of a lack of memory beside the end of the process, and on a busy host after it: an end by
+    /// SIGKILL that nobody asked for is asked about again.
+    async fn with_memory(&self, mut ended: Ended) -> Ended {
+        for _ in 0..MEMORY_TRIES {
+            if ended.code != 137 || ended.out_of_memory {
+                break;
+            }
+            tokio::time::sleep(MEMORY_PAUSE).await;
+            match self.ground.docker.inspect(&self.name).await {
+                Ok(Found::Ended(now)) => ended = now,
+                _ => break,
+            }
+        }
+        ended
+    }
+
     /// What ended with the engine, or with the host, is not to blame. Of what ended before this daemon came, an end by a
     /// signal that nobody here sent says so. What is gone altogether was taken away. What the engine was told to end is neither.
     async fn end_of(&self, found: Found, late: bool, left: bool) -> End {
@@ -192,6 +211,7 @@ impl Attendant {
             && self.ground.docker.ended_by_hand(&self.name, self.ground.clock.now()).await;
         match found {
             Found::Ended(ended) => {
+                let ended = if by_hand { ended } else { self.with_memory(ended).await };
                 let by_signal = matches!(ended.code, 137 | 143);
                 let interrupted = !by_hand && (left || (late && (self.other_boot || by_signal)));
                 End { ended, interrupted: interrupted && !ended.out_of_memory, by_hand }

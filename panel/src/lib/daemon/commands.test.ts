@@ -3,7 +3,7 @@ import { commands } from './commands';
 
 describe('the line for a new host', () => {
   it('is one line that keeps the key out of every program’s arguments', () => {
-    for (const line of Object.values(commands({ port: 8081, tls: false }, 'rd_key'))) {
+    for (const line of Object.values(commands({ port: 8081, transport: 'pinned' }, 'rd_key'))) {
       expect(line).not.toContain('\n');
       expect(line).toMatch(/^printf '%s\\n' 'DAEMON_API_KEY=rd_key' 'DAEMON_ADDR=0\.0\.0\.0:8081' \| \/usr\/local\/bin\/raptor-daemon setup/);
       expect(line.match(/rd_key/g)).toHaveLength(1);
@@ -12,6 +12,13 @@ describe('the line for a new host', () => {
     }
   });
   it('has the daemon behind a proxy listen on the host’s own address', () => {
-    expect(commands({ port: 443, tls: true }, 'rd_key').systemd).toContain("'DAEMON_ADDR=127.0.0.1:8080'");
+    expect(commands({ port: 443, transport: 'certificate' }, 'rd_key').systemd).toContain("'DAEMON_ADDR=127.0.0.1:8080'");
+  });
+  it('switches HTTPS off where a proxy speaks it, or nobody is to, and nowhere else', () => {
+    const line = (transport: 'pinned' | 'certificate' | 'plain' | 'upgrading') => commands({ port: 8080, transport }, 'rd_key').plain;
+    expect(line('certificate')).toContain("'DAEMON_TLS=off'");
+    expect(line('plain')).toContain("'DAEMON_ADDR=0.0.0.0:8080' 'DAEMON_TLS=off'");
+    expect(line('pinned')).not.toContain('DAEMON_TLS');
+    expect(line('upgrading')).not.toContain('DAEMON_TLS');
   });
 });

@@ -1,0 +1,152 @@
+//! What is spoken on a connection: HTTP, or TLS with HTTP inside.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
+
+/// The first byte of a TLS handshake record (RFC 8446, 5.1). No HTTP method begins with it.
+const HANDSHAKE: u8 = 0x16;
+/// What a client gets that speaks HTTP where only TLS is spoken.
+const TLS_ONLY: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close\r\ncontent-length: 130\r\n\r\n{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"code\":\"https_required\",\"detail\":\"Only HTTPS is spoken at this address.\"}";
+/// How long such a client may take with the first part of its request, and with the answer.
+const REFUSAL: Duration = Duration::from_secs(2);
+
+/// What a server speaks.
+#[derive(Clone, Default)]
+pub enum Transport {
+    /// HTTP.
+    #[default]
+    Plain,
+    /// TLS, and HTTP without it for as long as it is allowed.
+    Tls {
+        /// Certificate and versions.
+        config: Arc<ServerConfig>,
+        /// Whether a connection that does not begin with a TLS handshake is taken as HTTP. Read for each new connection.
+        plain: Arc<AtomicBool>,
+    },
+}
+
+/// Marks the requests that came over TLS, as an extension.
+#[derive(Clone, Copy, Debug)]
+pub struct Encrypted;
+
+impl Transport {
+    /// TLS and nothing else.
+    #[must_use]
+    pub fn tls(config: ServerConfig) -> Self {
+        Self::Tls { config: Arc::new(config), plain: Arc::default() }
+    }
+
+    /// Waits for a connection's first byte, and shakes hands where it asks for TLS.
+    pub(super) async fn open(
+        &self,
+        stream: TcpStream,
+        idle: Option<Duration>,
+        head: Duration,
+    ) -> io::Result<Stream> {
+        let Self::Tls { config, plain } = self else { return Ok(Stream::Plain(stream)) };
+        let mut first = [0];
+        let peeking = stream.peek(&mut first);
+        let there = match idle {
+            Some(idle) => timeout(idle, peeking).await??,
+            None => peeking.await?,
+        };
+        match first {
+            _ if there == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            [HANDSHAKE] => {
+                let accepting = TlsAcceptor::from(config.clone()).accept(stream);
+                Ok(Stream::Tls(Box::new(timeout(head, accepting).await??)))
+            }
+            _ if plain.load(Ordering::Relaxed) => Ok(Stream::Plain(stream)),
+            _ => {
+                let _ = timeout(REFUSAL, refuse(stream)).await;
+                Err(io::Error::other("HTTP where only HTTPS is spoken"))
+            }
+        }
+    }
+}
+
+/// Takes what came first, so that closing does not reset the connection before the answer was read.
+async fn refuse(mut stream: TcpStream) -> io::Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request).await?;
+    stream.write_all(TLS_ONLY).await?;
+    stream.shutdown().await
+}
+
+/// A connection, encrypted or not.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP.
+    Plain(TcpStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, bytes),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What this daemon speaks: HTTPS with the key that both sides have, unless it is told otherwise.
+
+use crate::{
+    config::{Config, Tls},
+    guard::Admitted,
+};
+use anyhow::Context;
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{self, Next},
+    response::Response,
+};
+use raptor_config::http::{Encrypted, Transport};
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// Below the base folder. It is there from the day on which HTTP without TLS is refused.
+const MARK: &str = ".raptor/https-only";
+
+/// Lets a daemon of an earlier version, whose API may be one, too, speak HTTP until that API came by HTTPS once.
+///
+/// A daemon that is new never speaks it.
+pub struct Upgrade {
+    plain: Arc<AtomicBool>,
+    mark: PathBuf,
+}
+
+/// What is spoken, and what is to be done about requests so that it becomes stricter. To be called before the host is built, which
+/// makes the folder by which a daemon of an earlier version is known.
+///
+/// # Errors
+/// When a certificate or its private key can't be used.
+pub fn of(config: &Config, key: &str) -> anyhow::Result<(Transport, Option<Upgrade>)> {
+    if let (Some(chain), Some(private)) = (&config.daemon_tls_cert, &config.daemon_tls_key) {
+        let tls = raptor_tls::server_with(chain, private);
+        return Ok((Transport::tls(tls.context("DAEMON_TLS_CERT and DAEMON_TLS_KEY can't be used")?), None));
+    }
+    if config.daemon_tls == Tls::Off {
+        return Ok((Transport::Plain, None));
+    }
+    let mark = config.sftp_base_path.join(MARK);
+    let earlier = config.sftp_base_path.join(".raptor/instance").exists() && !mark.exists();
+    let plain = Arc::new(AtomicBool::new(earlier));
+    let tls = Arc::new(raptor_tls::server(key)?);
+    Ok((Transport::Tls { config: tls, plain: plain.clone() }, Some(Upgrade { plain, mark })))
+}
+
+impl Upgrade {
+    /// Notes that a new daemon speaks HTTPS only. To be called when the host was built.
+    pub fn settle(&self) {
+        if self.plain.load(Ordering::Relaxed) {
+            tracing::warn!(
+                "requests by plain HTTP are taken until the API comes by HTTPS: upgrade raptor-api. Behind a proxy with a certificate, set DAEMON_TLS=off."
+            );
+        } else {
+            self.keep();
+        }
+    }
+
+    /// `router`, which refuses plain HTTP from the first request on that came by HTTPS with the right key.
+    #[must_use]
+    pub fn over(self: Arc<Self>, router: Router) -> Router {
+        router.layer(middleware::from_fn(move |request, next| self.clone().watch(request, next)))
+    }
+
+    async fn watch(self: Arc<Self>, request: Request, next: Next) -> Response {
+        let encrypted = request.extensions().get::<Encrypted>().is_some();
+        let response = next.run(request).await;
+        let admitted = response.extensions().get::<Admitted>().is_some();
+        if encrypted && admitted && self.plain.swap(false, Ordering::Relaxed) {
+            tracing::info!("the API comes by HTTPS: plain HTTP is refused from now on");
+            self.keep();
+        }
+        response
+    }
+
+    fn keep(&self) {
+        let kept = match fs::exists(&self.mark) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => fs::write(&self.mark, ""),
+        };
+        if let Err(error) = kept.or_else(missing_is_fine) {
+            tracing::warn!(%error, file = %self.mark.display(), "it was not kept that plain HTTP is refused");
+        }
+    }
+}
+
+/// Where the folder's disk is not mounted, the host says so.
+fn missing_is_fine(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}

@@ -92,7 +92,7 @@ fn unprivileged(text: &str) -> Result<u32, &'static str> {
 }
 
 fn timezone(text: &str) -> Result<String, &'static str> {
-    let known = raptor_core::containers::is_timezone(text);
+    let known = raptor_model::containers::is_timezone(text);
     known.then(|| text.to_owned()).ok_or("use the name of a time zone, such as UTC or Europe/Berlin")
 }
 

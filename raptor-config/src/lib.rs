@@ -6,6 +6,7 @@ pub mod host;
 pub mod http;
 pub mod logs;
 pub mod openapi;
+pub mod seats;
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};

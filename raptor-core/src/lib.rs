@@ -49,58 +49,40 @@
 //! `examples/embed.rs` goes on from here: it starts the container, follows its state, and talks to its console.
 //!
 //! # Features
-//! Without any, the crate is the vocabulary and the rules, with no input or output. `store` adds the services over a
-//! database, `remote` daemons over the network, `outbound` requests to addresses that people give, `mail` mail through an SMTP server, `openapi` the schemas of the vocabulary. `store` and `remote` are on by default.
+//! `remote` adds daemons over the network, `mail` mail through an SMTP server, `openapi` the schemas of what crosses the wire.
+//! `remote` is on by default.
+//!
+//! The words and rules are a crate of their own, `raptor-model`; what an embedding program needs of it is here under the same
+//! names.
 
 pub mod activity;
 pub mod allocations;
-#[cfg(feature = "store")]
 pub mod auth;
 pub mod authz;
-#[cfg(feature = "store")]
 pub mod catalogue;
-pub mod clock;
-pub mod configfiles;
-pub mod console;
 pub mod containers;
 pub mod daemons;
-pub mod error;
-#[cfg(feature = "store")]
 pub mod files;
-mod hash;
-pub mod id;
 pub mod images;
-#[cfg(feature = "store")]
 mod jobs;
-#[cfg(feature = "store")]
 pub mod keys;
-#[cfg(feature = "store")]
 pub mod live;
 pub mod mail;
-pub mod node;
-#[cfg(feature = "store")]
-pub mod nul;
-#[cfg(feature = "outbound")]
-pub mod outbound;
-#[cfg(feature = "store")]
-pub mod paging;
-#[cfg(feature = "store")]
 mod raptor;
 pub mod registries;
 pub mod roles;
-#[cfg(feature = "store")]
 pub mod sftp;
-#[cfg(feature = "store")]
 pub mod sshkeys;
-#[cfg(feature = "store")]
 pub mod store;
 pub mod templates;
-pub mod text;
 pub mod users;
-#[cfg(feature = "store")]
 mod warnings;
-mod yaml;
 
-pub use error::{Error, Result};
-#[cfg(feature = "store")]
 pub use raptor::{Builder, Raptor};
+pub(crate) use raptor_model::hash;
+pub use raptor_model::{
+    clock, console,
+    error::{self, Error, Result},
+    id, node, nul, paging, text,
+};
+pub use raptor_outbound as outbound;

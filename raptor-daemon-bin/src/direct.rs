@@ -8,7 +8,7 @@ use axum::{
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use raptor_config::http::{Encrypted, Stream, Timed};
-use raptor_core::node::files::Direct;
+use raptor_model::node::files::Direct;
 use std::{convert::Infallible, io, net::Shutdown, time::Duration};
 
 /// What the connection becomes.

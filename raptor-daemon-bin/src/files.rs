@@ -13,10 +13,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
-use raptor_core::{
+use raptor_config::seats::Seats;
+use raptor_model::{
     id::ContainerId,
     node::{
-        NodeError, Seats,
+        NodeError,
         files::{FileAnswer, FileHead, FileRead, FileRequest, FileWrite, Scoped},
     },
 };

@@ -5,7 +5,7 @@ use crate::{
     routes::{Json, Path, Query, Shared},
 };
 use axum::{body::Body, extract::State, http::header, response::IntoResponse};
-use raptor_core::{
+use raptor_model::{
     id::ContainerId,
     node::{ConsoleExport, ConsoleFound, ConsoleSearch, StatsHistory, StatsRange},
 };

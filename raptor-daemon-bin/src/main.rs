@@ -5,12 +5,12 @@ use raptor_config::{
     http::{self, Limits},
     say,
 };
-use raptor_core::outbound::Outbound;
 use raptor_daemon::{
     config::{self, Cli, Command, Config},
     openapi, router, transport,
 };
 use raptor_node_lib::start_again;
+use raptor_outbound::Outbound;
 use std::{io::ErrorKind, process::ExitCode, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await
         .map_err(|error| not_usable(&config, error))?;
     // A port of SFTP that is taken is logged and tried again: containers matter more.
-    if let Some(problem) = raptor_core::node::Node::system(&host).await?.docker_problem {
+    if let Some(problem) = raptor_model::node::Node::system(&host).await?.docker_problem {
         tracing::warn!("{problem}");
     }
     tracing::info!(addr = %config.daemon_addr, version = env!("CARGO_PKG_VERSION"), "serving");

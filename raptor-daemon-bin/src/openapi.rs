@@ -2,7 +2,7 @@
 
 use crate::{problem::Problem, routes};
 use raptor_config::openapi::{operations, problem, refer, refine, split_summary};
-use raptor_core::node::{LiveFrame, NodeEvent, Word};
+use raptor_model::node::{LiveFrame, NodeEvent, Word};
 use serde_json::{Map, Value, json};
 use utoipa::{
     Modify, OpenApi,

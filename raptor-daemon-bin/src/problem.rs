@@ -5,7 +5,7 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use raptor_core::node::{FileError, NodeError};
+use raptor_model::node::{FileError, NodeError};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -19,7 +19,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, StreamExt, stream::BoxStream};
-use raptor_core::{
+use raptor_model::{
     clock::Clock,
     id::ContainerId,
     node::{

@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_folder_that_has_the_containers_files_is_not_called_empty() {
         let folder = tempfile::tempdir().unwrap();
-        let made = [Made { id: raptor_core::id::ContainerId::generate(), instance: Uuid::now_v7() }];
+        let made = [Made { id: raptor_model::id::ContainerId::generate(), instance: Uuid::now_v7() }];
         assert!(missing(folder.path(), &made).contains("that folder is empty"));
         fs::create_dir(folder.path().join(made[0].id.to_string())).unwrap();
         let said = missing(folder.path(), &made);

@@ -1,7 +1,7 @@
 //! What should be on this host, kept on disk so that the daemon needs nobody to know it.
 
 use chrono::{DateTime, Utc};
-use raptor_core::{
+use raptor_model::{
     configfiles::Memory,
     containers::lifecycle::Life,
     id::ContainerId,

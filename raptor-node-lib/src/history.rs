@@ -2,7 +2,7 @@
 
 use crate::{console, host::Host};
 use async_trait::async_trait;
-use raptor_core::{
+use raptor_model::{
     id::ContainerId,
     node::{
         ConsoleExport, ConsoleFound, ConsoleSearch, Download, NodeError, NodeHistory, StatsHistory,

@@ -21,7 +21,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use ipnet::IpNet;
-use raptor_core::{
+use raptor_model::{
     id::ContainerId,
     node::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,

@@ -2,7 +2,7 @@
 
 use crate::{desired::StateFolder, lifecycle::Ground, runtime::RuntimeError};
 use chrono::{DateTime, TimeDelta, Utc};
-use raptor_core::node::{CleanedImages, NodeError};
+use raptor_model::node::{CleanedImages, NodeError};
 use std::{
     collections::{BTreeMap, HashSet},
     fs, io,

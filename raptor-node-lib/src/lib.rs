@@ -1,6 +1,6 @@
 //! The host side of Raptor: everything that happens on a machine that runs containers.
 //!
-//! [`Host`] implements [`raptor_core::node::Node`], the seam between the two halves: a daemon serves it over HTTP, an
+//! [`Host`] implements [`raptor_model::node::Node`], the seam between the two halves: a daemon serves it over HTTP, an
 //! all-in-one process calls it directly.
 
 mod base;

@@ -1,10 +1,10 @@
 //! The host's side of the link: questions go up with whatever else happens, answers and hints come down.
 
-use raptor_core::{
+use raptor_model::{
     id::{ActivityId, ContainerId, UserId},
     node::{Answer, NodeEvent, Question, Word},
-    outbound::Outbound,
 };
+use raptor_outbound::Outbound;
 use std::{
     collections::HashMap,
     sync::{
@@ -136,7 +136,7 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use raptor_core::outbound::OutboundError;
+    use raptor_outbound::OutboundError;
     use std::time::Duration;
 
     #[tokio::test]

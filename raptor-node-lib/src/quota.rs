@@ -4,7 +4,7 @@
 //! limits subvolumes: the container's folder becomes one. The programs of the file systems set the limits (`xfs_quota`;
 //! `find`, `chattr` and `setquota`; `btrfs`): the system calls behind them have no interface that is safe and kept.
 
-use raptor_core::node::DiskLimits;
+use raptor_model::node::DiskLimits;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::{
     fs, io,

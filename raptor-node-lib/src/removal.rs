@@ -4,7 +4,7 @@ use crate::{
     lifecycle::{Ground, Place},
     runtime::{Ours, Part},
 };
-use raptor_core::{containers::lifecycle::Hold, id::ContainerId, node::NodeError};
+use raptor_model::{containers::lifecycle::Hold, id::ContainerId, node::NodeError};
 use std::{sync::Arc, time::Duration};
 
 /// How often the engine is asked again when it did not answer.

@@ -1,7 +1,7 @@
 //! What must reach the API: numbered events on disk until they are acknowledged.
 
 use chrono::{DateTime, Utc};
-use raptor_core::{
+use raptor_model::{
     id::ContainerId,
     node::{Happened, Happening},
 };

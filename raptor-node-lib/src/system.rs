@@ -1,7 +1,7 @@
 //! What the host is and how it does.
 
 use crate::firewall;
-use raptor_core::{
+use raptor_model::{
     clock::Clock,
     node::{DiskLimits, PROTOCOL, SystemInfo},
 };

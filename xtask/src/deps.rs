@@ -4,15 +4,29 @@ use crate::run::{Outcome, command, output};
 
 /// Crate, flags for its tree, what must not be in it.
 const RULES: &[(&str, &[&str], &[&str])] = &[
+    // No input or output, and no runtime that could do any.
+    ("raptor-model", &["--no-default-features"], &["roxmltree", "toml_edit", "jsonc-parser"]),
+    (
+        "raptor-model",
+        &["--features", "openapi"],
+        &["tokio", "mio", "sqlx", "reqwest", "hyper", "axum", "bollard", "rustix", "tracing"],
+    ),
+    (
+        "raptor-model",
+        &["--all-features"],
+        &["libsqlite3-sys", "sqlx-sqlite", "sqlx-postgres", "mio", "reqwest", "hyper", "axum"],
+    ),
+    ("raptor-outbound", &[], &["sqlx", "axum", "bollard", "raptor-core", "raptor-client"]),
+    ("raptor-core", &["--all-features"], &["axum", "bollard", "russh", "raptor-node-lib", "raptor-config"]),
     (
         "raptor-core",
         &["--no-default-features"],
-        &["sqlx", "axum", "bollard", "russh", "raptor-client", "reqwest"],
+        &["raptor-client", "lettre", "roxmltree", "toml_edit", "jsonc-parser"],
     ),
-    ("raptor-core", &["--all-features"], &["axum", "bollard", "russh", "raptor-node-lib"]),
-    ("raptor-node-lib", &[], &["sqlx", "axum", "raptor-client"]),
-    ("raptor-daemon-bin", &[], &["sqlx", "raptor-client"]),
-    ("raptor-client", &[], &["raptor-core", "raptor-node-lib", "axum", "sqlx", "bollard"]),
+    ("raptor-node-lib", &[], &["raptor-core", "sqlx", "axum", "raptor-client"]),
+    ("raptor-config", &[], &["raptor-core", "sqlx", "raptor-client"]),
+    ("raptor-daemon-bin", &[], &["raptor-core", "sqlx", "raptor-client"]),
+    ("raptor-client", &[], &["raptor-model", "raptor-core", "raptor-node-lib", "axum", "sqlx", "bollard"]),
     ("raptor-api-bin", &[], &["openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "cmake", "bindgen"]),
     ("raptor-daemon-bin", &[], &["openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "cmake", "bindgen"]),
 ];

@@ -12,10 +12,11 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use raptor_config::seats::Seats;
 use raptor_core::{
     Error,
     id::ContainerId,
-    node::{FilePath, Seats, TextFile, TextRead, TextWrite, files::FileInfo},
+    node::{FilePath, TextFile, TextRead, TextWrite, files::FileInfo},
     text::{Encoding, LineEnd},
 };
 use serde::Deserialize;

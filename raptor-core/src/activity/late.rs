@@ -9,7 +9,7 @@
 use super::Activity;
 use crate::{
     Error, Raptor, Result,
-    containers::{Command, commands::KEPT_COMMANDS},
+    containers::{Command, KEPT_COMMANDS},
     store,
     warnings::warn_of,
 };

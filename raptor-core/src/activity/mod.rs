@@ -1,10 +1,7 @@
 //! The audit trail: who did what to what, when, from where.
 
-#[cfg(feature = "store")]
 pub(crate) mod late;
-#[cfg(feature = "store")]
 pub(crate) mod redact;
-#[cfg(feature = "store")]
 pub mod service;
 
 use crate::{

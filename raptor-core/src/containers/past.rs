@@ -1,6 +1,6 @@
 //! What containers printed, were told, and used.
 
-use super::{Container, commands::Command, service::ContainerService};
+use super::{Command, Container, service::ContainerService};
 use crate::{
     Error, Result,
     activity::late::{self, Deed},

@@ -15,7 +15,7 @@ use crate::{
         },
     },
     id::DaemonId,
-    node::{ConsoleLine, LiveFrame, LiveParts, Node, NodeError, PowerAction, Since},
+    node::{ConsoleLine, LiveFrame, LiveParts, Node, PowerAction, Since},
     store,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
@@ -167,25 +167,5 @@ impl ContainerService<'_> {
     /// [`Error::Unavailable`] when it can't be reached.
     pub(crate) fn node(&self, container: &Container) -> Result<Arc<dyn Node>> {
         self.0.fleet.present(container.daemon_id)
-    }
-}
-
-impl From<NodeError> for Error {
-    fn from(error: NodeError) -> Self {
-        let message = error.to_string();
-        match error {
-            NodeError::Refused(refused) => Self::Refused(refused),
-            NodeError::NotFound => Self::Unavailable {
-                code: "not_on_host",
-                message: "The daemon does not have this container yet. Try again in a moment.".into(),
-            },
-            NodeError::Invalid(why) => Self::invalid("command", why),
-            NodeError::Unreachable(_) => Self::Unavailable { code: "daemon_unreachable", message },
-            NodeError::File(error) => error.into(),
-            NodeError::WrongKey => Self::Unavailable { code: "daemon_wrong_key", message },
-            NodeError::Protocol { .. } => Self::Unavailable { code: "daemon_protocol", message },
-            NodeError::Docker(_) => Self::Unavailable { code: "docker_unavailable", message },
-            NodeError::Internal(cause) => Self::internal(cause),
-        }
     }
 }

@@ -17,9 +17,7 @@ use crate::{
     id::TemplateId,
     images::Chooser,
     store,
-    templates::{
-        FieldChange, Template, TemplateImage, Variable, difference::Difference, service::StoredTemplate,
-    },
+    templates::{Difference, FieldChange, Template, TemplateImage, Variable, service::StoredTemplate},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;

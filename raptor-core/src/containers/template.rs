@@ -14,7 +14,7 @@ use crate::{
     },
     jobs::Kind,
     store::{self, Change, Subject, Verb},
-    templates::{FieldChange, Template, Variable, difference::Difference},
+    templates::{Difference, FieldChange, Template, Variable},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -3,15 +3,10 @@
 //! What is to be said is a row that is committed with the change that it tells of. Workers hand it to the [`Carrier`], so that a
 //! mail server that is away delays a mail and loses none.
 
-#[cfg(feature = "store")]
 mod letter;
-#[cfg(feature = "store")]
 pub(crate) mod news;
-#[cfg(feature = "store")]
 pub(crate) mod notices;
-#[cfg(feature = "store")]
 pub(crate) mod outbox;
-#[cfg(feature = "store")]
 pub mod service;
 #[cfg(feature = "mail")]
 pub mod smtp;

@@ -1,8 +1,7 @@
 //! Importing templates, and what happens where the same one is here already.
 
 use super::{
-    Origin, OriginKind, Template,
-    difference::{FieldChange, difference},
+    FieldChange, Origin, OriginKind, Template, difference,
     import::{self, ImportWarning, Imported},
     origin::RAW_FILES,
     service::{Import, Outcome, StoredTemplate, TemplateService, changed_meanwhile},

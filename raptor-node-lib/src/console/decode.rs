@@ -1,6 +1,6 @@
 //! From a terminal's bytes to lines.
 
-use raptor_core::text::Encoding;
+use raptor_model::text::Encoding;
 
 /// Longer lines are cut, in bytes.
 const MAX_LINE: usize = 32 * 1024;

@@ -4,7 +4,7 @@ use super::{Console, Piece, segment::Mark};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use futures_util::{StreamExt, stream};
-use raptor_core::{
+use raptor_model::{
     console::written,
     node::{ConsoleExport, Download},
 };

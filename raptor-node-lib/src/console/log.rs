@@ -2,7 +2,7 @@
 
 use crate::seldom::Seldom;
 use chrono::{DateTime, Utc};
-use raptor_core::node::{ConsoleLine, LineKind};
+use raptor_model::node::{ConsoleLine, LineKind};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,

@@ -14,7 +14,7 @@ use log::{Log, Spot};
 use segment::Mark;
 
 use chrono::{DateTime, Utc};
-use raptor_core::{
+use raptor_model::{
     node::{ConsoleLine, LineKind, LiveFrame, Since},
     text::Encoding,
 };

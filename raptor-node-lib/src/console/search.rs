@@ -1,7 +1,7 @@
 //! Looking through what is kept of a console, file by file. Blocking.
 
 use super::{Console, log::Stored};
-use raptor_core::{
+use raptor_model::{
     console::{Sought, search},
     node::{ConsoleFound, ConsoleLine, ConsoleSearch},
 };

@@ -1,7 +1,7 @@
 //! One file of a console's log, read without holding the log.
 
 use super::log::Stored;
-use raptor_core::node::ConsoleLine;
+use raptor_model::node::ConsoleLine;
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Seek, SeekFrom},

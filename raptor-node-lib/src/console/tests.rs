@@ -1,7 +1,7 @@
 use super::*;
 use chrono::TimeDelta;
 use futures_util::TryStreamExt;
-use raptor_core::node::{ConsoleExport, ConsoleFound, ConsoleSearch};
+use raptor_model::node::{ConsoleExport, ConsoleFound, ConsoleSearch};
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},

@@ -1,7 +1,7 @@
 //! The disk accounts of all containers on the host.
 
 use super::{Root, Usage};
-use raptor_core::id::ContainerId;
+use raptor_model::id::ContainerId;
 use std::{
     collections::HashMap,
     fs, io,

@@ -1,7 +1,7 @@
 //! Paths that a template, or somebody's access, keeps from people.
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use raptor_core::node::{FileError, FilePath, FileResult};
+use raptor_model::node::{FileError, FilePath, FileResult};
 use std::sync::Arc;
 
 /// The most patterns that are looked at.

@@ -4,7 +4,7 @@ use super::{
     root::Root,
     stat::{Kind, Stat},
 };
-use raptor_core::node::{FilePath, FileResult, names::escape};
+use raptor_model::node::{FilePath, FileResult, names::escape};
 use rustix::fs::{Dir as Stream, Mode, OFlags, openat};
 use std::{ffi::CString, io, path::Path};
 

@@ -4,7 +4,7 @@ use super::{
     stat::Stat,
     usage::{Offset, Room, Usage},
 };
-use raptor_core::node::{FileError, FileResult};
+use raptor_model::node::{FileError, FileResult};
 use rustix::{
     buffer::spare_capacity,
     fs::{Mode, Timespec, Timestamps, copy_file_range, fchmod, futimens, sendfile},

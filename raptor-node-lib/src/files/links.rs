@@ -1,7 +1,7 @@
 //! Links as a container's own processes see them: what stays inside its folder is followed, also by its absolute path there.
 
 use super::{Kind, Open, Root, Stat};
-use raptor_core::node::{FileError, FilePath, FileResult};
+use raptor_model::node::{FileError, FilePath, FileResult};
 use rustix::{fs::readlinkat, io::Errno};
 use std::{
     collections::VecDeque,

@@ -21,7 +21,7 @@ pub use denied::Denied;
 pub use entries::{Entries, Entry};
 pub use file::File;
 pub(crate) use links::below_home;
-pub use raptor_core::node::{FileError, FilePath, FileResult};
+pub use raptor_model::node::{FileError, FilePath, FileResult};
 pub use root::{Open, Root, Space};
 pub use stat::{Kind, Stat, Time};
 pub use tree::remove;

@@ -11,7 +11,7 @@ use cap_std::{
     ambient_authority,
     fs::{Dir, OpenOptions, OpenOptionsExt},
 };
-use raptor_core::node::{
+use raptor_model::node::{
     FileError, FilePath, FileResult,
     names::{escape, unescape},
 };

@@ -4,7 +4,7 @@ use super::{
     root::{Open, Root},
     stat::Kind,
 };
-use raptor_core::node::{FileError, FilePath, FileResult};
+use raptor_model::node::{FileError, FilePath, FileResult};
 use std::io::{Read, Write};
 
 /// The largest configuration file that is edited, in bytes.

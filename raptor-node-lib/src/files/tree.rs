@@ -4,7 +4,7 @@ use super::{
     root::Root,
     stat::{Kind, Stat},
 };
-use raptor_core::node::{FileError, FilePath, FileResult};
+use raptor_model::node::{FileError, FilePath, FileResult};
 use rustix::{
     fs::{self as sys, AtFlags, Dir as Stream, Mode, OFlags, RenameFlags},
     io::Errno,

@@ -1,7 +1,7 @@
 //! How much of its disk a container uses, counted on every way in.
 
 use super::{accounts::size_of, stat::Stat};
-use raptor_core::node::{FileError, FileResult};
+use raptor_model::node::{FileError, FileResult};
 use rustix::fs::statvfs;
 use std::{
     fs::File,

@@ -6,7 +6,7 @@ use super::{
     stat::{Kind, Stat},
 };
 use crate::smallest::Smallest;
-use raptor_core::node::{FileError, FilePath, FileResult};
+use raptor_model::node::{FileError, FilePath, FileResult};
 use std::{
     collections::HashSet,
     ffi::{CStr, CString, OsStr},

@@ -17,7 +17,7 @@ pub use reach::Reach;
 
 use nat::Chain;
 use outgoing::Interfaces;
-use raptor_core::node::{Isolation, PortBinding};
+use raptor_model::node::{Isolation, PortBinding};
 use rules::{Family, Names, Open, Table};
 use std::{
     fs,

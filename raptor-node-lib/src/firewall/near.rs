@@ -5,7 +5,7 @@
 //! are of one owner. Nobody else's packets meet the rules, which name the bridge that they come from.
 
 use super::rules::Names;
-use raptor_core::{
+use raptor_model::{
     id::{ContainerId, UserId},
     node::{ContainerSpec, Protocol},
 };
@@ -138,12 +138,12 @@ pub(super) fn pass(names: &Names, near: &[Near]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use raptor_core::node::PortBinding;
+    use raptor_model::node::PortBinding;
 
     fn spec(owner: Option<UserId>, ip: [u8; 4], port: u16, protocol: Protocol) -> ContainerSpec {
         let spec = serde_json::json!({
             "id": ContainerId::generate(), "revision": 1, "name": "", "image": "", "startup": "", "environment": {},
-            "limits": raptor_core::containers::Limits::default(), "ports": [], "done": [], "strip_ansi": false,
+            "limits": raptor_model::containers::Limits::default(), "ports": [], "done": [], "strip_ansi": false,
             "stop": { "type": "docker" }, "stop_timeout_ms": 1, "config_files": [], "suspended": false, "owner": owner,
         });
         let mut spec: ContainerSpec = serde_json::from_value(spec).unwrap();

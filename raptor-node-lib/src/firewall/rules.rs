@@ -1,7 +1,7 @@
 //! The rules as text: what the chains hold, and what has to change for them to be in force.
 
 use super::{Near, Reach, near};
-use raptor_core::node::{PortBinding, Protocol};
+use raptor_model::node::{PortBinding, Protocol};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,

@@ -18,7 +18,8 @@ use crate::{
     workspace::AllOperations,
 };
 use ipnet::IpNet;
-use raptor_core::{clock::Clock, outbound::Outbound};
+use raptor_model::clock::Clock;
+use raptor_outbound::Outbound;
 use std::{
     collections::HashMap,
     io,

@@ -2,7 +2,7 @@
 
 use super::Host;
 use crate::runtime::{Ours, Part};
-use raptor_core::{
+use raptor_model::{
     id::ContainerId,
     node::{ContainerSpec, Held, NodeError},
 };

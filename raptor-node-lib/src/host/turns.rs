@@ -6,7 +6,7 @@ use crate::{
     runtime::{Part, Sample},
 };
 use futures_util::{StreamExt, stream};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::Phase,
     id::ContainerId,
     node::{ContainerStats, NodeEvent, SystemInfo},
@@ -177,7 +177,7 @@ impl Host {
                 if !place.data.exists() || !place.state.files().join("uploads").exists() {
                     return Ok(0);
                 }
-                Ok::<_, raptor_core::node::NodeError>(host.workspace(id, &[])?.drop_old_uploads()?)
+                Ok::<_, raptor_model::node::NodeError>(host.workspace(id, &[])?.drop_old_uploads()?)
             });
             if let Ok(Err(error)) = dropped.await {
                 tracing::warn!(%error, %id, "what is left of old uploads stays");
@@ -195,7 +195,7 @@ impl Host {
                 if !place.state.files().join("trash").exists() {
                     return Ok(0);
                 }
-                Ok::<_, raptor_core::node::NodeError>(host.workspace(id, &[])?.age_trash(days)?)
+                Ok::<_, raptor_model::node::NodeError>(host.workspace(id, &[])?.age_trash(days)?)
             });
             match aged.await {
                 Ok(Ok(0)) => {}

@@ -12,7 +12,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
-use raptor_core::{node::LineKind, templates::DoneRules};
+use raptor_model::{node::LineKind, templates::DoneRules};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;

@@ -8,7 +8,7 @@ use super::{
     supervisor::{Msg, Supervisor},
 };
 use crate::desired::Run;
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::{Input, Phase},
     node::{Happening, LineKind},
     templates::DoneRules,

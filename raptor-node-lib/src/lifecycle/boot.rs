@@ -22,7 +22,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
-use raptor_core::node::{ContainerSpec, Fault, Progress};
+use raptor_model::node::{ContainerSpec, Fault, Progress};
 use std::{
     path::{Component, Path},
     sync::{Arc, Mutex, PoisonError},

@@ -1,7 +1,7 @@
 //! Editing a container's configuration files before it starts.
 
 use crate::{desired::StateFolder, files::Root};
-use raptor_core::{
+use raptor_model::{
     configfiles::{self, Memory},
     templates::ConfigFile,
 };
@@ -58,7 +58,7 @@ fn one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use raptor_core::{
+    use raptor_model::{
         id::ContainerId,
         templates::{ConfigEdit, ConfigParser},
     };

@@ -12,7 +12,7 @@ use super::{
 use crate::runtime::Part;
 use bytes::Bytes;
 use chrono::TimeDelta;
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::{Effect, Hold, Input, Phase, Rest, backoff},
     node::{Crashes, Happening, LineKind},
     templates::StopRule,

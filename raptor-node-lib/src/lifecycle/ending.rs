@@ -5,7 +5,7 @@ use super::{
     install_disk::{self, Measured},
     supervisor::Supervisor,
 };
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::{Ending, Input, Phase},
     node::{Crashes, Exit, Fault, Happening},
 };

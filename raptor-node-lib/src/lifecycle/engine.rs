@@ -6,7 +6,7 @@ use crate::{
     desired::Run,
     runtime::{Found, Ours, Part, RuntimeError},
 };
-use raptor_core::node::ContainerSpec;
+use raptor_model::node::ContainerSpec;
 use tokio::sync::mpsc;
 
 /// Why something that was begun did not come to its end.

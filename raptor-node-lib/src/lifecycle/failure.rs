@@ -2,7 +2,7 @@
 
 use super::{Ground, ports};
 use crate::console::Console;
-use raptor_core::node::{ContainerSpec, Fault};
+use raptor_model::node::{ContainerSpec, Fault};
 
 /// What the engines and the kernel say of a full disk.
 const NO_SPACE: &str = "no space left on device";
@@ -83,11 +83,11 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use raptor_core::containers::Limits;
+    use raptor_model::containers::Limits;
 
     fn declared(memory_mib: u64) -> ContainerSpec {
         let mut spec: ContainerSpec = serde_json::from_value(serde_json::json!({
-            "id": raptor_core::id::ContainerId::generate(), "revision": 1, "name": "x", "image": "x", "startup": "",
+            "id": raptor_model::id::ContainerId::generate(), "revision": 1, "name": "x", "image": "x", "startup": "",
             "environment": {}, "limits": Limits::default(), "ports": [], "done": [], "strip_ansi": false,
             "stop": { "type": "docker" }, "stop_timeout_ms": 1_000, "config_files": [], "suspended": false,
         }))

@@ -12,7 +12,7 @@ use crate::{
     runtime::{Pulled, RuntimeError},
 };
 use futures_util::{Stream, StreamExt};
-use raptor_core::node::{Fault, Progress};
+use raptor_model::node::{Fault, Progress};
 use std::{
     pin::pin,
     time::{Duration, Instant},

@@ -18,7 +18,7 @@ use crate::{
     runtime::{Part, RuntimeError, Shape, installer_memory_mib},
 };
 use futures_util::StreamExt;
-use raptor_core::{
+use raptor_model::{
     configfiles::Memory,
     node::{ContainerSpec, Fault, InstallSpec, LineKind, Progress},
 };

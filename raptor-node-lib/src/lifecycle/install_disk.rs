@@ -3,7 +3,7 @@
 
 use super::{Ground, Place, attend::End, boot::Started, failure::Failure, install::Installation};
 use crate::{desired::Run, files::Root, runtime::RuntimeError};
-use raptor_core::node::amount;
+use raptor_model::node::amount;
 use std::{
     io,
     time::{Duration, Instant},

@@ -36,7 +36,7 @@ use crate::{
     stats::History,
     workspace::{self, AllOperations},
 };
-use raptor_core::{
+use raptor_model::{
     clock::Clock,
     id::ContainerId,
     node::{ContainerSpec, ContainerStatus, Fault, LineKind, NodeEvent, Stats},
@@ -244,7 +244,7 @@ fn way_out(trash: u64) -> String {
         0 => "Remove files or ask for a higher limit.".into(),
         trash => format!(
             "Empty the trash, which holds {}, remove files or ask for a higher limit.",
-            raptor_core::node::amount(trash)
+            raptor_model::node::amount(trash)
         ),
     }
 }

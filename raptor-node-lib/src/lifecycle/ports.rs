@@ -1,7 +1,7 @@
 //! Why a port could not be published, in words that say what to do.
 
 use super::failure::Failure;
-use raptor_core::node::{Fault, PortBinding};
+use raptor_model::node::{Fault, PortBinding};
 
 /// What the engines say of a port that another container publishes.
 const BY_CONTAINER: &str = "port is already allocated";
@@ -51,7 +51,7 @@ fn names(why: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use raptor_core::node::Protocol;
+    use raptor_model::node::Protocol;
 
     fn port(ip: &str, port: u16) -> PortBinding {
         PortBinding { ip: ip.parse().unwrap(), port, protocol: Protocol::Both, primary: false }

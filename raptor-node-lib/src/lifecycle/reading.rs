@@ -4,7 +4,7 @@ use super::{Ground, supervisor::Msg};
 use crate::console::{Console, Decoder};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
-use raptor_core::{node::LineKind, templates::DoneRules, text::Encoding};
+use raptor_model::{node::LineKind, templates::DoneRules, text::Encoding};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 

@@ -1,7 +1,7 @@
 //! Why an image could not be pulled, in words that say what to do.
 
 use super::failure::Failure;
-use raptor_core::{images::registry_of, node::Fault};
+use raptor_model::{images::registry_of, node::Fault};
 
 /// What the engines say of a registry that does not answer, or not as one.
 const AWAY: [&str; 14] = [

@@ -7,7 +7,7 @@ use super::{
     taking::Look,
 };
 use bytes::Bytes;
-use raptor_core::{
+use raptor_model::{
     containers::{
         Limits,
         lifecycle::{Hold, Input, Phase, Refused},

@@ -13,7 +13,7 @@ use crate::{
     desired::{Run, Saved},
     runtime::{Ours, Part},
 };
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::{Ending, Hold, Input, Life, Phase},
     node::{ContainerSpec, ContainerStatus, Happening, NodeError, NodeEvent, PowerAction, Progress},
     text::Encoding,

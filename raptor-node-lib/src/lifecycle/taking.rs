@@ -6,7 +6,7 @@ use super::{
     supervisor::{Msg, Supervisor},
 };
 use crate::runtime::{Ours, Part};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::{Hold, Input, Phase},
     node::{Fault, Happening},
 };

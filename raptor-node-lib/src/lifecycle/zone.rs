@@ -2,7 +2,7 @@
 
 use super::Ground;
 use crate::runtime::Zone;
-use raptor_core::{containers::timezone_rules, node::ContainerSpec};
+use raptor_model::{containers::timezone_rules, node::ContainerSpec};
 use std::{
     fs,
     io::{self, Write},

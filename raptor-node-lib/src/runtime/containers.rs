@@ -16,7 +16,7 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use raptor_core::{containers::Limits, id::ContainerId};
+use raptor_model::{containers::Limits, id::ContainerId};
 
 /// What the engine knows of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

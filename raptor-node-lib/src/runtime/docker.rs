@@ -2,7 +2,7 @@
 
 use super::{RuntimeError, making::Making};
 use bollard::{API_DEFAULT_VERSION, errors::Error as DockerError};
-use raptor_core::{id::ContainerId, node::RegistryLogin};
+use raptor_model::{id::ContainerId, node::RegistryLogin};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock, RwLock},

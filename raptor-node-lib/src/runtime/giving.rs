@@ -9,7 +9,7 @@ use bollard::{
     models::{ContainerCreateBody, HostConfig},
     query_parameters::CreateContainerOptionsBuilder,
 };
-use raptor_core::id::ContainerId;
+use raptor_model::id::ContainerId;
 use std::{collections::HashMap, path::Path};
 
 impl Docker {

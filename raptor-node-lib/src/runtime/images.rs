@@ -6,7 +6,7 @@ use bollard::{
     query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder},
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use raptor_core::{images::registry_of, node::RegistryLogin};
+use raptor_model::{images::registry_of, node::RegistryLogin};
 use std::{
     collections::{HashMap, HashSet},
     sync::PoisonError,

@@ -8,7 +8,7 @@ use bollard::{
     models::{Ipam, IpamConfig, NetworkCreateRequest},
     query_parameters::ListNetworksOptionsBuilder,
 };
-use raptor_core::{containers::Network, id::ContainerId, node::ContainerSpec};
+use raptor_model::{containers::Network, id::ContainerId, node::ContainerSpec};
 use std::{collections::HashMap, net::Ipv4Addr};
 
 /// The option that names a network's bridge.

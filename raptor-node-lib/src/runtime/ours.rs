@@ -10,7 +10,7 @@ use bollard::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
-use raptor_core::{
+use raptor_model::{
     id::ContainerId,
     node::{PortBinding, Protocol},
 };

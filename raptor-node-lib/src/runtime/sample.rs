@@ -3,7 +3,7 @@
 use super::{Docker, RuntimeError, docker::error};
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
-use raptor_core::node::Stats;
+use raptor_model::node::Stats;
 use std::collections::HashMap;
 
 /// One measurement, and what the next one needs to compute CPU use.

@@ -4,7 +4,7 @@ use super::docker::{CONTAINER, INSTANCE, PART, Part};
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, PortBinding as DockerPort, Resources,
 };
-use raptor_core::{
+use raptor_model::{
     containers::Limits,
     node::{ContainerSpec, InstallSpec, PortBinding, Protocol},
     text::Encoding,
@@ -252,7 +252,7 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// The engine's limit for `mib`: with the overhead that [`raptor_core::containers::Limits`] documents.
+/// The engine's limit for `mib`: with the overhead that [`raptor_model::containers::Limits`] documents.
 fn memory_bytes(mib: u64) -> u64 {
     let percent = match mib {
         0..=2_048 => 115,

@@ -5,7 +5,7 @@ use super::{
     refusal::Refusal,
     wire::{Malformed, Request},
 };
-use raptor_core::node::FilePath;
+use raptor_model::node::FilePath;
 
 impl Desk {
     pub(super) fn change(&mut self, request: Request) -> Result<(), Refusal> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::files::{Kind, Open, Root, below_home};
 use bytes::Bytes;
-use raptor_core::{
+use raptor_model::{
     clock::Clock,
     node::{FileError, FilePath},
 };

@@ -13,7 +13,7 @@ use crate::{
     link::Link,
 };
 use bytes::{BufMut, Bytes};
-use raptor_core::{
+use raptor_model::{
     authz::ContainerSet,
     clock::Clock,
     id::{ContainerId, UserId},

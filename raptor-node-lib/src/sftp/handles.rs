@@ -3,7 +3,7 @@
 use super::refusal::Refusal;
 use crate::files::{Denied, Entries, Entry, File};
 use bytes::{Buf, Bytes};
-use raptor_core::node::FilePath;
+use raptor_model::node::FilePath;
 use std::collections::HashMap;
 
 /// Handles of one channel at most.

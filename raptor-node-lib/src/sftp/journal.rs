@@ -1,7 +1,7 @@
 //! Changes to files as entries of the audit trail: some seconds of one session together, on disk until they are written down.
 
 use crate::link::Link;
-use raptor_core::{
+use raptor_model::{
     clock::Clock,
     id::{ActivityId, ContainerId, UserId},
     node::{FilePath, HostActivity, HostDeed, NodeEvent, SftpChange},

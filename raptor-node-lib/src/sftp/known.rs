@@ -1,7 +1,7 @@
 //! Keys that the control side has approved, kept on disk: with it away, they work for as long as the administrator says.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use raptor_core::node::SftpGrant;
+use raptor_model::node::SftpGrant;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -114,7 +114,7 @@ fn key(login: &str, fingerprint: &str) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use raptor_core::{
+    use raptor_model::{
         authz::ContainerSet,
         id::{ContainerId, UserId},
     };

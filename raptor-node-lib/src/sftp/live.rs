@@ -2,7 +2,7 @@
 
 use super::journal::Journal;
 use crate::{files::Denied, link::Recheck};
-use raptor_core::{
+use raptor_model::{
     authz::ContainerPermission,
     id::{ContainerId, UserId},
     node::SftpGrant,

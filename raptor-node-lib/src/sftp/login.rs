@@ -2,7 +2,9 @@
 
 use super::{live::Live, serve::Server};
 use crate::link::Recheck;
-use raptor_core::node::{Answer, Hidden, HostDeed, Question, SftpAnswer, SftpGrant, SftpProof, SftpQuestion};
+use raptor_model::node::{
+    Answer, Hidden, HostDeed, Question, SftpAnswer, SftpGrant, SftpProof, SftpQuestion,
+};
 use std::{net::IpAddr, sync::Arc};
 use tokio::sync::broadcast::{self, error::RecvError};
 

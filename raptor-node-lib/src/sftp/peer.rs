@@ -1,7 +1,7 @@
 //! One SSH connection: who it is, and its channels.
 
 use super::{algorithms::METHODS, desk::Desk, lane::Lane, live::Live, password::Refused, serve::Server};
-use raptor_core::node::SftpGrant;
+use raptor_model::node::SftpGrant;
 use russh::{
     Channel, ChannelId, Error, MethodSet,
     keys::{Algorithm, HashAlg},

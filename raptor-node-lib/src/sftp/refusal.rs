@@ -1,7 +1,7 @@
 //! Why a request is not done, in version 3's few words.
 
 use super::wire::{Malformed, StatusCode};
-use raptor_core::node::{FileError, PathError};
+use raptor_model::node::{FileError, PathError};
 use std::io;
 
 /// A status that is no success.

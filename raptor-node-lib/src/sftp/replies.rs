@@ -2,7 +2,7 @@
 
 use super::wire::{Attributes, EXTENSIONS, MODE, OWNER, SIZE, StatusCode, TIMES};
 use bytes::{BufMut, Bytes, BytesMut};
-use raptor_core::node::names;
+use raptor_model::node::names;
 
 /// A reply that is being written.
 pub(super) struct Reply(BytesMut);

@@ -12,7 +12,7 @@ use super::{
 use crate::{files::Root, link::Link};
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
-use raptor_core::{
+use raptor_model::{
     clock::Clock,
     id::ContainerId,
     node::{SftpGrant, SftpServer},

@@ -5,7 +5,7 @@
 //! are held as texts in the way of [`names`].
 
 use bytes::{Buf, Bytes};
-use raptor_core::node::names;
+use raptor_model::node::names;
 pub(super) use russh_sftp::protocol::{OpenFlags, StatusCode};
 
 /// The longest packet that is taken, in bytes: OpenSSH's limit.

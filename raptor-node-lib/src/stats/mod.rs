@@ -5,7 +5,7 @@ mod slot;
 
 use crate::seldom::Seldom;
 use chrono::{DateTime, Utc};
-use raptor_core::{
+use raptor_model::{
     id::ContainerId,
     node::{Stats, StatsHistory, StatsRange, SystemInfo},
 };

@@ -2,7 +2,7 @@
 //! and needs no index; each step says itself when it was.
 
 use super::slot::{BYTES, Slot};
-use raptor_core::node::StatsRange;
+use raptor_model::node::StatsRange;
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 /// Where a range's ring begins, in bytes.

@@ -9,7 +9,7 @@ use super::{
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use raptor_core::node::files::{
+use raptor_model::node::files::{
     ArchiveFormat, Body, Direct, FileAnswer, FileContent, FileInfo, FileRead, FileWrite,
 };
 use std::{

@@ -2,7 +2,7 @@
 
 use super::{Workspace, enough, operations::Progress};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open, Stat};
-use raptor_core::node::files::FileMove;
+use raptor_model::node::files::FileMove;
 
 impl Workspace {
     pub(super) fn copy_all(&self, copies: &[FileMove], progress: &Progress) -> FileResult<()> {

@@ -5,7 +5,7 @@ use super::{
     operations::{LISTED, Running},
 };
 use crate::files::{FileError, FilePath, FileResult};
-use raptor_core::node::files::{FileTask, Operation, OperationState};
+use raptor_model::node::files::{FileTask, Operation, OperationState};
 use std::sync::Arc;
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ use crate::{
     files::{Entry, FilePath, FileResult, Kind},
     smallest::Smallest,
 };
-use raptor_core::node::files::{FilePage, FileSort};
+use raptor_model::node::files::{FilePage, FileSort};
 use std::cmp::Ordering;
 
 /// The most entries in one answer.

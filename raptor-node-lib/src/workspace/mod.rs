@@ -22,7 +22,7 @@ pub(crate) use operations::AllOperations;
 use crate::files::{Entries, FileError, FilePath, FileResult, Kind, Open, Root, Stat};
 use chrono::{DateTime, Utc};
 use operations::Operations;
-use raptor_core::{
+use raptor_model::{
     clock::Clock,
     node::files::{FileAnswer, FileInfo, FileKind, FileRequest},
 };

@@ -3,11 +3,11 @@
 use super::{Workspace, unpack::Unpacking};
 use crate::files::{FileError, FilePath, FileResult};
 use chrono::{DateTime, TimeDelta, Utc};
-use raptor_core::{
+use raptor_model::{
     id::ContainerId,
     node::files::{FileTask, LeftOut, Operation, OperationState},
-    outbound::Outbound,
 };
+use raptor_outbound::Outbound;
 use std::{
     collections::HashMap,
     sync::{

@@ -6,7 +6,7 @@ use bzip2::write::BzEncoder;
 use chrono::{DateTime, Datelike, Timelike};
 use flate2::write::GzEncoder;
 use lzma_rust2::{XzOptions, XzWriter};
-use raptor_core::node::{files::ArchiveFormat, names::unescape};
+use raptor_model::node::{files::ArchiveFormat, names::unescape};
 use std::{
     ffi::OsStr,
     io::{self, BufWriter, Read, Write},

@@ -3,7 +3,7 @@
 use super::{Workspace, kept, operations::Progress};
 use crate::files::{FileError, FilePath, FileResult, Open, Root};
 use futures_util::StreamExt;
-use raptor_core::outbound::{Outbound, OutboundError};
+use raptor_outbound::{Outbound, OutboundError};
 use reqwest::{Response, header::CONTENT_DISPOSITION};
 use std::sync::Arc;
 use uuid::Uuid;

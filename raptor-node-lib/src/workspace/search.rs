@@ -3,7 +3,7 @@
 use super::Workspace;
 use crate::files::{FileError, FilePath, FileResult, Kind, Open, Step};
 use globset::{GlobBuilder, GlobMatcher};
-use raptor_core::{
+use raptor_model::{
     node::files::{FileHit, FileHits},
     text::{Encoding, decode, recognise},
 };

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{host::Host, lifecycle::Ask};
 use async_trait::async_trait;
-use raptor_core::{
+use raptor_model::{
     id::ContainerId,
     node::{
         NodeError,

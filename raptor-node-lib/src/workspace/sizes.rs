@@ -6,7 +6,7 @@ use crate::{
     smallest::Smallest,
 };
 use md5::Md5;
-use raptor_core::node::files::{ChecksumKind, FolderSize};
+use raptor_model::node::files::{ChecksumKind, FolderSize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 

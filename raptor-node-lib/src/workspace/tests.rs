@@ -1,7 +1,7 @@
 use super::{operations::Progress, *};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use raptor_core::node::files::{
+use raptor_model::node::files::{
     ArchiveFormat, Existing, FileMove, FileRead, FileSort, FileTask, FileWrite, LeftOut, Operation,
     OperationState,
 };
@@ -369,7 +369,7 @@ fn a_search_finds_names_and_text() {
 
 #[test]
 fn checksums_are_those_of_everybody() {
-    use raptor_core::node::files::ChecksumKind as K;
+    use raptor_model::node::files::ChecksumKind as K;
     let world = World::new();
     world.put("a", b"abc");
     let sum = |kind| world.desk.checksum(&path("a"), kind).unwrap();
@@ -455,7 +455,7 @@ async fn what_is_kept_from_somebody_is_kept_in_every_way() {
             theirs.read(FileRead::File { path: at.clone(), start: 0, length: None }).map(drop),
         );
         refused("packing", theirs.read(FileRead::Archive { paths: vec![at.clone()], format }).map(drop));
-        refused("a checksum", theirs.checksum(&at, raptor_core::node::files::ChecksumKind::Md5).map(drop));
+        refused("a checksum", theirs.checksum(&at, raptor_model::node::files::ChecksumKind::Md5).map(drop));
         refused("versions", theirs.versions(&at).map(drop));
         refused("copying", run(FileTask::Copy { copies: moved(hidden, "mine") }));
         refused("copying there", run(FileTask::Copy { copies: moved("open.txt", "new.key") }));
@@ -467,7 +467,7 @@ async fn what_is_kept_from_somebody_is_kept_in_every_way() {
         );
         refused("the trash", theirs.discard(std::slice::from_ref(&at), "eve").map(drop));
         refused("deleting", run(FileTask::Delete { paths: vec![at.clone()] }));
-        let text = raptor_core::node::TextRead {
+        let text = raptor_model::node::TextRead {
             path: at.clone(),
             version: None,
             unpack: false,
@@ -493,7 +493,7 @@ async fn what_is_kept_from_somebody_is_kept_in_every_way() {
 
 mod pulls {
     use super::*;
-    use raptor_core::outbound::{Outbound, Resolver};
+    use raptor_outbound::{Outbound, Resolver};
     use std::{
         net::IpAddr,
         sync::{

@@ -8,7 +8,7 @@ use super::{
 use crate::files::{File, FileError, FileResult, Open};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use raptor_core::{
+use raptor_model::{
     node::{
         MAX_TEXT, TextFile, TextRead, TextWrite,
         files::{Body, FileAnswer},

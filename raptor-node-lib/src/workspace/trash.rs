@@ -3,7 +3,7 @@
 use super::{Workspace, enough, keep_note, kept, kind, read_note, time};
 use crate::files::{FileError, FilePath, FileResult, Kind, Root};
 use chrono::{DateTime, TimeDelta, Utc};
-use raptor_core::node::files::{FileKind, TrashItem};
+use raptor_model::node::files::{FileKind, TrashItem};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -12,7 +12,7 @@ pub(super) use unzip::from_windows;
 use super::{Workspace, operations::Progress};
 use crate::files::{File, FileError, FilePath, FileResult, Open};
 use names::Names;
-use raptor_core::node::files::{ArchiveFormat, Existing};
+use raptor_model::node::files::{ArchiveFormat, Existing};
 use std::io::{self, BufReader, Read};
 
 /// Files and folders in one archive.

@@ -3,7 +3,7 @@
 use super::{Workspace, content::receive, keep_note, kept, time};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
 use chrono::{DateTime, TimeDelta, Utc};
-use raptor_core::node::files::{Body, FileInfo, Upload};
+use raptor_model::node::files::{Body, FileInfo, Upload};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

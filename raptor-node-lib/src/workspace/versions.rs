@@ -3,7 +3,7 @@
 use super::{Workspace, keep_note, time};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
 use chrono::{DateTime, Utc};
-use raptor_core::node::files::FileVersion;
+use raptor_model::node::files::FileVersion;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;

@@ -1,7 +1,7 @@
 //! The engine goes away for a while, and what it runs lives on: nothing that was accepted meanwhile is lost.
 
 use crate::world::{ECHO, SAVES, World, docker, docker_output};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::{Phase, RestartPolicy},
     node::{ContainerSpec, InstallSpec, LineKind, Node, PowerAction},
     templates::StopRule,

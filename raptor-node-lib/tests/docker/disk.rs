@@ -1,7 +1,7 @@
 //! Disk limits that the kernel keeps, on file systems that the tests make in a file and mount.
 
 use crate::world::{World, docker};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::Phase,
     node::{
         FilePath, Node, PowerAction,

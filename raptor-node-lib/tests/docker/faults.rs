@@ -4,7 +4,7 @@ use crate::{
     pull::Registry,
     world::{ECHO, World, docker},
 };
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::{Hold, Phase, RestartPolicy},
     node::{
         ContainerStatus, Fault, FilePath, InstallSpec, Node, PowerAction,

@@ -1,7 +1,7 @@
 //! What people do on the host with the engine's own commands, and what accidents do to the daemon's folder.
 
 use crate::world::{ECHO, SAVES, World, docker, docker_output, spec_of};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::{Phase, RestartPolicy},
     node::{ContainerSpec, Happening, InstallSpec, LineKind, Node, PowerAction},
     templates::StopRule,

@@ -2,7 +2,7 @@
 
 use crate::world::{ECHO, PATIENCE, World, docker};
 use futures_util::{StreamExt, TryStreamExt};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::Phase,
     node::{
         ConsoleExport, ConsoleSearch, LineKind, LiveFrame, LiveParts, Node, PowerAction, Since, StatsRange,

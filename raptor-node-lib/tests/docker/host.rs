@@ -1,7 +1,7 @@
 //! Containers apart from their host.
 
 use crate::world::{ECHO, PATIENCE, World, docker, docker_output, spec};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::Phase,
     node::{ContainerSpec, Node, PortBinding, PowerAction, Protocol},
 };

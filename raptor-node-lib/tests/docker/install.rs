@@ -1,7 +1,7 @@
 //! Installations.
 
 use crate::world::{ECHO, World, docker, docker_output};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::{Hold, Phase},
     node::{
         ContainerStatus, FilePath, Happening, InstallSpec, LineKind, Node, PowerAction,

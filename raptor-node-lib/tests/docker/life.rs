@@ -2,7 +2,7 @@
 
 use crate::world::{ECHO, PATIENCE, World, docker, docker_output, spec};
 use futures_util::StreamExt;
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::{Phase, RestartPolicy},
     node::{Happening, LineKind, LiveFrame, LiveParts, Node, PortBinding, PowerAction, Protocol, Since},
     templates::{ConfigEdit, ConfigFile, ConfigParser, StopRule},

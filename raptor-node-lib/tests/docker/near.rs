@@ -1,7 +1,7 @@
 //! Back ends on 127.0.0.1, for the proxy of the same owner: the field's guide for networks of servers.
 
 use crate::world::{PATIENCE, World, docker, docker_output, installed, spec};
-use raptor_core::{
+use raptor_model::{
     containers::Network,
     id::{ContainerId, UserId},
     node::{ContainerSpec, Node, PortBinding, PowerAction, Protocol},

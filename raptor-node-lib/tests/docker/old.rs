@@ -2,7 +2,7 @@
 
 use crate::world::{PATIENCE, docker, docker_output};
 use futures_util::TryStreamExt;
-use raptor_core::{
+use raptor_model::{
     clock::Clock,
     containers::lifecycle::Phase,
     id::ContainerId,

@@ -1,7 +1,7 @@
 //! The address that a container's connections come from, as a server outside of the host sees it.
 
 use crate::world::{ECHO, World, docker};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::Phase,
     node::{Node, PowerAction},
 };

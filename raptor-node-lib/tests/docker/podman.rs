@@ -1,7 +1,7 @@
 //! The same host on Podman's socket: an engine of the test's own, with its own images, networks and state.
 
 use crate::world::{ECHO, PATIENCE, World, docker, installed, served};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::Phase,
     node::{LineKind, Node, PowerAction},
 };
@@ -129,7 +129,7 @@ async fn a_container_lives_on_podman_as_it_does_on_docker() {
         return;
     }
     let Some(mut engine) = Engine::start() else { return };
-    let image = |spec: &mut raptor_core::node::ContainerSpec| spec.image = format!("~localhost/{IMAGE}");
+    let image = |spec: &mut raptor_model::node::ContainerSpec| spec.image = format!("~localhost/{IMAGE}");
     let world = World::on(engine.socket(), ECHO, image).await;
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;

@@ -1,7 +1,7 @@
 //! Ports that something else on the host has, and addresses that it lacks.
 
 use crate::world::{ECHO, World, docker};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::Phase,
     node::{Fault, Node, PortBinding, PowerAction, Protocol},
 };
@@ -56,7 +56,7 @@ async fn a_port_of_another_container_and_an_address_that_the_host_lacks_are_said
         return;
     }
     let port = free();
-    let bound = |spec: &mut raptor_core::node::ContainerSpec| {
+    let bound = |spec: &mut raptor_model::node::ContainerSpec| {
         spec.ports = vec![binding(Ipv4Addr::LOCALHOST, port)];
     };
     let first = World::new(ECHO, bound).await;

@@ -2,7 +2,7 @@
 
 use crate::world::{ECHO, PATIENCE, World, docker, docker_output, installed, served};
 use futures_util::StreamExt;
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::Phase,
     node::{LineKind, Node, NodeEvent, PowerAction, Progress, RegistryLogin},
 };

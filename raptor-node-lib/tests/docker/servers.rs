@@ -2,13 +2,13 @@
 
 use crate::world::{PATIENCE, World, docker, docker_output};
 use futures_util::StreamExt;
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::Phase,
     node::{Happening, LiveFrame, LiveParts, Node, PowerAction, Since},
     templates::StopRule,
 };
 
-async fn running(startup: &str, change: impl FnOnce(&mut raptor_core::node::ContainerSpec)) -> World {
+async fn running(startup: &str, change: impl FnOnce(&mut raptor_model::node::ContainerSpec)) -> World {
     let world = World::new(startup, change).await;
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
@@ -92,7 +92,7 @@ async fn what_fills_its_disk_is_stopped_and_does_not_start_until_there_is_room()
 
 const FREECIV: &str = "/usr/games/freeciv-server -p 5556";
 
-fn freeciv(spec: &mut raptor_core::node::ContainerSpec) {
+fn freeciv(spec: &mut raptor_model::node::ContainerSpec) {
     spec.image = "~raptor-test/freeciv:1".into();
     spec.limits.memory_mib = 256;
     spec.done = vec!["Now accepting new client connections".into()];

@@ -1,7 +1,7 @@
 //! Tenants apart from one another and from the host, and what they leave.
 
 use crate::world::{ECHO, World, docker, docker_output};
-use raptor_core::{
+use raptor_model::{
     containers::{Mount, Network, lifecycle::Phase},
     id::UserId,
     node::{InstallSpec, Node, PortBinding, PowerAction, Protocol},
@@ -10,7 +10,7 @@ use raptor_core::{
 /// Serves its name on port 5000 and says which address it has.
 const SERVE: &str = "sh -c 'hostname -i; echo ready; while true; do echo served | nc -l -p 5000; done'";
 
-async fn started(startup: &str, change: impl FnOnce(&mut raptor_core::node::ContainerSpec)) -> World {
+async fn started(startup: &str, change: impl FnOnce(&mut raptor_model::node::ContainerSpec)) -> World {
     let world = World::new(startup, change).await;
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
@@ -42,7 +42,7 @@ async fn containers_reach_each_other_only_where_their_owner_says_so() {
     assert!(!reaches(&other, &address(&one)));
 
     let owner = UserId::generate();
-    let shared = |spec: &mut raptor_core::node::ContainerSpec| {
+    let shared = |spec: &mut raptor_model::node::ContainerSpec| {
         (spec.owner, spec.network) = (Some(owner), Network::Owner);
     };
     let first = started(SERVE, shared).await;

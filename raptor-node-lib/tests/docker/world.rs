@@ -1,7 +1,7 @@
 //! A host on a real Docker Engine, with one container.
 
 use futures_util::{FutureExt, StreamExt};
-use raptor_core::{
+use raptor_model::{
     containers::{
         Limits, Network,
         lifecycle::{Phase, Policy},

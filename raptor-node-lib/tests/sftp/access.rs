@@ -2,7 +2,7 @@
 
 use crate::clients::{PYTHON, has_paramiko};
 use crate::world::{PASSWORD, World, bounded, has, noise, soon};
-use raptor_core::{
+use raptor_model::{
     authz::{ContainerPermission, ContainerSet},
     node::{HostDeed, files::FileRequest},
 };
@@ -352,10 +352,10 @@ async fn past_the_disk_limit_files_are_listed_read_and_removed() {
     assert!(!String::from_utf8_lossy(&exists.stderr).contains("limit"), "it is there already");
 
     let ask = |request| {
-        let asked = raptor_core::node::files::Scoped { request, denied: Vec::new() };
-        raptor_core::node::Node::files(&world.host).ask(world.container, asked)
+        let asked = raptor_model::node::files::Scoped { request, denied: Vec::new() };
+        raptor_model::node::Node::files(&world.host).ask(world.container, asked)
     };
-    let paths = vec![raptor_core::node::FilePath::parse("big").unwrap()];
+    let paths = vec![raptor_model::node::FilePath::parse("big").unwrap()];
     ask(FileRequest::Trash { paths, by: "steve".into() }).await.unwrap();
     assert!(!world.try_sftp(&[], "put new").await.status.success(), "what is in the trash counts");
     ask(FileRequest::EmptyTrash { ids: None }).await.unwrap();
@@ -384,7 +384,7 @@ async fn every_write_is_told_in_batches() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_key_stays_and_is_told() {
     let world = World::new().await;
-    let told = raptor_core::node::Node::system(&world.host).await.unwrap().sftp.unwrap();
+    let told = raptor_model::node::Node::system(&world.host).await.unwrap().sftp.unwrap();
     let scan = bounded(Command::new("ssh-keyscan").args(["-p", &world.port.to_string(), "127.0.0.1"])).await;
     let scanned = String::from_utf8_lossy(&scan.stdout).into_owned();
     assert!(scanned.contains(told.public_key.split_whitespace().nth(1).unwrap()), "{scanned}");
@@ -402,7 +402,7 @@ async fn a_port_that_is_taken_is_said_and_stops_nothing() {
         .build()
         .await
         .unwrap();
-    let sftp = raptor_core::node::Node::system(&host).await.unwrap().sftp.unwrap();
+    let sftp = raptor_model::node::Node::system(&host).await.unwrap().sftp.unwrap();
     assert!(sftp.problem.unwrap().contains("SFTP_PORT"));
     host.shutdown().await;
 }

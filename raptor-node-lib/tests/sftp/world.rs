@@ -1,7 +1,7 @@
 //! A host with one container, a control side that answers it, and programs that call it.
 
 use futures_util::StreamExt;
-use raptor_core::{
+use raptor_model::{
     authz::ContainerSet,
     containers::Limits,
     id::{ContainerId, UserId},

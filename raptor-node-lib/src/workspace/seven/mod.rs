@@ -10,7 +10,7 @@ use super::{
 };
 use crate::files::{File, FileError, FileResult};
 use flate2::Crc;
-use raptor_core::node::names::escape;
+use raptor_model::node::names::escape;
 use sevenz_rust2::{Archive, ArchiveEntry, BlockDecoder, Error, Password};
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 

@@ -1,7 +1,7 @@
 //! A container at its disk limit, and past it.
 
 use super::*;
-use raptor_core::node::files::{ChecksumKind, FileRequest as Ask};
+use raptor_model::node::files::{ChecksumKind, FileRequest as Ask};
 
 const LIMIT: u64 = 1 << 20;
 

@@ -101,7 +101,7 @@ async fn earlier_versions_of_a_file_that_is_kept_from_somebody_are_not_read_by_a
         let Ok(path) = FilePath::parse(name) else { continue };
         assert!(theirs.versions(&path).is_err() || theirs.versions(&path).unwrap().is_empty(), "{name}");
         assert!(theirs.version(&path, id).is_err(), "{name}");
-        let asked = raptor_core::node::TextRead {
+        let asked = raptor_model::node::TextRead {
             path,
             version: Some(id),
             unpack: false,

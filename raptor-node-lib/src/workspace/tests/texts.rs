@@ -1,7 +1,7 @@
 //! Text files in any encoding: nothing changes but what was typed.
 
 use super::*;
-use raptor_core::{
+use raptor_model::{
     node::{TextFile, TextRead, TextWrite},
     text::{Encoding, LineEnd, LineEnds},
 };

@@ -2,7 +2,8 @@
 
 use super::{AllOperations, Deed, MAX_SURVEYS_HERE};
 use crate::files::FileError;
-use raptor_core::{id::ContainerId, outbound::Outbound};
+use raptor_model::id::ContainerId;
+use raptor_outbound::Outbound;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_millis(20);

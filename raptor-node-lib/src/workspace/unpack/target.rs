@@ -5,7 +5,7 @@ use super::{
     Bounds, PIECE, Unpacking, broken,
 };
 use crate::files::{FileError, FilePath, FileResult, Kind, Open, Root, Time};
-use raptor_core::node::files::Existing;
+use raptor_model::node::files::Existing;
 use std::{
     collections::HashMap,
     io::{Read, Write},
@@ -160,7 +160,7 @@ impl<'w> Target<'w> {
 
     fn place(&self, name: &str) -> Result<FilePath, Fault> {
         self.into.join(name).map_err(|error| match error {
-            raptor_core::node::PathError::Outside => refused("It leads out of the folder."),
+            raptor_model::node::PathError::Outside => refused("It leads out of the folder."),
             other => Fault::LeftOut(other.to_string()),
         })
     }

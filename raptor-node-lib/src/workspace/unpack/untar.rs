@@ -2,7 +2,7 @@
 
 use super::{Fault, Target, blocks::Blocks, broken, names::Names, refused};
 use crate::files::{FileError, FileResult, Time};
-use raptor_core::node::names::escape;
+use raptor_model::node::names::escape;
 use std::io::{self, Read};
 use tar::EntryType as Type;
 

@@ -3,7 +3,7 @@
 use super::{super::pack::zip_error, Fault, MAX_TARGET, PIECE, Target, broken, damage, names::Names};
 use crate::files::{File, FileResult, Time};
 use chrono::NaiveDate;
-use raptor_core::node::names::escape;
+use raptor_model::node::names::escape;
 use std::io::{BufReader, Read};
 use zip::{ExtraField, System, read::ZipFile};
 

@@ -1,9 +1,11 @@
 //! A bound on large answers: each takes a seat, and gives it back when its last byte was sent or its reader has gone.
 
-use super::{FileError, FileResult, files::Body};
-use crate::id::ContainerId;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use raptor_model::{
+    id::ContainerId,
+    node::{FileError, FileResult, files::Body},
+};
 use std::{
     collections::HashMap,
     io,

@@ -169,8 +169,8 @@ impl Origin {
     }
 
     /// The same with what the file itself says.
-    #[cfg(feature = "store")]
-    pub(crate) fn of(mut self, author: &str, sha256: String, revision: i64) -> Self {
+    #[must_use]
+    pub fn of(mut self, author: &str, sha256: String, revision: i64) -> Self {
         (self.author, self.sha256, self.revision) = (author.into(), sha256, revision);
         self
     }

@@ -60,7 +60,8 @@ pub fn replaced_in(value: Value) -> Value {
 }
 
 /// A message as it may be stored.
-pub(crate) fn storable<T: Serialize + DeserializeOwned>(message: T) -> T {
+#[must_use]
+pub fn storable<T: Serialize + DeserializeOwned>(message: T) -> T {
     let escaped = serde_json::to_string(&message).is_ok_and(|text| text.contains(r"\u0000"));
     if !escaped {
         return message;

@@ -1,12 +1,14 @@
 //! The container's life as a pure state machine: `step(life, policy, input) -> (life, effects)`.
 
 mod policy;
+mod power;
 #[cfg(test)]
 mod walk;
 
 pub use policy::{Policy, RestartPolicy, backoff};
+pub use power::PowerAction;
 
-use crate::node::PowerAction as Power;
+use power::PowerAction as Power;
 use serde::{Deserialize, Serialize};
 
 /// Where a container is in its life.

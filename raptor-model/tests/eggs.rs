@@ -2,7 +2,7 @@
 //! names its folder.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use raptor_core::{
+use raptor_model::{
     configfiles::{self, FileMemory},
     templates::{
         StopRule, Template,
@@ -31,7 +31,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 fn eggs() -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
-    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/eggs"), &mut found);
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../raptor-core/tests/fixtures/eggs"), &mut found);
     match std::env::var_os("RAPTOR_TEST_EGGS") {
         Some(folder) => files(Path::new(&folder), &mut found),
         None => println!("SKIP: the larger collection, RAPTOR_TEST_EGGS is not set"),
@@ -41,7 +41,7 @@ fn eggs() -> Vec<(String, Vec<u8>)> {
 }
 
 fn fixture(name: &str) -> Imported {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/eggs").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../raptor-core/tests/fixtures/eggs").join(name);
     import(&std::fs::read(path).unwrap()).unwrap()
 }
 

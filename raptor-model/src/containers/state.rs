@@ -61,7 +61,7 @@ impl LiveState {
     }
 
     /// Takes away what somebody with these permissions may not see.
-    pub(crate) fn redact(&mut self, permissions: ContainerSet) {
+    pub fn redact(&mut self, permissions: ContainerSet) {
         if !permissions.contains(ContainerPermission::StatsRead) {
             self.stats = None;
         }
@@ -70,7 +70,7 @@ impl LiveState {
 }
 
 /// Takes away what somebody with these permissions may not see of a status.
-pub(crate) fn redact_status(permissions: ContainerSet, status: &mut ContainerStatus) {
+pub fn redact_status(permissions: ContainerSet, status: &mut ContainerStatus) {
     redact(permissions, &mut status.problem, &mut status.fault, &mut status.crashes);
 }
 

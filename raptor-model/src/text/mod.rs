@@ -15,8 +15,8 @@ mod tests;
 
 pub use encoding::{Encoding, Lacking};
 pub use lines::{LineEnd, LineEnds};
-pub(crate) use lossless::{Charset, LackingOne, Lossless, is_reserved};
-pub(crate) use recognise::charset_of;
+pub use lossless::{Charset, LackingOne, Lossless, is_reserved};
+pub use recognise::charset_of;
 pub use recognise::{Recognised, recognise};
 pub use splice::{Target, splice};
 

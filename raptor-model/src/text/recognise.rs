@@ -53,7 +53,7 @@ pub fn recognise(bytes: &[u8]) -> Option<Recognised> {
 
 /// The charset of a file that is known to be text, damaged or not: by its mark, its zeros, what it has `declared`, and its
 /// letters. `fallback` is what the programs that read such files take for what is not UTF-8.
-pub(crate) fn charset_of(bytes: &[u8], declared: Option<Charset>, fallback: Option<Charset>) -> Charset {
+pub fn charset_of(bytes: &[u8], declared: Option<Charset>, fallback: Option<Charset>) -> Charset {
     if let Some(encoding) = marked(bytes).or_else(|| wide_by_zeros(bytes)) {
         return Charset::Standard(encoding);
     }

@@ -4,7 +4,7 @@
 //! decides what is changed.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use raptor_core::{
+use raptor_model::{
     configfiles::{self, FileMemory},
     templates::{
         ConfigEdit, ConfigParser, DoneRules,
@@ -140,7 +140,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 fn eggs() -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/eggs");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../raptor-core/tests/fixtures/eggs");
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|end| end == "json" || end == "yaml"));
     paths.sort();

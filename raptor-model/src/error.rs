@@ -131,7 +131,7 @@ impl Error {
     }
 }
 
-#[cfg(feature = "store")]
+#[cfg(feature = "sqlx")]
 impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
         match cause {
@@ -150,8 +150,10 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-#[cfg(feature = "store")]
-pub(crate) fn database_unavailable() -> Error {
+#[cfg(feature = "sqlx")]
+/// What is said while the database is away.
+#[must_use]
+pub fn database_unavailable() -> Error {
     Error::Unavailable {
         code: "database_unavailable",
         message: "The database does not answer. Try again in a moment.".into(),
@@ -162,7 +164,7 @@ pub(crate) fn database_unavailable() -> Error {
 ///
 /// PostgreSQL's codes have five letters (<https://www.postgresql.org/docs/current/errcodes-appendix.html>); SQLite's are numbers
 /// whose lowest byte is the kind (<https://www.sqlite.org/rescode.html>).
-#[cfg(feature = "store")]
+#[cfg(feature = "sqlx")]
 fn meaning(code: &str) -> Option<Error> {
     let kind = if code.len() == 5 { None } else { code.parse::<u32>().ok().map(|code| code & 0xff) };
     match (code, kind) {
@@ -188,7 +190,7 @@ fn meaning(code: &str) -> Option<Error> {
     }
 }
 
-#[cfg(feature = "store")]
+#[cfg(feature = "sqlx")]
 fn storage(code: &'static str, state: &str) -> Error {
     Error::Unavailable {
         code,

@@ -15,7 +15,7 @@ const KEPT_BYTES: u32 = 0x10_f800;
 /// How a text is written: an [`Encoding`], or one in which each byte is the character of that number. The Encoding Standard reads
 /// both of these as windows-1252, which programs other than browsers don't.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Charset {
+pub enum Charset {
     /// One of the Encoding Standard.
     Standard(Encoding),
     /// Bytes up to 0x7f.
@@ -26,17 +26,17 @@ pub(crate) enum Charset {
 
 /// A character that a charset lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LackingOne {
+pub struct LackingOne {
     /// The charset's name.
-    pub(crate) charset: &'static str,
+    pub charset: &'static str,
     /// The first such character of the text.
-    pub(crate) character: char,
+    pub character: char,
 }
 
 /// A text that becomes the same bytes again, without its byte order mark.
-pub(crate) struct Lossless {
+pub struct Lossless {
     /// The text. Characters for which [`is_reserved`] is true stand for bytes.
-    pub(crate) text: String,
+    pub text: String,
     charset: Charset,
     mark: &'static [u8],
     /// What is left of UTF-16 where a byte is missing at its end.
@@ -44,13 +44,13 @@ pub(crate) struct Lossless {
 }
 
 /// Whether a character is one of those that stand for bytes in a [`Lossless`] text.
-pub(crate) fn is_reserved(character: char) -> bool {
+pub fn is_reserved(character: char) -> bool {
     KEPT.contains(&character)
 }
 
 impl Charset {
     /// Its name, as people and XML declarations write it.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Standard(encoding) if encoding.is_utf16() => "UTF-16",
             Self::Standard(encoding) => encoding.name(),
@@ -91,7 +91,7 @@ impl Charset {
 
 impl Lossless {
     /// Reads bytes, with or without the charset's byte order mark.
-    pub(crate) fn of(bytes: &[u8], charset: Charset) -> Self {
+    pub fn of(bytes: &[u8], charset: Charset) -> Self {
         let mark = match charset {
             Charset::Standard(encoding) if !encoding.mark_of(bytes).is_empty() => encoding.mark(),
             _ => b"",
@@ -111,7 +111,7 @@ impl Lossless {
     ///
     /// # Errors
     /// [`LackingOne`]: nothing is ever replaced by another character.
-    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u8>, LackingOne> {
+    pub fn encode(&self, text: &str) -> Result<Vec<u8>, LackingOne> {
         let mut bytes = Vec::with_capacity(text.len());
         bytes.extend(self.mark);
         let mut rest = text;
@@ -128,7 +128,7 @@ impl Lossless {
     }
 
     /// The text with references instead of the characters that the charset lacks, as XML allows in texts and attributes.
-    pub(crate) fn with_references(&self, text: &str) -> String {
+    pub fn with_references(&self, text: &str) -> String {
         let mut written = String::with_capacity(text.len());
         for character in text.chars() {
             let own =

@@ -24,13 +24,14 @@ pub struct FieldChange {
 
 /// Collects what differs.
 #[derive(Default)]
-pub(crate) struct Difference {
-    pub(crate) changes: Vec<FieldChange>,
+pub struct Difference {
+    /// Differences found so far, in the order of the fields.
+    pub changes: Vec<FieldChange>,
 }
 
 impl Difference {
     /// Notes a field whose texts differ.
-    pub(crate) fn note(&mut self, field: impl Into<String>, before: Option<String>, after: Option<String>) {
+    pub fn note(&mut self, field: impl Into<String>, before: Option<String>, after: Option<String>) {
         if before == after {
             return;
         }
@@ -46,12 +47,7 @@ impl Difference {
 
     /// What every container of the template gets from it, but image and startup command, which containers have themselves.
     /// `shown` says which variables the reader may see.
-    pub(crate) fn note_rest(
-        &mut self,
-        before: &Template,
-        after: &Template,
-        shown: impl Fn(&Variable) -> bool,
-    ) {
+    pub fn note_rest(&mut self, before: &Template, after: &Template, shown: impl Fn(&Variable) -> bool) {
         self.note("images", readable::images(&before.images), readable::images(&after.images));
         self.note("done", readable::items(&before.done), readable::items(&after.done));
         self.note("stop", Some(readable::stop(&before.stop)), Some(readable::stop(&after.stop)));

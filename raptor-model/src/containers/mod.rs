@@ -1,0 +1,235 @@
+//! Containers: what a user owns. Types and rules.
+
+mod behaviour;
+mod commands;
+mod installation;
+pub mod lifecycle;
+mod refs;
+mod state;
+
+pub use behaviour::{Behaviour, Mount, Network, is_timezone, timezone_rules};
+pub use commands::{Command, KEPT_COMMANDS};
+pub use installation::{InstallState, Installation};
+pub use refs::{ContainerRef, DaemonRef, TemplateRef, UserRef};
+pub use state::{LiveState, redact_status};
+
+use crate::{
+    Error, Result,
+    authz::{ContainerPermission, ContainerSet},
+    id::{ContainerId, DaemonId, TemplateId, UserId},
+    node::ContainerStatus,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Resource limits of a container. 0 means no limit, except where noted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Limits {
+    /// Memory in MiB. The engine gets an overhead on top so that runtimes which use exactly their limit survive:
+    /// 15 % up to 2,048 MiB, 10 % up to 4,096 MiB, 5 % above (the field's rule, from Wings).
+    pub memory_mib: u64,
+    /// Swap in MiB on top of memory; -1 = unlimited, 0 = none.
+    pub swap_mib: i64,
+    /// CPU in percent of one CPU: 150 = one and a half.
+    pub cpu_percent: u64,
+    /// Disk in MiB.
+    pub disk_mib: u64,
+    /// Processes and threads; at least 1. Never without limit.
+    pub pids: u64,
+    /// Weight of its disk access against others', 10 to 1000.
+    pub io_weight: u16,
+    /// CPUs it may run on, in the kernel's list format (`0-1,3`); none = all.
+    pub cpuset: Option<String>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_mib: 1024,
+            swap_mib: 0,
+            cpu_percent: 100,
+            disk_mib: 10_240,
+            pids: 512,
+            io_weight: 500,
+            cpuset: None,
+        }
+    }
+}
+
+/// Somebody's standing in one container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Whose it is: everything.
+    Owner,
+    /// Everything but deleting it.
+    Admin,
+    /// Console and power, without files, startup and settings.
+    User,
+    /// A set of its own.
+    Custom,
+}
+
+impl Level {
+    /// Those that can be given to somebody, the least first. The owner is changed by other means.
+    pub const GIVEN: [Self; 3] = [Self::User, Self::Admin, Self::Custom];
+
+    /// What the level holds; nothing for [`Level::Custom`], whose set is kept with the access.
+    #[must_use]
+    pub fn permissions(self) -> ContainerSet {
+        use ContainerPermission as P;
+        match self {
+            Self::Owner => ContainerSet::ALL,
+            Self::Admin => ContainerSet::ALL.without(P::Delete),
+            Self::User => [
+                P::ConsoleRead,
+                P::ConsoleCommand,
+                P::StatsRead,
+                P::PowerStart,
+                P::PowerStop,
+                P::PowerRestart,
+                P::PowerKill,
+                P::NetworkRead,
+            ]
+            .into_iter()
+            .collect(),
+            Self::Custom => ContainerSet::NONE,
+        }
+    }
+
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::User => "user",
+            Self::Custom => "custom",
+        }
+    }
+}
+
+/// A container's record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Container {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its small stable number.
+    pub number: i64,
+    /// Name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Whose it is.
+    pub owner_id: UserId,
+    /// The owner's user name.
+    pub owner_name: String,
+    /// Where it runs.
+    pub daemon_id: DaemonId,
+    /// The daemon's name.
+    pub daemon_name: String,
+    /// Where the daemon is reached; none for one in this process.
+    pub daemon_host: Option<String>,
+    /// What it is made from.
+    pub template_id: TemplateId,
+    /// In which of the template's revisions.
+    pub template_revision: i64,
+    /// The template's name.
+    pub template_name: String,
+    /// Image reference.
+    pub image: String,
+    /// Who chose an image that the template does not name, where that was somebody who manages all containers. Empty where it was
+    /// chosen before this was written down.
+    pub image_allowed_by: Option<String>,
+    /// Startup command, with placeholders.
+    pub startup: String,
+    /// Values of variables that were set.
+    pub variables: BTreeMap<String, String>,
+    /// Resource limits.
+    pub limits: Limits,
+    /// How many allocations beside the primary one people without `containers.update` may give it.
+    pub allocation_limit: i64,
+    /// Milliseconds between asking it to stop and killing it.
+    pub stop_timeout_ms: i64,
+    /// How it behaves over time and towards its host.
+    pub behaviour: Behaviour,
+    /// Its newest installation.
+    pub installation: Installation,
+    /// Whether starting is refused.
+    pub suspended: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Grows with each change that its host must know.
+    pub revision: i64,
+    /// The newest revision that its host has.
+    pub synced_revision: i64,
+    /// Where it was in its life when that was last heard.
+    pub phase: lifecycle::Phase,
+    /// Since when.
+    pub phase_since: DateTime<Utc>,
+    /// What its host last said of it.
+    pub status: Option<ContainerStatus>,
+    /// The columns of its record that can't be read. Defaults stand in their place, which are neither written back nor told to its
+    /// host.
+    pub damaged: Vec<&'static str>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Limits {
+    /// Checks them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field.
+    pub fn check(&self) -> Result<()> {
+        const MAX_MIB: u64 = 1 << 30;
+        let refuse = |field: &str, why: &str| Err(Error::invalid(format!("limits.{field}"), why));
+        if self.memory_mib > MAX_MIB || (self.memory_mib > 0 && self.memory_mib < 6) {
+            return refuse(
+                "memory_mib",
+                "Use 6 MiB or more (the engine needs that much), or 0 for no limit.",
+            );
+        }
+        if self.swap_mib < -1 || self.swap_mib.unsigned_abs() > MAX_MIB {
+            return refuse("swap_mib", "Use 0 for none, -1 for no limit, or a size in MiB.");
+        }
+        if self.disk_mib > MAX_MIB {
+            return refuse("disk_mib", "Use a size in MiB, or 0 for no limit.");
+        }
+        if self.cpu_percent > 100_000 {
+            return refuse("cpu_percent", "Use percent of one CPU, such as 150, or 0 for no limit.");
+        }
+        if !(1..=100_000).contains(&self.pids) {
+            return refuse("pids", "Use 1 to 100,000 processes.");
+        }
+        if !(10..=1_000).contains(&self.io_weight) {
+            return refuse("io_weight", "Use a weight of 10 to 1000.");
+        }
+        let is_list = |list: &String| {
+            let number = |text: &str| text.parse::<u16>().is_ok();
+            list.split(',')
+                .all(|part| part.split_once('-').map_or(number(part), |(a, b)| number(a) && number(b)))
+        };
+        if self.cpuset.as_ref().is_some_and(|list| !is_list(list)) {
+            return refuse("cpuset", "Use CPU numbers and ranges, such as 0-1,3.");
+        }
+        Ok(())
+    }
+}
+
+/// Checks a container's name and trims it.
+///
+/// # Errors
+/// [`Error::Invalid`] at `name`.
+pub fn check_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err(Error::invalid("name", "Give the container a name of 1 to 100 characters."));
+    }
+    Ok(name.to_owned())
+}

@@ -1,0 +1,157 @@
+//! Daemons: the hosts that run containers.
+
+mod transport;
+
+use crate::{Error, Result, allocations::Ports, id::DaemonId};
+use chrono::{DateTime, Utc};
+pub use transport::Transport;
+
+/// For how many hours known SSH keys work while the control side is away, where no administrator says otherwise: a key that was
+/// revoked meanwhile would work as well.
+pub const DEFAULT_OFFLINE_HOURS: i64 = 0;
+/// Ports and ranges for self-service that a daemon may have.
+const MAX_RANGES: usize = 64;
+
+/// A daemon's record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Daemon {
+    /// Its id.
+    pub id: DaemonId,
+    /// Its small stable number.
+    pub number: i64,
+    /// Unique without regard to case.
+    pub name: String,
+    /// Whether it is this very process's host.
+    pub local: bool,
+    /// Host name or address.
+    pub host: String,
+    /// Port of its API.
+    pub port: u16,
+    /// How the connection to it is protected.
+    pub transport: Transport,
+    /// Memory in MiB that containers may have together; the host's own where not given.
+    pub memory_limit_mib: Option<i64>,
+    /// Disk in MiB that containers may have together; the host's own where not given.
+    pub disk_limit_mib: Option<i64>,
+    /// Whether files can't be changed by SFTP there.
+    pub sftp_read_only: bool,
+    /// For how many hours keys that are known there work while the control side is away; 0 = never.
+    pub sftp_offline_hours: i64,
+    /// The ports that people without `containers.update` are given, as ports and ranges; all free ones where it is none.
+    pub self_service_ports: Option<String>,
+    /// Why nothing is placed on it and its containers are left alone, while that is so.
+    pub maintenance: Option<String>,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// What its containers have together.
+    pub usage: Usage,
+}
+
+/// What the containers of a daemon have together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Containers.
+    pub container_count: i64,
+    /// Allocations.
+    pub allocation_count: i64,
+    /// Allocations that no container has.
+    pub allocation_free_count: i64,
+    /// Their memory limits in MiB.
+    pub memory_mib: i64,
+    /// Their disk limits in MiB.
+    pub disk_mib: i64,
+    /// Their CPU limits in percent of one CPU.
+    pub cpu_percent: i64,
+}
+
+/// What somebody gives to add or change a daemon.
+#[derive(Clone, Debug)]
+pub struct DaemonDraft {
+    /// 1 to 64 characters.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// Port of its API.
+    pub port: u16,
+    /// How the connection to it is protected. None keeps what is, but for [`Transport::Certificate`], in whose place it puts
+    /// [`Transport::Pinned`], which is also what a new daemon has. [`Transport::Upgrading`] can be kept, not chosen: it means
+    /// [`Transport::Pinned`] where the daemon has another.
+    pub transport: Option<Transport>,
+    /// As in [`Daemon`].
+    pub memory_limit_mib: Option<i64>,
+    /// As in [`Daemon`].
+    pub disk_limit_mib: Option<i64>,
+    /// As in [`Daemon`].
+    pub sftp_read_only: bool,
+    /// As in [`Daemon`]; 0 to 8,760.
+    pub sftp_offline_hours: i64,
+    /// As in [`Daemon`].
+    pub self_service_ports: Option<String>,
+}
+
+impl DaemonDraft {
+    /// How a daemon is to be reached that is reached like `now`, or is new.
+    #[must_use]
+    pub fn transport(&self, now: Option<Transport>) -> Transport {
+        match self.transport {
+            None => now.filter(|now| *now != Transport::Certificate).unwrap_or_default(),
+            Some(Transport::Upgrading) if now != Some(Transport::Upgrading) => Transport::Pinned,
+            Some(chosen) => chosen,
+        }
+    }
+
+    fn check_address(&self) -> Result<()> {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        if bare.parse::<std::net::IpAddr>().is_err() && url::Host::parse(&self.host).is_err() {
+            return Err(Error::invalid(
+                "host",
+                "Use a host name or an address, without http:// and without a port.",
+            ));
+        }
+        if self.port == 0 {
+            return Err(Error::invalid("port", "Use a port of 1 to 65535."));
+        }
+        Ok(())
+    }
+
+    /// Validates the draft and trims blanks around its texts. A `local` host, which runs in this process, has no address, so host
+    /// and port are not checked.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field.
+    pub fn checked(mut self, local: bool) -> Result<Self> {
+        self.name = self.name.trim().to_owned();
+        self.host = self.host.trim().to_owned();
+        if self.name.is_empty() || self.name.chars().count() > 64 || self.name.chars().any(char::is_control) {
+            return Err(Error::invalid("name", "Give the daemon a name of 1 to 64 characters."));
+        }
+        if !local {
+            self.check_address()?;
+        }
+        if !(0..=8_760).contains(&self.sftp_offline_hours) {
+            return Err(Error::invalid("sftp_offline_hours", "Use 0 (never) to 8,760 hours."));
+        }
+        for (field, limit) in
+            [("memory_limit_mib", self.memory_limit_mib), ("disk_limit_mib", self.disk_limit_mib)]
+        {
+            if limit.is_some_and(|limit| limit < 0) {
+                return Err(Error::invalid(
+                    field,
+                    "Use 0 or more, or leave it out to use what the host has.",
+                ));
+            }
+        }
+        self.self_service_ports =
+            self.self_service_ports.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        if let Some(text) = &self.self_service_ports {
+            // Each is a condition of its own in the database's statement.
+            if Ports::parse("self_service_ports", text)?.ranges().len() > MAX_RANGES {
+                let why = format!("Use at most {MAX_RANGES} ports and ranges.");
+                return Err(Error::invalid("self_service_ports", why));
+            }
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,123 @@
+//! Images: how they are named, and which ones containers may use.
+//!
+//! An image may be used if the container's template names it, if the list of allowed images matches it, or if somebody who
+//! manages all containers chose it for this container. Everything else is refused before the start.
+
+mod pattern;
+mod reference;
+
+pub use pattern::Pattern;
+pub use reference::{Reference, check_image, registry_of};
+
+use crate::{Error, Result, templates::Template};
+use serde::{Deserialize, Serialize};
+
+/// Patterns in the list at most.
+const MAX_PATTERNS: usize = 500;
+
+/// Which images containers may use beside those of their templates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImagePolicy {
+    /// The list of allowed images.
+    pub patterns: Vec<Pattern>,
+    /// Whether people who may change a container's image, but don't manage all containers, may choose from the list as well.
+    pub for_owners: bool,
+    /// Grows by one with each change.
+    pub revision: i64,
+}
+
+/// Why a container may use its image, or that it may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ImageStanding {
+    /// Its template names it.
+    Template,
+    /// The list of allowed images matches it.
+    Listed,
+    /// Somebody who manages all containers chose it for this container.
+    Chosen,
+    /// None of these: the container is not started with it.
+    Refused,
+}
+
+/// Who chooses an image, by what they may.
+#[derive(Clone, Copy, Debug)]
+pub struct Chooser<'a> {
+    /// Their name, which is written down where they choose what only they may.
+    pub name: &'a str,
+    /// Whether they manage all containers.
+    pub manages: bool,
+}
+
+impl ImagePolicy {
+    /// Reads the list.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `patterns` or `patterns.N`.
+    pub fn checked(patterns: &[String], for_owners: bool, revision: i64) -> Result<Self> {
+        if patterns.len() > MAX_PATTERNS {
+            return Err(Error::invalid("patterns", format!("Use at most {MAX_PATTERNS} patterns.")));
+        }
+        let mut read: Vec<Pattern> = Vec::new();
+        for (place, pattern) in patterns.iter().enumerate() {
+            let pattern = Pattern::parse(pattern, &format!("patterns.{place}"))?;
+            if !read.contains(&pattern) {
+                read.push(pattern);
+            }
+        }
+        Ok(Self { patterns: read, for_owners, revision })
+    }
+
+    /// Whether the list matches this image. What is no reference it never matches.
+    #[must_use]
+    pub fn lists(&self, image: &str) -> bool {
+        Reference::parse(image).is_ok_and(|image| self.patterns.iter().any(|pattern| pattern.matches(&image)))
+    }
+
+    /// Why a container of `template` may use `image`. `chosen` is whether somebody who manages all containers chose it.
+    #[must_use]
+    pub fn standing(&self, image: &str, chosen: bool, template: &Template) -> ImageStanding {
+        if template.images.iter().any(|offer| offer.image == image) {
+            ImageStanding::Template
+        } else if chosen {
+            ImageStanding::Chosen
+        } else if self.lists(image) {
+            ImageStanding::Listed
+        } else {
+            ImageStanding::Refused
+        }
+    }
+
+    /// Who has to be written down as having allowed `image`, where `who` chooses it for a container of `template`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `image`: it is malformed, or not theirs to choose.
+    pub fn choose(
+        &self,
+        image: &str,
+        template: &Template,
+        who: Chooser<'_>,
+    ) -> Result<(String, Option<String>)> {
+        let image = check_image(image)?;
+        match self.standing(&image, false, template) {
+            ImageStanding::Template => Ok((image, None)),
+            // Theirs stays allowed, however the list is changed later.
+            _ if who.manages => Ok((image, Some(who.name.to_owned()))),
+            ImageStanding::Listed if self.for_owners => Ok((image, None)),
+            _ if self.for_owners && !self.patterns.is_empty() => Err(Error::invalid(
+                "image",
+                "Use one of the template's images, or one that the list of allowed images has.",
+            )),
+            _ => Err(Error::invalid("image", "Use one of the template's images.")),
+        }
+    }
+}
+
+/// Why a container is not started with this image, and the way out.
+#[must_use]
+pub fn refusal(image: &str) -> String {
+    format!(
+        "The image {image} is neither one of the template's images nor on the list of allowed images. Choose another image on the Startup page, or ask an administrator to allow this one."
+    )
+}

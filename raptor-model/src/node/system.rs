@@ -1,0 +1,97 @@
+//! What a host says of itself.
+
+use super::SftpServer;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// The version of this conversation. A daemon and an API that differ in it refuse to work together and say so.
+pub const PROTOCOL: u32 = 3;
+
+/// How far the clocks of API and host may be apart before the panel warns, in seconds.
+pub const MAX_CLOCK_SKEW_S: i64 = 30;
+
+/// What a host says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SystemInfo {
+    /// [`PROTOCOL`] of the daemon.
+    pub protocol: u32,
+    /// The daemon's version.
+    pub version: String,
+    /// The host's clock when it answered.
+    pub time: DateTime<Utc>,
+    /// The host's name.
+    pub hostname: String,
+    /// Operating system and its version, as it names itself.
+    pub os: String,
+    /// Kernel version.
+    pub kernel: String,
+    /// CPU architecture, as Rust names it (`x86_64`, `aarch64`).
+    pub architecture: String,
+    /// Logical CPUs.
+    pub cpu_count: u32,
+    /// Load of all CPUs together in percent of one CPU (400 = four CPUs busy).
+    pub cpu_percent: f64,
+    /// Physical memory in bytes.
+    pub memory_total_bytes: u64,
+    /// Memory in use in bytes, caches not counted.
+    pub memory_used_bytes: u64,
+    /// Size of the file system that holds the containers' files, in bytes.
+    pub disk_total_bytes: u64,
+    /// Used space of it in bytes.
+    pub disk_used_bytes: u64,
+    /// Seconds since the host booted.
+    pub uptime_seconds: u64,
+    /// The Docker Engine's version, or absent when it does not answer.
+    pub docker_version: Option<String>,
+    /// Why Docker does not answer, in a sentence with what to do.
+    pub docker_problem: Option<String>,
+    /// The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub ips: Vec<IpAddr>,
+    /// All addresses of its interfaces; empty where the daemon does not say.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub addresses: Vec<IpAddr>,
+    /// Its SFTP server, where it has one.
+    #[serde(default)]
+    pub sftp: Option<SftpServer>,
+    /// How the containers' disk limits are kept.
+    pub disk_limits: DiskLimits,
+    /// How containers are kept from the host and its private network; absent where the daemon is too old to say.
+    #[serde(default)]
+    pub isolation: Option<Isolation>,
+    /// Folders that containers may mount.
+    pub allowed_mounts: Vec<String>,
+    /// Why nothing can be started for want of the folder that holds the containers' files, as where its disk is not mounted; a
+    /// sentence with what to do.
+    #[serde(default)]
+    pub folder_problem: Option<String>,
+    /// Whom containers run as where the daemon is not root, and what is off for want of root's rights; sentences. Absent where
+    /// it is root, or too old to say.
+    #[serde(default)]
+    pub user_note: Option<String>,
+}
+
+/// How a host keeps its containers' disk limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DiskLimits {
+    /// Whether the kernel does it: the container itself finds its disk full.
+    pub by_kernel: bool,
+    /// The file system that holds the containers' files (`ext4`, `xfs`).
+    pub file_system: String,
+    /// How it is done now, and how to get the better way where there is one.
+    pub note: String,
+}
+
+/// How a host keeps its containers from its own services and its private network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Isolation {
+    /// Whether the rules are in force.
+    pub kept: bool,
+    /// What holds now, and how to mend it where it should be better.
+    pub note: String,
+}

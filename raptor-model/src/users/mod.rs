@@ -1,0 +1,162 @@
+//! Users: the accounts.
+
+mod common;
+
+use crate::{
+    Error, Result,
+    id::{RoleId, UserId},
+};
+use chrono::{DateTime, Utc};
+
+/// The password of the administrator that a quick start makes: everybody knows it. An account that has it can only change it.
+pub const DEFAULT_PASSWORD: &str = "admin123";
+
+/// A user account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// Its small stable number.
+    pub number: i64,
+    /// Name for signing in; unique without regard to case.
+    pub username: String,
+    /// E-mail address; unique without regard to case.
+    pub email: String,
+    /// Name for people.
+    pub name: Option<String>,
+    /// Its role.
+    pub role_id: RoleId,
+    /// The role's name.
+    pub role_name: String,
+    /// Whether it may not sign in.
+    pub suspended: bool,
+    /// Whether it can do nothing but choose another password.
+    pub password_change_required: bool,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it last called, to the minute.
+    pub last_seen_at: Option<DateTime<Utc>>,
+    /// How many containers it owns.
+    pub container_count: i64,
+}
+
+/// What somebody gives to make a user.
+#[derive(Clone)]
+pub struct NewUser {
+    /// 1 to 32 characters of `A-Z a-z 0-9 . _ -`.
+    pub username: String,
+    /// E-mail address.
+    pub email: String,
+    /// Name for people, at most 100 characters.
+    pub name: Option<String>,
+    /// 8 to 1,024 bytes.
+    pub password: String,
+    /// Whether the account can do nothing until its user has chosen another password.
+    pub password_change_required: bool,
+    /// Its role.
+    pub role_id: RoleId,
+}
+
+/// What somebody changes about a user.
+#[derive(Clone, Debug)]
+pub struct UserChange {
+    /// As in [`NewUser`].
+    pub username: String,
+    /// As in [`NewUser`].
+    pub email: String,
+    /// As in [`NewUser`].
+    pub name: Option<String>,
+    /// Its role.
+    pub role_id: RoleId,
+    /// Whether it may not sign in.
+    pub suspended: bool,
+}
+
+/// Checks a user name and trims it. The allowed characters also make it usable in SFTP's `user.container`.
+///
+/// # Errors
+/// [`Error::Invalid`] at `username`.
+pub fn check_username(username: &str) -> Result<String> {
+    let username = username.trim();
+    let fits = (1..=32).contains(&username.len());
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let starts = username.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    if fits && starts && username.chars().all(allowed) {
+        return Ok(username.to_owned());
+    }
+    Err(Error::invalid(
+        "username",
+        "Use 1 to 32 letters, digits, dots, dashes or underscores, beginning with a letter or digit.",
+    ))
+}
+
+/// Checks that an e-mail address has a name and a host, and trims it. Only a mail can tell whether it exists.
+///
+/// # Errors
+/// [`Error::Invalid`] at `email`.
+pub fn check_email(email: &str) -> Result<String> {
+    let email = email.trim();
+    let whole = email.len() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    let halves = email
+        .rsplit_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !name.contains('@'));
+    if whole && halves {
+        return Ok(email.to_owned());
+    }
+    Err(Error::invalid("email", "This is not an e-mail address. It should look like name@example.com."))
+}
+
+/// Checks a name for people.
+///
+/// # Errors
+/// [`Error::Invalid`] at `name`.
+pub fn check_name(name: Option<String>) -> Result<Option<String>> {
+    let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    match &name {
+        Some(name) if name.chars().count() > 100 || name.chars().any(char::is_control) => {
+            Err(Error::invalid("name", "Use at most 100 characters."))
+        }
+        _ => Ok(name),
+    }
+}
+
+/// Checks a new password: 8 characters or more, at most 1,024 bytes, and not a common one. It needs no digits or symbols (NIST SP
+/// 800-63B).
+///
+/// # Errors
+/// [`Error::Invalid`] at `field`.
+pub fn check_password(field: &str, password: &str) -> Result<()> {
+    if password.chars().count() < 8 || password.len() > 1_024 {
+        return Err(Error::invalid(field, "Use a password of 8 to 1,024 characters."));
+    }
+    if common::is_common(password) {
+        return Err(Error::invalid(
+            field,
+            "This password is one of those that are guessed first. Use another one; a few unrelated words are good.",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_confuse_sftp_or_a_terminal_are_refused() {
+        for bad in ["", " ", "a b", "-a", ".a", "ä", "a/b", "a\u{1b}", &"a".repeat(33)] {
+            assert!(check_username(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(check_username(" Steve.1 ").unwrap(), "Steve.1");
+    }
+
+    #[test]
+    fn addresses_need_two_halves() {
+        for bad in ["", "a", "@b", "a@", "a b@c", "a@b@c"] {
+            assert!(check_email(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(check_email("admin@localhost ").unwrap(), "admin@localhost");
+    }
+}

@@ -7,8 +7,10 @@
 //! `configfiles`, on by default, edits configuration files in their own formats. `openapi` derives the schemas of what crosses the wire. `sqlx` lets ids be columns of a database and makes errors of its
 //! errors; it names no database and brings no driver.
 
+pub mod activity;
 pub mod allocations;
 pub mod authz;
+pub mod catalogue;
 pub mod clock;
 #[cfg(feature = "configfiles")]
 pub mod configfiles;
@@ -19,11 +21,15 @@ pub mod error;
 pub mod hash;
 pub mod id;
 pub mod images;
+pub mod jobs;
+pub mod mails;
 pub mod node;
 pub mod nul;
 pub mod paging;
 pub mod registries;
 pub mod roles;
+pub mod sessions;
+pub mod sshkeys;
 pub mod templates;
 pub mod text;
 pub mod users;

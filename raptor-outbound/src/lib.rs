@@ -12,6 +12,7 @@ pub use address::is_public;
 
 use guard::{Gate, Guard};
 use ipnet::IpNet;
+use raptor_model::templates::SourceVersion;
 use reqwest::{
     Client, Response, StatusCode, Url,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -74,28 +75,19 @@ pub enum OutboundError {
     Unresolved(String),
 }
 
-/// By what another server recognises a file that was fetched from it (RFC 9110, 8.8).
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Version {
-    /// `ETag`, as it was sent.
-    pub etag: Option<String>,
-    /// `Last-Modified`, as it was sent.
-    pub last_modified: Option<String>,
+/// By what the other server recognises the file that it answered with.
+fn version_of(answer: &Response) -> SourceVersion {
+    let text = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
+    SourceVersion { etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
 }
 
-impl Version {
-    fn of(answer: &Response) -> Self {
-        let text = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
-        Self { etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
-    }
-
-    fn conditions(&self) -> HeaderMap {
-        let pairs = [(IF_NONE_MATCH, &self.etag), (IF_MODIFIED_SINCE, &self.last_modified)];
-        let pairs = pairs
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, HeaderValue::from_str(value.as_deref()?).ok()?)));
-        pairs.collect()
-    }
+/// What asks for the file only where it differs from `known`.
+fn conditions(known: &SourceVersion) -> HeaderMap {
+    let pairs = [(IF_NONE_MATCH, &known.etag), (IF_MODIFIED_SINCE, &known.last_modified)];
+    let pairs = pairs
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, HeaderValue::from_str(value.as_deref()?).ok()?)));
+    pairs.collect()
 }
 
 /// Finds the addresses of a name.
@@ -221,14 +213,14 @@ impl Outbound {
         url: &str,
         limit: usize,
         patience: Duration,
-        known: &Version,
-    ) -> Result<Option<(Vec<u8>, Version)>, OutboundError> {
+        known: &SourceVersion,
+    ) -> Result<Option<(Vec<u8>, SourceVersion)>, OutboundError> {
         let read = async {
-            let answer = self.ask(url, known.conditions()).await?;
+            let answer = self.ask(url, conditions(known)).await?;
             if answer.status() == StatusCode::NOT_MODIFIED {
                 return Ok(None);
             }
-            let version = Version::of(&answer);
+            let version = version_of(&answer);
             Ok(Some((whole(answer, limit).await?, version)))
         };
         tokio::time::timeout(patience, read).await.unwrap_or(Err(OutboundError::TooSlow(patience)))

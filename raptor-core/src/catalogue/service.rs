@@ -1,6 +1,6 @@
 //! What can be done with the catalogue.
 
-use super::{Catalogue, Category, Entry, builtin, shelf::current, source::CatalogueSource};
+use super::{Catalogue, Category, Entry, builtin, shelf::current};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -392,13 +392,5 @@ fn not_fetched(error: &OutboundError, entry: &Entry, url: &url::Url) -> Error {
                 "{name} can't be fetched from {host}. {error} Check this server's connection to the internet and try again, or import the template from a file."
             ),
         },
-    }
-}
-
-impl CatalogueSource {
-    /// Whether it is the catalogue that comes with Raptor.
-    #[must_use]
-    pub fn is_built_in(&self) -> bool {
-        self.sha256.is_none()
     }
 }

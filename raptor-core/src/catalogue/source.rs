@@ -10,25 +10,13 @@ use crate::{
     },
     store,
 };
-use chrono::{DateTime, Utc};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
+pub use raptor_model::catalogue::CatalogueSource;
+
 /// How long fetching a catalogue may take.
 const FETCH_PATIENCE: Duration = Duration::from_secs(30);
-
-/// Where the catalogue comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatalogueSource {
-    /// The address that a newer one is fetched from; none for the one that comes with Raptor.
-    pub url: Option<String>,
-    /// SHA-256 of the file that was fetched; none for the one that comes with Raptor.
-    pub sha256: Option<String>,
-    /// When it was fetched.
-    pub fetched_at: Option<DateTime<Utc>>,
-    /// Grows by one with each change.
-    pub revision: i64,
-}
 
 /// A catalogue that was fetched, as it goes into the store.
 struct Fetched {

@@ -5,12 +5,10 @@
 
 pub mod service;
 
-use crate::{
-    Error, Result,
-    id::{SshKeyId, UserId},
-};
-use chrono::{DateTime, Utc};
+use crate::{Error, Result};
 use ssh_key::{Algorithm, HashAlg, PublicKey, public::KeyData};
+
+pub use raptor_model::sshkeys::SshKey;
 
 /// Keys of one account at most.
 pub const MAX_KEYS: i64 = 50;
@@ -18,27 +16,6 @@ pub const MAX_KEYS: i64 = 50;
 const MIN_RSA_BITS: usize = 2_048;
 /// The longest line that is read, in bytes: an RSA key of 16,384 bits has 2,800.
 const MAX_LINE: usize = 8_192;
-
-/// A public key of a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SshKey {
-    /// Its id.
-    pub id: SshKeyId,
-    /// Whose.
-    pub user_id: UserId,
-    /// Name for people.
-    pub name: String,
-    /// As OpenSSH names it: `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256`, `sk-ssh-ed25519@openssh.com`.
-    pub algorithm: String,
-    /// `SHA256:` and the digest in Base64, as `ssh-keygen -l` shows it.
-    pub fingerprint: String,
-    /// The key as OpenSSH writes it, without a comment.
-    pub public_key: String,
-    /// When it was added.
-    pub created_at: DateTime<Utc>,
-    /// When somebody last signed in with it.
-    pub last_used_at: Option<DateTime<Utc>>,
-}
 
 /// What was read from a line of `id_ed25519.pub`.
 #[derive(Clone, Debug, PartialEq, Eq)]

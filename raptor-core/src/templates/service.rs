@@ -1,6 +1,6 @@
 //! What can be done with templates.
 
-use super::{Origin, Template, export, import::ImportWarning, source::SourceCheck};
+use super::{export, import::ImportWarning};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -13,47 +13,8 @@ use crate::{
     paging::{Page, PageRequest},
     store::{self, Change, Conn, Subject, Verb},
 };
-use chrono::{DateTime, Utc};
 
-/// A template in the store.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredTemplate {
-    /// Its id.
-    pub id: TemplateId,
-    /// Its small stable number.
-    pub number: i64,
-    /// The dialect that it was imported from.
-    pub source_format: String,
-    /// What it says.
-    pub document: Template,
-    /// Where it came from; none where nobody wrote it down.
-    pub origin: Option<Origin>,
-    /// What the last look at its source found; none where nobody has looked since its last import or update.
-    pub source_check: Option<SourceCheck>,
-    /// Grows with each change.
-    pub revision: i64,
-    /// When it was imported.
-    pub created_at: DateTime<Utc>,
-    /// When it was last changed.
-    pub updated_at: DateTime<Utc>,
-    /// Containers that are made from it.
-    pub container_count: i64,
-}
-
-/// One revision of a template.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Revision {
-    /// Its number, from 1.
-    pub revision: i64,
-    /// The dialect that it was imported from.
-    pub source_format: String,
-    /// Who made it; empty where nobody wrote it down.
-    pub made_by: String,
-    /// When.
-    pub created_at: DateTime<Utc>,
-    /// Containers that run it.
-    pub container_count: i64,
-}
+pub use raptor_model::templates::{Revision, StoredTemplate};
 
 /// What an import came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

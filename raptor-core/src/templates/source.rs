@@ -10,35 +10,21 @@ use crate::{
     Error, Raptor, Result,
     authz::{Permit, actions::UpdateTemplate},
     id::{JobId, TemplateId},
-    outbound::{OutboundError, Version},
+    outbound::OutboundError,
     store::{self, Change, Subject, Verb},
     warnings::warn_of,
 };
-use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::TimeDelta;
+use raptor_model::templates::SourceVersion;
 use std::time::Duration;
+
+pub use raptor_model::templates::SourceCheck;
 
 /// How long fetching a file may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the worker waits between two files, and how much longer at most. Several processes and many templates spread out.
 const PAUSE: Duration = Duration::from_secs(30);
 const JITTER_MS: u64 = 30_000;
-
-/// What the last look at a template's source found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceCheck {
-    /// When it was.
-    pub checked_at: DateTime<Utc>,
-    /// Whether the file there says something else than the file that the template was imported from.
-    pub available: bool,
-    /// SHA-256 of the file there, in lower-case hex digits; none where it was never read.
-    pub sha256: Option<String>,
-    /// By what the other server recognises that file.
-    #[serde(default)]
-    pub version: Version,
-    /// Why it could not be read this time.
-    pub problem: Option<String>,
-}
 
 impl TemplateService<'_> {
     /// Looks whether the template's source has a newer file, and writes down what was found. A source that can't be read is found
@@ -71,14 +57,14 @@ impl TemplateService<'_> {
         template: &StoredTemplate,
         origin: Option<&Origin>,
         before: Option<SourceCheck>,
-        fetched: Result<Option<(Vec<u8>, Version)>, OutboundError>,
+        fetched: Result<Option<(Vec<u8>, SourceVersion)>, OutboundError>,
     ) -> Result<SourceCheck> {
         let now = self.0.clock.now();
         let unread = SourceCheck {
             checked_at: now,
             available: false,
             sha256: None,
-            version: Version::default(),
+            version: SourceVersion::default(),
             problem: None,
         };
         let last = before.unwrap_or(unread);
@@ -135,20 +121,6 @@ impl TemplateService<'_> {
         tx.commit().await?;
         present.source_check = Some(check);
         Ok(present)
-    }
-}
-
-impl StoredTemplate {
-    /// Where a newer file is looked for: the place that the template came from; where that can't be fetched again, the address that
-    /// its own file names as the one where it is published, if that is one of HTTPS. `raw_files` as for [`Origin::source_address`].
-    #[must_use]
-    pub fn source_address(&self, raw_files: &str) -> Option<String> {
-        let origin = self.origin.as_ref().and_then(|origin| origin.source_address(raw_files));
-        let published = || {
-            let url = url::Url::parse(self.document.update_url.as_deref()?.trim()).ok()?;
-            (url.scheme() == "https").then(|| url.into())
-        };
-        origin.or_else(published)
     }
 }
 

@@ -1,14 +1,18 @@
 //! Containers: what a user owns. Types and rules.
 
+mod access;
 mod behaviour;
 mod commands;
+mod filter;
 mod installation;
 pub mod lifecycle;
 mod refs;
 mod state;
 
+pub use access::Access;
 pub use behaviour::{Behaviour, Mount, Network, is_timezone, timezone_rules};
 pub use commands::{Command, KEPT_COMMANDS};
+pub use filter::{ContainerFilter, Sort};
 pub use installation::{InstallState, Installation};
 pub use refs::{ContainerRef, DaemonRef, TemplateRef, UserRef};
 pub use state::{LiveState, redact_status};

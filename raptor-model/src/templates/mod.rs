@@ -13,6 +13,7 @@ mod own;
 pub mod placeholders;
 mod readable;
 mod stop;
+mod stored;
 mod text;
 pub mod variables;
 
@@ -22,6 +23,7 @@ pub use document::{Install, StartupCommand, Template, TemplateImage, Variable, l
 pub use done::DoneRules;
 pub use lint::lint;
 pub use origin::{Origin, OriginKind};
+pub use stored::{Revision, SourceCheck, SourceVersion, StoredTemplate};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,257 @@
+//! The only SQL of Raptor: one closed pair of engines behind one set of statements.
+//!
+//! A query's text exists once wherever SQLite and PostgreSQL agree (`$1`, `RETURNING`, `ON CONFLICT`, UUIDs, UTC microseconds,
+//! JSON). Reads take a [`Reader`], writes a [`Tx`]; both lend a [`Conn`] to the statements in the files beside this one.
+
+pub mod activity;
+pub mod allocations;
+pub mod attempts;
+pub mod catalogue;
+pub mod commands;
+pub mod container_list;
+pub mod containers;
+pub mod daemons;
+pub mod images;
+pub mod jobs;
+pub mod keys;
+pub mod mails;
+pub mod registries;
+pub mod rights;
+pub mod roles;
+pub mod sessions;
+pub mod ssh_keys;
+pub mod templates;
+pub mod users;
+
+mod cache;
+mod conn;
+mod container_search;
+mod feed;
+mod migration;
+mod open;
+mod presence;
+mod reserve;
+mod stored;
+mod warnings;
+
+pub use cache::{Cache, Concern};
+pub use conn::Conn;
+pub use feed::{Change, Subject, Verb};
+pub use feed::{Feed, Heard};
+pub use presence::elsewhere;
+pub use warnings::Warnings;
+
+use presence::Presence;
+use raptor_model::Result;
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+use std::sync::Arc;
+
+/// Runs one expression on whichever engine `$conn` is of, with `$c` as that engine's connection.
+macro_rules! on {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::Conn::Sqlite(connection) => {
+                let $c = &mut **connection;
+                $body
+            }
+            $crate::Conn::Postgres(connection) => {
+                let $c = &mut **connection;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on;
+
+/// Asks the database for nothing, to see that it answers.
+pub async fn ping(c: &mut Conn<'_>) -> Result<()> {
+    let _: i32 = on!(c, |c| sqlx::query_scalar("SELECT 1").fetch_one(c).await)?;
+    Ok(())
+}
+
+#[derive(Clone)]
+enum Db {
+    Sqlite(SqlitePool),
+    Postgres(PgPool, Presence),
+}
+
+/// An open store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+    feed: Feed,
+    // Held for as long as the store is open: SQLite belongs to one process.
+    _lock: Option<Arc<std::fs::File>>,
+}
+
+/// A connection for reading.
+pub enum Reader {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// A transaction: everything in it happens or nothing does. Dropping it undoes it.
+pub struct Tx {
+    inner: TxInner,
+    changes: Vec<Change>,
+    feed: Feed,
+}
+
+enum TxInner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Store {
+    /// A connection for reading.
+    ///
+    /// # Errors
+    /// [`raptor_model::Error::Unavailable`] when the database does not answer.
+    pub async fn read(&self) -> Result<Reader> {
+        Ok(match &self.db {
+            Db::Sqlite(pool) => Reader::Sqlite(pool.acquire().await?),
+            Db::Postgres(pool, presence) => Reader::Postgres(presence.with(pool.acquire()).await??),
+        })
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// # Errors
+    /// [`raptor_model::Error::Unavailable`] when the database does not answer.
+    pub async fn begin(&self) -> Result<Tx> {
+        let inner = match &self.db {
+            // SQLite has one writer: taking its lock at once avoids the failure to upgrade a read lock later.
+            Db::Sqlite(pool) => TxInner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Db::Postgres(pool, presence) => TxInner::Postgres(presence.with(pool.begin()).await??),
+        };
+        Ok(Tx { inner, changes: Vec::new(), feed: self.feed.clone() })
+    }
+
+    /// Waits for something that may be waiting for an answer of the database, unless that has fallen silent meanwhile: it is given up
+    /// within two seconds then. What is [`elsewhere`] is not.
+    ///
+    /// # Errors
+    /// [`raptor_model::Error::Unavailable`] `database_unavailable`.
+    pub async fn unless_silent<T>(&self, doing: impl Future<Output = T>) -> Result<T> {
+        match &self.db {
+            Db::Sqlite(_) => Ok(doing.await),
+            Db::Postgres(_, presence) => presence.unless_silent(doing).await,
+        }
+    }
+
+    /// What was committed, here or by another replica, as it happens.
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Whether it is PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.db, Db::Postgres(..))
+    }
+
+    /// Waits for the connections in use and closes all.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Sqlite(pool) => pool.close().await,
+            Db::Postgres(pool, _) => pool.close().await,
+        }
+    }
+}
+
+impl Reader {
+    /// Lends the connection.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(connection) => Conn::Sqlite(connection),
+            Self::Postgres(connection) => Conn::Postgres(connection),
+        }
+    }
+}
+
+impl Tx {
+    /// Lends the connection.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match &mut self.inner {
+            TxInner::Sqlite(tx) => Conn::Sqlite(tx),
+            TxInner::Postgres(tx) => Conn::Postgres(tx),
+        }
+    }
+
+    /// Tells everybody about `change` once the transaction is committed.
+    pub fn emit(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Makes it so, and tells the feed.
+    ///
+    /// # Errors
+    /// Nothing has happened when this fails.
+    pub async fn commit(mut self) -> Result<()> {
+        match self.inner {
+            TxInner::Sqlite(tx) => tx.commit().await?,
+            TxInner::Postgres(mut tx) => {
+                for payload in self.feed.payloads(&self.changes) {
+                    sqlx::query("SELECT pg_notify($1, $2)")
+                        .bind(feed::CHANNEL)
+                        .bind(payload)
+                        .execute(&mut *tx)
+                        .await?;
+                }
+                tx.commit().await?;
+            }
+        }
+        self.feed.publish(self.changes.drain(..));
+        Ok(())
+    }
+}
+
+/// The key under which names are compared without regard to case.
+#[must_use]
+pub fn name_key(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+/// Escapes `text` for a `LIKE` pattern with `ESCAPE '\'`, lower-cased, to match it anywhere.
+#[must_use]
+pub fn like_pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in text.trim().to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Whether the database refuses what was to be written for what it is (PostgreSQL's classes 22 and 23; SQLite's constraints,
+/// types and sizes), and will refuse it the next time.
+pub fn refuses_content(error: &raptor_model::Error) -> bool {
+    let raptor_model::Error::Internal(cause) = error else {
+        return matches!(error, raptor_model::Error::Invalid { .. });
+    };
+    let Some(sqlx::Error::Database(told)) = cause.downcast_ref::<sqlx::Error>() else { return false };
+    told.code().is_some_and(|code| match code.len() {
+        5 => code.starts_with("22") || code.starts_with("23"),
+        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18..=20)),
+    })
+}
+
+/// Turns the violation of a unique rule into `conflict`; leaves every other error as it is.
+pub fn unique(error: sqlx::Error, conflict: impl FnOnce() -> raptor_model::Error) -> raptor_model::Error {
+    match &error {
+        sqlx::Error::Database(database) if database.is_unique_violation() => conflict(),
+        _ => error.into(),
+    }
+}
+
+/// Turns the violation of a reference into `conflict`; leaves every other error as it is.
+pub fn referenced(error: sqlx::Error, conflict: impl FnOnce() -> raptor_model::Error) -> raptor_model::Error {
+    match &error {
+        sqlx::Error::Database(database) if database.is_foreign_key_violation() => conflict(),
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,55 @@
+//! Bringing a database's tables up to date, and what is said when that can't be done.
+
+use super::open::{cause, unavailable};
+use raptor_model::{Error, Result};
+use sqlx::{PgPool, migrate::MigrateError};
+
+pub(crate) static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+
+/// PostgreSQL's code for something that a role may not do.
+const NOT_ALLOWED: &str = "42501";
+
+/// Brings a PostgreSQL database up to date, as `role`. Its notice that the table of migrations exists already stays out of the log.
+pub(crate) async fn postgres(pool: &PgPool, role: &str) -> Result<()> {
+    let mut connection = pool.acquire().await?;
+    sqlx::query("SET client_min_messages TO warning").execute(&mut *connection).await?;
+    let migrated = POSTGRES.run(&mut *connection).await;
+    sqlx::query("RESET client_min_messages").execute(&mut *connection).await?;
+    migrated.map_err(|error| refusal(error, Some(role)))
+}
+
+/// What is in the way and what mends it. `role` is PostgreSQL's name for us.
+pub(crate) fn refusal(error: MigrateError, role: Option<&str>) -> Error {
+    let message = match error {
+        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => format!(
+            "This database was made by a newer Raptor (it has migration {version}). Start that version again, or restore the copy of the database from before the upgrade."
+        ),
+        MigrateError::VersionMismatch(version) => format!(
+            "This database was made by another build of Raptor: its migration {version} is not the one that this build has. Start that build again, or restore the copy of the database from before the upgrade."
+        ),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            return failed(error, role);
+        }
+        other => format!("The tables of the database were not brought up to date: {other}."),
+    };
+    unavailable(message)
+}
+
+fn failed(error: sqlx::Error, role: Option<&str>) -> Error {
+    let not_allowed =
+        error.as_database_error().and_then(|told| told.code()).is_some_and(|code| code == NOT_ALLOWED);
+    if let Some(role) = role.filter(|_| not_allowed) {
+        let role = role.replace('"', "\"\"");
+        return unavailable(format!(
+            "The role may not make tables in this database ({}). Let the database's owner run: GRANT USAGE, CREATE ON SCHEMA public TO \"{role}\";",
+            cause(&error)
+        ));
+    }
+    let why = cause(&error);
+    match Error::from(error) {
+        // Says what the disk is like, and what to do.
+        told @ Error::Unavailable { .. } => told,
+        _ => unavailable(format!("The tables of the database were not brought up to date: {why}.")),
+    }
+}

@@ -1,0 +1,74 @@
+//! What two users may do with the same containers.
+
+use super::{Conn, containers::Held, on, stored::Text};
+use raptor_model::{
+    Result,
+    id::{ContainerId, UserId},
+};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: ContainerId,
+    name: String,
+    owner_id: UserId,
+    level: Option<String>,
+    permissions: Option<Text>,
+    denied_files: Option<Text>,
+    other_level: Option<String>,
+    other_permissions: Option<Text>,
+    other_denied_files: Option<Text>,
+}
+
+/// One container that a user owns or was given access to.
+#[derive(Debug)]
+pub struct Shared {
+    /// The container's name.
+    pub name: String,
+    /// Whether the user owns it.
+    pub owned: bool,
+    /// What the user holds there.
+    pub held: Held,
+    /// What the other user holds there by owning it or by access; none where that is nothing.
+    pub other: Option<Held>,
+}
+
+/// Every container that `user` owns or was given access to, with what `other` holds there.
+pub async fn shared(c: &mut Conn<'_>, user: UserId, other: Option<UserId>) -> Result<Vec<Shared>> {
+    let rows: Vec<Row> = on!(c, |c| {
+        sqlx::query_as(
+        "SELECT c.id, c.name, c.owner_id, mine.level, mine.permissions, mine.denied_files, other.level AS other_level,
+                other.permissions AS other_permissions, other.denied_files AS other_denied_files
+         FROM containers c
+         LEFT JOIN container_access mine ON mine.container_id = c.id AND mine.user_id = $1
+         LEFT JOIN container_access other ON other.container_id = c.id AND other.user_id = $2
+         WHERE c.owner_id = $1 OR c.id IN (SELECT container_id FROM container_access WHERE user_id = $1)
+         ORDER BY c.name_key",
+    )
+    .bind(user)
+    .bind(other)
+    .fetch_all(c)
+    .await
+    })?;
+    let split = |row: Row| {
+        let owned = row.owner_id == user;
+        let by_access = Held::by_access(
+            row.id,
+            row.level.as_deref(),
+            row.permissions.as_ref(),
+            row.denied_files.as_ref(),
+        );
+        let held = if owned { Some(Held::owner()) } else { by_access };
+        let other = if other == Some(row.owner_id) {
+            Some(Held::owner())
+        } else {
+            Held::by_access(
+                row.id,
+                row.other_level.as_deref(),
+                row.other_permissions.as_ref(),
+                row.other_denied_files.as_ref(),
+            )
+        };
+        Some(Shared { name: row.name, owned, held: held?, other })
+    };
+    Ok(rows.into_iter().filter_map(split).collect())
+}

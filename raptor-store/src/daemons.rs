@@ -168,7 +168,7 @@ pub async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
 }
 
 /// Notes that a daemon answers by HTTPS that did not when it was added. Tells whether that is news.
-pub(crate) async fn upgraded(c: &mut Conn<'_>, id: DaemonId, at: DateTime<Utc>) -> Result<bool> {
+pub async fn upgraded(c: &mut Conn<'_>, id: DaemonId, at: DateTime<Utc>) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| {
         sqlx::query_scalar(
         "UPDATE daemons SET transport = 'pinned', updated_at = $2 WHERE id = $1 AND transport = 'upgrading' RETURNING number",

@@ -1,8 +1,17 @@
-// How numbers, sizes and times are written, everywhere.
+// How numbers, sizes and times are written, everywhere: as the language of the panel does.
+import { region } from './locale';
+import { m } from '$lib/messages';
 
 /** Bytes in one. */
 export const MIB = 1024 * 1024;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** A number with so many decimals. */
+const decimal = (value: number, digits: number): string =>
+  value.toLocaleString(region, { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false });
+
+/** 12345 → "12,345". */
+export const number = (value: number): string => value.toLocaleString(region);
 
 /** 1536 → "1.5 KiB". */
 export function bytes(value: number): string {
@@ -12,14 +21,14 @@ export function bytes(value: number): string {
     unit += 1;
   }
   const digits = unit === 0 || value >= 100 ? 0 : 1;
-  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+  return `${decimal(value, digits)} ${UNITS[unit]}`;
 }
 
 /** MiB; 0 is no limit. */
-export const mib = (value: number): string => (value === 0 ? 'No limit' : bytes(value * MIB));
+export const mib = (value: number): string => (value === 0 ? m.common_no_limit() : bytes(value * MIB));
 
 /** 12.34 → "12 %". */
-export const percent = (value: number): string => `${value >= 10 ? Math.round(value) : value.toFixed(1)} %`;
+export const percent = (value: number): string => `${decimal(value, value >= 10 ? 0 : 1)} %`;
 
 /** Milliseconds → "2 d 3 h". */
 export function duration(ms: number): string {
@@ -46,20 +55,20 @@ const LONG_AGO = 30 * 86_400_000;
 export function ago(time: string, now = Date.now()): string {
   const at = new Date(time);
   const ms = now - at.getTime();
-  if (ms > LONG_AGO || ms < -60_000) return at.toLocaleDateString(undefined, { dateStyle: 'medium' });
-  if (ms < 60_000) return 'just now';
+  if (ms > LONG_AGO || ms < -60_000) return at.toLocaleDateString(region, { dateStyle: 'medium' });
+  if (ms < 60_000) return m.common_just_now();
   const first = duration(ms).split(' ').slice(0, 2).join(' ');
-  return `${first} ago`;
+  return m.common_ago({ duration: first });
 }
 
 /** A day such as "2026-11-29", as people write it. */
-export const day = (date: string): string => new Date(`${date}T00:00:00`).toLocaleDateString(undefined, { dateStyle: 'medium' });
+export const day = (date: string): string => new Date(`${date}T00:00:00`).toLocaleDateString(region, { dateStyle: 'medium' });
 
 /** The time of day of a Unix time in seconds. */
-export const clockTime = (seconds: number): string => new Date(seconds * 1000).toLocaleTimeString();
+export const clockTime = (seconds: number): string => new Date(seconds * 1000).toLocaleTimeString(region);
 
 /** The exact time, for whoever hovers. */
-export const exact = (time: string): string => new Date(time).toLocaleString();
+export const exact = (time: string): string => new Date(time).toLocaleString(region);
 
 /** "container.power.start" → "Started the container". */
 export function deed(action: string): string {

@@ -1,5 +1,7 @@
 // The columns of the list of containers that this browser shows.
-export const COLUMNS = ['Address', 'CPU', 'Memory', 'Daemon', 'Owner', 'Created'] as const;
+import { m } from '$lib/messages';
+
+export const COLUMNS = [m.common_address(), 'CPU', m.common_memory(), m.common_daemon(), m.common_owner(), m.common_created()] as const;
 export type Column = (typeof COLUMNS)[number];
 
 const STORE = 'containers.hidden';

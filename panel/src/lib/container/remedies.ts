@@ -1,6 +1,7 @@
 // Which buttons mend what keeps a container from running, for somebody with these permissions.
 import type { Fault } from '$lib/api';
 import { MIB } from '$lib/format';
+import { m } from '$lib/messages';
 
 export interface Remedy {
   kind: 'again' | 'port' | 'image' | 'logins' | 'raise' | 'trash' | 'files' | 'upload' | 'host' | 'install' | 'remove' | 'template';
@@ -41,7 +42,7 @@ function hopeless(fault: Fault | null): boolean {
 
 function again({ installing, suspended, can }: Trouble): Remedy[] {
   const may = installing ? can('startup.install') : can('power.start') && !suspended;
-  return may ? [{ kind: 'again', title: 'Try again' }] : [];
+  return may ? [{ kind: 'again', title: m.common_try_again() }] : [];
 }
 
 function specific({ installing, limited, can, manages, has }: Trouble, fault: Fault): Remedy[] {
@@ -82,7 +83,7 @@ function specific({ installing, limited, can, manages, has }: Trouble, fault: Fa
     case 'files_missing':
       offer(can('file.create'), 'upload', 'Upload files');
       offer(can('startup.install'), 'install', 'Install again');
-      offer(can('container.delete'), 'remove', 'Delete…');
+      offer(can('container.delete'), 'remove', m.common_delete_more());
       break;
     case 'script_failed':
     case 'engine_refused':

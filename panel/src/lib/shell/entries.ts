@@ -13,6 +13,7 @@ import { session } from '$lib/session.svelte';
 import { byline } from '$lib/templates/look';
 import { theme } from '$lib/theme.svelte';
 import { ACCOUNT, places } from './places';
+import { m } from '$lib/messages';
 
 export interface Entry {
   key: string;
@@ -98,11 +99,11 @@ function fixed(): Group[] {
       icon: SunMoon,
       run: () => theme.choose(theme.dark ? 'light' : 'dark')
     },
-    { key: 'out', title: 'Sign out', icon: LogOut, run: () => session.end() }
+    { key: 'out', title: m.common_sign_out(), icon: LogOut, run: () => session.end() }
   ];
   return [
     { title: 'Go to', entries: go },
-    { title: 'Actions', entries: [...make, ...own] }
+    { title: m.common_actions(), entries: [...make, ...own] }
   ];
 }
 
@@ -135,7 +136,7 @@ export function entries(text: string, found: Found, here: ContainerSummary | nul
     icon: ACCOUNT.icon,
     run: () => goto(`/users?search=${encodeURIComponent(username)}`)
   }));
-  const templates = named('Templates', '/templates', found.templates);
+  const templates = named(m.common_templates(), '/templates', found.templates);
   templates.entries = templates.entries.map((entry, i) => ({ ...entry, hint: found.templates[i] && byline(found.templates[i]), template: found.templates[i] }));
   const matching = (group: Group): Group => ({ ...group, entries: group.entries.filter(({ title }) => fits(title, words)) });
   const parts = matching({ title: '', entries: others.slice(0, 3).flatMap((item) => about(item, true)) }).entries;
@@ -146,10 +147,10 @@ export function entries(text: string, found: Found, here: ContainerSummary | nul
   const containers = words.length > 1 ? [...parts, ...all] : [...all, ...parts];
   const groups: Group[] = [
     ...(here ? [matching({ title: here.name, entries: about(here, words.length > 0) })] : []),
-    { title: 'Containers', entries: words.length > 0 ? containers : [] },
+    { title: m.common_containers(), entries: words.length > 0 ? containers : [] },
     ...fixed().map(matching),
-    { title: 'Containers', entries: words.length > 0 ? [] : others.map(open) },
-    ...[named('Daemons', '/daemons', found.daemons), templates, { title: 'Users', entries: people }].map(matching)
+    { title: m.common_containers(), entries: words.length > 0 ? [] : others.map(open) },
+    ...[named(m.common_daemons(), '/daemons', found.daemons), templates, { title: m.common_users(), entries: people }].map(matching)
   ];
   return groups.filter((group) => group.entries.length > 0);
 }

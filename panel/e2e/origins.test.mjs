@@ -1,10 +1,9 @@
 // Where templates come from, the same one again, newer files at the source, and containers that change to another template.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { launch, signIn } from './browser.mjs';
-import { egg, PASSWORD, until, World } from './world.mjs';
+import { PASSWORD, until, World } from './world.mjs';
 
 const IMAGE = '~raptor-test/busybox:1';
 const limits = { memory_mib: 64, swap_mib: 0, cpu_percent: 0, disk_mib: 64, pids: 64, io_weight: 500 };

@@ -76,7 +76,7 @@ test('a download leaves the tab live, and does not ask about unsaved changes', {
   const page = await context.newPage();
   const asked = [];
   page.on('dialog', (dialog) => (asked.push(dialog.type()), dialog.dismiss()));
-  let left = false;
+  let left;
   page.on('framenavigated', () => (left = true));
   await page.goto(`${world.base}/containers/${container.id}/files?path=%2F&open=%2Fnote.txt`);
   await page.locator('.cm-content').click();

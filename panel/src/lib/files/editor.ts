@@ -89,8 +89,9 @@ export function toEnd(view: EditorView | undefined) {
   view?.dispatch({ selection: { anchor: view.state.doc.length }, effects: EditorView.scrollIntoView(view.state.doc.length, { y: 'end' }) });
 }
 
-/** Theirs on the left, ours on the right. */
+/** Shows their text on the left and ours on the right, in place of what `parent` held. */
 export function compare(parent: HTMLElement, name: string, theirs: string, ours: string): MergeView {
+  parent.replaceChildren();
   return new MergeView({
     parent,
     a: { doc: theirs, extensions: shared(name, true, 'The other version') },

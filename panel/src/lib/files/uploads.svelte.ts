@@ -142,7 +142,7 @@ class Uploads {
       } catch (error) {
         if (one.state !== 'sending' || !(error instanceof Refusal)) throw error;
         // A browser ends the request where the file itself can't be read any more, as it does where nobody answers.
-        if (error.status === 0 && !(await readable(one.file))) throw new Error('The file was changed or removed on your computer. Choose it again.');
+        if (error.status === 0 && !(await readable(one.file))) throw new Error('The file was changed or removed on your computer. Choose it again.', { cause: error });
         const away = [0, 502, 503, 504].includes(error.status);
         // 422: a piece that begins elsewhere than the host expects, after an answer was lost.
         const shaky = error.status >= 500 || error.status === 429 || (error.status === 422 && one.file.size > SMALL);

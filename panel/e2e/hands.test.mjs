@@ -174,7 +174,7 @@ test('commands of earlier come back after a reload, and who sent them is listed'
 });
 
 test('what was used over the last hour is drawn beside what is used now', { timeout: 240_000 }, async () => {
-  await page.getByRole('group', { name: 'Time that the graphs show' }).getByRole('button', { name: 'Hour' }).click();
+  await page.getByRole('group', { name: 'Time range' }).getByRole('button', { name: 'Hour' }).click();
   const memory = page.getByRole('slider', { name: 'Memory over time' });
   // What was used is written down once a minute.
   await until('something was measured', async () => (await memory.getAttribute('aria-disabled')) === 'false', 3);

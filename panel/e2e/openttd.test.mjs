@@ -44,7 +44,7 @@ test('an administrator runs a game server', { timeout: 170_000 }, async (t) => {
     await page.getByRole('link', { name: 'Templates' }).click();
     await page.getByText('No templates yet').waitFor();
     await page.getByTestId('egg-files').setInputFiles(egg());
-    await page.getByRole('dialog').getByText('Without any change.').waitFor();
+    await page.getByRole('dialog').getByText('Imported as is.').waitFor();
     await page.getByRole('button', { name: 'Done' }).click();
     await page.getByRole('link', { name: /OpenTTD/ }).first().waitFor();
   });

@@ -152,10 +152,10 @@ test('a daemon is added by one line with the key that is shown once, and gets it
   for (const leave of [() => page.keyboard.press('Escape'), () => page.mouse.click(5, 5), () => dialog.getByRole('button', { name: 'Close', exact: true }).click()]) {
     await leave();
     await dialog.getByRole('alert').getByText('this key can’t be shown again').waitFor();
-    await dialog.getByRole('button', { name: 'Keep it open' }).click();
+    await dialog.getByRole('button', { name: 'Keep open' }).click();
     await dialog.getByRole('alert').waitFor({ state: 'detached' });
   }
-  const boxes = await Promise.all([dialog.getByTestId('line'), dialog.getByRole('button', { name: 'Copy the line' })].map((found) => found.boundingBox()));
+  const boxes = await Promise.all([dialog.getByTestId('line'), dialog.getByRole('button', { name: 'Copy command' })].map((found) => found.boundingBox()));
   assert.ok(boxes[1].y + boxes[1].height <= boxes[0].y, 'nothing lies over the key');
 
   // A browser that refuses both ways of copying, and then the older one only where the page came over plain HTTP.
@@ -166,11 +166,11 @@ test('a daemon is added by one line with the key that is shown once, and gets it
       else delete document.execCommand;
     }, refused);
   await refuse(true);
-  await dialog.getByRole('button', { name: 'Copy the line' }).click();
+  await dialog.getByRole('button', { name: 'Copy command' }).click();
   await dialog.getByRole('alert').getByText('Your browser did not allow copying. Select the text and copy it by hand.').waitFor();
   assert.equal(await dialog.getByRole('button', { name: 'Copied' }).count(), 0, 'nothing was copied');
   await refuse(false);
-  await dialog.getByRole('button', { name: 'Copy the line' }).click();
+  await dialog.getByRole('button', { name: 'Copy command' }).click();
   await dialog.getByRole('button', { name: 'Copied' }).waitFor();
   assert.equal(await dialog.getByRole('alert').count(), 0);
 
@@ -198,7 +198,7 @@ test('a daemon is added by one line with the key that is shown once, and gets it
   await dialog.getByLabel('Address', { exact: true }).fill('127.0.0.1');
   await dialog.getByLabel('Ports').fill('27015-27019');
   await dialog.getByRole('button', { name: 'Add ports' }).click();
-  await dialog.getByText('5 added.').waitFor();
+  await dialog.getByText('5 allocations added.').waitFor();
   await dialog.getByText('Add ports for containers: done').waitFor();
   await shot(page, 'daemon-added');
   await page.keyboard.press('Escape');

@@ -33,7 +33,7 @@ test('an administrator edits the list of allowed images and is told what is wron
   await admin.goto(`${world.base}/daemons`);
   const list = admin.getByLabel('Patterns, one per line');
   await list.fill('registry.example.com/games/*\n*/evil');
-  await admin.getByLabel(/Owners may choose from this list/).check();
+  await admin.getByLabel(/Let owners choose from this list/).check();
   const save = admin.getByRole('button', { name: 'Save', exact: true });
   await save.click();
   await admin.getByRole('alert').getByText('Write out the registry or owner in "*/evil"').waitFor();
@@ -76,7 +76,7 @@ test('a template’s installation is made strict by a switch', { timeout: 60_000
   await until('the document is there', async () => await strict.isEnabled());
   assert.equal(await strict.isChecked(), false);
   await strict.check();
-  assert.equal(JSON.parse(await admin.getByLabel('The template').inputValue()).install.strict, true);
+  assert.equal(JSON.parse(await admin.getByLabel('Template', { exact: true }).inputValue()).install.strict, true);
   await admin.getByRole('button', { name: 'Save as new version' }).click();
   await admin.getByText('Saved as version 2.').waitFor();
   const document = await world.ask('GET', `/templates/${template.id}/export?format=raptor`);
@@ -84,6 +84,6 @@ test('a template’s installation is made strict by a switch', { timeout: 60_000
   await admin.goto(`${world.base}/templates/${template.id}/edit`);
   await until('the switch shows it', async () => await strict.isChecked());
   // What is no JSON now has no switch to be moved.
-  await admin.getByLabel('The template').fill('{');
+  await admin.getByLabel('Template', { exact: true }).fill('{');
   await until('the switch is off', async () => await strict.isDisabled());
 });

@@ -84,7 +84,7 @@ test('the daemon’s page lists them, adopts one as it runs, and stops and delet
   await dialog.getByLabel('Template').selectOption({ label: 'Echo' });
   await shot('unknown-adopt');
   await dialog.getByRole('button', { name: 'Adopt', exact: true }).click();
-  await page.getByText('Creative world is adopted.').waitFor();
+  await page.getByText('Creative world adopted.').waitFor();
   await page.getByRole('region', { name: '1 container on this host is missing from Raptor’s database' }).waitFor();
   const kept = await until('it is there', () => world.ask('GET', `/containers/${ids.kept}`).catch(() => null));
   assert.equal(kept.live.phase, 'running');

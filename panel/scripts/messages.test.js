@@ -65,7 +65,7 @@ test('no sentence stands in the program itself', () => {
     if (left.includes(path)) expect(found, path).not.toEqual([]);
     else expect(found).toEqual([]);
   }
-});
+}, 60_000);
 
 test('sentences are found in markup, attributes and code', () => {
   const found = (path, code) => sentences(path, code).map(({ text }) => text);

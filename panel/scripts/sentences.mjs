@@ -9,14 +9,18 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Generated, or what names the languages themselves. */
 const SKIPPED = /^src\/lib\/(api\/generated|paraglide)\/|^src\/lib\/locale\.ts$|\.test\.ts$|\.d\.ts$/;
 /** Names, units and formats that are the same in every language. */
-const NAMES = /\b(Raptor|[KMGT]iB|CPU|JSON|YAML|SFTP|SSH|URL|IP|UTF-8|BOM|Docker|Pterodactyl|Pelican|TCP|UDP|ms|px)\b/g;
+const NAMES =
+  /\b(Edge|Opera|Firefox|Chrome|Safari|Android|Windows|Linux|macOS|iOS|Shift JIS|SHA-256|TLS|Raptor|[KMGT]iB|CPU|JSON|YAML|SFTP|SSH|URL|IP|UTF-8|BOM|Docker|Pterodactyl|Pelican|TCP|UDP|ms|px)\b/g;
 /** Attributes that nobody reads. */
 const TECHNICAL =
   /^(class|style|id|for|type|href|src|rel|target|name|value|role|lang|autocomplete|inputmode|pattern|d|viewBox|points|transform|fill|stroke.*|data-.*|slot|method|accept|key|aria-(live|current|haspopup|controls|labelledby|describedby|hidden|sort|orientation))$/;
 /** What browsers call keys and headers, and what the engine calls things. */
-const CODE = /^(Escape|Enter|Tab|Home|End|Delete|Backspace|Space|Arrow(Up|Down|Left|Right)|Page(Up|Down)|Control|Shift|Alt|Meta|Mac.*|Content-Type|Bearer|[A-Z]\w*Error|X-[\w-]+|[A-Z]{2,}|[A-Z]\w*-\w*)$/;
+const CODE = /^(Escape|Enter|Tab|Home|End|Delete|Backspace|Space|Arrow(Up|Down|Left|Right)|Page(Up|Down)|Control|Shift|Alt|Meta|Mac.*|Content-Type|Files|Bearer|[A-Z]\w*Error|X-[\w-]+|[A-Z]{2,}|[A-Z]\w*-\w*)$/;
 
-const letters = (text) => /\p{L}{2,}/u.test(text.replace(NAMES, ''));
+/** Examples to follow, such as addresses and patterns, and code of other languages. */
+const EXAMPLE = /^(https?:\/\/\S+|[\w-]+([./:*]\S+|-?\d+)|\*\S+)$|^(var|color-mix)\(|&&/;
+
+const letters = (text) => /\p{L}{2,}/u.test(text.replace(NAMES, '')) && !EXAMPLE.test(text.trim());
 const classes = (text) => !/[.,!?…’“]|\p{Lu}/u.test(text) && /(^|\s)\S*[-:[\]]\S*/.test(text);
 
 /** Whether a string in code reads like something for people. */
@@ -27,7 +31,7 @@ export function sentence(text) {
 }
 
 /** Whether a part of a template string does: also a single word beside what is put in. */
-const fragment = (text) => sentence(text) || (!/[/=<>]|[-:]\w/.test(text) && /(^|\s)\p{L}{2,}([\s.,:…]|$)/u.test(text.replace(NAMES, '')) && /\s/.test(text));
+const fragment = (text) => !EXAMPLE.test(text.trim()) && (sentence(text) || (!/[/=<>]|[-:]\w/.test(text) && /(^|\s)\p{L}{2,}([\s.,:…]|$)/u.test(text.replace(NAMES, '')) && /\s/.test(text)));
 
 function isTechnical(node, parent, key) {
   if (key === 'source' || /^TS.*(Type|Literal)/.test(node.type) || node.type?.startsWith('Import')) return true;
@@ -53,7 +57,7 @@ export function sentences(path, code) {
         for (const part of parts) if (letters(part.data) && (/^(title|text|label|placeholder|alt|aria-label)$/.test(node.name) || sentence(part.data))) note(part, part.data);
         return walk([node.value].flat().filter((part) => part?.type === 'ExpressionTag'), node, 'value');
       }
-      if (node.type === 'ClassDirective' || node.type === 'StyleSheet' || node.type === 'Comment') return;
+      if (node.type === 'ClassDirective' || node.type === 'StyleDirective' || node.type === 'StyleSheet' || node.type === 'Comment') return;
       if (node.type === 'Text' && letters(node.data)) note(node, node.data);
       if (node.type === 'Literal' && typeof node.value === 'string' && sentence(node.value)) note(node, node.value);
       if (node.type === 'TemplateElement' && fragment(node.value.cooked ?? '')) note(node, node.value.cooked);

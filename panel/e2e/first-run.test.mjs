@@ -153,7 +153,7 @@ test('the catalogue begins with what most people look for, and keeps variants of
 
 test('what was imported shows as such and is used again, with a name that is free', { timeout: 60_000 }, async () => {
   await page.goto(`${world.base}/templates`);
-  await page.getByRole('link', { name: 'Browse the catalogue' }).click();
+  await page.getByRole('link', { name: 'Browse catalogue' }).click();
   await page.getByLabel('Search the catalogue').fill('any docker image');
   await card('Any Docker image').first().getByText('Imported').waitFor();
   await card('Any Docker image').first().click();
@@ -195,7 +195,7 @@ test('a published egg runs in five clicks, with its stated size and a port for e
   await page.getByRole('link', { name: 'Any Docker image' }).first().waitFor();
   clicks = 0;
   await page.getByRole('link', { name: 'Create container' }).click();
-  await page.getByRole('link', { name: 'Browse the catalogue' }).click();
+  await page.getByRole('link', { name: 'Browse catalogue' }).click();
   await card('Counter').first().click();
   await start().waitFor();
   assert.equal(await page.getByLabel('Memory in MiB').inputValue(), '128');

@@ -170,7 +170,7 @@ test('a container changes to another template with its files kept and the new in
   await page.getByLabel(/TOKEN needs a value/).fill('hunter2');
   assert.equal(await page.getByLabel(/Run the installation of Paper/).isChecked(), true);
   await change.click();
-  await page.getByText('Changed to Paper. It is being installed; the files stay.').waitFor();
+  await page.getByText('Changed to Paper. Installing; your files are kept.').waitFor();
   await until('it is installed', async () => (await world.ask('GET', `/containers/${id}`)).installation.state === 'installed');
   await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
   await until('it runs', async () => (await world.ask('GET', `/containers/${id}`)).live.phase === 'running');

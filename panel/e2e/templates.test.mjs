@@ -49,9 +49,9 @@ test('the startup page says what is not among the template’s images, and why i
   const field = lena.getByLabel('Docker image');
   await lena.getByText('Besides the template’s images you may use: registry.example.com/games/*').waitFor();
   await field.fill(IMAGE);
-  await lena.getByText('Not among the template’s images. It has to match one of these: registry.example.com/games/*').waitFor();
+  await lena.getByText('Not one of the template’s images. It must match registry.example.com/games/*').waitFor();
   await lena.getByRole('button', { name: 'Save changes' }).click();
-  await lena.getByText('Not among the template’s images. The list of allowed images has it.').waitFor();
+  await lena.getByText('Not one of the template’s images, but on the list of allowed images.').waitFor();
 
   const { revision } = await world.ask('GET', '/image-policy');
   await world.ask('PUT', '/image-policy', { patterns: [], for_owners: false, revision });
@@ -61,9 +61,9 @@ test('the startup page says what is not among the template’s images, and why i
 
   await admin.goto(`${world.base}/containers/${id}/startup`);
   await admin.getByRole('button', { name: 'Allow for this container' }).click();
-  await admin.getByText('Not among the template’s images. admin allowed it for this container.').waitFor();
+  await admin.getByText('Not one of the template’s images. admin allowed it for this container.').waitFor();
   await admin.getByLabel('Docker image').fill('debian:12');
-  await admin.getByText('Not among the template’s images. Saving allows it for this container, in your name.').waitFor();
+  await admin.getByText('Not one of the template’s images. Saving allows it for this container, in your name.').waitFor();
   await admin.getByLabel('Docker image').fill('debian:12:13');
   await admin.getByRole('button', { name: 'Save changes' }).click();
   await admin.getByRole('alert').getByText('Use an image reference such as registry.example.com/owner/name:tag').waitFor();

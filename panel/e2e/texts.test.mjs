@@ -198,7 +198,7 @@ test('a folder and a file that are opened while Raptor is away open once it is b
   await row('mods').waitFor();
   await world.api.stop();
   await row('mods').getByRole('button', { name: 'mods', exact: true }).click();
-  await page.getByText('Raptor does not answer.').first().waitFor();
+  await page.getByText('Raptor isn’t responding.').first().waitFor();
   world.api.start();
   await world.answers();
   await row('mod-000.jar').waitFor({ timeout: 20_000 });
@@ -207,7 +207,7 @@ test('a folder and a file that are opened while Raptor is away open once it is b
   await row('crlf.bat').waitFor();
   await world.api.stop();
   await row('crlf.bat').getByRole('button', { name: 'crlf.bat', exact: true }).click();
-  await page.getByText('Raptor does not answer.').first().waitFor();
+  await page.getByText('Raptor isn’t responding.').first().waitFor();
   world.api.start();
   await world.answers();
   await page.getByRole('textbox', { name: 'Content of crlf.bat' }).waitFor({ timeout: 20_000 });
@@ -218,7 +218,7 @@ test('a page whose program could not be fetched opens once Raptor is back', { ti
   await page.getByRole('link', { name: 'Texts' }).waitFor();
   await world.api.stop();
   await page.getByRole('link', { name: 'Roles' }).first().click();
-  await page.getByRole('heading', { name: 'This page failed' }).waitFor({ timeout: 60_000 });
+  await page.getByRole('heading', { name: 'This page didn’t load' }).waitFor({ timeout: 60_000 });
   world.api.start();
   await world.answers();
   await page.getByRole('heading', { name: 'Roles', level: 1 }).waitFor({ timeout: 40_000 });

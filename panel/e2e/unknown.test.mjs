@@ -109,7 +109,7 @@ test('a container whose files are gone says so, with the ways out, and installin
   await banner.getByRole('link', { name: 'Upload files' }).waitFor();
   await banner.getByRole('link', { name: 'Delete…' }).waitFor();
   await shot('files-missing');
-  await banner.getByRole('button', { name: 'Install again' }).click();
+  await banner.getByRole('button', { name: 'Reinstall' }).click();
   await banner.waitFor({ state: 'detached', timeout: 60_000 });
   await page.getByRole('button', { name: 'Start', exact: true }).click();
   await until('it runs', async () => (await world.ask('GET', `/containers/${ids.back}`)).live.phase === 'running');

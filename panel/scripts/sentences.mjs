@@ -10,15 +10,15 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SKIPPED = /^src\/lib\/(api\/generated|paraglide)\/|^src\/lib\/locale\.ts$|\.test\.ts$|\.d\.ts$/;
 /** Names, units and formats that are the same in every language. */
 const NAMES =
-  /\b(Edge|Opera|Firefox|Chrome|Safari|Android|Windows|Linux|macOS|iOS|Shift JIS|SHA-256|TLS|Raptor|[KMGT]iB|CPU|JSON|YAML|SFTP|SSH|URL|IP|UTF-8|BOM|Docker|Pterodactyl|Pelican|TCP|UDP|ms|px)\b/g;
+  /\b(Edge|Opera|Firefox|Chrome|Safari|Android|Windows|Linux|macOS|iOS|Shift JIS|SHA-256|TLS|Raptor|[KMGT]iB|CPU|JSON|YAML|SFTP|SSH|URL|IP|UTF-8|BOM|Docker|Pterodactyl|Pelican|TCP|UDP|Esc|CPUs?|ms|px)\b/g;
 /** Attributes that nobody reads. */
 const TECHNICAL =
-  /^(class|style|id|for|type|href|src|rel|target|name|value|role|lang|autocomplete|inputmode|pattern|d|viewBox|points|transform|fill|stroke.*|data-.*|slot|method|accept|key|aria-(live|current|haspopup|controls|labelledby|describedby|hidden|sort|orientation))$/;
+  /^(class|style|id|for|type|href|src|rel|target|name|value|role|lang|autocomplete|inputmode|pattern|d|viewBox|points|transform|fill|stroke.*|data-.*|slot|method|generics|accept|key|aria-(live|current|haspopup|controls|labelledby|describedby|hidden|sort|orientation))$/;
 /** What browsers call keys and headers, and what the engine calls things. */
 const CODE = /^(Escape|Enter|Tab|Home|End|Delete|Backspace|Space|Arrow(Up|Down|Left|Right)|Page(Up|Down)|Control|Shift|Alt|Meta|Mac.*|Content-Type|Files|Bearer|[A-Z]\w*Error|X-[\w-]+|[A-Z]{2,}|[A-Z]\w*-\w*)$/;
 
 /** Examples to follow, such as addresses and patterns, and code of other languages. */
-const EXAMPLE = /^(https?:\/\/\S+|[\w-]+([./:*]\S+|-?\d+)|\*\S+)$|^(var|color-mix)\(|&&/;
+const EXAMPLE = /^(https?:\/\/\S+|[\w-]+([./:*]\S+|-?\d+)|\*\S+|\S*[/=@]\S*)$|\b(var|color-mix)\(|monospace|\d+px |&&/;
 
 const letters = (text) => /\p{L}{2,}/u.test(text.replace(NAMES, '')) && !EXAMPLE.test(text.trim());
 const classes = (text) => !/[.,!?…’“]|\p{Lu}/u.test(text) && /(^|\s)\S*[-:[\]]\S*/.test(text);
@@ -26,7 +26,7 @@ const classes = (text) => !/[.,!?…’“]|\p{Lu}/u.test(text) && /(^|\s)\S*[-:
 /** Whether a string in code reads like something for people. */
 export function sentence(text) {
   const rest = text.replace(NAMES, '').trim();
-  if (!letters(rest) || CODE.test(text) || classes(text) || /^[\w./?&=${}#:*-]*$/.test(text.replace(/^\p{Lu}\p{Ll}+$/u, '')) && !/^\p{Lu}\p{Ll}+[.:]?$/u.test(text)) return false;
+  if (!letters(rest) || EXAMPLE.test(text.trim()) || CODE.test(text) || classes(text) || /^[\w./?&=${}#:*-]*$/.test(text.replace(/^\p{Lu}\p{Ll}+$/u, '')) && !/^\p{Lu}\p{Ll}+[.:]?$/u.test(text)) return false;
   return /^\P{L}*\p{Lu}\p{Ll}+([ ,.:;!?…’]|$)/u.test(rest) || /\p{L}+ \p{L}+/u.test(rest);
 }
 
@@ -38,7 +38,7 @@ function isTechnical(node, parent, key) {
   if (parent?.type === 'Property' && key === 'key') return true;
   if (parent?.type === 'BinaryExpression' || (parent?.type === 'SwitchCase' && key === 'test')) return node.type === 'Literal' && !/ /.test(node.value);
   const callee = parent?.type === 'CallExpression' && parent.callee;
-  return callee?.type === 'MemberExpression' && callee.object.name === 'console';
+  return (callee?.name === 'Symbol' || (callee?.type === 'MemberExpression' && callee.object.name === 'console'));
 }
 
 /** The sentences of a file, each with its line and place. `path` is relative to panel/. */
@@ -54,7 +54,7 @@ export function sentences(path, code) {
       if (node.type === 'Attribute') {
         if (TECHNICAL.test(node.name)) return;
         const parts = [node.value].flat().filter((part) => part?.type === 'Text');
-        for (const part of parts) if (letters(part.data) && (/^(title|text|label|placeholder|alt|aria-label)$/.test(node.name) || sentence(part.data))) note(part, part.data);
+        for (const part of parts) if (letters(part.data) && ((/^(title|text|label|placeholder|alt|aria-label)$/.test(node.name) && !EXAMPLE.test(part.data)) || sentence(part.data))) note(part, part.data);
         return walk([node.value].flat().filter((part) => part?.type === 'ExpressionTag'), node, 'value');
       }
       if (node.type === 'ClassDirective' || node.type === 'StyleDirective' || node.type === 'StyleSheet' || node.type === 'Comment') return;

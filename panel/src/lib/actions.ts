@@ -15,9 +15,9 @@ export interface Action {
 
 export const ACTIONS = {
   createContainer: { title: m.common_create_container(), icon: Plus, permission: 'containers.create', path: '/containers/new' },
-  browseCatalogue: { title: 'Browse the catalogue', icon: LayoutGrid, permission: 'templates.read', path: '/templates/catalogue' },
+  browseCatalogue: { title: m.shell_browse_catalogue(), icon: LayoutGrid, permission: 'templates.read', path: '/templates/catalogue' },
   addDaemon: { title: m.common_add_daemon(), icon: Plus, permission: 'daemons.create', path: '/daemons?add' },
-  importEggs: { title: 'Import eggs', icon: Upload, permission: 'templates.create', path: '/templates?import' },
+  importEggs: { title: m.shell_import_eggs(), icon: Upload, permission: 'templates.create', path: '/templates?import' },
   createUser: { title: m.common_create_user(), icon: Plus, permission: 'users.create', path: '/users?create' },
   createRole: { title: m.common_create_role(), icon: Plus, permission: 'roles.create', path: '/roles?create' }
 } satisfies Record<string, Action>;

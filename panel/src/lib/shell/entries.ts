@@ -11,6 +11,7 @@ import { foreseen } from '$lib/foresight.svelte';
 import { powersOf, use } from '$lib/power';
 import { session } from '$lib/session.svelte';
 import { byline } from '$lib/templates/look';
+import { stateOf } from '$lib/state';
 import { theme } from '$lib/theme.svelte';
 import { ACCOUNT, places } from './places';
 import { m } from '$lib/messages';
@@ -66,15 +67,13 @@ export async function find(text: string): Promise<Found> {
   return { text: whole ? text : null, containers: items, daemons: daemons.items, templates: templates.items, users: users.items };
 }
 
-const WORDS = { offline: 'Offline', starting: 'Starting', running: 'Running', stopping: 'Stopping' };
-
 /** One container with its pages and what can be done with it now. */
 function about(container: ContainerSummary, named: boolean): Entry[] {
   const { id, name, permissions } = container;
   return [
     ...powersOf(container).map((power) => ({
       key: `${id}-${power.action}`,
-      title: named ? `${power.title} ${name}` : power.title,
+      title: named ? power.named(name) : power.title,
       icon: power.icon,
       run: () => use(power, [container])
     })),
@@ -95,14 +94,14 @@ function fixed(): Group[] {
   const own: Entry[] = [
     {
       key: 'theme',
-      title: theme.dark ? 'Use the light theme' : 'Use the dark theme',
+      title: theme.dark ? m.shell_light() : m.shell_dark(),
       icon: SunMoon,
       run: () => theme.choose(theme.dark ? 'light' : 'dark')
     },
     { key: 'out', title: m.common_sign_out(), icon: LogOut, run: () => session.end() }
   ];
   return [
-    { title: 'Go to', entries: go },
+    { title: m.shell_go_to(), entries: go },
     { title: m.common_actions(), entries: [...make, ...own] }
   ];
 }
@@ -117,7 +116,7 @@ export function entries(text: string, found: Found, here: ContainerSummary | nul
   const open = (container: ContainerSummary): Entry => ({
     key: container.id,
     title: container.name,
-    hint: WORDS[foreseen(container).live.phase],
+    hint: stateOf(foreseen(container)).word,
     icon: Box,
     run: () => goto(`/containers/${container.id}`)
   });

@@ -28,9 +28,9 @@ const SYSTEM: Place[] = [
   { path: '/users', title: m.common_users(), icon: Users, permission: 'users.read' },
   { path: '/roles', title: m.common_roles(), icon: ShieldCheck, permission: 'roles.read' },
   { path: '/activity', title: m.common_activity(), icon: Activity, permission: 'activity.read' },
-  { path: '/mail', title: 'Mail', icon: MailIcon, permission: 'settings.read' }
+  { path: '/mail', title: m.shell_mail(), icon: MailIcon, permission: 'settings.read' }
 ];
-export const ACCOUNT: Place = { path: '/account', title: 'Your account', icon: UserRound };
+export const ACCOUNT: Place = { path: '/account', title: m.common_account(), icon: UserRound };
 
 const open = (places: Place[]) => places.filter((place) => !place.permission || session.can(place.permission));
 
@@ -38,7 +38,7 @@ const open = (places: Place[]) => places.filter((place) => !place.permission || 
 export const groups = (): { title: string | null; places: Place[] }[] =>
   [
     { title: null, places: open(OWN) },
-    { title: 'Administration', places: open(SYSTEM) }
+    { title: m.shell_administration(), places: open(SYSTEM) }
   ].filter(({ places }) => places.length > 0);
 
 /** Pages that are no place of the rail, and what opens them. */

@@ -80,7 +80,7 @@ test('an installation that failed shows its log, can be tried again, and gone on
   await page.setViewportSize({ width: 390, height: 844 });
   await until('the whole last line', async () => (await page.locator('.xterm-rows').innerText()).replace(/\s+/g, '').includes('failedwithexitcode137.'));
   await page.setViewportSize({ width, height });
-  await told.getByRole('button', { name: 'Open the log' }).click();
+  await told.getByRole('button', { name: 'View log' }).click();
   const log = page.getByRole('dialog', { name: 'Installation log of Half installed' });
   await log.getByText('try 0').waitFor();
   assert.deepEqual(await barriers(page), []);
@@ -92,7 +92,7 @@ test('an installation that failed shows its log, can be tried again, and gone on
     return lines.some(({ text }) => text === 'try 1');
   });
   await told.waitFor();
-  await told.getByRole('button', { name: 'Open the log' }).click();
+  await told.getByRole('button', { name: 'View log' }).click();
   await log.getByText('try 1').waitFor();
   assert.equal(await log.getByText('try 0').count(), 0, 'of the newest installation alone');
   await log.getByRole('button', { name: 'Close' }).last().click();
@@ -108,12 +108,12 @@ test('an installer without memory fails with the way to raise the limit, and goe
   await told.waitFor({ timeout: 90_000 });
   await page.getByText('Install failed').first().waitFor();
   await shot('fault-install');
-  await told.getByRole('button', { name: 'Raise the limit' }).click();
-  const dialog = page.getByRole('dialog', { name: 'Raise the memory limit' });
+  await told.getByRole('button', { name: 'Raise limit' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Raise memory limit' });
   assert.equal(await dialog.getByLabel('Memory').inputValue(), '2048', 'twice what was not enough is suggested');
   assert.deepEqual(await barriers(page), []);
   await shot('fault-raise');
-  await dialog.getByRole('button', { name: 'Save and install again' }).click();
+  await dialog.getByRole('button', { name: 'Save and reinstall' }).click();
   await until('it is installed', async () => (await world.ask('GET', `/containers/${id}`)).installation.state === 'installed');
   await told.waitFor({ state: 'detached' });
 });
@@ -126,8 +126,8 @@ test('a process that was killed for memory says so, and raising the limit starts
   await told.waitFor({ timeout: 60_000 });
   assert.deepEqual((await live(id)).fault, { type: 'out_of_memory', limit_mib: 16, details: null });
   await shot('fault-memory');
-  await told.getByRole('button', { name: 'Raise the limit' }).click();
-  const dialog = page.getByRole('dialog', { name: 'Raise the memory limit' });
+  await told.getByRole('button', { name: 'Raise limit' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Raise memory limit' });
   assert.equal(await dialog.getByLabel('Memory').inputValue(), '32', 'twice as much is suggested');
   // It starts again by itself meanwhile, which is no reason for the dialog to go.
   await until('it crashed once more', async () => ((await live(id)).crashes?.count ?? 0) > 1);
@@ -149,7 +149,7 @@ test('a full disk is said with figures, and emptying the trash mends it', { time
   await told.waitFor({ timeout: 60_000 });
   await page.getByText('Disk full').first().waitFor();
   await shot('fault-disk');
-  await told.getByRole('button', { name: /^Empty the trash \([34] MiB\)$/ }).click();
+  await told.getByRole('button', { name: /^Empty trash \([34]\.\d MiB\)$/ }).click();
   await told.waitFor({ state: 'detached' });
   await start();
   await until('it runs', async () => (await live(id)).phase === 'running');

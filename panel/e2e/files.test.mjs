@@ -55,7 +55,7 @@ test('a file is made, edited, saved, and its earlier version put back', { timeou
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByRole('button', { name: 'Versions' }).click();
   await page.getByRole('dialog').getByRole('button', { name: /replaced by admin/ }).first().click();
-  await page.getByRole('button', { name: 'Put this version back' }).click();
+  await page.getByRole('button', { name: 'Restore this version' }).click();
   await until('the earlier text is there', async () => (await text.textContent()).includes('motd=One'));
   await page.getByRole('button', { name: 'Save' }).click();
 });
@@ -71,9 +71,9 @@ test('what somebody else saved meanwhile is shown before it is replaced', { time
   await page.keyboard.press('Control+s');
   const dialog = page.getByRole('dialog', { name: 'Somebody else changed this file' });
   await dialog.getByText('Theirs').first().waitFor();
-  await dialog.getByRole('button', { name: 'Replace with mine' }).click();
+  await dialog.getByRole('button', { name: 'Overwrite with mine' }).click();
   await page.getByText('Saved.').first().waitFor();
-  await page.getByRole('button', { name: 'Close the file' }).click();
+  await page.getByRole('button', { name: 'Close file' }).click();
   await row('server.properties').waitFor();
 });
 
@@ -90,7 +90,7 @@ test('files are uploaded, renamed, deleted and taken back', { timeout: 90_000 },
   await row('README.txt').waitFor();
   await row('README.txt').getByRole('checkbox').check();
   await page.keyboard.press('Delete');
-  await page.getByText('README.txt is in the trash.').waitFor();
+  await page.getByText('“README.txt” was moved to the trash.').waitFor();
   assert.ok(!(await files()).includes('README.txt'));
   await page.getByRole('button', { name: 'Undo' }).click();
   await row('README.txt').waitFor();
@@ -101,12 +101,12 @@ test('a folder is packed and unpacked, and found again after a reload', { timeou
   await answer('Name', 'plugins', 'Create');
   await row('plugins').waitFor();
   await row('plugins').click({ button: 'right' });
-  await page.getByRole('menuitem', { name: 'Make an archive' }).click();
-  await answer('Name', 'plugins.tar.zst', 'Pack');
+  await page.getByRole('menuitem', { name: 'Create archive' }).click();
+  await answer('Name', 'plugins.tar.zst', 'Create archive');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   await page.reload();
   await row('plugins.tar.zst').waitFor();
-  await until('the operation is listed', async () => (await page.getByText('Packed plugins.tar.zst').count()) > 0);
+  await until('the operation is listed', async () => (await page.getByText('Created plugins.tar.zst').count()) > 0);
 });
 
 test('unpacking asks what happens to files that are there, and lists what was skipped', { timeout: 90_000 }, async () => {
@@ -118,7 +118,7 @@ test('unpacking asks what happens to files that are there, and lists what was sk
   const unpack = async (choice) => {
     await row('notes.zip').click({ button: 'right' });
     await page.getByRole('menuitem', { name: 'Unpack' }).click();
-    const dialog = page.getByRole('dialog', { name: 'Unpack notes.zip' });
+    const dialog = page.getByRole('dialog', { name: 'Unpack “notes.zip”' });
     await dialog.getByRole('radio', { name: choice }).check();
     await dialog.getByRole('button', { name: 'Unpack' }).click();
     await dialog.waitFor({ state: 'detached' });
@@ -173,21 +173,21 @@ test('files are found by their names and by what is in them', { timeout: 60_000 
   for (const path of ['/config', '/config/deep']) await world.ask('POST', `/containers/${id}/files/folders`, { path });
   await world.ask('PUT', `/containers/${id}/files/content?path=/config/deep/spawn.yml`, 'a: 1\nspawn: needle-42\n');
   await page.goto(`${world.base}/containers/${id}/files`);
-  await page.getByRole('button', { name: 'Search in all folders below' }).click();
-  const dialog = page.getByRole('dialog', { name: 'Search below /' });
+  await page.getByRole('button', { name: 'Search this folder and its subfolders' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Search in /' });
   await dialog.getByLabel('Name').fill('nothing-*.yml');
   await dialog.getByRole('button', { name: 'Search' }).click();
-  await dialog.getByText('Nothing fits.').waitFor();
+  await dialog.getByText('No matches.').waitFor();
   await dialog.getByLabel('Name').fill('*.yml');
   await dialog.getByRole('button', { name: 'Search' }).click();
   await dialog.getByRole('button', { name: '/config/deep/spawn.yml' }).waitFor();
   await dialog.getByLabel('Name').fill('');
-  await dialog.getByLabel('Text in it').fill('needle-42');
+  await dialog.getByLabel('Contains text').fill('needle-42');
   await dialog.getByRole('button', { name: 'Search' }).click();
   await dialog.getByRole('button', { name: /\/config\/deep\/spawn.yml:2/ }).click();
   const text = page.getByRole('textbox', { name: 'Content of spawn.yml' });
   await until('the file is open', async () => (await text.textContent()).includes('needle-42'));
-  await page.getByRole('button', { name: 'Close the file' }).click();
+  await page.getByRole('button', { name: 'Close file' }).click();
 });
 
 test('permissions are changed, and several files moved at once', { timeout: 60_000 }, async () => {
@@ -195,9 +195,9 @@ test('permissions are changed, and several files moved at once', { timeout: 60_0
   await page.goto(`${world.base}/containers/${id}/files`);
   await row('one.txt').getByRole('button', { name: 'Actions for one.txt' }).click();
   await page.getByRole('menuitem', { name: 'Permissions' }).click();
-  await answer('In octal', '9', 'Change');
+  await answer('Octal mode', '9', 'Change permissions');
   await page.getByRole('dialog').getByText('Use three digits from 0 to 7, such as 644.').waitFor();
-  await answer('In octal', '755', 'Change');
+  await answer('Octal mode', '755', 'Change permissions');
   await row('one.txt').getByText('755').waitFor();
   const { mode } = await world.ask('GET', `/containers/${id}/files/info?path=/one.txt`);
   assert.equal(mode & 0o777, 0o755);
@@ -206,9 +206,9 @@ test('permissions are changed, and several files moved at once', { timeout: 60_0
   await row('two.txt').getByRole('checkbox').check();
   const bar = page.getByRole('region', { name: 'Selected files' });
   await bar.getByText('2 selected').waitFor();
-  await bar.getByRole('button', { name: 'More for what is selected' }).click();
+  await bar.getByRole('button', { name: 'More actions for the selected files' }).click();
   await page.getByRole('menuitem', { name: 'Move' }).click();
-  await answer('To the folder', '/plugins', 'Move');
+  await answer('Destination folder', '/plugins', 'Move');
   await row('two.txt').waitFor({ state: 'detached' });
   assert.deepEqual(await files('/plugins'), ['one.txt', 'two.txt']);
   await bar.waitFor({ state: 'detached' });
@@ -228,7 +228,7 @@ test('a folder that is dropped arrives with all that is in it', { timeout: 60_00
     devtools.send('Input.dispatchDragEvent', { type, x: place.x + 80, y: place.y + 120, data: { items: [], files: [folder], dragOperationsMask: 1 } });
   await drag('dragEnter');
   await drag('dragOver');
-  await page.getByText('Drop to upload into /').waitFor();
+  await page.getByText('Drop to upload to /').waitFor();
   await drag('drop');
   await row('pack').waitFor();
   await until('all of it is there', async () => (await files('/pack/textures').catch(() => [])).includes('stone.txt'));
@@ -259,12 +259,12 @@ test('a picture and a packed log are shown', { timeout: 60_000 }, async () => {
   const picture = page.getByRole('img', { name: 'icon.png' });
   await until('the picture is drawn', () => picture.evaluate((image) => image.complete && image.naturalWidth === 1));
   for (const [name, words] of [['old.log.gz', 'Done (3.1s)!'], ['latest.log', '[11:00:00] Ready']]) {
-    await page.getByRole('button', { name: 'Close the file' }).click();
+    await page.getByRole('button', { name: 'Close file' }).click();
     await row(name).getByRole('button', { name, exact: true }).click();
     const text = page.getByRole('textbox', { name: `Content of ${name}` });
     await until(`${name} is open`, async () => ((await text.textContent()) ?? '').includes(words));
   }
-  await page.getByRole('button', { name: 'Close the file' }).click();
+  await page.getByRole('button', { name: 'Close file' }).click();
 });
 
 test('an address inside the network is not fetched, and why is said', { timeout: 60_000 }, async () => {
@@ -276,8 +276,8 @@ test('an address inside the network is not fetched, and why is said', { timeout:
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   try {
     await page.getByRole('button', { name: 'More', exact: true }).click();
-    await page.getByRole('menuitem', { name: 'Fetch from an address' }).click();
-    await answer('Address', `http://127.0.0.1:${server.address().port}/inside.txt`, 'Fetch');
+    await page.getByRole('menuitem', { name: 'Download from URL' }).click();
+    await answer('URL', `http://127.0.0.1:${server.address().port}/inside.txt`, 'Download');
     await page.getByText('Raptor fetches from public addresses only; this one is private, local, or that of a Raptor host.').waitFor();
     assert.equal(asked, 0);
     assert.ok(!(await files()).includes('inside.txt'));
@@ -325,13 +325,13 @@ test('what is dropped and can not be read is said to be so', { timeout: 60_000 }
     devtools.send('Input.dispatchDragEvent', { type, x: place.x + 80, y: place.y + 120, data: { items: [], files: [folder], dragOperationsMask: 1 } });
   await drag('dragEnter');
   await drag('dragOver');
-  await page.getByText('Drop to upload into /').waitFor();
+  await page.getByText('Drop to upload to /').waitFor();
   // Whatever opens it next does not find it.
   await page.evaluate(() => addEventListener('drop', () => (window.dropped = true), { capture: true, once: true }));
   rmSync(folder, { recursive: true });
   await drag('drop');
   await until('it was dropped', () => page.evaluate(() => window.dropped === true));
-  await page.getByText('Your browser could not read everything that you dropped').waitFor({ timeout: 20_000 });
+  await page.getByText('Your browser couldn’t read everything you dropped').waitFor({ timeout: 20_000 });
 });
 
 test('copies that fail for want of room are one row, which empties the trash', { timeout: 90_000 }, async () => {
@@ -354,7 +354,7 @@ test('copies that fail for want of room are one row, which empties the trash', {
   const row = page.getByRole('list', { name: 'Transfers' }).getByRole('listitem').filter({ hasText: '6 operations failed: ' });
   await row.waitFor();
   if (process.env.RAPTOR_SHOTS) await page.screenshot({ path: `${process.env.RAPTOR_SHOTS}/files-full.png` });
-  await row.getByRole('button', { name: 'Empty the trash' }).click();
+  await row.getByRole('button', { name: 'Empty trash' }).click();
   await row.waitFor({ state: 'detached' });
   assert.deepEqual((await world.ask('GET', `/containers/${id}/files/trash`)).items, []);
 });

@@ -147,13 +147,13 @@ test('the catalogue begins with what most people look for, and keeps variants of
   assert.equal(await page.getByRole('navigation', { name: 'Categories' }).getByRole('button').count(), 2);
   await page.goto(`${world.base}/templates/catalogue/palworld`);
   await page.getByRole('link', { name: 'Palworld (Proton)', exact: true }).click();
-  await page.getByRole('link', { name: 'See the standard template' }).click();
+  await page.getByRole('link', { name: 'View the standard template' }).click();
   await page.waitForURL(/\/palworld$/);
 });
 
 test('what was imported shows as such and is used again, with a name that is free', { timeout: 60_000 }, async () => {
   await page.goto(`${world.base}/templates`);
-  await page.getByRole('link', { name: 'Browse the catalogue' }).click();
+  await page.getByRole('link', { name: 'Browse catalogue' }).click();
   await page.getByLabel('Search the catalogue').fill('any docker image');
   await card('Any Docker image').first().getByText('Imported').waitFor();
   await card('Any Docker image').first().click();
@@ -176,16 +176,16 @@ test('a newer catalogue is fetched from an address, and a bad one changes nothin
   files.set('/catalogue.json', JSON.stringify(catalogue));
   files.set('/bad.json', JSON.stringify({ ...catalogue, entries: [{ ...entry('x', 'X'), colour: 'red' }] }));
   await page.goto(`${world.base}/templates/catalogue`);
-  await page.getByText(/^Where this catalogue comes from/).click();
-  const address = page.getByLabel('Fetch a newer catalogue from');
+  await page.getByText(/^About this catalogue/).click();
+  const address = page.getByLabel('Catalogue URL');
   await address.fill(`${base}/bad.json`);
-  await page.getByRole('button', { name: 'Fetch and use it' }).click();
+  await page.getByRole('button', { name: 'Download and use' }).click();
   await page.getByRole('alert').getByText(/entries\[0\]\.colour.*stays as it is/).waitFor();
   await address.fill(`${base}/catalogue.json`);
-  await page.getByRole('button', { name: 'Fetch and use it' }).click();
-  await page.getByText('The catalogue of Jan 2, 2027 with 5 entries is shown now.').waitFor();
+  await page.getByRole('button', { name: 'Download and use' }).click();
+  await page.getByText('Now using the catalogue of Jan 2, 2027 with 5 entries.').waitFor();
   await page.getByText('5 entries', { exact: true }).waitFor();
-  await page.getByRole('button', { name: 'Use the one that comes with Raptor' }).waitFor();
+  await page.getByRole('button', { name: 'Use the built-in catalogue' }).waitFor();
   await fine('catalogue-fetched');
 });
 
@@ -195,7 +195,7 @@ test('a published egg runs in five clicks, with its stated size and a port for e
   await page.getByRole('link', { name: 'Any Docker image' }).first().waitFor();
   clicks = 0;
   await page.getByRole('link', { name: 'Create container' }).click();
-  await page.getByRole('link', { name: 'Browse the catalogue' }).click();
+  await page.getByRole('link', { name: 'Browse catalogue' }).click();
   await card('Counter').first().click();
   await start().waitFor();
   assert.equal(await page.getByLabel('Memory in MiB').inputValue(), '128');
@@ -216,16 +216,16 @@ test('a published egg runs in five clicks, with its stated size and a port for e
 
 test('a changed file is shown with its difference and runs only when that was confirmed', { timeout: 120_000 }, async () => {
   await page.goto(`${world.base}/templates/catalogue/changed`);
-  await page.getByRole('heading', { name: /^This template has changed since the catalogue was made/ }).waitFor();
+  await page.getByRole('heading', { name: /^This template has changed since the catalogue was created/ }).waitFor();
   await page.getByText(/^\+ .*really ready on/).waitFor();
   assert.ok(await start().isDisabled());
   await fine('catalogue-changed');
   const before = (await world.ask('GET', '/templates')).items.length;
-  await page.getByLabel(/^I have read the changes/).check();
+  await page.getByLabel(/^I’ve reviewed the changes/).check();
   // One port is left, and two are needed.
-  await page.getByText(/too few free ports: 2 are needed, 1 is free/).waitFor();
+  await page.getByText(/enough free ports: 2 needed, 1 free/).waitFor();
   await page.getByLabel('Name', { exact: true }).fill('Changed');
-  await page.getByRole('button', { name: 'Only import the template' }).click();
+  await page.getByRole('button', { name: 'Only import template' }).click();
   await page.waitForURL(/\/templates\/[0-9a-f-]{36}$/);
   await page.getByRole('main').getByText('really ready on').first().waitFor();
   assert.equal((await world.ask('GET', '/templates')).items.length, before + 1);
@@ -233,7 +233,7 @@ test('a changed file is shown with its difference and runs only when that was co
 
 test('a program that needs a file says which one and leads to its files, before and after a start without it', { timeout: 120_000 }, async () => {
   await page.goto(`${world.base}/templates/catalogue/needy`);
-  await page.getByRole('status').getByText(/^It needs the file app\.jar/).waitFor();
+  await page.getByRole('status').getByText(/^This needs the file app\.jar/).waitFor();
   await fine('catalogue-upload');
   await page.getByRole('button', { name: 'Create and upload' }).click();
   await page.waitForURL(/\/files$/);
@@ -257,17 +257,17 @@ test('the usual port is offered where more than a hundred others come before it,
   await page.goto(`${world.base}/templates/catalogue/usual`);
   const port = page.getByLabel('Port', { exact: true });
   const chosen = () => port.evaluate((field) => field.selectedOptions[0]?.textContent ?? '');
-  await page.getByText('Usually 25565, which is not free on this host.').waitFor();
+  await page.getByText('Usually 25565, which isn’t free on this host.').waitFor();
   await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports: '25565' });
   await page.reload();
   await until('the usual port', async () => /:25565$/.test(await chosen()));
-  assert.equal(await page.getByText(/which is not free on this host/).count(), 0);
+  assert.equal(await page.getByText(/which isn’t free on this host/).count(), 0);
 });
 
 test('a file that is gone and a source that is away are said, with what to do', { timeout: 60_000 }, async () => {
   await page.goto(`${world.base}/templates/catalogue/gone`);
   await page.getByRole('alert').getByText(/no longer where the catalogue says/).waitFor();
-  await page.getByRole('link', { name: 'Import from a file' }).waitFor();
+  await page.getByRole('link', { name: 'Import from file' }).waitFor();
   await fine('catalogue-gone');
   server.closeAllConnections();
   await new Promise((done) => server.close(done));
@@ -276,8 +276,8 @@ test('a file that is gone and a source that is away are said, with what to do', 
   // The list is here whatever the network does.
   await page.goto(`${world.base}/templates/catalogue`);
   await card('Gone counter').first().waitFor();
-  await page.getByText(/^Where this catalogue comes from/).click();
-  await page.getByRole('button', { name: 'Use the one that comes with Raptor' }).click();
+  await page.getByText(/^About this catalogue/).click();
+  await page.getByRole('button', { name: 'Use the built-in catalogue' }).click();
   await page.getByText(/^2\d\d entries$/).waitFor();
   await fine('catalogue');
 });
@@ -307,12 +307,12 @@ test('a host without Docker says so with the way out, and the page notices when 
   try {
     await signIn(guest, other.base, 'admin', PASSWORD);
     await guest.getByRole('link', { name: 'Choose what to run' }).click();
-    await guest.getByText('Docker does not answer on this host').waitFor();
+    await guest.getByText('Docker isn’t responding on this host').waitFor();
     await guest.getByText('systemctl enable --now docker').first().waitFor();
     // One can choose meanwhile.
     await guest.getByLabel('Search the catalogue').fill('any docker image');
     await guest.getByRole('main').getByRole('link', { name: /^Any Docker image/ }).first().click();
-    await guest.getByText('It can be created when a host with Docker is there.').waitFor();
+    await guest.getByText('Waiting for a host with Docker.').waitFor();
     assert.ok(await guest.getByRole('button', { name: 'Create and start' }).isDisabled());
     symlinkSync(process.env.DOCKER_SOCKET ?? '/var/run/docker.sock', socket);
     await guest.getByText(/^Docker is running\./).waitFor({ timeout: 60_000 });

@@ -74,7 +74,7 @@ test('many are started, stopped and killed at once', { timeout: 120_000 }, async
   for (const name of ['Trains', 'Planes']) await row(name).getByText('Running').waitFor({ timeout: 60_000 });
   await bar.getByRole('button', { name: 'Kill' }).click();
   const question = page.getByRole('dialog', { name: 'Kill 2 containers' });
-  await question.getByText('What it has not saved yet is lost').waitFor();
+  await question.getByText('Anything it hasn’t saved is lost').waitFor();
   await question.getByRole('button', { name: 'Kill' }).click();
   for (const name of ['Trains', 'Planes']) await row(name).getByText(/Offline|Crashed/).waitFor({ timeout: 30_000 });
 });
@@ -99,7 +99,7 @@ test('columns are chosen and kept', { timeout: 30_000 }, async () => {
 
 test('the console counts what comes while somebody reads further up', { timeout: 90_000 }, async () => {
   await page.goto(`${world.base}/containers/${ids.Trains}`);
-  const line = page.getByLabel('Command');
+  const line = page.getByRole('textbox', { name: 'Command' });
   await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
   // A person types ten commands a second at most; programs have no such limit.
   for (let i = 0; i < 39; i++) await world.ask('POST', `/containers/${ids.Trains}/commands`, { command: `echo line-${i}` });
@@ -110,16 +110,16 @@ test('the console counts what comes while somebody reads further up', { timeout:
   // A turn of the wheel is lost when the terminal is laid out again in the same moment; a person turns once more.
   await until('it stands further up', async () => {
     await page.mouse.wheel(0, -400);
-    return page.getByRole('button', { name: /To the end|new lines?/ }).isVisible();
+    return page.getByRole('button', { name: /Jump to end|new lines?/ }).isVisible();
   });
   await world.ask('POST', `/containers/${ids.Trains}/commands`, { command: 'echo from-elsewhere' });
   await page.getByRole('button', { name: /\d+ new lines?/ }).click();
   await until('the end', async () => (await page.locator('.xterm-rows').innerText()).includes('from-elsewhere'));
   await page.keyboard.press('Control+f');
-  await page.getByLabel('Find in the console').fill('line-3');
+  await page.getByLabel('Find in console').fill('line-3');
   await page.getByText(/\d+ of \d+/).waitFor();
   await page.keyboard.press('Escape');
-  await page.getByRole('button', { name: 'Copy without colours' }).click();
+  await page.getByRole('button', { name: 'Copy output' }).click();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   assert.ok(copied.includes('from-elsewhere') && !copied.includes('\x1b'), 'what is copied has no colours');
 });
@@ -128,27 +128,27 @@ test('all that is kept of a console is searched, seen in its place, and download
   await page.goto(`${world.base}/containers/${ids.Trains}`);
   await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
   await page.keyboard.press('Control+f');
-  await page.getByLabel('Find in the console').fill('LINE-2');
-  await page.getByRole('button', { name: 'In all lines…' }).click();
-  const dialog = page.getByRole('dialog', { name: 'Search the console' });
-  const hits = dialog.getByRole('list', { name: 'Hits' });
+  await page.getByLabel('Find in console').fill('LINE-2');
+  await page.getByRole('button', { name: 'Search all…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Search entire console' });
+  const hits = dialog.getByRole('list', { name: 'Results' });
   await hits.getByRole('button', { name: /line-2/ }).first().waitFor();
   assert.equal(await hits.locator('mark').first().innerText(), 'line-2');
   await hits.getByRole('button', { name: /line-21/ }).first().click();
   const around = dialog.getByTestId('context');
   await around.getByText('line-20').first().waitFor();
   assert.match(await around.locator('[aria-current]').innerText(), /line-21/);
-  await dialog.getByRole('button', { name: 'Back to the hits' }).click();
+  await dialog.getByRole('button', { name: 'Back to results' }).click();
   await dialog.getByLabel('Regular expression').check();
   await dialog.getByLabel('Text').fill('(');
   await dialog.getByRole('button', { name: 'Search', exact: true }).click();
   await dialog.getByText('This is no regular expression').waitFor();
   await page.keyboard.press('Escape');
 
-  await page.getByRole('button', { name: 'Download the console' }).click();
+  await page.getByRole('button', { name: 'Download console' }).click();
   const [download] = await Promise.all([
     page.waitForEvent('download'),
-    page.getByRole('dialog', { name: 'Download the console' }).getByRole('link', { name: 'Download' }).click()
+    page.getByRole('dialog', { name: 'Download console' }).getByRole('link', { name: 'Download' }).click()
   ]);
   const text = readFileSync(await download.path(), 'utf8');
   assert.match(text, /^\d{4}-\d\d-\d\dT[\d:.]+Z .*line-39/m);
@@ -166,15 +166,15 @@ test('commands of earlier come back after a reload, and who sent them is listed'
   assert.equal(await line.inputValue(), 'echo from-elsewhere');
   await line.press('ArrowUp');
   assert.equal(await line.inputValue(), 'echo line-39');
-  await page.getByRole('button', { name: 'Who sent what' }).click();
-  const first = page.getByRole('dialog', { name: 'Commands' }).getByRole('row').nth(1);
+  await page.getByRole('button', { name: 'Command history' }).click();
+  const first = page.getByRole('dialog', { name: 'Command history' }).getByRole('row').nth(1);
   await first.getByText('echo from-elsewhere').waitFor();
   await first.getByText('admin').waitFor();
   await page.keyboard.press('Escape');
 });
 
 test('what was used over the last hour is drawn beside what is used now', { timeout: 240_000 }, async () => {
-  await page.getByRole('group', { name: 'Time that the graphs show' }).getByRole('button', { name: 'Hour' }).click();
+  await page.getByRole('group', { name: 'Time range' }).getByRole('button', { name: 'Hour' }).click();
   const memory = page.getByRole('slider', { name: 'Memory over time' });
   // What was used is written down once a minute.
   await until('something was measured', async () => (await memory.getAttribute('aria-disabled')) === 'false', 3);
@@ -186,7 +186,7 @@ test('what was used over the last hour is drawn beside what is used now', { time
 
 test('the graphs tell the value at a time, and why there is none', { timeout: 90_000 }, async () => {
   await page.goto(`${world.base}/containers/${ids.Boats}`);
-  await page.getByText('Measured while the container runs.').first().waitFor();
+  await page.getByText('Measured while the container is running.').first().waitFor();
   await page.goto(`${world.base}/containers/${ids.Trains}`);
   const chart = page.getByRole('slider', { name: 'Memory over time' });
   await until('there are some measurements', async () => Number(await chart.getAttribute('aria-valuemax')) > 4);
@@ -232,8 +232,8 @@ test('the theme that was chosen is there before any program runs', { timeout: 30
 
 test('access and addresses that are taken away come back by Undo', { timeout: 60_000 }, async () => {
   await page.goto(`${world.base}/containers/${ids.Boats}/access`);
-  await page.getByRole('button', { name: 'Take access from jonas' }).click();
-  await page.getByText('jonas has no access any more.').waitFor();
+  await page.getByRole('button', { name: 'Remove access of jonas' }).click();
+  await page.getByText('Access of jonas removed.').waitFor();
   const held = async () => (await world.ask('GET', `/containers/${ids.Boats}/access`)).items.filter((item) => item.user.username === 'jonas');
   assert.equal((await held()).length, 0);
   await page.getByRole('button', { name: 'Undo' }).click();
@@ -253,7 +253,7 @@ test('access and addresses that are taken away come back by Undo', { timeout: 60
   await page.goto(`${world.base}/containers/${ids.Boats}/startup`);
   await page.getByLabel('Startup command').fill(`${before} -d`);
   await page.getByRole('button', { name: 'Save changes' }).click();
-  await page.getByText('Saved. It is used at the next start.').waitFor();
+  await page.getByText('Saved. Takes effect at the next start.').waitFor();
   assert.equal(await command(), `${before} -d`);
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.getByText('Undone.').waitFor();
@@ -273,7 +273,7 @@ test('an owner is found by typing, by the keyboard alone', { timeout: 60_000 }, 
   await page.keyboard.press('Enter');
   assert.equal(await owner.inputValue(), 'jonas');
   await page.getByRole('button', { name: 'Change owner' }).click();
-  await page.getByText('The container has a new owner.').waitFor();
+  await page.getByText('Owner changed.').waitFor();
   assert.equal((await world.ask('GET', `/containers/${ids.Planes}`)).owner.username, 'jonas');
 });
 
@@ -281,9 +281,9 @@ test('an API that goes away is said, and what was read stays', { timeout: 90_000
   await page.goto(`${world.base}/containers`);
   await page.getByRole('link', { name: 'Boats' }).waitFor();
   await world.api.stop();
-  await page.getByText('Raptor does not answer.').first().waitFor({ timeout: 20_000 });
+  await page.getByText('Raptor isn’t responding.').first().waitFor({ timeout: 20_000 });
   assert.equal(await page.getByRole('link', { name: 'Boats' }).count(), 1);
   world.api.start();
   await world.answers();
-  await page.getByText('What you see may be old').waitFor({ state: 'detached', timeout: 30_000 });
+  await page.getByText('What you see may be outdated').waitFor({ state: 'detached', timeout: 30_000 });
 });

@@ -57,8 +57,8 @@ test('a forgotten password is replaced by the link in a mail', { skip, timeout: 
   // The field of the page before has the same name.
   await page.getByRole('heading', { name: 'Forgot your password?' }).waitFor();
   await page.getByLabel('User name or email').fill('jonas');
-  await page.getByRole('button', { name: 'Send me a link' }).click();
-  await page.getByRole('heading', { name: 'Look into your mailbox' }).waitFor();
+  await page.getByRole('button', { name: 'Send link' }).click();
+  await page.getByRole('heading', { name: 'Check your inbox' }).waitFor();
   const mail = await until('the mail arrives', () => taken('jonas@example.com')[0]);
   const link = /http:\/\/panel\.example\.com(\/reset-password#\S+)/.exec(mail.text)[1];
 
@@ -66,43 +66,43 @@ test('a forgotten password is replaced by the link in a mail', { skip, timeout: 
   await page.getByLabel('New password').fill('another horse battery');
   assert.ok(!page.url().includes('#'), 'the token leaves the address');
   await page.getByRole('button', { name: 'Change password' }).click();
-  await page.getByText('Your password is changed').waitFor();
+  await page.getByText('Password changed').waitFor();
   await signIn(page, world.base, 'jonas', 'another horse battery');
   await until('the owner is told', () => taken('jonas@example.com').some((mail) => mail.subject === 'Your Raptor password was changed'));
 
   await page.goto(`${world.base}/account`);
-  const notices = page.getByLabel('Tell me when somebody gives me access');
+  const notices = page.getByLabel('When somebody gives me access');
   await notices.uncheck();
   await until('it is kept', async () => {
     await page.reload();
-    await page.getByRole('heading', { name: 'Mails' }).waitFor();
+    await page.getByRole('heading', { name: 'Email notifications' }).waitFor();
     return !(await notices.isDisabled()) && !(await notices.isChecked());
   });
-  assert.equal(await page.getByRole('link', { name: 'Mail', exact: true }).count(), 0, 'a user does not see the mail server');
+  assert.equal(await page.getByRole('link', { name: 'Email', exact: true }).count(), 0, 'a user does not see the mail server');
 
   const late = await visitor();
   await late.goto(world.base + link);
   await late.getByLabel('New password').fill('a third horse battery');
   await late.getByRole('button', { name: 'Change password' }).click();
   await late.getByRole('alert').filter({ hasText: 'works no more' }).waitFor();
-  await late.getByRole('link', { name: 'Ask for a new link' }).click();
+  await late.getByRole('link', { name: 'Request a new link' }).click();
   await late.getByRole('heading', { name: 'Forgot your password?' }).waitFor();
 });
 
 test('an administrator sees whether mail works and tries it', { skip, timeout: 90_000 }, async () => {
   const page = await visitor();
   await signIn(page, world.base, 'admin', PASSWORD);
-  await page.getByRole('link', { name: 'Mail', exact: true }).click();
+  await page.getByRole('link', { name: 'Email', exact: true }).click();
   await page.getByText(`127.0.0.1:${port}, not encrypted`).waitFor();
   await page.getByRole('button', { name: 'Send test message' }).click();
-  await page.getByText('The mail server took a message for admin@localhost').waitFor();
+  await page.getByText('Sent to admin@localhost').waitFor();
   assert.equal(taken('admin@localhost').length, 1);
   server.kill('SIGKILL');
   await until('it is gone', async () => !(await listens()));
   await page.getByRole('button', { name: 'Send test message' }).click();
   await page.getByText(/The mail server .* can't be used/).first().waitFor();
-  await page.getByLabel('Only mail that could not be sent').check();
-  await page.getByRole('list', { name: 'Mails' }).getByText('given up').first().waitFor();
+  await page.getByLabel('Show unsent mail only').check();
+  await page.getByRole('list', { name: 'Sent mail' }).getByText('Given up').first().waitFor();
 });
 
 test('without a mail server nobody is offered a mail', { skip, timeout: 60_000 }, async () => {
@@ -110,13 +110,13 @@ test('without a mail server nobody is offered a mail', { skip, timeout: 60_000 }
   try {
     const page = await visitor();
     await page.goto(`${dumb.base}/forgot-password`);
-    await page.getByText('This Raptor sends no mail').waitFor();
+    await page.getByText('This Raptor can’t send email').waitFor();
     await signIn(page, dumb.base, 'admin', PASSWORD);
-    await page.getByRole('link', { name: 'Mail', exact: true }).click();
-    await page.getByText('no mail server is set up').waitFor();
+    await page.getByRole('link', { name: 'Email', exact: true }).click();
+    await page.getByText('No mail server is set up').waitFor();
     await page.goto(`${dumb.base}/account`);
     await page.getByRole('heading', { name: 'SSH keys' }).waitFor();
-    assert.equal(await page.getByRole('heading', { name: 'Mails' }).count(), 0);
+    assert.equal(await page.getByRole('heading', { name: 'Email notifications' }).count(), 0);
   } finally {
     await dumb.end();
   }

@@ -46,7 +46,7 @@ test('a page whose program did not arrive comes up all the same', { timeout: 60_
 test('a page that can not be had says so, and is tried again', { timeout: 60_000 }, async () => {
   await drop(/\/_app\/immutable\/nodes/, () => true);
   await page.getByRole('link', { name: 'Roles' }).click();
-  await page.getByRole('alert').filter({ hasText: 'It opens once Raptor answers again' }).waitFor();
+  await page.getByRole('alert').filter({ hasText: 'The page opens once Raptor responds again' }).waitFor();
   await page.unrouteAll();
   await page.getByRole('button', { name: 'Try again' }).click();
   await page.getByRole('heading', { name: 'Roles', level: 1 }).waitFor();

@@ -44,7 +44,7 @@ test('an administrator runs a game server', { timeout: 170_000 }, async (t) => {
     await page.getByRole('link', { name: 'Templates' }).click();
     await page.getByText('No templates yet').waitFor();
     await page.getByTestId('egg-files').setInputFiles(egg());
-    await page.getByRole('dialog').getByText('Without any change.').waitFor();
+    await page.getByRole('dialog').getByText('Imported as is.').waitFor();
     await page.getByRole('button', { name: 'Done' }).click();
     await page.getByRole('link', { name: /OpenTTD/ }).first().waitFor();
   });
@@ -59,7 +59,7 @@ test('an administrator runs a game server', { timeout: 170_000 }, async (t) => {
     await page.getByLabel('Allocations').selectOption(`127.0.0.1:${port}`);
     await page.getByLabel('Memory', { exact: true }).fill('512');
     await page.getByLabel('Server Name').fill('Trains of the panel');
-    await page.getByLabel('Skip the installation').check();
+    await page.getByLabel('Skip installation').check();
     await page.getByRole('button', { name: 'Create container' }).click();
     await page.getByRole('heading', { name: 'Trains', level: 1 }).waitFor();
     await heading().getByText('Running').waitFor({ timeout: 60_000 });
@@ -76,7 +76,7 @@ test('an administrator runs a game server', { timeout: 170_000 }, async (t) => {
   });
 
   await t.test('a typed command is answered', async () => {
-    const line = page.getByLabel('Command');
+    const line = page.getByRole('textbox', { name: 'Command' });
     await until('the answer', async () => {
       await line.fill('server_info');
       await line.press('Enter');
@@ -97,7 +97,7 @@ test('an administrator runs a game server', { timeout: 170_000 }, async (t) => {
     await world.restart();
     await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
     assert.equal((await world.ask('GET', `/containers/${id}`)).live.since, before);
-    const line = page.getByLabel('Command');
+    const line = page.getByRole('textbox', { name: 'Command' });
     await until('an answer after the restart', async () => {
       await line.fill('echo after-the-restart');
       await line.press('Enter');

@@ -1,10 +1,9 @@
 // Where templates come from, the same one again, newer files at the source, and containers that change to another template.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { launch, signIn } from './browser.mjs';
-import { egg, PASSWORD, until, World } from './world.mjs';
+import { PASSWORD, until, World } from './world.mjs';
 
 const IMAGE = '~raptor-test/busybox:1';
 const limits = { memory_mib: 64, swap_mib: 0, cpu_percent: 0, disk_mib: 64, pids: 64, io_weight: 500 };
@@ -46,13 +45,13 @@ test('the same egg again shows the difference first and is updated or kept besid
   await report.getByText('Trains').first().waitFor();
   await report.getByRole('button', { name: 'Done' }).click();
   await upload('trains-2.json', plain({ startup: 'sleep 2000' }));
-  await report.getByText('Another version of this template is here already.').waitFor();
+  await report.getByText('Another version of this template already exists.').waitFor();
   assert.equal((await templates()).length, 1, 'nothing is imported before somebody chose');
-  await report.getByRole('button', { name: 'Show the difference' }).click();
+  await report.getByRole('button', { name: 'Show changes' }).click();
   await report.getByText('- sleep 1000').waitFor();
   await report.getByText('+ sleep 2000').waitFor();
   await report.getByRole('button', { name: 'Update to version 2' }).click();
-  await report.getByText('is a new version of the template that was here').waitFor();
+  await report.getByText('updated to a new version').waitFor();
   await report.getByRole('button', { name: 'Done' }).click();
 
   await upload('other.json', plain({ startup: 'sleep 3000' }));
@@ -76,26 +75,26 @@ test('a newer file at the source is offered with its difference and becomes a ne
   published.etag = '"2"';
   await page.goto(`${world.base}/templates/${template.id}`);
   await page.getByText(address).waitFor();
-  await page.getByRole('button', { name: 'Check for an update' }).click();
+  await page.getByRole('button', { name: 'Check for updates' }).click();
   await page.getByText('Update available.').waitFor();
   await page.goto(`${world.base}/templates`);
   await page.getByText('Update available').waitFor();
   await page.goto(`${world.base}/templates/${template.id}`);
-  await page.getByRole('button', { name: 'Show the difference' }).click();
+  await page.getByRole('button', { name: 'Show changes' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByText('+ sleep 2').waitFor();
   await dialog.getByRole('button', { name: 'Update', exact: true }).click();
   await page.getByText('Updated to version 2.').waitFor();
   assert.equal(await page.getByText('Update available.').count(), 0);
-  await page.getByRole('button', { name: 'Check for an update' }).click();
-  await page.getByText('This is the newest version.').waitFor();
-  await page.getByRole('button', { name: 'Check for an update' }).click();
+  await page.getByRole('button', { name: 'Check for updates' }).click();
+  await page.getByText('This is the latest version.').waitFor();
+  await page.getByRole('button', { name: 'Check for updates' }).click();
   await until('what is known is not fetched again', () => requests.at(-1) === 304);
 
   // An answer that comes while the difference is shown doesn't fetch it again.
   published.file = plain({ name: 'Published', startup: 'sleep 2', description: 'Newer.' });
   published.etag = '"3"';
-  await page.getByRole('button', { name: 'Check for an update' }).click();
+  await page.getByRole('button', { name: 'Check for updates' }).click();
   await page.getByText('Update available.').waitFor();
   let release;
   const held = new Promise((done) => (release = done));
@@ -107,13 +106,13 @@ test('a newer file at the source is offered with its difference and becomes a ne
   let previews = 0;
   const count = (request) => (previews += /\/templates\/preview/.test(request.url()) ? 1 : 0);
   page.on('request', count);
-  await page.getByRole('button', { name: 'Check for an update' }).click();
-  await page.getByRole('button', { name: 'Show the difference' }).click();
+  await page.getByRole('button', { name: 'Check for updates' }).click();
+  await page.getByRole('button', { name: 'Show changes' }).click();
   await dialog.getByText('+ Newer.').waitFor();
   const checked = page.waitForResponse(checks);
   release();
   await checked;
-  await page.getByRole('button', { name: 'Check for an update', includeHidden: true, disabled: false }).waitFor({ state: 'attached' });
+  await page.getByRole('button', { name: 'Check for updates', includeHidden: true, disabled: false }).waitFor({ state: 'attached' });
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
   assert.equal(previews, 1);
   await dialog.getByRole('button', { name: 'Cancel' }).click();
@@ -171,7 +170,7 @@ test('a container changes to another template with its files kept and the new in
   await page.getByLabel(/TOKEN needs a value/).fill('hunter2');
   assert.equal(await page.getByLabel(/Run the installation of Paper/).isChecked(), true);
   await change.click();
-  await page.getByText('Changed to Paper. It is being installed; the files stay.').waitFor();
+  await page.getByText('Changed to Paper. Installing; your files are kept.').waitFor();
   await until('it is installed', async () => (await world.ask('GET', `/containers/${id}`)).installation.state === 'installed');
   await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
   await until('it runs', async () => (await world.ask('GET', `/containers/${id}`)).live.phase === 'running');

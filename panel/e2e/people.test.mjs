@@ -44,7 +44,7 @@ test('a user sees nothing but their own', { timeout: 60_000 }, async () => {
   assert.equal(await page.getByRole('link', { name: 'Create container' }).count(), 0);
   const foreign = (await world.ask('GET', '/containers?search=Of%20the%20admin')).items[0].id;
   await page.goto(`${world.base}/containers/${foreign}`);
-  await page.getByRole('heading', { name: 'There is no such container' }).waitFor();
+  await page.getByRole('heading', { name: 'Container not found' }).waitFor();
 });
 
 test('access that is taken away closes the page at once', { timeout: 60_000 }, async () => {
@@ -56,7 +56,7 @@ test('access that is taken away closes the page at once', { timeout: 60_000 }, a
   for (const name of ['Settings', 'Files', 'Startup']) assert.equal(await page.getByRole('link', { name, exact: true }).count(), 0, `a user has no ${name}`);
   const jonas = (await world.ask('GET', '/users?search=jonas')).items[0].id;
   await world.ask('DELETE', `/containers/${id}/access/${jonas}`);
-  await page.getByText('Your access to this container has changed').or(page.getByText('There is no such container')).first().waitFor();
+  await page.getByText('Your access to this container has changed').or(page.getByText('Container not found')).first().waitFor();
 });
 
 test('a manager manages, but not roles and daemons', { timeout: 60_000 }, async () => {
@@ -107,7 +107,7 @@ test('what may not be changed is shown with the reason, what may not be opened i
   const refused = [];
   page.on('response', (answer) => answer.status() === 403 && refused.push(answer.url()));
   await page.goto(`${world.base}/containers/${id}/startup`);
-  await page.getByText('You can view this but not change it.').waitFor();
+  await page.getByText('You can view these settings but not change them.').waitFor();
   assert.ok(await page.getByLabel('Startup command').isDisabled());
   assert.equal(await page.getByRole('button', { name: 'Save changes' }).count(), 0);
   await page.goto(`${world.base}/containers/${id}/files`);
@@ -115,7 +115,7 @@ test('what may not be changed is shown with the reason, what may not be opened i
   for (const name of ['Upload', 'New file', 'New folder']) assert.equal(await page.getByRole('button', { name, exact: true }).count(), 0, name);
   for (const path of ['/users', '/roles', '/daemons', '/templates', '/activity', '/mail', '/containers/new']) {
     await page.goto(world.base + path);
-    await page.getByRole('heading', { name: 'You may not open this page' }).waitFor();
+    await page.getByRole('heading', { name: 'You don’t have access to this page' }).waitFor();
   }
   assert.deepEqual(refused, []);
   await page.context().close();
@@ -152,10 +152,10 @@ test('a daemon is added by one line with the key that is shown once, and gets it
   for (const leave of [() => page.keyboard.press('Escape'), () => page.mouse.click(5, 5), () => dialog.getByRole('button', { name: 'Close', exact: true }).click()]) {
     await leave();
     await dialog.getByRole('alert').getByText('this key can’t be shown again').waitFor();
-    await dialog.getByRole('button', { name: 'Keep it open' }).click();
+    await dialog.getByRole('button', { name: 'Keep open' }).click();
     await dialog.getByRole('alert').waitFor({ state: 'detached' });
   }
-  const boxes = await Promise.all([dialog.getByTestId('line'), dialog.getByRole('button', { name: 'Copy the line' })].map((found) => found.boundingBox()));
+  const boxes = await Promise.all([dialog.getByTestId('line'), dialog.getByRole('button', { name: 'Copy command' })].map((found) => found.boundingBox()));
   assert.ok(boxes[1].y + boxes[1].height <= boxes[0].y, 'nothing lies over the key');
 
   // A browser that refuses both ways of copying, and then the older one only where the page came over plain HTTP.
@@ -166,11 +166,11 @@ test('a daemon is added by one line with the key that is shown once, and gets it
       else delete document.execCommand;
     }, refused);
   await refuse(true);
-  await dialog.getByRole('button', { name: 'Copy the line' }).click();
-  await dialog.getByRole('alert').getByText('Your browser did not allow copying. Select the text and copy it by hand.').waitFor();
+  await dialog.getByRole('button', { name: 'Copy command' }).click();
+  await dialog.getByRole('alert').getByText('Your browser blocked copying. Select the text and copy it manually.').waitFor();
   assert.equal(await dialog.getByRole('button', { name: 'Copied' }).count(), 0, 'nothing was copied');
   await refuse(false);
-  await dialog.getByRole('button', { name: 'Copy the line' }).click();
+  await dialog.getByRole('button', { name: 'Copy command' }).click();
   await dialog.getByRole('button', { name: 'Copied' }).waitFor();
   assert.equal(await dialog.getByRole('alert').count(), 0);
 
@@ -198,7 +198,7 @@ test('a daemon is added by one line with the key that is shown once, and gets it
   await dialog.getByLabel('Address', { exact: true }).fill('127.0.0.1');
   await dialog.getByLabel('Ports').fill('27015-27019');
   await dialog.getByRole('button', { name: 'Add ports' }).click();
-  await dialog.getByText('5 added.').waitFor();
+  await dialog.getByText('5 allocations added.').waitFor();
   await dialog.getByText('Add ports for containers: done').waitFor();
   await shot(page, 'daemon-added');
   await page.keyboard.press('Escape');
@@ -213,9 +213,9 @@ test('the rule of a password is read before there is an error, and one can be ma
   await page.getByRole('button', { name: 'Create user' }).click();
   const dialog = page.getByRole('dialog', { name: 'Create user' });
   const field = dialog.getByLabel('Password', { exact: true });
-  await dialog.getByText('Use 8 characters or more. Common passwords are refused.').waitFor();
+  await dialog.getByText('At least 8 characters. Common passwords are rejected.').waitFor();
   const rule = await field.getAttribute('aria-describedby');
-  assert.equal(await page.locator(`#${rule}`).innerText(), 'Use 8 characters or more. Common passwords are refused.');
+  assert.equal(await page.locator(`#${rule}`).innerText(), 'At least 8 characters. Common passwords are rejected.');
   assert.equal(await field.getAttribute('type'), 'password');
   await field.fill('seen by nobody');
   await dialog.getByRole('button', { name: 'Show password' }).click();
@@ -274,7 +274,7 @@ test('names of accounts are suggested to those who may list them, and to nobody 
   const own = await admin.locator('#access-users option').evaluateAll((all) => all.map(({ value }) => value));
   assert.ok(!own.includes('jonas'), 'not those who have access already');
   const { page: owner, field } = await suggested('jonas');
-  await owner.getByRole('list', { name: 'What User may do' }).waitFor();
+  await owner.getByRole('list', { name: 'What User can do' }).waitFor();
   assert.equal(await field.getAttribute('list'), null);
   assert.ok(asked.includes('admin') && !asked.includes('jonas'), asked.join());
 });
@@ -287,13 +287,13 @@ test('somebody who may create containers but not see daemons leaves the host to 
   const refused = [];
   page.on('response', (answer) => answer.status() === 403 && refused.push(answer.url()));
   await page.goto(`${world.base}/containers/new?template=${id}`);
-  await page.getByText('Raptor chooses the host').waitFor();
+  await page.getByText('Raptor picks the host').waitFor();
   assert.equal(await page.getByText('No daemon is added yet').count(), 0);
   assert.deepEqual(await barriers(page), []);
   await shot(page, 'maker');
-  await page.getByLabel('Number of addresses').fill('0');
-  await page.getByLabel('Skip the installation').check();
-  await page.getByLabel('Start it at once').uncheck();
+  await page.getByLabel('Ports', { exact: true }).fill('0');
+  await page.getByLabel('Skip installation').check();
+  await page.getByLabel('Start immediately').uncheck();
   await page.getByRole('button', { name: 'Create container' }).click();
   await page.waitForURL(/\/containers\/[0-9a-f-]{36}/);
   assert.deepEqual(refused, []);
@@ -312,7 +312,7 @@ test('who may not read the console gets the first page that is theirs, on a phon
   assert.ok(await page.getByRole('group', { name: 'Power', includeHidden: true }).isHidden());
   await shot(page, 'guest-files');
   await page.goto(`${world.base}/containers/${id}/settings`);
-  await page.getByText('You may not open this page.').waitFor();
+  await page.getByText('You don’t have access to this page.').waitFor();
   await page.getByRole('link', { name: 'Open Files' }).click();
   await page.waitForURL(`**/containers/${id}/files`);
   await page.context().close();
@@ -322,7 +322,7 @@ test('what a field lacks is said below it in the panel’s words, with its label
   const page = await visitor('admin');
   const { id } = (await world.ask('GET', '/templates')).items[0];
   await page.goto(`${world.base}/containers/new?template=${id}`);
-  const count = page.getByLabel('Number of addresses');
+  const count = page.getByLabel('Ports', { exact: true });
   await count.fill('101');
   await page.getByRole('button', { name: 'Create container' }).click();
   await page.getByRole('alert').getByText('Enter a whole number from 0 to 100.').waitFor();
@@ -342,7 +342,7 @@ test('what a field lacks is said below it in the panel’s words, with its label
   const dialog = page.getByRole('dialog', { name: 'Create user' });
   await dialog.getByLabel('Email').fill('nobody');
   await dialog.getByRole('button', { name: 'Create user' }).click();
-  await dialog.getByText('Fill this in.').first().waitFor();
+  await dialog.getByText('This field is required.').first().waitFor();
   await dialog.getByText('Enter an email address, such as name@example.com.').waitFor();
   assert.ok(await dialog.getByLabel('User name').evaluate((element) => element === document.activeElement));
   await shot(page, 'user-error');

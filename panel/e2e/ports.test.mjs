@@ -39,7 +39,7 @@ after(async () => {
 test('an owner whose container may have no more allocations is told so', { timeout: 60_000 }, async () => {
   await page.goto(`${world.base}/containers/${id}/network`);
   await page.getByText('0 of 0 extra allocations. An administrator can raise the limit.').waitFor();
-  assert.ok(await page.getByRole('button', { name: 'Add a free one' }).isDisabled());
+  assert.ok(await page.getByRole('button', { name: 'Add allocation' }).isDisabled());
 });
 
 test('a port that another program has is said in words, and another one is a click away', { timeout: 120_000 }, async () => {
@@ -60,13 +60,13 @@ test('a port that another program has is said in words, and another one is a cli
 test('the dialog lists what a level may do before it is given', { timeout: 60_000 }, async () => {
   await page.goto(`${world.base}/containers/${id}/access`);
   await page.getByRole('button', { name: 'Give access' }).click();
-  const user = page.getByRole('list', { name: 'What User may do' });
+  const user = page.getByRole('list', { name: 'What User can do' });
   await user.waitFor();
   const items = (await user.getByRole('listitem').allInnerTexts()).map((text) => text.replace(/\s+/g, ' ').trim());
-  assert.ok(items.includes('May: Read the console') && items.includes('May: Start'), items.join('; '));
-  for (const no of ['Open and download files', 'See files and folders', 'See the startup command and variables']) assert.ok(items.includes(`May not: ${no}`), no);
+  assert.ok(items.includes('Allowed: Read the console') && items.includes('Allowed: Start'), items.join('; '));
+  for (const no of ['Open and download files', 'See files and folders', 'See the startup command and variables']) assert.ok(items.includes(`Not allowed: ${no}`), no);
   await page.getByRole('radio', { name: /Admin/ }).check();
-  const admin = (await page.getByRole('list', { name: 'What Admin may do' }).getByRole('listitem').allInnerTexts()).map((text) => text.replace(/\s+/g, ' ').trim());
-  assert.deepEqual(admin.filter((text) => text.startsWith('May not:')), ['May not: Delete the container']);
+  const admin = (await page.getByRole('list', { name: 'What Admin can do' }).getByRole('listitem').allInnerTexts()).map((text) => text.replace(/\s+/g, ' ').trim());
+  assert.deepEqual(admin.filter((text) => text.startsWith('Not allowed:')), ['Not allowed: Delete the container']);
   assert.equal(await page.getByRole('radio').count(), 3, 'the owner is not a level to be given');
 });

@@ -217,6 +217,6 @@ test('a proxy that lets no WebSocket through: the panel says that it is not live
   await page.getByText('Not live.').waitFor();
   await world.ask('PUT', `/containers/${container.id}`, { name: 'Read again' });
   await page.getByRole('link', { name: 'Read again' }).waitFor();
-  assert.equal(await page.getByText('Raptor does not answer').count(), 0);
+  assert.equal(await page.getByText('Raptor isn’t responding').count(), 0);
   await page.close();
 });

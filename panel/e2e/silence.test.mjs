@@ -42,7 +42,7 @@ test('between browser and Raptor: it is said, orders are not carried out afterwa
   await page.goto(`${base}/containers/${id}`);
   const live = page.getByRole('status').filter({ hasText: /^\s*Live\s*$/ });
   await live.waitFor();
-  const command = page.getByLabel('Command');
+  const command = page.getByRole('textbox', { name: 'Command' });
   await command.fill('before');
   await command.press('Enter');
   await until('a command that arrives leaves the field', async () => (await command.inputValue()) === '');
@@ -53,15 +53,15 @@ test('between browser and Raptor: it is said, orders are not carried out afterwa
   await command.fill('into the void');
   await command.press('Enter');
   await page.getByRole('button', { name: 'Restart' }).click();
-  await page.getByRole('status').filter({ hasText: 'Connecting again…' }).first().waitFor();
-  await page.getByText('Look at the console before you send it again', { exact: false }).first().waitFor();
-  await page.getByText('Raptor does not answer.').first().waitFor();
+  await page.getByRole('status').filter({ hasText: 'Reconnecting…' }).first().waitFor();
+  await page.getByText('Check the console before sending it again', { exact: false }).first().waitFor();
+  await page.getByText('Raptor isn’t responding.').first().waitFor();
   assert.equal(await command.inputValue(), 'into the void', 'what was not confirmed is still there');
   await page.getByText('this may have been done or not', { exact: false }).first().waitFor();
 
   line.end();
   await live.waitFor();
-  await page.getByText('Raptor does not answer.').first().waitFor({ state: 'detached' });
+  await page.getByText('Raptor isn’t responding.').first().waitFor({ state: 'detached' });
   await command.fill('after');
   await command.press('Enter');
   await until('what is ordered now is carried out', async () => (await lines(id)).includes('got after'));

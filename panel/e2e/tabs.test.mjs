@@ -53,7 +53,7 @@ test('ten addresses one after another in one tab, and back: each is live', { tim
   for (const place of places) {
     await page.goto(`${world.base}/${place}`);
     await page.getByRole('main').locator('h1').first().waitFor();
-    assert.equal(await page.getByText('Raptor does not answer').count(), 0, place);
+    assert.equal(await page.getByText('Raptor isn’t responding').count(), 0, place);
   }
   await page.locator(`a[href="/containers/${container.id}"]`).first().waitFor();
   await rename('Ten later');
@@ -76,7 +76,7 @@ test('a download leaves the tab live, and does not ask about unsaved changes', {
   const page = await context.newPage();
   const asked = [];
   page.on('dialog', (dialog) => (asked.push(dialog.type()), dialog.dismiss()));
-  let left = false;
+  let left;
   page.on('framenavigated', () => (left = true));
   await page.goto(`${world.base}/containers/${container.id}/files?path=%2F&open=%2Fnote.txt`);
   await page.locator('.cm-content').click();

@@ -33,7 +33,7 @@ test('an administrator edits the list of allowed images and is told what is wron
   await admin.goto(`${world.base}/daemons`);
   const list = admin.getByLabel('Patterns, one per line');
   await list.fill('registry.example.com/games/*\n*/evil');
-  await admin.getByLabel(/Owners may choose from this list/).check();
+  await admin.getByLabel(/Let owners choose from this list/).check();
   const save = admin.getByRole('button', { name: 'Save', exact: true });
   await save.click();
   await admin.getByRole('alert').getByText('Write out the registry or owner in "*/evil"').waitFor();
@@ -49,9 +49,9 @@ test('the startup page says what is not among the template’s images, and why i
   const field = lena.getByLabel('Docker image');
   await lena.getByText('Besides the template’s images you may use: registry.example.com/games/*').waitFor();
   await field.fill(IMAGE);
-  await lena.getByText('Not among the template’s images. It has to match one of these: registry.example.com/games/*').waitFor();
+  await lena.getByText('Not one of the template’s images. It must match registry.example.com/games/*').waitFor();
   await lena.getByRole('button', { name: 'Save changes' }).click();
-  await lena.getByText('Not among the template’s images. The list of allowed images has it.').waitFor();
+  await lena.getByText('Not one of the template’s images, but on the list of allowed images.').waitFor();
 
   const { revision } = await world.ask('GET', '/image-policy');
   await world.ask('PUT', '/image-policy', { patterns: [], for_owners: false, revision });
@@ -61,9 +61,9 @@ test('the startup page says what is not among the template’s images, and why i
 
   await admin.goto(`${world.base}/containers/${id}/startup`);
   await admin.getByRole('button', { name: 'Allow for this container' }).click();
-  await admin.getByText('Not among the template’s images. admin allowed it for this container.').waitFor();
+  await admin.getByText('Not one of the template’s images. admin allowed it for this container.').waitFor();
   await admin.getByLabel('Docker image').fill('debian:12');
-  await admin.getByText('Not among the template’s images. Saving allows it for this container, in your name.').waitFor();
+  await admin.getByText('Not one of the template’s images. Saving allows it for this container, in your name.').waitFor();
   await admin.getByLabel('Docker image').fill('debian:12:13');
   await admin.getByRole('button', { name: 'Save changes' }).click();
   await admin.getByRole('alert').getByText('Use an image reference such as registry.example.com/owner/name:tag').waitFor();
@@ -76,7 +76,7 @@ test('a template’s installation is made strict by a switch', { timeout: 60_000
   await until('the document is there', async () => await strict.isEnabled());
   assert.equal(await strict.isChecked(), false);
   await strict.check();
-  assert.equal(JSON.parse(await admin.getByLabel('The template').inputValue()).install.strict, true);
+  assert.equal(JSON.parse(await admin.getByLabel('Template', { exact: true }).inputValue()).install.strict, true);
   await admin.getByRole('button', { name: 'Save as new version' }).click();
   await admin.getByText('Saved as version 2.').waitFor();
   const document = await world.ask('GET', `/templates/${template.id}/export?format=raptor`);
@@ -84,6 +84,6 @@ test('a template’s installation is made strict by a switch', { timeout: 60_000
   await admin.goto(`${world.base}/templates/${template.id}/edit`);
   await until('the switch shows it', async () => await strict.isChecked());
   // What is no JSON now has no switch to be moved.
-  await admin.getByLabel('The template').fill('{');
+  await admin.getByLabel('Template', { exact: true }).fill('{');
   await until('the switch is off', async () => await strict.isDisabled());
 });

@@ -81,12 +81,12 @@ test('saving in the browser changes only what was typed, whatever the encoding a
 test('a guessed encoding is asked about before letters beyond ASCII are saved', { timeout: 60_000 }, async () => {
   await put('/guess.cfg', hex('636166e90a'));
   await open('/guess.cfg');
-  await page.getByText('Do the letters look right?').waitFor();
+  await page.getByText('Is the text displayed correctly?').waitFor();
   await page.keyboard.press('Control+Home');
   await page.keyboard.type('é');
   await page.keyboard.press('Control+s');
   const asked = page.getByRole('dialog', { name: 'Is this text windows-1252?' });
-  await asked.getByRole('button', { name: 'The letters look right: save' }).click();
+  await asked.getByRole('button', { name: 'The text looks right, save' }).click();
   await page.getByText('Saved.').last().waitFor();
   assert.equal(await get('/guess.cfg'), 'e9636166e90a');
 });
@@ -94,7 +94,7 @@ test('a guessed encoding is asked about before letters beyond ASCII are saved', 
 test('a letter that the encoding lacks is asked about and never replaced', { timeout: 60_000 }, async () => {
   await put('/lacks.cfg', hex('636166e90a'));
   await open('/lacks.cfg');
-  await page.getByRole('button', { name: 'Yes, it is windows-1252' }).click();
+  await page.getByRole('button', { name: 'Yes, keep windows-1252' }).click();
   // The focus is back in the text.
   await page.keyboard.press('Control+Home');
   await page.keyboard.insertText('服');
@@ -113,14 +113,14 @@ test('a file is reopened in another encoding, saved in another one, and given ot
   await page.getByRole('button', { name: /^Encoding: / }).click();
   let dialog = page.getByRole('dialog', { name: 'Encoding' });
   await dialog.getByLabel('Encoding').selectOption('windows-1251');
-  await dialog.getByRole('button', { name: 'Reopen with this encoding' }).click();
+  await dialog.getByRole('button', { name: 'Reopen with encoding' }).click();
   await until('it reads well', async () => (await page.getByRole('textbox', { name: 'Content of again.txt' }).textContent()).includes('Привет'));
-  await until('nobody is asked about it', async () => (await page.getByText('Do the letters look right?').count()) === 0);
-  await page.getByLabel('Line ends', { exact: true }).selectOption('lf');
+  await until('nobody is asked about it', async () => (await page.getByText('Is the text displayed correctly?').count()) === 0);
+  await page.getByLabel('Line endings', { exact: true }).selectOption('lf');
   await page.getByRole('button', { name: 'Encoding: windows-1251' }).click();
   dialog = page.getByRole('dialog', { name: 'Encoding' });
   await dialog.getByLabel('Encoding').selectOption('UTF-8');
-  await dialog.getByRole('button', { name: 'Save with this encoding' }).click();
+  await dialog.getByRole('button', { name: 'Save with encoding' }).click();
   await page.getByText('Saved.').last().waitFor();
   assert.equal(Buffer.from(await get('/again.txt'), 'hex').toString(), 'Привет\n');
 });
@@ -132,9 +132,9 @@ test('a save with another encoding keeps it when it replaces what somebody else 
   await page.getByRole('button', { name: 'Encoding: UTF-8' }).click();
   const dialog = page.getByRole('dialog', { name: 'Encoding' });
   await dialog.getByLabel('Encoding').selectOption('windows-1252');
-  await dialog.getByRole('button', { name: 'Save with this encoding' }).click();
+  await dialog.getByRole('button', { name: 'Save with encoding' }).click();
   const asked = page.getByRole('dialog', { name: 'Somebody else changed this file' });
-  await asked.getByRole('button', { name: 'Replace with mine' }).click();
+  await asked.getByRole('button', { name: 'Overwrite with mine' }).click();
   await page.getByRole('button', { name: 'Encoding: windows-1252' }).waitFor();
   assert.equal(await get('/both.txt'), '4772fcdf650a');
 });
@@ -142,17 +142,17 @@ test('a save with another encoding keeps it when it replaces what somebody else 
 test('what is no text is said to be none', { timeout: 60_000 }, async () => {
   await put('/level.dat', hex('0a00000a00044461746100'));
   await page.goto(`${world.base}/containers/${id}/files?path=/&open=/level.dat`);
-  await page.getByText('This is no text file.').waitFor();
+  await page.getByText('This isn’t a text file.').waitFor();
 });
 
 test('of a log that is too large to edit, the end is shown', { timeout: 90_000 }, async () => {
   const line = (i) => `[${String(i).padStart(8, '0')}] Steve joined the game, and this line says so at some length.\n`;
   await put('/latest.log', Buffer.from(Array.from({ length: 300_000 }, (_, i) => line(i)).join('')));
   const text = await open('/latest.log');
-  await page.getByText('Read only: the last 1.0 MiB').waitFor();
+  await page.getByText('Read-only, last 1.0 MiB').waitFor();
   await until('its end is shown', async () => (await text.textContent()).includes('[00299999]'));
   await page.getByRole('button', { name: 'Show more' }).click();
-  await page.getByText('Read only: the last 4.0 MiB').waitFor();
+  await page.getByText('Read-only, last 4.0 MiB').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Save', exact: true }).count(), 0);
 });
 
@@ -198,7 +198,7 @@ test('a folder and a file that are opened while Raptor is away open once it is b
   await row('mods').waitFor();
   await world.api.stop();
   await row('mods').getByRole('button', { name: 'mods', exact: true }).click();
-  await page.getByText('Raptor does not answer.').first().waitFor();
+  await page.getByText('Raptor isn’t responding.').first().waitFor();
   world.api.start();
   await world.answers();
   await row('mod-000.jar').waitFor({ timeout: 20_000 });
@@ -207,7 +207,7 @@ test('a folder and a file that are opened while Raptor is away open once it is b
   await row('crlf.bat').waitFor();
   await world.api.stop();
   await row('crlf.bat').getByRole('button', { name: 'crlf.bat', exact: true }).click();
-  await page.getByText('Raptor does not answer.').first().waitFor();
+  await page.getByText('Raptor isn’t responding.').first().waitFor();
   world.api.start();
   await world.answers();
   await page.getByRole('textbox', { name: 'Content of crlf.bat' }).waitFor({ timeout: 20_000 });
@@ -218,7 +218,7 @@ test('a page whose program could not be fetched opens once Raptor is back', { ti
   await page.getByRole('link', { name: 'Texts' }).waitFor();
   await world.api.stop();
   await page.getByRole('link', { name: 'Roles' }).first().click();
-  await page.getByRole('heading', { name: 'This page failed' }).waitFor({ timeout: 60_000 });
+  await page.getByRole('heading', { name: 'This page didn’t load' }).waitFor({ timeout: 60_000 });
   world.api.start();
   await world.answers();
   await page.getByRole('heading', { name: 'Roles', level: 1 }).waitFor({ timeout: 40_000 });

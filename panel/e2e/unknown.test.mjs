@@ -84,7 +84,7 @@ test('the daemon’s page lists them, adopts one as it runs, and stops and delet
   await dialog.getByLabel('Template').selectOption({ label: 'Echo' });
   await shot('unknown-adopt');
   await dialog.getByRole('button', { name: 'Adopt', exact: true }).click();
-  await page.getByText('Creative world is adopted.').waitFor();
+  await page.getByText('Creative world adopted.').waitFor();
   await page.getByRole('region', { name: '1 container on this host is missing from Raptor’s database' }).waitFor();
   const kept = await until('it is there', () => world.ask('GET', `/containers/${ids.kept}`).catch(() => null));
   assert.equal(kept.live.phase, 'running');
@@ -109,7 +109,7 @@ test('a container whose files are gone says so, with the ways out, and installin
   await banner.getByRole('link', { name: 'Upload files' }).waitFor();
   await banner.getByRole('link', { name: 'Delete…' }).waitFor();
   await shot('files-missing');
-  await banner.getByRole('button', { name: 'Install again' }).click();
+  await banner.getByRole('button', { name: 'Reinstall' }).click();
   await banner.waitFor({ state: 'detached', timeout: 60_000 });
   await page.getByRole('button', { name: 'Start', exact: true }).click();
   await until('it runs', async () => (await world.ask('GET', `/containers/${ids.back}`)).live.phase === 'running');

@@ -50,6 +50,38 @@ test('the sign-in form of a first visit stays within its budget', { timeout: 60_
   assert.equal(new URL(page.url()).pathname + new URL(page.url()).search, '/containers?mine=true');
 });
 
+test('a visitor loads the panel in one language, which can be changed', { timeout: 60_000 }, async () => {
+  const context = await browser.newContext({ locale: 'de-AT' });
+  const page = await context.newPage();
+  let loaded = [];
+  page.on('request', (request) => loaded.push(new URL(request.url()).pathname));
+  /** What was loaded in a language, by the names of the files in it. */
+  const twice = () => loaded.filter((path) => path.endsWith('.de.js') && loaded.includes(path.replace('.de.js', '.js')));
+  await signInGerman(page);
+  assert.equal(await page.locator('html').getAttribute('lang'), 'de');
+  assert.ok(loaded.some((path) => path.endsWith('.de.js')), 'it is in German');
+  assert.deepEqual(twice(), []);
+
+  loaded = [];
+  await page.goto(`${world.base}/account`);
+  await page.getByLabel('Sprache').selectOption('English');
+  await page.getByLabel('Language').waitFor();
+  loaded = [];
+  await page.goto(`${world.base}/containers`);
+  await page.getByRole('heading', { name: 'Containers', level: 1 }).waitFor();
+  assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+  assert.deepEqual(loaded.filter((path) => path.endsWith('.de.js')), []);
+});
+
+async function signInGerman(page) {
+  await page.goto(`${world.base}/sign-in`);
+  await page.getByLabel('Benutzername oder E-Mail-Adresse').fill('admin');
+  await page.getByLabel('Passwort', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Anmelden' }).click();
+  await page.waitForURL(`${world.base}/containers`);
+  await page.locator('h1').waitFor();
+}
+
 test('who is signed in, in a browser that forgot it, gets the page that they opened', { timeout: 60_000 }, async () => {
   const context = await browser.newContext();
   const page = await context.newPage();

@@ -2,6 +2,7 @@
 // their machine comes or goes, such as another Wi-Fi or, with Raptor on the same machine, a container's network.
 import type { HandleClientError } from '@sveltejs/kit';
 import { answers } from '$lib/api';
+import { m } from '$lib/messages';
 
 document.documentElement.dataset.begun = 'true';
 const missing = new WeakSet<Error>();
@@ -15,7 +16,7 @@ export const handleError: HandleClientError = async ({ error, event, message }) 
     return new Promise<never>(() => {});
   }
   void openLater(event.url);
-  return { message: 'A part of the panel could not be loaded. It opens once Raptor answers again.' };
+  return { message: m.shell_part_missing() };
 };
 
 /** Opens a page once Raptor answers, unless somebody has gone elsewhere meanwhile. */

@@ -95,6 +95,7 @@ impl Suite {
             let npm = |args: &[&str]| run(command("npm", args).current_dir(root().join("panel")));
             npm(&["ci", "--no-audit", "--no-fund"])?;
             npm(&["run", "check"])?;
+            npm(&["run", "lint"])?;
             npm(&["test"])?;
             npm(&["run", "build"])
         });

@@ -88,7 +88,7 @@ test('the panel asks for another password than the one that everybody knows, and
   await enter(page, 'admin123');
   await page.getByRole('heading', { name: 'Choose a new password' }).waitFor();
   assert.equal(await page.getByRole('link', { name: 'Containers' }).count(), 0);
-  await page.getByLabel('Password that you signed in with').fill('admin123');
+  await page.getByLabel('Current password').fill('admin123');
   await page.getByLabel('New password').fill('admin123');
   await page.getByRole('button', { name: 'Change password' }).click();
   await page.getByText('one of those that are guessed first').waitFor();

@@ -3,6 +3,7 @@ import LayoutGrid from '@lucide/svelte/icons/layout-grid';
 import Plus from '@lucide/svelte/icons/plus';
 import Upload from '@lucide/svelte/icons/upload';
 import { session } from './session.svelte';
+import { m } from '$lib/messages';
 
 export interface Action {
   title: string;
@@ -13,12 +14,12 @@ export interface Action {
 }
 
 export const ACTIONS = {
-  createContainer: { title: 'Create container', icon: Plus, permission: 'containers.create', path: '/containers/new' },
-  browseCatalogue: { title: 'Browse the catalogue', icon: LayoutGrid, permission: 'templates.read', path: '/templates/catalogue' },
-  addDaemon: { title: 'Add daemon', icon: Plus, permission: 'daemons.create', path: '/daemons?add' },
-  importEggs: { title: 'Import eggs', icon: Upload, permission: 'templates.create', path: '/templates?import' },
-  createUser: { title: 'Create user', icon: Plus, permission: 'users.create', path: '/users?create' },
-  createRole: { title: 'Create role', icon: Plus, permission: 'roles.create', path: '/roles?create' }
+  createContainer: { title: m.common_create_container(), icon: Plus, permission: 'containers.create', path: '/containers/new' },
+  browseCatalogue: { title: m.shell_browse_catalogue(), icon: LayoutGrid, permission: 'templates.read', path: '/templates/catalogue' },
+  addDaemon: { title: m.common_add_daemon(), icon: Plus, permission: 'daemons.create', path: '/daemons?add' },
+  importEggs: { title: m.shell_import_eggs(), icon: Upload, permission: 'templates.create', path: '/templates?import' },
+  createUser: { title: m.common_create_user(), icon: Plus, permission: 'users.create', path: '/users?create' },
+  createRole: { title: m.common_create_role(), icon: Plus, permission: 'roles.create', path: '/roles?create' }
 } satisfies Record<string, Action>;
 
 /** Whether this person may do it. */

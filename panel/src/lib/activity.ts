@@ -1,6 +1,7 @@
 // What was recorded with a deed, in words.
 import type { Activity } from './api';
 import { bytes } from './format';
+import { m } from '$lib/messages';
 
 /** Ids say nothing to people. */
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}$/;
@@ -50,7 +51,7 @@ export function detailOf({ action, detail }: Pick<Activity, 'action' | 'detail'>
     if (empty(value) || told(action, key) || (typeof value === 'string' && ID.test(value))) continue;
     // How many there are is seen, unless they are too many to be listed.
     if (key === 'count' && listed?.length && typeof value === 'number') {
-      if (value > listed.length) parts.push(`and ${(value - listed.length).toLocaleString()} more`);
+      if (value > listed.length) parts.push(m.activity_more({ count: value - listed.length }));
     } else if (key === 'copies' || key === 'moves') parts.push(plain(value));
     else parts.push(named(key, value));
   }

@@ -1,5 +1,7 @@
 // What a field lacks before anything is sent, said below it in the panel's words instead of in the browser's own bubble.
 
+import { m } from '$lib/messages';
+
 export type Field = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 type Asked = Pick<HTMLInputElement, 'type' | 'min' | 'max' | 'maxLength' | 'minLength' | 'title'> & { validity: Partial<ValidityState>; validationMessage: string };
 
@@ -7,16 +9,16 @@ type Asked = Pick<HTMLInputElement, 'type' | 'min' | 'max' | 'maxLength' | 'minL
 export function complaint({ validity, type, min, max, maxLength, minLength, title, validationMessage }: Asked): string {
   const number = type === 'number';
   if (validity.badInput || validity.stepMismatch || validity.rangeOverflow || validity.rangeUnderflow || (validity.valueMissing && number)) {
-    const what = number ? 'Enter a whole number' : 'Enter a value';
-    if (min && max) return `${what} from ${min} to ${max}.`;
-    if (min) return `${what} of at least ${min}.`;
-    return max ? `${what} of at most ${max}.` : `${what}.`;
+    if (min && max) return number ? m.api_number_between({ min, max }) : m.api_value_between({ min, max });
+    if (min) return number ? m.api_number_from({ min }) : m.api_value_from({ min });
+    if (max) return number ? m.api_number_to({ max }) : m.api_value_to({ max });
+    return number ? m.api_number() : m.api_value();
   }
-  if (validity.valueMissing) return type.startsWith('select') || type === 'radio' ? 'Choose one.' : type === 'checkbox' ? 'Tick this to go on.' : 'Fill this in.';
-  if (validity.typeMismatch && type === 'email') return 'Enter an email address, such as name@example.com.';
-  if (validity.typeMismatch && type === 'url') return 'Enter a whole address, such as https://example.com.';
-  if (validity.tooLong) return `At most ${maxLength} characters.`;
-  if (validity.tooShort) return `At least ${minLength} characters.`;
+  if (validity.valueMissing) return type.startsWith('select') || type === 'radio' ? m.api_choose() : type === 'checkbox' ? m.api_tick() : m.api_required();
+  if (validity.typeMismatch && type === 'email') return m.api_email();
+  if (validity.typeMismatch && type === 'url') return m.api_url();
+  if (validity.tooLong) return m.api_too_long({ count: maxLength });
+  if (validity.tooShort) return m.api_too_short({ count: minLength });
   return title || validationMessage;
 }
 

@@ -1,10 +1,12 @@
+import { m } from '$lib/messages';
+
 /** To the clipboard, also where the page came over plain HTTP and the browser's own way is closed. Throws where nothing was copied. */
 export async function toClipboard(text: string): Promise<void> {
   const done = await navigator.clipboard?.writeText(text).then(
     () => true,
     () => false
   );
-  if (!done && !copied(text)) throw new Error('Your browser did not allow copying. Select the text and copy it by hand.');
+  if (!done && !copied(text)) throw new Error(m.shell_copy_refused());
 }
 
 /** The older way. */

@@ -8,10 +8,13 @@ import { again, ask, powerContainer, type ContainerSummary, type Phase, type Pow
 import { confirm } from './confirm.svelte';
 import { expect, foreseen, forget } from './foresight.svelte';
 import { toasts } from './toasts.svelte';
+import { m } from '$lib/messages';
 
 export interface Power {
   action: PowerAction;
   title: string;
+  /** The same of a container by its name, or of several. */
+  named: (name: string) => string;
   icon: typeof Play;
   permission: string;
   /** Whether it makes sense now. */
@@ -30,7 +33,8 @@ const up = (container: ContainerSummary) => phase(container) !== 'offline';
 export const POWERS: Power[] = [
   {
     action: 'start',
-    title: 'Start',
+    title: m.containers_start(),
+    named: (name) => m.containers_start_named({ name }),
     icon: Play,
     permission: 'power.start',
     fits: (container) => phase(container) === 'offline' && !container.suspended && !container.deleting && !container.live.hold,
@@ -38,7 +42,8 @@ export const POWERS: Power[] = [
   },
   {
     action: 'stop',
-    title: 'Stop',
+    title: m.containers_stop(),
+    named: (name) => m.containers_stop_named({ name }),
     icon: Square,
     permission: 'power.stop',
     fits: (container) => phase(container) === 'running' || phase(container) === 'starting' || waits(container),
@@ -46,7 +51,8 @@ export const POWERS: Power[] = [
   },
   {
     action: 'restart',
-    title: 'Restart',
+    title: m.containers_restart(),
+    named: (name) => m.containers_restart_named({ name }),
     icon: RotateCw,
     permission: 'power.restart',
     fits: (container) => phase(container) === 'running' && !container.suspended,
@@ -54,11 +60,12 @@ export const POWERS: Power[] = [
   },
   {
     action: 'kill',
-    title: 'Kill',
+    title: m.containers_kill(),
+    named: (name) => m.containers_kill_named({ name }),
     icon: Zap,
     permission: 'power.kill',
     fits: up,
-    lost: 'The process is ended at once, without its stop command. What it has not saved yet is lost.'
+    lost: m.containers_kill_text()
   }
 ];
 
@@ -92,7 +99,7 @@ export async function use(power: Power, containers: ContainerSummary[], failed: 
   if (!first) return;
   const all = () => Promise.all(containers.map((container) => one(power, container).catch((error) => failed(error, container))));
   if (!power.lost) return void (await all());
-  const title = `${power.title} ${containers.length === 1 ? first.name : `${containers.length} containers`}`;
+  const title = power.named(containers.length === 1 ? first.name : m.containers_count({ count: containers.length }));
   const names = containers.length === 1 ? '' : ` (${containers.map(({ name }) => name).join(', ')})`;
   confirm.ask({ title, lost: power.lost + names, verb: power.title, run: all });
 }

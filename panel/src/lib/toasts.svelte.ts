@@ -1,5 +1,6 @@
 // Short messages at the edge of the screen.
 import { words } from './api';
+import { m } from '$lib/messages';
 
 interface Toast {
   id: number;
@@ -49,7 +50,7 @@ class Toasts {
     this.hide(toast.id);
     try {
       await toast.undo?.();
-      this.done('Undone.');
+      this.done(m.shell_undone());
     } catch (error) {
       this.failed(error);
     }

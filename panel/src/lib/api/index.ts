@@ -1,7 +1,9 @@
 // The generated client, and what it answers when it is refused.
 import { client } from './generated/client.gen';
 import { getSettings, type Problem } from './generated';
+import { m } from '$lib/messages';
 import { PATIENCE, server } from '../server-time';
+import { worded } from './problems';
 
 export * from './generated';
 
@@ -14,10 +16,9 @@ const LONG_PATIENCE = 120_000;
 
 /** Why there was no answer. What was to be changed may be changed, or not. */
 function silent(request: Request, code: string, what: string): Refusal {
-  if (!navigator.onLine) [code, what] = ['offline', 'Your device is offline'];
+  if (!navigator.onLine) [code, what] = ['offline', m.api_offline()];
   const unsure = request.method !== 'GET' && !request.url.includes('/auth/');
-  const detail = unsure ? `${what}, so this may have been done or not. Check your connection, and look before you try again.` : `${what}. Check your connection.`;
-  return new Refusal({ status: 0, code, detail });
+  return new Refusal({ status: 0, code, detail: unsure ? m.api_unsure({ what }) : m.api_check_connection({ what }) });
 }
 
 /** A request with a limit of time: on a line that is dead but not closed it would wait for ever. */
@@ -29,7 +30,7 @@ async function limited(request: Request): Promise<Response> {
   try {
     return await fetch(request, { signal: AbortSignal.any([request.signal, late.signal]) });
   } catch (error) {
-    if (late.signal.aborted) throw silent(request, 'no_answer', `Raptor did not answer within ${limit / 1_000} seconds`);
+    if (late.signal.aborted) throw silent(request, 'no_answer', m.api_no_answer({ seconds: limit / 1_000 }));
     throw error;
   } finally {
     clearTimeout(timer);
@@ -50,7 +51,7 @@ async function tried(request: Request, pauses: number[]): Promise<Response> {
     return await limited(pause === undefined ? request : request.clone());
   } catch (error) {
     if (request.signal.aborted || error instanceof Refusal) throw error;
-    if (pause === undefined) throw silent(request, 'unreachable', 'Raptor does not answer');
+    if (pause === undefined) throw silent(request, 'unreachable', m.api_unreachable());
     await new Promise((resolve) => setTimeout(resolve, pause));
     return tried(request, rest);
   }
@@ -80,20 +81,20 @@ export async function answers(): Promise<boolean> {
 /** An answer that is not Raptor's own comes from what stands before it. */
 function strange(status: number): string {
   if (status === 413) {
-    return 'The proxy in front of Raptor refuses a request of this size (413). An administrator can let it pass more, such as by client_max_body_size in nginx.';
+    return m.api_proxy_size();
   }
-  if (status >= 502 && status <= 504) return `The proxy in front of Raptor gets no answer from it (${status}). Try again in a moment.`;
-  return `The answer did not come from Raptor (${status}). A proxy in front of it may be set up wrong: check the panel’s address, or ask an administrator.`;
+  if (status >= 502 && status <= 504) return m.api_proxy_silent({ status });
+  return m.api_proxy_strange({ status });
 }
 
-/** A refusal in the API's words. */
+/** A refusal: in the panel's words where it has a sentence for it, else in the API's. */
 export class Refusal extends Error {
   status: number;
   code: string;
   field: string | null;
 
   constructor(problem: Partial<Problem> & { status: number }) {
-    super(problem.detail ?? strange(problem.status));
+    super((problem.status > 0 ? worded(problem.code) : undefined) ?? problem.detail ?? strange(problem.status));
     this.status = problem.status;
     this.code = problem.code ?? 'unknown';
     this.field = problem.field ?? null;
@@ -112,7 +113,7 @@ export async function ask<T>(answer: Answer<T>): Promise<T> {
   if (response?.ok) return data as T;
   if (error instanceof Refusal) throw error;
   if (!response) {
-    const detail = navigator.onLine ? 'Raptor does not answer. Check your connection.' : 'Your device is offline. Check your connection.';
+    const detail = m.api_check_connection({ what: navigator.onLine ? m.api_unreachable() : m.api_offline() });
     throw new Refusal({ status: 0, code: 'unreachable', detail });
   }
   const refusal = new Refusal({ ...(typeof error === 'object' ? error : {}), status: response.status });
@@ -124,7 +125,7 @@ export async function ask<T>(answer: Answer<T>): Promise<T> {
 export function words(error: unknown): string {
   if (error instanceof Refusal || (error instanceof Error && error.constructor === Error)) return error.message;
   console.error(error);
-  return 'Something went wrong in the panel. Reload the page, then try again.';
+  return m.api_panel_failed();
 }
 
 /** The sentence for a form's field, if the failure is about it. */

@@ -1,5 +1,6 @@
 // The catalogue as people look through it: what most look for, then the rest by category.
 import type { CatalogueCategory, CatalogueEntry } from '$lib/api';
+import { m } from '$lib/messages';
 
 export interface Group {
   /** Empty where there is but one. */
@@ -12,7 +13,7 @@ export function grouped(entries: CatalogueEntry[], categories: Pick<CatalogueCat
   if (flat) return [{ title: '', entries }];
   const groups = new Map<string, CatalogueEntry[]>();
   for (const entry of entries) {
-    const title = entry.popular ? 'Popular' : (categories.find(({ id }) => id === entry.category)?.name ?? entry.category);
+    const title = entry.popular ? m.catalogue_popular() : (categories.find(({ id }) => id === entry.category)?.name ?? entry.category);
     groups.set(title, [...(groups.get(title) ?? []), entry]);
   }
   const all = [...groups].map(([title, entries]) => ({ title, entries }));

@@ -1,5 +1,6 @@
 // Which allocations a container is given for the ports that its template has variables for.
 import type { Allocation, CatalogueEntry } from '$lib/api';
+import { m } from '$lib/messages';
 
 export interface Need {
   purpose: string;
@@ -16,7 +17,7 @@ export function needs(entry: Pick<CatalogueEntry, 'ports'>, variables: string[])
   const main = stated.find(({ variable }) => variable === 'SERVER_PORT');
   const more = stated.filter(({ variable }, at) => variable && variable !== 'SERVER_PORT' && variables.includes(variable) && stated.findIndex((one) => one.variable === variable) === at);
   return [
-    { purpose: main?.purpose ?? 'main', variable: null, usual: main?.default ?? null },
+    { purpose: main?.purpose ?? m.catalogue_port_main(), variable: null, usual: main?.default ?? null },
     ...more.map(({ purpose, variable, default: usual }) => ({ purpose, variable: variable ?? null, usual: usual ?? null }))
   ];
 }

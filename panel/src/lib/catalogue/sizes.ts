@@ -1,12 +1,15 @@
 // Which sizes are suggested for a container: what is stated, or common ones that the host has room for.
 import type { CatalogueEntry, Daemon } from '$lib/api';
 import { MIB } from '$lib/format';
+import { m } from '$lib/messages';
 
 type Figures = Pick<CatalogueEntry, 'memory_mib' | 'disk_mib'>;
 
 export interface Size {
   title: string;
   memory: number;
+  /** Whether it is chosen at first, where the host has room for it. */
+  preferred?: boolean;
 }
 
 const COMMON = [1024, 2048, 4096, 8192];
@@ -32,15 +35,20 @@ export function sizes(figures: Figures, room: number | null): Size[] {
     const { minimum, recommended } = stated;
     if (minimum && recommended && minimum !== recommended) {
       return [
-        { title: 'Minimum', memory: minimum },
-        { title: 'Recommended', memory: recommended }
+        { title: m.catalogue_minimum(), memory: minimum },
+        { title: m.catalogue_recommended(), memory: recommended, preferred: true }
       ];
     }
     const only = recommended ?? minimum;
-    if (only) return [{ title: recommended ? 'Recommended' : 'Minimum', memory: only }, { title: 'Twice as much', memory: only * 2 }];
+    if (only) {
+      return [
+        { title: recommended ? m.catalogue_recommended() : m.catalogue_minimum(), memory: only, preferred: true },
+        { title: m.catalogue_double(), memory: only * 2 }
+      ];
+    }
   }
-  const titles = ['Small', 'Medium', 'Large', 'Very large'];
-  const common = COMMON.map((memory, at) => ({ title: titles[at] ?? '', memory }));
+  const titles = [m.catalogue_small(), m.catalogue_medium(), m.catalogue_large(), m.catalogue_very_large()];
+  const common = COMMON.map((memory, at) => ({ title: titles[at] ?? '', memory, preferred: at === 1 }));
   const fitting = common.filter(({ memory }) => room === null || memory <= room);
   return fitting.length > 0 ? fitting : common.slice(0, 1);
 }
@@ -48,7 +56,7 @@ export function sizes(figures: Figures, room: number | null): Size[] {
 /** The size that is chosen at first: what is recommended, or else the second smallest, as far as the host has room. */
 export function first(choices: Size[], room: number | null): number {
   const fits = ({ memory }: Size) => room === null || memory <= room;
-  const wanted = choices.find(({ title }) => title === 'Recommended') ?? choices.find(({ title }) => title === 'Medium') ?? choices[0];
+  const wanted = choices.find(({ preferred }) => preferred) ?? choices[0];
   const chosen = wanted && fits(wanted) ? wanted : (choices.filter(fits).at(-1) ?? choices[0]);
   return chosen?.memory ?? 1024;
 }

@@ -1,13 +1,24 @@
 // The columns of the list of containers that this browser shows.
-export const COLUMNS = ['Address', 'CPU', 'Memory', 'Daemon', 'Owner', 'Created'] as const;
-export type Column = (typeof COLUMNS)[number];
+import { m } from '$lib/messages';
+
+export const COLUMNS = {
+  address: m.common_address(),
+  cpu: 'CPU',
+  memory: m.common_memory(),
+  daemon: m.common_daemon(),
+  owner: m.common_owner(),
+  created: m.common_created()
+};
+export type Column = keyof typeof COLUMNS;
+const NAMES = Object.keys(COLUMNS) as Column[];
 
 const STORE = 'containers.hidden';
 
 function stored(): Column[] {
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(STORE) ?? '["Created"]');
-    return COLUMNS.filter((column) => Array.isArray(kept) && kept.includes(column));
+    const kept: unknown = JSON.parse(localStorage.getItem(STORE) ?? '["created"]');
+    // Earlier versions kept their titles.
+    return NAMES.filter((column) => Array.isArray(kept) && kept.some((name) => String(name).toLowerCase() === column));
   } catch {
     return [];
   }

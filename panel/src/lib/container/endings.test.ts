@@ -15,8 +15,8 @@ describe('a program whose file is not there', () => {
   });
   it('is told with the file instead of a number', () => {
     expect(crashed(crashes(['Error: Unable to access jarfile app.jar'], 5, true), { code: 1 } as never, null)).toBe(
-      'It crashed 5 times in a row and stays offline: app.jar is not among its files.'
+      'Crashed 5 times in a row and stays offline: app.jar is missing.'
     );
-    expect(crashed(crashes(['boom']), { code: 1 } as never, null)).toBe('It crashed: exit code 1.');
+    expect(crashed(crashes(['boom']), { code: 1 } as never, null)).toBe('Crashed: exit code 1.');
   });
 });

@@ -2,22 +2,13 @@
 import type { Crashes, Exit, Fault } from '$lib/api';
 import { plainText } from '$lib/clipboard';
 import { mib } from '$lib/format';
-
-/** Why a process ended, where that can be mended; none for a fault of another kind. */
-function reason(fault: Fault | null): string | null {
-  if (fault?.type === 'out_of_memory') {
-    return fault.limit_mib == null ? 'the host ran out of memory' : `it needed more memory than its limit of ${mib(fault.limit_mib)}`;
-  }
-  return fault?.type === 'disk_full' ? 'its disk is full' : null;
-}
+import { m } from '$lib/messages';
 
 /** Of a process that ended once, by itself. */
-export function ended(exit: Exit, fault: Fault | null): string {
-  const why = reason(fault);
-  if (fault?.type === 'out_of_memory') return `It was killed: ${why}.`;
-  if (why) return `It ended with exit code ${exit.code}: ${why}.`;
-  if (exit.out_of_memory) return 'It was killed for want of memory.';
-  return `It crashed: the process ended by itself with exit code ${exit.code}. The console shows its last lines.`;
+export function ended({ code, out_of_memory }: Exit, fault: Fault | null): string {
+  if (fault?.type === 'out_of_memory') return fault.limit_mib == null ? m.containers_ended_host_memory() : m.containers_ended_memory({ limit: mib(fault.limit_mib) });
+  if (fault?.type === 'disk_full') return m.containers_ended_disk({ code });
+  return out_of_memory ? m.containers_ended_no_memory() : m.containers_ended_code({ code });
 }
 
 const HOME = '/home/container/';
@@ -39,10 +30,19 @@ export function missingFile(lines: string[]): string | null {
   return null;
 }
 
+/** Why it crashed, if that is known. */
+function reason(lines: string[], exit: Exit | null, fault: Fault | null): string | null {
+  if (fault?.type === 'out_of_memory') return fault.limit_mib == null ? m.containers_why_host_memory() : m.containers_why_memory({ limit: mib(fault.limit_mib) });
+  if (fault?.type === 'disk_full') return m.containers_why_disk();
+  const file = missingFile(lines);
+  if (file) return m.containers_why_file({ file });
+  if (exit?.out_of_memory) return m.containers_why_no_memory();
+  return exit && m.containers_why_code({ code: exit.code });
+}
+
 /** Of crashes in a row. */
-export function crashed(crashes: Crashes, exit: Exit | null, fault: Fault | null): string {
-  const times = crashes.count > 1 ? ` ${crashes.count} times in a row` : '';
-  const missing = missingFile(crashes.lines);
-  const how = reason(fault) ?? (missing ? `${missing} is not among its files` : null) ?? (exit ? (exit.out_of_memory ? 'it ran out of memory' : `exit code ${exit.code}`) : null);
-  return `It crashed${times}${crashes.quarantined ? ' and stays offline' : ''}${how ? `: ${how}` : ''}.`;
+export function crashed({ count, quarantined, lines }: Crashes, exit: Exit | null, fault: Fault | null): string {
+  const what = quarantined ? m.containers_crashed_for_good({ count }) : m.containers_crashed({ count });
+  const why = reason(lines, exit, fault);
+  return why ? m.containers_crashed_why({ what, why }) : m.containers_crashed_only({ what });
 }

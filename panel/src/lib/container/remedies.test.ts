@@ -15,10 +15,10 @@ describe('the ways out', () => {
   it('fit what is wrong, the likeliest first', () => {
     expect(titles({ ...everything, fault: port })).toEqual(['Use another port', 'Try again']);
     expect(titles({ ...everything, fault: away })).toEqual(['Choose another image', 'Try again']);
-    expect(titles({ ...everything, fault: { ...away, type: 'login_required' } })).toEqual(['Add a login', 'Choose another image', 'Try again']);
-    expect(titles({ ...everything, fault: full })).toEqual(['Empty the trash (8 MiB)', 'Raise the limit', 'Open files', 'Try again']);
-    expect(titles({ ...everything, fault: memory })).toEqual(['Raise the limit', 'Try again']);
-    expect(titles({ ...everything, fault: { type: 'files_missing' } })).toEqual(['Upload files', 'Install again', 'Delete…']);
+    expect(titles({ ...everything, fault: { ...away, type: 'login_required' } })).toEqual(['Add registry login', 'Choose another image', 'Try again']);
+    expect(titles({ ...everything, fault: full })).toEqual(['Empty trash (8.0 MiB)', 'Raise limit', 'Open files', 'Try again']);
+    expect(titles({ ...everything, fault: memory })).toEqual(['Raise limit', 'Try again']);
+    expect(titles({ ...everything, fault: { type: 'files_missing' } })).toEqual(['Upload files', 'Reinstall', 'Delete…']);
     expect(titles({ ...everything, fault: null })).toEqual(['Try again']);
     expect(titles({ ...everything, fault: null, missing: true })).toEqual(['Upload files', 'Try again']);
     expect(remedies({ ...everything, fault: port }).map(({ main }) => main)).toEqual([true, false]);
@@ -31,9 +31,9 @@ describe('the ways out', () => {
   it('leave out what can’t help', () => {
     expect(titles({ ...everything, fault: { type: 'image_refused', image: 'a' } })).toEqual(['Choose another image']);
     expect(titles({ ...everything, fault: port, has: () => false })).toEqual(['Try again']);
-    expect(titles({ ...everything, fault: { ...full, trash_bytes: 0 } })[0]).toBe('Raise the limit');
+    expect(titles({ ...everything, fault: { ...full, trash_bytes: 0 } })[0]).toBe('Raise limit');
     expect(titles({ ...everything, fault: memory, limited: false })).toEqual(['Try again']);
-    expect(titles({ ...everything, fault: away, installing: true }), 'an installer’s image is its template’s').toEqual(['Open the template', 'Try again']);
+    expect(titles({ ...everything, fault: away, installing: true }), 'an installer’s image is its template’s').toEqual(['Open template', 'Try again']);
     expect(titles({ ...everything, fault: away, installing: true, manages: () => false })).toEqual(['Try again']);
   });
 });

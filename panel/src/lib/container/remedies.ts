@@ -1,6 +1,7 @@
 // Which buttons mend what keeps a container from running, for somebody with these permissions.
 import type { Fault } from '$lib/api';
-import { MIB } from '$lib/format';
+import { MIB, bytes } from '$lib/format';
+import { m } from '$lib/messages';
 
 export interface Remedy {
   kind: 'again' | 'port' | 'image' | 'logins' | 'raise' | 'trash' | 'files' | 'upload' | 'host' | 'install' | 'remove' | 'template';
@@ -29,7 +30,7 @@ export interface Trouble {
 /** In the order in which they are shown; the first one is the main one. */
 export function remedies(trouble: Trouble): Remedy[] {
   const all = trouble.fault ? specific(trouble, trouble.fault) : [];
-  if (trouble.missing && trouble.can('file.create')) all.unshift({ kind: 'upload', title: 'Upload files' });
+  if (trouble.missing && trouble.can('file.create')) all.unshift({ kind: 'upload', title: m.containers_remedy_upload() });
   if (trouble.fault?.type !== 'files_missing' && !hopeless(trouble.fault)) all.push(...again(trouble));
   return all.map((remedy, place) => ({ ...remedy, main: place === 0 && trouble.fault?.type !== 'files_missing' }));
 }
@@ -41,7 +42,7 @@ function hopeless(fault: Fault | null): boolean {
 
 function again({ installing, suspended, can }: Trouble): Remedy[] {
   const may = installing ? can('startup.install') : can('power.start') && !suspended;
-  return may ? [{ kind: 'again', title: 'Try again' }] : [];
+  return may ? [{ kind: 'again', title: m.common_try_again() }] : [];
 }
 
 function specific({ installing, limited, can, manages, has }: Trouble, fault: Fault): Remedy[] {
@@ -49,14 +50,14 @@ function specific({ installing, limited, can, manages, has }: Trouble, fault: Fa
   const offer = (may: boolean, kind: Remedy['kind'], title: string) => may && found.push({ kind, title });
   // An installer's image is its template's.
   const image = () => {
-    offer(!installing && can('startup.read') && can('startup.update'), 'image', 'Choose another image');
-    offer(installing && manages('templates.update'), 'template', 'Open the template');
+    offer(!installing && can('startup.read') && can('startup.update'), 'image', m.containers_remedy_image());
+    offer(installing && manages('templates.update'), 'template', m.containers_remedy_template());
   };
-  const logins = () => offer(manages('daemons.update'), 'logins', 'Add a login');
+  const logins = () => offer(manages('daemons.update'), 'logins', m.containers_remedy_logins());
   switch (fault.type) {
     case 'port_in_use':
     case 'no_such_address':
-      offer(can('network.update') && has(fault.ip, fault.port), 'port', 'Use another port');
+      offer(can('network.update') && has(fault.ip, fault.port), 'port', m.containers_remedy_port());
       break;
     case 'image_not_found':
     case 'image_refused':
@@ -69,20 +70,20 @@ function specific({ installing, limited, can, manages, has }: Trouble, fault: Fa
       image();
       break;
     case 'out_of_memory':
-      offer(limited && fault.limit_mib != null && manages('containers.update'), 'raise', 'Raise the limit');
+      offer(limited && fault.limit_mib != null && manages('containers.update'), 'raise', m.containers_remedy_raise());
       break;
     case 'disk_full':
-      offer(fault.trash_bytes > 0 && can('file.delete'), 'trash', `Empty the trash (${Math.ceil(fault.trash_bytes / MIB)} MiB)`);
-      offer(manages('containers.update'), 'raise', 'Raise the limit');
-      offer(can('file.read'), 'files', 'Open files');
+      offer(fault.trash_bytes > 0 && can('file.delete'), 'trash', m.containers_remedy_trash({ size: bytes(fault.trash_bytes) }));
+      offer(manages('containers.update'), 'raise', m.containers_remedy_raise());
+      offer(can('file.read'), 'files', m.containers_remedy_files());
       break;
     case 'host_disk_full':
-      offer(manages('daemons.read'), 'host', 'Open the daemon');
+      offer(manages('daemons.read'), 'host', m.containers_remedy_host());
       break;
     case 'files_missing':
-      offer(can('file.create'), 'upload', 'Upload files');
-      offer(can('startup.install'), 'install', 'Install again');
-      offer(can('container.delete'), 'remove', 'Delete…');
+      offer(can('file.create'), 'upload', m.containers_remedy_upload());
+      offer(can('startup.install'), 'install', m.containers_reinstall());
+      offer(can('container.delete'), 'remove', m.common_delete_more());
       break;
     case 'script_failed':
     case 'engine_refused':

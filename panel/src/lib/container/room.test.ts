@@ -29,8 +29,8 @@ describe('the sentence about what is left', () => {
   it('has a figure where something is left, and none where all is given away', () => {
     expect(roomSentence(left, 'memory_mib', 1024)).toEqual({ text: '2.0 GiB left on This host', enough: true });
     expect(roomSentence(left, 'memory_mib', 4096)).toEqual({ text: 'Only 2.0 GiB left on This host', enough: false });
-    expect(roomSentence(left, 'cpu_percent', 100).text).toBe('All CPUs of This host are given to containers already: they share them when all are busy');
-    expect(roomSentence(left, 'disk_mib', 100).text).toBe('No disk space is left on This host');
+    expect(roomSentence(left, 'cpu_percent', 100).text).toBe('All CPUs on This host are allocated; containers share them under load');
+    expect(roomSentence(left, 'disk_mib', 100).text).toBe('No disk space left on This host');
   });
 });
 

@@ -1,6 +1,7 @@
 // What a host has left for one more container.
 import type { Daemon } from '$lib/api';
-import { bytes, MIB } from '$lib/format';
+import { bytes, MIB, percent } from '$lib/format';
+import { m } from '$lib/messages';
 
 export interface Room {
   /** The host's name. */
@@ -43,15 +44,12 @@ export function room(daemons: Daemon[], id: string): Room | null {
 export function roomSentence(room: Room, key: 'memory_mib' | 'disk_mib' | 'cpu_percent', wanted: number): { text: string; enough: boolean } {
   const free = room[key];
   const enough = wanted <= free;
+  const host = room.host;
   if (free === 0 && !enough) {
-    const gone = {
-      memory_mib: `All memory of ${room.host} is given to containers already`,
-      disk_mib: `No disk space is left on ${room.host}`,
-      // They may be given more than once.
-      cpu_percent: `All CPUs of ${room.host} are given to containers already: they share them when all are busy`
-    };
-    return { text: gone[key], enough };
+    // CPUs may be given more than once.
+    const gone = { memory_mib: m.containers_room_no_memory, disk_mib: m.containers_room_no_disk, cpu_percent: m.containers_room_no_cpu };
+    return { text: gone[key]({ host }), enough };
   }
-  const left = `${key === 'cpu_percent' ? `${free} %` : bytes(free * MIB)} left on ${room.host}`;
-  return { text: enough ? left : `Only ${left}`, enough };
+  const left = key === 'cpu_percent' ? percent(free) : bytes(free * MIB);
+  return { text: enough ? m.containers_room_left({ left, host }) : m.containers_room_short({ left, host }), enough };
 }

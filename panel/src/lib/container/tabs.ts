@@ -6,6 +6,7 @@ import Rocket from '@lucide/svelte/icons/rocket';
 import Settings from '@lucide/svelte/icons/settings';
 import SquareTerminal from '@lucide/svelte/icons/square-terminal';
 import Users from '@lucide/svelte/icons/users';
+import { m } from '$lib/messages';
 
 export interface Tab {
   /** Below the container's own address. */
@@ -16,11 +17,11 @@ export interface Tab {
 }
 
 export const TABS: Tab[] = [
-  { path: '', title: 'Console', icon: SquareTerminal, permission: 'console.read' },
-  { path: '/files', title: 'Files', icon: FolderOpen, permission: 'file.read' },
-  { path: '/startup', title: 'Startup', icon: Rocket, permission: 'startup.read' },
-  { path: '/network', title: 'Network', icon: Network, permission: 'network.read' },
-  { path: '/access', title: 'Access', icon: Users, permission: 'access.read' },
-  { path: '/activity', title: 'Activity', icon: Activity, permission: 'activity.read' },
-  { path: '/settings', title: 'Settings', icon: Settings, permission: 'settings.read' }
+  { path: '', title: m.common_console(), icon: SquareTerminal, permission: 'console.read' },
+  { path: '/files', title: m.common_files(), icon: FolderOpen, permission: 'file.read' },
+  { path: '/startup', title: m.common_startup(), icon: Rocket, permission: 'startup.read' },
+  { path: '/network', title: m.common_network(), icon: Network, permission: 'network.read' },
+  { path: '/access', title: m.common_access(), icon: Users, permission: 'access.read' },
+  { path: '/activity', title: m.common_activity(), icon: Activity, permission: 'activity.read' },
+  { path: '/settings', title: m.common_settings(), icon: Settings, permission: 'settings.read' }
 ];

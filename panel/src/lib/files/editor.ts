@@ -15,6 +15,7 @@ import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/sea
 import { EditorState, type Extension } from '@codemirror/state';
 import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
+import { m } from '$lib/messages';
 
 const theme = EditorView.theme({
   '&': { height: '100%', backgroundColor: 'var(--surface)', color: 'var(--ink)', fontSize: '13px' },
@@ -41,6 +42,26 @@ const colours = HighlightStyle.define([
   { tag: tags.invalid, color: 'var(--bad)' }
 ]);
 
+/** The editor's own words, by the English ones. */
+const PHRASES = {
+  Find: m.files_find(),
+  Replace: m.files_find_replacement(),
+  next: m.files_find_next(),
+  previous: m.files_find_previous(),
+  all: m.files_find_all(),
+  'match case': m.files_find_case(),
+  regexp: m.files_find_regexp(),
+  'by word': m.files_find_word(),
+  replace: m.files_find_replace(),
+  'replace all': m.files_find_replace_all(),
+  close: m.common_close(),
+  'current match': m.files_find_current(),
+  'on line': m.files_find_line(),
+  'replaced $ matches': m.files_find_replaced_all(),
+  'replaced match on line $': m.files_find_replaced(),
+  '$ unchanged lines': m.files_unchanged_lines()
+};
+
 function language(name: string): Extension {
   const end = name.toLowerCase().split('.').pop() ?? '';
   if (['json', 'json5', 'mcmeta', 'webmanifest'].includes(end)) return json();
@@ -55,7 +76,7 @@ function language(name: string): Extension {
   return [];
 }
 
-const shared = (name: string, readonly: boolean, label = `Content of ${name}`): Extension => [
+const shared = (name: string, readonly: boolean, label = m.files_content_of({ name })): Extension => [
   lineNumbers(),
   highlightActiveLineGutter(),
   highlightActiveLine(),
@@ -65,6 +86,7 @@ const shared = (name: string, readonly: boolean, label = `Content of ${name}`): 
   indentOnInput(),
   highlightSelectionMatches(),
   search({ top: true }),
+  EditorState.phrases.of(PHRASES),
   EditorState.readOnly.of(readonly),
   EditorView.contentAttributes.of({ 'aria-label': label }),
   keymap.of([...searchKeymap, ...historyKeymap, ...defaultKeymap, indentWithTab]),
@@ -89,12 +111,13 @@ export function toEnd(view: EditorView | undefined) {
   view?.dispatch({ selection: { anchor: view.state.doc.length }, effects: EditorView.scrollIntoView(view.state.doc.length, { y: 'end' }) });
 }
 
-/** Theirs on the left, ours on the right. */
+/** Shows their text on the left and ours on the right, in place of what `parent` held. */
 export function compare(parent: HTMLElement, name: string, theirs: string, ours: string): MergeView {
+  parent.replaceChildren();
   return new MergeView({
     parent,
-    a: { doc: theirs, extensions: shared(name, true, 'The other version') },
-    b: { doc: ours, extensions: shared(name, true, 'What is in the editor') },
+    a: { doc: theirs, extensions: shared(name, true, m.files_version_other()) },
+    b: { doc: ours, extensions: shared(name, true, m.files_version_editor()) },
     collapseUnchanged: { margin: 3, minSize: 6 }
   });
 }

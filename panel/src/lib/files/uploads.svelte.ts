@@ -1,5 +1,6 @@
 // Files on their way to a container. Small ones go in one request, others in pieces; what fails because Raptor can’t be
 // reached is sent again once it can be, and each request may safely arrive twice.
+import { m } from '$lib/messages';
 import { abortUpload, ask, beginUpload, finishUpload, getUpload, Refusal, words, type FileInfo, type Upload } from '../api';
 
 const PIECE = 8 * 1024 * 1024;
@@ -142,7 +143,7 @@ class Uploads {
       } catch (error) {
         if (one.state !== 'sending' || !(error instanceof Refusal)) throw error;
         // A browser ends the request where the file itself can't be read any more, as it does where nobody answers.
-        if (error.status === 0 && !(await readable(one.file))) throw new Error('The file was changed or removed on your computer. Choose it again.');
+        if (error.status === 0 && !(await readable(one.file))) throw new Error(m.files_upload_changed(), { cause: error });
         const away = [0, 502, 503, 504].includes(error.status);
         // 422: a piece that begins elsewhere than the host expects, after an answer was lost.
         const shaky = error.status >= 500 || error.status === 429 || (error.status === 422 && one.file.size > SMALL);
@@ -186,7 +187,7 @@ class Uploads {
         this.requests.delete(one.key);
         const answer = read(request.responseText);
         if (request.status >= 200 && request.status < 300) resolve(answer as T);
-        else reject(new Refusal({ ...(request.status === 0 && { detail: 'Raptor does not answer. Check your connection.' }), ...answer, status: request.status }));
+        else reject(new Refusal({ ...(request.status === 0 && { detail: m.files_upload_no_answer() }), ...answer, status: request.status }));
       };
       request.send(body);
     });

@@ -2,6 +2,7 @@
 import type { ConsoleLine, ContainerStatus, LiveFrame, Stats } from '../api';
 import { Line } from '../line';
 import { PATIENCE, server } from '../server-time';
+import { m } from '$lib/messages';
 
 export interface Sample {
   /** Seconds since 1970. */
@@ -52,7 +53,7 @@ export class LiveContainer {
       down: () => this.away(),
       refused: () => {
         this.away();
-        this.ended = 'Your access to this container has changed. Reload the page to go on with what you still may do.';
+        this.ended = m.console_access_changed();
         return false;
       }
     });
@@ -71,7 +72,7 @@ export class LiveContainer {
     this.connected = false;
     this.stats = null;
     this.before = null;
-    const why = 'The connection was lost before the command was confirmed. Look at the console before you send it again.';
+    const why = m.console_command_lost();
     for (const { failed } of this.commands.values()) failed(new Error(why));
   }
 
@@ -81,8 +82,8 @@ export class LiveContainer {
     return new Promise<void>((accepted, failed) => {
       this.commands.set(command_id, { accepted, failed });
       const sent = this.line.send({ type: 'command', command, command_id, not_after: server.limit() });
-      if (!sent) failed(new Error('The container is not connected right now. Your command was not sent.'));
-      setTimeout(() => failed(new Error('The command was not confirmed in time. Look at the console before you send it again.')), PATIENCE + 2_000);
+      if (!sent) failed(new Error(m.console_not_connected()));
+      setTimeout(() => failed(new Error(m.console_command_late())), PATIENCE + 2_000);
     }).finally(() => this.commands.delete(command_id));
   }
 
@@ -97,7 +98,7 @@ export class LiveContainer {
         this.add(frame.lines.filter((line) => line.seq > this.last));
         break;
       case 'gap':
-        this.onnotice?.(`${frame.next - frame.from} older lines are no longer kept.`);
+        this.onnotice?.(m.console_lines_dropped({ count: frame.next - frame.from }));
         this.last = frame.next - 1;
         break;
       case 'partial':

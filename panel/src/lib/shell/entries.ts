@@ -11,8 +11,10 @@ import { foreseen } from '$lib/foresight.svelte';
 import { powersOf, use } from '$lib/power';
 import { session } from '$lib/session.svelte';
 import { byline } from '$lib/templates/look';
+import { stateOf } from '$lib/state';
 import { theme } from '$lib/theme.svelte';
 import { ACCOUNT, places } from './places';
+import { m } from '$lib/messages';
 
 export interface Entry {
   key: string;
@@ -65,15 +67,13 @@ export async function find(text: string): Promise<Found> {
   return { text: whole ? text : null, containers: items, daemons: daemons.items, templates: templates.items, users: users.items };
 }
 
-const WORDS = { offline: 'Offline', starting: 'Starting', running: 'Running', stopping: 'Stopping' };
-
 /** One container with its pages and what can be done with it now. */
 function about(container: ContainerSummary, named: boolean): Entry[] {
   const { id, name, permissions } = container;
   return [
     ...powersOf(container).map((power) => ({
       key: `${id}-${power.action}`,
-      title: named ? `${power.title} ${name}` : power.title,
+      title: named ? power.named(name) : power.title,
       icon: power.icon,
       run: () => use(power, [container])
     })),
@@ -94,15 +94,15 @@ function fixed(): Group[] {
   const own: Entry[] = [
     {
       key: 'theme',
-      title: theme.dark ? 'Use the light theme' : 'Use the dark theme',
+      title: theme.dark ? m.shell_light() : m.shell_dark(),
       icon: SunMoon,
       run: () => theme.choose(theme.dark ? 'light' : 'dark')
     },
-    { key: 'out', title: 'Sign out', icon: LogOut, run: () => session.end() }
+    { key: 'out', title: m.common_sign_out(), icon: LogOut, run: () => session.end() }
   ];
   return [
-    { title: 'Go to', entries: go },
-    { title: 'Actions', entries: [...make, ...own] }
+    { title: m.shell_go_to(), entries: go },
+    { title: m.common_actions(), entries: [...make, ...own] }
   ];
 }
 
@@ -116,7 +116,7 @@ export function entries(text: string, found: Found, here: ContainerSummary | nul
   const open = (container: ContainerSummary): Entry => ({
     key: container.id,
     title: container.name,
-    hint: WORDS[foreseen(container).live.phase],
+    hint: stateOf(foreseen(container)).word,
     icon: Box,
     run: () => goto(`/containers/${container.id}`)
   });
@@ -135,7 +135,7 @@ export function entries(text: string, found: Found, here: ContainerSummary | nul
     icon: ACCOUNT.icon,
     run: () => goto(`/users?search=${encodeURIComponent(username)}`)
   }));
-  const templates = named('Templates', '/templates', found.templates);
+  const templates = named(m.common_templates(), '/templates', found.templates);
   templates.entries = templates.entries.map((entry, i) => ({ ...entry, hint: found.templates[i] && byline(found.templates[i]), template: found.templates[i] }));
   const matching = (group: Group): Group => ({ ...group, entries: group.entries.filter(({ title }) => fits(title, words)) });
   const parts = matching({ title: '', entries: others.slice(0, 3).flatMap((item) => about(item, true)) }).entries;
@@ -146,10 +146,10 @@ export function entries(text: string, found: Found, here: ContainerSummary | nul
   const containers = words.length > 1 ? [...parts, ...all] : [...all, ...parts];
   const groups: Group[] = [
     ...(here ? [matching({ title: here.name, entries: about(here, words.length > 0) })] : []),
-    { title: 'Containers', entries: words.length > 0 ? containers : [] },
+    { title: m.common_containers(), entries: words.length > 0 ? containers : [] },
     ...fixed().map(matching),
-    { title: 'Containers', entries: words.length > 0 ? [] : others.map(open) },
-    ...[named('Daemons', '/daemons', found.daemons), templates, { title: 'Users', entries: people }].map(matching)
+    { title: m.common_containers(), entries: words.length > 0 ? [] : others.map(open) },
+    ...[named(m.common_daemons(), '/daemons', found.daemons), templates, { title: m.common_users(), entries: people }].map(matching)
   ];
   return groups.filter((group) => group.entries.length > 0);
 }

@@ -9,6 +9,7 @@ import UserRound from '@lucide/svelte/icons/user-round';
 import Users from '@lucide/svelte/icons/users';
 import { ACTIONS } from '$lib/actions';
 import { session } from '$lib/session.svelte';
+import { m } from '$lib/messages';
 
 export interface Place {
   path: string;
@@ -19,17 +20,17 @@ export interface Place {
 }
 
 /** What everybody has. */
-const OWN: Place[] = [{ path: '/containers', title: 'Containers', icon: Box }];
+const OWN: Place[] = [{ path: '/containers', title: m.common_containers(), icon: Box }];
 /** What belongs to the whole installation. */
 const SYSTEM: Place[] = [
-  { path: '/daemons', title: 'Daemons', icon: Server, permission: 'daemons.read' },
-  { path: '/templates', title: 'Templates', icon: FileStack, permission: 'templates.read' },
-  { path: '/users', title: 'Users', icon: Users, permission: 'users.read' },
-  { path: '/roles', title: 'Roles', icon: ShieldCheck, permission: 'roles.read' },
-  { path: '/activity', title: 'Activity', icon: Activity, permission: 'activity.read' },
-  { path: '/mail', title: 'Mail', icon: MailIcon, permission: 'settings.read' }
+  { path: '/daemons', title: m.common_daemons(), icon: Server, permission: 'daemons.read' },
+  { path: '/templates', title: m.common_templates(), icon: FileStack, permission: 'templates.read' },
+  { path: '/users', title: m.common_users(), icon: Users, permission: 'users.read' },
+  { path: '/roles', title: m.common_roles(), icon: ShieldCheck, permission: 'roles.read' },
+  { path: '/activity', title: m.common_activity(), icon: Activity, permission: 'activity.read' },
+  { path: '/mail', title: m.shell_mail(), icon: MailIcon, permission: 'settings.read' }
 ];
-export const ACCOUNT: Place = { path: '/account', title: 'Your account', icon: UserRound };
+export const ACCOUNT: Place = { path: '/account', title: m.common_account(), icon: UserRound };
 
 const open = (places: Place[]) => places.filter((place) => !place.permission || session.can(place.permission));
 
@@ -37,7 +38,7 @@ const open = (places: Place[]) => places.filter((place) => !place.permission || 
 export const groups = (): { title: string | null; places: Place[] }[] =>
   [
     { title: null, places: open(OWN) },
-    { title: 'Administration', places: open(SYSTEM) }
+    { title: m.shell_administration(), places: open(SYSTEM) }
   ].filter(({ places }) => places.length > 0);
 
 /** Pages that are no place of the rail, and what opens them. */

@@ -9,12 +9,12 @@ describe('templates', () => {
     const other = byline({ author: 'a@b.c', source_format: 'PLCN_v3', origin: { ...origin, kind: 'catalogue', repository: 'pelican-eggs/games' } });
     expect(one).toBe('a@b.c · Pterodactyl v2 · eggs/7dtd.json');
     expect(other).toBe('a@b.c · Pelican v3 · pelican-eggs/games');
-    expect(byline({ author: ' ', source_format: 'RAPTOR_v1', origin: null })).toBe('author unknown · Raptor v1 · source unknown');
+    expect(byline({ author: ' ', source_format: 'RAPTOR_v1', origin: null })).toBe('Unknown author · Raptor v1 · unknown source');
   });
   it('name the host of an address, and what came with Raptor', () => {
     expect(place({ ...origin, kind: 'address', address: 'https://example.com/egg.json' })).toBe('example.com');
-    expect(byline({ author: 'Raptor', source_format: 'RAPTOR_v1', origin: { ...origin, kind: 'own' } })).toBe('Comes with Raptor');
-    expect(place({ ...origin, kind: 'own' })).toBe('comes with Raptor');
+    expect(byline({ author: 'Raptor', source_format: 'RAPTOR_v1', origin: { ...origin, kind: 'own' } })).toBe('Included with Raptor');
+    expect(place({ ...origin, kind: 'own' })).toBe('included with Raptor');
     expect(place({ ...origin, kind: 'pasted' })).toBe('pasted');
     expect(place(origin)).toBe('uploaded file');
     expect(format('X_v1')).toBe('X_v1');

@@ -1,5 +1,6 @@
 // How templates are told apart: who made them, in which format they are, and where they came from.
 import type { TemplateOrigin } from '$lib/api';
+import { m } from '$lib/messages';
 
 const FAMILIES: [string, string][] = [
   ['PTDL', 'Pterodactyl'],
@@ -15,12 +16,12 @@ export function format(source: string): string {
 
 /** Where it came from, in a few words. */
 export function place(origin: TemplateOrigin | null | undefined): string {
-  if (!origin) return 'source unknown';
+  if (!origin) return m.templates_source_unknown();
   if (origin.repository) return origin.repository;
-  if (origin.kind === 'own') return 'comes with Raptor';
-  if (origin.kind === 'pasted') return 'pasted';
+  if (origin.kind === 'own') return m.templates_included();
+  if (origin.kind === 'pasted') return m.templates_pasted();
   if (origin.address) return new URL(origin.address).host;
-  return origin.file ?? 'uploaded file';
+  return origin.file ?? m.templates_uploaded();
 }
 
 /** Where a newer file is looked for, in a few words: where it came from, or else the host that its own file names. */
@@ -38,7 +39,7 @@ interface Told {
 
 /** Author, format and source in one line. */
 export const byline = (template: Told): string =>
-  template.origin?.kind === 'own' ? 'Comes with Raptor' : [template.author.trim() || 'author unknown', format(template.source_format), place(template.origin)].join(' · ');
+  template.origin?.kind === 'own' ? m.templates_byline_included() : [template.author.trim() || m.templates_author_unknown(), format(template.source_format), place(template.origin)].join(' · ');
 
 /** A hue for a name, 0 to 359: the same one each time. */
 export function hue(name: string): number {

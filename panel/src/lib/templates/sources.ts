@@ -1,5 +1,6 @@
 // Where templates are imported from.
 import { ask, importTemplate, importTemplateFromUrl, previewTemplate, previewTemplateFromUrl, type ImportedTemplate, type OnExisting, type TemplatePreview } from '$lib/api';
+import { m } from '$lib/messages';
 
 /** One template to be imported. */
 export interface Source {
@@ -25,7 +26,7 @@ export function fromFile(file: File, path?: string): Source {
 }
 
 export const fromText = (text: string): Source => ({
-  name: 'What was pasted',
+  name: m.templates_pasted_name(),
   take: (on_existing = 'ask') => ask(importTemplate({ body: new Blob([text]), query: { on_existing, kind: 'pasted' } })),
   look: () => ask(previewTemplate({ body: new Blob([text]) }))
 });

@@ -63,6 +63,7 @@ const DEEDS: Record<string, Sentence> = {
   'daemon.created': m.activity_did_daemon_created,
   'daemon.updated': m.activity_did_daemon_updated,
   'daemon.deleted': m.activity_did_daemon_deleted,
+  'daemon.encrypted': m.activity_did_daemon_encrypted,
   'daemon.key_renewed': m.activity_did_daemon_key_renewed,
   'daemon.maintenance_begun': m.activity_did_daemon_maintenance_begun,
   'daemon.maintenance_ended': m.activity_did_daemon_maintenance_ended,

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use clap::Parser;
-use raptor_config::http::{Limits, Transport, serve};
+use raptor_server::http::{Limits, Transport, serve};
 use raptor_core::daemons::simulated::SimulatedHost;
 use raptor_daemon::{
     config::{Cli, Config},

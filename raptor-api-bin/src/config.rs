@@ -7,14 +7,14 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use keys::{JwtRotation, KeyRotation};
-use raptor_config::{
-    KEY_LENGTH,
+use raptor_core::auth::seal::generate_secret;
+use raptor_server::{
+    KEY_LENGTH, Secret,
     host::{HostConfig, network, port},
     is_easily_guessed,
 };
-use raptor_core::auth::seal::generate_secret;
 use std::{
-    fmt, fs,
+    fs,
     io::{ErrorKind, Write},
     net::{IpAddr, SocketAddr},
     os::unix::fs::PermissionsExt,
@@ -146,9 +146,9 @@ impl Config {
     pub fn database(&self, folder: &Path) -> anyhow::Result<String> {
         let url = match &self.database_url {
             Some(url) => url.clone(),
-            None => Secret(format!("sqlite://{}", folder.join("raptor.db").display())),
+            None => Secret::new(format!("sqlite://{}", folder.join("raptor.db").display())),
         };
-        let Some(file) = &self.database_password_file else { return Ok(url.0) };
+        let Some(file) = &self.database_password_file else { return Ok(url.expose().to_owned()) };
         if url.expose().starts_with("sqlite:") {
             bail!(
                 "DATABASE_PASSWORD_FILE is set, and the database is SQLite, which has no password. Set DATABASE_URL to postgres://user@host/database, or remove DATABASE_PASSWORD_FILE."
@@ -230,7 +230,7 @@ fn secret_file(file: &Path) -> anyhow::Result<Secret> {
     let text = fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
     match text.trim() {
         "" => bail!("{} is empty", file.display()),
-        secret => Ok(Secret(secret.to_owned())),
+        secret => Ok(Secret::new(secret)),
     }
 }
 
@@ -268,30 +268,6 @@ fn make_secret(file: &Path) -> anyhow::Result<bool> {
     }
 }
 
-/// A value that no log shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The value, at the place that needs it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Hides `value` from logs.
-    #[must_use]
-    pub fn new(value: String) -> Self {
-        Self(value)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<secret>")
-    }
-}
-
 /// Where the state is kept; may hold a password.
 pub type DatabaseUrl = Secret;
 
@@ -302,7 +278,7 @@ fn app_key(text: &str) -> Result<Secret, String> {
             "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-key`"
                 .into(),
         ),
-        _ => Ok(Secret(text.into())),
+        _ => Ok(Secret::new(text)),
     }
 }
 
@@ -315,7 +291,7 @@ fn jwt_secret(text: &str) -> Result<Secret, String> {
             "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-jwt-secret`"
                 .into(),
         ),
-        _ => Ok(Secret(text.into())),
+        _ => Ok(Secret::new(text)),
     }
 }
 
@@ -370,13 +346,13 @@ fn admin_password(text: &str) -> Result<Secret, String> {
     if text != raptor_core::users::DEFAULT_PASSWORD {
         raptor_core::users::check_password("ADMIN_PASSWORD", text).map_err(|error| error.to_string())?;
     }
-    Ok(Secret(text.into()))
+    Ok(Secret::new(text))
 }
 
 fn database_url(text: &str) -> Result<DatabaseUrl, String> {
     let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
     if known {
-        Ok(Secret(text.into()))
+        Ok(Secret::new(text))
     } else {
         Err("use sqlite://path or postgres://user:password@host/database".into())
     }
@@ -410,7 +386,7 @@ const SECRETS: &[&str] =
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    raptor_config::read(SECRETS, &["key", "openapi"])
+    raptor_server::read(SECRETS, &["key", "openapi"])
 }
 
 #[cfg(test)]
@@ -419,7 +395,7 @@ mod tests {
 
     fn parse(args: &[&str]) -> Result<Cli, String> {
         Cli::try_parse_from([&["raptor-api"], args].concat())
-            .map_err(|error| raptor_config::refusal(error, SECRETS).to_string())
+            .map_err(|error| raptor_server::refusal(error, SECRETS).to_string())
     }
 
     #[test]

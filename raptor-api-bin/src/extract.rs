@@ -1,15 +1,14 @@
 //! Reading requests: every refusal is a [`Problem`].
 
-mod json;
 mod query;
 
-pub use json::Json;
 pub use query::Query;
+pub use raptor_server::extract::{Json, Path};
 
 use crate::{App, Problem};
 use axum::{
     body::Bytes,
-    extract::{ConnectInfo, FromRequest, FromRequestParts, RawPathParams, Request},
+    extract::{ConnectInfo, FromRequest, FromRequestParts, Request},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
 };
 use axum_extra::extract::CookieJar;
@@ -19,10 +18,10 @@ use raptor_core::{
     auth::Origin,
     authz::Actor,
     node::files::Body,
-    nul,
     paging::{MAX_LIMIT, PageRequest},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use raptor_server::authorization::token;
+use serde::Deserialize;
 use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
@@ -57,21 +56,6 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
     type Rejection = Problem;
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         Ok(Self(Bytes::from_request(request, state).await?))
-    }
-}
-
-/// Ids and names in the path, without the character U+0000.
-pub struct Path<T>(pub T);
-
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
-    type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        if let Ok(values) = RawPathParams::from_request_parts(parts, state).await {
-            for (name, value) in &values {
-                nul::check(name, value)?;
-            }
-        }
-        Ok(Self(axum::extract::Path::from_request_parts(parts, state).await?.0))
     }
 }
 
@@ -158,16 +142,8 @@ impl FromRequestParts<App> for AnyCaller {
 async fn shown(parts: &mut Parts, app: &App) -> Result<(String, Origin), Problem> {
     let Ok(From(origin)) = From::from_request_parts(parts, app).await;
     in_time(parts, app)?;
-    let bearer = parts
-        .headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        // The scheme's case does not matter (RFC 9110, 11.1).
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token);
-    if let Some(token) = bearer {
-        return Ok((token.trim().to_owned(), origin));
+    if let Some(token) = token(&parts.headers, "bearer") {
+        return Ok((token.to_owned(), origin));
     }
     let cookie = CookieJar::from_headers(&parts.headers).get(SESSION_COOKIE).map(|c| c.value().to_owned());
     let token = cookie.ok_or_else(|| {

@@ -1,11 +1,11 @@
 //! `raptor-api rotate-key` and `rotate-jwt-secret`.
 
 use crate::config::{
-    Config, Secret,
+    Config,
     keys::{JwtRotation, KeyRotation, KeySource},
 };
-use raptor_config::say;
 use raptor_core::{clock::Clock, keys, store::Store};
+use raptor_server::{Secret, say};
 use std::{fs, path::Path};
 
 async fn open(config: &Config, data_dir: &Path) -> anyhow::Result<Store> {

@@ -51,22 +51,61 @@ impl Deref for App {
 }
 
 impl App {
-    /// The routes' state.
+    /// The routes' state, as `config` has it.
     #[must_use]
     pub fn new(raptor: Raptor, config: &config::Config) -> Self {
-        Self(Arc::new(AppParts {
-            raptor,
+        Self::from(AppParts {
             trusted_proxies: config.trusted_proxies.clone(),
             panel_origin: config.panel_origin(),
             secure_cookie: config.app_url.as_ref().is_some_and(|url| url.scheme() == "https"),
-            ending: CancellationToken::new(),
-            streams: Streams::default(),
-        }))
+            ..AppParts::new(raptor)
+        })
     }
 }
 
-/// All routes: the API under `/api/v1`, Swagger UI at `/swagger-ui`, the panel everywhere else. [`serve::run`] adds what holds for
-/// all requests.
-pub(crate) fn router(app: App) -> axum::Router {
-    serve::routes(routes::api().split_for_parts().0, app)
+impl AppParts {
+    /// No proxy is trusted, no other origin, and the cookie is for http as well.
+    #[must_use]
+    pub fn new(raptor: Raptor) -> Self {
+        Self {
+            raptor,
+            trusted_proxies: Vec::new(),
+            panel_origin: None,
+            secure_cookie: false,
+            ending: CancellationToken::new(),
+            streams: Streams::default(),
+        }
+    }
+}
+
+impl From<AppParts> for App {
+    fn from(parts: AppParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+/// All that Raptor serves: the API under `/api/v1`, Swagger UI at `/swagger-ui`, the panel everywhere else. Another Axum program
+/// has it beside routes of its own, which come first:
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use raptor_api::{App, AppParts};
+///
+/// fn program(raptor: raptor_core::Raptor) -> Router {
+///     let app = App::from(AppParts { secure_cookie: true, ..AppParts::new(raptor) });
+///     Router::new().route("/imprint", get(|| async { "Example Ltd." })).fallback_service(raptor_api::router(app))
+/// }
+/// ```
+///
+/// The panel's addresses begin at the root, so it is not for a prefix; [`api`] is. Callers' addresses, which the sign-in limits
+/// and the activity log need, are known where the program is served with `into_make_service_with_connect_info::<SocketAddr>()`.
+/// Open streams end when [`AppParts::ending`] is cancelled, which is for the program to do before it waits for its connections.
+pub fn router(app: App) -> axum::Router {
+    axum::Router::new().fallback_service(serve::everything(app))
+}
+
+/// The API alone, under `/api/v1`, for a program that has it beneath a prefix: `Router::new().nest_service("/raptor",
+/// raptor_api::api(app))`. As for [`router`] otherwise.
+pub fn api(app: App) -> axum::Router {
+    axum::Router::new().fallback_service(serve::api_alone(app))
 }

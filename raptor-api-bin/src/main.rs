@@ -6,8 +6,12 @@ use raptor_api::{
     config::{self, Cli, Command, Config},
     health, keys, openapi, serve,
 };
-use raptor_config::{logs, say};
 use raptor_core::auth::seal::generate_secret;
+use raptor_server::{
+    logs,
+    process::{allow_open_files, listen},
+    say,
+};
 use std::process::ExitCode;
 
 #[tokio::main]
@@ -49,8 +53,8 @@ async fn run() -> anyhow::Result<()> {
 async fn serve_api(config: Config) -> anyhow::Result<()> {
     logs::start(&config.rust_log)?;
     let app_key = config.key()?.context("APP_KEY is not set. `raptor-api key` makes one; keep it safe: stored secrets can't be read without it.")?;
-    serve::allow_open_files();
-    let listener = serve::listen(config.api_addr).await?;
+    allow_open_files();
+    let listener = listen("API_ADDR", config.api_addr).await?;
     let raptor =
         config.builder(app_key.expose())?.database_url(config.database("./data".as_ref())?).build().await?;
     if let Some(password) = &config.admin_password {

@@ -23,8 +23,7 @@ fn policy() -> HeaderMap {
 pub async fn serve(method: Method, uri: Uri, asked: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("api/") {
-        let detail = "There is nothing at this address. GET /api/v1/openapi.json lists what there is.";
-        return crate::Problem::new(StatusCode::NOT_FOUND, "not_found", detail).into_response();
+        return crate::problem::nowhere().await.into_response();
     }
     if !matches!(method, Method::GET | Method::HEAD) {
         // CONNECT is one of them: hyper complains in the log of a page that answers it.

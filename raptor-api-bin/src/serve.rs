@@ -5,24 +5,26 @@ mod origin;
 mod present;
 mod short;
 
-use crate::{App, config::Config, extract, openapi::openapi, panel, problem};
-use anyhow::{Context, bail};
+use crate::{App, config::Config, extract, openapi::openapi, panel, problem, routes};
+use anyhow::bail;
 use axum::{
     Router,
+    extract::Request,
     http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
     response::Response,
+    routing::get,
 };
 use named::NamedLayer;
 use origin::WithOrigin;
 use present::PresentLayer;
-use raptor_config::{
+use raptor_core::Raptor;
+use raptor_server::{
     http::{self, Limits, Transport},
     openapi::PAGE_POLICY,
+    process::asked_to_end,
 };
-use raptor_core::Raptor;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use short::ShortIds;
-use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, pin::pin, time::Duration};
+use std::{convert::Infallible, pin::pin, time::Duration};
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
 use tower_http::{
@@ -50,19 +52,43 @@ const SHRINKING: [&str; 7] = [
     "image/svg+xml",
 ];
 
-/// Swagger UI and the panel beside the API's routes.
-pub(crate) fn routes(api: Router<App>, app: App) -> Router {
-    Router::new()
+/// API, Swagger UI and panel, with what holds for every request.
+pub(crate) fn everything(app: App) -> impl Served {
+    let router = Router::new()
         .merge(SwaggerUi::new("/swagger-ui").external_url_unchecked("/api/v1/openapi.json", openapi()))
         .layer(fixed(header::CONTENT_SECURITY_POLICY, PAGE_POLICY))
         .fallback(panel::serve)
         // What browsers show as pages; the API's answers are none.
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
-        .merge(api)
-        .method_not_allowed_fallback(problem::wrong_method)
-        .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(shrinks)))
-        .with_state(app)
+        .merge(routes::api().split_for_parts().0);
+    around(router, app)
+}
+
+/// The API without Swagger UI and panel, with what holds for every request.
+pub(crate) fn api_alone(app: App) -> impl Served {
+    let document = get(|| async { axum::Json(openapi()) });
+    let router = routes::api().split_for_parts().0.route("/api/v1/openapi.json", document);
+    around(router.fallback(problem::nowhere), app)
+}
+
+/// What answers every request, on a connection or within another program's router.
+pub(crate) trait Served:
+    Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Served for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
 }
 
 /// Whether an answer gets smaller by compressing it: not what is packed already, such as fonts, and not files of containers. Events
@@ -82,12 +108,12 @@ pub(crate) fn gets_smaller(kind: &str, size: usize) -> bool {
 }
 
 /// What holds for every request. Around the router, not in it: a router boxes its layers anew for each request.
-fn around(
-    router: Router,
-    app: App,
-    panel_origin: Option<HeaderValue>,
-) -> impl Service<axum::extract::Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send
-{
+fn around(router: Router<App>, app: App) -> impl Served {
+    let router = router
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(shrinks)))
+        .with_state(app.clone());
+    let panel_origin = app.panel_origin.as_ref().and_then(|origin| origin.parse::<HeaderValue>().ok());
     // Without one, no page of another origin is let in.
     let allowed = panel_origin.map_or_else(|| AllowOrigin::list([]), AllowOrigin::exact);
     let cors = CorsLayer::new()
@@ -115,43 +141,6 @@ fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Header
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
-/// Lets this process have as many files open as it may: each browser and each daemon has its own. The usual limit of 1,024 is
-/// there for programs that use `select`.
-pub fn allow_open_files() {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current < limit.maximum
-        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
-    {
-        tracing::debug!(%error, "the number of open files stays limited");
-    }
-}
-
-/// Takes the address, or says in a sentence why not.
-///
-/// # Errors
-/// When the port is taken, needs more rights, or the address is not this machine's.
-pub async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(addr).await {
-        Ok(listener) => Ok(listener),
-        Err(error) => match error.kind() {
-            ErrorKind::AddrInUse => bail!(
-                "Port {} is taken by another program. Stop that one, or set API_ADDR to another address, such as API_ADDR={}:{}.",
-                addr.port(),
-                addr.ip(),
-                addr.port().checked_add(1).unwrap_or(3000)
-            ),
-            ErrorKind::PermissionDenied => {
-                bail!("Port {} needs more rights. Set API_ADDR to a port above 1023.", addr.port())
-            }
-            ErrorKind::AddrNotAvailable => bail!(
-                "{} is no address of this machine. Set API_ADDR to one that is, or to 0.0.0.0.",
-                addr.ip()
-            ),
-            _ => Err(error).with_context(|| format!("API_ADDR {addr} can't be used")),
-        },
-    }
-}
-
 /// Refuses to start where others reach this server and somebody could sign in with the password that everybody knows.
 ///
 /// # Errors
@@ -172,9 +161,8 @@ pub async fn refuse_default_password(raptor: &Raptor, config: &Config) -> anyhow
 /// Serves until Ctrl-C or SIGTERM, then ends the streams and lets requests that are under way finish.
 pub async fn run(listener: TcpListener, app: App) {
     let ending = app.ending.clone();
-    let panel_origin = app.panel_origin.as_ref().and_then(|origin| origin.parse().ok());
     let limits = Limits::but_for(app.trusted_proxies.clone());
-    let service = around(crate::router(app.clone()), app, panel_origin);
+    let service = everything(app);
     let mut serving = pin!(http::serve(listener, Transport::Plain, service, limits, ending.clone()));
     tokio::select! {
         () = &mut serving => return,
@@ -182,21 +170,5 @@ pub async fn run(listener: TcpListener, app: App) {
     }
     if tokio::time::timeout(DRAIN, serving).await.is_err() {
         tracing::info!("some requests did not end in time");
-    }
-}
-
-async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
     }
 }

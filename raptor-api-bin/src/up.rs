@@ -2,13 +2,13 @@
 
 use crate::{
     App,
-    config::{Config, Secret, UpConfig},
+    config::{Config, UpConfig},
     serve,
 };
 use anyhow::{Context, bail};
-use raptor_config::say;
 use raptor_core::{Raptor, auth::seal::generate_secret, outbound::Outbound, store::Store};
 use raptor_node_lib::{Host, start_again};
+use raptor_server::{Secret, process::listen, say};
 use std::{
     fmt, fs,
     io::{self, ErrorKind, Write},
@@ -26,7 +26,7 @@ const FIRST_PORTS: &str = "25565-25574";
 /// One sentence that names what is in the way and what mends it.
 pub async fn run(mut config: Config, up: UpConfig) -> anyhow::Result<()> {
     config.serves_panel = true;
-    let listener = serve::listen(config.api_addr).await?;
+    let listener = listen("API_ADDR", config.api_addr).await?;
     let folder = folder(&up.data_dir)?;
     let app_key = app_key(&config, &folder)?;
     // First of all: it keeps out a second Raptor on the same folder before that touches a container.

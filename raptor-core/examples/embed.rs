@@ -5,16 +5,15 @@
 
 use futures_util::StreamExt;
 use raptor_core::{
-    Error, Raptor,
+    Raptor,
     auth::Origin,
     authz::{Actor, actions as may},
     containers::{lifecycle::Phase, service::NewContainer},
     daemons::simulated::SimulatedHost,
-    node::{LiveFrame, Since},
     roles::Builtin,
     users::NewUser,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 const EGG: &[u8] = include_bytes!("../tests/fixtures/eggs/openttd.json");
 
@@ -47,21 +46,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Its owner may watch and command it, and may not make another one.
     let steve = raptor.auth().vouch(steve.id, &Origin::default()).await?;
     assert!(authz.allow::<may::CreateContainer>(&steve).is_err());
-    // What happens to it from now on, for as long as steve may see it. The host has it a moment after it was made.
-    let mut live = loop {
-        let see = authz.permit::<may::SeeContainer>(&steve, id).await?;
-        match raptor.containers().live(see, Since::Tail(0)).await {
-            Ok(live) => break live,
-            Err(Error::Unavailable { .. }) => tokio::time::sleep(Duration::from_millis(100)).await,
-            Err(error) => return Err(error.into()),
-        }
-    };
+    // Its state now and whenever it changes, for as long as steve may see it.
+    let mut states = raptor.containers().watch(authz.permit::<may::SeeContainer>(&steve, id).await?);
     let mut shown = None;
     while shown != Some(Phase::Running) {
-        let frame = live.frames.next().await.ok_or("the connection to the host was lost")?;
-        let LiveFrame::Status { status } = frame else { continue };
-        if shown.replace(status.phase) != Some(status.phase) {
-            println!("{id} is {}", status.phase.name());
+        let state = states.next().await.ok_or("steve may not see it any more")?;
+        if shown.replace(state.phase) != Some(state.phase) {
+            println!("{id} is {}", state.phase.name());
         }
     }
     let see = authz.permit::<may::SeeContainer>(&steve, id).await?;
@@ -75,6 +66,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{:>4}  {}", line.seq, line.text);
     }
     raptor.containers().stop(authz.permit::<may::StopContainer>(&steve, id).await?).await?;
+    raptor
+        .containers()
+        .wait_until(authz.permit::<may::SeeContainer>(&steve, id).await?, Phase::Offline)
+        .await?;
+    println!("{id} is offline again");
     raptor.shutdown().await;
     Ok(())
 }

@@ -3,12 +3,12 @@
 use crate::setup::Setup;
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
-use raptor_config::{
-    KEY_LENGTH,
+use raptor_server::{
+    KEY_LENGTH, Secret,
     host::{HostConfig, network},
     is_easily_guessed,
 };
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf};
 
 /// Raptor's daemon: runs containers on this host.
 #[derive(Parser)]
@@ -79,24 +79,6 @@ pub enum Tls {
     Off,
 }
 
-/// A value that no log shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The value, at the place that needs it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<secret>")
-    }
-}
-
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "use an address and a port, like 0.0.0.0:8080")
 }
@@ -107,7 +89,7 @@ fn api_key(text: &str) -> Result<Secret, String> {
             "it is easy to guess. Copy the whole key that the panel showed when this daemon was added, or have it show a new one on the daemon's page. For a program of your own, `head -c 32 /dev/urandom | base64` makes one of {KEY_LENGTH} characters or more"
         ));
     }
-    Ok(Secret(text.into()))
+    Ok(Secret::new(text))
 }
 
 /// Settings whose values are never shown.
@@ -118,7 +100,7 @@ pub(crate) const SECRETS: &[&str] = &["DAEMON_API_KEY"];
 /// # Errors
 /// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
 pub fn read() -> anyhow::Result<Cli> {
-    raptor_config::read(SECRETS, &["openapi", "remove-rules", "setup"])
+    raptor_server::read(SECRETS, &["openapi", "remove-rules", "setup"])
 }
 
 #[cfg(test)]
@@ -126,7 +108,7 @@ mod tests {
     use super::*;
 
     fn refused(args: &[&str]) -> String {
-        raptor_config::refusal(
+        raptor_server::refusal(
             Cli::try_parse_from([&["raptor-daemon"], args].concat()).err().unwrap(),
             SECRETS,
         )

@@ -7,8 +7,8 @@ use axum::{
 };
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use raptor_config::http::{Encrypted, Stream, Timed};
 use raptor_model::node::files::Direct;
+use raptor_server::http::{Encrypted, Stream, Timed};
 use std::{convert::Infallible, io, net::Shutdown, time::Duration};
 
 /// What the connection becomes.

@@ -1,10 +1,6 @@
 //! Containers' files.
 
-use crate::{
-    direct,
-    problem::Answer,
-    routes::{Json, Path, Query, Shared},
-};
+use crate::{direct, routes::Shared};
 use axum::{
     Extension,
     body::Body,
@@ -13,13 +9,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
-use raptor_config::seats::Seats;
 use raptor_model::{
     id::ContainerId,
     node::{
         NodeError,
         files::{FileAnswer, FileHead, FileRead, FileRequest, FileWrite, Scoped},
     },
+};
+use raptor_server::{
+    extract::{Path, Query, TolerantJson as Json},
+    problem::Answer,
+    seats::Seats,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Basic};
-use raptor_config::openapi::PAGE_HEADERS;
+use raptor_server::{authorization::token, openapi::PAGE_HEADERS};
 use std::{
     net::SocketAddr,
     sync::{Mutex, PoisonError},
@@ -101,12 +101,6 @@ impl Guard {
     }
 }
 
-/// What stands after `scheme` in the header `Authorization`. Its case does not matter (RFC 9110, 11.1).
-pub(crate) fn token<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
-    let (shown, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    shown.eq_ignore_ascii_case(scheme).then_some(token.trim())
-}
-
 /// Takes as long whatever the difference is.
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
@@ -176,15 +170,5 @@ mod tests {
         assert_eq!(answer.status(), 405);
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
         assert!(answer.headers()[header::ALLOW].to_str().unwrap().contains("GET"));
-    }
-
-    #[test]
-    fn the_case_of_the_scheme_does_not_matter() {
-        for shown in ["Bearer key", "bearer key", "BEARER  key"] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, shown.parse().unwrap());
-            assert_eq!(token(&headers, "bearer"), Some("key"), "{shown}");
-            assert_eq!(token(&headers, "basic"), None);
-        }
     }
 }

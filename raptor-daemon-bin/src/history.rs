@@ -1,13 +1,14 @@
 //! What the host keeps of the past.
 
-use crate::{
-    problem::Answer,
-    routes::{Json, Path, Query, Shared},
-};
+use crate::routes::Shared;
 use axum::{body::Body, extract::State, http::header, response::IntoResponse};
 use raptor_model::{
     id::ContainerId,
     node::{ConsoleExport, ConsoleFound, ConsoleSearch, StatsHistory, StatsRange},
+};
+use raptor_server::{
+    extract::{Path, Query, TolerantJson as Json},
+    problem::Answer,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;

@@ -6,11 +6,10 @@ mod files;
 mod guard;
 mod history;
 mod openapi;
-mod problem;
 mod routes;
 pub mod setup;
 pub mod transport;
 
 pub use openapi::openapi;
-pub use problem::Problem;
+pub use raptor_server::problem::Problem;
 pub use routes::router;

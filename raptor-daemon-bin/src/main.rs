@@ -1,18 +1,18 @@
 //! `raptor-daemon`: configuration, logs, serve, and leave containers running at the end.
 
-use anyhow::{Context, bail};
-use raptor_config::{
-    http::{self, Limits},
-    say,
-};
+use anyhow::Context;
 use raptor_daemon::{
     config::{self, Cli, Command, Config},
     openapi, router, transport,
 };
 use raptor_node_lib::start_again;
 use raptor_outbound::Outbound;
+use raptor_server::{
+    http::{self, Limits},
+    process::{asked_to_end, listen},
+    say,
+};
 use std::{io::ErrorKind, process::ExitCode, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Connections of one address at most: an API has one for each console that is watched and each file on its way.
@@ -44,11 +44,11 @@ async fn run() -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    raptor_config::logs::start(&config.rust_log)?;
+    raptor_server::logs::start(&config.rust_log)?;
     let key = config.daemon_api_key.clone().context(
         "DAEMON_API_KEY is not set. Add this host in the panel (Daemons, Add daemon) and copy the key that it shows.",
     )?;
-    let listener = listen(&config).await?;
+    let listener = listen("DAEMON_ADDR", config.daemon_addr).await?;
     let (transport, upgrade) = transport::of(&config, key.expose())?;
     let host = config
         .host
@@ -102,36 +102,4 @@ fn not_usable(config: &Config, error: std::io::Error) -> anyhow::Error {
         _ => "set it to a folder that this user may write to",
     };
     anyhow::anyhow!("SFTP_BASE_PATH is {}: {advice} ({error})", config.sftp_base_path.display())
-}
-
-async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
-    let addr = config.daemon_addr;
-    match TcpListener::bind(addr).await {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            bail!(
-                "Port {} is taken by another program. Stop that one, or set DAEMON_ADDR to another address.",
-                addr.port()
-            )
-        }
-        Err(error) => bail!(
-            "DAEMON_ADDR {addr} can't be used: {error}. Set it to an address of this machine, or to 0.0.0.0:8080."
-        ),
-    }
-}
-
-async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
-    }
 }

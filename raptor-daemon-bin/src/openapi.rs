@@ -1,9 +1,9 @@
 //! The OpenAPI document.
 
-use crate::{problem::Problem, routes};
-use raptor_config::openapi::{operations, problem, refer, refine, split_summary};
+use crate::{Problem, routes};
 use raptor_model::node::{LiveFrame, NodeEvent, Word};
-use serde_json::{Map, Value, json};
+use raptor_server::openapi::{Shared, add_answers, operations, refine, split_summary};
+use serde_json::{Value, json};
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
@@ -48,46 +48,61 @@ const TAGS: [(&str, &str, &[&str]); 4] = [
     ("host", "The host itself, its images and its logins for registries.", &["/api/v1/"]),
 ];
 
-/// An answer that many operations share: its status, its name among the document's components, its description, and which
-/// operations may give it, by path and operation.
-type Shared = (&'static str, &'static str, &'static str, fn(&str, &Value) -> bool);
-
 const SHARED: [Shared; 9] = [
-    ("401", "WrongKey", "The key is not this daemon's (`wrong_key`).", |_, _| true),
-    (
-        "403",
-        "Denied",
-        "The file is hidden from the person on whose behalf the API asks (`file_denied`).",
-        |path, _| path.contains("/files"),
-    ),
-    (
-        "404",
-        "NotFound",
-        "The host does not have this container (`not_found`), or the container no such file (`file_not_found`).",
-        |path, _| path.contains("{id}"),
-    ),
-    ("409", "Conflict", "The container's state does not allow it now; `code` says why.", |path, _| {
-        path.contains("{id}")
-    }),
-    ("422", "Invalid", "Something in the path, the query or the body is wrong.", |_, operation| {
-        operation.get("requestBody").is_some() || operation.get("parameters").is_some()
-    }),
-    ("426", "UpgradeRequired", "This is a WebSocket (`upgrade_required`).", |_, operation| {
-        operation.pointer("/responses/101").is_some()
-    }),
-    ("500", "Failed", "Something went wrong in the daemon itself; its log has the cause.", |_, _| true),
-    (
-        "503",
-        "Unavailable",
-        "Docker does not answer (`docker_unavailable`), or too much is being done with the container's files (`files_busy`).",
-        |_, _| true,
-    ),
-    (
-        "507",
-        "NoSpace",
-        "The container's disk limit is reached (`disk_limit`), or the host's disk is full (`disk_full`).",
-        |path, _| path.contains("/files"),
-    ),
+    Shared {
+        status: "401",
+        name: "WrongKey",
+        description: "The key is not this daemon's (`wrong_key`).",
+        applies: |_| true,
+    },
+    Shared {
+        status: "403",
+        name: "Denied",
+        description: "The file is hidden from the person on whose behalf the API asks (`file_denied`).",
+        applies: |operation| operation.path.contains("/files"),
+    },
+    Shared {
+        status: "404",
+        name: "NotFound",
+        description: "The host does not have this container (`not_found`), or the container no such file (`file_not_found`).",
+        applies: |operation| operation.path.contains("{id}"),
+    },
+    Shared {
+        status: "409",
+        name: "Conflict",
+        description: "The container's state does not allow it now; `code` says why.",
+        applies: |operation| operation.path.contains("{id}"),
+    },
+    Shared {
+        status: "422",
+        name: "Invalid",
+        description: "Something in the path, the query or the body is wrong.",
+        applies: |operation| operation.body.is_some() || operation.has_parameters,
+    },
+    Shared {
+        status: "426",
+        name: "UpgradeRequired",
+        description: "This is a WebSocket (`upgrade_required`).",
+        applies: |operation| operation.is_socket,
+    },
+    Shared {
+        status: "500",
+        name: "Failed",
+        description: "Something went wrong in the daemon itself; its log has the cause.",
+        applies: |_| true,
+    },
+    Shared {
+        status: "503",
+        name: "Unavailable",
+        description: "Docker does not answer (`docker_unavailable`), or too much is being done with the container's files (`files_busy`).",
+        applies: |_| true,
+    },
+    Shared {
+        status: "507",
+        name: "NoSpace",
+        description: "The container's disk limit is reached (`disk_limit`), or the host's disk is full (`disk_full`).",
+        applies: |operation| operation.path.contains("/files"),
+    },
 ];
 
 /// The document, as published.
@@ -104,33 +119,10 @@ pub fn openapi() -> Value {
             operation["tags"] = json!([tag]);
         }
         split_summary(operation);
-        let wanted: Vec<&Shared> = SHARED.iter().filter(|(.., fits)| fits(path, operation)).collect();
-        if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
-            for (status, name, ..) in wanted {
-                refer(responses, status, name);
-            }
-            describe(responses);
-        }
     }
-    let shared = SHARED.iter().map(|(_, name, description, _)| ((*name).to_owned(), problem(description)));
-    document["components"]["responses"] = shared.collect::<Map<String, Value>>().into();
+    add_answers(&mut document, &SHARED);
     refine(&mut document);
     document
-}
-
-/// OpenAPI wants words for every answer.
-fn describe(responses: &mut Map<String, Value>) {
-    for (status, response) in responses {
-        let described = response["description"].as_str().is_some_and(|words| !words.is_empty());
-        if response.get("$ref").is_none() && !described {
-            response["description"] = match status.as_str() {
-                "202" => "Accepted; it is carried out in the background",
-                "204" => "Done",
-                _ => "The answer",
-            }
-            .into();
-        }
-    }
 }
 
 #[cfg(test)]

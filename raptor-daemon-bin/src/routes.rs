@@ -3,11 +3,10 @@
 use crate::{
     guard::Guard,
     openapi::{Base, openapi},
-    problem::{Answer, Problem, wrong_method},
 };
 use axum::{
     extract::{
-        FromRequest, FromRequestParts, Request, State,
+        Request, State,
         ws::{
             CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code,
             rejection::WebSocketUpgradeRejection,
@@ -15,7 +14,7 @@ use axum::{
     },
     http::StatusCode,
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, StreamExt, stream::BoxStream};
@@ -26,6 +25,10 @@ use raptor_model::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, LiveParts, Node, NodeError, PowerAction,
         RegistryLogin, Since, SystemInfo, TOO_LATE, Word,
     },
+};
+use raptor_server::{
+    extract::{Path, Query, TolerantJson as Json},
+    problem::{Answer, Problem, wrong_method},
 };
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -42,24 +45,6 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 const PEER_SILENCE: Duration = Duration::from_secs(15);
 
 pub(crate) type Shared = Arc<dyn Node>;
-
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
-pub(crate) struct Json<T>(pub(crate) T);
-
-impl<T: Serialize> IntoResponse for Json<T> {
-    fn into_response(self) -> Response {
-        axum::Json(self.0).into_response()
-    }
-}
-
-#[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(Problem))]
-pub(crate) struct Query<T>(pub(crate) T);
-
-#[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(Problem))]
-pub(crate) struct Path<T>(pub(crate) T);
 
 pub(crate) fn api() -> OpenApiRouter<Shared> {
     let v1 = OpenApiRouter::new()

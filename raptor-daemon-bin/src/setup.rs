@@ -99,7 +99,7 @@ fn check(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
             );
         }
         Cli::try_parse_from(["raptor-daemon".into(), format!("--{flag}={value}")])
-            .map_err(|error| raptor_config::refusal(error, config::SECRETS))?;
+            .map_err(|error| raptor_server::refusal(error, config::SECRETS))?;
         given.insert(name.to_owned(), value.to_owned());
     }
     if given.is_empty() {

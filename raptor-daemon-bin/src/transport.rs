@@ -11,7 +11,7 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use raptor_config::http::{Encrypted, Transport};
+use raptor_server::http::{Encrypted, Transport};
 use std::{
     fs, io,
     path::PathBuf,

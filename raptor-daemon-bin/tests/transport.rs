@@ -2,12 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use clap::Parser;
-use raptor_config::http::{Limits, Transport, serve};
 use raptor_core::daemons::simulated::SimulatedHost;
 use raptor_daemon::{
     config::{Cli, Config},
     router, transport,
 };
+use raptor_server::http::{Limits, Transport, serve};
 use reqwest::StatusCode;
 use std::{path::Path, sync::Arc};
 use tokio::net::TcpListener;

@@ -1,5 +1,6 @@
 //! Published eggs, through every way in and out. Those beside this file always; a larger collection where `RAPTOR_TEST_EGGS`
 //! names its folder.
+#![cfg(feature = "configfiles")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use raptor_model::{

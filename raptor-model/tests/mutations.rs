@@ -2,6 +2,7 @@
 //! all of it ends soon, and what is read at all survives the way out and in. `RAPTOR_TEST_MUTATIONS` is how many of each are
 //! tried, `RAPTOR_TEST_SEED` where they begin. The same promises are targets for `cargo bolero test` (`fuzz_…`), where a fuzzer
 //! decides what is changed.
+#![cfg(feature = "configfiles")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use raptor_model::{

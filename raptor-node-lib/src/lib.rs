@@ -29,3 +29,4 @@ mod workspace;
 pub use firewall::{Reach, remove_rules};
 pub use host::{Builder, Host, start_again};
 pub use runtime::Pool;
+pub use sftp::allow_open_files;

@@ -1,8 +1,9 @@
 //! What the commands need that change keys.
 
-use super::{Config, Secret, app_key, key_in, secret_file};
+use super::{Config, app_key, key_in, secret_file};
 use anyhow::{Context, anyhow};
 use clap::Args;
+use raptor_server::Secret;
 use std::{
     convert::Infallible,
     path::{Path, PathBuf},
@@ -97,5 +98,5 @@ pub struct JwtRotation {
 
 /// Of any length: it was good enough until now.
 fn former_key(text: &str) -> Result<Secret, Infallible> {
-    Ok(Secret(text.into()))
+    Ok(Secret::new(text))
 }

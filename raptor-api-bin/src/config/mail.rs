@@ -1,12 +1,13 @@
 //! The mail server's settings.
 
-use super::{DEFAULT_APP_URL, Secret, port};
+use super::{DEFAULT_APP_URL, port};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use raptor_core::mail::{
     Carrier,
     smtp::{Security, Smtp, SmtpSettings, check_from},
 };
+use raptor_server::Secret;
 use std::{fs, net::IpAddr, path::PathBuf, sync::Arc};
 use url::Url;
 
@@ -165,7 +166,7 @@ mod tests {
 
     fn settings(args: &[&str]) -> Result<Option<SmtpSettings>, String> {
         let cli = Cli::try_parse_from([&["raptor-api"], args].concat())
-            .map_err(|error| raptor_config::refusal(error, super::super::SECRETS).to_string())?;
+            .map_err(|error| raptor_server::refusal(error, super::super::SECRETS).to_string())?;
         let config = cli.config;
         let settings = config.smtp.settings(config.app_url.as_ref()).map_err(|error| error.to_string())?;
         Ok(settings.map(|(settings, _)| settings))

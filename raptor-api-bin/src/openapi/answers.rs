@@ -1,49 +1,25 @@
 //! What every operation may answer, beside what its route says.
 
-use raptor_config::openapi::{operations, problem, refer};
-use serde_json::{Map, Value, json};
+use raptor_server::openapi::{Operation, Shared, add_answers, operations};
+use serde_json::{Value, json};
 
-/// An answer that many operations share: its status, its name among the document's components, and its description.
-struct Shared {
-    status: &'static str,
-    name: &'static str,
-    description: &'static str,
-    applies: fn(&Operation<'_>) -> bool,
+fn changes(operation: &Operation<'_>) -> bool {
+    operation.method != "get"
 }
 
-/// An operation, as far as its answers depend on it.
-pub(super) struct Operation<'a> {
-    pub path: &'a str,
-    pub method: &'a str,
-    pub id: &'a str,
-    /// Whether it can be called without signing in.
-    pub public: bool,
-    pub body: Option<&'a Value>,
-    pub has_parameters: bool,
+fn streams(operation: &Operation<'_>) -> bool {
+    operation.path.ends_with("/live") || operation.path == "/api/v1/events"
 }
 
-impl Operation<'_> {
-    fn changes(&self) -> bool {
-        self.method != "get"
-    }
+fn takes(operation: &Operation<'_>, content: &str) -> bool {
+    let types = operation.body.and_then(|body| body.pointer("/content"));
+    types.is_some_and(|types| types.get(content).is_some())
+}
 
-    fn streams(&self) -> bool {
-        self.path.ends_with("/live") || self.path == "/api/v1/events"
-    }
-
-    fn is_socket(&self) -> bool {
-        self.path.ends_with("/live")
-    }
-
-    fn takes(&self, content: &str) -> bool {
-        self.body
-            .is_some_and(|body| body.pointer("/content").is_some_and(|types| types.get(content).is_some()))
-    }
-
-    /// Whether it reads from or writes to a host.
-    fn reaches_a_host(&self) -> bool {
-        self.path.starts_with("/api/v1/containers/{id}") || self.path.starts_with("/api/v1/daemons/{id}")
-    }
+/// Whether it reads from or writes to a host.
+fn reaches_a_host(operation: &Operation<'_>) -> bool {
+    operation.path.starts_with("/api/v1/containers/{id}")
+        || operation.path.starts_with("/api/v1/daemons/{id}")
 }
 
 const SHARED: [Shared; 12] = [
@@ -51,27 +27,25 @@ const SHARED: [Shared; 12] = [
         status: "401",
         name: "Unauthenticated",
         description: "Nobody is signed in, the session has ended, or what was sent to prove who calls is wrong (`unauthenticated`).",
-        applies: |operation| !operation.public || operation.changes() || operation.id == "download",
+        applies: |operation| !operation.public || changes(operation) || operation.id == "download",
     },
     Shared {
         status: "403",
         name: "Forbidden",
         description: "The caller may not do this (`forbidden`, with the missing permission in the sentence), has to choose a new password first (`password_change_required`), or a page of another site sent the request (`csrf`).",
-        applies: |operation| !operation.public || operation.changes() || operation.id == "download",
+        applies: |operation| !operation.public || changes(operation) || operation.id == "download",
     },
     Shared {
         status: "404",
         name: "NotFound",
         description: "There is no such thing, or the caller may not know of it.",
-        applies: |operation| {
-            operation.path.contains('{') || operation.changes() || operation.id == "download"
-        },
+        applies: |operation| operation.path.contains('{') || changes(operation) || operation.id == "download",
     },
     Shared {
         status: "409",
         name: "Conflict",
         description: "The state of things does not allow it now; `code` says why.",
-        applies: |operation| operation.changes() || operation.reaches_a_host() || operation.id == "download",
+        applies: |operation| changes(operation) || reaches_a_host(operation) || operation.id == "download",
     },
     Shared {
         status: "413",
@@ -83,7 +57,7 @@ const SHARED: [Shared; 12] = [
         status: "415",
         name: "UnsupportedMediaType",
         description: "The body is not sent as JSON (`unsupported_media_type`).",
-        applies: |operation| operation.takes("application/json"),
+        applies: |operation| takes(operation, "application/json"),
     },
     Shared {
         status: "416",
@@ -101,13 +75,13 @@ const SHARED: [Shared; 12] = [
         status: "426",
         name: "UpgradeRequired",
         description: "This is a WebSocket (`upgrade_required`).",
-        applies: |operation| operation.is_socket(),
+        applies: |operation| operation.path.ends_with("/live"),
     },
     Shared {
         status: "429",
         name: "TooMany",
         description: "Too many requests or streams at the same time; `Retry-After` says when to try again.",
-        applies: |operation| operation.changes() || operation.streams() || operation.reaches_a_host(),
+        applies: |operation| changes(operation) || streams(operation) || reaches_a_host(operation),
     },
     Shared {
         status: "500",
@@ -123,48 +97,12 @@ const SHARED: [Shared; 12] = [
     },
 ];
 
-/// Adds to each operation the problems that it may answer.
+/// Adds to each operation the problems that it may answer, and to those that make something the address of what they made.
 pub(super) fn add(document: &mut Value) {
-    for (path, method, operation) in operations(document) {
-        let wanted = {
-            let known = Operation {
-                path,
-                method,
-                id: operation["operationId"].as_str().unwrap_or_default(),
-                public: operation.get("security").is_some(),
-                body: operation.get("requestBody"),
-                has_parameters: operation.get("parameters").is_some(),
-            };
-            SHARED.iter().filter(|shared| (shared.applies)(&known)).collect::<Vec<_>>()
-        };
-        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
-            continue;
-        };
-        for shared in wanted {
-            refer(responses, shared.status, shared.name);
-        }
-        describe(responses);
-    }
-    let shared = SHARED.iter().map(|shared| (shared.name.to_owned(), problem(shared.description)));
-    let responses: Map<String, Value> = shared.collect();
-    document["components"]["responses"] = responses.into();
-}
-
-/// OpenAPI wants words for every answer, and callers the address of what they made.
-fn describe(responses: &mut Map<String, Value>) {
-    for (status, response) in responses {
-        if response.get("$ref").is_none() && response.get("description").is_none() {
-            response["description"] = match status.as_str() {
-                "101" => "The WebSocket is open",
-                "201" => "Made",
-                "202" => "Accepted; it is carried out in the background",
-                "204" => "Done",
-                _ => "The answer",
-            }
-            .into();
-        }
-        if status == "201" {
-            response["headers"] = json!({ "Location": {
+    add_answers(document, &SHARED);
+    for (.., operation) in operations(document) {
+        if let Some(made) = operation.pointer_mut("/responses/201") {
+            made["headers"] = json!({ "Location": {
                 "description": "The address of what was made, as a path on this server.",
                 "schema": { "type": "string" },
             } });

@@ -15,7 +15,7 @@ const CHOICES: [(&str, &str, &[&str]); 2] = [
 
 /// Says what bytes are, what events hold, and which values there are.
 pub(super) fn refine(document: &mut Value) {
-    raptor_config::openapi::refine(document);
+    raptor_server::openapi::refine(document);
     events(document);
     for (schema, property, values) in CHOICES {
         let place = format!("/components/schemas/{schema}/properties/{property}");

@@ -1,7 +1,7 @@
 //! What the document says in words: groups of operations, and a summary and a description of each.
 
 use super::permissions::required;
-use raptor_config::openapi::{operations, split_summary};
+use raptor_server::openapi::{operations, split_summary};
 use serde_json::{Value, json};
 
 /// The groups of operations in the order in which they are shown, with what they are about.

@@ -133,7 +133,13 @@ mod tests {
     fn every_code_in_the_sources_is_listed_and_every_listed_one_is_in_the_sources() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut texts = Vec::new();
-        for folder in ["raptor-model/src", "raptor-store/src", "raptor-core/src", "raptor-api-bin/src"] {
+        for folder in [
+            "raptor-model/src",
+            "raptor-store/src",
+            "raptor-core/src",
+            "raptor-server/src",
+            "raptor-api-bin/src",
+        ] {
             sources(&root.join(folder), &mut texts);
         }
         let listed: BTreeSet<&str> = CODES.iter().map(|(code, _)| *code).collect();

@@ -12,13 +12,13 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use raptor_config::seats::Seats;
 use raptor_core::{
     Error,
     id::ContainerId,
     node::{FilePath, TextFile, TextRead, TextWrite, files::FileInfo},
     text::{Encoding, LineEnd},
 };
+use raptor_server::seats::Seats;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -12,6 +12,7 @@ mod flood;
 mod front;
 mod images;
 mod imports;
+mod mounted;
 mod secrets;
 mod sessions;
 mod transfers;

@@ -16,6 +16,7 @@ pub mod switch;
 pub mod template;
 mod values;
 pub mod view;
+mod watch;
 
 pub(crate) use list_cache::{ListCache, list_cache};
 pub(crate) use network::MAX_ALLOCATION_LIMIT;

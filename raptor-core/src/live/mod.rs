@@ -422,6 +422,11 @@ impl Fleet {
         affected
     }
 
+    /// What changes from now on without the store.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<LiveEvent> {
+        self.events.subscribe()
+    }
+
     fn tell(&self, event: LiveEvent) {
         self.journal.live(&event);
         // An error says that nobody listens.

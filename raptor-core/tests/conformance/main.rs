@@ -37,4 +37,5 @@ mod switching;
 mod takeover;
 mod templates;
 mod upgrades;
+mod watching;
 mod world;

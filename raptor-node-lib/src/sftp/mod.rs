@@ -22,4 +22,5 @@ mod serve;
 mod transport;
 mod wire;
 
+pub use serve::allow_open_files;
 pub(crate) use serve::{Server, Settings};

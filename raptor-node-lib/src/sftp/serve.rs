@@ -279,7 +279,7 @@ impl Server {
 
 /// Lets this process have as many files open as it may: connections have several each, and their clients open more. The usual
 /// limit of 1,024 is there for programs that use `select`.
-fn allow_open_files() {
+pub fn allow_open_files() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })

@@ -1,13 +1,7 @@
-//! What Raptor's two programs share: reading their configuration from flags, environment and `.env`, and saying what is wrong with it
-//! in one sentence and without its secrets; logs ([`logs`]); taking HTTP connections ([`http`]); and what their OpenAPI documents share ([`openapi`]).
+//! Reading a program's configuration from flags, environment and `.env`, and saying what is wrong with it in one sentence and
+//! without its secrets.
 
-mod authorities;
-pub mod host;
-pub mod http;
-pub mod logs;
-pub mod openapi;
-pub mod seats;
-
+use crate::authorities;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::{

@@ -56,14 +56,82 @@ pub fn split_summary(operation: &mut Value) {
     }
 }
 
-/// Refers to the shared answer `name`, unless the operation itself describes this status.
-pub fn refer(responses: &mut Map<String, Value>, status: &str, name: &str) {
-    responses.entry(status).or_insert_with(|| json!({ "$ref": format!("#/components/responses/{name}") }));
+/// An operation, as far as its answers depend on it.
+pub struct Operation<'a> {
+    /// Its path, with its parameters in braces.
+    pub path: &'a str,
+    /// Its method, in lower case.
+    pub method: &'a str,
+    /// Its `operationId`.
+    pub id: &'a str,
+    /// Whether it can be called without proving who calls.
+    pub public: bool,
+    /// Its `requestBody`.
+    pub body: Option<&'a Value>,
+    /// Whether it has parameters, in its path or query.
+    pub has_parameters: bool,
+    /// Whether it opens a WebSocket.
+    pub is_socket: bool,
+}
+
+/// An answer that many operations share.
+pub struct Shared {
+    /// The HTTP status, as the document writes it.
+    pub status: &'static str,
+    /// Its name among the document's components.
+    pub name: &'static str,
+    /// A sentence on what it means.
+    pub description: &'static str,
+    /// Which operations may give it.
+    pub applies: fn(&Operation<'_>) -> bool,
+}
+
+/// Adds to each operation those of the `shared` answers that it may give, and words to each answer that has none.
+pub fn add_answers(document: &mut Value, shared: &[Shared]) {
+    for (path, method, operation) in operations(document) {
+        let wanted = {
+            let known = Operation {
+                path,
+                method,
+                id: operation["operationId"].as_str().unwrap_or_default(),
+                public: operation.get("security").is_some(),
+                body: operation.get("requestBody"),
+                has_parameters: operation.get("parameters").is_some(),
+                is_socket: operation.pointer("/responses/101").is_some(),
+            };
+            shared.iter().filter(|shared| (shared.applies)(&known)).collect::<Vec<_>>()
+        };
+        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        for shared in wanted {
+            // Unless the operation itself describes this status.
+            let reference = || json!({ "$ref": format!("#/components/responses/{}", shared.name) });
+            responses.entry(shared.status).or_insert_with(reference);
+        }
+        responses.iter_mut().for_each(describe);
+    }
+    let all = shared.iter().map(|shared| (shared.name.to_owned(), problem(shared.description)));
+    document["components"]["responses"] = all.collect::<Map<String, Value>>().into();
+}
+
+/// OpenAPI wants words for every answer.
+fn describe((status, response): (&String, &mut Value)) {
+    let described = response["description"].as_str().is_some_and(|words| !words.is_empty());
+    if response.get("$ref").is_none() && !described {
+        response["description"] = match status.as_str() {
+            "101" => "The WebSocket is open",
+            "201" => "Made",
+            "202" => "Accepted; it is carried out in the background",
+            "204" => "Done",
+            _ => "The answer",
+        }
+        .into();
+    }
 }
 
 /// An answer that is a problem (RFC 9457).
-#[must_use]
-pub fn problem(description: &str) -> Value {
+fn problem(description: &str) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/Problem" });
     json!({ "description": description, "content": { "application/problem+json": { "schema": schema } } })
 }

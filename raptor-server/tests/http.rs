@@ -12,7 +12,7 @@ use axum::{
 use futures_util::StreamExt;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use raptor_config::http::{Limits, Timed, Transport, serve};
+use raptor_server::http::{Limits, Timed, Transport, serve};
 use std::{
     convert::Infallible,
     io::{Read, Write},

@@ -1,30 +1,30 @@
-//! JSON bodies. What a caller sends is read in full: a field that means nothing is refused, since it was meant to do something.
+//! JSON bodies.
 
-use crate::Problem;
+use crate::problem::Problem;
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use raptor_core::{Error, nul};
+use raptor_model::{Error, nul};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
 /// U+0000 as JSON writes it.
 const NUL_ESCAPED: &[u8] = br"\u0000";
 
-/// A JSON body, without unknown fields and without the character U+0000 in any text.
+/// A JSON body that a person or their program sends. It is read in full: a field that means nothing is refused, since it was meant
+/// to do something, and so is the character U+0000 in any text.
 pub struct Json<T>(pub T);
+
+/// A JSON body that one of Raptor's programs sends to another. The sender may be newer and say more, so unknown fields are ignored.
+pub struct TolerantJson<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            let detail = "Send JSON, with the header `Content-Type: application/json`.";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
-        }
-        let body = Bytes::from_request(request, state).await?;
+        let body = json_of(request, state).await?;
         // Only escaped can it be in JSON; a text that holds these letters themselves is looked at in vain.
         if body.windows(NUL_ESCAPED.len()).any(|bytes| bytes == NUL_ESCAPED) {
             let field = match serde_json::from_slice(&body) {
@@ -40,10 +40,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for TolerantJson<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let body = json_of(request, state).await?;
+        Ok(Self(parsed(&body, |_| ())?))
+    }
+}
+
+impl<T: Serialize> IntoResponse for TolerantJson<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         axum::Json(self.0).into_response()
     }
+}
+
+/// The body of a request that says that it is JSON.
+async fn json_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    if !is_json(request.headers()) {
+        let detail = "Send JSON, with the header `Content-Type: application/json`.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+    }
+    Ok(Bytes::from_request(request, state).await?)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -58,16 +81,9 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         return Err(Error::invalid("body", "Send a JSON object: names and values in braces.").into());
     }
     let mut unknown = None;
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
-    let mut note = |path: serde_ignored::Path<'_>| {
-        unknown.get_or_insert_with(|| path.to_string());
-    };
-    let noted = serde_ignored::Deserializer::new(tracked, &mut note);
-    let value = T::deserialize(noted)
-        .map_err(|error: serde_json::Error| refusal(&error, &track.path().to_string()))?;
-    json.end().map_err(|error| refusal(&error, "."))?;
+    let value = parsed(body, |path| {
+        unknown.get_or_insert(path);
+    })?;
     match unknown {
         None => Ok(value),
         Some(field) => {
@@ -78,6 +94,19 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             Err(Error::invalid(field, why).into())
         }
     }
+}
+
+/// Reads `body`, and tells of each field that `T` does not have.
+fn parsed<T: DeserializeOwned>(body: &[u8], mut unknown: impl FnMut(String)) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
+    let mut note = |path: serde_ignored::Path<'_>| unknown(path.to_string());
+    let noted = serde_ignored::Deserializer::new(tracked, &mut note);
+    let value = T::deserialize(noted)
+        .map_err(|error: serde_json::Error| refusal(&error, &track.path().to_string()))?;
+    json.end().map_err(|error| refusal(&error, "."))?;
+    Ok(value)
 }
 
 /// What is wrong, in words for the author of the request.
@@ -186,6 +215,14 @@ mod tests {
         name: String,
         colour: Option<Colour>,
         inner: Option<Inner>,
+    }
+
+    #[test]
+    fn between_programs_an_unknown_field_is_ignored_and_a_wrong_one_is_not() {
+        let outer: Outer =
+            parsed(br#"{"name":"a","newer":[1],"inner":{"port":1,"prot":2}}"#, |_| ()).ok().unwrap();
+        assert_eq!(outer.name, "a");
+        assert!(parsed::<Outer>(br#"{"name":1}"#, |_| ()).is_err());
     }
 
     fn refused(body: &str) -> (Option<String>, String) {

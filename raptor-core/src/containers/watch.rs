@@ -1,0 +1,110 @@
+//! A container's state as it changes.
+
+use super::{LiveState, lifecycle::Phase, service::ContainerService};
+use crate::{
+    Error, Raptor, Result,
+    authz::{ContainerPermission, ContainerSet, Held, Permit, Revoked, actions::SeeContainer},
+    id::ContainerId,
+    live::LiveEvent,
+};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+/// What a redacted state may hold by one permission.
+const SHOWN: [ContainerPermission; 2] = [ContainerPermission::ConsoleRead, ContainerPermission::NetworkRead];
+
+impl ContainerService<'_> {
+    /// The container's state now, as far as its daemon has reported one, and again whenever it changes, as far as the actor may see
+    /// it and without measurements. A reader that is slow is given the newest state and not each one before it.
+    ///
+    /// The stream ends when the actor has lost the session or a permission that it was opened with, when the container is
+    /// deleted, and with [`Raptor::shutdown`].
+    pub fn watch(&self, permit: Permit<SeeContainer>) -> BoxStream<'static, LiveState> {
+        let (actor, visible) = permit.consume();
+        let (id, permissions) = (visible.container.id, visible.permissions);
+        // Subscribed before the first look, so that nothing falls between the two.
+        let events = self.0.fleet.subscribe();
+        let held = Held {
+            raptor: self.0.clone(),
+            actor,
+            container: id,
+            needed: SHOWN.into_iter().filter(|part| permissions.contains(*part)).collect(),
+            denied_files: None,
+            files: false,
+        };
+        let watch =
+            Watch { raptor: self.0.clone(), id, permissions, events, lost: held.lost().boxed(), shown: None };
+        stream::unfold(watch, |mut watch| async move { Some((watch.next().await?, watch)) }).boxed()
+    }
+
+    /// Waits until the container's daemon is connected and reports this phase, for as long as that takes; `tokio::time::timeout`
+    /// puts an end to it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when [`Self::watch`] ends before: the actor may no longer see the container.
+    pub async fn wait_until(&self, permit: Permit<SeeContainer>, phase: Phase) -> Result<LiveState> {
+        let mut states = self.watch(permit);
+        while let Some(state) = states.next().await {
+            if state.known && state.phase == phase {
+                return Ok(state);
+            }
+        }
+        Err(Error::NotFound { what: "container" })
+    }
+}
+
+/// One reader of one container's state.
+struct Watch {
+    raptor: Raptor,
+    id: ContainerId,
+    permissions: ContainerSet,
+    events: Receiver<LiveEvent>,
+    /// Resolves when the reader may not see it any more.
+    lost: BoxFuture<'static, Revoked>,
+    /// What the reader was given last.
+    shown: Option<LiveState>,
+}
+
+impl Watch {
+    /// The next state that differs from the last one; none when it is over.
+    async fn next(&mut self) -> Option<LiveState> {
+        loop {
+            let state = self.state();
+            if state.is_some() && state != self.shown {
+                self.shown.clone_from(&state);
+                return state;
+            }
+            tokio::select! {
+                biased;
+                _ = &mut self.lost => return None,
+                () = self.raptor.stop.cancelled() => return None,
+                () = concerned(&mut self.events, self.id) => {}
+            }
+        }
+    }
+
+    fn state(&self) -> Option<LiveState> {
+        let mut state = self.raptor.fleet.containers([self.id].iter()).remove(&self.id)?;
+        state.redact(self.permissions);
+        // They change each second, and have a stream of their own.
+        state.stats = None;
+        Some(state)
+    }
+}
+
+/// Resolves when the state of `id` may be another one.
+async fn concerned(events: &mut Receiver<LiveEvent>, id: ContainerId) {
+    loop {
+        match events.recv().await {
+            Ok(LiveEvent::Containers(ids)) if ids.contains(&id) => return,
+            Ok(LiveEvent::Containers(_) | LiveEvent::Measured(_) | LiveEvent::Daemon(_)) => {}
+            Err(RecvError::Lagged(_)) => return,
+            // Nobody is left who could tell of anything.
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

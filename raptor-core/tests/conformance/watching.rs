@@ -1,0 +1,55 @@
+//! Following the state of one container.
+
+use crate::world::{on_both, wanted};
+use futures_util::StreamExt;
+use raptor_core::{
+    authz::{
+        ContainerSet,
+        actions::{DeleteContainer, GrantAccess, RevokeAccess, SeeContainer, StartContainer},
+    },
+    containers::{Level, lifecycle::Phase, service::NewContainer},
+    roles::Builtin,
+};
+
+#[tokio::test]
+async fn a_container_is_followed_until_it_runs_by_those_who_may_see_it_and_no_longer() {
+    on_both(|world| async move {
+        world.daemon("near", "30000").await;
+        let owner = world.user("steve", Builtin::User).await.id;
+        let guest = world.user("alex", Builtin::User).await.id;
+        let template = world.template().await.id;
+        let new = NewContainer {
+            owner_id: Some(owner),
+            skip_install: true,
+            ..NewContainer::new("Trains", template)
+        };
+        let id = world.container(new).await.unwrap();
+        let (steve, alex) = (world.signed_in("steve").await.1, world.signed_in("alex").await.1);
+        let (authz, containers) = (world.raptor.authz(), world.raptor.containers());
+        let permit = authz.permit::<GrantAccess>(&steve, id).await.unwrap();
+        containers.grant(permit, "alex", wanted(Level::User, ContainerSet::NONE)).await.unwrap();
+        let see = async |actor| authz.permit::<SeeContainer>(actor, id).await.unwrap();
+
+        // The host has it a moment after it was made.
+        containers.wait_until(see(&steve).await, Phase::Offline).await.unwrap();
+        let mut states = containers.watch(see(&alex).await);
+        assert_eq!(states.next().await.unwrap().phase, Phase::Offline, "what is known comes first");
+
+        containers.start(authz.permit::<StartContainer>(&steve, id).await.unwrap()).await.unwrap();
+        let running = containers.wait_until(see(&steve).await, Phase::Running).await.unwrap();
+        assert!(running.known && running.stats.is_none());
+        while states.next().await.unwrap().phase != Phase::Running {}
+
+        let permit = authz.permit::<RevokeAccess>(&steve, id).await.unwrap();
+        containers.revoke(permit, guest).await.unwrap();
+        while states.next().await.is_some() {}
+        assert!(authz.permit::<SeeContainer>(&alex, id).await.is_err(), "it ended with the access");
+
+        let never = containers.wait_until(see(&steve).await, Phase::Starting);
+        let delete = containers.delete(authz.permit::<DeleteContainer>(&steve, id).await.unwrap(), false);
+        let (never, deleted) = tokio::join!(never, delete);
+        deleted.unwrap();
+        assert_eq!(never.unwrap_err().code(), "not_found", "what is gone is waited for in vain");
+    })
+    .await;
+}

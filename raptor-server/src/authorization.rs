@@ -1,0 +1,25 @@
+//! The header `Authorization`.
+
+use axum::http::{HeaderMap, header};
+
+/// What stands after `scheme` in the header `Authorization`. Its case does not matter (RFC 9110, 11.1).
+#[must_use]
+pub fn token<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
+    let (shown, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    shown.eq_ignore_ascii_case(scheme).then_some(token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_case_of_the_scheme_does_not_matter() {
+        for shown in ["Bearer key", "bearer key", "BEARER  key"] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, shown.parse().unwrap());
+            assert_eq!(token(&headers, "bearer"), Some("key"), "{shown}");
+            assert_eq!(token(&headers, "basic"), None);
+        }
+    }
+}

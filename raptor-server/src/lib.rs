@@ -1,0 +1,19 @@
+//! What Raptor's two servers share: reading their configuration ([`read`]) and saying what is wrong with it in one sentence and
+//! without its secrets; logs ([`logs`]); the process ([`process`]) and its HTTP connections ([`http`]); reading requests
+//! ([`extract`]) and refusing them ([`problem`]); and what their OpenAPI documents share ([`openapi`]).
+
+mod authorities;
+pub mod authorization;
+pub mod extract;
+pub mod host;
+pub mod http;
+pub mod logs;
+pub mod openapi;
+pub mod problem;
+pub mod process;
+pub mod seats;
+mod secret;
+mod settings;
+
+pub use secret::Secret;
+pub use settings::{KEY_LENGTH, is_easily_guessed, read, refusal, say};

@@ -1,0 +1,160 @@
+//! Errors as RFC 9457 problem documents.
+
+use axum::{
+    extract::rejection::{BytesRejection, PathRejection},
+    http::{HeaderName, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use raptor_model::{
+    Error,
+    node::{FileError, NodeError},
+};
+use serde::Serialize;
+use std::error::Error as _;
+use utoipa::ToSchema;
+
+/// When to try again while the database is away, in seconds. It is looked for several times in each.
+const DATABASE_RETRY_S: u64 = 2;
+
+/// What went wrong (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Always `about:blank`: `code` tells problems apart.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The status in words.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// Stable machine-readable reason.
+    pub code: &'static str,
+    /// A sentence for people, with what to do.
+    pub detail: String,
+    /// The field of the input that is wrong, as a dotted path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Seconds after which the same may work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+}
+
+/// What handlers answer.
+pub type Answer<T> = Result<T, Problem>;
+
+impl Problem {
+    /// A problem with `status`.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            field: None,
+            retry_after_seconds: None,
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let status = match &error {
+            Error::NotFound { .. } => StatusCode::NOT_FOUND,
+            Error::Conflict { .. } | Error::Refused(_) | Error::LimitReached { .. } => StatusCode::CONFLICT,
+            Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Forbidden { .. } | Error::Outranked { .. } | Error::PasswordChangeRequired => {
+                StatusCode::FORBIDDEN
+            }
+            Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if let Error::Internal(_) = &error {
+            tracing::error!(cause = error.source().map(tracing::field::display), "a request failed");
+        }
+        let mut problem = Self::new(status, error.code(), error.to_string());
+        match error {
+            Error::Invalid { field, .. } => problem.field = Some(field),
+            Error::Throttled { retry_after } => {
+                problem.retry_after_seconds = Some(retry_after.as_secs().max(1))
+            }
+            Error::Unavailable { code: "database_unavailable", .. } => {
+                problem.retry_after_seconds = Some(DATABASE_RETRY_S);
+            }
+            _ => {}
+        }
+        problem
+    }
+}
+
+/// As a host answers the control side, which turns it back into the same [`NodeError`].
+impl From<NodeError> for Problem {
+    fn from(error: NodeError) -> Self {
+        let (status, code) = match &error {
+            NodeError::Refused(refused) => (StatusCode::CONFLICT, refused.code()),
+            NodeError::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            NodeError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+            NodeError::WrongKey => (StatusCode::UNAUTHORIZED, "wrong_key"),
+            NodeError::Protocol { .. } => (StatusCode::CONFLICT, "protocol_mismatch"),
+            NodeError::Docker(_) | NodeError::Unreachable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "docker_unavailable")
+            }
+            NodeError::File(error) => (file_status(error), error.code()),
+            NodeError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+fn file_status(error: &FileError) -> StatusCode {
+    match error {
+        FileError::NotFound => StatusCode::NOT_FOUND,
+        FileError::Denied => StatusCode::FORBIDDEN,
+        FileError::Exists | FileError::NotEmpty | FileError::Changed | FileError::Cancelled => {
+            StatusCode::CONFLICT
+        }
+        FileError::OverLimit { .. } | FileError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        FileError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        FileError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        let text = rejection.body_text();
+        Self::new(rejection.status(), "invalid", format!("{}.", text.trim_end_matches('.')))
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(_: PathRejection) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "There is nothing at this address: an id in it is not a UUID.",
+        )
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after_seconds;
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(HeaderName::from_static("retry-after"), seconds.into());
+        }
+        response
+    }
+}
+
+/// The answer to a method that an address does not take. Those that it takes are in the header `Allow`.
+pub async fn wrong_method(method: Method) -> Problem {
+    let detail =
+        format!("This address does not take {method}. The header `Allow` names the methods that it takes.");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}

@@ -7,15 +7,14 @@ const categories = [
   { id: 'own', name: 'Your own program' },
   { id: 'survival', name: 'Survival' }
 ];
-const shape = (flat: boolean, ...entries: CatalogueEntry[]) => grouped(entries, categories, flat).map(({ title, entries }) => `${title}: ${entries.map(({ id }) => id).join(' ')}`);
+const shape = (flat: boolean, ...entries: CatalogueEntry[]) =>
+  grouped(entries, categories, flat).map(({ title, entries }) => `${title}: ${entries.map(({ id }) => id).join(' ')}`);
 
 describe('the catalogue', () => {
   it('shows what is popular first and the rest by category, in the order of the list', () => {
-    expect(shape(false, entry('rust', 'survival', true), entry('node', 'own', true), entry('go', 'own'), entry('aska', 'survival'))).toEqual([
-      'Popular: rust node',
-      'Your own program: go',
-      'Survival: aska'
-    ]);
+    expect(
+      shape(false, entry('rust', 'survival', true), entry('node', 'own', true), entry('go', 'own'), entry('aska', 'survival'))
+    ).toEqual(['Popular: rust node', 'Your own program: go', 'Survival: aska']);
   });
   it('has no headings where it was narrowed down or has but one category', () => {
     expect(shape(true, entry('rust', 'survival', true), entry('go', 'own'))).toEqual([': rust go']);

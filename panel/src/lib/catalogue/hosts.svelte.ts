@@ -5,7 +5,8 @@ import { session } from '$lib/session.svelte';
 /** Milliseconds between two questions while no host is ready. */
 const EVERY = 3_000;
 
-export const isReady = (daemon: Daemon): boolean => daemon.connection.state === 'online' && !!daemon.system?.docker_version && !daemon.maintenance;
+export const isReady = (daemon: Daemon): boolean =>
+  daemon.connection.state === 'online' && !!daemon.system?.docker_version && !daemon.maintenance;
 
 export class Hosts {
   /** null until they are known, and for those who may not see them. */

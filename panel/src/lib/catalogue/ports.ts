@@ -15,7 +15,10 @@ export function needs(entry: Pick<CatalogueEntry, 'ports'>, variables: string[])
   if (entry.ports?.length === 0) return [];
   const stated = entry.ports ?? [];
   const main = stated.find(({ variable }) => variable === 'SERVER_PORT');
-  const more = stated.filter(({ variable }, at) => variable && variable !== 'SERVER_PORT' && variables.includes(variable) && stated.findIndex((one) => one.variable === variable) === at);
+  const more = stated.filter(
+    ({ variable }, at) =>
+      variable && variable !== 'SERVER_PORT' && variables.includes(variable) && stated.findIndex((one) => one.variable === variable) === at
+  );
   return [
     { purpose: main?.purpose ?? m.catalogue_port_main(), variable: null, usual: main?.default ?? null },
     ...more.map(({ purpose, variable, default: usual }) => ({ purpose, variable: variable ?? null, usual: usual ?? null }))
@@ -28,9 +31,12 @@ type Page = { items: Allocation[]; next?: string | null };
  * Free allocations: the first page of them, and in front those with one of the `usual` port numbers. `read` answers a page of free
  * ones; a search finds a number also as a part of others, so that pages of it are read until the number itself comes.
  */
-export async function freeOnes(usual: number[], read: (query: { search?: string; cursor?: string }) => Promise<Page>): Promise<Allocation[]> {
+export async function freeOnes(
+  usual: number[],
+  read: (query: { search?: string; cursor?: string }) => Promise<Page>
+): Promise<Allocation[]> {
   const withPort = async (port: number): Promise<Allocation[]> => {
-    for (let cursor: string | undefined; ; ) {
+    for (let cursor: string | undefined; ;) {
       const { items, next } = await read({ search: String(port), ...(cursor && { cursor }) });
       const found = items.filter((one) => one.port === port);
       if (found.length > 0 || !next) return found;

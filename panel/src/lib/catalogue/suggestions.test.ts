@@ -4,7 +4,10 @@ import { freeName } from './names';
 import { assign, needs } from './ports';
 import { disk, first, left, sizes } from './sizes';
 
-const stated = (minimum: number | null, recommended: number | null) => ({ memory_mib: { minimum, recommended, stated_in: 'a:b' }, disk_mib: null });
+const stated = (minimum: number | null, recommended: number | null) => ({
+  memory_mib: { minimum, recommended, stated_in: 'a:b' },
+  disk_mib: null
+});
 const nothing = { memory_mib: null, disk_mib: null };
 
 describe('sizes', () => {
@@ -28,7 +31,12 @@ describe('sizes', () => {
   });
   test('count what containers were given, and the limits of the daemon', () => {
     const system = { memory_total_bytes: 8192 * 1048576, disk_total_bytes: 100 * 1048576, disk_used_bytes: 40 * 1048576 };
-    const daemon = { system, allocated: { memory_mib: 1000, disk_mib: 30, cpu_percent: 0 }, memory_limit_mib: null, disk_limit_mib: null } as unknown as Daemon;
+    const daemon = {
+      system,
+      allocated: { memory_mib: 1000, disk_mib: 30, cpu_percent: 0 },
+      memory_limit_mib: null,
+      disk_limit_mib: null
+    } as unknown as Daemon;
     expect(left(daemon)).toEqual({ memory: 7192, disk: 60 });
     expect(left({ ...daemon, memory_limit_mib: 900, disk_limit_mib: 50 })).toEqual({ memory: 0, disk: 20 });
     expect(left(undefined)).toBeNull();
@@ -38,9 +46,18 @@ describe('sizes', () => {
 describe('ports', () => {
   const free = [27015, 25565, 25566].map((port) => ({ id: `${port}`, port }) as Allocation);
   const entry = (ports: CatalogueEntry['ports']) => ({ ports });
-  const port = (purpose: string, variable: string | null, number: number | null) => ({ purpose, variable, default: number, protocol: null, stated_in: 'a:b' });
+  const port = (purpose: string, variable: string | null, number: number | null) => ({
+    purpose,
+    variable,
+    default: number,
+    protocol: null,
+    stated_in: 'a:b'
+  });
   test('are the usual ones where they are free, and one for each variable of the template', () => {
-    const wanted = needs(entry([port('query', 'QUERY_PORT', 27015), port('game', 'SERVER_PORT', 25566), port('rcon', 'OTHER', 1), port('web', null, 80)]), ['QUERY_PORT']);
+    const wanted = needs(
+      entry([port('query', 'QUERY_PORT', 27015), port('game', 'SERVER_PORT', 25566), port('rcon', 'OTHER', 1), port('web', null, 80)]),
+      ['QUERY_PORT']
+    );
     expect(wanted.map(({ purpose, variable }) => [purpose, variable])).toEqual([
       ['game', null],
       ['query', 'QUERY_PORT']

@@ -5,7 +5,9 @@ describe('the line for a new host', () => {
   it('is one line that keeps the key out of every program’s arguments', () => {
     for (const line of Object.values(commands({ port: 8081, transport: 'pinned' }, 'rd_key'))) {
       expect(line).not.toContain('\n');
-      expect(line).toMatch(/^printf '%s\\n' 'DAEMON_API_KEY=rd_key' 'DAEMON_ADDR=0\.0\.0\.0:8081' \| \/usr\/local\/bin\/raptor-daemon setup/);
+      expect(line).toMatch(
+        /^printf '%s\\n' 'DAEMON_API_KEY=rd_key' 'DAEMON_ADDR=0\.0\.0\.0:8081' \| \/usr\/local\/bin\/raptor-daemon setup/
+      );
       expect(line.match(/rd_key/g)).toHaveLength(1);
       // An empty Debian has none.
       expect(line).not.toContain('sudo');

@@ -59,6 +59,7 @@ pub(crate) fn routes(api: Router<App>, app: App) -> Router {
         // What browsers show as pages; the API's answers are none.
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
+        .merge(crate::health::routes())
         .merge(api)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(shrinks)))

@@ -50,10 +50,10 @@ const POSTGRES: &[&str] = &[
      SELECT gen_random_uuid(), 'Others', 'others', FALSE, '192.0.2.1', 8080, FALSE, key_sealed, created_at, updated_at
      FROM daemons WHERE $1 > 0 LIMIT 1",
     "INSERT INTO containers (id, short_id, name, name_key, owner_id, daemon_id, template_id, image, startup, variables, limits, memory_mib,
-            disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting, revision, synced_revision, phase, phase_since, created_at, updated_at)
+            disk_mib, cpu_percent, settings, suspended, deleting, revision, synced_revision, phase, phase_since, created_at, updated_at)
      SELECT gen_random_uuid(), md5('c' || n), 'Container ' || n, 'container ' || n, (SELECT id FROM users WHERE username_key = 'others'),
             (SELECT id FROM daemons WHERE name_key = 'others'), c.template_id, c.image, c.startup, c.variables, c.limits, c.memory_mib,
-            c.disk_mib, c.cpu_percent, c.stop_timeout_ms, FALSE, FALSE, 1, 1, 'offline', c.phase_since, c.created_at, c.updated_at
+            c.disk_mib, c.cpu_percent, c.settings, FALSE, FALSE, 1, 1, 'offline', c.phase_since, c.created_at, c.updated_at
      FROM (SELECT * FROM containers ORDER BY id DESC LIMIT 1) AS c,
           generate_series((SELECT COUNT(*) FROM containers) + 1, $1) AS n",
     "INSERT INTO allocations (id, daemon_id, ip, port, container_id, is_primary, created_at)
@@ -64,9 +64,9 @@ const POSTGRES: &[&str] = &[
 /// `$1` is how many containers each daemon is to have.
 const RUNNING: &[&str] = &[
     "INSERT INTO containers (id, short_id, name, name_key, owner_id, daemon_id, template_id, image, startup, variables, limits, memory_mib,
-            disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting, revision, synced_revision, phase, phase_since, created_at, updated_at)
+            disk_mib, cpu_percent, settings, suspended, deleting, revision, synced_revision, phase, phase_since, created_at, updated_at)
      SELECT gen_random_uuid(), md5(d.number || '-' || n), c.name || ' ' || n, c.name_key || ' ' || n, c.owner_id, d.id, c.template_id, c.image,
-            c.startup, c.variables, c.limits, c.memory_mib, c.disk_mib, c.cpu_percent, c.stop_timeout_ms, FALSE, FALSE, 1, 1, 'running',
+            c.startup, c.variables, c.limits, c.memory_mib, c.disk_mib, c.cpu_percent, c.settings, FALSE, FALSE, 1, 1, 'running',
             c.phase_since, c.created_at, c.updated_at
      FROM containers c, daemons d, generate_series(1, $1) AS n WHERE d.id <> c.daemon_id OR n > 1",
     "UPDATE containers SET revision = 1, synced_revision = 1, phase = 'running' WHERE $1 > 0",
@@ -85,10 +85,10 @@ const SQLITE: &[&str] = &[
      FROM daemons WHERE $1 > 0 LIMIT 1",
     "WITH RECURSIVE numbers (n) AS (SELECT (SELECT COUNT(*) FROM containers) + 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
      INSERT INTO containers (id, short_id, name, name_key, owner_id, daemon_id, template_id, image, startup, variables, limits, memory_mib,
-            disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting, revision, synced_revision, phase, phase_since, created_at, updated_at)
+            disk_mib, cpu_percent, settings, suspended, deleting, revision, synced_revision, phase, phase_since, created_at, updated_at)
      SELECT randomblob(16), lower(hex(randomblob(16))), 'Container ' || n, 'container ' || n, (SELECT id FROM users WHERE username_key = 'others'),
             (SELECT id FROM daemons WHERE name_key = 'others'), c.template_id, c.image, c.startup, c.variables, c.limits, c.memory_mib,
-            c.disk_mib, c.cpu_percent, c.stop_timeout_ms, FALSE, FALSE, 1, 1, 'offline', c.phase_since, c.created_at, c.updated_at
+            c.disk_mib, c.cpu_percent, c.settings, FALSE, FALSE, 1, 1, 'offline', c.phase_since, c.created_at, c.updated_at
      FROM numbers, (SELECT * FROM containers ORDER BY id DESC LIMIT 1) AS c",
     "INSERT INTO allocations (id, daemon_id, ip, port, container_id, is_primary, created_at)
      SELECT randomblob(16), c.daemon_id, '10.0.' || (c.number / 250) || '.' || (c.number % 250), 25565, c.id, TRUE, c.created_at

@@ -1,6 +1,8 @@
-//! Whether a server is well, asked from outside of it: `raptor-api health`.
+//! Whether a server is well: what it answers to those who watch over it, and `raptor-api health`, which asks from outside.
 
+use crate::{App, problem::Answer};
 use anyhow::{Context, bail};
+use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
@@ -15,14 +17,33 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What is read of the answer: its first line is enough.
 const FIRST_LINE: u64 = 64;
 
+/// `/healthz`: the process answers, whatever else is wrong; one that does not is to be started again. `/readyz`: it can do its work,
+/// and is to be sent requests. Neither needs a session, and neither says more than that.
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
+}
+
+async fn healthz() -> impl IntoResponse {
+    well("ok\n")
+}
+
+async fn readyz(State(app): State<App>) -> Answer<impl IntoResponse> {
+    app.raptor.ready().await?;
+    Ok(well("ready\n"))
+}
+
+fn well(word: &'static str) -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "text/plain; charset=utf-8")], word)
+}
+
 /// Asks the server that listens on `addr`.
 ///
 /// # Errors
-/// When it does not answer within five seconds, or answers that its database is away.
+/// When it does not answer within five seconds, or answers that it is not ready.
 pub async fn ask(addr: SocketAddr) -> anyhow::Result<()> {
     let asked = tokio::time::timeout(PATIENCE, status(near(addr))).await;
     match asked.context("the server did not answer within 5 seconds")?? {
-        line if line.contains(" 204 ") => Ok(()),
+        line if line.contains(" 200 ") => Ok(()),
         line => bail!("the server is not well: {}", line.lines().next().unwrap_or_default()),
     }
 }
@@ -30,7 +51,7 @@ pub async fn ask(addr: SocketAddr) -> anyhow::Result<()> {
 /// One request without a library of its own: the server is on this machine and speaks plain HTTP.
 async fn status(addr: SocketAddr) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(addr).await.with_context(|| format!("nothing answers at {addr}"))?;
-    let request = format!("GET /api/v1/health HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
+    let request = format!("GET /readyz HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(FIRST_LINE).read_to_end(&mut answer).await?;

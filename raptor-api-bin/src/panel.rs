@@ -1,6 +1,7 @@
 //! The panel, inside the binary.
 
 mod packed;
+mod pages;
 
 use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
@@ -19,7 +20,8 @@ fn policy() -> HeaderMap {
     policy.map(|policy| (header::CONTENT_SECURITY_POLICY, policy)).into_iter().collect()
 }
 
-/// A file of the panel, or its start page for the addresses that the panel itself understands.
+/// A file of the panel, or its start page for the addresses of its pages. What is neither is 404: with the start page for browsers,
+/// where the panel says so, and with a problem for everything else.
 pub async fn serve(method: Method, uri: Uri, asked: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("api/") {
@@ -41,7 +43,16 @@ pub async fn serve(method: Method, uri: Uri, asked: HeaderMap) -> Response {
     match Files::get("index.html") {
         Some(_) if path.starts_with("_app/") => StatusCode::NOT_FOUND.into_response(),
         Some(page) => {
-            (policy(), answer(page, &asked, "text/html; charset=utf-8", "no-cache").await).into_response()
+            let known = pages::known(path);
+            if !known && !pages::wanted(&asked) {
+                return crate::problem::nowhere().await.into_response();
+            }
+            let page = answer(page, &asked, "text/html; charset=utf-8", "no-cache").await;
+            let mut page = (policy(), page).into_response();
+            if !known {
+                *page.status_mut() = StatusCode::NOT_FOUND;
+            }
+            page
         }
         None => {
             let page = "<!doctype html><title>Raptor</title><p>This build of raptor-api has no panel inside. \

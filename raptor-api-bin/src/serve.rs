@@ -61,6 +61,7 @@ pub(crate) fn everything(app: App) -> impl Served {
         // What browsers show as pages; the API's answers are none.
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
+        .merge(crate::health::routes())
         .merge(routes::api().split_for_parts().0);
     around(router, app)
 }

@@ -24,7 +24,7 @@ pub mod types {
         ///Who has access, by id and user name.
         pub user: UserRef,
     }
-    ///Access that is given to somebody.
+    ///Access that is given to somebody: what [`Wanted`](raptor_core::containers::access::Wanted) says, and to whom.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AccessGrant {
         #[doc = "Patterns of files that they can't see or change, in the syntax of `.gitignore`: `/*` with `!/plugins` leaves them one\nfolder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own\nfor new access."]
@@ -262,12 +262,12 @@ None while it is connected.*/
         ///Its id, which is the one that it had.
         pub id: ContainerId,
     }
-    ///What can't be known of a container that is adopted.
+    ///What the store can't know of a container that is adopted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Adoption {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub owner_id: ::std::option::Option<UserId>,
-        ///The template that it is taken to be made from.
+        ///Id of the template that the container is taken to be made from, in its newest revision.
         pub template_id: TemplateId,
     }
     ///One ip:port of a daemon.
@@ -306,20 +306,20 @@ None while it is connected.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub allocation_id: ::std::option::Option<AllocationId>,
     }
-    ///Allocations to be added.
+    ///Allocations to add.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AllocationDraft {
-        ///What people see in place of the address.
+        ///The name that people see in place of the address, such as `play.example.com`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub alias: ::std::option::Option<::std::string::String>,
-        ///An address, or a network in CIDR notation.
+        ///An address such as `203.0.113.7`, or a network in CIDR notation such as `203.0.113.0/28`.
         pub ip: ::std::string::String,
-        ///For those who manage it.
+        ///A note for those who manage allocations.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub note: ::std::option::Option<::std::string::String>,
-        ///Ports and ranges: `25565, 25570-25580`.
+        ///Ports and ranges, with commas between them: `25565, 25570-25580`.
         pub ports: ::std::string::String,
-        ///Which protocols are passed on; both unless given.
+        ///Which protocols are forwarded; both unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub protocol: ::std::option::Option<Protocol>,
     }
@@ -1136,16 +1136,16 @@ for callers without `startup.read`.*/
         ///Host name or address; null for the host that the panel is on.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub host: ::std::option::Option<::std::string::String>,
-        ///Port.
+        ///Port of the SFTP server, such as 2022.
         pub port: u16,
-        ///Why it does not work now, with what to do.
+        ///Why SFTP does not work now, with what to do; null while it works.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
-        ///The host key, as `known_hosts` has it.
+        ///The host key in OpenSSH's one-line format, as `known_hosts` has it.
         pub public_key: ::std::string::String,
-        ///Whether an administrator has made it read-only.
+        ///Whether an administrator has made SFTP on this host read-only.
         pub read_only: bool,
-        ///User name: the account's, a dot, and the container's short id.
+        ///User name for signing in: the account's, a dot, and the container's short id.
         pub username: ::std::string::String,
     }
     ///The order of containers.
@@ -1331,14 +1331,14 @@ for callers without `startup.read`.*/
         ///Whether it is no longer started by itself.
         pub quarantined: bool,
     }
-    ///What came of it.
+    ///How many allocations were added.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CreatedAllocations {
         ///Whether the daemon was asked if it has the addresses. It is not while it is not connected.
         pub checked: bool,
-        ///New ones.
+        ///How many allocations are new.
         pub created: u32,
-        ///Those that were there already.
+        ///How many allocations existed already. They stay as they are.
         pub existing: u32,
     }
     ///A daemon that was just added.
@@ -1397,47 +1397,47 @@ for callers without `startup.read`.*/
         ///Whether it is reached by https.
         pub tls: bool,
     }
-    ///How the link to a daemon is.
+    ///The API's connection to a daemon.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct DaemonConnection {
-        ///How many seconds the host's clock is ahead.
+        ///How many seconds the host's clock is ahead of the API's, negative where it is behind; null before the first contact.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub clock_skew_seconds: ::std::option::Option<i64>,
-        ///What is wrong, with what to do.
+        ///What is wrong, with what to do; null while nothing is.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub message: ::std::option::Option<::std::string::String>,
-        ///Since when it is so.
+        ///When `state` last changed; null before the first attempt to connect.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub since: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-        ///How the API reaches it.
+        ///Whether the daemon is connected, or why it is not.
         pub state: LinkState,
     }
-    ///A daemon to be added or changed.
+    ///A daemon to add, or what a daemon is changed to.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct DaemonDraft {
-        ///Disk in MiB that containers may have together; what the host has unless given.
+        ///Disk space in MiB that its containers may have together; the host's own unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub disk_limit_mib: ::std::option::Option<i64>,
-        ///Host name or address.
+        ///Host name or address, without `http://` and without a port.
         pub host: ::std::string::String,
-        ///Memory in MiB that containers may have together; what the host has unless given.
+        ///Memory in MiB that its containers may have together; the host's own unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub memory_limit_mib: ::std::option::Option<i64>,
-        ///1 to 64 characters.
+        ///Name of 1 to 64 characters, unique without regard to case.
         pub name: ::std::string::String,
-        ///Port of its API.
+        ///Port of the daemon's API, 1 to 65,535.
         pub port: u16,
         /**The ports that people without `containers.update` are given when they add or replace an allocation, as ports and ranges
 such as `25565-25600, 27015`; all free ones unless given.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub self_service_ports: ::std::option::Option<::std::string::String>,
-        ///For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
+        ///For how many hours SFTP keys that the host knows work while the API is away, 0 (never) to 8,760; 0 unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub sftp_offline_hours: ::std::option::Option<i64>,
-        ///Whether files can't be changed by SFTP there.
+        ///Whether files can't be changed by SFTP on this host.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub sftp_read_only: ::std::option::Option<bool>,
-        ///Whether it is reached by https.
+        ///Whether it is reached by HTTPS.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub tls: ::std::option::Option<bool>,
     }
@@ -1508,14 +1508,14 @@ without `network.read`.*/
         ///The daemon's name, up to 64 characters.
         pub name: ::std::string::String,
     }
-    ///What the containers of a daemon have together.
+    ///What the containers of a daemon may use together.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct DaemonUsage {
-        ///Their CPU limits in percent of one CPU.
+        ///The sum of their CPU limits, in percent of one CPU: 150 = one and a half.
         pub cpu_percent: i64,
-        ///Their disk limits in MiB.
+        ///The sum of their disk limits, in MiB.
         pub disk_mib: i64,
-        ///Their memory limits in MiB.
+        ///The sum of their memory limits, in MiB.
         pub memory_mib: i64,
     }
     ///How a host keeps its containers' disk limits.
@@ -1528,10 +1528,10 @@ without `network.read`.*/
         ///How it is done now, and how to get the better way where there is one.
         pub note: ::std::string::String,
     }
-    ///A drawing on a colour.
+    ///An icon: a drawing on a colour.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Drawing {
-        ///The colour behind it, as `#rrggbb`.
+        ///Background colour, as `#rrggbb`.
         pub colour: ::std::string::String,
         ///The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
         pub paths: ::std::vec::Vec<::std::string::String>,
@@ -3139,34 +3139,34 @@ given.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub stats: ::std::option::Option<Stats>,
     }
-    ///A mail and what became of it. What it said is not kept.
+    ///A mail and its delivery. The text is not kept.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Mail {
-        ///How often it was tried.
+        ///How many times delivery was attempted.
         pub attempts: i64,
-        ///When it was written down.
+        ///When the mail was queued.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///When it was given up.
+        ///When delivery was given up; null unless it was.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub given_up_at: ::std::option::Option<
             ::chrono::DateTime<::chrono::offset::Utc>,
         >,
-        ///Its id; sorts by time.
+        ///Id of the mail; sorts by time.
         pub id: MailId,
-        ///What it is about: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
+        ///Kind of mail: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
         pub kind: MailKind,
-        ///Why it was not taken the last time.
+        ///Why the last attempt failed; null if none did.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_error: ::std::option::Option<::std::string::String>,
-        ///When it is tried next, while it waits.
+        ///When delivery is attempted next; null once it was sent or given up.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub next_try_at: ::std::option::Option<
             ::chrono::DateTime<::chrono::offset::Utc>,
         >,
-        ///Where it goes, where that is known yet.
+        ///The address that it goes to; null until that is known.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub recipient: ::std::option::Option<::std::string::String>,
-        ///When the mail server took it.
+        ///When the mail server accepted it; null until then.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub sent_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
@@ -3213,7 +3213,7 @@ given.*/
             value.parse()
         }
     }
-    ///What it is about: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
+    ///Kind of mail: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -3301,9 +3301,9 @@ given.*/
     pub struct MailServerInfo {
         ///Name, port and encryption: `smtp.example.com:587, STARTTLS`.
         pub name: ::std::string::String,
-        ///What links in mails begin with.
+        ///The panel's address, which links in mails begin with.
         pub panel_url: ::std::string::String,
-        ///Who mails are from.
+        ///The address that mails are sent from, with its display name if it has one.
         pub sender: ::std::string::String,
     }
     ///Whether mail is set up, and what became of it.
@@ -3416,10 +3416,10 @@ given.*/
             value.parse()
         }
     }
-    ///A container to be made.
+    ///A container to create.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct NewContainer {
-        ///How many free ones, where none are given by id; 1 unless given.
+        ///How many free allocations it gets, up to 100, where none are given by id.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub allocation_count: ::std::option::Option<u32>,
         ///These allocations, the first one being the primary; free ones unless given.
@@ -3456,7 +3456,7 @@ allowed images where owners may choose from it.*/
         ///Startup command; the template's unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub startup_command: ::std::option::Option<::std::string::String>,
-        ///Milliseconds between asking it to stop and killing it; 30,000 unless given.
+        ///Milliseconds between asking it to stop and killing it, 1,000 to 3,600,000.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub stop_timeout_ms: ::std::option::Option<i64>,
         ///What it is made from.
@@ -3508,22 +3508,23 @@ allowed images where owners may choose from it.*/
         ///Its length in bytes.
         pub size_bytes: u64,
     }
-    ///A user to be made.
+    ///A user account to create.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct NewUser {
-        ///E-mail address.
+        ///E-mail address, unique without regard to case.
         pub email: ::std::string::String,
-        ///Name for people.
+        ///Display name, at most 100 characters.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub name: ::std::option::Option<::std::string::String>,
-        ///8 to 1,024 characters.
+        ///Password of 8 to 1,024 bytes.
         pub password: ::std::string::String,
         ///Whether the user has to choose another password before anything else.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub password_change_required: ::std::option::Option<bool>,
-        ///Its role, which must not hold more than the caller's.
+        ///Id of the user's role, which can't hold more permissions than the caller's.
         pub role_id: RoleId,
-        ///1 to 32 letters, digits, dots, dashes or underscores.
+        /**Name for signing in: 1 to 32 letters (`a` to `z` in either case), digits, dots, dashes or underscores. Unique without
+regard to case.*/
         pub username: ::std::string::String,
     }
     ///Which mails the caller wants. Those about their account's own safety are always sent.
@@ -3990,6 +3991,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `daemon_unreachable`: The daemon can't be reached
 - `daemon_wrong_key`: The daemon refuses the key
 - `damaged`: What the database says of it can't be read
+- `database_outdated`: The tables of the database are those of another version of Raptor
 - `database_unavailable`: The database does not answer
 - `deleting`: The container is being deleted
 - `disk_full`: The host's disk is full
@@ -4105,6 +4107,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `daemon_unreachable`: The daemon can't be reached
 - `daemon_wrong_key`: The daemon refuses the key
 - `damaged`: What the database says of it can't be read
+- `database_outdated`: The tables of the database are those of another version of Raptor
 - `database_unavailable`: The database does not answer
 - `deleting`: The container is being deleted
 - `disk_full`: The host's disk is full
@@ -4240,6 +4243,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         DaemonWrongKey,
         #[serde(rename = "damaged")]
         Damaged,
+        #[serde(rename = "database_outdated")]
+        DatabaseOutdated,
         #[serde(rename = "database_unavailable")]
         DatabaseUnavailable,
         #[serde(rename = "deleting")]
@@ -4418,6 +4423,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 Self::DaemonUnreachable => f.write_str("daemon_unreachable"),
                 Self::DaemonWrongKey => f.write_str("daemon_wrong_key"),
                 Self::Damaged => f.write_str("damaged"),
+                Self::DatabaseOutdated => f.write_str("database_outdated"),
                 Self::DatabaseUnavailable => f.write_str("database_unavailable"),
                 Self::Deleting => f.write_str("deleting"),
                 Self::DiskFull => f.write_str("disk_full"),
@@ -4523,6 +4529,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 "daemon_unreachable" => Ok(Self::DaemonUnreachable),
                 "daemon_wrong_key" => Ok(Self::DaemonWrongKey),
                 "damaged" => Ok(Self::Damaged),
+                "database_outdated" => Ok(Self::DatabaseOutdated),
                 "database_unavailable" => Ok(Self::DatabaseUnavailable),
                 "deleting" => Ok(Self::Deleting),
                 "disk_full" => Ok(Self::DiskFull),
@@ -4716,13 +4723,13 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///A login for a registry. Its password can't be read.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Registry {
-        ///The registry's host, with its port where it has one.
+        ///The registry's host in lower case, with its port where it has one: `ghcr.io`, `registry.example.com:5000`.
         pub host: ::std::string::String,
-        ///Its id.
+        ///Id of the login.
         pub id: RegistryId,
-        ///When it was last changed.
+        ///When the login was last changed.
         pub updated_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///User name.
+        ///User name for the registry.
         pub username: ::std::string::String,
     }
     ///A login to be added, or to take the place of the one for the same host.
@@ -4896,15 +4903,15 @@ its makers, from the same address, or, where one of the two has no such id, with
         ///How many users have it.
         pub user_count: i64,
     }
-    ///A role to be made or changed.
+    ///A role to create, or what a role is changed to.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct RoleDraft {
-        ///At most 500 characters.
+        ///Description of at most 500 characters.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub description: ::std::option::Option<::std::string::String>,
-        ///1 to 64 characters.
+        ///Name of 1 to 64 characters, unique without regard to case.
         pub name: ::std::string::String,
-        ///Names of permissions; none that the caller lacks.
+        ///Names of permissions, none of which the caller lacks. `*` means all that there are.
         pub permissions: ::std::vec::Vec<::std::string::String>,
     }
     ///A role.
@@ -4973,13 +4980,13 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///A line that somebody sent to a container's standard input.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SentCommand {
-        ///When.
+        ///When it was sent.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///The line.
+        ///The line as it was sent, at most 4,096 bytes, without its line break.
         pub command: ::std::string::String,
-        ///Its id; sorts by time.
+        ///Id of the command; sorts by time.
         pub id: CommandId,
-        ///What the sender was called then.
+        ///The sender's name at that time.
         pub sent_by: ::std::string::String,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub user_id: ::std::option::Option<UserId>,
@@ -5106,23 +5113,23 @@ its makers, from the same address, or, where one of the two has no such id, with
         ///The password.
         pub password: ::std::string::String,
     }
-    ///A public key for SFTP.
+    ///A public key for signing in by SFTP.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SshKey {
-        ///`ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256` and the like.
+        ///Algorithm as OpenSSH names it: `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256`, `sk-ssh-ed25519@openssh.com`.
         pub algorithm: ::std::string::String,
-        ///When it was added.
+        ///When the key was added.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///As `ssh-keygen -l` shows it.
+        ///`SHA256:` and the digest in Base64, as `ssh-keygen -l` shows it.
         pub fingerprint: ::std::string::String,
-        ///Its id.
+        ///Id of the key.
         pub id: SshKeyId,
-        ///When somebody last signed in with it.
+        ///When somebody last signed in with it; null if nobody has.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_used_at: ::std::option::Option<
             ::chrono::DateTime<::chrono::offset::Utc>,
         >,
-        ///Name for people.
+        ///The name that its user gave it, at most 64 characters.
         pub name: ::std::string::String,
     }
     ///A public key to be added.
@@ -5628,6 +5635,8 @@ it is root, or too old to say.*/
         pub container_count: i64,
         ///When it was imported.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Whether its record in the database can't be read. No container can be made from it until it is updated from a file.
+        pub damaged: bool,
         ///Files that users may not touch.
         pub denylist: ::std::vec::Vec<::std::string::String>,
         ///Description of the template; may be empty.
@@ -5895,18 +5904,18 @@ templates that it is a version of.*/
     ///One revision of a template.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateRevision {
-        ///Containers that run it.
+        ///How many containers use this revision.
         pub container_count: i64,
-        ///When.
+        ///When the revision was imported.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Who made it; empty where nobody wrote it down.
+        ///Name of the user who imported it; empty if that was not recorded.
         pub made_by: ::std::string::String,
-        ///Its number, from 1.
+        ///Number of the revision, counted from 1.
         pub revision: i64,
         ///Format of the file that it was imported from, such as `PTDL_v2`.
         pub source_format: ::std::string::String,
     }
-    ///What a look at the place found that a template came from.
+    ///Result of the last check whether a template's source has an update.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateSourceCheck {
         ///Whether an update is available: the source's file differs from the one that the template was imported from.
@@ -5926,6 +5935,8 @@ templates that it is a version of.*/
         pub container_count: i64,
         ///When it was imported.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///Whether its record in the database can't be read. No container can be made from it until it is updated from a file.
+        pub damaged: bool,
         ///Description of the template; may be empty.
         pub description: ::std::string::String,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -5963,7 +5974,7 @@ templates that it is a version of.*/
         ///What becomes of each variable of both templates that the caller may see.
         pub variables: ::std::vec::Vec<SwitchedVariable>,
     }
-    ///Something that can be set for each container.
+    ///A variable that can be set for each container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct TemplateVariable {
         ///Its value unless set.
@@ -6221,16 +6232,17 @@ as U+FFFD; a save keeps them.*/
     ///All that can be changed about a user.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct UserUpdate {
-        ///E-mail address.
+        ///E-mail address, unique without regard to case.
         pub email: ::std::string::String,
-        ///Name for people.
+        ///Display name, at most 100 characters.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub name: ::std::option::Option<::std::string::String>,
-        ///Its role, which must not hold more than the caller's.
+        ///Id of the user's role, which can't hold more permissions than the caller's.
         pub role_id: RoleId,
-        ///Whether it may not sign in.
+        ///Whether the user is suspended: they can't sign in, and their sessions are ended.
         pub suspended: bool,
-        ///1 to 32 letters, digits, dots, dashes or underscores.
+        /**Name for signing in: 1 to 32 letters (`a` to `z` in either case), digits, dots, dashes or underscores. Unique without
+regard to case.*/
         pub username: ::std::string::String,
     }
     ///What becomes of a variable where a container changes to another template.

@@ -441,6 +441,20 @@ impl Raptor {
             .unwrap_or_else(|_| Err(crate::error::database_unavailable()))
     }
 
+    /// Whether requests can be answered: as [`Self::health`], and the database's tables are those of this version.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] `database_unavailable` or `database_outdated`.
+    pub async fn ready(&self) -> Result<()> {
+        let asked = async {
+            let mut reader = self.store.read().await?;
+            store::migration::check(&mut reader.conn()).await
+        };
+        tokio::time::timeout(HEALTH_PATIENCE, asked)
+            .await
+            .unwrap_or_else(|_| Err(crate::error::database_unavailable()))
+    }
+
     /// Ends the work in the background, waits for it, and closes the store.
     pub async fn shutdown(&self) {
         self.stop.cancel();

@@ -158,6 +158,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whether_the_daemon_is_well_is_told_without_a_key() {
+        for path in ["/healthz", "/readyz"] {
+            assert_eq!(asked(path, None).await.status(), 200, "{path}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_method_that_an_address_does_not_take_is_a_problem_to_holders_of_the_key_only() {
         let ask = async |key: &str| {
             let host = std::sync::Arc::new(raptor_core::daemons::simulated::SimulatedHost::default());

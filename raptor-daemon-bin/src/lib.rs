@@ -4,6 +4,7 @@ pub mod config;
 mod direct;
 mod files;
 mod guard;
+mod health;
 mod history;
 mod openapi;
 mod routes;

@@ -81,7 +81,7 @@ pub fn router(node: Arc<dyn Node>, key: String) -> axum::Router {
         .merge(SwaggerUi::new("/swagger-ui").external_url_unchecked("/openapi.json", openapi()))
         .layer(documents);
     let api = api().split_for_parts().0.method_not_allowed_fallback(wrong_method);
-    api.layer(guard).merge(swagger).with_state(node)
+    api.layer(guard).merge(swagger).merge(crate::health::routes()).with_state(node)
 }
 
 /// What the host is and how it does.

@@ -4,6 +4,7 @@ mod transport;
 
 use crate::{Error, Result, allocations::Ports, id::DaemonId};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 pub use transport::Transport;
 
 /// For how many hours known SSH keys work while the control side is away, where no administrator says otherwise: a key that was
@@ -49,20 +50,24 @@ pub struct Daemon {
     pub usage: Usage,
 }
 
-/// What the containers of a daemon have together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the containers of a daemon may use together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DaemonUsage))]
 pub struct Usage {
-    /// Containers.
+    /// How many containers it has. Not on the wire here: a daemon has it beside its usage, like the two that follow.
+    #[serde(skip)]
     pub container_count: i64,
-    /// Allocations.
+    /// How many allocations it has.
+    #[serde(skip)]
     pub allocation_count: i64,
-    /// Allocations that no container has.
+    /// How many of its allocations no container has.
+    #[serde(skip)]
     pub allocation_free_count: i64,
-    /// Their memory limits in MiB.
+    /// The sum of their memory limits, in MiB.
     pub memory_mib: i64,
-    /// Their disk limits in MiB.
+    /// The sum of their disk limits, in MiB.
     pub disk_mib: i64,
-    /// Their CPU limits in percent of one CPU.
+    /// The sum of their CPU limits, in percent of one CPU: 150 = one and a half.
     pub cpu_percent: i64,
 }
 
@@ -85,8 +90,8 @@ pub struct DaemonDraft {
     pub disk_limit_mib: Option<i64>,
     /// As in [`Daemon`].
     pub sftp_read_only: bool,
-    /// As in [`Daemon`]; 0 to 8,760.
-    pub sftp_offline_hours: i64,
+    /// As in [`Daemon`], 0 to 8,760; [`DEFAULT_OFFLINE_HOURS`] unless given.
+    pub sftp_offline_hours: Option<i64>,
     /// As in [`Daemon`].
     pub self_service_ports: Option<String>,
 }
@@ -130,7 +135,7 @@ impl DaemonDraft {
         if !local {
             self.check_address()?;
         }
-        if !(0..=8_760).contains(&self.sftp_offline_hours) {
+        if self.sftp_offline_hours.is_some_and(|hours| !(0..=8_760).contains(&hours)) {
             return Err(Error::invalid("sftp_offline_hours", "Use 0 (never) to 8,760 hours."));
         }
         for (field, limit) in

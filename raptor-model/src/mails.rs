@@ -2,27 +2,29 @@
 
 use crate::id::MailId;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
-/// A mail and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A mail and its delivery. The text is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Mail {
-    /// Its id.
+    /// Id of the mail; sorts by time.
     pub id: MailId,
-    /// What it is about: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
+    /// Kind of mail: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
     pub kind: String,
-    /// Where it goes, where that is known yet.
+    /// The address that it goes to; null until that is known.
     pub recipient: Option<String>,
-    /// How often it was tried.
+    /// How many times delivery was attempted.
     pub attempts: i64,
-    /// When it was written down.
+    /// When the mail was queued.
     pub created_at: DateTime<Utc>,
-    /// When it is tried next, while it waits.
+    /// When delivery is attempted next; null once it was sent or given up.
     pub next_try_at: Option<DateTime<Utc>>,
-    /// When the mail server took it.
+    /// When the mail server accepted it; null until then.
     pub sent_at: Option<DateTime<Utc>>,
-    /// When it was given up.
+    /// When delivery was given up; null unless it was.
     pub given_up_at: Option<DateTime<Utc>>,
-    /// Why it was not taken the last time.
+    /// Why the last attempt failed; null if none did.
     pub last_error: Option<String>,
 }
 

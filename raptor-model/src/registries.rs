@@ -2,19 +2,22 @@
 
 use crate::{Error, Result, id::RegistryId};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
-/// A login for a registry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A login for a registry. Its password can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Registry {
-    /// Its id.
+    /// Id of the login.
     pub id: RegistryId,
-    /// The registry's host in lower case, with its port where it has one.
+    /// The registry's host in lower case, with its port where it has one: `ghcr.io`, `registry.example.com:5000`.
     pub host: String,
-    /// User name.
+    /// User name for the registry.
     pub username: String,
-    /// When it was added.
+    /// When the login was added. Not on the wire.
+    #[serde(skip)]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// When the login was last changed.
     pub updated_at: DateTime<Utc>,
 }
 

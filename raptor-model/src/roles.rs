@@ -6,6 +6,7 @@ use crate::{
     id::RoleId,
 };
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
 /// A role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +31,17 @@ pub struct Role {
     pub damaged: bool,
 }
 
-/// What somebody gives to make or change a role.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A role to create, or what a role is changed to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RoleDraft {
-    /// 1 to 64 characters.
+    /// Name of 1 to 64 characters, unique without regard to case.
     pub name: String,
-    /// At most 500 characters.
+    /// Description of at most 500 characters.
+    #[serde(default)]
     pub description: String,
-    /// What it holds.
+    /// Names of permissions, none of which the caller lacks. `*` means all that there are.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub permissions: SystemSet,
 }
 

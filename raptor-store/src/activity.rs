@@ -1,6 +1,9 @@
 //! The audit trail in the store.
 
-use super::{Conn, like_pattern, on, stored::Words};
+use super::{
+    Conn, like_pattern, on,
+    stored::{Text, Words},
+};
 use chrono::{DateTime, Utc};
 use raptor_model::{
     Result,
@@ -25,11 +28,14 @@ struct Row {
     subject_name: String,
     container_id: Option<ContainerId>,
     ip: Option<String>,
-    detail: Json<serde_json::Value>,
+    detail: Text,
 }
 
 impl From<Row> for Activity {
     fn from(row: Row) -> Self {
+        let mut words = Words::of("activity", row.id);
+        let ip = row.ip.and_then(|ip| words.word("ip", ip.parse().ok().map(Some), None));
+        let detail = words.json("detail", &row.detail, || serde_json::json!({}));
         Self {
             id: row.id,
             at: row.at,
@@ -45,10 +51,8 @@ impl From<Row> for Activity {
             subject_id: row.subject_id,
             subject_name: row.subject_name,
             container_id: row.container_id,
-            ip: row
-                .ip
-                .and_then(|ip| Words::of("activity", row.id).word("ip", ip.parse().ok().map(Some), None)),
-            detail: row.detail.0,
+            ip,
+            detail,
         }
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use raptor_model::{
     Result,
     authz::ContainerSet,
-    containers::{Access, Behaviour, Container, Installation, Level, Limits, lifecycle::Phase},
+    containers::{Access, Behaviour, Container, Installation, Level, Limits, Settings, lifecycle::Phase},
     id::{ContainerId, DaemonId, TemplateId, UserId},
     node::ContainerStatus,
 };
@@ -34,7 +34,6 @@ pub(crate) struct Row {
     startup: String,
     variables: Text,
     limits: Text,
-    stop_timeout_ms: i64,
     suspended: bool,
     deleting: bool,
     revision: i64,
@@ -42,7 +41,7 @@ pub(crate) struct Row {
     phase: String,
     phase_since: DateTime<Utc>,
     behaviour: Text,
-    allocation_limit: i64,
+    settings: Text,
     installation: Text,
     status: Option<Text>,
     created_at: DateTime<Utc>,
@@ -116,6 +115,7 @@ impl Row {
         let variables = words.json("variables", &self.variables, BTreeMap::new);
         let limits = words.json("limits", &self.limits, Limits::default);
         let behaviour = words.json("behaviour", &self.behaviour, Behaviour::default);
+        let settings = words.json("settings", &self.settings, Settings::default);
         let installation = words.json("installation", &self.installation, Installation::default);
         // What follows is a copy of what the host says, which it says again.
         let mut copies = Words::of("containers", self.id);
@@ -139,8 +139,7 @@ impl Row {
             startup: self.startup,
             variables,
             limits,
-            allocation_limit: self.allocation_limit,
-            stop_timeout_ms: self.stop_timeout_ms,
+            settings,
             suspended: self.suspended,
             deleting: self.deleting,
             revision: self.revision,
@@ -163,7 +162,7 @@ macro_rules! columns {
     () => {
         "c.id, c.number, c.name, c.description, c.owner_id, u.username AS owner_name, c.daemon_id, d.name AS daemon_name,
          CASE WHEN d.local THEN NULL ELSE d.host END AS daemon_host,
-         c.template_id, c.template_revision, t.name AS template_name, c.image, c.image_allowed_by, c.startup, c.variables, c.limits, c.allocation_limit, c.stop_timeout_ms,
+         c.template_id, c.template_revision, t.name AS template_name, c.image, c.image_allowed_by, c.startup, c.variables, c.limits, c.settings,
          c.suspended, c.deleting, c.revision, c.synced_revision, c.phase, c.phase_since, c.behaviour, c.installation, c.status, c.created_at, c.updated_at,
          a.level, a.permissions, a.denied_files"
     };
@@ -186,11 +185,11 @@ pub async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i64> {
     Ok(on!(c, |c| {
         sqlx::query_scalar(
         "INSERT INTO containers (id, short_id, name, name_key, description, owner_id, daemon_id, template_id, image, startup,
-                                 variables, limits, memory_mib, disk_mib, cpu_percent, stop_timeout_ms, suspended, deleting,
+                                 variables, limits, memory_mib, disk_mib, cpu_percent, settings, suspended, deleting,
                                  revision, synced_revision, phase, phase_since, created_at, updated_at, template_revision, behaviour, installation,
-                                 allocation_limit, image_allowed_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE, FALSE, $17, 0, $24, $18,
-                 $18, $18, $19, $20, $21, $22, $23)
+                                 image_allowed_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE, FALSE, $17, 0, $23, $18,
+                 $18, $18, $19, $20, $21, $22)
          RETURNING number",
     )
     .bind(container.id)
@@ -208,13 +207,12 @@ pub async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i64> {
     .bind(signed(limits.memory_mib))
     .bind(signed(limits.disk_mib))
     .bind(signed(limits.cpu_percent))
-    .bind(container.stop_timeout_ms)
+    .bind(Json(&container.settings))
     .bind(container.revision)
     .bind(container.created_at)
     .bind(container.template_revision)
     .bind(Json(&container.behaviour))
     .bind(Json(&container.installation))
-    .bind(container.allocation_limit)
     .bind(&container.image_allowed_by)
     .bind(container.phase.name())
     .fetch_one(c)
@@ -262,9 +260,9 @@ pub async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| {
         sqlx::query_scalar(
         "UPDATE containers SET name = $2, name_key = $3, description = $4, owner_id = $5, image = $6, startup = $7,
-                variables = $8, limits = $9, memory_mib = $10, disk_mib = $11, cpu_percent = $12, stop_timeout_ms = $13,
+                variables = $8, limits = $9, memory_mib = $10, disk_mib = $11, cpu_percent = $12, settings = $13,
                 suspended = $14, deleting = $15, revision = revision + 1, updated_at = $16,
-                template_revision = $17, behaviour = $18, allocation_limit = $19, image_allowed_by = $20, template_id = $21
+                template_revision = $17, behaviour = $18, image_allowed_by = $19, template_id = $20
          WHERE id = $1 RETURNING revision",
     )
     .bind(container.id)
@@ -279,13 +277,12 @@ pub async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bool> {
     .bind(signed(limits.memory_mib))
     .bind(signed(limits.disk_mib))
     .bind(signed(limits.cpu_percent))
-    .bind(container.stop_timeout_ms)
+    .bind(Json(&container.settings))
     .bind(container.suspended)
     .bind(container.deleting)
     .bind(container.updated_at)
     .bind(container.template_revision)
     .bind(Json(&container.behaviour))
-    .bind(container.allocation_limit)
     .bind(&container.image_allowed_by)
     .bind(container.template_id)
     .fetch_optional(c)

@@ -27,7 +27,7 @@ mod cache;
 mod conn;
 mod container_search;
 mod feed;
-mod migration;
+pub(crate) mod migration;
 mod open;
 mod presence;
 mod reserve;

@@ -1,6 +1,9 @@
 //! Bringing a database's tables up to date, and what is said when that can't be done.
 
-use super::open::{cause, unavailable};
+use super::{
+    Conn, on,
+    open::{cause, unavailable},
+};
 use raptor_model::{Error, Result};
 use sqlx::{PgPool, migrate::MigrateError};
 
@@ -17,6 +20,25 @@ pub(crate) async fn postgres(pool: &PgPool, role: &str) -> Result<()> {
     let migrated = POSTGRES.run(&mut *connection).await;
     sqlx::query("RESET client_min_messages").execute(&mut *connection).await?;
     migrated.map_err(|error| refusal(error, Some(role)))
+}
+
+/// Whether the tables are those of this version: somebody may have put back an older copy, or a newer Raptor may have started.
+///
+/// # Errors
+/// [`Error::Unavailable`] `database_outdated`, or that the database does not answer.
+pub(crate) async fn check(c: &mut Conn<'_>) -> Result<()> {
+    let ours = SQLITE.iter().map(|migration| migration.version).max();
+    let theirs: Option<i64> =
+        on!(c, |c| sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(c)
+            .await)?;
+    if theirs == ours {
+        return Ok(());
+    }
+    Err(Error::Unavailable {
+        code: "database_outdated",
+        message: "The database's tables are those of another version of Raptor. Restart this server with the newest version.".into(),
+    })
 }
 
 /// What is in the way and what mends it. `role` is PostgreSQL's name for us.

@@ -1,6 +1,9 @@
 //! Templates in the store.
 
-use super::{Conn, like_pattern, name_key, on, referenced};
+use super::{
+    Conn, like_pattern, name_key, on, referenced,
+    stored::{Text, Words},
+};
 use chrono::{DateTime, Utc};
 use raptor_model::{
     Error, Result,
@@ -9,15 +12,19 @@ use raptor_model::{
     templates::{Origin, Revision, SourceCheck, StoredTemplate, Template, origin::RAW_FILES},
 };
 use sqlx::types::Json;
+use std::collections::HashMap;
 
 #[derive(sqlx::FromRow)]
 struct Row {
     id: TemplateId,
     number: i64,
+    name: String,
+    author: String,
+    description: String,
     source_format: String,
-    document: Json<Template>,
-    origin: Option<Json<Origin>>,
-    source_check: Option<Json<SourceCheck>>,
+    document: Text,
+    origin: Option<Text>,
+    source_check: Option<Text>,
     revision: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -26,13 +33,22 @@ struct Row {
 
 impl From<Row> for StoredTemplate {
     fn from(row: Row) -> Self {
+        let mut words = Words::of("templates", row.id);
+        let Row { name, author, description, .. } = row;
+        let document =
+            words.json("document", &row.document, || Template::unreadable(name, author, description));
+        let origin = words.maybe("origin", row.origin.as_ref());
+        // A copy of what the source says, which is asked again.
+        let mut copies = Words::of("templates", row.id);
+        let source_check = copies.maybe("source_check", row.source_check.as_ref());
         Self {
             id: row.id,
             number: row.number,
             source_format: row.source_format,
-            document: row.document.0,
-            origin: row.origin.map(|origin| origin.0),
-            source_check: row.source_check.map(|check| check.0),
+            document,
+            origin,
+            source_check,
+            damaged: words.damaged(),
             revision: row.revision,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -44,7 +60,7 @@ impl From<Row> for StoredTemplate {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT t.id, t.number, t.source_format, t.document, t.origin, t.source_check, t.revision, t.created_at,
+            "SELECT t.id, t.number, t.name, t.author, t.description, t.source_format, t.document, t.origin, t.source_check, t.revision, t.created_at,
                     t.updated_at,
                     (SELECT COUNT(*) FROM containers c WHERE c.template_id = t.id) AS container_count
              FROM templates t ",
@@ -134,15 +150,27 @@ async fn keep_revision(c: &mut Conn<'_>, template: &StoredTemplate, made_by: &st
 }
 
 /// What a template said in one of its revisions.
+///
+/// # Errors
+/// [`Error::Conflict`] `damaged` where that can't be read.
 pub async fn revision(c: &mut Conn<'_>, id: TemplateId, revision: i64) -> Result<Option<Template>> {
-    let document: Option<Json<Template>> = on!(c, |c| sqlx::query_scalar(
+    let document: Option<Text> = on!(c, |c| sqlx::query_scalar(
         "SELECT document FROM template_revisions WHERE template_id = $1 AND revision = $2"
     )
     .bind(id)
     .bind(revision)
     .fetch_optional(c)
     .await)?;
-    Ok(document.map(|document| document.0))
+    let Some(document) = document else { return Ok(None) };
+    let mut words = Words::of("template_revisions", id);
+    let read = words.json("document", &document, || None);
+    read.map(Some).ok_or_else(|| {
+        let message = format!(
+            "The database's record of revision {revision} of this template is damaged. Restore it from a backup of the database, or \
+             use another revision."
+        );
+        Error::conflict("damaged", message)
+    })
 }
 
 /// All revisions of a template, the newest first.
@@ -316,7 +344,8 @@ pub async fn find_same(c: &mut Conn<'_>, document: &Template) -> Result<Option<S
             .bind(name_key(&document.name))
             .fetch_all(c)
             .await)?;
-    Ok(rows.into_iter().find(|row| row.document.0 == *document).map(StoredTemplate::from))
+    let mut templates = rows.into_iter().map(StoredTemplate::from);
+    Ok(templates.find(|template| template.damaged.is_empty() && template.document == *document))
 }
 
 pub async fn find(c: &mut Conn<'_>, id: TemplateId) -> Result<Option<StoredTemplate>> {
@@ -356,8 +385,11 @@ pub async fn list(
     } else {
         None
     };
+    // The page goes on at the column that it is sorted by, which is there whatever the document says.
+    let keys: HashMap<TemplateId, String> = rows.iter().map(|row| (row.id, name_key(&row.name))).collect();
     let items = rows.into_iter().map(StoredTemplate::from).collect();
-    Ok(page.cut(items, total, |template: &StoredTemplate| (name_key(&template.document.name), template.id)))
+    let key = |template: &StoredTemplate| keys.get(&template.id).cloned().unwrap_or_default();
+    Ok(page.cut(items, total, |template: &StoredTemplate| (key(template), template.id)))
 }
 
 pub async fn delete(c: &mut Conn<'_>, id: TemplateId) -> Result<bool> {

@@ -1,6 +1,11 @@
 //! Schemas as generators of clients expect them.
 
 use crate::problem::CODES;
+use raptor_core::{
+    containers::{Behaviour, Limits, Settings, service::NewContainer},
+    daemons::DEFAULT_OFFLINE_HOURS,
+    id::TemplateId,
+};
 use serde_json::{Value, json};
 
 /// Properties that are written as text and have a fixed set of values: the schema, the property and the values.
@@ -23,9 +28,40 @@ pub(super) fn refine(document: &mut Value) {
             found["enum"] = json!(values);
         }
     }
+    for (schema, values) in defaults() {
+        let place = format!("/components/schemas/{schema}/properties");
+        let (Some(properties), Some(values)) = (document.pointer_mut(&place), values.as_object()) else {
+            continue;
+        };
+        for (name, value) in values.iter().filter(|(_, value)| !value.is_null()) {
+            if let Some(field) = properties.get_mut(name) {
+                field["default"] = value.clone();
+            }
+        }
+    }
     if let Some(code) = document.pointer_mut("/components/schemas/Problem/properties/code") {
         *code = codes();
     }
+}
+
+/// The values that fields have unless given, by schema. The domain is their only source.
+fn defaults() -> [(&'static str, Value); 4] {
+    let new = NewContainer::new("", TemplateId::generate());
+    let settings = Settings::default();
+    [
+        ("Limits", json!(Limits::default())),
+        ("Behaviour", json!(Behaviour::default())),
+        (
+            "NewContainer",
+            json!({
+                "stop_timeout_ms": settings.stop_timeout_ms,
+                "allocation_count": new.allocation_count,
+                "skip_install": new.skip_install,
+                "start": new.start,
+            }),
+        ),
+        ("DaemonDraft", json!({ "sftp_offline_hours": DEFAULT_OFFLINE_HOURS })),
+    ]
 }
 
 /// The codes that there are now, and any other text: a client that is older than the server goes on understanding its errors.

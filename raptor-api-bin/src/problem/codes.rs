@@ -20,6 +20,7 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("daemon_unreachable", "The daemon can't be reached"),
     ("daemon_wrong_key", "The daemon refuses the key"),
     ("damaged", "What the database says of it can't be read"),
+    ("database_outdated", "The tables of the database are those of another version of Raptor"),
     ("database_unavailable", "The database does not answer"),
     ("deleting", "The container is being deleted"),
     ("disk_full", "The host's disk is full"),

@@ -4,15 +4,12 @@ use crate::{
     App,
     extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
-    views::{
-        access::{AccessGrant, AccessUpdate, wanted},
-        activity::ActivityPage,
-    },
+    views::{access::AccessGrant, activity::ActivityPage},
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     authz::actions::{GrantAccess, ReadAccess, ReadContainerActivity, RevokeAccess, UpdateAccess},
-    containers::access::AccessList,
+    containers::access::{AccessList, Wanted},
     id::{ContainerId, UserId},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -48,24 +45,23 @@ async fn grant_access(
     Json(body): Json<AccessGrant>,
 ) -> Answer<StatusCode> {
     let permit = app.raptor.authz().permit::<GrantAccess>(&actor, id).await?;
-    let wanted = wanted(body.level, &body.permissions, body.denied_files)?;
-    app.raptor.containers().grant(permit, &body.user, wanted).await?;
+    let AccessGrant { user, level, permissions, denied_files } = body;
+    app.raptor.containers().grant(permit, &user, Wanted { level, permissions, denied_files }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Change somebody's access.
 #[utoipa::path(put, path = "/api/v1/containers/{id}/access/{user_id}", operation_id = "update_access", tag = "access",
-    params(("id" = ContainerId, Path), ("user_id" = UserId, Path)), request_body = AccessUpdate,
+    params(("id" = ContainerId, Path), ("user_id" = UserId, Path)), request_body = Wanted,
     responses((status = 204)))]
 async fn update_access(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((id, user)): Path<(ContainerId, UserId)>,
-    Json(body): Json<AccessUpdate>,
+    Json(body): Json<Wanted>,
 ) -> Answer<StatusCode> {
     let permit = app.raptor.authz().permit::<UpdateAccess>(&actor, id).await?;
-    let wanted = wanted(body.level, &body.permissions, body.denied_files)?;
-    app.raptor.containers().change_access(permit, user, wanted).await?;
+    app.raptor.containers().change_access(permit, user, body).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -6,7 +6,7 @@ use crate::{
     extract::{AnyCaller, Caller, Json, Paging, Path, Query},
     problem::Answer,
     views::{
-        account::{Account, AccountUpdate, PasswordChange, SessionList, SshKey, SshKeyDraft, SshKeyList},
+        account::{Account, AccountUpdate, PasswordChange, SessionList, SshKeyDraft, SshKeyList},
         activity::ActivityPage,
     },
 };
@@ -14,6 +14,7 @@ use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     auth::service::AccountChange,
     id::{SessionId, SshKeyId},
+    sshkeys::SshKey,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -93,7 +94,7 @@ async fn end_session(
 async fn list_ssh_keys(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<SshKeyList>> {
     let keys = app.raptor.ssh_keys().list(&actor).await?;
     let notice = app.raptor.ssh_keys().notice(&actor).await?;
-    Ok(Json(SshKeyList { items: keys.into_iter().map(SshKey::from).collect(), notice }))
+    Ok(Json(SshKeyList { items: keys, notice }))
 }
 
 /// Add a public key for SFTP.
@@ -105,7 +106,7 @@ async fn add_ssh_key(
     Json(body): Json<SshKeyDraft>,
 ) -> Answer<Created<SshKey>> {
     let key = app.raptor.ssh_keys().add(&actor, body.name.as_deref(), &body.public_key).await?;
-    Ok(Created { location: format!("/api/v1/account/ssh-keys/{}", key.id), body: key.into() })
+    Ok(Created { location: format!("/api/v1/account/ssh-keys/{}", key.id), body: key })
 }
 
 /// Delete a public key. SFTP sessions that were begun with it end at once.

@@ -5,13 +5,13 @@ use crate::{
     created::Created,
     extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
-    views::daemons::{AllocationDraft, AllocationPage, AllocationUpdate, CreatedAllocations},
+    views::daemons::{AllocationPage, AllocationUpdate},
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     allocations::{
         Allocation,
-        service::{self, AllocationFilter},
+        service::{AllocationDraft, AllocationFilter, CreatedAllocations},
     },
     authz::actions::{CreateAllocations, DeleteAllocation, ListAllocations, UpdateAllocation},
     id::{AllocationId, DaemonId},
@@ -64,11 +64,7 @@ async fn create_allocations(
     Json(body): Json<AllocationDraft>,
 ) -> Answer<Created<CreatedAllocations>> {
     let permit = app.raptor.authz().permit::<CreateAllocations>(&actor, id).await?;
-    let AllocationDraft { ip, ports, alias, note, protocol } = body;
-    let draft = service::AllocationDraft { ip, ports, alias, note, protocol };
-    let counts = app.raptor.allocations().create(permit, draft).await?;
-    let counts =
-        CreatedAllocations { created: counts.created, existing: counts.existing, checked: counts.checked };
+    let counts = app.raptor.allocations().create(permit, body).await?;
     Ok(Created { location: format!("/api/v1/daemons/{id}/allocations"), body: counts })
 }
 

@@ -7,7 +7,7 @@ use crate::{
     problem::Answer,
     views::{
         daemons::{
-            Adopted, Adoption, CreatedDaemon, Daemon, DaemonDraft, DaemonKey, DaemonList, UnknownContainer,
+            Adopted, CreatedDaemon, Daemon, DaemonDraft, DaemonKey, DaemonList, UnknownContainer,
             UnknownContainerList,
         },
         runtime::{ImageCleaning, MaintenanceUpdate},
@@ -19,7 +19,7 @@ use raptor_core::{
         AdoptStray, CreateDaemon, DeleteDaemon, DeleteStray, ListDaemons, ListStrays, MaintainDaemon,
         ReadDaemon, StopStray, UpdateDaemon,
     },
-    daemons::service::NewDaemon,
+    daemons::{service::NewDaemon, strays::Adoption},
     id::{ContainerId, DaemonId},
     node::CleanedImages,
 };
@@ -169,7 +169,7 @@ async fn adopt_unknown_container(
     Json(body): Json<Adoption>,
 ) -> Answer<Json<Adopted>> {
     let permit = app.raptor.authz().permit::<AdoptStray>(&actor, id).await?;
-    let id = app.raptor.daemons().adopt_stray(permit, container_id, body.into()).await?;
+    let id = app.raptor.daemons().adopt_stray(permit, container_id, body).await?;
     Ok(Json(Adopted { id }))
 }
 

@@ -4,10 +4,13 @@ use crate::{
     App,
     extract::{Caller, Json},
     problem::Answer,
-    views::images::{ImagePolicy, ImagePolicyUpdate},
+    views::images::ImagePolicyUpdate,
 };
 use axum::extract::State;
-use raptor_core::authz::actions::{ReadImagePolicy, UpdateImagePolicy};
+use raptor_core::{
+    authz::actions::{ReadImagePolicy, UpdateImagePolicy},
+    images::ImagePolicy,
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -19,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     responses((status = 200, body = ImagePolicy)))]
 async fn get_image_policy(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<ImagePolicy>> {
     let permit = app.raptor.authz().allow::<ReadImagePolicy>(&actor)?;
-    Ok(Json(app.raptor.images().policy(permit).await?.into()))
+    Ok(Json(app.raptor.images().policy(permit).await?))
 }
 
 /// Replace the list of allowed images. Containers that run go on; the list is checked at each start.
@@ -32,5 +35,5 @@ async fn update_image_policy(
 ) -> Answer<Json<ImagePolicy>> {
     let permit = app.raptor.authz().allow::<UpdateImagePolicy>(&actor)?;
     let ImagePolicyUpdate { patterns, for_owners, revision } = body;
-    Ok(Json(app.raptor.images().update(permit, &patterns, for_owners, revision).await?.into()))
+    Ok(Json(app.raptor.images().update(permit, &patterns, for_owners, revision).await?))
 }

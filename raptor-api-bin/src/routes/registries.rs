@@ -4,12 +4,13 @@ use crate::{
     App,
     extract::{Caller, Json, Path},
     problem::Answer,
-    views::runtime::{Registry, RegistryDraft, RegistryList},
+    views::runtime::{RegistryDraft, RegistryList},
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     authz::actions::{DeleteRegistry, ListRegistries, SaveRegistry},
     id::RegistryId,
+    registries::Registry,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -23,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn list_registries(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<RegistryList>> {
     let permit = app.raptor.authz().allow::<ListRegistries>(&actor)?;
     let items = app.raptor.registries().list(permit).await?;
-    Ok(Json(RegistryList { items: items.into_iter().map(Into::into).collect() }))
+    Ok(Json(RegistryList { items }))
 }
 
 /// Add the login for a registry, or replace the one that is there. It is used for images of exactly this host.
@@ -36,7 +37,7 @@ async fn save_registry(
 ) -> Answer<Json<Registry>> {
     let permit = app.raptor.authz().allow::<SaveRegistry>(&actor)?;
     let RegistryDraft { host, username, password } = body;
-    Ok(Json(app.raptor.registries().save(permit, &host, &username, &password).await?.into()))
+    Ok(Json(app.raptor.registries().save(permit, &host, &username, &password).await?))
 }
 
 /// Remove a login for a registry.

@@ -5,12 +5,13 @@ use crate::{
     created::Created,
     extract::{Caller, Json, Path},
     problem::Answer,
-    views::roles::{Role, RoleDraft, RoleList},
+    views::roles::{Role, RoleList},
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     authz::actions::{CreateRole, DeleteRole, ListRoles, ReadRole, UpdateRole},
     id::RoleId,
+    roles::RoleDraft,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -40,7 +41,7 @@ async fn create_role(
     Json(body): Json<RoleDraft>,
 ) -> Answer<Created<Role>> {
     let permit = app.raptor.authz().allow::<CreateRole>(&actor)?;
-    let role = app.raptor.roles().create(permit, body.try_into()?).await?;
+    let role = app.raptor.roles().create(permit, body).await?;
     Ok(Created { location: format!("/api/v1/roles/{}", role.id), body: (role, 0).into() })
 }
 
@@ -66,7 +67,7 @@ async fn update_role(
     Json(body): Json<RoleDraft>,
 ) -> Answer<Json<Role>> {
     let permit = app.raptor.authz().permit::<UpdateRole>(&actor, id).await?;
-    Ok(Json(app.raptor.roles().update(permit, body.try_into()?).await?.into()))
+    Ok(Json(app.raptor.roles().update(permit, body).await?.into()))
 }
 
 /// Delete a role that nobody has.

@@ -4,10 +4,9 @@ use crate::{
     App,
     extract::{Caller, Json, Path},
     problem::Answer,
-    views::sftp::ContainerSftp,
 };
 use axum::extract::State;
-use raptor_core::{authz::actions::ReadSftp, id::ContainerId};
+use raptor_core::{authz::actions::ReadSftp, id::ContainerId, sftp::Door};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -16,12 +15,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// How the caller reaches the container's files by SFTP.
 #[utoipa::path(get, path = "/api/v1/containers/{id}/sftp", operation_id = "get_container_sftp", tag = "containers",
-    params(("id" = ContainerId, Path)), responses((status = 200, body = ContainerSftp)))]
+    params(("id" = ContainerId, Path)), responses((status = 200, body = Door)))]
 async fn get_container_sftp(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(id): Path<ContainerId>,
-) -> Answer<Json<ContainerSftp>> {
+) -> Answer<Json<Door>> {
     let permit = app.raptor.authz().permit::<ReadSftp>(&actor, id).await?;
-    Ok(Json(app.raptor.sftp().door(permit).await?.into()))
+    Ok(Json(app.raptor.sftp().door(permit).await?))
 }

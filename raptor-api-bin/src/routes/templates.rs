@@ -61,7 +61,7 @@ async fn list_template_revisions(
     Path(id): Path<TemplateId>,
 ) -> Answer<Json<RevisionList>> {
     let permit = app.raptor.authz().permit::<ReadTemplate>(&actor, id).await?;
-    Ok(Json(app.raptor.templates().revisions(permit).await?.into()))
+    Ok(Json(RevisionList { items: app.raptor.templates().revisions(permit).await? }))
 }
 
 /// A template as one of its revisions had it.
@@ -132,8 +132,8 @@ async fn export_template(
 ) -> Answer<impl IntoResponse> {
     let permit = app.raptor.authz().permit::<ReadTemplate>(&actor, id).await?;
     let (kind, document) = match query.format.unwrap_or_default() {
-        ExportFormat::PtdlV2 => ("egg", app.raptor.templates().export(permit)),
-        ExportFormat::Raptor => ("template", app.raptor.templates().export_own(permit)),
+        ExportFormat::PtdlV2 => ("egg", app.raptor.templates().export(permit)?),
+        ExportFormat::Raptor => ("template", app.raptor.templates().export_own(permit)?),
     };
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
     let headers = [

@@ -5,13 +5,13 @@ use crate::{
     created::Created,
     extract::{Caller, Json, Paging, Path, Query},
     problem::Answer,
-    views::users::{NewPassword, NewUser, User, UserPage, UserUpdate},
+    views::users::{NewPassword, User, UserPage},
 };
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     authz::actions::{CreateUser, DeleteUser, ListUsers, ReadUser, UpdateUser},
     id::{RoleId, UserId},
-    users::service::UserFilter,
+    users::{NewUser, UserChange, service::UserFilter},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -60,7 +60,7 @@ async fn create_user(
     Json(body): Json<NewUser>,
 ) -> Answer<Created<User>> {
     let permit = app.raptor.authz().allow::<CreateUser>(&actor)?;
-    let user: User = app.raptor.users().create(permit, body.into()).await?.into();
+    let user: User = app.raptor.users().create(permit, body).await?.into();
     Ok(Created { location: format!("/api/v1/users/{}", user.id), body: user })
 }
 
@@ -78,15 +78,15 @@ async fn get_user(
 
 /// Change a user. Suspending one ends their sessions.
 #[utoipa::path(put, path = "/api/v1/users/{id}", operation_id = "update_user", tag = "users",
-    params(("id" = UserId, Path)), request_body = UserUpdate, responses((status = 200, body = User)))]
+    params(("id" = UserId, Path)), request_body = UserChange, responses((status = 200, body = User)))]
 async fn update_user(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(id): Path<UserId>,
-    Json(body): Json<UserUpdate>,
+    Json(body): Json<UserChange>,
 ) -> Answer<Json<User>> {
     let permit = app.raptor.authz().permit::<UpdateUser>(&actor, id).await?;
-    Ok(Json(app.raptor.users().update(permit, body.into()).await?.into()))
+    Ok(Json(app.raptor.users().update(permit, body).await?.into()))
 }
 
 /// Delete a user who owns no containers.

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use raptor_core::{
     auth,
     authz::Actor,
-    id::{SessionId, SshKeyId, UserId},
-    sshkeys,
+    id::{SessionId, UserId},
+    sshkeys::SshKey,
     users::User,
 };
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,8 @@ pub struct SessionToken {
 }
 
 /// The caller's own account.
+//
+// Differs from the domain's user: with the session's permissions and id.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Account {
     /// Its id.
@@ -113,6 +115,8 @@ impl Account {
 }
 
 /// What users change about themselves.
+//
+// Differs from the domain's: with the password that confirms it.
 #[derive(Deserialize, ToSchema)]
 pub struct AccountUpdate {
     /// 1 to 32 letters, digits, dots, dashes or underscores.
@@ -135,6 +139,8 @@ pub struct PasswordChange {
 }
 
 /// A signed-in session.
+//
+// Differs from the domain's: says whether it is the caller's own, not whose it is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Session {
     /// Its id.
@@ -174,30 +180,6 @@ impl SessionList {
             expires_at: session.expires_at,
         };
         Self { items: sessions.into_iter().map(view).collect() }
-    }
-}
-
-/// A public key for SFTP.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct SshKey {
-    /// Its id.
-    pub id: SshKeyId,
-    /// Name for people.
-    pub name: String,
-    /// `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256` and the like.
-    pub algorithm: String,
-    /// As `ssh-keygen -l` shows it.
-    pub fingerprint: String,
-    /// When it was added.
-    pub created_at: DateTime<Utc>,
-    /// When somebody last signed in with it.
-    pub last_used_at: Option<DateTime<Utc>>,
-}
-
-impl From<sshkeys::SshKey> for SshKey {
-    fn from(key: sshkeys::SshKey) -> Self {
-        let sshkeys::SshKey { id, name, algorithm, fingerprint, created_at, last_used_at, .. } = key;
-        Self { id, name, algorithm, fingerprint, created_at, last_used_at }
     }
 }
 

@@ -32,6 +32,8 @@ pub struct ActivitySubject {
 }
 
 /// One row of the audit trail.
+//
+// Differs from the domain's: actor and subject are objects.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Activity {
     /// Its id; sorts by time.

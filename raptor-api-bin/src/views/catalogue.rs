@@ -1,6 +1,6 @@
 //! The catalogue on the wire.
 
-use crate::views::{drawing::Drawing, templates::TemplateVariable};
+use crate::views::templates::TemplateVariable;
 use chrono::{DateTime, Utc};
 use raptor_core::{
     catalogue::{
@@ -10,13 +10,15 @@ use raptor_core::{
     },
     id::TemplateId,
     templates::FieldChange,
-    templates::{Install, TemplateImage, import::ImportWarning},
+    templates::{Install, TemplateImage, drawing::Drawing, import::ImportWarning},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// A program in the catalogue, with the template that runs it.
+//
+// Differs from the domain's: the entry's fields beside what the list adds, its icon drawn, and without the template that comes with it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CatalogueEntry {
     /// Id of the entry, such as `minecraft-vanilla`. It never changes.
@@ -75,6 +77,8 @@ impl From<Listed> for CatalogueEntry {
 }
 
 /// A category of the catalogue.
+//
+// Differs from the domain's: drawn, and with its count.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CatalogueCategory {
     /// Id of the category, as the query parameter `category` takes it.
@@ -125,18 +129,6 @@ impl From<Listing> for CataloguePage {
     }
 }
 
-/// What a fetched template was compared with.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ComparedWith {
-    /// The template that was imported from this entry.
-    Present,
-    /// The file that was indexed.
-    Indexed,
-    /// Nothing: it is the file that was indexed and was not imported yet, or the indexed file can no longer be fetched.
-    Nothing,
-}
-
 /// What a template from the catalogue holds.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FetchedTemplate {
@@ -161,6 +153,8 @@ pub struct FetchedTemplate {
 }
 
 /// What an entry's source has now.
+//
+// Differs from the domain's: the template's fields as the wire has them.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CatalogueFetch {
     /// SHA-256 of the file, as 64 hexadecimal digits.
@@ -172,7 +166,7 @@ pub struct CatalogueFetch {
     /// What the file holds.
     pub template: FetchedTemplate,
     /// What `changes` compares the file with.
-    pub compared_with: ComparedWith,
+    pub compared_with: Compared,
     /// Fields that differ; empty where there is nothing to compare with.
     pub changes: Vec<FieldChange>,
     /// The template that was imported from this entry; null where none was.
@@ -198,11 +192,7 @@ impl From<Fetched> for CatalogueFetch {
                 variables: template.variables.into_iter().map(Into::into).collect(),
                 install: template.install,
             },
-            compared_with: match fetched.compared {
-                Compared::Present => ComparedWith::Present,
-                Compared::Indexed => ComparedWith::Indexed,
-                Compared::Nothing => ComparedWith::Nothing,
-            },
+            compared_with: fetched.compared,
             changes: fetched.changes,
             template_id: fetched.template_id,
         }
@@ -218,6 +208,8 @@ pub struct CatalogueConfirmation {
 }
 
 /// Where the catalogue comes from.
+//
+// Joins the domain's source with what the catalogue in use says of itself.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CatalogueOrigin {
     /// The address that it is fetched from; null for the catalogue that comes with Raptor.

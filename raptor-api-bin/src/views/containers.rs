@@ -21,7 +21,9 @@ pub struct ContainerPage {
     pub total: Option<i64>,
 }
 
-/// A container to be made.
+/// A container to create.
+//
+// Differs from the domain's: defaults of what may be left out.
 #[derive(Deserialize, ToSchema)]
 pub struct NewContainer {
     /// 1 to 100 characters.
@@ -47,12 +49,12 @@ pub struct NewContainer {
     /// These allocations, the first one being the primary; free ones unless given.
     #[serde(default)]
     pub allocation_ids: Vec<AllocationId>,
-    /// How many free ones, where none are given by id; 1 unless given.
+    /// How many free allocations it gets, up to 100, where none are given by id.
     pub allocation_count: Option<u32>,
     /// How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; those that it
     /// gets now unless given.
     pub allocation_limit: Option<u32>,
-    /// Milliseconds between asking it to stop and killing it; 30,000 unless given.
+    /// Milliseconds between asking it to stop and killing it, 1,000 to 3,600,000.
     pub stop_timeout_ms: Option<i64>,
     /// How it behaves over time and towards its host.
     #[serde(default)]
@@ -68,16 +70,15 @@ pub struct NewContainer {
 impl TryFrom<NewContainer> for containers::service::NewContainer {
     type Error = Error;
     fn try_from(new: NewContainer) -> Result<Self, Error> {
-        let allocation_count = new.allocation_count.unwrap_or(1);
+        let defaults = Self::new(new.name, new.template_id);
+        let allocation_count = new.allocation_count.unwrap_or(defaults.allocation_count);
         if allocation_count > 100 {
             return Err(Error::invalid("allocation_count", "Use at most 100."));
         }
         Ok(Self {
-            name: new.name,
             description: new.description,
             owner_id: new.owner_id,
             daemon_id: new.daemon_id,
-            template_id: new.template_id,
             image: new.image,
             startup: new.startup_command,
             variables: new.variables,
@@ -85,10 +86,11 @@ impl TryFrom<NewContainer> for containers::service::NewContainer {
             allocation_ids: new.allocation_ids,
             allocation_count,
             allocation_limit: new.allocation_limit,
-            stop_timeout_ms: new.stop_timeout_ms.unwrap_or(30_000),
+            stop_timeout_ms: new.stop_timeout_ms,
             behaviour: new.behaviour,
             skip_install: new.skip_install,
             start: new.start,
+            ..defaults
         })
     }
 }
@@ -137,6 +139,8 @@ pub struct TemplateMove {
 }
 
 /// Another template for a container.
+//
+// Differs from the domain's: with the template, which the domain takes as a permit.
 #[derive(Deserialize, ToSchema)]
 pub struct TemplateOrder {
     /// Id of the template to change to.

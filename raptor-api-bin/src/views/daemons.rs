@@ -4,43 +4,17 @@ use chrono::{DateTime, Utc};
 use raptor_core::{
     allocations::Allocation,
     containers::lifecycle::Phase,
-    daemons::{
-        self, Transport,
-        service::LinkedDaemon,
-        strays::{self, Stray},
-    },
-    id::{ContainerId, DaemonId, TemplateId, UserId},
-    live::LinkState,
+    daemons::{self, Transport, Usage, service::LinkedDaemon, strays::Stray},
+    id::{ContainerId, DaemonId, UserId},
+    live::Connection,
     node::{PortBinding, Protocol, SystemInfo},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How the link to a daemon is.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DaemonConnection {
-    /// How the API reaches it.
-    pub state: LinkState,
-    /// What is wrong, with what to do.
-    pub message: Option<String>,
-    /// Since when it is so.
-    pub since: Option<DateTime<Utc>>,
-    /// How many seconds the host's clock is ahead.
-    pub clock_skew_seconds: Option<i64>,
-}
-
-/// What the containers of a daemon have together.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DaemonUsage {
-    /// Their memory limits in MiB.
-    pub memory_mib: i64,
-    /// Their disk limits in MiB.
-    pub disk_mib: i64,
-    /// Their CPU limits in percent of one CPU.
-    pub cpu_percent: i64,
-}
-
 /// A host that runs containers.
+//
+// Joins the domain's record with its connection, and has what it counts beside what it adds up.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Daemon {
     /// Its id.
@@ -78,9 +52,9 @@ pub struct Daemon {
     /// Those that no container has.
     pub allocation_free_count: i64,
     /// What its containers have together.
-    pub allocated: DaemonUsage,
+    pub allocated: Usage,
     /// How the link is.
-    pub connection: DaemonConnection,
+    pub connection: Connection,
     /// Why nothing is placed on it and its containers are left alone, while that is so.
     pub maintenance: Option<String>,
     /// What the host last said of itself.
@@ -91,26 +65,8 @@ impl Daemon {
     /// `daemon` with what is known of it now.
     pub fn new(linked: LinkedDaemon) -> Self {
         let LinkedDaemon { daemon, connection } = linked;
-        let (link, system) = match connection {
-            Some(connection) => (
-                DaemonConnection {
-                    state: connection.state,
-                    message: connection.message,
-                    since: Some(connection.since),
-                    clock_skew_seconds: connection.clock_skew_seconds,
-                },
-                connection.system,
-            ),
-            None => (
-                DaemonConnection {
-                    state: LinkState::Connecting,
-                    message: None,
-                    since: None,
-                    clock_skew_seconds: None,
-                },
-                None,
-            ),
-        };
+        let mut connection = connection.unwrap_or_default();
+        let system = connection.system.take();
         let usage = daemon.usage;
         Self {
             id: daemon.id,
@@ -130,12 +86,8 @@ impl Daemon {
             container_count: usage.container_count,
             allocation_count: usage.allocation_count,
             allocation_free_count: usage.allocation_free_count,
-            allocated: DaemonUsage {
-                memory_mib: usage.memory_mib,
-                disk_mib: usage.disk_mib,
-                cpu_percent: usage.cpu_percent,
-            },
-            connection: link,
+            allocated: usage,
+            connection,
             maintenance: daemon.maintenance,
             system,
         }
@@ -150,6 +102,8 @@ pub struct DaemonList {
 }
 
 /// A daemon to be added or changed.
+//
+// Differs from the domain's: with `tls`, by which older clients ask for a certificate.
 #[derive(Deserialize, ToSchema)]
 pub struct DaemonDraft {
     /// 1 to 64 characters.
@@ -189,7 +143,7 @@ impl From<DaemonDraft> for daemons::DaemonDraft {
             memory_limit_mib,
             disk_limit_mib,
             sftp_read_only: draft.sftp_read_only,
-            sftp_offline_hours: draft.sftp_offline_hours.unwrap_or(daemons::DEFAULT_OFFLINE_HOURS),
+            sftp_offline_hours: draft.sftp_offline_hours,
             self_service_ports: draft.self_service_ports,
         }
     }
@@ -216,33 +170,6 @@ super::page! {
     AllocationPage of Allocation
 }
 
-/// Allocations to be added.
-#[derive(Deserialize, ToSchema)]
-pub struct AllocationDraft {
-    /// An address, or a network in CIDR notation.
-    pub ip: String,
-    /// Ports and ranges: `25565, 25570-25580`.
-    pub ports: String,
-    /// What people see in place of the address.
-    pub alias: Option<String>,
-    /// For those who manage it.
-    pub note: Option<String>,
-    /// Which protocols are passed on; both unless given.
-    #[serde(default)]
-    pub protocol: Protocol,
-}
-
-/// What came of it.
-#[derive(Serialize, ToSchema)]
-pub struct CreatedAllocations {
-    /// New ones.
-    pub created: u32,
-    /// Those that were there already.
-    pub existing: u32,
-    /// Whether the daemon was asked if it has the addresses. It is not while it is not connected.
-    pub checked: bool,
-}
-
 /// What can be changed about an allocation.
 #[derive(Deserialize, ToSchema)]
 pub struct AllocationUpdate {
@@ -255,6 +182,8 @@ pub struct AllocationUpdate {
 }
 
 /// A container that a host has and Raptor does not know.
+//
+// Differs from the domain's: without its declaration, and with its addresses as text.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UnknownContainer {
     /// Its id.
@@ -291,22 +220,6 @@ impl From<Stray> for UnknownContainer {
 pub struct UnknownContainerList {
     /// By name.
     pub items: Vec<UnknownContainer>,
-}
-
-/// What can't be known of a container that is adopted.
-#[derive(Deserialize, ToSchema)]
-pub struct Adoption {
-    /// The template that it is taken to be made from.
-    pub template_id: TemplateId,
-    /// Whose it will be. Whose it was, or else the caller's, unless given.
-    #[serde(default)]
-    pub owner_id: Option<UserId>,
-}
-
-impl From<Adoption> for strays::Adoption {
-    fn from(adoption: Adoption) -> Self {
-        Self { owner_id: adoption.owner_id, template_id: adoption.template_id }
-    }
 }
 
 /// A container that was adopted.

@@ -1,4 +1,5 @@
-//! The wire types and how they are made from the domain's.
+//! Types of the wire that differ from the domain's; each says in what. All others are the domain's own (CONTRIBUTING.md, "Types on the
+//! wire").
 
 pub mod access;
 pub mod account;
@@ -6,14 +7,12 @@ pub mod activity;
 pub mod catalogue;
 pub mod containers;
 pub mod daemons;
-pub mod drawing;
 pub mod files;
 pub mod history;
 pub mod images;
 pub mod mail;
 pub mod roles;
 pub mod runtime;
-pub mod sftp;
 pub mod template_imports;
 pub mod templates;
 pub mod users;

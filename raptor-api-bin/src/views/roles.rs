@@ -2,16 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use raptor_core::{
-    Error,
     authz::{ContainerPermission, Permission, SystemPermission, SystemSet},
     containers::Level,
     id::RoleId,
     roles,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A role.
+//
+// Differs from the domain's: with the number of its users; whether it is built in, not which one it is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Role {
     /// Its id.
@@ -60,27 +61,6 @@ pub fn names(set: SystemSet) -> Vec<String> {
 pub struct RoleList {
     /// In the order in which they were made.
     pub items: Vec<Role>,
-}
-
-/// A role to be made or changed.
-#[derive(Deserialize, ToSchema)]
-pub struct RoleDraft {
-    /// 1 to 64 characters.
-    pub name: String,
-    /// At most 500 characters.
-    #[serde(default)]
-    pub description: String,
-    /// Names of permissions; none that the caller lacks.
-    pub permissions: Vec<String>,
-}
-
-impl TryFrom<RoleDraft> for roles::RoleDraft {
-    type Error = Error;
-    fn try_from(draft: RoleDraft) -> Result<Self, Error> {
-        let permissions =
-            SystemSet::parse(&draft.permissions).map_err(|why| Error::invalid("permissions", why))?;
-        Ok(Self { name: draft.name, description: draft.description, permissions })
-    }
 }
 
 /// One permission.

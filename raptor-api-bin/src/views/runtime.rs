@@ -1,7 +1,6 @@
 //! How containers run, on the wire: behaviour, installation, registries, maintenance.
 
-use chrono::{DateTime, Utc};
-use raptor_core::{id::RegistryId, registries};
+use raptor_core::registries::Registry;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,26 +27,6 @@ pub struct MaintenanceUpdate {
 pub struct ImageCleaning {
     /// Days for which no container has used them; 0 = all that none uses now.
     pub unused_days: u64,
-}
-
-/// A login for a registry. Its password can't be read.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Registry {
-    /// Its id.
-    pub id: RegistryId,
-    /// The registry's host, with its port where it has one.
-    pub host: String,
-    /// User name.
-    pub username: String,
-    /// When it was last changed.
-    pub updated_at: DateTime<Utc>,
-}
-
-impl From<registries::Registry> for Registry {
-    fn from(registry: registries::Registry) -> Self {
-        let registries::Registry { id, host, username, updated_at, .. } = registry;
-        Self { id, host, username, updated_at }
-    }
 }
 
 /// All logins for registries.

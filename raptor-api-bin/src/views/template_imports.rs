@@ -16,18 +16,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// What an import did.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ImportOutcome {
-    /// A new template was created.
-    Created,
-    /// An existing template got a new revision.
-    Revised,
-    /// The template already says the same, so nothing was changed.
-    Unchanged,
-}
-
 /// The address of a template's file, and the existing template to compare it with.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct TemplateAddress {
@@ -63,6 +51,8 @@ pub struct RevisionAddress {
 }
 
 /// A template that was just imported.
+//
+// Differs from the domain's: the template as the wire has it.
 #[derive(Serialize, ToSchema)]
 pub struct ImportedTemplate {
     /// The template as it is after the import.
@@ -70,7 +60,7 @@ pub struct ImportedTemplate {
     /// What could not be imported as the file states it, and what is used in its place.
     pub warnings: Vec<ImportWarning>,
     /// Whether the template was created, revised or left as it was.
-    pub outcome: ImportOutcome,
+    pub outcome: service::Outcome,
 }
 
 /// 201 with the address of the imported template.
@@ -80,12 +70,7 @@ pub fn imported(import: service::Import) -> Created<ImportedTemplate> {
 
 impl From<service::Import> for ImportedTemplate {
     fn from(import: service::Import) -> Self {
-        let outcome = match import.outcome {
-            service::Outcome::Created => ImportOutcome::Created,
-            service::Outcome::Revised => ImportOutcome::Revised,
-            service::Outcome::Unchanged => ImportOutcome::Unchanged,
-        };
-        Self { template: import.template.into(), warnings: import.warnings, outcome }
+        Self { template: import.template.into(), warnings: import.warnings, outcome: import.outcome }
     }
 }
 
@@ -112,6 +97,8 @@ pub struct TemplatePreview {
 }
 
 /// An existing template, compared with a file.
+//
+// Differs from the domain's: the template as a list has it.
 #[derive(Serialize, ToSchema)]
 pub struct ExistingTemplate {
     /// The template in its newest revision.

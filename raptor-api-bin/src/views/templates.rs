@@ -1,14 +1,13 @@
 //! Templates on the wire.
 
-use super::drawing::Drawing;
 use chrono::{DateTime, Utc};
 use raptor_core::{
     id::TemplateId,
     templates::{
         self, ConfigFile, Install, Origin, StartupCommand, StopRule, TemplateImage,
-        drawing::drawing,
+        drawing::{Drawing, drawing},
         import::ImportWarning,
-        service::{self, StoredTemplate},
+        service::{Revision, StoredTemplate},
         source::SourceCheck,
         variables::VariableInput,
     },
@@ -16,7 +15,9 @@ use raptor_core::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What a look at the place found that a template came from.
+/// Result of the last check whether a template's source has an update.
+//
+// Differs from the domain's: that one is stored as JSON, with the hash and version that the next check compares.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TemplateSourceCheck {
     /// When the source was checked.
@@ -34,6 +35,8 @@ impl From<SourceCheck> for TemplateSourceCheck {
 }
 
 /// A template in a list.
+//
+// Differs from the domain's: the fields of the document that a list needs, without the document.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TemplateSummary {
     /// Id of the template.
@@ -58,6 +61,8 @@ pub struct TemplateSummary {
     pub container_count: i64,
     /// Number of its newest revision.
     pub revision: i64,
+    /// Whether its record in the database can't be read. No container can be made from it until it is updated from a file.
+    pub damaged: bool,
     /// When it was imported.
     pub created_at: DateTime<Utc>,
 }
@@ -71,10 +76,11 @@ impl From<&StoredTemplate> for TemplateSummary {
             author: template.document.author.clone(),
             description: template.document.description.clone(),
             source_format: template.source_format.clone(),
-            drawing: template.origin.as_ref().and_then(drawing).map(Drawing::from),
+            drawing: template.origin.as_ref().and_then(drawing),
             source_check: template.source_check.clone().map(TemplateSourceCheck::from),
             origin: template.origin.clone(),
             revision: template.revision,
+            damaged: !template.damaged.is_empty(),
             container_count: template.container_count,
             created_at: template.created_at,
         }
@@ -92,7 +98,9 @@ super::page! {
     TemplatePage of TemplateSummary
 }
 
-/// Something that can be set for each container.
+/// A variable that can be set for each container.
+//
+// Differs from the domain's, which is stored as JSON: without what other panels wrote into it, and with what follows from its rules.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TemplateVariable {
     /// What people see.
@@ -135,6 +143,8 @@ impl From<templates::Variable> for TemplateVariable {
 }
 
 /// How one kind of software is started, configured and stopped.
+//
+// Differs from the domain's: the document's fields beside those of its record.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Template {
     /// Id of the template.
@@ -159,6 +169,8 @@ pub struct Template {
     pub container_count: i64,
     /// Number of this revision.
     pub revision: i64,
+    /// Whether its record in the database can't be read. No container can be made from it until it is updated from a file.
+    pub damaged: bool,
     /// When it was imported.
     pub created_at: DateTime<Utc>,
     /// When it got its newest revision.
@@ -205,11 +217,12 @@ impl From<StoredTemplate> for Template {
             author: document.author,
             description: document.description,
             source_format: template.source_format,
-            drawing: template.origin.as_ref().and_then(drawing).map(Drawing::from),
+            drawing: template.origin.as_ref().and_then(drawing),
             source_check: template.source_check.map(TemplateSourceCheck::from),
             origin: template.origin,
             container_count: template.container_count,
             revision: template.revision,
+            damaged: !template.damaged.is_empty(),
             created_at: template.created_at,
             updated_at: template.updated_at,
             tags: document.tags,
@@ -230,37 +243,9 @@ impl From<StoredTemplate> for Template {
     }
 }
 
-/// One revision of a template.
-#[derive(Serialize, ToSchema)]
-pub struct TemplateRevision {
-    /// Its number, from 1.
-    pub revision: i64,
-    /// Format of the file that it was imported from, such as `PTDL_v2`.
-    pub source_format: String,
-    /// Who made it; empty where nobody wrote it down.
-    pub made_by: String,
-    /// When.
-    pub created_at: DateTime<Utc>,
-    /// Containers that run it.
-    pub container_count: i64,
-}
-
 /// All revisions of a template.
 #[derive(Serialize, ToSchema)]
 pub struct RevisionList {
     /// The newest first.
-    pub items: Vec<TemplateRevision>,
-}
-
-impl From<Vec<service::Revision>> for RevisionList {
-    fn from(revisions: Vec<service::Revision>) -> Self {
-        let revision = |revision: service::Revision| TemplateRevision {
-            revision: revision.revision,
-            source_format: revision.source_format,
-            made_by: revision.made_by,
-            created_at: revision.created_at,
-            container_count: revision.container_count,
-        };
-        Self { items: revisions.into_iter().map(revision).collect() }
-    }
+    pub items: Vec<Revision>,
 }

@@ -18,6 +18,8 @@ pub struct RoleRef {
 }
 
 /// A user account.
+//
+// Differs from the domain's: the role's id and name are one object, and when it was last changed is left out.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct User {
     /// Its id.
@@ -65,53 +67,6 @@ impl From<users::User> for User {
 super::page! {
     /// One page of users, by user name.
     UserPage of User
-}
-
-/// A user to be made.
-#[derive(Deserialize, ToSchema)]
-pub struct NewUser {
-    /// 1 to 32 letters, digits, dots, dashes or underscores.
-    pub username: String,
-    /// E-mail address.
-    pub email: String,
-    /// Name for people.
-    pub name: Option<String>,
-    /// 8 to 1,024 characters.
-    pub password: String,
-    /// Whether the user has to choose another password before anything else.
-    #[serde(default)]
-    pub password_change_required: bool,
-    /// Its role, which must not hold more than the caller's.
-    pub role_id: RoleId,
-}
-
-impl From<NewUser> for users::NewUser {
-    fn from(new: NewUser) -> Self {
-        let NewUser { username, email, name, password, password_change_required, role_id } = new;
-        Self { username, email, name, password, password_change_required, role_id }
-    }
-}
-
-/// All that can be changed about a user.
-#[derive(Deserialize, ToSchema)]
-pub struct UserUpdate {
-    /// 1 to 32 letters, digits, dots, dashes or underscores.
-    pub username: String,
-    /// E-mail address.
-    pub email: String,
-    /// Name for people.
-    pub name: Option<String>,
-    /// Its role, which must not hold more than the caller's.
-    pub role_id: RoleId,
-    /// Whether it may not sign in.
-    pub suspended: bool,
-}
-
-impl From<UserUpdate> for users::UserChange {
-    fn from(update: UserUpdate) -> Self {
-        let UserUpdate { username, email, name, role_id, suspended } = update;
-        Self { username, email, name, role_id, suspended }
-    }
 }
 
 /// A new password.

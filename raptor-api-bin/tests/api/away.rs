@@ -116,6 +116,39 @@ async fn while_the_database_is_away_every_request_is_told_so_and_when_to_try_aga
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_database_is_away_is_alive_but_not_ready_until_it_is_back() {
+    let Some((line, url)) = by_a_line().await else { return };
+    let world = World::with(|builder| builder.database_url(url)).await;
+    let ask = async |path: &str| {
+        let answer = world.http.get(format!("{}{path}", world.base)).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!((ask("/healthz").await, ask("/readyz").await), (200, 200));
+    for state in [State::Silent, State::Cut] {
+        line.state.send_replace(state);
+        assert_eq!(ask("/readyz").await, 503);
+        assert_eq!(ask("/healthz").await, 200, "to start it again would mend nothing");
+        line.state.send_replace(State::Open);
+        until("it is ready again", async || ask("/readyz").await == 200).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_tables_are_those_of_another_version_is_not_ready() {
+    let Some((_line, url)) = by_a_line().await else { return };
+    let pool = sqlx::PgPool::connect_lazy(&url).unwrap();
+    let world = World::with(|builder| builder.database_url(url)).await;
+    let set = async |statement: &'static str| sqlx::query(statement).execute(&pool).await.unwrap();
+    let ask = async || world.http.get(format!("{}/readyz", world.base)).send().await.unwrap();
+    set("UPDATE _sqlx_migrations SET version = version + 1000 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)").await;
+    let answer = ask().await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.json::<Value>().await.unwrap()["code"], "database_outdated");
+    set("UPDATE _sqlx_migrations SET version = version - 1000 WHERE version > 1000").await;
+    assert_eq!(ask().await.status(), 200);
+}
+
 #[tokio::test]
 async fn an_api_behind_the_port_of_a_daemon_is_said_to_be_one() {
     let world = World::new().await;

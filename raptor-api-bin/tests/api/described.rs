@@ -78,6 +78,15 @@ fn bytes_statuses_and_choices_are_described_so_that_generators_understand_them()
     let states = schema("LinkState")["enum"].as_array().unwrap();
     assert!(states.contains(&json!("protocol_mismatch")));
     assert!(schema("Subject")["enum"].as_array().unwrap().contains(&json!("container")));
+    let default =
+        |schema_name: &str, field: &str| schema(schema_name)["properties"][field]["default"].clone();
+    let limits = json!(raptor_core::containers::Limits::default());
+    for (name, value) in limits.as_object().unwrap().iter().filter(|(_, value)| !value.is_null()) {
+        assert_eq!(default("Limits", name), *value, "{name}");
+    }
+    let settings = raptor_core::containers::Settings::default();
+    assert_eq!(default("NewContainer", "stop_timeout_ms"), json!(settings.stop_timeout_ms));
+    assert_eq!(default("NewContainer", "allocation_count"), json!(1));
     let codes = schema("Problem")["properties"]["code"]["anyOf"][0]["enum"].as_array().unwrap();
     assert!(codes.contains(&json!("not_found")) && codes.len() > 50);
 }

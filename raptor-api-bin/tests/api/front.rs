@@ -67,6 +67,28 @@ async fn pages_may_be_framed_by_nobody_and_send_and_connect_to_their_own_origin_
 }
 
 #[tokio::test]
+async fn an_address_that_leads_nowhere_is_not_found() {
+    let world = World::new().await;
+    for path in
+        ["/health", "/metrics.txt", "/openapi.json", "/containers/1/nothing", "/api/nothing", "/wp-login.php"]
+    {
+        let answer = world.http.get(format!("{}{path}", world.base)).send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{path}");
+        // Without the panel inside, a page says so.
+        if answer.headers()[header::CONTENT_TYPE] == "application/problem+json" {
+            assert_eq!(answer.json::<Value>().await.unwrap()["code"], "not_found", "{path}");
+        }
+    }
+    let asked = world.http.get(format!("{}/containers/1/settings", world.base)).send().await.unwrap();
+    let built = asked.status() == 200;
+    let browser =
+        world.http.get(format!("{}/nothing", world.base)).header(header::ACCEPT, "text/html,*/*;q=0.8");
+    let answer = browser.send().await.unwrap();
+    assert_eq!(answer.status(), 404, "a browser is told so by the panel");
+    assert_eq!(answer.headers().contains_key("content-security-policy"), built);
+}
+
+#[tokio::test]
 async fn the_case_of_bearer_does_not_matter() {
     let world = World::new().await;
     let admin = world.person(Builtin::Admin).await;

@@ -15,6 +15,7 @@ use crate::{
     paging::{Page, PageRequest},
     store::{self, Change, Conn, Subject, Verb},
 };
+use serde::{Deserialize, Serialize};
 
 pub use crate::store::allocations::AllocationFilter;
 
@@ -33,27 +34,30 @@ impl Load<AllocationId> for Allocation {
     }
 }
 
-/// What somebody gives to make allocations.
-#[derive(Clone, Debug)]
+/// Allocations to add.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AllocationDraft {
-    /// An address, or a network in CIDR notation.
+    /// An address such as `203.0.113.7`, or a network in CIDR notation such as `203.0.113.0/28`.
     pub ip: String,
-    /// Ports and ranges.
+    /// Ports and ranges, with commas between them: `25565, 25570-25580`.
     pub ports: String,
-    /// What people see in place of the address.
+    /// The name that people see in place of the address, such as `play.example.com`.
     pub alias: Option<String>,
-    /// For those who manage it.
+    /// A note for those who manage allocations.
     pub note: Option<String>,
-    /// Which protocols are passed on.
+    /// Which protocols are forwarded; both unless given.
+    #[serde(default)]
     pub protocol: Protocol,
 }
 
-/// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How many allocations were added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreatedAllocations {
-    /// New ones.
+    /// How many allocations are new.
     pub created: u32,
-    /// Those that were there already.
+    /// How many allocations existed already. They stay as they are.
     pub existing: u32,
     /// Whether the daemon was asked if it has the addresses. It is not while it is not connected.
     pub checked: bool,

@@ -19,6 +19,7 @@ use crate::{
         service::{Import, Outcome, StoredTemplate},
     },
 };
+use serde::Serialize;
 use std::time::Duration;
 
 /// How long fetching one file may take.
@@ -96,8 +97,10 @@ pub struct Listing {
     pub built_in: bool,
 }
 
-/// What the template of an entry was compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a fetched template was compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ComparedWith))]
+#[serde(rename_all = "snake_case")]
 pub enum Compared {
     /// The template that was imported from this entry.
     Present,

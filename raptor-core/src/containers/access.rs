@@ -18,21 +18,25 @@ use crate::{
     store::{self, Change, Subject, Verb, containers::Held},
 };
 use ignore::gitignore::GitignoreBuilder;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Patterns of files that one access has at most, and characters of each.
 const MAX_PATTERNS: usize = 100;
 const MAX_PATTERN: usize = 256;
 
-/// What somebody is to be given.
-#[derive(Clone, Debug)]
+/// A change of somebody's access. It replaces level and permissions as a whole.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = AccessUpdate))]
 pub struct Wanted {
-    /// Their standing.
+    /// `admin`, `user` or `custom`; an owner is set by `change_container_owner`.
     pub level: Level,
-    /// What [`Level::Custom`] holds; the others hold what they hold.
+    /// The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub permissions: ContainerSet,
-    /// Patterns of files that are kept from them, as `.gitignore` has them: `/*` and `!/plugins` leave nothing but one folder.
-    /// None: those that are kept from them already, or from the giver.
+    /// Patterns of files that they can't see or change, in the syntax of `.gitignore`: `/*` with `!/plugins` leaves them one
+    /// folder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own
+    /// for new access.
     pub denied_files: Option<Vec<String>>,
 }
 

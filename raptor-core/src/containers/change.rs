@@ -67,14 +67,15 @@ impl ContainerService<'_> {
         let allocation_limit = allocation_limit.map(check_allocation_limit).transpose()?;
         check_timeout(stop_timeout_ms)?;
         self.change(permit, "container.limits_changed", |container, _| {
-            let allocation_limit = allocation_limit.unwrap_or(container.allocation_limit);
-            let detail = if allocation_limit == container.allocation_limit {
+            let allocation_limit = allocation_limit.unwrap_or(container.settings.allocation_limit);
+            let detail = if allocation_limit == container.settings.allocation_limit {
                 serde_json::json!({ "from": container.limits, "to": limits })
             } else {
                 serde_json::json!({ "from": container.limits, "to": limits, "extra_allocations": allocation_limit })
             };
-            (container.limits, container.stop_timeout_ms) = (limits, stop_timeout_ms);
-            container.allocation_limit = allocation_limit;
+            container.limits = limits;
+            (container.settings.stop_timeout_ms, container.settings.allocation_limit) =
+                (stop_timeout_ms, allocation_limit);
             Ok(detail)
         })
         .await

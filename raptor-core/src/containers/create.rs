@@ -1,7 +1,7 @@
 //! Making containers, and finding them a host.
 
 use super::{
-    Behaviour, Container, Installation, Limits,
+    Behaviour, Container, Installation, Limits, Settings,
     change::{check_startup, check_timeout, description},
     check_name,
     lifecycle::Phase,
@@ -49,8 +49,8 @@ pub struct NewContainer {
     /// How many allocations beside the primary one people without `containers.update` may give it; those that it gets now
     /// unless given.
     pub allocation_limit: Option<u32>,
-    /// Milliseconds between asking it to stop and killing it.
-    pub stop_timeout_ms: i64,
+    /// Milliseconds between asking it to stop and killing it; the default of [`Settings`] unless given.
+    pub stop_timeout_ms: Option<i64>,
     /// How it behaves over time and towards its host.
     pub behaviour: Behaviour,
     /// Whether the template's installation is left out.
@@ -76,7 +76,7 @@ impl NewContainer {
             allocation_ids: Vec::new(),
             allocation_count: 1,
             allocation_limit: None,
-            stop_timeout_ms: 30_000,
+            stop_timeout_ms: None,
             behaviour: Behaviour::default(),
             skip_install: false,
             start: false,
@@ -95,14 +95,17 @@ impl ContainerService<'_> {
         let name = check_name(&new.name)?;
         new.limits.check()?;
         new.behaviour.check()?;
-        check_timeout(new.stop_timeout_ms)?;
+        let stop_timeout_ms = new.stop_timeout_ms.unwrap_or(Settings::default().stop_timeout_ms);
+        check_timeout(stop_timeout_ms)?;
         let owner_id =
             new.owner_id.or(actor.user_id()).ok_or_else(|| Error::invalid("owner_id", "Name the owner."))?;
         let mut tx = self.0.store.begin().await?;
         let owner = store::users::find(&mut tx.conn(), owner_id).await?;
         let owner = owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user."))?;
         let template = store::templates::find(&mut tx.conn(), new.template_id).await?;
-        let template = template.ok_or_else(|| Error::invalid("template_id", "There is no such template."))?;
+        let template = template
+            .ok_or_else(|| Error::invalid("template_id", "There is no such template."))?
+            .readable()?;
         let (template_revision, template) = (template.revision, template.document);
         let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
         if !manages && new.behaviour.reaches_host() {
@@ -146,8 +149,7 @@ impl ContainerService<'_> {
             startup,
             variables,
             limits: new.limits,
-            allocation_limit,
-            stop_timeout_ms: new.stop_timeout_ms,
+            settings: Settings { stop_timeout_ms, allocation_limit },
             behaviour: new.behaviour,
             installation: if installs { none.again(0, false, new.start) } else { none },
             suspended: false,

@@ -197,7 +197,7 @@ fn found(of_it: &[Allocation], id: AllocationId) -> Result<&Allocation> {
 
 /// The first allocation is the primary one; those beside it are counted.
 fn within_limit(container: &Container, present: usize) -> Result<()> {
-    let limit = usize::try_from(container.allocation_limit).unwrap_or(0);
+    let limit = usize::try_from(container.settings.allocation_limit).unwrap_or(0);
     if present <= limit {
         return Ok(());
     }
@@ -221,7 +221,8 @@ async fn within_held(
     wanted: Option<AllocationId>,
 ) -> Result<()> {
     let held = store::allocations::held_count(&mut tx.conn(), container.id, wanted).await?;
-    let most = container.allocation_limit.saturating_add(1).max(i64::try_from(present).unwrap_or(i64::MAX));
+    let most =
+        container.settings.allocation_limit.saturating_add(1).max(i64::try_from(present).unwrap_or(i64::MAX));
     if held < most {
         return Ok(());
     }

@@ -181,7 +181,7 @@ fn warnings(
 mod tests {
     use super::*;
     use crate::{
-        containers::{Behaviour, Installation, Limits, lifecycle::Phase},
+        containers::{Behaviour, Installation, Limits, Settings, lifecycle::Phase},
         id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
         node::Protocol,
         templates::import::import,
@@ -229,8 +229,7 @@ mod tests {
             startup: template.startup.clone(),
             variables: values.map(|(env, value)| (env.to_owned(), value.to_owned())).into(),
             limits: Limits::default(),
-            allocation_limit: 0,
-            stop_timeout_ms: 30_000,
+            settings: Settings::default(),
             behaviour: Behaviour::default(),
             installation: Installation::default(),
             suspended: false,

@@ -56,7 +56,7 @@ pub(super) fn spec(
     with_capitals(&mut environment);
     let context = context(container, allocations, environment.clone());
     environment.insert("P_SERVER_UUID".into(), container.id.to_string());
-    environment.insert("P_SERVER_ALLOCATION_LIMIT".into(), container.allocation_limit.to_string());
+    environment.insert("P_SERVER_ALLOCATION_LIMIT".into(), container.settings.allocation_limit.to_string());
     Ok(ContainerSpec {
         id: container.id,
         revision: container.revision.max(0).cast_unsigned(),
@@ -70,7 +70,7 @@ pub(super) fn spec(
         done: template.done.clone(),
         strip_ansi: template.strip_ansi,
         stop: template.stop.clone(),
-        stop_timeout_ms: container.stop_timeout_ms.max(0).cast_unsigned(),
+        stop_timeout_ms: container.settings.stop_timeout_ms.max(0).cast_unsigned(),
         config_files: context.files(template),
         suspended: container.suspended,
         denied_files: template.denylist.clone(),

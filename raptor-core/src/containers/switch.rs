@@ -109,7 +109,7 @@ impl ContainerService<'_> {
         to: Permit<ReadTemplate>,
     ) -> Result<TemplateSwitch> {
         let (actor, visible) = permit.consume();
-        let (_, to) = to.consume();
+        let to = to.consume().1.readable()?;
         let container = visible.container;
         another(&container, &to)?;
         let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
@@ -163,7 +163,7 @@ impl ContainerService<'_> {
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let present = alive(&mut tx, target.container.id).await?;
         let to = store::templates::find(&mut tx.conn(), to).await?;
-        let to = to.ok_or(Error::NotFound { what: "template" })?;
+        let to = to.ok_or(Error::NotFound { what: "template" })?.readable()?;
         another(&present, &to)?;
         as_looked_at(&present, &to, &order)?;
         installable(&present, &to.document, order.install)?;

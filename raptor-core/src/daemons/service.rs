@@ -104,7 +104,7 @@ impl DaemonService<'_> {
             memory_limit_mib: draft.memory_limit_mib,
             disk_limit_mib: draft.disk_limit_mib,
             sftp_read_only: draft.sftp_read_only,
-            sftp_offline_hours: draft.sftp_offline_hours,
+            sftp_offline_hours: draft.sftp_offline_hours.unwrap_or(DEFAULT_OFFLINE_HOURS),
             self_service_ports: draft.self_service_ports,
             maintenance: None,
             created_at: now,
@@ -133,7 +133,7 @@ impl DaemonService<'_> {
         daemon.memory_limit_mib = draft.memory_limit_mib;
         daemon.disk_limit_mib = draft.disk_limit_mib;
         daemon.sftp_read_only = draft.sftp_read_only;
-        daemon.sftp_offline_hours = draft.sftp_offline_hours;
+        daemon.sftp_offline_hours = draft.sftp_offline_hours.unwrap_or(DEFAULT_OFFLINE_HOURS);
         daemon.self_service_ports = draft.self_service_ports;
         if !daemon.local {
             (daemon.host, daemon.port, daemon.transport) = (draft.host, draft.port, transport);
@@ -264,7 +264,7 @@ impl DaemonService<'_> {
             memory_limit_mib: None,
             disk_limit_mib: None,
             sftp_read_only: false,
-            sftp_offline_hours: DEFAULT_OFFLINE_HOURS,
+            sftp_offline_hours: None,
             self_service_ports: None,
         };
         let (daemon, _) = self.insert(&Actor::System, draft, true).await?;

@@ -15,7 +15,7 @@ use crate::{
         Permit,
         actions::{AdoptStray, DeleteStray, ListStrays, StopStray},
     },
-    containers::{Behaviour, Container, Installation, MAX_ALLOCATION_LIMIT, lifecycle::Phase},
+    containers::{Behaviour, Container, Installation, MAX_ALLOCATION_LIMIT, Settings, lifecycle::Phase},
     id::{ContainerId, DaemonId, TemplateId, UserId},
     jobs::Kind,
     node::{ContainerSpec, Held, NodeError, PortBinding, PowerAction},
@@ -23,6 +23,7 @@ use crate::{
     store::{self, Change, Subject, Tx, Verb},
 };
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use std::net::IpAddr;
 
 /// A container that a host has and Raptor does not know.
@@ -35,11 +36,13 @@ pub struct Stray {
 }
 
 /// What the store can't know of a container that is adopted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Adoption {
-    /// Whose it will be; whose it was on its host, or else the actor's, unless given.
+    /// Id of the container's owner. Unless given, its owner on the host, or else the caller.
+    #[serde(default)]
     pub owner_id: Option<UserId>,
-    /// The template that it is taken to be made from, in its newest revision.
+    /// Id of the template that the container is taken to be made from, in its newest revision.
     pub template_id: TemplateId,
 }
 
@@ -131,7 +134,9 @@ impl DaemonService<'_> {
         let owner =
             owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user. Name the owner."))?;
         let template = store::templates::find(&mut tx.conn(), adoption.template_id).await?;
-        let template = template.ok_or_else(|| Error::invalid("template_id", "There is no such template."))?;
+        let template = template
+            .ok_or_else(|| Error::invalid("template_id", "There is no such template."))?
+            .readable()?;
         let now = self.0.clock.now();
         let revision = i64::try_from(spec.revision).unwrap_or(i64::MAX - 1) + 1;
         let allocation_limit = allocation_limit(&spec);
@@ -146,7 +151,6 @@ impl DaemonService<'_> {
         let mut container = Container {
             id,
             number: 0,
-            allocation_limit,
             name: spec.name,
             description: None,
             owner_id: owner.id,
@@ -162,7 +166,10 @@ impl DaemonService<'_> {
             startup: spec.startup,
             variables,
             limits: spec.limits,
-            stop_timeout_ms: i64::try_from(spec.stop_timeout_ms).unwrap_or(i64::MAX),
+            settings: Settings {
+                stop_timeout_ms: i64::try_from(spec.stop_timeout_ms).unwrap_or(i64::MAX),
+                allocation_limit,
+            },
             behaviour: Behaviour {
                 policy: spec.policy,
                 timezone: spec.timezone,

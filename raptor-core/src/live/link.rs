@@ -91,7 +91,7 @@ impl Task {
         let now = self.raptor.clock.now();
         self.connection.send_modify(|connection| {
             if connection.state != state {
-                connection.since = now;
+                connection.since = Some(now);
                 tracing::warn!(daemon = %self.daemon, ?state, "{error}");
             }
             (connection.state, connection.message) = (state, Some(error.to_string()));
@@ -174,7 +174,7 @@ impl Task {
         let now = self.raptor.clock.now();
         self.connection.send_modify(|connection| {
             if connection.state != LinkState::Online {
-                (connection.state, connection.since) = (LinkState::Online, now);
+                (connection.state, connection.since) = (LinkState::Online, Some(now));
                 tracing::info!(daemon = %self.daemon, hostname = system.hostname, version = system.version, "the daemon is online");
             }
             self.take(connection, system);

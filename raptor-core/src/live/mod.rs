@@ -31,11 +31,12 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How the link to a daemon is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LinkState {
     /// Being tried for the first time.
+    #[default]
     Connecting,
     /// Up.
     Online,
@@ -64,18 +65,20 @@ impl LinkState {
     }
 }
 
-/// What is known of a daemon now.
-#[derive(Clone, Debug, PartialEq)]
+/// The API's connection to a daemon.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DaemonConnection))]
 pub struct Connection {
-    /// How the link is.
+    /// Whether the daemon is connected, or why it is not.
     pub state: LinkState,
-    /// What is wrong, with what to do.
+    /// What is wrong, with what to do; null while nothing is.
     pub message: Option<String>,
-    /// Since when it is so.
-    pub since: DateTime<Utc>,
-    /// How many seconds the host's clock is ahead of ours.
+    /// When `state` last changed; null before the first attempt to connect.
+    pub since: Option<DateTime<Utc>>,
+    /// How many seconds the host's clock is ahead of the API's, negative where it is behind; null before the first contact.
     pub clock_skew_seconds: Option<i64>,
-    /// What the host last said of itself.
+    /// What the host last said of itself. Not on the wire here: a daemon has it beside its connection.
+    #[serde(skip)]
     pub system: Option<SystemInfo>,
 }
 
@@ -242,7 +245,7 @@ impl Fleet {
         let connection = Connection {
             state: LinkState::Connecting,
             message: None,
-            since: raptor.clock.now(),
+            since: Some(raptor.clock.now()),
             clock_skew_seconds: None,
             system: None,
         };

@@ -16,17 +16,20 @@ use crate::{
     paging::{Page, PageRequest},
     store::{self, Change, Subject, Verb},
 };
+use serde::Serialize;
 
 pub use raptor_model::mails::{Mail, MailCounts};
 
 /// The mail server, as far as it may be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = MailServerInfo))]
 pub struct MailServer {
-    /// As in [`super::Carrier::name`].
+    /// Name, port and encryption: `smtp.example.com:587, STARTTLS`.
     pub name: String,
-    /// Who mails are from.
+    /// The address that mails are sent from, with its display name if it has one.
     pub sender: String,
-    /// What links in mails begin with.
+    /// The panel's address, which links in mails begin with.
+    #[serde(rename = "panel_url")]
     pub panel: String,
 }
 

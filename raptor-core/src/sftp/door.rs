@@ -6,23 +6,25 @@ use crate::{
     authz::{Permit, actions::ReadSftp},
     store,
 };
+use serde::Serialize;
 
-/// What an SFTP client has to be given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What an SFTP client has to be given. The password is that of the account; a public key works too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ContainerSftp))]
 pub struct Door {
-    /// Where the daemon is reached; none for one in this process, which is where the panel is.
+    /// Host name or address; null for the host that the panel is on.
     pub host: Option<String>,
-    /// The port.
+    /// Port of the SFTP server, such as 2022.
     pub port: u16,
-    /// The user name.
+    /// User name for signing in: the account's, a dot, and the container's short id.
     pub username: String,
-    /// The host key's fingerprint: `SHA256:…`.
+    /// The host key's fingerprint, as clients show it: `SHA256:…`.
     pub fingerprint: String,
-    /// The host key in OpenSSH's one-line format.
+    /// The host key in OpenSSH's one-line format, as `known_hosts` has it.
     pub public_key: String,
-    /// Whether an administrator has made it read-only.
+    /// Whether an administrator has made SFTP on this host read-only.
     pub read_only: bool,
-    /// Why it does not work now, with what to do.
+    /// Why SFTP does not work now, with what to do; null while it works.
     pub problem: Option<String>,
 }
 

@@ -18,6 +18,7 @@ use crate::{
     node::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion},
     sshkeys::SshKey,
     store::{self, Conn},
+    templates::service::StoredTemplate,
     users::User,
 };
 use std::{net::IpAddr, sync::Arc};
@@ -227,5 +228,7 @@ fn actor(user: &User, ip: Option<IpAddr>) -> Actor {
 
 async fn denied(conn: &mut Conn<'_>, template: crate::id::TemplateId) -> Result<Vec<String>> {
     let template = store::templates::find(conn, template).await?;
+    // One that can't be read may keep files from people: nobody gets in before it can.
+    let template = template.map(StoredTemplate::readable).transpose()?;
     Ok(template.map(|template| template.document.denylist).unwrap_or_default())
 }

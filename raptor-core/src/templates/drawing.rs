@@ -2,14 +2,16 @@
 
 use super::Origin;
 use crate::catalogue::builtin;
+use serde::Serialize;
 use std::{collections::HashMap, sync::LazyLock};
 
-/// A drawing on a colour.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An icon: a drawing on a colour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Drawing {
-    /// The colour behind it, as `#rrggbb`.
+    /// Background colour, as `#rrggbb`.
     pub colour: String,
-    /// The `d` of each path, on a grid of 24 × 24, drawn with a round stroke of 2 and no fill.
+    /// The `d` of each path, on a grid of 24 × 24, drawn with a round white stroke of 2 and no fill.
     pub paths: Vec<String>,
 }
 

@@ -107,7 +107,8 @@ impl TemplateService<'_> {
         }
         let present =
             store::templates::alike(&mut tx.conn(), &given.imported.template, &given.origin).await?;
-        let same = present.iter().find(|one| one.document == given.imported.template);
+        let same =
+            present.iter().find(|one| one.damaged.is_empty() && one.document == given.imported.template);
         if let Some(same) = same.cloned() {
             return committed(self.add_revision(&mut tx, &actor, same, given).await?, tx).await;
         }
@@ -185,6 +186,7 @@ impl TemplateService<'_> {
             created_at: now,
             updated_at: now,
             container_count: 0,
+            damaged: Vec::new(),
         };
         template.number = store::templates::insert(&mut tx.conn(), &template, actor.name()).await?;
         let activity = Activity::new(&self.0.clock, actor, "template.imported")
@@ -255,7 +257,7 @@ impl TemplateService<'_> {
         origin: Option<Origin>,
     ) -> Result<Import> {
         let Imported { template: document, format, warnings } = imported;
-        if document == present.document {
+        if document == present.document && present.damaged.is_empty() {
             return self.keep(tx, actor, present, origin, warnings).await;
         }
         let template = StoredTemplate {
@@ -266,6 +268,7 @@ impl TemplateService<'_> {
             // What was found was found beside another file.
             source_check: present.source_check.clone().filter(|_| origin == present.origin),
             origin,
+            damaged: Vec::new(),
             ..present
         };
         if !store::templates::revise(&mut tx.conn(), &template, actor.name()).await? {

@@ -13,17 +13,20 @@ use crate::{
     paging::{Page, PageRequest},
     store::{self, Change, Conn, Subject, Verb},
 };
+use serde::Serialize;
 
 pub use raptor_model::templates::{Revision, StoredTemplate};
 
-/// What an import came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an import did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ImportOutcome))]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// A new template.
+    /// A new template was created.
     Created,
-    /// A new revision of a template that was there.
+    /// An existing template got a new revision.
     Revised,
-    /// The template says this already.
+    /// The template already says the same, so nothing was changed.
     Unchanged,
 }
 
@@ -95,19 +98,23 @@ impl TemplateService<'_> {
         let mut reader = self.0.store.read().await?;
         let found = store::templates::revision(&mut reader.conn(), template.id, revision).await?;
         let document = found.ok_or(Error::NotFound { what: "revision" })?;
-        Ok(StoredTemplate { document, revision, ..template })
+        Ok(StoredTemplate { document, revision, damaged: Vec::new(), ..template })
     }
 
     /// The template in Raptor's own format, which holds all of it.
-    #[must_use]
-    pub fn export_own(&self, permit: Permit<ReadTemplate>) -> serde_json::Value {
-        export::to_own(&permit.consume().1.document)
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `damaged`.
+    pub fn export_own(&self, permit: Permit<ReadTemplate>) -> Result<serde_json::Value> {
+        Ok(export::to_own(&permit.consume().1.readable()?.document))
     }
 
     /// The template as a PTDL_v2 document.
-    #[must_use]
-    pub fn export(&self, permit: Permit<ReadTemplate>) -> serde_json::Value {
-        export::to_ptdl_v2(&permit.consume().1.document, self.0.clock.now())
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `damaged`.
+    pub fn export(&self, permit: Permit<ReadTemplate>) -> Result<serde_json::Value> {
+        Ok(export::to_ptdl_v2(&permit.consume().1.readable()?.document, self.0.clock.now()))
     }
 
     /// Deletes a template that no container is made from.

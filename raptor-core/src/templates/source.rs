@@ -94,7 +94,8 @@ impl TemplateService<'_> {
             }
             None => None,
         };
-        let same = then.as_ref() == Some(&imported) || imported == template.document;
+        let same = then.as_ref() == Some(&imported)
+            || (template.damaged.is_empty() && imported == template.document);
         Ok(SourceCheck { checked_at: now, available: !same, sha256: Some(found), version, problem: None })
     }
 

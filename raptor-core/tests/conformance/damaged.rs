@@ -6,8 +6,8 @@ use raptor_core::{
     authz::{
         Actor, ContainerPermission, ContainerSet, SystemPermission, SystemSet,
         actions::{
-            CreateRole, DeleteContainer, GrantAccess, ListAllocations, ListRoles, ReadAccess, StartContainer,
-            UpdateContainer, UpdateRole,
+            CreateRole, DeleteContainer, GrantAccess, ListAllocations, ListRoles, ListTemplates, ReadAccess,
+            ReadActivity, ReadTemplate, StartContainer, UpdateContainer, UpdateRole, UpdateTemplate,
         },
     },
     containers::{
@@ -181,6 +181,67 @@ async fn what_a_host_said_is_written_down_again_where_it_cannot_be_read() {
         .await;
         let seen = see(&world.raptor, &Actor::System, id).await.unwrap().summary;
         assert_eq!((seen.live.phase, seen.damaged.len()), (Phase::Running, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_template_whose_document_cannot_be_read_is_listed_as_damaged_and_makes_no_container_until_it_is_updated()
+ {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await.id;
+        world.daemon("one", "30000-30009").await;
+        let template = world.template().await;
+        let new = |name: &str| NewContainer {
+            owner_id: Some(steve),
+            skip_install: true,
+            ..NewContainer::new(name, template.id)
+        };
+        let made = world.container(new("Made")).await.unwrap();
+        let file = {
+            let permit =
+                world.raptor.authz().permit::<ReadTemplate>(&Actor::System, template.id).await.unwrap();
+            world.raptor.templates().export_own(permit).unwrap().to_string()
+        };
+        run(&world, "UPDATE templates SET document = '{\"name\": 1}'").await;
+        run(&world, "UPDATE template_revisions SET document = '{\"name\": 1}'").await;
+        spoil(&world, "UPDATE activity SET detail = '[1'", "UPDATE activity SET ip = 'nowhere'").await;
+        let permit = world.raptor.authz().allow::<ReadActivity>(&Actor::System).unwrap();
+        let trail = world.raptor.activity().list(permit, &Default::default(), &PageRequest::default()).await;
+        assert!(!trail.unwrap().items.is_empty());
+        let list = async || {
+            let permit = world.raptor.authz().allow::<ListTemplates>(&Actor::System).unwrap();
+            world
+                .raptor
+                .templates()
+                .list(permit, None, &PageRequest { with_total: true, ..Default::default() })
+                .await
+                .unwrap()
+        };
+        let page = list().await;
+        assert_eq!(page.total, Some(1));
+        let listed = page.items.first().unwrap();
+        assert_eq!(
+            (listed.document.name.as_str(), listed.damaged.as_slice()),
+            (template.document.name.as_str(), &["document"][..])
+        );
+        let all = ContainerFilter::default();
+        let containers =
+            world.raptor.containers().list(&Actor::System, &all, &PageRequest::default()).await.unwrap();
+        assert_eq!(containers.items.len(), 1, "the container is listed all the same");
+
+        assert_eq!(world.container(new("New")).await.unwrap_err().code(), "damaged");
+        let permit = world.raptor.authz().permit::<ReadTemplate>(&Actor::System, template.id).await.unwrap();
+        assert_eq!(world.raptor.templates().export(permit).unwrap_err().code(), "damaged");
+        let permit = world.raptor.authz().permit::<StartContainer>(&Actor::System, made).await.unwrap();
+        assert_eq!(world.raptor.containers().start(permit).await.unwrap_err().code(), "damaged");
+
+        let permit =
+            world.raptor.authz().permit::<UpdateTemplate>(&Actor::System, template.id).await.unwrap();
+        world.raptor.templates().revise(permit, file.as_bytes(), None, None).await.unwrap();
+        let page = list().await;
+        assert_eq!((page.items[0].damaged.len(), page.items[0].revision), (0, 2), "the file heals it");
+        world.container(new("New")).await.unwrap();
     })
     .await;
 }

@@ -37,7 +37,7 @@ async fn connection_to(node: Arc<dyn Node>, clock: Clock, wanted: LinkState) -> 
         memory_limit_mib: None,
         disk_limit_mib: None,
         sftp_read_only: false,
-        sftp_offline_hours: 24,
+        sftp_offline_hours: Some(24),
         self_service_ports: None,
     };
     let id: DaemonId = raptor.daemons().create(permit, draft).await.unwrap().linked.daemon.id;
@@ -90,7 +90,7 @@ async fn every_host_is_told_where_all_of_them_are_and_hears_of_changes() {
             memory_limit_mib: None,
             disk_limit_mib: None,
             sftp_read_only: false,
-            sftp_offline_hours: 0,
+            sftp_offline_hours: None,
             self_service_ports: None,
         };
         world.raptor.daemons().update(permit, draft).await.unwrap();

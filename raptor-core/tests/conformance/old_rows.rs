@@ -108,11 +108,12 @@ async fn daemons_lose_the_old_default_of_24_hours_for_known_keys_and_keep_what_w
 }
 
 /// What the database was like before migration 13.
-const WITHOUT_LIMITS: [&str; 5] = [
+const WITHOUT_LIMITS: [&str; 6] = [
     "DROP INDEX allocations_held",
     "ALTER TABLE allocations DROP COLUMN held_by",
     "ALTER TABLE allocations DROP COLUMN held_revision",
-    "ALTER TABLE containers DROP COLUMN allocation_limit",
+    "ALTER TABLE containers DROP COLUMN settings",
+    "ALTER TABLE containers ADD COLUMN stop_timeout_ms INTEGER NOT NULL DEFAULT 30000",
     "ALTER TABLE daemons DROP COLUMN self_service_ports",
 ];
 
@@ -133,7 +134,11 @@ async fn containers_that_had_extra_allocations_before_there_was_a_limit_may_have
             made.push(world.container(new).await.unwrap());
         }
         world.raptor.shutdown().await;
-        let older = WITHOUT_LIMITS.iter().map(ToString::to_string).chain([forget(13)]).collect::<Vec<_>>();
+        let older = WITHOUT_LIMITS
+            .iter()
+            .map(ToString::to_string)
+            .chain([forget(13), forget(19)])
+            .collect::<Vec<_>>();
         execute(&world.url, &older).await;
 
         let world = world.restarted().await;

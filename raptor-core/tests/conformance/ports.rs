@@ -345,7 +345,7 @@ async fn owners_are_given_ports_of_the_daemons_range_only() {
             memory_limit_mib: None,
             disk_limit_mib: None,
             sftp_read_only: false,
-            sftp_offline_hours: 0,
+            sftp_offline_hours: None,
             self_service_ports: Some(ports.into()),
         };
         let update = async |ports: &str| {

@@ -57,7 +57,7 @@ async fn it_is_said_where_one_revokes_and_how_long_known_keys_keep_working() {
                 memory_limit_mib: None,
                 disk_limit_mib: None,
                 sftp_read_only: false,
-                sftp_offline_hours: hours,
+                sftp_offline_hours: Some(hours),
                 self_service_ports: None,
             };
             world.raptor.daemons().update(permit, draft).await.unwrap();

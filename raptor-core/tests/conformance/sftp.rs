@@ -39,7 +39,7 @@ fn draft(name: &str) -> DaemonDraft {
         memory_limit_mib: None,
         disk_limit_mib: None,
         sftp_read_only: false,
-        sftp_offline_hours: 24,
+        sftp_offline_hours: Some(24),
         self_service_ports: None,
     }
 }
@@ -233,12 +233,12 @@ async fn an_administrator_sets_read_only_and_how_long_known_keys_work_alone() {
         let ground = Ground::new(world).await;
         let raptor = &ground.world.raptor;
         let permit = raptor.authz().permit::<UpdateDaemon>(&Actor::System, ground.daemon).await.unwrap();
-        let change = DaemonDraft { sftp_read_only: true, sftp_offline_hours: 0, ..draft("host") };
+        let change = DaemonDraft { sftp_read_only: true, sftp_offline_hours: Some(0), ..draft("host") };
         raptor.daemons().update(permit, change).await.unwrap();
         let grant = ground.by_password("steve", PASSWORD).await.unwrap();
         assert!(grant.read_only && grant.keep_seconds == 0);
         let permit = raptor.authz().permit::<UpdateDaemon>(&Actor::System, ground.daemon).await.unwrap();
-        let change = DaemonDraft { sftp_offline_hours: 9_000, ..draft("host") };
+        let change = DaemonDraft { sftp_offline_hours: Some(9_000), ..draft("host") };
         let error = raptor.daemons().update(permit, change).await.unwrap_err();
         assert!(matches!(error, Error::Invalid { field, .. } if field == "sftp_offline_hours"));
     })

@@ -24,7 +24,7 @@ async fn a_template_says_the_same_after_the_store_and_after_an_export() {
         let read = world.raptor.templates().get(permit);
         assert_eq!(read, made);
         let permit = authz.permit::<ReadTemplate>(&Actor::System, made.id).await.unwrap();
-        let exported = world.raptor.templates().export(permit);
+        let exported = world.raptor.templates().export(permit).unwrap();
         let again = import::import(exported.to_string().as_bytes()).unwrap().template;
         assert_eq!(again.variables, made.document.variables);
         assert_eq!(again.config_files, made.document.config_files);

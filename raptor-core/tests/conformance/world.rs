@@ -164,7 +164,7 @@ impl World {
             memory_limit_mib: None,
             disk_limit_mib: None,
             sftp_read_only: false,
-            sftp_offline_hours: 24,
+            sftp_offline_hours: Some(24),
             self_service_ports: None,
         };
         let authz = self.raptor.authz();

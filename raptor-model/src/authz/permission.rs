@@ -248,6 +248,11 @@ impl<P> Clone for Set<P> {
     }
 }
 impl<P> Copy for Set<P> {}
+impl<P: Permission> Default for Set<P> {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
 impl<P> PartialEq for Set<P> {
     fn eq(&self, other: &Self) -> bool {
         self.bits == other.bits

@@ -2,23 +2,26 @@
 
 use crate::id::{CommandId, ContainerId, UserId};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 /// Commands that are kept of each container; older ones go.
 pub const KEPT_COMMANDS: u32 = 1_000;
 
 /// A line that somebody sent to a container's standard input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SentCommand))]
 pub struct Command {
-    /// Its id; sorts by time.
+    /// Id of the command; sorts by time.
     pub id: CommandId,
-    /// To which container.
+    /// The container that it was sent to. Not on the wire: it is in the path of the request.
+    #[serde(skip)]
     pub container_id: ContainerId,
-    /// The user who sent it; none for the system.
+    /// The user who sent it; null for Raptor itself.
     pub user_id: Option<UserId>,
-    /// What the sender was called then.
+    /// The sender's name at that time.
     pub sent_by: String,
-    /// The line.
+    /// The line as it was sent, at most 4,096 bytes, without its line break.
     pub command: String,
-    /// When.
+    /// When it was sent.
     pub at: DateTime<Utc>,
 }

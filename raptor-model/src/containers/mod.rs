@@ -62,6 +62,23 @@ impl Default for Limits {
     }
 }
 
+/// Settings of a container that no query filters or sorts on. They are one JSON column of its record: a new one is a field here,
+/// its default below, and the place that reads it. What an older Raptor wrote without it gets the default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Milliseconds between asking it to stop and killing it, 1,000 to 3,600,000.
+    pub stop_timeout_ms: i64,
+    /// How many allocations beside the primary one people without `containers.update` may give it, 0 to 1,000.
+    pub allocation_limit: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { stop_timeout_ms: 30_000, allocation_limit: 0 }
+    }
+}
+
 /// Somebody's standing in one container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -154,10 +171,8 @@ pub struct Container {
     pub variables: BTreeMap<String, String>,
     /// Resource limits.
     pub limits: Limits,
-    /// How many allocations beside the primary one people without `containers.update` may give it.
-    pub allocation_limit: i64,
-    /// Milliseconds between asking it to stop and killing it.
-    pub stop_timeout_ms: i64,
+    /// What else is set for it.
+    pub settings: Settings,
     /// How it behaves over time and towards its host.
     pub behaviour: Behaviour,
     /// Its newest installation.

@@ -16,9 +16,13 @@ use serde::{Deserialize, Serialize};
 const MAX_PATTERNS: usize = 500;
 
 /// Which images containers may use beside those of their templates.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ImagePolicy {
-    /// The list of allowed images.
+    /// Patterns such as `ghcr.io/pterodactyl/yolks:*`. A `*` at the end stands for anything, elsewhere for anything without `/`,
+    /// `:` and `@`; a pattern without a tag means every version. Images that are on the host already match only patterns that
+    /// begin with `~`.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub patterns: Vec<Pattern>,
     /// Whether people who may change a container's image, but don't manage all containers, may choose from the list as well.
     pub for_owners: bool,

@@ -63,6 +63,36 @@ pub struct Template {
     pub extra: BTreeMap<String, Value>,
 }
 
+impl Template {
+    /// What stands in the place of a document that can't be read: its name, and nothing that a container could be made from.
+    #[must_use]
+    pub fn unreadable(name: String, author: String, description: String) -> Self {
+        Self {
+            name,
+            author,
+            description,
+            uuid: None,
+            tags: Vec::new(),
+            icon: None,
+            update_url: None,
+            features: Vec::new(),
+            images: Vec::new(),
+            startup: String::new(),
+            startup_commands: Vec::new(),
+            done: Vec::new(),
+            strip_ansi: false,
+            stop: StopRule::Docker,
+            config_files: Vec::new(),
+            variables: Vec::new(),
+            install: None,
+            denylist: Vec::new(),
+            logs: Value::Null,
+            stop_text: None,
+            extra: BTreeMap::new(),
+        }
+    }
+}
+
 /// One of several ways to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

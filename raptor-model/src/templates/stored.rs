@@ -1,7 +1,7 @@
 //! Templates as they are kept: with their revisions, and what is known of where they came from.
 
 use super::{Origin, Template};
-use crate::id::TemplateId;
+use crate::{Error, Result, id::TemplateId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,26 @@ pub struct StoredTemplate {
     pub updated_at: DateTime<Utc>,
     /// Containers that are made from it.
     pub container_count: i64,
+    /// The columns of its record that can't be read. Without its document it has a name and nothing else: no container is made
+    /// from it, and it is exported to nobody, until it is updated from a file.
+    pub damaged: Vec<&'static str>,
+}
+
+impl StoredTemplate {
+    /// The template, where its document could be read.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `damaged` with what to do.
+    pub fn readable(self) -> Result<Self> {
+        if !self.damaged.contains(&"document") {
+            return Ok(self);
+        }
+        let message = format!(
+            "The database's record of the template {} is damaged. Update it from a file, or restore it from a backup of the database.",
+            self.document.name
+        );
+        Err(Error::conflict("damaged", message))
+    }
 }
 
 impl StoredTemplate {
@@ -45,17 +65,18 @@ impl StoredTemplate {
 }
 
 /// One revision of a template.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = TemplateRevision))]
 pub struct Revision {
-    /// Its number, from 1.
+    /// Number of the revision, counted from 1.
     pub revision: i64,
-    /// The dialect that it was imported from.
+    /// Format of the file that it was imported from, such as `PTDL_v2`.
     pub source_format: String,
-    /// Who made it; empty where nobody wrote it down.
+    /// Name of the user who imported it; empty if that was not recorded.
     pub made_by: String,
-    /// When.
+    /// When the revision was imported.
     pub created_at: DateTime<Utc>,
-    /// Containers that run it.
+    /// How many containers use this revision.
     pub container_count: i64,
 }
 

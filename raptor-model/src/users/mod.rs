@@ -7,6 +7,7 @@ use crate::{
     id::{RoleId, UserId},
 };
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
 /// The password of the administrator that a quick start makes: everybody knows it. An account that has it can only change it.
 pub const DEFAULT_PASSWORD: &str = "admin123";
@@ -42,35 +43,40 @@ pub struct User {
     pub container_count: i64,
 }
 
-/// What somebody gives to make a user.
-#[derive(Clone)]
+/// A user account to create.
+#[derive(Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewUser {
-    /// 1 to 32 characters of `A-Z a-z 0-9 . _ -`.
+    /// Name for signing in: 1 to 32 letters (`a` to `z` in either case), digits, dots, dashes or underscores. Unique without
+    /// regard to case.
     pub username: String,
-    /// E-mail address.
+    /// E-mail address, unique without regard to case.
     pub email: String,
-    /// Name for people, at most 100 characters.
+    /// Display name, at most 100 characters.
     pub name: Option<String>,
-    /// 8 to 1,024 bytes.
+    /// Password of 8 to 1,024 bytes.
     pub password: String,
-    /// Whether the account can do nothing until its user has chosen another password.
+    /// Whether the user has to choose another password before anything else.
+    #[serde(default)]
     pub password_change_required: bool,
-    /// Its role.
+    /// Id of the user's role, which can't hold more permissions than the caller's.
     pub role_id: RoleId,
 }
 
-/// What somebody changes about a user.
-#[derive(Clone, Debug)]
+/// All that can be changed about a user.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = UserUpdate))]
 pub struct UserChange {
-    /// As in [`NewUser`].
+    /// Name for signing in: 1 to 32 letters (`a` to `z` in either case), digits, dots, dashes or underscores. Unique without
+    /// regard to case.
     pub username: String,
-    /// As in [`NewUser`].
+    /// E-mail address, unique without regard to case.
     pub email: String,
-    /// As in [`NewUser`].
+    /// Display name, at most 100 characters.
     pub name: Option<String>,
-    /// Its role.
+    /// Id of the user's role, which can't hold more permissions than the caller's.
     pub role_id: RoleId,
-    /// Whether it may not sign in.
+    /// Whether the user is suspended: they can't sign in, and their sessions are ended.
     pub suspended: bool,
 }
 

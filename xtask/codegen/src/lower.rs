@@ -108,6 +108,8 @@ fn schema(value: &mut Value, at: &str, problems: &mut Vec<String>) {
         }
     }
     map.remove("propertyNames");
+    // The server fills them in; a client that did would be wrong once they change.
+    map.remove("default");
     nullable_type(map);
     nullable_composition(map, at, problems);
     if let Some(constant) = map.remove("const") {

@@ -35,7 +35,7 @@ export type AccessEntry = {
 };
 
 /**
- * Access that is given to somebody.
+ * Access that is given to somebody: what [`Wanted`](raptor_core::containers::access::Wanted) says, and to whom.
  */
 export type AccessGrant = {
     /**
@@ -265,14 +265,14 @@ export type Adopted = {
 };
 
 /**
- * What can't be known of a container that is adopted.
+ * What the store can't know of a container that is adopted.
  */
 export type Adoption = {
+    owner_id?: UserId | null;
     /**
-     * The template that it is taken to be made from.
+     * Id of the template that the container is taken to be made from, in its newest revision.
      */
     template_id: TemplateId;
-    owner_id?: UserId | null;
 };
 
 /**
@@ -331,27 +331,27 @@ export type AllocationChoice = {
 };
 
 /**
- * Allocations to be added.
+ * Allocations to add.
  */
 export type AllocationDraft = {
     /**
-     * An address, or a network in CIDR notation.
+     * An address such as `203.0.113.7`, or a network in CIDR notation such as `203.0.113.0/28`.
      */
     ip: string;
     /**
-     * Ports and ranges: `25565, 25570-25580`.
+     * Ports and ranges, with commas between them: `25565, 25570-25580`.
      */
     ports: string;
     /**
-     * What people see in place of the address.
+     * The name that people see in place of the address, such as `play.example.com`.
      */
     alias?: string | null;
     /**
-     * For those who manage it.
+     * A note for those who manage allocations.
      */
     note?: string | null;
     /**
-     * Which protocols are passed on; both unless given.
+     * Which protocols are forwarded; both unless given.
      */
     protocol?: Protocol;
 };
@@ -909,11 +909,11 @@ export type ContainerSftp = {
      */
     host?: string | null;
     /**
-     * Port.
+     * Port of the SFTP server, such as 2022.
      */
     port: number;
     /**
-     * User name: the account's, a dot, and the container's short id.
+     * User name for signing in: the account's, a dot, and the container's short id.
      */
     username: string;
     /**
@@ -921,15 +921,15 @@ export type ContainerSftp = {
      */
     fingerprint: string;
     /**
-     * The host key, as `known_hosts` has it.
+     * The host key in OpenSSH's one-line format, as `known_hosts` has it.
      */
     public_key: string;
     /**
-     * Whether an administrator has made it read-only.
+     * Whether an administrator has made SFTP on this host read-only.
      */
     read_only: boolean;
     /**
-     * Why it does not work now, with what to do.
+     * Why SFTP does not work now, with what to do; null while it works.
      */
     problem?: string | null;
 };
@@ -1147,15 +1147,15 @@ export type Crashes = {
 };
 
 /**
- * What came of it.
+ * How many allocations were added.
  */
 export type CreatedAllocations = {
     /**
-     * New ones.
+     * How many allocations are new.
      */
     created: number;
     /**
-     * Those that were there already.
+     * How many allocations existed already. They stay as they are.
      */
     existing: number;
     /**
@@ -1262,61 +1262,61 @@ export type Daemon = {
 };
 
 /**
- * How the link to a daemon is.
+ * The API's connection to a daemon.
  */
 export type DaemonConnection = {
     /**
-     * How the API reaches it.
+     * Whether the daemon is connected, or why it is not.
      */
     state: LinkState;
     /**
-     * What is wrong, with what to do.
+     * What is wrong, with what to do; null while nothing is.
      */
     message?: string | null;
     /**
-     * Since when it is so.
+     * When `state` last changed; null before the first attempt to connect.
      */
     since?: string | null;
     /**
-     * How many seconds the host's clock is ahead.
+     * How many seconds the host's clock is ahead of the API's, negative where it is behind; null before the first contact.
      */
     clock_skew_seconds?: number | null;
 };
 
 /**
- * A daemon to be added or changed.
+ * A daemon to add, or what a daemon is changed to.
  */
 export type DaemonDraft = {
     /**
-     * 1 to 64 characters.
+     * Name of 1 to 64 characters, unique without regard to case.
      */
     name: string;
     /**
-     * Host name or address.
+     * Host name or address, without `http://` and without a port.
      */
     host: string;
     /**
-     * Port of its API.
+     * Port of the daemon's API, 1 to 65,535.
      */
     port: number;
     /**
-     * Whether it is reached by https.
+     * Whether it is reached by HTTPS.
      */
     tls?: boolean;
     /**
-     * Memory in MiB that containers may have together; what the host has unless given.
+     * Memory in MiB that its containers may have together; the host's own unless given.
      */
     memory_limit_mib?: number | null;
     /**
-     * Disk in MiB that containers may have together; what the host has unless given.
+     * Disk space in MiB that its containers may have together; the host's own unless given.
      */
     disk_limit_mib?: number | null;
     /**
-     * Whether files can't be changed by SFTP there.
+     * Whether files can't be changed by SFTP on this host.
      */
     sftp_read_only?: boolean;
     /**
-     * For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
+     * For how many hours SFTP keys that the host knows work while the API is away, 0 (never) to 8,760; 0 unless given.
      */
     sftp_offline_hours?: number | null;
     /**
@@ -1371,19 +1371,19 @@ export type DaemonRef = {
 };
 
 /**
- * What the containers of a daemon have together.
+ * What the containers of a daemon may use together.
  */
 export type DaemonUsage = {
     /**
-     * Their memory limits in MiB.
+     * The sum of their memory limits, in MiB.
      */
     memory_mib: number;
     /**
-     * Their disk limits in MiB.
+     * The sum of their disk limits, in MiB.
      */
     disk_mib: number;
     /**
-     * Their CPU limits in percent of one CPU.
+     * The sum of their CPU limits, in percent of one CPU: 150 = one and a half.
      */
     cpu_percent: number;
 };
@@ -1407,11 +1407,11 @@ export type DiskLimits = {
 };
 
 /**
- * A drawing on a colour.
+ * An icon: a drawing on a colour.
  */
 export type Drawing = {
     /**
-     * The colour behind it, as `#rrggbb`.
+     * Background colour, as `#rrggbb`.
      */
     colour: string;
     /**
@@ -2486,43 +2486,43 @@ export type LiveState = {
 };
 
 /**
- * A mail and what became of it. What it said is not kept.
+ * A mail and its delivery. The text is not kept.
  */
 export type Mail = {
     /**
-     * Its id; sorts by time.
+     * Id of the mail; sorts by time.
      */
     id: MailId;
     /**
-     * What it is about: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
+     * Kind of mail: `password_reset`, `password_changed`, `email_changed`, `ssh_key_added`, `access_granted`, `test`.
      */
     kind: 'password_reset' | 'password_changed' | 'email_changed' | 'ssh_key_added' | 'access_granted' | 'test';
     /**
-     * Where it goes, where that is known yet.
+     * The address that it goes to; null until that is known.
      */
     recipient?: string | null;
     /**
-     * How often it was tried.
+     * How many times delivery was attempted.
      */
     attempts: number;
     /**
-     * When it was written down.
+     * When the mail was queued.
      */
     created_at: string;
     /**
-     * When it is tried next, while it waits.
+     * When delivery is attempted next; null once it was sent or given up.
      */
     next_try_at?: string | null;
     /**
-     * When the mail server took it.
+     * When the mail server accepted it; null until then.
      */
     sent_at?: string | null;
     /**
-     * When it was given up.
+     * When delivery was given up; null unless it was.
      */
     given_up_at?: string | null;
     /**
-     * Why it was not taken the last time.
+     * Why the last attempt failed; null if none did.
      */
     last_error?: string | null;
 };
@@ -2559,11 +2559,11 @@ export type MailServerInfo = {
      */
     name: string;
     /**
-     * Who mails are from.
+     * The address that mails are sent from, with its display name if it has one.
      */
     sender: string;
     /**
-     * What links in mails begin with.
+     * The panel's address, which links in mails begin with.
      */
     panel_url: string;
 };
@@ -2653,7 +2653,7 @@ export type NeededUpload = {
 export type Network = 'alone' | 'owner';
 
 /**
- * A container to be made.
+ * A container to create.
  */
 export type NewContainer = {
     /**
@@ -2694,7 +2694,7 @@ export type NewContainer = {
      */
     allocation_ids?: Array<AllocationId>;
     /**
-     * How many free ones, where none are given by id; 1 unless given.
+     * How many free allocations it gets, up to 100, where none are given by id.
      */
     allocation_count?: number | null;
     /**
@@ -2703,7 +2703,7 @@ export type NewContainer = {
      */
     allocation_limit?: number | null;
     /**
-     * Milliseconds between asking it to stop and killing it; 30,000 unless given.
+     * Milliseconds between asking it to stop and killing it, 1,000 to 3,600,000.
      */
     stop_timeout_ms?: number | null;
     /**
@@ -2778,23 +2778,24 @@ export type NewUpload = {
 };
 
 /**
- * A user to be made.
+ * A user account to create.
  */
 export type NewUser = {
     /**
-     * 1 to 32 letters, digits, dots, dashes or underscores.
+     * Name for signing in: 1 to 32 letters (`a` to `z` in either case), digits, dots, dashes or underscores. Unique without
+     * regard to case.
      */
     username: string;
     /**
-     * E-mail address.
+     * E-mail address, unique without regard to case.
      */
     email: string;
     /**
-     * Name for people.
+     * Display name, at most 100 characters.
      */
     name?: string | null;
     /**
-     * 8 to 1,024 characters.
+     * Password of 8 to 1,024 bytes.
      */
     password: string;
     /**
@@ -2802,7 +2803,7 @@ export type NewUser = {
      */
     password_change_required?: boolean;
     /**
-     * Its role, which must not hold more than the caller's.
+     * Id of the user's role, which can't hold more permissions than the caller's.
      */
     role_id: RoleId;
 };
@@ -3078,6 +3079,7 @@ export type Problem = {
      * - `daemon_unreachable`: The daemon can't be reached
      * - `daemon_wrong_key`: The daemon refuses the key
      * - `damaged`: What the database says of it can't be read
+     * - `database_outdated`: The tables of the database are those of another version of Raptor
      * - `database_unavailable`: The database does not answer
      * - `deleting`: The container is being deleted
      * - `disk_full`: The host's disk is full
@@ -3157,7 +3159,7 @@ export type Problem = {
      * - `unsupported_media_type`: The body is not sent as JSON
      * - `upgrade_required`: This is a WebSocket
      */
-    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'api_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'container_changed' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'damaged' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'jwt_secret_changed' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_address' | 'no_mail' | 'no_room' | 'no_sftp' | 'no_source' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_offline' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'same_template' | 'secrets_lost' | 'several_templates' | 'source_changed' | 'source_gone' | 'source_unreachable' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'template_exists' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
+    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'api_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'container_changed' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'damaged' | 'database_outdated' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'jwt_secret_changed' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_address' | 'no_mail' | 'no_room' | 'no_sftp' | 'no_source' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_offline' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'same_template' | 'secrets_lost' | 'several_templates' | 'source_changed' | 'source_gone' | 'source_unreachable' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'template_exists' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
     /**
      * A sentence for people, with what to do.
      */
@@ -3229,19 +3231,19 @@ export type PublicSettings = {
  */
 export type Registry = {
     /**
-     * Its id.
+     * Id of the login.
      */
     id: RegistryId;
     /**
-     * The registry's host, with its port where it has one.
+     * The registry's host in lower case, with its port where it has one: `ghcr.io`, `registry.example.com:5000`.
      */
     host: string;
     /**
-     * User name.
+     * User name for the registry.
      */
     username: string;
     /**
-     * When it was last changed.
+     * When the login was last changed.
      */
     updated_at: string;
 };
@@ -3375,19 +3377,19 @@ export type Role = {
 };
 
 /**
- * A role to be made or changed.
+ * A role to create, or what a role is changed to.
  */
 export type RoleDraft = {
     /**
-     * 1 to 64 characters.
+     * Name of 1 to 64 characters, unique without regard to case.
      */
     name: string;
     /**
-     * At most 500 characters.
+     * Description of at most 500 characters.
      */
     description?: string;
     /**
-     * Names of permissions; none that the caller lacks.
+     * Names of permissions, none of which the caller lacks. `*` means all that there are.
      */
     permissions: Array<string>;
 };
@@ -3436,22 +3438,22 @@ export type SecretValue = {
  */
 export type SentCommand = {
     /**
-     * Its id; sorts by time.
+     * Id of the command; sorts by time.
      */
     id: CommandId;
-    /**
-     * When.
-     */
-    at: string;
     user_id?: UserId | null;
     /**
-     * What the sender was called then.
+     * The sender's name at that time.
      */
     sent_by: string;
     /**
-     * The line.
+     * The line as it was sent, at most 4,096 bytes, without its line break.
      */
     command: string;
+    /**
+     * When it was sent.
+     */
+    at: string;
 };
 
 /**
@@ -3594,31 +3596,31 @@ export type SignIn = {
 };
 
 /**
- * A public key for SFTP.
+ * A public key for signing in by SFTP.
  */
 export type SshKey = {
     /**
-     * Its id.
+     * Id of the key.
      */
     id: SshKeyId;
     /**
-     * Name for people.
+     * The name that its user gave it, at most 64 characters.
      */
     name: string;
     /**
-     * `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256` and the like.
+     * Algorithm as OpenSSH names it: `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256`, `sk-ssh-ed25519@openssh.com`.
      */
     algorithm: string;
     /**
-     * As `ssh-keygen -l` shows it.
+     * `SHA256:` and the digest in Base64, as `ssh-keygen -l` shows it.
      */
     fingerprint: string;
     /**
-     * When it was added.
+     * When the key was added.
      */
     created_at: string;
     /**
-     * When somebody last signed in with it.
+     * When somebody last signed in with it; null if nobody has.
      */
     last_used_at?: string | null;
 };
@@ -4055,6 +4057,10 @@ export type Template = {
      */
     revision: number;
     /**
+     * Whether its record in the database can't be read. No container can be made from it until it is updated from a file.
+     */
+    damaged: boolean;
+    /**
      * When it was imported.
      */
     created_at: string;
@@ -4378,7 +4384,7 @@ export type TemplateRef = {
  */
 export type TemplateRevision = {
     /**
-     * Its number, from 1.
+     * Number of the revision, counted from 1.
      */
     revision: number;
     /**
@@ -4386,21 +4392,21 @@ export type TemplateRevision = {
      */
     source_format: string;
     /**
-     * Who made it; empty where nobody wrote it down.
+     * Name of the user who imported it; empty if that was not recorded.
      */
     made_by: string;
     /**
-     * When.
+     * When the revision was imported.
      */
     created_at: string;
     /**
-     * Containers that run it.
+     * How many containers use this revision.
      */
     container_count: number;
 };
 
 /**
- * What a look at the place found that a template came from.
+ * Result of the last check whether a template's source has an update.
  */
 export type TemplateSourceCheck = {
     /**
@@ -4457,6 +4463,10 @@ export type TemplateSummary = {
      */
     revision: number;
     /**
+     * Whether its record in the database can't be read. No container can be made from it until it is updated from a file.
+     */
+    damaged: boolean;
+    /**
      * When it was imported.
      */
     created_at: string;
@@ -4497,7 +4507,7 @@ export type TemplateSwitch = {
 };
 
 /**
- * Something that can be set for each container.
+ * A variable that can be set for each container.
  */
 export type TemplateVariable = {
     /**
@@ -4781,23 +4791,24 @@ export type UserRef = {
  */
 export type UserUpdate = {
     /**
-     * 1 to 32 letters, digits, dots, dashes or underscores.
+     * Name for signing in: 1 to 32 letters (`a` to `z` in either case), digits, dots, dashes or underscores. Unique without
+     * regard to case.
      */
     username: string;
     /**
-     * E-mail address.
+     * E-mail address, unique without regard to case.
      */
     email: string;
     /**
-     * Name for people.
+     * Display name, at most 100 characters.
      */
     name?: string | null;
     /**
-     * Its role, which must not hold more than the caller's.
+     * Id of the user's role, which can't hold more permissions than the caller's.
      */
     role_id: RoleId;
     /**
-     * Whether it may not sign in.
+     * Whether the user is suspended: they can't sign in, and their sessions are ended.
      */
     suspended: boolean;
 };

@@ -1,0 +1,91 @@
+//! What Prometheus reads: `GET /metrics`, for holders of the daemon's key.
+
+use crate::{
+    problem::Answer,
+    routes::{Query, Shared},
+};
+use axum::{Router, extract::State, response::IntoResponse, routing::get};
+use futures_util::StreamExt;
+use raptor_server::metrics::{Page, number};
+use raptor_core::{
+    containers::lifecycle::Phase,
+    node::{ContainerStats, ContainerStatus, NodeEvent, SystemInfo},
+};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Containers are measured once a second; where none runs, nothing comes.
+const MEASURING: Duration = Duration::from_millis(1_500);
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new().route("/metrics", get(metrics))
+}
+
+#[derive(Deserialize)]
+struct MetricsQuery {
+    /// Whether each container has series of its own.
+    #[serde(default)]
+    containers: bool,
+}
+
+async fn metrics(
+    State(node): State<Shared>,
+    Query(query): Query<MetricsQuery>,
+) -> Answer<impl IntoResponse> {
+    let (system, containers) = (node.system().await?, node.containers().await?);
+    let mut page = Page::new("raptor_daemon", env!("CARGO_PKG_VERSION"));
+    host(&mut page, &system);
+    let phases = [Phase::Offline, Phase::Starting, Phase::Running, Phase::Stopping].map(|phase| {
+        let count = containers.iter().filter(|container| container.phase == phase).count();
+        (vec![("phase", phase.name().to_owned())], number(count as u64))
+    });
+    page.gauge("containers", "Containers, by phase", phases);
+    if query.containers {
+        each(&mut page, &containers, &measured(&node).await?);
+    }
+    Ok(page)
+}
+
+fn host(page: &mut Page, system: &SystemInfo) {
+    let up = f64::from(u8::from(system.docker_problem.is_none()));
+    page.single("docker_up", "Whether Docker answers", up);
+    page.single("cpu_percent", "CPU use of the host in percent of all its CPUs", system.cpu_percent);
+    for (name, help, bytes) in [
+        ("memory_bytes", "Memory of the host", system.memory_total_bytes),
+        ("memory_used_bytes", "Memory of the host that is in use", system.memory_used_bytes),
+        ("disk_bytes", "Size of the disk with the containers' files", system.disk_total_bytes),
+        ("disk_used_bytes", "Space of that disk that is in use", system.disk_used_bytes),
+    ] {
+        page.single(name, help, number(bytes));
+    }
+}
+
+/// What all running containers use now; empty where none runs.
+async fn measured(node: &Shared) -> Answer<Vec<ContainerStats>> {
+    let mut events = node.events().await?;
+    let measuring = async {
+        while let Some(event) = events.next().await {
+            if let NodeEvent::Stats { stats } = event {
+                return stats;
+            }
+        }
+        Vec::new()
+    };
+    Ok(tokio::time::timeout(MEASURING, measuring).await.unwrap_or_default())
+}
+
+fn each(page: &mut Page, containers: &[ContainerStatus], stats: &[ContainerStats]) {
+    let running = containers.iter().map(|container| {
+        (vec![("id", container.id.to_string())], f64::from(u8::from(container.phase == Phase::Running)))
+    });
+    page.gauge("container_running", "Whether the container runs", running);
+    let series = |value: fn(&ContainerStats) -> f64| {
+        stats.iter().map(move |one| (vec![("id", one.id.to_string())], value(one)))
+    };
+    let cpu = series(|one| one.stats.cpu_percent);
+    page.gauge("container_cpu_percent", "CPU use in percent of one CPU", cpu);
+    let memory = series(|one| number(one.stats.memory_bytes));
+    page.gauge("container_memory_bytes", "Memory in use", memory);
+    let disk = series(|one| number(one.stats.disk_bytes));
+    page.gauge("container_disk_bytes", "Disk space in use", disk);
+}
